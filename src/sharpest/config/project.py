@@ -1,0 +1,387 @@
+"""The whole project as one validated object: configuration, scale, runs and studies."""
+
+import csv
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from sharpest.config.settings import (
+    DirectionSettings,
+    NsgdSettings,
+    ProjectSettings,
+    RunSettings,
+    ScaleSettings,
+    ScheduleSettings,
+    Strict,
+)
+from sharpest.config.studies import AnyStudy
+from sharpest.data.sources import SOURCES
+from sharpest.errors import ConfigError
+from sharpest.run_id import RunId
+from sharpest.schedule import measurement_iterations
+
+# NSGD keeps this many eigenpairs and nudges the first K in signed order (inventory 1.6)
+MIN_NSGD_EIGENPAIRS = 10
+
+_T = TypeVar("_T")
+
+
+class _Studies(Strict):
+    """config/studies.yaml."""
+
+    studies: dict[str, AnyStudy] = Field(min_length=1)
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist; restore it") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+
+
+def _validate(model: type[_T], value: Any, where: str) -> _T:
+    """Validate against a typed class; the first complaint becomes one line."""
+    try:
+        return TypeAdapter(model).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            name = str(first["loc"][-1])
+            known = [field for c in _all_strict() for field in c.model_fields]
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else "; remove it"
+            raise ConfigError(f"{where}: unknown key {key!r}{hint}") from None
+        message = first["msg"][0].lower() + first["msg"][1:]
+        raise ConfigError(f"{where}: {key or 'file'}: {message} (found {first['input']!r})") from None
+
+
+def _all_strict() -> Iterable[type[Strict]]:
+    pending = list(Strict.__subclasses__())
+    while pending:
+        model = pending.pop()
+        pending += model.__subclasses__()
+        yield model
+
+
+def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes`` merged in, mapping by mapping; other values are replaced."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _first_match(patterns: Mapping[str, _T], run: str) -> _T | None:
+    return next((value for pattern, value in patterns.items() if fnmatchcase(run, pattern)), None)
+
+
+def _read_scale(folder: Path, name: str) -> dict[str, Any]:
+    """A scale file over the scale that it extends."""
+    path = folder / f"{name}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))
+        raise ConfigError(f"config: scale {name!r} has no file {path}; known scales: {known}")
+    values = _read_yaml(path)
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: holds no keys")
+    parent = values.pop("extends", None)
+    if parent is None:
+        return values
+    merged = _merge(_read_scale(folder, parent), values)
+    # patterns are tried in order, so a scale's own come before the ones it inherits
+    for key in ("epochs", "snapshot_every"):
+        merged[key] = {**values.get(key, {}), **{k: v for k, v in merged[key].items() if k not in values.get(key, {})}}
+    # points are one text or patterns of texts, never a mixture of two scales
+    for schedule, own in values.get("schedules", {}).items():
+        if "points" in (own or {}):
+            merged["schedules"][schedule]["points"] = own["points"]
+    return merged
+
+
+def _read_runs(path: Path) -> dict[str, int]:
+    """Run ids and their length in epochs at paper scale."""
+    with open(path, newline="") as file:
+        reader = csv.DictReader(file, delimiter="\t")
+        if reader.fieldnames != ["run", "group", "epochs"]:
+            raise ConfigError(f"{path}: the columns are run, group, epochs, separated by tabs; found {reader.fieldnames}")
+        runs: dict[str, int] = {}
+        for line, row in enumerate(reader, start=2):
+            run = row["run"]
+            try:
+                RunId.parse(run)
+            except ConfigError as error:
+                raise ConfigError(f"{path}, line {line}: {error}") from None
+            if run in runs:
+                raise ConfigError(f"{path}, line {line}: run {run!r} stands there twice; remove one line")
+            if not (row["epochs"] or "").isdigit() or int(row["epochs"]) < 1:
+                raise ConfigError(f"{path}, line {line}: epochs must be a whole number of at least 1")
+            runs[run] = int(row["epochs"])
+    return runs
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything configured, checked as a whole. Made by :func:`load_project`."""
+
+    settings: ProjectSettings
+    scale: ScaleSettings
+    paper: ScaleSettings
+    studies: dict[str, Any]
+    epochs: dict[str, int]
+
+    @property
+    def run_ids(self) -> list[str]:
+        return list(self.epochs)
+
+    def run(self, run: str) -> RunSettings:
+        """All that the training of a run depends on, at this scale.
+
+        Raises:
+            ConfigError: If no row of config/runs.tsv has that id.
+        """
+        return self._run(run, self.scale)
+
+    def _run(self, run: str, scale: ScaleSettings) -> RunSettings:
+        if run not in self.epochs:
+            close = difflib.get_close_matches(run, self.epochs, n=1)
+            hint = f"; did you mean {close[0]}?" if close else "; add a row"
+            raise ConfigError(f"run {run!r} is no row of config/runs.tsv{hint}")
+        run_id = RunId.parse(run)
+        for kind, name, known in (("dataset", run_id.data, scale.datasets), ("model", run_id.model, scale.models)):
+            if name not in known:
+                raise ConfigError(f"run {run!r}: {kind} {name!r} is not in the scale's {kind}s: {', '.join(known)}")
+        plateau = run_id.rule == "plat"
+        nsgd = None
+        if run_id.optimizer == "nsgd":
+            nsgd = NsgdSettings(
+                gamma=run_id.gamma,
+                num_directions=run_id.num_directions,
+                num_eigenpairs=max(MIN_NSGD_EIGENPAIRS, run_id.num_directions),
+                hessian=scale.hessian,
+            )
+        return RunSettings(
+            run=run,
+            dataset_name=run_id.data,
+            dataset=scale.datasets[run_id.data],
+            model=scale.models[run_id.model],
+            # twelve digits keep 0.1 * 3 from becoming 0.30000000000000004
+            lr=float(f"{run_id.lr * scale.lr_factor:.12g}"),
+            batch_size=max(1, round(run_id.batch_size * scale.batch_factor)),
+            momentum=run_id.momentum,
+            l2=run_id.l2,
+            nsgd=nsgd,
+            rule="plat" if plateau else "const",
+            patience=scale.patience if plateau else None,
+            stop_patience=scale.stop_patience if plateau else None,
+            seed=run_id.seed,
+            epochs=_first_match(scale.epochs, run) or self.epochs[run],
+            snapshot_every=_first_match(scale.snapshot_every, run) or 1,
+            torch_threads=scale.torch_threads,
+        )
+
+    def schedule(self, schedule: str) -> ScheduleSettings:
+        """A schedule by name.
+
+        Raises:
+            ConfigError: If the scale has no such schedule.
+        """
+        if schedule not in self.scale.schedules:
+            raise ConfigError(f"schedule {schedule!r} is not in the scale's schedules: {', '.join(self.scale.schedules)}")
+        return self.scale.schedules[schedule]
+
+    def points(self, run: str, schedule: str) -> list[int]:
+        """The iterations at which a run is measured."""
+        text = self.schedule(schedule).points
+        if isinstance(text, dict):
+            found = _first_match(text, run)
+            if found is None:
+                raise ConfigError(f"schedules.{schedule}.points: no pattern fits run {run!r}; add one")
+            text = found
+        settings = self.run(run)
+        try:
+            return measurement_iterations(text, settings.epochs, settings.steps_per_epoch, settings.lr)
+        except ConfigError as error:
+            raise ConfigError(f"schedules.{schedule}.points, run {run}: {error}") from None
+
+    def study(self, name: str) -> Any:
+        """A study by the name of its figure or table.
+
+        Raises:
+            ConfigError: If config/studies.yaml has no such study.
+        """
+        if name not in self.studies:
+            raise ConfigError(f"{name!r} is not in config/studies.yaml; it has {', '.join(self.studies)}")
+        return self.studies[name]
+
+    def reductions(self, runs: Iterable[str]) -> list[str]:
+        """What was replaced or reduced for these runs against the paper, in words."""
+        pairs = [(self._run(run, self.scale), self._run(run, self.paper)) for run in runs]
+        return list(dict.fromkeys(note for ours, paper in pairs for note in self._run_reductions(ours, paper)))
+
+    def _run_reductions(self, ours: RunSettings, paper: RunSettings) -> Iterable[str]:
+        if ours.dataset.source != paper.dataset.source:
+            yield f"{SOURCES[ours.dataset.source].title} in place of {SOURCES[paper.dataset.source].title}"
+        if ours.dataset.train != paper.dataset.train:
+            yield f"{ours.dataset.train:,} training examples (paper {paper.dataset.train:,})"
+        if (ours.dataset.flip, ours.dataset.shift) != (paper.dataset.flip, paper.dataset.shift):
+            yield "no augmentation" if not (ours.dataset.flip or ours.dataset.shift) else "less augmentation"
+        name = RunId.parse(ours.run).model
+        for key, value in ours.model.model_dump().items():
+            if value != (was := getattr(paper.model, key, None)):
+                yield f"{name} {key.replace('_', ' ')} {_words(value)} ({_words(was)})"
+        if self.scale.lr_factor != 1:
+            yield f"learning rates times {self.scale.lr_factor:g}"
+        if self.scale.batch_factor != 1:
+            yield f"batch sizes times {self.scale.batch_factor:g}"
+        if self.scale.hessian.examples != self.paper.hessian.examples:
+            yield f"N {self.scale.hessian.examples:,} ({self.paper.hessian.examples:,})"
+        if self.scale.hessian.resample != self.paper.hessian.resample:
+            yield "the same Hessian examples throughout"
+        if ours.patience != paper.patience:
+            yield f"plateau patience {ours.patience} and {ours.stop_patience} ({paper.patience} and {paper.stop_patience})"
+
+    def check(self) -> None:
+        """Check the facts that tie settings together.
+
+        Raises:
+            ConfigError: The first fact that does not hold, with key and remedy.
+        """
+        for name, dataset in self.scale.datasets.items():
+            _check_dataset(f"datasets.{name}", dataset)
+        for source, settings in self.settings.sources.items():
+            if source not in SOURCES:
+                raise ConfigError(f"config: sources.{source} is no data source; known: {', '.join(SOURCES)}")
+            if settings.folder is not None and not Path(settings.folder).expanduser().is_dir():
+                raise ConfigError(f"config: sources.{source}.folder {settings.folder!r} is no folder; correct the path")
+        for key in ("epochs", "snapshot_every"):
+            for pattern in getattr(self.scale, key):
+                if not any(fnmatchcase(run, pattern) for run in self.epochs):
+                    raise ConfigError(f"{key}: pattern {pattern!r} fits no run of config/runs.tsv; correct or remove it")
+        for run in self.epochs:
+            self._check_run(self.run(run))
+        for name, schedule in self.scale.schedules.items():
+            _check_schedule(f"schedules.{name}", schedule)
+        for name, study in self.studies.items():
+            for run in study.runs():
+                self._named(name, self.run, run)
+            for curve in study.curves():
+                self._named(name, self.points, curve.run, curve.schedule)
+                schedule = self.scale.schedules[curve.schedule]
+                drawn = getattr(study, "num_eigenvalues", 1)
+                if drawn > schedule.num_eigenpairs:
+                    raise ConfigError(
+                        f"{name}: num_eigenvalues {drawn} exceeds num_eigenpairs {schedule.num_eigenpairs} of schedule "
+                        f"{curve.schedule}; raise schedules.{curve.schedule}.num_eigenpairs"
+                    )
+                if study.wants_directions() and schedule.directions is None:
+                    raise ConfigError(f"{name}: schedule {curve.schedule} measures no directions; give it directions")
+                if (wanted := getattr(study, "direction", None)) is not None:
+                    _check_drawn(name, study, curve.schedule, wanted, schedule.directions)
+
+    def _named(self, study: str, call: Any, *arguments: str) -> None:
+        try:
+            call(*arguments)
+        except ConfigError as error:
+            raise ConfigError(f"{study} in config/studies.yaml: {error}") from None
+
+    def _check_run(self, run: RunSettings) -> None:
+        if run.batch_size > run.dataset.train:
+            raise ConfigError(f"run {run.run}: batch size {run.batch_size} exceeds {run.dataset.train} training examples")
+        side = run.model.image_size or SOURCES[run.dataset.source].shape[1]
+        smallest = 2 ** (len(run.model.widths) - 1) if run.model.kind == "resnet" else 4
+        if run.model.kind == "simple_cnn" and run.model.padding == "valid":
+            smallest = 3 * run.model.kernel_size - 1
+        if side < smallest:
+            raise ConfigError(
+                f"run {run.run}: images of side {side} vanish in the model; set its image_size to at least {smallest}"
+            )
+        for examples in (self.scale.hessian.examples, self.scale.measurement.loss_examples):
+            if examples > run.dataset.train:
+                raise ConfigError(
+                    f"run {run.run}: {examples} Hessian or loss examples exceed {run.dataset.train} training examples; "
+                    "lower hessian.examples and measurement.loss_examples"
+                )
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "as they are"
+    return "/".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
+
+
+def _check_dataset(key: str, dataset: Any) -> None:
+    if dataset.source not in SOURCES:
+        raise ConfigError(f"{key}.source: {dataset.source!r} is no data source; known: {', '.join(SOURCES)}")
+    source = SOURCES[dataset.source]
+    if dataset.train + dataset.val > source.num_train:
+        raise ConfigError(
+            f"{key}: train {dataset.train} + val {dataset.val} exceed the {source.num_train} examples of {dataset.source}"
+        )
+    if dataset.test > source.num_test:
+        raise ConfigError(f"{key}: test {dataset.test} exceeds the {source.num_test} test examples of {dataset.source}")
+
+
+def _check_schedule(key: str, schedule: ScheduleSettings) -> None:
+    if schedule.directions is None:
+        return
+    largest = max(schedule.directions.indices)
+    if largest > schedule.num_eigenpairs:
+        raise ConfigError(
+            f"{key}: direction {largest} exceeds num_eigenpairs {schedule.num_eigenpairs}; raise num_eigenpairs"
+        )
+    grid = schedule.directions.grid
+    if grid and (0 not in grid or list(grid) != sorted(set(grid))):
+        raise ConfigError(f"{key}.directions.grid: must increase and hold 0")
+    if schedule.directions.alphas and not grid:
+        raise ConfigError(f"{key}.directions: alphas need a grid, the profile from which losses are read")
+
+
+def _check_drawn(name: str, study: Any, schedule: str, direction: int, measured: DirectionSettings) -> None:
+    if direction not in measured.indices:
+        raise ConfigError(f"{name}: direction {direction} is not in schedules.{schedule}.directions.indices; add it")
+    missing = set(study.alphas) - set(measured.alphas)
+    if missing:
+        raise ConfigError(f"{name}: alphas {sorted(missing)} are not in schedules.{schedule}.directions.alphas; add them")
+
+
+def load_project(config: Mapping[str, Any], folder: Path) -> Project:
+    """Read and check the whole configuration.
+
+    Args:
+        config: The content of ``config/config.yaml``, after changes on the command line.
+        folder: The folder ``config`` with ``scales``, ``runs.tsv`` and ``studies.yaml``.
+
+    Raises:
+        ConfigError: In one line, with file, key and remedy.
+    """
+    settings = _validate(ProjectSettings, dict(config), "config")
+    scales = folder / "scales"
+    where = str(scales / f"{settings.scale}.yaml")
+    values = _read_scale(scales, settings.scale)
+    for name, changes in settings.datasets.items():
+        if name not in values.get("datasets", {}):
+            raise ConfigError(f"config: datasets.{name} is not in the scale; known: {', '.join(values['datasets'])}")
+        values["datasets"] = _merge(values["datasets"], {name: changes})
+    studies = _validate(_Studies, {"studies": _read_yaml(folder / "studies.yaml")}, str(folder / "studies.yaml"))
+    project = Project(
+        settings=settings,
+        scale=_validate(ScaleSettings, values, where),
+        paper=_validate(ScaleSettings, _read_scale(scales, "paper"), str(scales / "paper.yaml")),
+        studies=studies.studies,
+        epochs=_read_runs(folder / "runs.tsv"),
+    )
+    try:
+        project.check()
+    except ConfigError as error:
+        raise ConfigError(f"scale {settings.scale}: {error}") from None
+    return project

@@ -1,0 +1,126 @@
+"""Studies: which runs and schedules are behind each figure and table, and how it is drawn."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from sharpest.config.settings import Strict
+
+
+class Curve(Strict):
+    """One measured run in a figure."""
+
+    run: str
+    schedule: str
+    label: str
+
+
+class Study(Strict):
+    """What every study has."""
+
+    caption: str = Field(description="what is shown and what was used where paper and code differ")
+
+    def curves(self) -> list[Curve]:
+        """The measured runs behind the study."""
+        raise TypeError(f"{type(self).__name__} does not say which runs it needs")
+
+    def runs(self) -> list[str]:
+        """The ids of all runs behind the study."""
+        return [curve.run for curve in self.curves()]
+
+    def wants_directions(self) -> bool:
+        """Whether the study reads directions files."""
+        return False
+
+
+class SpectrumEvolution(Study):
+    """Eigenvalues along training, whole run and early window (Figs. 1, 2)."""
+
+    kind: Literal["spectrum_evolution"]
+    rows: tuple[Curve, ...] = Field(min_length=1)
+    num_eigenvalues: PositiveInt
+    accuracy: bool = Field(default=False, description="add the accuracy panels of Fig. 2")
+    sketch: bool = Field(default=False, description="add the schematic bowl of Fig. 1")
+
+    def curves(self) -> list[Curve]:
+        return list(self.rows)
+
+
+class AlignmentPanel(Strict):
+    """One panel of Fig. 5: a model at several learning rates."""
+
+    title: str
+    curves: tuple[Curve, ...] = Field(min_length=1)
+
+
+class Alignment(Study):
+    """Alignment of gradients with the top directions against training accuracy (Fig. 5)."""
+
+    kind: Literal["alignment"]
+    panels: tuple[AlignmentPanel, ...] = Field(min_length=1)
+    smoothing: PositiveInt = Field(description="points averaged along training")
+
+    def curves(self) -> list[Curve]:
+        return [curve for panel in self.panels for curve in panel.curves]
+
+    def wants_directions(self) -> bool:
+        return True
+
+
+class StepCurve(Curve):
+    """One measured run in a figure of the step."""
+
+    change_limit: PositiveFloat = Field(description="y limit of the scatter panel, per cent")
+
+
+class StepSurface(Study):
+    """Loss change for scaled steps, and loss along a direction, over training (Figs. 6, 15-18)."""
+
+    kind: Literal["step_surface"]
+    rows: tuple[StepCurve, ...] = Field(min_length=1)
+    direction: Annotated[int, Field(ge=-1)] = Field(description="as in the schedule's indices")
+    alphas: tuple[PositiveFloat, ...] = Field(min_length=1, description="scales drawn")
+    grid_limit: PositiveFloat = Field(description="largest |k| drawn")
+    layout: Literal["row", "rows"] = Field(description="all panels in one row (Fig. 6), or one row a run (Fig. 17)")
+
+    def curves(self) -> list[Curve]:
+        return list(self.rows)
+
+    def wants_directions(self) -> bool:
+        return True
+
+
+class LearningCurves(Study):
+    """Training and validation accuracy of measured runs (Fig. 14)."""
+
+    kind: Literal["learning_curves"]
+    panels: tuple[Curve, ...] = Field(min_length=1)
+
+    def curves(self) -> list[Curve]:
+        return list(self.panels)
+
+
+class EndPointRow(Strict):
+    """One row of a table: the runs behind it and what the paper prints."""
+
+    label: str
+    runs: tuple[str, ...] = Field(min_length=1, description="one run a seed")
+    paper: dict[str, float] = Field(description="printed values, by column")
+
+
+class EndPoints(Study):
+    """End points of runs, mean and spread over seeds, beside the paper's (Table 1)."""
+
+    kind: Literal["end_points"]
+    rows: tuple[EndPointRow, ...] = Field(min_length=1)
+
+    def curves(self) -> list[Curve]:
+        return []
+
+    def runs(self) -> list[str]:
+        return [run for row in self.rows for run in row.runs]
+
+
+AnyStudy = Annotated[
+    SpectrumEvolution | Alignment | StepSurface | LearningCurves | EndPoints, Field(discriminator="kind")
+]
