@@ -4,15 +4,17 @@
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sharpest.errors import ConfigError
 
 _NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
+_COUNT = r"\d{1,18}"
 _PATTERN = re.compile(
-    rf"(?P<model>[A-Za-z0-9]+)-(?P<data>[a-z0-9]+)-(?P<optimizer>sgd|nsgd)-lr(?P<lr>{_NUMBER})-S(?P<batch_size>\d+)"
-    rf"(?:-m(?P<momentum>{_NUMBER}))?(?:-g(?P<gamma>{_NUMBER})-K(?P<num_directions>\d+))?"
-    rf"(?:-l2_(?P<l2>{_NUMBER}))?(?:-(?P<rule>plat))?-s(?P<seed>\d+)"
+    rf"(?P<model>[A-Za-z0-9]+)-(?P<data>[a-z0-9]+)-(?P<optimizer>sgd|nsgd)-lr(?P<lr>{_NUMBER})-S(?P<batch_size>{_COUNT})"
+    rf"(?:-m(?P<momentum>{_NUMBER}))?(?:-g(?P<gamma>{_NUMBER})-K(?P<num_directions>{_COUNT}))?"
+    rf"(?:-l2_(?P<l2>{_NUMBER}))?(?:-(?P<rule>plat))?-s(?P<seed>{_COUNT})"
 )
 
 
@@ -37,7 +39,7 @@ class RunId:
         """Read an id.
 
         Raises:
-            ConfigError: If ``text`` is not an id, or not the one spelling of its values.
+            ConfigError: If ``text`` is not an id, holds a value out of range, or is not the one spelling of its values.
 
         Source: inventory 4.1.
         """
@@ -47,16 +49,18 @@ class RunId:
                 f"run {text!r} is not a run id; write <model>-<data>-<sgd|nsgd>-lr<eta>-S<S>[-m<m>]"
                 "[-g<gamma>-K<K>][-l2_<v>][-plat]-s<seed>, e.g. scnn-c10-sgd-lr0.1-S128-s777"
             )
-        parts = {name: value for name, value in match.groupdict().items() if value is not None}
-        run = cls(
-            **{name: parts[name] for name in ("model", "data", "optimizer", "rule") if name in parts},
-            **{name: float(parts[name]) for name in ("lr", "momentum", "gamma", "l2") if name in parts},
-            **{name: int(parts[name]) for name in ("batch_size", "num_directions", "seed") if name in parts},
-        )
+        parts: dict[str, Any] = {name: value for name, value in match.groupdict().items() if value is not None}
+        parts |= {name: float(parts[name]) for name in ("lr", "momentum", "gamma", "l2") if name in parts}
+        parts |= {name: int(parts[name]) for name in ("batch_size", "num_directions", "seed") if name in parts}
+        run = cls(**parts)
+        # within these bounds a number is finite and has one spelling that can be read back
+        if not (0 < run.lr < 1e6 and run.batch_size > 0 and run.momentum < 1 and run.gamma < 1e6 and run.l2 < 1e6):
+            raise ConfigError(f"run {text!r}: lr and S must be above 0, m below 1, and lr, g and l2 below 1e6")
         if (run.optimizer == "nsgd") != (run.num_directions > 0):
             raise ConfigError(f"run {text!r}: nsgd needs -g<gamma>-K<K> with K of at least 1, and sgd takes neither")
         if run.optimizer == "nsgd" and run.gamma == 1:
-            raise ConfigError(f"run {text!r}: gamma 1 is SGD and is stored once, as sgd (inventory 4.1)")
+            sgd = str(replace(run, optimizer="sgd", gamma=1.0, num_directions=0))
+            raise ConfigError(f"run {text!r}: gamma 1 is SGD and is stored once; write it as {sgd!r}")
         if str(run) != text:
             raise ConfigError(f"run {text!r}: write it as {str(run)!r}, so that each run has one id")
         return run

@@ -4,10 +4,17 @@ import re
 
 from sharpest.errors import ConfigError
 
-_LENGTH = r"(?P<{0}>\d+(?:\.\d+)?)?(?P<{0}_over_lr>/lr)? ?(?P<{0}_unit>iterations?|epochs?)"
-_EVERY = re.compile(f"every {_LENGTH.format('step')}(?: for {_LENGTH.format('span')})?")
-_POINTS = re.compile(r"(?P<count>\d+) points(?P<dense>, dense at the start)?")
-_AT = re.compile(r"at iterations? (?P<list>\d+(?:, ?\d+)*)")
+# at most nine digits: a longer number is a slip
+_WHOLE = r"(?:0|[1-9]\d{0,8})"
+
+
+def _length(name: str) -> str:
+    return rf"(?P<{name}>{_WHOLE}(?:\.\d{{1,9}})?)?(?P<{name}_over_lr>/lr)? ?(?P<{name}_unit>iterations?|epochs?)"
+
+
+_EVERY = re.compile(rf"every {_length('step')}(?: for {_length('span')})?")
+_POINTS = re.compile(rf"(?P<count>{_WHOLE}) points(?P<dense>, dense at the start)?")
+_AT = re.compile(rf"at iterations? (?P<list>{_WHOLE}(?:, ?{_WHOLE})*)")
 
 GRAMMAR = (
     "'every [N] iterations|epochs [for N iterations|epochs]' (segments joined by ', then '; N may be x/lr), "
@@ -38,33 +45,44 @@ def measurement_iterations(text: str, num_epochs: int, steps_per_epoch: int, lr:
 
     def iterations(match: re.Match[str], name: str) -> int:
         number = float(match[name] or 1)
+        if number == 0:
+            raise ConfigError(f"schedule {text!r}: the number in {match[0]!r} is 0; write one above 0")
         if match[f"{name}_over_lr"]:
             number /= lr
         if match[f"{name}_unit"].startswith("epoch"):
             number *= steps_per_epoch
         return max(1, round(number))
 
+    def check_inside(point: int) -> None:
+        if point > last:
+            raise ConfigError(
+                f"schedule {text!r}: iteration {point} lies outside the run, which ends at {last} "
+                f"({num_epochs} epochs of {steps_per_epoch}); shorten the schedule or lengthen the run"
+            )
+
     if match := _POINTS.fullmatch(text):
         count, power = int(match["count"]), 2 if match["dense"] else 1
-        if count < 2:
-            raise ConfigError(f"schedule {text!r}: at least 2 points")
+        if not 2 <= count <= last + 1:
+            raise ConfigError(f"schedule {text!r}: ask for 2 to {last + 1} points, the run has {last} iterations")
         return sorted({round(last * (i / (count - 1)) ** power) for i in range(count)})
     if match := _AT.fullmatch(text):
         points = sorted({int(part) for part in match["list"].split(",")})
-    else:
-        points, start = [0], 0
-        for segment in text.split(", then "):
-            match = _EVERY.fullmatch(segment)
-            if match is None:
-                raise ConfigError(f"schedule {text!r} is not understood at {segment!r}; write {GRAMMAR}")
-            end = start + iterations(match, "span") if match["span_unit"] else last
-            step = iterations(match, "step")
-            # multiples of the step, so that "then every epoch" falls on the starts of epochs
-            points += range((start // step + 1) * step, end + 1, step)
-            start = end
-    if points[-1] > last:
-        raise ConfigError(
-            f"schedule {text!r}: iteration {points[-1]} lies outside the run, which ends at {last} "
-            f"({num_epochs} epochs of {steps_per_epoch}); shorten the schedule or lengthen the run"
-        )
+        check_inside(points[-1])
+        return points
+    points, start = [0], 0
+    segments = text.split(", then ")
+    for number, segment in enumerate(segments, start=1):
+        match = _EVERY.fullmatch(segment)
+        if match is None:
+            raise ConfigError(f"schedule {text!r} is not understood at {segment!r}; write {GRAMMAR}")
+        if number < len(segments) and not match["span_unit"]:
+            raise ConfigError(f"schedule {text!r}: {segment!r} has no end, so nothing follows it; add 'for N epochs'")
+        end = start + iterations(match, "span") if match["span_unit"] else last
+        step = iterations(match, "step")
+        # multiples of the step, so that "then every epoch" falls on the starts of epochs
+        segment_points = range((start // step + 1) * step, end + 1, step)
+        if segment_points:
+            check_inside(segment_points[-1])
+        points += segment_points
+        start = end
     return points

@@ -9,17 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from sharpest.config.settings import (
-    DirectionSettings,
-    NsgdSettings,
-    ProjectSettings,
-    RunSettings,
-    ScaleSettings,
-    ScheduleSettings,
-    Strict,
-)
+from sharpest.config.measurement import DirectionSettings, ScheduleSettings
+from sharpest.config.run import NsgdSettings, RunSettings
+from sharpest.config.settings import ProjectSettings, ScaleSettings
+from sharpest.config.source import SourceSettings
+from sharpest.config.strict import Strict
 from sharpest.config.studies import AnyStudy
 from sharpest.data.sources import SOURCES
 from sharpest.errors import ConfigError
@@ -113,7 +109,9 @@ def _read_runs(path: Path) -> dict[str, int]:
     with open(path, newline="") as file:
         reader = csv.DictReader(file, delimiter="\t")
         if reader.fieldnames != ["run", "group", "epochs"]:
-            raise ConfigError(f"{path}: the columns are run, group, epochs, separated by tabs; found {reader.fieldnames}")
+            raise ConfigError(
+                f"{path}: the columns are run, group, epochs, separated by tabs; found {reader.fieldnames}"
+            )
         runs: dict[str, int] = {}
         for line, row in enumerate(reader, start=2):
             run = row["run"]
@@ -173,7 +171,7 @@ class Project:
             run=run,
             dataset_name=run_id.data,
             dataset=scale.datasets[run_id.data],
-            model=scale.models[run_id.model],
+            model=scale.models[run_id.model].model_dump(mode="json"),
             # twelve digits keep 0.1 * 3 from becoming 0.30000000000000004
             lr=float(f"{run_id.lr * scale.lr_factor:.12g}"),
             batch_size=max(1, round(run_id.batch_size * scale.batch_factor)),
@@ -196,8 +194,23 @@ class Project:
             ConfigError: If the scale has no such schedule.
         """
         if schedule not in self.scale.schedules:
-            raise ConfigError(f"schedule {schedule!r} is not in the scale's schedules: {', '.join(self.scale.schedules)}")
+            raise ConfigError(
+                f"schedule {schedule!r} is not in the scale's schedules: {', '.join(self.scale.schedules)}"
+            )
         return self.scale.schedules[schedule]
+
+    def spectrum_settings(self, schedule: str) -> dict[str, Any]:
+        """What a spectrum depends on, of a schedule: changed alphas or windows leave it valid."""
+        settings = self.schedule(schedule)
+        return {
+            "num_eigenpairs": settings.num_eigenpairs,
+            "accuracy_every": settings.accuracy_every,
+            "keep_vectors": settings.directions is not None,
+        }
+
+    def place(self, source: str) -> dict[str, Any]:
+        """Where the files of a data source are."""
+        return self.settings.sources.get(source, SourceSettings()).model_dump(mode="json")
 
     def points(self, run: str, schedule: str) -> list[int]:
         """The iterations at which a run is measured."""
@@ -236,8 +249,8 @@ class Project:
         if (ours.dataset.flip, ours.dataset.shift) != (paper.dataset.flip, paper.dataset.shift):
             yield "no augmentation" if not (ours.dataset.flip or ours.dataset.shift) else "less augmentation"
         name = RunId.parse(ours.run).model
-        for key, value in ours.model.model_dump().items():
-            if value != (was := getattr(paper.model, key, None)):
+        for key, value in ours.model.items():
+            if value != (was := paper.model.get(key)):
                 yield f"{name} {key.replace('_', ' ')} {_words(value)} ({_words(was)})"
         if self.scale.lr_factor != 1:
             yield f"learning rates times {self.scale.lr_factor:g}"
@@ -266,7 +279,9 @@ class Project:
         for key in ("epochs", "snapshot_every"):
             for pattern in getattr(self.scale, key):
                 if not any(fnmatchcase(run, pattern) for run in self.epochs):
-                    raise ConfigError(f"{key}: pattern {pattern!r} fits no run of config/runs.tsv; correct or remove it")
+                    raise ConfigError(
+                        f"{key}: pattern {pattern!r} fits no run of config/runs.tsv; correct or remove it"
+                    )
         for run in self.epochs:
             self._check_run(self.run(run))
         for name, schedule in self.scale.schedules.items():
@@ -296,14 +311,15 @@ class Project:
 
     def _check_run(self, run: RunSettings) -> None:
         if run.batch_size > run.dataset.train:
-            raise ConfigError(f"run {run.run}: batch size {run.batch_size} exceeds {run.dataset.train} training examples")
-        side = run.model.image_size or SOURCES[run.dataset.source].shape[1]
-        smallest = 2 ** (len(run.model.widths) - 1) if run.model.kind == "resnet" else 4
-        if run.model.kind == "simple_cnn" and run.model.padding == "valid":
-            smallest = 3 * run.model.kernel_size - 1
-        if side < smallest:
             raise ConfigError(
-                f"run {run.run}: images of side {side} vanish in the model; set its image_size to at least {smallest}"
+                f"run {run.run}: batch size {run.batch_size} exceeds {run.dataset.train} training examples"
+            )
+        model = self.scale.models[RunId.parse(run.run).model]
+        side = model.image_size or SOURCES[run.dataset.source].shape[1]
+        if side < model.smallest_image:
+            raise ConfigError(
+                f"run {run.run}: images of side {side} vanish in the model; set its image_size to at least "
+                f"{model.smallest_image}"
             )
         for examples in (self.scale.hessian.examples, self.scale.measurement.loss_examples):
             if examples > run.dataset.train:
@@ -316,7 +332,7 @@ class Project:
 def _words(value: Any) -> str:
     if value is None:
         return "as they are"
-    return "/".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
+    return "/".join(map(str, value)) if isinstance(value, list) else f"{value}"
 
 
 def _check_dataset(key: str, dataset: Any) -> None:
@@ -351,7 +367,9 @@ def _check_drawn(name: str, study: Any, schedule: str, direction: int, measured:
         raise ConfigError(f"{name}: direction {direction} is not in schedules.{schedule}.directions.indices; add it")
     missing = set(study.alphas) - set(measured.alphas)
     if missing:
-        raise ConfigError(f"{name}: alphas {sorted(missing)} are not in schedules.{schedule}.directions.alphas; add them")
+        raise ConfigError(
+            f"{name}: alphas {sorted(missing)} are not in schedules.{schedule}.directions.alphas; add them"
+        )
 
 
 def load_project(config: Mapping[str, Any], folder: Path) -> Project:

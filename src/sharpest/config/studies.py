@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from sharpest.config.settings import Strict
+from sharpest.config.strict import Strict
 
 
 class Curve(Strict):
@@ -18,7 +18,8 @@ class Curve(Strict):
 class Study(Strict):
     """What every study has."""
 
-    caption: str = Field(description="what is shown and what was used where paper and code differ")
+    caption: str
+    """What is shown and what was used where paper and code differ."""
 
     def curves(self) -> list[Curve]:
         """The measured runs behind the study."""
@@ -39,8 +40,10 @@ class SpectrumEvolution(Study):
     kind: Literal["spectrum_evolution"]
     rows: tuple[Curve, ...] = Field(min_length=1)
     num_eigenvalues: PositiveInt
-    accuracy: bool = Field(default=False, description="add the accuracy panels of Fig. 2")
-    sketch: bool = Field(default=False, description="add the schematic bowl of Fig. 1")
+    accuracy: bool = False
+    """Add the accuracy panels of Fig. 2."""
+    sketch: bool = False
+    """Add the schematic bowl of Fig. 1."""
 
     def curves(self) -> list[Curve]:
         return list(self.rows)
@@ -58,7 +61,8 @@ class Alignment(Study):
 
     kind: Literal["alignment"]
     panels: tuple[AlignmentPanel, ...] = Field(min_length=1)
-    smoothing: PositiveInt = Field(description="points averaged along training")
+    smoothing: PositiveInt
+    """Points averaged along training."""
 
     def curves(self) -> list[Curve]:
         return [curve for panel in self.panels for curve in panel.curves]
@@ -70,7 +74,8 @@ class Alignment(Study):
 class StepCurve(Curve):
     """One measured run in a figure of the step."""
 
-    change_limit: PositiveFloat = Field(description="y limit of the scatter panel, per cent")
+    change_limit: PositiveFloat
+    """Y limit of the scatter panel, per cent."""
 
 
 class StepSurface(Study):
@@ -78,10 +83,14 @@ class StepSurface(Study):
 
     kind: Literal["step_surface"]
     rows: tuple[StepCurve, ...] = Field(min_length=1)
-    direction: Annotated[int, Field(ge=-1)] = Field(description="as in the schedule's indices")
-    alphas: tuple[PositiveFloat, ...] = Field(min_length=1, description="scales drawn")
-    grid_limit: PositiveFloat = Field(description="largest |k| drawn")
-    layout: Literal["row", "rows"] = Field(description="all panels in one row (Fig. 6), or one row a run (Fig. 17)")
+    direction: Annotated[int, Field(ge=-1)]
+    """As in the schedule's indices."""
+    alphas: tuple[PositiveFloat, ...] = Field(min_length=1)
+    """Scales drawn."""
+    grid_limit: PositiveFloat
+    """Largest |k| drawn."""
+    layout: Literal["row", "rows"]
+    """All panels in one row (Fig. 6), or one row a run (Fig. 17)."""
 
     def curves(self) -> list[Curve]:
         return list(self.rows)
@@ -104,8 +113,10 @@ class EndPointRow(Strict):
     """One row of a table: the runs behind it and what the paper prints."""
 
     label: str
-    runs: tuple[str, ...] = Field(min_length=1, description="one run a seed")
-    paper: dict[str, float] = Field(description="printed values, by column")
+    runs: tuple[str, ...] = Field(min_length=1)
+    """One run a seed."""
+    paper: dict[str, float]
+    """Printed values, by column."""
 
 
 class EndPoints(Study):

@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +23,52 @@ class StoredFile:
         self.attributes: dict[str, Any] = {name: _decode(value) for name, value in file.attrs.items()}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return self._file[name][...]  # type: ignore[no-any-return]
+        return self._read(name, ...)
 
     def row(self, name: str, index: int) -> NDArray[Any]:
         """One row of an array, without reading the others."""
-        return self._file[name][index]  # type: ignore[no-any-return]
+        return self._read(name, index)
+
+    def _read(self, name: str, selection: Any) -> NDArray[Any]:
+        try:
+            return self._file[name][selection]  # type: ignore[no-any-return]
+        except OSError as error:
+            path = self._file.filename
+            raise StoreError(f"{path}: {name} cannot be read ({error}); {_remedy(path)}") from error
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._file[name].shape)
 
 
+def _remedy(path: str | Path) -> str:
+    return f"delete it and run snakemake again to make {Path(path).name} anew"
+
+
+def _is_json(text: str) -> bool:
+    return text[:1] in ("{", "[", '"') or text == "null"
+
+
 def _encode(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float, np.generic)) else json.dumps(value, sort_keys=True)
+    # a text that looks like JSON is stored as JSON, so that it comes back as the text it was
+    plain = not _is_json(value) if isinstance(value, str) else isinstance(value, (int, float, np.generic))
+    return value if plain else json.dumps(value, sort_keys=True)
 
 
 def _decode(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in ("{", "["):
+    if isinstance(value, str) and _is_json(value):
         return json.loads(value)
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_names(layout: Layout, arrays: Iterable[str], attributes: Iterable[str]) -> None:
+    for kind, expected, found in (
+        ("arrays", {dataset.name for dataset in layout.datasets}, set(arrays)),
+        ("attributes", set(layout.attributes), set(attributes)),
+    ):
+        if found != expected:
+            raise ValueError(
+                f"{layout.name}: {kind} missing {sorted(expected - found)}, unknown {sorted(found - expected)}"
+            )
 
 
 def _check_shapes(layout: Layout, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -61,24 +89,21 @@ def write_stored(path: str | Path, layout: Layout, arrays: Mapping[str, Any], at
         path: Where.
         layout: Its kind.
         arrays: One array for each dataset of the layout.
-        attributes: At least the layout's; containers are stored as JSON.
+        attributes: One value for each attribute of the layout; containers and None are stored as JSON.
 
     Raises:
         ValueError: If an array or attribute is missing, unknown, or at odds with the layout.
         StoreError: If the file cannot be written.
     """
-    names = {dataset.name for dataset in layout.datasets}
-    if set(arrays) != names:
-        raise ValueError(f"{layout.name}: missing {sorted(names - set(arrays))}, unknown {sorted(set(arrays) - names)}")
-    if missing := set(layout.attributes) - set(attributes):
-        raise ValueError(f"{layout.name}: missing attributes {sorted(missing)}")
+    _check_names(layout, arrays, attributes)
     values = {dataset.name: np.asarray(arrays[dataset.name], dtype=dataset.dtype) for dataset in layout.datasets}
     _check_shapes(layout, {name: value.shape for name, value in values.items()})
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(temporary, "w") as file:
+        # through a Python file: on a full disk HDF5's own driver may close without a word, or end the process
+        with open(temporary, "w+b") as stream, h5py.File(stream, "w") as file:
             file.attrs["layout"] = layout.name
             file.attrs["version"] = layout.version
             for name, value in attributes.items():
@@ -86,10 +111,13 @@ def write_stored(path: str | Path, layout: Layout, arrays: Mapping[str, Any], at
             for dataset in layout.datasets:
                 stored = file.create_dataset(dataset.name, data=values[dataset.name])
                 stored.attrs["unit"], stored.attrs["meaning"] = dataset.unit, dataset.meaning
+            file.flush()
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StoreError(f"{path}: cannot be written ({error}); free space or correct the folder's rights") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
 @contextmanager
@@ -99,29 +127,33 @@ def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
     Raises:
         StoreError: If it is missing, truncated, foreign, or of another version; the message names file and remedy.
     """
-    remedy = f"delete it and run snakemake again to make {Path(path).name} anew"
     if not Path(path).exists():
         raise StoreError(f"{path}: does not exist; make it with: snakemake --cores all {path}")
     try:
         file = h5py.File(path, "r")
     except OSError:
-        raise StoreError(f"{path}: is empty, truncated or no HDF5 file; {remedy}") from None
+        raise StoreError(f"{path}: is empty, truncated or no HDF5 file; {_remedy(path)}") from None
     with file:
-        found, version = file.attrs.get("layout"), file.attrs.get("version")
-        if found != layout.name:
-            raise StoreError(f"{path}: is no {layout.name} file (layout {found!r}); {remedy}")
-        if version != layout.version:
-            raise StoreError(f"{path}: {layout.name} version {version}, this code reads {layout.version}; {remedy}")
-        missing = [d.name for d in layout.datasets if d.name not in file] + [
-            name for name in layout.attributes if name not in file.attrs
-        ]
-        if missing:
-            raise StoreError(f"{path}: lacks {', '.join(missing)}; {remedy}")
         try:
-            _check_shapes(layout, {d.name: file[d.name].shape for d in layout.datasets})
-        except ValueError as error:
-            raise StoreError(f"{path}: {error}; {remedy}") from None
-        try:
-            yield StoredFile(file)
-        except OSError as error:
-            raise StoreError(f"{path}: cannot be read ({error}); {remedy}") from error
+            _check_file(file, layout)
+            stored = StoredFile(file)
+        # what h5py raises for damaged insides, and _check_file for what is at odds with the layout
+        except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"{path}: {error}; {_remedy(path)}") from None
+        yield stored
+
+
+def _check_file(file: h5py.File, layout: Layout) -> None:
+    found, version = file.attrs.get("layout"), file.attrs.get("version")
+    if found != layout.name:
+        raise ValueError(f"is no {layout.name} file (layout {found!r})")
+    if version != layout.version:
+        raise ValueError(f"{layout.name} version {version}, this code reads {layout.version}")
+    missing = [dataset.name for dataset in layout.datasets if not isinstance(file.get(dataset.name), h5py.Dataset)]
+    missing += [name for name in layout.attributes if name not in file.attrs]
+    if missing:
+        raise ValueError(f"lacks {', '.join(missing)}")
+    for dataset in layout.datasets:
+        if file[dataset.name].dtype != np.dtype(dataset.dtype):
+            raise ValueError(f"{dataset.name} is of type {file[dataset.name].dtype}, expected {dataset.dtype}")
+    _check_shapes(layout, {dataset.name: file[dataset.name].shape for dataset in layout.datasets})

@@ -1,8 +1,9 @@
 """What is in each kind of HDF5 file, described once; writer and reader check against it.
 
 Letters: t measurements or snapshots, k eigenpairs, v measurements whose vectors are kept, p parameters, b buffer
-values, d directions, m gradients, a alphas, g grid points, r refreshes of NSGD's directions, e end points (best, last),
-n training examples, x test examples, c channels, y height, w width. Not measured is NaN.
+values, d directions, m gradients, a alphas, g grid points, r refreshes of NSGD's directions, s running sums,
+e end points (best, last), n training examples, x test examples, c channels, y height, w width. A starred p is p or 0.
+Not measured is NaN.
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,18 @@ class Layout:
 
 
 # every file but data says where it comes from
-_PROVENANCE = ("scale", "config", "dataset", "reductions", "code", "git", "packages", "device", "torch_threads", "created")
+_PROVENANCE = (
+    "scale",
+    "config",
+    "dataset",
+    "reductions",
+    "code",
+    "git",
+    "packages",
+    "device",
+    "torch_threads",
+    "created",
+)
 
 DATA = Layout(
     "data",

@@ -1,0 +1,24 @@
+"""Settings of the ResNet."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from sharpest.config.strict import Strict
+
+
+class ResNetSettings(Strict):
+    """Pre-activation ResNet without batch normalisation (inventory 5.2)."""
+
+    kind: Literal["resnet"]
+    blocks_per_stage: PositiveInt
+    """Residual blocks in each stage."""
+    widths: tuple[PositiveInt, ...] = Field(min_length=1)
+    """Channels of each stage."""
+    image_size: PositiveInt | None = None
+    """Side to resize images to; none = as they are."""
+
+    @property
+    def smallest_image(self) -> int:
+        """Side of the smallest images that leave a pixel for the average."""
+        return 2 ** (len(self.widths) - 1)

@@ -1,0 +1,29 @@
+"""Settings of SimpleCNN."""
+
+from typing import Literal
+
+from pydantic import PositiveInt
+
+from sharpest.config.strict import Strict
+
+
+class SimpleCnnSettings(Strict):
+    """SimpleCNN (inventory 5.1)."""
+
+    kind: Literal["simple_cnn"]
+    width: PositiveInt
+    """Filters of the first two convolutions."""
+    kernel_size: Literal[3, 5]
+    """Side of every kernel."""
+    padding: Literal["valid", "same"]
+    """Padding of the second and fourth convolution."""
+    hidden: PositiveInt
+    """Units of the dense layer."""
+    image_size: PositiveInt | None = None
+    """Side to resize images to; none = as they are."""
+
+    @property
+    def smallest_image(self) -> int:
+        """Side of the smallest images that leave a pixel for the dense layers."""
+        cut = self.kernel_size - 1 if self.padding == "valid" else 0
+        return 2 * (2 + cut) + cut

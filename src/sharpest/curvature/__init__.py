@@ -1,0 +1,1 @@
+"""Hessian of a loss, its leading eigenpairs. Knows nothing of training, data or files."""

@@ -1,0 +1,1 @@
+"""What the SGD step does along the sharpest directions."""

@@ -1,0 +1,142 @@
+"""Measure gradients, scaled steps and loss profiles along the directions of a spectrum file.
+
+Letters: t points, m gradients, d directions, a alphas, g grid points, p parameters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sharpest.config.measurement import DirectionSettings, MeasurementSettings
+from sharpest.directions.alignment import absolute_cosines, projections
+from sharpest.directions.line import LossLine, loss_profile
+from sharpest.losses import clean_loss
+from sharpest.randomness import generator
+from sharpest.store import StoredFile
+from sharpest.training.problem import Problem
+from sharpest.training.replay import Replay
+
+if TYPE_CHECKING:
+    from sharpest.progress import Progress
+
+FULL_STEP = 0
+RANDOM = -1
+
+
+def gradient_sample(problem: Problem, theta: Tensor, iteration: int, num_gradients: int) -> Tensor:
+    """Mini-batch gradients of the training loss at one point, (m, p): a function of seed and iteration."""
+    size = problem.settings.batch_size
+    return torch.stack(
+        [
+            problem.gradient(theta, problem.stream.sample(f"gradient-{m}", iteration, size))[0]
+            for m in range(num_gradients)
+        ]
+    )
+
+
+def measure_directions(
+    problem: Problem,
+    replay: Replay,
+    spectrum: StoredFile,
+    settings: DirectionSettings,
+    measurement: MeasurementSettings,
+    chunk_size: int,
+    progress: Progress,
+) -> dict[str, NDArray[Any]]:
+    """Projections and alignment at each point with vectors; alpha study and profiles where the settings ask for them.
+
+    Every alpha uses the same gradients, so that only the length of the step differs.
+
+    Args:
+        problem: The run.
+        replay: Gives its states.
+        spectrum: The eigenvectors.
+        settings: Directions, gradients, alphas, grid.
+        measurement: Number of examples of the loss.
+        chunk_size: Examples a forward pass; no effect on results.
+        progress: Told the points done.
+
+    Returns:
+        The arrays of a directions file.
+
+    Source: Figs. 5 and 6; inventory, Figures 5 and 6.
+    """
+    rows = spectrum["vector_index"]
+    iterations = spectrum["iteration"][rows]
+    t, m, d = len(rows), settings.num_gradients, len(settings.indices)
+    a, g = len(settings.alphas), len(settings.grid)
+    arrays: dict[str, NDArray[Any]] = {
+        "iteration": iterations,
+        "epoch": spectrum["epoch"][rows],
+        "direction": np.array(settings.indices),
+        "alphas": np.array(settings.alphas),
+        "grid": np.array(settings.grid),
+        "projection": np.full((t, m, d), np.nan),
+        "gradient_norm": np.full((t, m), np.nan),
+        "loss": np.full(t, np.nan),
+        "loss_change": np.full((t, d, a), np.nan),
+        "step_length": np.full((t, d), np.nan),
+        "profile": np.full((t, d, g), np.nan),
+        "cosine": np.full((t, d), np.nan),
+    }
+
+    def loss(theta: Tensor) -> float:
+        with torch.no_grad():
+            return float(clean_loss(problem, theta, measurement.loss_examples, chunk_size))
+
+    progress.update(0)
+    for row, state in enumerate(replay.states(iterations.tolist())):
+        theta, lr = state.theta, state.lr
+        gradients = gradient_sample(problem, theta, state.iteration, m)
+        norms = gradients.norm(dim=1).double()
+        vectors = torch.from_numpy(spectrum.row("eigenvectors", row)).to(theta)
+        units = torch.stack([_unit(problem, index, vectors, gradients, state.iteration) for index in settings.indices])
+        projection = projections(gradients, units)
+        if FULL_STEP in settings.indices:
+            # each gradient along its own direction
+            projection[:, settings.indices.index(FULL_STEP)] = norms
+        arrays["projection"][row] = projection.cpu().numpy()
+        arrays["gradient_norm"][row] = norms.cpu().numpy()
+        arrays["cosine"][row] = absolute_cosines(projection, norms).mean(dim=0).cpu().numpy()
+        steps = lr * projection.cpu().numpy()
+        arrays["step_length"][row] = np.abs(steps).mean(axis=0)
+        if g:
+            start = loss(theta)
+            arrays["loss"][row] = start
+            study = row % settings.alpha_every == 0
+            for column, index in enumerate(settings.indices):
+                # a zero step has a flat profile; the spline needs distances that differ
+                distances = np.array(settings.grid) * (arrays["step_length"][row, column] or 1.0)
+                values = loss_profile(loss, theta, units[column], distances.tolist())
+                arrays["profile"][row, column] = values
+                if not study:
+                    continue
+                scaled = np.outer(settings.alphas, steps[:, column])
+                if index == FULL_STEP:
+                    losses = np.stack(
+                        [loss_profile(loss, theta, -lr * gradient, list(settings.alphas)) for gradient in gradients],
+                        axis=1,
+                    )
+                else:
+                    line = LossLine(loss, theta, units[column], distances, values)
+                    losses = line.at(-scaled.ravel()).reshape(scaled.shape)
+                arrays["loss_change"][row, column] = losses.mean(axis=1) - start
+        progress.update(row + 1)
+    return arrays
+
+
+def _unit(problem: Problem, index: int, vectors: Tensor, gradients: Tensor, iteration: int) -> Tensor:
+    """The unit vector of a direction, (p,); that of the full step is the mean gradient's."""
+    if index == FULL_STEP:
+        mean = gradients.mean(dim=0)
+        return mean / mean.norm().clamp(min=torch.finfo(mean.dtype).tiny)
+    if index == RANDOM:
+        rng = generator(problem.settings.seed, "random-direction", iteration)
+        random = torch.randn(vectors.shape[1], generator=rng).to(vectors)
+        return random / random.norm()
+    return vectors[index - 1]

@@ -1,0 +1,42 @@
+"""Training and validation accuracy over training (Fig. 14)."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sharpest.config.studies import LearningCurves
+from sharpest.figures.accuracy import SERIES, accuracy_panel
+from sharpest.figures.style import PANEL_HEIGHT, PANEL_WIDTH, PlottedPoints, add_foot, new_figure, styled
+from sharpest.store import SPECTRUM, open_stored
+
+
+@styled
+def draw(
+    study: LearningCurves, spectra: list[Path], directions: list[Path], foot: str, windows: list[float | None]
+) -> tuple[Figure, pd.DataFrame]:
+    """Draw one panel for each run.
+
+    Args:
+        study: What to draw.
+        spectra: Spectrum files, in the order of ``study.curves()``.
+        directions: Not used by this kind.
+        foot: What was replaced or reduced.
+        windows: The epochs drawn, in the same order; None is the whole run.
+
+    Returns:
+        The figure, and its points with columns panel, series, run, x, y.
+
+    Source: Fig. 14; inventory, Figure 14.
+    """
+    figure = new_figure(len(study.panels) * 1.25 * PANEL_WIDTH, PANEL_HEIGHT + 0.3)
+    points = PlottedPoints()
+    all_axes = figure.subplots(1, len(study.panels), squeeze=False)[0]
+    for axes, curve, path, window in zip(all_axes, study.panels, spectra, windows, strict=True):
+        with open_stored(path, SPECTRUM) as spectrum:
+            drawn = spectrum["epoch"] <= (np.inf if window is None else window)
+            accuracies = {name: spectrum[f"{name}_accuracy"][drawn] for name in SERIES}
+            accuracy_panel(axes, curve.label, curve, points, spectrum["epoch"][drawn], accuracies)
+    add_foot(figure, foot)
+    return figure, points.table()

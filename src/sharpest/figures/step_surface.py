@@ -1,0 +1,175 @@
+"""Loss change for scaled steps along a direction, and the loss along it, over training (Figs. 6, 15-18)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from sharpest.config.studies import StepCurve, StepSurface
+from sharpest.figures.style import (
+    BLUE,
+    GREEN,
+    OTHERS,
+    PANEL_WIDTH,
+    RED,
+    PlottedPoints,
+    add_foot,
+    blue_to_red,
+    legend_below,
+    new_figure,
+    note,
+    say_empty,
+    styled,
+)
+from sharpest.store import DIRECTIONS, SPECTRUM, open_stored
+
+NUM_AVERAGED = 25  # last points behind the quoted means (inventory, Figure 6)
+
+_COLOURS = (BLUE, GREEN, RED, *OTHERS)  # of the code, for increasing alpha (inventory, Figure 6b)
+# the axis is widened when more than this share of the points lies outside, so far that the other share is inside
+_TOLERATED_OUTSIDE, _HELD_INSIDE = 0.25, 0.95
+_EDGE = 0.96  # of the limit, where points outside are drawn
+_READING = (
+    "Triangles: points outside the axis. Loss along the direction: one line a measurement, blue to red by rank of the "
+    "largest eigenvalue, the higher end turned to k > 0, cut at the largest loss of the run."
+)
+_DIRECTION_NAMES = {0: "the full step", -1: "a random direction"}
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One run along one direction; t measurements, each array in order of time."""
+
+    epoch: NDArray[np.float64]  # (t,)
+    changes: Mapping[float, NDArray[np.float64]]  # alpha -> (t,), per cent of the loss; NaN where not measured
+    grid: NDArray[np.float64]  # (g,), k within the drawn limit
+    profile: NDArray[np.float64]  # (t, g), nats
+    lambda_max: NDArray[np.float64]  # (t,), nats
+    largest_loss: float  # nats, at k = 0 over the whole run
+
+
+@styled
+def draw(
+    study: StepSurface, spectra: list[Path], directions: list[Path], foot: str, windows: list[float | None]
+) -> tuple[Figure, pd.DataFrame]:
+    """Draw a scatter panel and a 3-D panel for each run.
+
+    Points outside the scatter's axis are drawn as triangles at its edge, and keep their value in the returned points.
+
+    Args:
+        study: What to draw.
+        spectra: Spectrum files, in the order of ``study.curves()``.
+        directions: Directions files, in the same order.
+        foot: What was replaced or reduced.
+        windows: The epochs drawn, in the same order; None is the whole run.
+
+    Returns:
+        The figure, and its points with columns panel, series, run, x, y, z; z is NaN for the scatter panels.
+
+    Source: Figs. 6, 15-18; inventory, Figure 6.
+    """
+    num_runs = len(study.rows)
+    num_rows, num_columns = (1, 2 * num_runs) if study.layout == "row" else (num_runs, 2)
+    figure = new_figure(num_columns * PANEL_WIDTH * (1 if study.layout == "row" else 1.25), num_rows * 3.3)
+    points = PlottedPoints()
+    for index, (curve, spectrum, path, window) in enumerate(zip(study.rows, spectra, directions, windows, strict=True)):
+        measured = _read(study, spectrum, path)
+        scatter, surface = (index, num_runs + index) if study.layout == "row" else (2 * index, 2 * index + 1)
+        limit = np.inf if window is None else window
+        _scatter_panel(figure.add_subplot(num_rows, num_columns, scatter + 1), curve, measured, limit, points)
+        axes = figure.add_subplot(num_rows, num_columns, surface + 1, projection="3d")
+        _surface_panel(axes, study, curve, measured, limit, points)
+    add_foot(figure, _READING, foot)
+    return figure, points.table(("x", "y", "z"))
+
+
+def _read(study: StepSurface, spectrum_path: Path, directions_path: Path) -> _Measured:
+    with open_stored(spectrum_path, SPECTRUM) as spectrum, open_stored(directions_path, DIRECTIONS) as measured:
+        _, here, there = np.intersect1d(spectrum["iteration"], measured["iteration"], return_indices=True)
+        column = int(np.flatnonzero(measured["direction"] == study.direction)[0])
+        drawn = np.abs(measured["grid"]) <= study.grid_limit
+        loss = measured["loss"][there]
+        relative = 100 * measured["loss_change"][there, column] / loss[:, None]
+        alphas = measured["alphas"]
+        return _Measured(
+            epoch=measured["epoch"][there],
+            changes={alpha: relative[:, int(np.argmin(np.abs(alphas - alpha)))] for alpha in study.alphas},
+            grid=measured["grid"][drawn],
+            profile=measured["profile"][there, column][:, drawn],
+            lambda_max=spectrum["eigenvalues"][here, 0],
+            largest_loss=float(np.max(loss[np.isfinite(loss)], initial=-np.inf)),
+        )
+
+
+def _scatter_panel(axes: Axes, curve: StepCurve, measured: _Measured, window: float, points: PlottedPoints) -> None:
+    panel = f"{curve.label}: change of the loss"
+    axes.set(title=panel, xlabel="epoch", ylabel="change of the loss (%)")
+    chosen = {alpha: np.isfinite(change) & (measured.epoch <= window) for alpha, change in measured.changes.items()}
+    drawn = np.abs(np.concatenate([measured.changes[alpha][rows] for alpha, rows in chosen.items()]))
+    if not drawn.size:
+        say_empty(axes)
+        return
+    limit = curve.change_limit
+    if np.mean(drawn > limit) > _TOLERATED_OUTSIDE:
+        limit = float(np.quantile(drawn, _HELD_INSIDE, method="higher"))
+        note(axes, "axis widened")
+    axes.axhline(0, color="black", linestyle="--", linewidth=0.7)
+    # two means where the file reaches beyond the window: of what is drawn, and of all
+    ends = [window, np.inf] if np.any(measured.epoch > window) else [np.inf]
+    for (alpha, rows), colour in zip(chosen.items(), cycle(_COLOURS)):
+        x, y = measured.epoch[rows], measured.changes[alpha][rows]
+        means = "\n".join(f"{_last_mean(measured, alpha, end):+.2f} %" for end in ends).replace("-", "−")
+        inside = np.abs(y) <= limit
+        axes.scatter(x[inside], y[inside], s=8, color=colour, linewidths=0, alpha=0.85, label=f"α = {alpha:g}\n{means}")
+        for marker, outside in (("^", y > limit), ("v", y < -limit)):
+            edge = _EDGE * limit * np.sign(y[outside])
+            axes.scatter(x[outside], edge, s=12, marker=marker, color=colour, linewidths=0)
+        points.add(panel, f"alpha {alpha:g}", curve.run, x=x, y=y)
+    axes.set_ylim(-limit, limit)
+    num_averaged = min(NUM_AVERAGED, max(int(rows.sum()) for rows in chosen.values()))
+    title = f"mean of the last {num_averaged} points"
+    if len(ends) > 1:
+        title += f"\nto epoch {window:g}, and below to epoch {measured.epoch[-1]:.3g}"
+    legend_below(axes, title=title, ncols=3, handletextpad=0.2, columnspacing=1.5)
+
+
+def _last_mean(measured: _Measured, alpha: float, end: float) -> float:
+    """Mean relative change, per cent, of the last measured points up to an epoch."""
+    change = measured.changes[alpha]
+    return float(np.mean(change[np.isfinite(change) & (measured.epoch <= end)][-NUM_AVERAGED:]))
+
+
+def _surface_panel(
+    axes: Any, study: StepSurface, curve: StepCurve, measured: _Measured, window: float, points: PlottedPoints
+) -> None:
+    panel = f"{curve.label}: loss along the direction"
+    rows = np.flatnonzero(~np.isnan(measured.profile).any(axis=1) & (measured.epoch <= window))
+    axes.set_title(panel)
+    direction = _DIRECTION_NAMES.get(study.direction, f"$e_{study.direction}$")
+    axes.set_xlabel(f"k, mean steps along {direction}", labelpad=-7)
+    axes.set_ylabel("epoch", labelpad=-7)
+    axes.set_zlabel("loss (nats)", labelpad=-6)
+    axes.tick_params(pad=-2, labelsize=6.5)
+    if not rows.size:
+        say_empty(axes)
+        return
+    ranks = np.argsort(np.argsort(measured.lambda_max[rows]))
+    colours = blue_to_red(len(rows))
+    for row, rank in zip(rows, ranks, strict=True):
+        k, loss = measured.grid, np.minimum(measured.profile[row], measured.largest_loss)
+        if measured.profile[row][0] > measured.profile[row][-1]:
+            k, loss = -k[::-1], loss[::-1]
+        axes.plot(k, np.full(len(k), measured.epoch[row]), loss, color=colours[rank], linewidth=0.7)
+        points.add(panel, f"epoch {measured.epoch[row]:g}", curve.run, x=k, y=measured.epoch[row], z=loss)
+    axes.set(xlim=(-study.grid_limit, study.grid_limit), zlim=(None, measured.largest_loss))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.view_init(elev=22, azim=-68)
+    axes.set_box_aspect((4, 4, 3.4), zoom=1.25)

@@ -1,0 +1,83 @@
+"""Pre-activation ResNet without batch normalisation (inventory 5.2)."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sharpest.config.architectures.resnet import ResNetSettings
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, stride: int, scale: float, rng: torch.Generator) -> nn.Conv2d:
+    """A convolution whose weights have a real standard deviation of sqrt(2 * scale / fan_in), cut at 2 nominal ones."""
+    layer = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2 if stride == 1 else 0)
+    fan_in = inputs * kernel**2
+    # a normal cut at two standard deviations keeps 0.8796 of them; Keras 2.2.0-2.2.5 divide by it beforehand
+    nominal = math.sqrt(2 * scale / fan_in) / 0.87962566103423978
+    nn.init.trunc_normal_(layer.weight, std=nominal, a=-2 * nominal, b=2 * nominal, generator=rng)
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class _Block(nn.Module):
+    """ReLU, 3x3, ReLU, 3x3, beside the raw input or its 1x1 projection."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, scale: float, rng: torch.Generator) -> None:
+        super().__init__()
+        self.stride = stride
+        self.first = _convolution(inputs, outputs, 3, stride, scale, rng)
+        self.second = _convolution(outputs, outputs, 3, 1, scale, rng)
+        self.shortcut = _convolution(inputs, outputs, 1, stride, scale, rng) if stride > 1 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        active = functional.relu(x)
+        if self.stride > 1:
+            # TensorFlow's "same" at stride 2 pads the bottom and the right only
+            active = functional.pad(active, (0, 1, 0, 1))
+        change = self.second(functional.relu(self.first(active)))
+        return change + (x if self.shortcut is None else self.shortcut(x))  # type: ignore[no-any-return]
+
+
+class ResNet(nn.Module):
+    """Stem, stages of residual blocks, ReLU, average pool, dense layer.
+
+    Args:
+        settings: Blocks a stage and widths; the init scale c is one over the number of residual blocks.
+        image_shape: (channels, height, width) of the inputs; sides divisible by the total stride.
+        num_classes: Outputs.
+        rng: Draws the weights; biases start at zero, the dense layer is Glorot-uniform.
+
+    Source: inventory 5.2.
+    """
+
+    def __init__(
+        self, settings: ResNetSettings, image_shape: tuple[int, ...], num_classes: int, rng: torch.Generator
+    ) -> None:
+        super().__init__()
+        scale = 1 / (settings.blocks_per_stage * len(settings.widths))
+        channels = settings.widths[0]
+        self.stem = _convolution(image_shape[0], channels, 3, 1, scale, rng)
+        blocks: list[nn.Module] = []
+        for stage, width in enumerate(settings.widths):
+            for block in range(settings.blocks_per_stage):
+                stride = 2 if stage > 0 and block == 0 else 1
+                blocks.append(_Block(channels, width, stride, scale, rng))
+                channels = width
+        self.blocks = nn.Sequential(*blocks)
+        self.classifier = nn.Linear(channels, num_classes)
+        nn.init.xavier_uniform_(self.classifier.weight, generator=rng)
+        nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n, c, h, w) images to (n, classes) logits."""
+        features = functional.relu(self.blocks(self.stem(images)))
+        return self.classifier(features.mean(dim=(2, 3)))  # type: ignore[no-any-return]
+
+
+def build(settings: Mapping[str, Any], image_shape: tuple[int, ...], num_classes: int, rng: torch.Generator) -> ResNet:
+    """The model for :func:`sharpest.models.build.build_model`."""
+    return ResNet(ResNetSettings.model_validate(settings), image_shape, num_classes, rng)

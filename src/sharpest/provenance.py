@@ -1,0 +1,62 @@
+"""Where a result comes from: code, packages, device, settings."""
+
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sharpest import __version__
+
+_PACKAGES = ("h5py", "numpy", "scipy", "torch")
+
+
+def git_commit() -> str:
+    """Commit of the code, with ``+`` where files differ from it; ``unknown`` outside of a checkout."""
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ("git", *arguments), cwd=folder, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def now() -> str:
+    """Time of creation, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def provenance(
+    scale: str, config: dict[str, Any], dataset: str, reductions: Sequence[str], code: str
+) -> dict[str, Any]:
+    """The attributes that every measured file carries.
+
+    Args:
+        scale: Name of the scale.
+        config: Settings of the job.
+        dataset: Name of the data that was really used.
+        reductions: What was replaced or reduced against the paper.
+        code: Fingerprint of the library modules behind the job.
+    """
+    cuda = torch.cuda.is_available()
+    return {
+        "scale": scale,
+        "config": config,
+        "dataset": dataset,
+        "reductions": list(reductions),
+        "code": code,
+        "git": git_commit(),
+        "packages": {"python": platform.python_version(), "sharpest": __version__, **{name: version(name) for name in _PACKAGES}},
+        "device": torch.cuda.get_device_name() if cuda else f"cpu ({platform.machine()})",
+        "torch_threads": torch.get_num_threads(),
+        "created": now(),
+    }

@@ -1,0 +1,1 @@
+"""Leading eigenpairs of the Hessian along a run."""

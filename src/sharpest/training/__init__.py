@@ -1,0 +1,1 @@
+"""Training of one run, and its states at any iteration by replay. Knows no study."""

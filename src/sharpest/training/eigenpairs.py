@@ -1,0 +1,63 @@
+"""The Hessian of a run's training loss and its leading eigenpairs, for NSGD and for measurements."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sharpest.config.run import HessianSettings
+from sharpest.curvature.determinism import check_deterministic
+from sharpest.curvature.hessian import Hessian
+from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
+from sharpest.data.dataset import Split
+from sharpest.randomness import generator
+from sharpest.training.problem import Problem, chunks_of
+from sharpest.training.trainer import DirectionSolver
+
+
+def hessian_examples(problem: Problem, iteration: int, settings: HessianSettings) -> Split:
+    """The N examples of the Hessian at an iteration: the same for every run of one seed and N (inventory 1.4)."""
+    if settings.resample:
+        return problem.stream.sample("hessian", iteration, settings.examples)
+    return problem.data.train.first(settings.examples)
+
+
+def solve_eigenpairs(
+    problem: Problem, theta: Tensor, iteration: int, settings: HessianSettings, num_eigenpairs: int, warm: Tensor | None
+) -> Eigenpairs:
+    """Leading eigenpairs at a state of the run.
+
+    Args:
+        problem: The run.
+        theta: (p,).
+        iteration: Decides the Hessian examples and the random part of the start vector.
+        settings: The Hessian.
+        num_eigenpairs: k; all p where the model has fewer parameters.
+        warm: (p,), sum of earlier eigenvectors, or None.
+
+    Raises:
+        NotDeterministicError: If the loss is not a function.
+    """
+    seed, model = problem.settings.seed, problem.model
+    chunks = chunks_of(hessian_examples(problem, iteration, settings), settings.chunk_size)
+    check_deterministic(lambda: model.loss(theta, *chunks[0]), model.module)
+    start = start_vector(generator(seed, "solver", iteration), len(theta), warm).to(theta)
+    return largest_eigenpairs(
+        Hessian(model.loss, theta, chunks).product,
+        start,
+        min(num_eigenpairs, model.num_parameters),
+        settings.tolerance,
+        settings.max_products,
+        generator(seed, "solver-restart", iteration),
+    )
+
+
+def direction_solver(problem: Problem) -> DirectionSolver | None:
+    """What computes the directions of an NSGD run at the start of each epoch; None for SGD."""
+    nsgd = problem.settings.nsgd
+    if nsgd is None:
+        return None
+
+    def solve(theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
+        return solve_eigenpairs(problem, theta, iteration, nsgd.hessian, nsgd.num_eigenpairs, warm)
+
+    return solve

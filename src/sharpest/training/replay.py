@@ -1,0 +1,89 @@
+"""States of a run at any iteration: load the last snapshot before it and train on."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+
+from sharpest.store import StoredFile
+from sharpest.training.eigenpairs import direction_solver
+from sharpest.training.problem import Problem
+from sharpest.training.state import TrainingState
+from sharpest.training.trainer import EpochLog, advance, end_epoch
+
+_COLUMNS = ("iteration", "theta", "velocity", "solver_start", "lr", "progress")
+
+
+class Replay:
+    """Reads states of a finished run, replaying what lies between its snapshots.
+
+    Because randomness is a pure function, a replay is bitwise the original. Each replay that has begun an interval
+    between two snapshots and is to leave it trains on to the next snapshot and compares.
+
+    Args:
+        problem: The run.
+        snapshots: Its open snapshots file.
+
+    Attributes:
+        checked: Comparisons made.
+        drift: Largest absolute difference of a parameter in them; 0 where replays are exact.
+    """
+
+    def __init__(self, problem: Problem, snapshots: StoredFile) -> None:
+        self._problem = problem
+        self._solver = direction_solver(problem)
+        self._file = snapshots
+        self._iterations = snapshots["iteration"]
+        self._spe = problem.settings.steps_per_epoch
+        self.checked = 0
+        self.drift = 0.0
+
+    @property
+    def end(self) -> int:
+        """The last iteration that can be opened; before the planned one where the run stopped or diverged."""
+        return int(self._iterations[-1])
+
+    def snapshot(self, row: int) -> TrainingState:
+        """The state of a row of the file."""
+        arrays = {name: self._file.row(name, row) for name in _COLUMNS}
+        return TrainingState.from_arrays(arrays, self._problem.settings, self._problem.data.train.inputs.device)
+
+    def states(self, iterations: Iterable[int]) -> Iterator[TrainingState]:
+        """The states at increasing iterations; those after the end of the run are left out."""
+        state: TrainingState | None = None
+        for iteration in iterations:
+            if iteration > self.end:
+                break
+            row = int(np.searchsorted(self._iterations, iteration, side="right")) - 1
+            base = int(self._iterations[row])
+            if state is not None and state.iteration < base:
+                self._check(state, row)
+                state = None
+            if state is None or state.iteration < base:
+                state = self.snapshot(row)
+            state = self._train_on(state, iteration)
+            yield state
+        if state is not None:
+            self._check(state, int(np.searchsorted(self._iterations, state.iteration, side="right")))
+
+    def _check(self, state: TrainingState, limit: int) -> None:
+        """Finish the interval that ``state`` lies in, if it is one of those before row ``limit``, and compare."""
+        if state.iteration in self._iterations:
+            return
+        row = int(np.searchsorted(self._iterations, state.iteration))
+        if row > limit:
+            return
+        replayed = self._train_on(state, int(self._iterations[row]))
+        stored = torch.from_numpy(self._file.row("theta", row)).to(replayed.theta)
+        self.checked += 1
+        self.drift = max(self.drift, float((replayed.theta - stored).abs().max()))
+
+    def _train_on(self, state: TrainingState, iteration: int) -> TrainingState:
+        while state.iteration < iteration:
+            boundary = (state.iteration // self._spe + 1) * self._spe
+            # the losses of an epoch that was entered midway are incomplete, and only its divergence reads them
+            log = EpochLog()
+            state = advance(self._problem, state, min(boundary, iteration), log, self._solver)
+            if state.iteration == boundary and boundary not in self._iterations:
+                state, _ = end_epoch(self._problem, state, log, validate=self._problem.settings.rule == "plat")
+        return state

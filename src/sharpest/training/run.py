@@ -1,0 +1,175 @@
+"""One whole run: train it, survive kills, write its snapshots and history."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from sharpest.store import SNAPSHOTS, write_stored
+from sharpest.training.problem import Problem
+from sharpest.training.state import PROGRESS, TrainingState, initial_state
+from sharpest.training.trainer import DirectionSolver, EpochLog, advance, end_epoch
+from sharpest.training.work import WorkFolder
+
+if TYPE_CHECKING:
+    from sharpest.curvature.lanczos import Eigenpairs
+    from sharpest.progress import Progress
+
+HISTORY_COLUMNS = ("iteration", "epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
+
+
+def train_run(
+    problem: Problem,
+    solver: DirectionSolver | None,
+    work_path: Path,
+    snapshots_path: Path,
+    history_path: Path,
+    attributes: dict[str, Any],
+    progress: Progress,
+) -> None:
+    """Train a run to its end and write ``snapshots.h5`` and ``history.csv``.
+
+    A killed run goes on from its last epoch. A run that diverges ends there, and is a result.
+
+    Args:
+        problem: The run.
+        solver: Computes NSGD's directions; None for SGD.
+        work_path: Folder for the state of unfinished training; deleted at the end.
+        snapshots_path, history_path: Outputs, written under a temporary name and renamed.
+        attributes: Provenance and further attributes of the snapshots file.
+        progress: Told the iterations done.
+
+    Raises:
+        StoreError: If a file cannot be written; the state up to then is kept.
+    """
+    work_path.mkdir(parents=True, exist_ok=True)
+    # a second trainer waits here, and then finds the work of the first
+    with FileLock(work_path / "lock"):
+        work = WorkFolder(work_path, _identity(problem, attributes["code"]))
+        state = _train(problem, solver, work, progress)
+        _write(problem, work, state, snapshots_path, history_path, attributes)
+        work.remove()
+
+
+def _identity(problem: Problem, code: str) -> str:
+    """What the bits of a state depend on."""
+    facts = {
+        "settings": problem.settings.model_dump(mode="json"),
+        "data": problem.data.sha256,
+        "code": code,
+        "torch": torch.__version__,
+        "device": str(problem.data.train.inputs.device),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _train(problem: Problem, solver: DirectionSolver | None, work: WorkFolder, progress: Progress) -> TrainingState:
+    settings = problem.settings
+    device = problem.data.train.inputs.device
+    saved = work.iterations()
+    if saved:
+        state = TrainingState.from_arrays(work.load(saved[-1]), settings, device)
+        state = _ended(state, work)
+    else:
+        state = initial_state(settings, problem.model)
+        work.save(0, state.arrays())
+
+    def record_refresh(iteration: int, pairs: Eigenpairs) -> None:
+        work.append(
+            "refreshes",
+            {
+                "iteration": iteration,
+                "eigenvalues": pairs.eigenvalues.tolist(),
+                "residuals": pairs.residuals.tolist(),
+                "converged": pairs.converged.tolist(),
+                "hvps": pairs.num_products,
+                "seconds": pairs.seconds,
+            },
+        )
+
+    progress.update(state.iteration)
+    while state.iteration < settings.num_iterations and not state.stopped and state.diverged < 0:
+        log = EpochLog()
+        before = state
+        state = advance(problem, state, state.iteration + settings.steps_per_epoch, log, solver, record_refresh)
+        state, row = end_epoch(problem, state, log)
+        work.append("history", {**row, "stopped": state.stopped, "diverged": state.diverged})
+        if state.diverged >= 0:
+            # the last state is the last finite one
+            return TrainingState(**{**vars(before), "diverged": state.diverged})
+        work.save(state.iteration, state.arrays())
+        for iteration in (before.iteration, before.best_iteration):
+            kept = iteration % (settings.snapshot_every * settings.steps_per_epoch) == 0
+            if not kept and iteration != state.best_iteration and iteration in work.iterations():
+                work.drop(iteration)
+        progress.update(state.iteration, f"loss {row['train_loss']:.3g}, validation {100 * row['val_accuracy']:.1f} %")
+    return state
+
+
+def _ended(state: TrainingState, work: WorkFolder) -> TrainingState:
+    """A state from the work folder, with what its journal says of the end of the run."""
+    for row in work.rows("history"):
+        if row["diverged"] >= 0 or (row["stopped"] and row["iteration"] == state.iteration):
+            return TrainingState(**{**vars(state), "diverged": row["diverged"], "stopped": row["stopped"]})
+    return state
+
+
+def _write(
+    problem: Problem,
+    work: WorkFolder,
+    state: TrainingState,
+    snapshots_path: Path,
+    history_path: Path,
+    attributes: dict[str, Any],
+) -> None:
+    settings = problem.settings
+    iterations = work.iterations()
+    rows = [work.load(iteration) for iteration in iterations]
+    num_pairs = settings.nsgd.num_eigenpairs if settings.nsgd else 0
+    refreshes = work.rows("refreshes")
+    buffers = dict(problem.model.module.named_buffers())
+    arrays = {
+        **{name: np.stack([row[name] for row in rows]) for name in rows[0]},
+        "epoch": np.array(iterations) / settings.steps_per_epoch,
+        "buffers": np.zeros((len(rows), sum(value.numel() for value in buffers.values())), dtype="f4"),
+        "refresh_iteration": np.array([row["iteration"] for row in refreshes], dtype="i8"),
+        **{
+            name: np.array([row[name] for row in refreshes]).reshape(len(refreshes), num_pairs)
+            for name in ("eigenvalues", "residuals", "converged")
+        },
+        **{name: np.array([row[name] for row in refreshes]) for name in ("hvps", "seconds")},
+    }
+    # a run that ended before its first epoch did has its start as best
+    best = iterations.index(max(state.best_iteration, 0))
+    facts = {
+        "run": settings.run,
+        "best": best,
+        "last": len(iterations) - 1,
+        "diverged": state.diverged,
+        "stopped": int(state.stopped),
+        "parameters": problem.model.layout,
+        "buffer_names": list(buffers),
+        "progress": PROGRESS,
+        "data_sha256": problem.data.sha256,
+    }
+    write_stored(snapshots_path, SNAPSHOTS, arrays, {**attributes, **facts})
+    _write_history(history_path, work.rows("history"))
+
+
+def _write_history(path: Path, rows: list[dict[str, Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, HISTORY_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text.getvalue())
+    os.replace(temporary, path)

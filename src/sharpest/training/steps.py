@@ -1,0 +1,33 @@
+"""One parameter update: SGD with momentum, and Nudged SGD."""
+
+from torch import Tensor
+
+
+def sgd_change(gradient: Tensor, velocity: Tensor | None, lr: float, momentum: float) -> Tensor:
+    """d = m v - eta g, the change of the parameters and the next velocity.
+
+    Args:
+        gradient: (p,).
+        velocity: (p,), or None without momentum.
+        lr: eta.
+        momentum: m.
+
+    Source: inventory 1.6 (Keras' form of momentum).
+    """
+    change = gradient * -lr
+    return change if velocity is None else change.add_(velocity, alpha=momentum)
+
+
+def nudge(change: Tensor, directions: Tensor, gamma: float) -> Tensor:
+    """The change with its part along the top directions scaled by gamma: d - P P^T d + gamma P P^T d.
+
+    This is the type ``correct_v``: the velocity keeps d as it was. gamma = 1 leaves d bit for bit.
+
+    Args:
+        change: (p,), d.
+        directions: (K, p), orthonormal rows.
+        gamma: Scale along them.
+
+    Source: Sec. 4; inventory 1.6.
+    """
+    return change + (gamma - 1) * (directions.T @ (directions @ change))

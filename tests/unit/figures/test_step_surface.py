@@ -1,0 +1,164 @@
+"""Scatter and 3-D panels against numbers worked out by hand."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from sharpest.config.studies import StepCurve, StepSurface
+from sharpest.figures.step_surface import NUM_AVERAGED, draw
+
+Build = Callable[..., Path]
+ALPHAS = (0.5, 1.0, 2.0)
+T = 8
+
+
+def _study(limit: float = 50, runs: str = "A", **options: Any) -> StepSurface:
+    rows = tuple(StepCurve(run=f"run-{run}", schedule="step", label=run, change_limit=limit) for run in runs)
+    values = {"direction": 1, "alphas": ALPHAS, "grid_limit": 5, "layout": "row"} | options
+    return StepSurface(kind="step_surface", caption="", rows=rows, **values)
+
+
+def _axes(figure: Figure) -> dict[str, Any]:
+    return {axes.get_title(loc="left") or axes.get_title(): axes for axes in figure.axes}
+
+
+def _clouds(axes: Axes) -> list[tuple[str, Any]]:
+    return [(cloud.get_label(), cloud) for cloud in axes.collections if str(cloud.get_label()).startswith("α")]
+
+
+def _changes(values: Any) -> np.ndarray:
+    """loss_change (t, d, a) that makes the drawn alphas, 0.5, 1 and 2, change the loss by these per cent; (t, 3)."""
+    loss = 2.0 - 0.1 * np.arange(len(values))
+    full = np.zeros((len(values), 5, 5))
+    full[:, 0, 1:4] = 0.01 * loss[:, None] * np.asarray(values)
+    return full
+
+
+def test_scatter_is_the_relative_change_in_per_cent(spectrum_file: Build, directions_file: Build) -> None:
+    figure, table = draw(_study(), [spectrum_file("a")], [directions_file("a")], "", [None])
+    axes = _axes(figure)["A: change of the loss"]
+    rows = table[table["panel"] == "A: change of the loss"]
+    assert rows["z"].isna().all()
+    for (_, cloud), alpha, channel in zip(_clouds(axes), ALPHAS, (2, 1, 0), strict=True):
+        series = rows[rows["series"] == f"alpha {alpha:g}"]
+        assert np.allclose(series["y"], alpha - 1)
+        assert np.array_equal(cloud.get_offsets(), series[["x", "y"]])
+        assert np.argmax(to_rgb(cloud.get_facecolor()[0][:3])) == channel  # blue, green, red
+    assert axes.get_ylim() == (-50, 50)
+    assert axes.get_title(loc="right") == ""
+
+
+def test_the_direction_is_looked_up(spectrum_file: Build, directions_file: Build) -> None:
+    _, table = draw(_study(direction=5), [spectrum_file("a")], [directions_file("a")], "", [None])
+    # eigenvector 5 stands third in the file, where changes are three times as large
+    assert np.allclose(table.loc[table["series"] == "alpha 2", "y"], 3)
+
+
+def test_unmeasured_rows_are_skipped(spectrum_file: Build, directions_file: Build) -> None:
+    changes = _changes(np.ones((T, 3)))
+    changes[1::2] = np.nan
+    _, table = draw(_study(), [spectrum_file("a")], [directions_file("a", loss_change=changes)], "", [None])
+    assert table.loc[table["series"] == "alpha 1", "x"].tolist() == [0, 1, 2, 3]
+
+
+def test_few_points_outside_become_triangles_with_their_value_kept(
+    spectrum_file: Build, directions_file: Build
+) -> None:
+    values = np.ones((T, 3))
+    values[2, 2], values[5, 0] = 400, -80
+    path = directions_file("a", loss_change=_changes(values))
+    figure, table = draw(_study(), [spectrum_file("a")], [path], "", [None])
+    axes = _axes(figure)["A: change of the loss"]
+    assert axes.get_ylim() == (-50, 50)
+    edges = [cloud.get_offsets() for cloud in axes.collections if not str(cloud.get_label()).startswith("α")]
+    assert np.allclose(np.concatenate(edges), [[2.5, -48], [1, 48]])
+    assert sum(len(cloud.get_offsets()) for _, cloud in _clouds(axes)) == 3 * T - 2
+    y = table.loc[table["series"].str.startswith("alpha"), "y"]
+    assert y.max() == pytest.approx(400)
+    assert y.min() == pytest.approx(-80)
+
+
+def test_axis_is_widened_when_many_points_lie_outside(spectrum_file: Build, directions_file: Build) -> None:
+    values = np.zeros((T, 3))
+    values[:, 2] = np.linspace(51, 120, T)  # a third of all points
+    path = directions_file("a", loss_change=_changes(values))
+    figure, _ = draw(_study(), [spectrum_file("a")], [path], "", [None])
+    axes = _axes(figure)["A: change of the loss"]
+    low, high = axes.get_ylim()
+    assert low == -high
+    assert np.mean(np.abs(values) <= high + 1e-9) >= 0.95
+    assert 51 < high < 120
+    assert axes.get_title(loc="right") == "axis widened"
+
+
+def test_legend_gives_the_mean_of_the_last_points_of_both_windows(spectrum_file: Build, directions_file: Build) -> None:
+    t = 60
+    values = np.zeros((t, 3))
+    values[:, 2] = np.arange(t)
+    arrays = {"loss": np.full(t, 2.0), "loss_change": np.zeros((t, 5, 5))}
+    arrays["loss_change"][:, 0, 3] = 0.02 * values[:, 2]
+    path = directions_file("a", t=t, **arrays)
+    figure, table = draw(_study(), [spectrum_file("a", t=t)], [path], "", [20.0])
+    legend = _axes(figure)["A: change of the loss"].get_legend()
+    # epoch 20 is point 40: points 16..40 have mean 28, points 35..59 mean 47
+    assert NUM_AVERAGED == 25
+    assert legend.get_texts()[2].get_text() == "α = 2\n+28.00 %\n+47.00 %"
+    assert legend.get_title().get_text() == "mean of the last 25 points\nto epoch 20, and below to epoch 29.5"
+    assert table["x"][table["z"].isna()].max() == 20
+    assert table["y"][table["z"].notna()].max() == 20
+
+
+def test_surface_lines_are_mirrored_clipped_and_within_the_grid_limit(
+    spectrum_file: Build, directions_file: Build
+) -> None:
+    figure, table = draw(_study(), [spectrum_file("a")], [directions_file("a")], "", [None])
+    axes = _axes(figure)["A: loss along the direction"]
+    rows = table[table["panel"] == "A: loss along the direction"]
+    assert np.array_equal(
+        np.concatenate([np.transpose(line.get_data_3d()) for line in axes.lines]), rows[["x", "y", "z"]]
+    )
+    assert len(axes.lines) == T
+    assert (rows["x"].min(), rows["x"].max()) == (-5, 5)
+    loss = 2.0 - 0.1 * np.arange(T)
+    for index, line in enumerate(axes.lines):
+        k, epoch, z = line.get_data_3d()
+        assert set(epoch) == {index / 2}
+        assert np.all(np.diff(k) > 0)
+        # a higher end at k < 0 in the file comes to k > 0, so that every line rises by the same tilt
+        assert np.allclose(z, np.minimum(loss[index] + 0.004 * k**2 + 0.01 * k, loss.max()))
+    assert rows["z"].max() == 2.0
+
+
+def test_surface_colours_follow_the_rank_of_lambda_max(spectrum_file: Build, directions_file: Build) -> None:
+    eigenvalues = np.array([3, 900, 1, 5, 4, 2, 8, 7])[:, None] * np.ones(3)
+    figure, _ = draw(_study(), [spectrum_file("a", eigenvalues=eigenvalues)], [directions_file("a")], "", [None])
+    redness = [to_rgb(line.get_color())[0] for line in _axes(figure)["A: loss along the direction"].lines]
+    assert np.argsort(redness).tolist() == np.argsort(eigenvalues[:, 0]).tolist()
+    # by rank, so an outlier does not take all the colour
+    assert np.ptp(np.sort(redness)[:-1]) > 0.3
+
+
+def test_layouts(spectrum_file: Build, directions_file: Build) -> None:
+    files = [spectrum_file("a"), spectrum_file("b")], [directions_file("a"), directions_file("b")]
+    change, surface = "change of the loss", "loss along the direction"
+    for layout, order in (
+        ("row", {f"A: {change}": (0, 0), f"B: {change}": (0, 1), f"A: {surface}": (0, 2), f"B: {surface}": (0, 3)}),
+        ("rows", {f"A: {change}": (0, 0), f"A: {surface}": (0, 1), f"B: {change}": (1, 0), f"B: {surface}": (1, 1)}),
+    ):
+        figure, _ = draw(_study(runs="AB", layout=layout), *files, "", [None, None])
+        places = {name: axes.get_subplotspec() for name, axes in _axes(figure).items()}
+        assert {name: (spec.rowspan.start, spec.colspan.start) for name, spec in places.items()} == order
+
+
+def test_a_run_without_measurements_says_so(spectrum_file: Build, directions_file: Build) -> None:
+    empty = spectrum_file("a", t=0, vector_index=[], eigenvectors=np.zeros((0, 3, 50)))
+    figure, table = draw(_study(), [empty], [directions_file("a", t=0)], "", [None])
+    assert table.empty
+    for axes in figure.axes:
+        assert [text.get_text() for text in axes.texts] == ["no finite measurement"]

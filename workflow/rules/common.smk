@@ -1,0 +1,95 @@
+# Configuration, wildcards and the few input functions that several rules share.
+import os
+import re
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+try:
+    from sharpest.config.project import load_project
+    from sharpest.config.run import RunSettings
+    from sharpest.errors import SharpestError
+    from sharpest.fingerprint import fingerprint
+except ImportError as error:
+    raise WorkflowError(
+        f"{error}: this environment lacks the package; 'make figures' builds one that has it, "
+        "or run: pip install -e . in the folder of the Snakefile"
+    )
+
+try:
+    PROJECT = load_project(config, Path(workflow.basedir) / "config")
+except SharpestError as error:
+    raise WorkflowError(str(error))
+
+# jobs in an environment of their own (--sdm conda) find the package in this checkout
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(Path(workflow.basedir) / "src"), os.environ.get("PYTHONPATH")])
+)
+
+SCALE = PROJECT.settings.scale
+RESULTS = f"results/{SCALE}"
+
+_folder = next(folder for folder in (Path(RESULTS), *Path(RESULTS).parents) if folder.exists())
+if not os.access(_folder, os.W_OK | os.X_OK):
+    raise WorkflowError(
+        f"results folder {_folder.resolve()} cannot be written; correct its rights, or start snakemake with "
+        "--directory FOLDER"
+    )
+
+
+wildcard_constraints:
+    run="|".join(re.escape(run) for run in PROJECT.run_ids),
+    schedule="|".join(re.escape(name) for name in PROJECT.scale.schedules),
+    dataset="|".join(re.escape(name) for name in PROJECT.scale.datasets),
+    figure=r"fig\d\d",
+    table=r"tab\d",
+
+
+def studies(prefix):
+    """Names of the studies that make a figure (fig) or a table (tab)."""
+    return [name for name in PROJECT.studies if name.startswith(prefix)]
+
+
+def figure_files():
+    return expand(f"{RESULTS}/figures/{{name}}.{{kind}}", name=studies("fig"), kind=["pdf", "png", "csv"])
+
+
+def table_files():
+    return expand(f"{RESULTS}/tables/{{name}}.{{kind}}", name=studies("tab"), kind=["csv", "md", "tex"])
+
+
+def snapshots_of(wildcards):
+    return f"{RESULTS}/runs/{wildcards.run}/snapshots.h5"
+
+
+def data_of(wildcards):
+    return f"{RESULTS}/data/{PROJECT.run(wildcards.run).dataset_name}.h5"
+
+
+def settings_of(wildcards):
+    return PROJECT.run(wildcards.run).model_dump(mode="json")
+
+
+def hessian_settings():
+    return PROJECT.scale.hessian.model_dump(mode="json")
+
+
+def measurement_settings():
+    return PROJECT.scale.measurement.model_dump(mode="json")
+
+
+def code_of(*entries):
+    """Fingerprint of entry modules and of the run's architecture, as a parameter of a rule."""
+
+    def code(wildcards):
+        architecture = f"sharpest.models.{PROJECT.run(wildcards.run).model['kind']}"
+        return fingerprint(*entries, architecture)
+
+    return code
+
+
+def foot_of(runs):
+    """The line at the foot of a figure or table: scale, data, reductions."""
+    reductions = PROJECT.reductions(runs)
+    against = f"Against the paper: {'; '.join(reductions)}." if reductions else "Nothing reduced against the paper."
+    return f"Scale {SCALE}: {PROJECT.scale.description}. {against}"

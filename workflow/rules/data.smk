@@ -1,0 +1,17 @@
+rule prepare_data:
+    """Find, verify and decode a data set."""
+    output:
+        f"{RESULTS}/data/{{dataset}}.h5",
+    log:
+        f"{RESULTS}/logs/data/{{dataset}}.log",
+    conda:
+        "../../envs/sharpest.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        source=lambda wildcards: PROJECT.scale.datasets[wildcards.dataset].source,
+        place=lambda wildcards: PROJECT.place(PROJECT.scale.datasets[wildcards.dataset].source),
+        code=fingerprint("sharpest.data.prepare"),
+    script:
+        "../scripts/prepare_data.py"

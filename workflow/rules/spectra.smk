@@ -1,0 +1,25 @@
+rule measure_spectrum:
+    """Leading eigenpairs of the Hessian at the points of a schedule."""
+    input:
+        data=data_of,
+        snapshots=snapshots_of,
+    output:
+        f"{RESULTS}/spectra/{{run}}/{{schedule}}.h5",
+    log:
+        f"{RESULTS}/logs/spectra/{{run}}/{{schedule}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/spectra/{{run}}/{{schedule}}.tsv"
+    conda:
+        "../../envs/sharpest.yaml"
+    threads: PROJECT.scale.torch_threads
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+    params:
+        points=lambda wildcards: PROJECT.points(wildcards.run, wildcards.schedule),
+        schedule=lambda wildcards: PROJECT.spectrum_settings(wildcards.schedule),
+        hessian=hessian_settings(),
+        measurement=measurement_settings(),
+        code=code_of("sharpest.spectra.measure"),
+    script:
+        "../scripts/measure_spectrum.py"

@@ -1,0 +1,23 @@
+rule write_table:
+    """One table of the paper: ours beside the printed numbers."""
+    input:
+        lambda wildcards: [
+            f"{RESULTS}/evaluations/{run}.h5" for run in PROJECT.study(wildcards.table).runs()
+        ],
+    output:
+        csv=f"{RESULTS}/tables/{{table}}.csv",
+        md=f"{RESULTS}/tables/{{table}}.md",
+        tex=f"{RESULTS}/tables/{{table}}.tex",
+    log:
+        f"{RESULTS}/logs/tables/{{table}}.log",
+    conda:
+        "../../envs/sharpest.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        study=lambda wildcards: PROJECT.study(wildcards.table).model_dump(mode="json"),
+        foot=lambda wildcards: foot_of(PROJECT.study(wildcards.table).runs()),
+        code=lambda wildcards: fingerprint(f"sharpest.tables.{PROJECT.study(wildcards.table).kind}"),
+    script:
+        "../scripts/write_table.py"

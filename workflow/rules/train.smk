@@ -1,0 +1,30 @@
+def training_code(wildcards):
+    """NSGD trains with the eigensolver, SGD does not."""
+    entries = ["sharpest.training.run"]
+    if PROJECT.run(wildcards.run).nsgd:
+        entries.append("sharpest.training.eigenpairs")
+    return code_of(*entries)(wildcards)
+
+
+rule train_run:
+    """Train one run; a killed job goes on from its last epoch."""
+    input:
+        data=data_of,
+    output:
+        snapshots=f"{RESULTS}/runs/{{run}}/snapshots.h5",
+        history=f"{RESULTS}/runs/{{run}}/history.csv",
+    log:
+        f"{RESULTS}/logs/train/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{run}}.tsv"
+    conda:
+        "../../envs/sharpest.yaml"
+    threads: PROJECT.scale.torch_threads
+    resources:
+        mem_mb=6000,
+        runtime=1440,
+    params:
+        settings=settings_of,
+        code=training_code,
+    script:
+        "../scripts/train_run.py"

@@ -1,0 +1,73 @@
+"""Evaluate the end points of a run."""
+
+import csv
+from typing import Any
+
+from sharpest.config.measurement import EvaluationSettings
+from sharpest.config.run import HessianSettings, RunSettings
+from sharpest.evaluation import evaluate_run
+from sharpest.job import job
+from sharpest.progress import Progress
+from sharpest.provenance import provenance
+from sharpest.store import EVALUATION, SNAPSHOTS, open_stored, write_stored
+from sharpest.training.problem import build_problem
+from sharpest.training.replay import Replay
+
+
+def accuracy_at(history: str, epoch: int) -> float:
+    """Validation accuracy at the end of an epoch, a fraction; NaN where the run ended before."""
+    with open(history, newline="") as file:
+        return next(
+            (float(row["val_accuracy"]) for row in csv.DictReader(file) if float(row["epoch"]) == epoch), float("nan")
+        )
+
+
+def main(
+    data: str,
+    snapshots: str,
+    history: str,
+    output: str,
+    evaluation: dict[str, Any],
+    hessian: dict[str, Any],
+    code: str,
+    progress: Progress,
+) -> None:
+    settings = EvaluationSettings.model_validate(evaluation)
+    with open_stored(snapshots, SNAPSHOTS) as file:
+        source = file.attributes
+        problem = build_problem(RunSettings.model_validate(source["config"]), data)
+        arrays = evaluate_run(
+            problem,
+            Replay(problem, file),
+            source["best"],
+            source["last"],
+            settings,
+            HessianSettings.model_validate(hessian),
+            progress,
+        )
+    facts = {
+        "run": problem.settings.run,
+        "examples": min(settings.examples, len(problem.data.train)),
+        "tolerance": hessian["tolerance"],
+        "early_epoch": settings.early_epoch,
+        "val_accuracy_early": accuracy_at(history, settings.early_epoch),
+        "diverged": source["diverged"],
+    }
+    config = {"run": source["config"], "evaluation": evaluation, "hessian": hessian}
+    attributes = provenance(source["scale"], config, source["dataset"], source["reductions"], code)
+    write_stored(output, EVALUATION, arrays, attributes | facts)
+    progress.finish()
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]) as terminal:
+        main(
+            snakemake.input.data,
+            snakemake.input.snapshots,
+            snakemake.input.history,
+            snakemake.output[0],
+            snakemake.params.evaluation,
+            snakemake.params.hessian,
+            snakemake.params.code,
+            Progress("evaluate", snakemake.wildcards.run, 2, "end points", terminal),
+        )

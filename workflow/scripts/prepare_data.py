@@ -1,0 +1,43 @@
+"""Find, verify and decode one data set."""
+
+from pathlib import Path
+from typing import Any
+
+from sharpest.config.source import SourceSettings
+from sharpest.data.prepare import prepare
+from sharpest.data.sources import SOURCES
+from sharpest.job import job
+from sharpest.progress import Progress
+from sharpest.provenance import now
+from sharpest.store import DATA, write_stored
+
+
+def main(source: str, place: dict[str, Any], code: str, output: str, progress: Progress) -> None:
+    data = prepare(source, SourceSettings.model_validate(place), Path(output).parent / "downloads")
+    arrays = {
+        "train_inputs": data.train_inputs,
+        "train_targets": data.train_targets,
+        "test_inputs": data.test_inputs,
+        "test_targets": data.test_targets,
+    }
+    facts = {
+        "dataset": source,
+        "sha256": data.sha256,
+        "origin": data.origin,
+        "num_classes": SOURCES[source].num_classes,
+        "code": code,
+        "created": now(),
+    }
+    write_stored(output, DATA, arrays, facts)
+    progress.finish(f"{source}, {len(data.train_targets):,} + {len(data.test_targets):,} examples from {data.origin}")
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]) as terminal:
+        main(
+            snakemake.params.source,
+            snakemake.params.place,
+            snakemake.params.code,
+            snakemake.output[0],
+            Progress("data", snakemake.wildcards.dataset, 1, "files", terminal),
+        )

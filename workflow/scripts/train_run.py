@@ -1,0 +1,58 @@
+"""Train one run."""
+
+from pathlib import Path
+from typing import Any
+
+from sharpest.config.project import load_project
+from sharpest.config.run import RunSettings
+from sharpest.job import job
+from sharpest.progress import Progress
+from sharpest.provenance import provenance
+from sharpest.training.problem import build_problem
+from sharpest.training.run import train_run
+
+
+def main(
+    settings: RunSettings,
+    data: str,
+    snapshots: str,
+    history: str,
+    work: Path,
+    scale: str,
+    notes: dict[str, Any],
+    code: str,
+    progress: Progress,
+) -> None:
+    problem = build_problem(settings, data)
+    solver = None
+    if settings.nsgd:
+        from sharpest.training.eigenpairs import direction_solver
+
+        solver = direction_solver(problem)
+    config = settings.model_dump(mode="json")
+    attributes = provenance(scale, config, problem.data.name, notes.pop("reductions"), code) | notes
+    train_run(problem, solver, work, Path(snapshots), Path(history), attributes, progress)
+    progress.finish()
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]) as terminal:
+        settings = RunSettings.model_validate(snakemake.params.settings)
+        # notes for readers of the file; no parameters, since training does not depend on them
+        project = load_project(snakemake.config, Path(snakemake.scriptdir).resolve().parents[1] / "config")
+        notes = {
+            "reductions": project.reductions([settings.run]),
+            "hessian": project.scale.hessian.model_dump(mode="json"),
+            "measurement": project.scale.measurement.model_dump(mode="json"),
+        }
+        main(
+            settings,
+            snakemake.input.data,
+            snakemake.output.snapshots,
+            snakemake.output.history,
+            Path(snakemake.output.snapshots).parents[2] / "work" / settings.run,
+            project.settings.scale,
+            notes,
+            snakemake.params.code,
+            Progress("train", settings.run, settings.num_iterations, "iterations", terminal),
+        )

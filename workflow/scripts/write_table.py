@@ -1,0 +1,37 @@
+"""Write one table."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from sharpest.config.studies import AnyStudy
+from sharpest.job import job
+from sharpest.progress import Progress
+
+
+def main(
+    study: dict[str, Any], evaluations: list[str], foot: str, csv: str, md: str, tex: str, progress: Progress
+) -> None:
+    typed: Any = TypeAdapter(AnyStudy).validate_python(study)
+    kind = import_module(f"sharpest.tables.{typed.kind}")
+    paths = dict(zip(typed.runs(), map(Path, evaluations), strict=True))
+    table = kind.build(typed, paths, foot)
+    Path(md).write_text(kind.markdown(typed, table, foot))
+    Path(tex).write_text(kind.latex(typed, table, foot))
+    table.to_csv(csv, index=False)
+    progress.finish(md)
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]) as terminal:
+        main(
+            snakemake.params.study,
+            list(snakemake.input),
+            snakemake.params.foot,
+            snakemake.output.csv,
+            snakemake.output.md,
+            snakemake.output.tex,
+            Progress("table", snakemake.wildcards.table, 1, "tables", terminal),
+        )
