@@ -10,7 +10,9 @@ from sharpest.config.measurement import MeasurementSettings
 from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.errors import StoreError
 from sharpest.losses import clean_loss, mean_loss
-from sharpest.store import SNAPSHOTS, SPECTRUM, StoredFile, open_stored
+from sharpest.store.file import StoredFile, open_stored
+from sharpest.store.snapshots import SNAPSHOTS
+from sharpest.store.spectrum import SPECTRUM
 from sharpest.training.eigenpairs import hessian_examples
 from sharpest.training.problem import Problem, build_problem
 from sharpest.training.replay import Replay

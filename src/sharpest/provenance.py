@@ -55,7 +55,11 @@ def provenance(
         "reductions": list(reductions),
         "code": code,
         "git": git_commit(),
-        "packages": {"python": platform.python_version(), "sharpest": __version__, **{name: version(name) for name in _PACKAGES}},
+        "packages": {
+            "python": platform.python_version(),
+            "sharpest": __version__,
+            **{name: version(name) for name in _PACKAGES},
+        },
         "device": torch.cuda.get_device_name() if cuda else f"cpu ({platform.machine()})",
         "torch_threads": torch.get_num_threads(),
         "created": now(),

@@ -9,7 +9,9 @@ from sharpest.evaluation import evaluate_run
 from sharpest.job import job
 from sharpest.progress import Progress
 from sharpest.provenance import provenance
-from sharpest.store import EVALUATION, SNAPSHOTS, open_stored, write_stored
+from sharpest.store.evaluation import EVALUATION
+from sharpest.store.file import open_stored, write_stored
+from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.training.problem import build_problem
 from sharpest.training.replay import Replay
 

@@ -8,7 +8,10 @@ from sharpest.directions.measure import measure_directions
 from sharpest.job import job
 from sharpest.progress import Progress
 from sharpest.provenance import provenance
-from sharpest.store import DIRECTIONS, SNAPSHOTS, SPECTRUM, open_stored, write_stored
+from sharpest.store.directions import DIRECTIONS
+from sharpest.store.file import open_stored, write_stored
+from sharpest.store.snapshots import SNAPSHOTS
+from sharpest.store.spectrum import SPECTRUM
 from sharpest.training.problem import build_problem
 from sharpest.training.replay import Replay
 

@@ -9,7 +9,8 @@ from sharpest.data.sources import SOURCES
 from sharpest.job import job
 from sharpest.progress import Progress
 from sharpest.provenance import now
-from sharpest.store import DATA, write_stored
+from sharpest.store.data import DATA
+from sharpest.store.file import write_stored
 
 
 def main(source: str, place: dict[str, Any], code: str, output: str, progress: Progress) -> None:

@@ -2,20 +2,19 @@
 
 import csv
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from sharpest.config.measurement import DirectionSettings, ScheduleSettings
-from sharpest.config.run import NsgdSettings, RunSettings
-from sharpest.config.settings import ProjectSettings, ScaleSettings
+from sharpest.config.run import DatasetSettings, NsgdSettings, RunSettings
+from sharpest.config.settings import ProjectSettings, ScaleSettings, models_in
 from sharpest.config.source import SourceSettings
-from sharpest.config.strict import Strict
 from sharpest.config.studies import AnyStudy
 from sharpest.data.sources import SOURCES
 from sharpest.errors import ConfigError
@@ -28,19 +27,22 @@ MIN_NSGD_EIGENPAIRS = 10
 _T = TypeVar("_T")
 
 
-class _Studies(Strict):
-    """config/studies.yaml."""
-
-    studies: dict[str, AnyStudy] = Field(min_length=1)
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist; restore it") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); correct its rights") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text; save it as such or restore it") from None
 
 
 def _read_yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist; restore it") from None
+        return yaml.safe_load(_read_text(path))
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}; correct that line") from None
 
 
 def _validate(model: type[_T], value: Any, where: str) -> _T:
@@ -48,24 +50,50 @@ def _validate(model: type[_T], value: Any, where: str) -> _T:
     try:
         return TypeAdapter(model).validate_python(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            name = str(first["loc"][-1])
-            known = [field for c in _all_strict() for field in c.model_fields]
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else "; remove it"
-            raise ConfigError(f"{where}: unknown key {key!r}{hint}") from None
-        message = first["msg"][0].lower() + first["msg"][1:]
-        raise ConfigError(f"{where}: {key or 'file'}: {message} (found {first['input']!r})") from None
+        # a misspelt key is also a missing one; the misspelling is what helps
+        first = min(error.errors(), key=lambda complaint: complaint["type"] != "extra_forbidden")
+        kind, key = first["type"], _dotted(first["loc"], value)
+        if kind == "extra_forbidden":
+            close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(model, first["loc"]), n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "remove it"
+            raise ConfigError(f"{where}: unknown key {key!r}; {hint}") from None
+        if kind == "missing":
+            raise ConfigError(f"{where}: {key}{'.' * bool(key)}{first['loc'][-1]} is missing; add it") from None
+        if kind == "union_tag_not_found":
+            raise ConfigError(f"{where}: {key}.kind is missing; add it") from None
+        wish, found = first["msg"].partition("should ")[2] or first["msg"], first["input"]
+        if kind == "union_tag_invalid":
+            key, found = f"{key}.kind", found["kind"]
+            wish = "be " + " or ".join(first["ctx"]["expected_tags"].rsplit(", ", 1))
+        shown = repr(found) if len(repr(found)) < 60 else f"{repr(found)[:60]}..."
+        raise ConfigError(f"{where}: {key or 'its content'} should {wish}, found {shown}") from None
 
 
-def _all_strict() -> Iterable[type[Strict]]:
-    pending = list(Strict.__subclasses__())
-    while pending:
-        model = pending.pop()
-        pending += model.__subclasses__()
-        yield model
+def _dotted(location: tuple[int | str, ...], value: Any) -> str:
+    """A place in ``value`` as a person would write it, without the names of types that pydantic tried."""
+    parts = []
+    for part in location:
+        if part in value if isinstance(value, Mapping) else isinstance(value, list) and isinstance(part, int):
+            value = value[part]
+            parts.append(str(part))
+    return ".".join(parts)
+
+
+def _known_keys(model: Any, location: tuple[int | str, ...]) -> list[str]:
+    """The keys that may stand beside the last part of ``location``."""
+    models = models_in(model)
+    for part in location[:-1]:
+        fields = [model.model_fields[str(part)] for model in models if part in model.model_fields]
+        if fields:
+            models = [model for field in fields for model in models_in(field.annotation)]
+        else:  # a key of a mapping, a place in a list, or the kind of a model or study
+            models = [model for model in models if part == _kind(model)] or models
+    return [name for model in models for name in model.model_fields]
+
+
+def _kind(model: type[BaseModel]) -> str | None:
+    """The one value of the key ``kind``, which tells the members of a union apart."""
+    return get_args(model.model_fields["kind"].annotation)[0] if "kind" in model.model_fields else None
 
 
 def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,49 +109,51 @@ def _first_match(patterns: Mapping[str, _T], run: str) -> _T | None:
     return next((value for pattern, value in patterns.items() if fnmatchcase(run, pattern)), None)
 
 
-def _read_scale(folder: Path, name: str) -> dict[str, Any]:
-    """A scale file over the scale that it extends."""
+def _read_scale(folder: Path, name: str, children: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A scale file over the scale that it extends; ``children`` are the scales that extend this one."""
     path = folder / f"{name}.yaml"
+    where = f"{folder / children[-1]}.yaml: extends" if children else "config"
+    if name in children:
+        raise ConfigError(f"{where}: {' extends '.join([*children, name])}, in a circle; remove one 'extends'")
     if not path.exists():
         known = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))
-        raise ConfigError(f"config: scale {name!r} has no file {path}; known scales: {known}")
+        raise ConfigError(f"{where}: scale {name!r} has no file {path}; known scales: {known}")
     values = _read_yaml(path)
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: holds no keys")
+        raise ConfigError(f"{path}: holds no keys; restore it")
     parent = values.pop("extends", None)
     if parent is None:
         return values
-    merged = _merge(_read_scale(folder, parent), values)
+    merged = _merge(_read_scale(folder, str(parent), (*children, name)), values)
     # patterns are tried in order, so a scale's own come before the ones it inherits
     for key in ("epochs", "snapshot_every"):
-        merged[key] = {**values.get(key, {}), **{k: v for k, v in merged[key].items() if k not in values.get(key, {})}}
+        if isinstance(own := values.get(key), Mapping):
+            merged[key] = {**own, **{pattern: value for pattern, value in merged[key].items() if pattern not in own}}
     # points are one text or patterns of texts, never a mixture of two scales
-    for schedule, own in values.get("schedules", {}).items():
-        if "points" in (own or {}):
+    schedules = values.get("schedules")
+    for schedule, own in schedules.items() if isinstance(schedules, Mapping) else ():
+        if isinstance(own, Mapping) and "points" in own:
             merged["schedules"][schedule]["points"] = own["points"]
     return merged
 
 
 def _read_runs(path: Path) -> dict[str, int]:
     """Run ids and their length in epochs at paper scale."""
-    with open(path, newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t")
-        if reader.fieldnames != ["run", "group", "epochs"]:
-            raise ConfigError(
-                f"{path}: the columns are run, group, epochs, separated by tabs; found {reader.fieldnames}"
-            )
-        runs: dict[str, int] = {}
-        for line, row in enumerate(reader, start=2):
-            run = row["run"]
-            try:
-                RunId.parse(run)
-            except ConfigError as error:
-                raise ConfigError(f"{path}, line {line}: {error}") from None
-            if run in runs:
-                raise ConfigError(f"{path}, line {line}: run {run!r} stands there twice; remove one line")
-            if not (row["epochs"] or "").isdigit() or int(row["epochs"]) < 1:
-                raise ConfigError(f"{path}, line {line}: epochs must be a whole number of at least 1")
-            runs[run] = int(row["epochs"])
+    reader = csv.DictReader(_read_text(path).splitlines(), delimiter="\t")
+    if reader.fieldnames != ["run", "group", "epochs"]:
+        raise ConfigError(f"{path}: the columns are run, group, epochs, separated by tabs; found {reader.fieldnames}")
+    runs: dict[str, int] = {}
+    for line, row in enumerate(reader, start=2):
+        run = row["run"]
+        try:
+            RunId.parse(run)
+        except ConfigError as error:
+            raise ConfigError(f"{path}, line {line}: {error}") from None
+        if run in runs:
+            raise ConfigError(f"{path}, line {line}: run {run!r} stands there twice; remove one line")
+        if not (row["epochs"] or "").isdecimal() or int(row["epochs"]) < 1:
+            raise ConfigError(f"{path}, line {line}: epochs must be a whole number of at least 1")
+        runs[run] = int(row["epochs"])
     return runs
 
 
@@ -239,15 +269,20 @@ class Project:
     def reductions(self, runs: Iterable[str]) -> list[str]:
         """What was replaced or reduced for these runs against the paper, in words."""
         pairs = [(self._run(run, self.scale), self._run(run, self.paper)) for run in runs]
-        return list(dict.fromkeys(note for ours, paper in pairs for note in self._run_reductions(ours, paper)))
+        notes = dict.fromkeys(note for ours, paper in pairs for note in self._run_reductions(ours, paper))
+        lengths = [(ours.epochs, paper.epochs) for ours, paper in pairs if ours.epochs != paper.epochs]
+        if lengths:
+            shortened, published = zip(*lengths, strict=True)
+            notes[f"{_range(shortened)} epochs ({_range(published)})"] = None
+        return list(notes)
 
     def _run_reductions(self, ours: RunSettings, paper: RunSettings) -> Iterable[str]:
         if ours.dataset.source != paper.dataset.source:
             yield f"{SOURCES[ours.dataset.source].title} in place of {SOURCES[paper.dataset.source].title}"
-        if ours.dataset.train != paper.dataset.train:
-            yield f"{ours.dataset.train:,} training examples (paper {paper.dataset.train:,})"
+        if (counts := _counts(ours.dataset)) != (published_counts := _counts(paper.dataset)):
+            yield f"{counts} training/validation/test examples ({published_counts})"
         if (ours.dataset.flip, ours.dataset.shift) != (paper.dataset.flip, paper.dataset.shift):
-            yield "no augmentation" if not (ours.dataset.flip or ours.dataset.shift) else "less augmentation"
+            yield "other augmentation" if ours.dataset.flip or ours.dataset.shift else "no augmentation"
         name = RunId.parse(ours.run).model
         for key, value in ours.model.items():
             if value != (was := paper.model.get(key)):
@@ -256,12 +291,18 @@ class Project:
             yield f"learning rates times {self.scale.lr_factor:g}"
         if self.scale.batch_factor != 1:
             yield f"batch sizes times {self.scale.batch_factor:g}"
-        if self.scale.hessian.examples != self.paper.hessian.examples:
-            yield f"N {self.scale.hessian.examples:,} ({self.paper.hessian.examples:,})"
-        if self.scale.hessian.resample != self.paper.hessian.resample:
-            yield "the same Hessian examples throughout"
-        if ours.patience != paper.patience:
-            yield f"plateau patience {ours.patience} and {ours.stop_patience} ({paper.patience} and {paper.stop_patience})"
+        hessian, published = self.scale.hessian, self.paper.hessian
+        if hessian.examples != published.examples:
+            yield f"N {hessian.examples:,} ({published.examples:,})"
+        if hessian.resample != published.resample:
+            yield "new Hessian examples at each point" if hessian.resample else "the same Hessian examples throughout"
+        if hessian.tolerance != published.tolerance:
+            yield f"eigensolver tolerance {hessian.tolerance:g} ({published.tolerance:g})"
+        if hessian.max_products != published.max_products:
+            yield f"at most {hessian.max_products} Hessian-vector products ({published.max_products})"
+        patience, published_patience = (f"{run.patience} and {run.stop_patience}" for run in (ours, paper))
+        if patience != published_patience:
+            yield f"plateau patience {patience} ({published_patience})"
 
     def check(self) -> None:
         """Check the facts that tie settings together.
@@ -298,10 +339,13 @@ class Project:
                         f"{name}: num_eigenvalues {drawn} exceeds num_eigenpairs {schedule.num_eigenpairs} of schedule "
                         f"{curve.schedule}; raise schedules.{curve.schedule}.num_eigenpairs"
                     )
-                if study.wants_directions() and schedule.directions is None:
-                    raise ConfigError(f"{name}: schedule {curve.schedule} measures no directions; give it directions")
-                if (wanted := getattr(study, "direction", None)) is not None:
-                    _check_drawn(name, study, curve.schedule, wanted, schedule.directions)
+                if study.wants_directions():
+                    if schedule.directions is None:
+                        raise ConfigError(
+                            f"{name}: schedule {curve.schedule} measures no directions; give it directions"
+                        )
+                    if (wanted := getattr(study, "direction", None)) is not None:
+                        _check_drawn(name, study, curve.schedule, wanted, schedule.directions)
 
     def _named(self, study: str, call: Any, *arguments: str) -> None:
         try:
@@ -312,7 +356,8 @@ class Project:
     def _check_run(self, run: RunSettings) -> None:
         if run.batch_size > run.dataset.train:
             raise ConfigError(
-                f"run {run.run}: batch size {run.batch_size} exceeds {run.dataset.train} training examples"
+                f"run {run.run}: batch size {run.batch_size} exceeds {run.dataset.train} training examples; "
+                "lower batch_factor"
             )
         model = self.scale.models[RunId.parse(run.run).model]
         side = model.image_size or SOURCES[run.dataset.source].shape[1]
@@ -321,12 +366,27 @@ class Project:
                 f"run {run.run}: images of side {side} vanish in the model; set its image_size to at least "
                 f"{model.smallest_image}"
             )
-        for examples in (self.scale.hessian.examples, self.scale.measurement.loss_examples):
+        scale = self.scale
+        for key, examples in (
+            ("hessian.examples", scale.hessian.examples),
+            ("measurement.loss_examples", scale.measurement.loss_examples),
+            ("measurement.accuracy_examples", scale.measurement.accuracy_examples),
+            ("evaluation.examples", scale.evaluation.examples),
+            ("evaluation.loss_examples", scale.evaluation.loss_examples),
+        ):
             if examples > run.dataset.train:
                 raise ConfigError(
-                    f"run {run.run}: {examples} Hessian or loss examples exceed {run.dataset.train} training examples; "
-                    "lower hessian.examples and measurement.loss_examples"
+                    f"run {run.run}: {key} {examples} exceeds {run.dataset.train} training examples; lower {key}"
                 )
+
+
+def _counts(dataset: DatasetSettings) -> str:
+    return f"{dataset.train:,}/{dataset.val:,}/{dataset.test:,}"
+
+
+def _range(values: Sequence[int]) -> str:
+    lowest, highest = f"{min(values):,}", f"{max(values):,}"
+    return lowest if lowest == highest else f"{lowest} to {highest}"
 
 
 def _words(value: Any) -> str:
@@ -341,10 +401,13 @@ def _check_dataset(key: str, dataset: Any) -> None:
     source = SOURCES[dataset.source]
     if dataset.train + dataset.val > source.num_train:
         raise ConfigError(
-            f"{key}: train {dataset.train} + val {dataset.val} exceed the {source.num_train} examples of {dataset.source}"
+            f"{key}: train {dataset.train} + val {dataset.val} exceed the {source.num_train} examples of "
+            f"{dataset.source}; lower them"
         )
     if dataset.test > source.num_test:
-        raise ConfigError(f"{key}: test {dataset.test} exceeds the {source.num_test} test examples of {dataset.source}")
+        raise ConfigError(
+            f"{key}: test {dataset.test} exceeds the {source.num_test} test examples of {dataset.source}; lower it"
+        )
 
 
 def _check_schedule(key: str, schedule: ScheduleSettings) -> None:
@@ -384,18 +447,18 @@ def load_project(config: Mapping[str, Any], folder: Path) -> Project:
     """
     settings = _validate(ProjectSettings, dict(config), "config")
     scales = folder / "scales"
-    where = str(scales / f"{settings.scale}.yaml")
     values = _read_scale(scales, settings.scale)
-    for name, changes in settings.datasets.items():
-        if name not in values.get("datasets", {}):
-            raise ConfigError(f"config: datasets.{name} is not in the scale; known: {', '.join(values['datasets'])}")
-        values["datasets"] = _merge(values["datasets"], {name: changes})
-    studies = _validate(_Studies, {"studies": _read_yaml(folder / "studies.yaml")}, str(folder / "studies.yaml"))
+    # the paper's scale first: the others inherit its mistakes
+    paper = _validate(ScaleSettings, _read_scale(scales, "paper"), str(scales / "paper.yaml"))
+    scale = _validate(ScaleSettings, values, str(scales / f"{settings.scale}.yaml"))
+    for name in settings.datasets:
+        if name not in scale.datasets:
+            raise ConfigError(f"config: datasets.{name} is not in the scale; known: {', '.join(scale.datasets)}")
     project = Project(
         settings=settings,
-        scale=_validate(ScaleSettings, values, where),
-        paper=_validate(ScaleSettings, _read_scale(scales, "paper"), str(scales / "paper.yaml")),
-        studies=studies.studies,
+        scale=_validate(ScaleSettings, _merge(values, {"datasets": settings.datasets}), "config"),
+        paper=paper,
+        studies=_validate(dict[str, AnyStudy], _read_yaml(folder / "studies.yaml"), str(folder / "studies.yaml")),
         epochs=_read_runs(folder / "runs.tsv"),
     )
     try:

@@ -4,7 +4,7 @@ Lengths are in epochs or iterations (updates), losses in nats, accuracies in fra
 patterns (``scnn-*``) gives each run the value of the first pattern that matches its id.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -19,10 +19,18 @@ ByRun = dict[str, Annotated[int, Field(ge=1)]]
 ModelSettings = Annotated[SimpleCnnSettings | ResNetSettings, Field(discriminator="kind")]
 
 
+def models_in(annotation: Any) -> list[type[Strict]]:
+    """The settings classes that an annotation such as ``dict[str, A | B]`` speaks of."""
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in models_in(argument)]
+
+
 class ScaleSettings(Strict):
     """One scale: the values behind the runs and studies."""
 
     description: str
+    """One line for readers."""
     datasets: dict[str, DatasetSettings]
     """Data set of the paper -> what stands for it."""
     models: dict[str, ModelSettings]

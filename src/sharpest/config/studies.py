@@ -11,8 +11,11 @@ class Curve(Strict):
     """One measured run in a figure."""
 
     run: str
+    """A row of config/runs.tsv."""
     schedule: str
+    """Name of one of the scale's schedules."""
     label: str
+    """Its name in legends and titles."""
 
 
 class Study(Strict):
@@ -40,6 +43,7 @@ class SpectrumEvolution(Study):
     kind: Literal["spectrum_evolution"]
     rows: tuple[Curve, ...] = Field(min_length=1)
     num_eigenvalues: PositiveInt
+    """Eigenvalues drawn, the largest."""
     accuracy: bool = False
     """Add the accuracy panels of Fig. 2."""
     sketch: bool = False
@@ -53,6 +57,7 @@ class AlignmentPanel(Strict):
     """One panel of Fig. 5: a model at several learning rates."""
 
     title: str
+    """Written above the panel."""
     curves: tuple[Curve, ...] = Field(min_length=1)
 
 
@@ -113,6 +118,7 @@ class EndPointRow(Strict):
     """One row of a table: the runs behind it and what the paper prints."""
 
     label: str
+    """First column."""
     runs: tuple[str, ...] = Field(min_length=1)
     """One run a seed."""
     paper: dict[str, float]

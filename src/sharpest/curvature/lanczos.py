@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
 
@@ -54,29 +53,46 @@ def start_vector(rng: torch.Generator, dimension: int, previous: Tensor | None =
     return warm / warm.norm()
 
 
-class _Basis:
-    """Orthonormal rows (j, p) in one growing block of memory."""
+class _Subspace:
+    """Orthonormal rows (j, p), the operator within their span, and what its images of them have outside.
 
-    def __init__(self, like: Tensor, rows: int) -> None:
-        self._block = like.new_empty(rows, len(like))
-        self._count = 0
+    Attributes:
+        projected: (j, j), the operator within the span.
+        remainders: Row to (p,), the part of its image outside the span; none where the next row took it up.
+        norms: Row to the length of its remainder.
+    """
 
-    def append(self, vector: Tensor) -> None:
-        if self._count == len(self._block):
-            self._block = torch.cat([self._block, torch.empty_like(self._block)])
-        self._block[self._count] = vector
-        self._count += 1
+    def __init__(self, like: Tensor, capacity: int) -> None:
+        self._block = like.new_empty(capacity, len(like))
+        self.size = 0
+        self.projected = np.zeros((0, 0))
+        self.remainders: dict[int, Tensor] = {}
+        self.norms: dict[int, float] = {}
 
     @property
     def rows(self) -> Tensor:
-        return self._block[: self._count]
+        return self._block[: self.size]
 
-    def orthogonalise(self, vector: Tensor) -> Tensor:
-        """``vector`` without its part in the basis; twice, since once loses digits."""
-        rows = self.rows
-        for _ in range(2):
-            vector = vector - rows.T @ (rows @ vector)
-        return vector
+    def outside(self, vector: Tensor) -> Tensor:
+        """The part outside the span; where little is left, a second pass brings back the digits lost."""
+        return vector - self.rows.T @ (self.rows @ vector)
+
+    def extend(self, vector: Tensor, product: Callable[[Tensor], Tensor]) -> None:
+        """Append a vector orthogonal to the rows, in unit length."""
+        if self.size == len(self._block):
+            self._block = torch.cat([self._block, torch.empty_like(self._block)])
+        self._block[self.size] = vector / vector.norm()
+        self.size += 1
+        image = product(self.rows[-1])
+        inside = self.rows @ image
+        self.projected = np.pad(self.projected, (0, 1))
+        self.projected[-1] = self.projected[:, -1] = inside.double().cpu().numpy()
+        self.remainders[self.size - 1] = image - self.rows.T @ inside
+        remainders = {row: self.outside(remainder) for row, remainder in self.remainders.items()}
+        norms = {row: float(remainder.norm()) for row, remainder in remainders.items()}
+        noise = 10 * torch.finfo(image.dtype).eps * np.abs(self.projected).max()
+        self.norms = {row: norm for row, norm in norms.items() if not norm <= noise}  # NaN stays
+        self.remainders = {row: remainders[row] for row in self.norms}
 
 
 def largest_eigenpairs(
@@ -89,9 +105,10 @@ def largest_eigenpairs(
 ) -> Eigenpairs:
     """The eigenpairs of largest magnitude of a symmetric operator.
 
-    Stops when the residual bounds of all wanted pairs are within the tolerance and no other Ritz value could still
-    reach into the wanted set. A breakdown (the basis spans an invariant subspace) goes on with a fresh direction, so
-    that repeated eigenvalues are found with their multiplicity.
+    Goes on until the residuals of all wanted pairs are within the tolerance and no other Ritz value could still reach
+    into the wanted set. When the start is exhausted before that (its Krylov space is invariant, to the tolerance),
+    random directions orthogonal to all that was seen look for more, until one brings nothing new: a larger eigenvalue
+    outside, or further copies of a repeated one. A start that is not exhausted shows each eigenvalue once.
 
     Args:
         product: v (p,) to H v (p,).
@@ -99,7 +116,7 @@ def largest_eigenpairs(
         num_eigenpairs: k; at most p.
         tolerance: Largest residual relative to |lambda_1|.
         max_products: Give up after so many, with what was found and honest flags.
-        rng: Draws fresh directions after a breakdown.
+        rng: Draws the random directions.
 
     Returns:
         The pairs, with residuals, flags and cost.
@@ -115,56 +132,52 @@ def largest_eigenpairs(
     if max_products < num_eigenpairs:
         raise ValueError(f"max_products {max_products} is below num_eigenpairs {num_eigenpairs}; raise it")
     began = time.perf_counter()
-    basis = _Basis(start, min(dimension, 64))
-    diagonal: list[float] = []
-    off_diagonal: list[float] = []
-    vector = start / start.norm()
-    limit = min(dimension, max_products)
-    at_breakdown: NDArray[np.float64] | None = None  # the wanted values when the last invariant subspace was full
+    space = _Subspace(start, min(dimension, 64))
+    betas: list[float] = []  # the remainder of each row when it was new
+    exhausted = False
+    first = 0  # row of the latest start
+    known: NDArray[np.float64] | None = None  # wanted magnitudes before it, where it looks for more
+    vector = start
     while True:
-        basis.append(vector)
-        image = product(vector)
-        diagonal.append(float(torch.dot(image, vector)))
-        image = basis.orthogonalise(image)
-        beta = float(image.norm())
-        size = len(diagonal)
-        if not np.isfinite(beta):
+        space.extend(vector, product)
+        size, newest = space.size, space.size - 1
+        betas.append(space.norms.get(newest, 0.0))
+        if not np.isfinite(betas[-1]):
             break
-        scale = max(max(map(abs, diagonal)), max(off_diagonal, default=0.0), np.finfo(np.float64).tiny)
-        broke_down = beta <= 10 * torch.finfo(start.dtype).eps * scale
-        if size >= num_eigenpairs:
-            ritz, weights = eigh_tridiagonal(np.array(diagonal), np.array(off_diagonal))
-            bounds = np.abs(weights[-1]) * beta
-            if size == limit:
-                break
-            if broke_down:
-                # exact, but a fresh direction may hold further copies: done once one more subspace brings nothing new
-                leading = np.sort(np.abs(ritz))[-num_eigenpairs:]
-                if at_breakdown is not None and np.allclose(
-                    leading, at_breakdown, rtol=0, atol=tolerance * leading[-1]
-                ):
-                    break
-                at_breakdown = leading
-            elif _settled(ritz, bounds, num_eigenpairs, tolerance):
-                break
-        if broke_down:
-            image = basis.orthogonalise(torch.randn(dimension, generator=rng).to(start))
-            vector, beta = image / image.norm(), 0.0
+        ritz, weights = (array.numpy() for array in torch.linalg.eigh(torch.from_numpy(space.projected)))
+        bounds = sum((norm * np.abs(weights[row]) for row, norm in space.norms.items()), np.zeros(size))
+        if size == min(dimension, max_products):
+            break
+        leading = np.sort(np.abs(ritz))[-num_eigenpairs:]
+        allowed = tolerance * leading[-1]
+        exhausted = exhausted or betas[-1] <= allowed
+        pair = _unsettled(ritz, bounds, num_eigenpairs, allowed)
+        if pair is not None:
+            row = max(space.norms, key=lambda row: space.norms[row] * abs(weights[row, pair]))
+            vector = space.remainders.pop(row)
+            if row != newest:  # an earlier start goes on, which ends the latest one
+                known = None
+        elif size >= num_eigenpairs and not exhausted:
+            break
+        elif known is None or not np.allclose(leading, known, rtol=0, atol=allowed):
+            known = leading if size >= num_eigenpairs else None
+            vector = space.outside(space.outside(torch.randn(dimension, generator=rng).to(start)))
+            first = size
+        elif newest in space.norms and not _would_have_shown(
+            space.projected[first:, first:], betas[first:], leading[0] + allowed, dimension
+        ):
+            vector = space.remainders.pop(newest)
         else:
-            vector = image / beta
-        off_diagonal.append(beta)
-
+            break
     seconds = time.perf_counter() - began
-    if not np.isfinite(beta):
+    if not np.isfinite(betas[-1]):
         nothing = np.full(num_eigenpairs, np.nan)
         return Eigenpairs(
-            nothing, basis.rows.new_zeros(num_eigenpairs, dimension), nothing, np.isfinite(nothing), size, seconds
+            nothing, start.new_zeros(num_eigenpairs, dimension), nothing, np.isfinite(nothing), size, seconds
         )
-    if size == dimension:
-        bounds = np.zeros(size)  # the basis is the whole space
     wanted = np.argsort(-np.abs(ritz), kind="stable")[:num_eigenpairs]
     wanted = wanted[np.argsort(-ritz[wanted], kind="stable")]
-    vectors = torch.from_numpy(weights[:, wanted].T.copy()).to(start) @ basis.rows
+    vectors = torch.from_numpy(weights[:, wanted].T.copy()).to(start) @ space.rows
     residuals = bounds[wanted] / max(float(np.abs(ritz).max()), np.finfo(np.float64).tiny)
     return Eigenpairs(
         eigenvalues=ritz[wanted],
@@ -176,10 +189,29 @@ def largest_eigenpairs(
     )
 
 
-def _settled(ritz: NDArray[np.float64], bounds: NDArray[np.float64], num_eigenpairs: int, tolerance: float) -> bool:
-    """Whether the leading pairs are converged, and no other could turn out to lead them."""
+def _unsettled(
+    ritz: NDArray[np.float64], bounds: NDArray[np.float64], num_eigenpairs: int, allowed: float
+) -> int | None:
+    """The first of the wanted pairs that is not converged, or else the first other that could turn out to be wanted."""
     order = np.argsort(-np.abs(ritz))
     wanted, others = order[:num_eigenpairs], order[num_eigenpairs:]
-    allowed = tolerance * np.abs(ritz[order[0]])
     reach = np.abs(ritz[others]) + bounds[others]
-    return bool(np.all(bounds[wanted] <= allowed) and np.all(reach <= np.abs(ritz[wanted[-1]]) + allowed))
+    far = [*wanted[bounds[wanted] > allowed], *others[reach > np.abs(ritz[wanted[-1]]) + allowed]]
+    return int(far[0]) if far else None
+
+
+def _would_have_shown(block: NDArray[np.float64], betas: list[float], magnitude: float, dimension: int) -> bool:
+    """Whether a random start would have betrayed an unseen eigenvalue of at least a magnitude by now.
+
+    A unit eigenvector u has |<start, u>| <= prod(beta) / |det(T - lambda I)|, and fewer than one random start in a
+    hundred holds less than 0.01 / sqrt(p) of a given direction.
+
+    Args:
+        block: T (m, m), the operator in the rows since that start.
+        betas: (m,), the remainder of each of them when it was new.
+        magnitude: Above the magnitude of every eigenvalue of T.
+        dimension: p.
+    """
+    edge = magnitude * np.eye(len(block))
+    determinant = min(np.linalg.slogdet(block - edge).logabsdet, np.linalg.slogdet(block + edge).logabsdet)
+    return bool(np.log(betas).sum() - determinant <= np.log(0.01 / np.sqrt(dimension)))

@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from sharpest.config.run import DatasetSettings
 from sharpest.errors import DataError
-from sharpest.store import DATA, open_stored
+from sharpest.store.data import DATA
+from sharpest.store.file import open_stored
 
 
 @dataclass(frozen=True)

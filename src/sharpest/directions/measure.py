@@ -17,7 +17,7 @@ from sharpest.directions.alignment import absolute_cosines, projections
 from sharpest.directions.line import LossLine, loss_profile
 from sharpest.losses import clean_loss
 from sharpest.randomness import generator
-from sharpest.store import StoredFile
+from sharpest.store.file import StoredFile
 from sharpest.training.problem import Problem
 from sharpest.training.replay import Replay
 

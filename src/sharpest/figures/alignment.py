@@ -24,7 +24,9 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.store import DIRECTIONS, SPECTRUM, open_stored
+from sharpest.store.directions import DIRECTIONS
+from sharpest.store.file import open_stored
+from sharpest.store.spectrum import SPECTRUM
 
 _COLOURS = (RED, GREEN, BLUE, *OTHERS)  # of the code, for increasing lr (inventory 1.8)
 

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from sharpest.config.studies import LearningCurves
 from sharpest.figures.accuracy import SERIES, accuracy_panel
 from sharpest.figures.style import PANEL_HEIGHT, PANEL_WIDTH, PlottedPoints, add_foot, new_figure, styled
-from sharpest.store import SPECTRUM, open_stored
+from sharpest.store.file import open_stored
+from sharpest.store.spectrum import SPECTRUM
 
 
 @styled

@@ -29,7 +29,9 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.store import DIRECTIONS, SPECTRUM, open_stored
+from sharpest.store.directions import DIRECTIONS
+from sharpest.store.file import open_stored
+from sharpest.store.spectrum import SPECTRUM
 
 NUM_AVERAGED = 25  # last points behind the quoted means (inventory, Figure 6)
 

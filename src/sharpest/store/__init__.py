@@ -1,17 +1,1 @@
-"""Results files: HDF5 layouts, reader, writer. Knows nothing of torch."""
-
-from sharpest.store.file import StoredFile, open_stored, write_stored
-from sharpest.store.layout import DATA, DIRECTIONS, EVALUATION, SNAPSHOTS, SPECTRUM, Dataset, Layout
-
-__all__ = [
-    "DATA",
-    "DIRECTIONS",
-    "EVALUATION",
-    "SNAPSHOTS",
-    "SPECTRUM",
-    "Dataset",
-    "Layout",
-    "StoredFile",
-    "open_stored",
-    "write_stored",
-]
+"""Results files: HDF5 layouts, one module each, and their reader and writer. Knows nothing of torch."""

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from sharpest.config.studies import EndPoints
-from sharpest.store import EVALUATION, StoredFile, open_stored
+from sharpest.store.evaluation import EVALUATION
+from sharpest.store.file import StoredFile, open_stored
 
 # unit in print: per cent for accuracies, which are fractions everywhere else
 _COLUMNS = {

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import torch
 
-from sharpest.store import StoredFile
+from sharpest.store.file import StoredFile
 from sharpest.training.eigenpairs import direction_solver
 from sharpest.training.problem import Problem
 from sharpest.training.state import TrainingState

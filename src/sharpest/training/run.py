@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from sharpest.store import SNAPSHOTS, write_stored
+from sharpest.store.file import write_stored
+from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.training.problem import Problem
 from sharpest.training.state import PROGRESS, TrainingState, initial_state
 from sharpest.training.trainer import DirectionSolver, EpochLog, advance, end_epoch

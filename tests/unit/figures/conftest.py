@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sharpest.store import DIRECTIONS, SPECTRUM, Layout, write_stored
+from sharpest.store.directions import DIRECTIONS
+from sharpest.store.file import write_stored
+from sharpest.store.layout import Layout
+from sharpest.store.spectrum import SPECTRUM
 
 ALPHAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
 GRID = np.array([-8.0, -5.0, -2.0, 0.0, 2.0, 5.0, 8.0])

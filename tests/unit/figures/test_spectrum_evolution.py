@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from sharpest.config.studies import Curve, SpectrumEvolution
 from sharpest.errors import ConfigError
 from sharpest.figures.spectrum_evolution import draw
-from sharpest.store import SPECTRUM, open_stored
+from sharpest.store.file import open_stored
+from sharpest.store.spectrum import SPECTRUM
 
 Build = Callable[..., Path]
 ROWS = (Curve(run="run-a", schedule="growth", label="A"), Curve(run="run-b", schedule="growth", label="B"))

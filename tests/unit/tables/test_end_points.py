@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from sharpest.config.studies import EndPointRow, EndPoints
-from sharpest.store import EVALUATION, write_stored
+from sharpest.store.evaluation import EVALUATION
+from sharpest.store.file import write_stored
 from sharpest.tables.end_points import build, latex, markdown
 
 STUDY = EndPoints(

@@ -1,0 +1,39 @@
+# Two commands: `make figures` and `make test`. Each builds the environment it needs from one pinned list.
+PYTHON ?= python3.11
+CORES ?= all
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores $(CORES)
+SOURCES := src workflow tests
+RULES := Snakefile workflow/rules
+
+.PHONY: figures test environment lint format docs
+
+figures: environment
+	$(SNAKEMAKE) figures tables
+
+test: environment lint
+	$(BIN)/pytest
+
+environment: .venv/complete
+
+# the mark is written last, so that an interrupted installation is done again
+.venv/complete: envs/requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement envs/requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+lint: environment
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check $(RULES)
+	$(BIN)/snakemake --lint
+
+format: environment
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/snakefmt $(RULES)
+
+docs: environment
+	$(BIN)/python -m sharpest.config.reference

@@ -1,0 +1,186 @@
+"""The reference pages, made from the classes that check: ``python -m sharpest.config.reference`` at the root.
+
+Writes docs/configuration.md and docs/files.md.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from sharpest.config.settings import ProjectSettings, ScaleSettings, models_in
+from sharpest.config.strict import Strict
+from sharpest.config.studies import AnyStudy
+from sharpest.schedule import GRAMMAR
+from sharpest.store import layout as layouts
+from sharpest.store.data import DATA
+from sharpest.store.directions import DIRECTIONS
+from sharpest.store.evaluation import EVALUATION
+from sharpest.store.layout import Layout
+from sharpest.store.snapshots import SNAPSHOTS
+from sharpest.store.spectrum import SPECTRUM
+
+COMMAND = "python -m sharpest.config.reference"
+
+_HEAD = f"<!-- written by: {COMMAND} -->\n"
+
+_CONFIGURATION = f"""{_HEAD}
+# Configuration
+
+| file | what it says |
+|---|---|
+| `config/config.yaml` | which scale, changes to its data sets, where data files are |
+| `config/scales/<scale>.yaml` | the values behind runs and measurements |
+| `config/runs.tsv` | the runs: id, group, length in epochs at paper scale |
+| `config/studies.yaml` | what is behind each figure and table, and how it is drawn |
+
+Unknown keys are refused, and everything is checked before the first job starts. A key of `config.yaml` can also be
+given on the command line: `snakemake --config scale=small`.
+
+**Scales.** A scale that says `extends: paper` lists only what it changes: mappings are merged key by key, other values
+are replaced. Where keys are patterns of run ids (`scnn-*`), the first that fits a run counts, and a scale's own come
+before those it inherits. `points` of a schedule are replaced as a whole. What differs from the paper's scale stands at
+the foot of every figure and table.
+
+**Data sets.** `datasets` in `config.yaml` changes single keys of the scale's data sets. The original in the place of a
+substitute, with the counts of the scale:
+
+```yaml
+datasets:
+  c10: {{source: cifar-10}}
+sources:
+  cifar-10: {{folder: ~/data}}
+```
+
+**Measurement points.** Iterations are completed updates, and 0 is the start of training. A text is
+{GRAMMAR.replace("'", "`")}.
+A number `x/lr` counts in units of one over the learning rate at the start.
+
+| text | points of a run of 4 epochs of 10 iterations, learning rate 0.1 |
+|---|---|
+| `every 4 iterations for 2 epochs, then every epoch` | 0, 4, 8, 12, 16, 20, 30, 40 |
+| `every 0.2/lr iterations for 1/lr iterations, then every 1/lr iterations` | 0, 2, 4, 6, 8, 10, 20, 30, 40 |
+| `6 points, dense at the start` | 0, 2, 6, 14, 26, 40 |
+
+Points are multiples of the step, so `then every epoch` falls on the starts of epochs. Points outside the run are
+refused.
+
+**Run ids.** `<model>-<data>-<sgd|nsgd>-lr<eta>-S<S>[-m<m>][-g<gamma>-K<K>][-l2_<v>][-plat]-s<seed>`: learning rate,
+batch size, momentum, scale and number of the nudged directions (NSGD), L2, plateau rule, seed. An id says which run of
+the paper is meant, at every scale.
+"""
+
+_FILES = f"""{_HEAD}
+# Results files
+
+Each kind of HDF5 file has one layout. Writer and reader check against it, and a reader refuses a file of another
+version. The root attributes `layout` and `version` are in every file; attributes that are lists or mappings are JSON.
+"""
+
+
+# where each kind of file is
+_PLACES: tuple[tuple[Layout, str], ...] = (
+    (DATA, "results/<scale>/data/<dataset>.h5"),
+    (SNAPSHOTS, "results/<scale>/runs/<run>/snapshots.h5"),
+    (SPECTRUM, "results/<scale>/spectra/<run>/<schedule>.h5"),
+    (DIRECTIONS, "results/<scale>/directions/<run>/<schedule>.h5"),
+    (EVALUATION, "results/<scale>/evaluations/<run>.h5"),
+)
+
+
+def configuration_page() -> str:
+    """docs/configuration.md."""
+    parts = [_CONFIGURATION, "## Keys of `config/config.yaml`\n", *_key_table(ProjectSettings)]
+    parts += ["## Keys of a scale\n", *_key_table(ScaleSettings), "## Keys of a study\n"]
+    for study in models_in(AnyStudy):
+        parts += [f"### {get_args(study.model_fields['kind'].annotation)[0]}\n", *_key_table(study)]
+    return "\n".join(parts)
+
+
+def files_page() -> str:
+    """docs/files.md."""
+    legend = (layouts.__doc__ or "").partition("\n\n")[2]
+    parts = [_FILES, legend]
+    for layout, place in _PLACES:
+        parts += [f"## {layout.name}, version {layout.version}\n", f"`{place}`\n"]
+        parts += ["| array | type | dimensions | unit | meaning |", "|---|---|---|---|---|"]
+        parts += [
+            _row(f"`{d.name}`", f"`{d.dtype}`", _escaped(f"({', '.join(d.dims)})"), d.unit, _escaped(d.meaning))
+            for d in layout.datasets
+        ]
+        parts.append(f"\nAttributes: {', '.join(f'`{name}`' for name in layout.attributes)}.\n")
+    return "\n".join(parts)
+
+
+def _key_table(model: type[Strict]) -> list[str]:
+    return ["| key | value | default | meaning |", "|---|---|---|---|", *_key_rows(model, ""), ""]
+
+
+def _key_rows(model: type[Strict], place: str) -> Iterator[str]:
+    """The rows of a class, each followed by those of the classes inside it."""
+    properties = model.model_json_schema()["properties"]
+    for name, field in model.model_fields.items():
+        inner = models_in(field.annotation)
+        # a kind stands for its class, and a key without a sentence for the class inside it
+        described = field.description or (model.__doc__ if name == "kind" else inner[0].__doc__) or ""
+        default = "" if field.is_required() else f"`{json.dumps(field.default).replace('null', 'none')}`"
+        yield _row(f"`{place}{name}`", _value(properties[name]), default, _escaped(" ".join(described.split())))
+        # below a mapping stand names, below a list numbers
+        shape = {"object": ".<name>", "array": ".<n>"}.get(str(properties[name].get("type")), "")
+        for class_inside in inner:
+            yield from _key_rows(class_inside, f"{place}{name}{shape}.")
+
+
+def _value(schema: Mapping[str, Any]) -> str:
+    """The type and range of a value in words, from its JSON schema."""
+    if "anyOf" in schema:
+        return ", or ".join(_value(option) for option in schema["anyOf"])
+    choices = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
+    if choices:
+        return " or ".join(f"`{choice}`" for choice in choices)
+    kind = schema.get("type")
+    if kind == "array":
+        return f"list of: {_value(schema['items'])}"
+    if kind == "object":
+        inside = schema["additionalProperties"]
+        return f"mapping to: {'anything' if inside is True else _value(inside)}"
+    words = {
+        "integer": "whole number",
+        "number": "number",
+        "string": "text",
+        "boolean": "true or false",
+        "null": "none",
+    }
+    limits = [
+        f"{words_of_limit} {schema[limit]:g}"
+        for limit, words_of_limit in (
+            ("minimum", "at least"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "at most"),
+            ("exclusiveMaximum", "below"),
+        )
+        if limit in schema
+    ]
+    return " ".join([words.get(str(kind), "the keys below"), " and ".join(limits)]).strip()
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    # what Markdown would take for the end of a cell, for emphasis, or for a tag
+    return text.replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")
+
+
+def main() -> None:
+    """Write the pages into the folder docs of the current folder."""
+    folder = Path("docs")
+    for name, page in PAGES.items():
+        (folder / name).write_text(page(), encoding="utf-8")
+
+
+PAGES: dict[str, Callable[[], str]] = {"configuration.md": configuration_page, "files.md": files_page}
+
+if __name__ == "__main__":
+    main()

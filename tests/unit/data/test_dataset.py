@@ -1,0 +1,119 @@
+"""Splitting, centring, scaling and resizing, against NumPy in float64."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from builders import POOL, dataset_settings, write_images
+
+from sharpest.data.dataset import ImageData, load_images
+from sharpest.errors import DataError
+from sharpest.store.data import DATA
+from sharpest.store.file import open_stored, write_stored
+
+CPU = torch.device("cpu")
+# images of size one, standardised in float32
+ROUNDING = 2e-6
+
+
+def stored(path: Path) -> dict[str, np.ndarray]:
+    with open_stored(path, DATA) as file:
+        return {dataset.name: file[dataset.name] for dataset in DATA.datasets}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return write_images(tmp_path / "c10.h5", channels=2)
+
+
+@pytest.fixture
+def loaded(path: Path) -> ImageData:
+    return load_images(path, dataset_settings(), None, 778, CPU)
+
+
+def test_the_first_of_the_permutation_train_and_its_last_validate(path, loaded):
+    order = np.random.RandomState(778).permutation(POOL)
+    targets = stored(path)["train_targets"]
+    np.testing.assert_array_equal(loaded.train.targets, targets[order[:40]])
+    np.testing.assert_array_equal(loaded.val.targets, targets[order[-12:]])
+    np.testing.assert_array_equal(loaded.test.targets, stored(path)["test_targets"])
+    assert (loaded.num_classes, loaded.name, loaded.sha256) == (3, "digits", "tiny")
+
+
+def test_images_are_centred_by_the_mean_image_and_divided_by_one_number(path, loaded):
+    """The number is the standard deviation of all training values before they are centred."""
+    arrays = stored(path)
+    order = np.random.RandomState(778).permutation(POOL)
+    train = arrays["train_inputs"][order[:40]] / 255
+    mean, std = train.mean(axis=0), train.std()
+    assert abs(std - (train - mean).std()) > 0.01  # the images can tell the two apart
+    np.testing.assert_allclose(loaded.train.inputs, (train - mean) / std, atol=ROUNDING)
+    np.testing.assert_allclose(loaded.val.inputs, (arrays["train_inputs"][order[-12:]] / 255 - mean) / std, atol=ROUNDING)
+    np.testing.assert_allclose(loaded.test.inputs, (arrays["test_inputs"] / 255 - mean) / std, atol=ROUNDING)
+    assert loaded.train.inputs.dtype == torch.float32
+    assert loaded.train.targets.dtype == torch.int64
+
+
+def test_nothing_of_validation_and_test_reaches_the_training_images(path, loaded, tmp_path):
+    arrays = stored(path)
+    order = np.random.RandomState(778).permutation(POOL)
+    for name, rows in (("train_inputs", order[40:]), ("test_inputs", slice(None))):
+        arrays[name][rows] = 255 - arrays[name][rows]
+    with open_stored(path, DATA) as file:
+        write_stored(tmp_path / "other.h5", DATA, arrays, {name: file.attributes[name] for name in DATA.attributes})
+    other = load_images(tmp_path / "other.h5", dataset_settings(), None, 778, CPU)
+    assert torch.equal(other.train.inputs, loaded.train.inputs)
+    assert not torch.equal(other.val.inputs, loaded.val.inputs)
+    assert not torch.equal(other.test.inputs, loaded.test.inputs)
+
+
+def test_the_split_changes_with_the_seed_alone(path, loaded):
+    again = load_images(path, dataset_settings(), None, 778, CPU)
+    other = load_images(path, dataset_settings(), None, 779, CPU)
+    assert torch.equal(again.train.inputs, loaded.train.inputs)
+    assert not torch.equal(other.train.inputs, loaded.train.inputs)
+
+
+def test_fewer_test_examples_are_the_first(path):
+    data = load_images(path, dataset_settings(test=5), None, 778, CPU)
+    np.testing.assert_array_equal(data.test.targets, stored(path)["test_targets"][:5])
+    assert len(data.test) == len(data.test.inputs) == 5
+
+
+def test_images_are_enlarged_bilinearly_before_they_are_centred(path):
+    """Twice the side: a new pixel lies a quarter of an old one from its nearest old centre, and edges repeat."""
+    data = load_images(path, dataset_settings(), 16, 778, CPU)
+
+    def twice(images: np.ndarray) -> np.ndarray:
+        for axis in (2, 3):
+            padded = np.concatenate(
+                [images.take([0], axis), images, images.take([-1], axis)], axis
+            )  # edges repeat
+            n = images.shape[axis]
+            old, before, after = (padded.take(range(s, n + s), axis) for s in (1, 0, 2))
+            pairs = np.stack([0.75 * old + 0.25 * before, 0.75 * old + 0.25 * after], axis + 1)
+            images = pairs.reshape(*images.shape[:axis], 2 * n, *images.shape[axis + 1 :])
+        return images
+
+    order = np.random.RandomState(778).permutation(POOL)
+    pool = twice(stored(path)["train_inputs"] / 255)
+    mean, std = pool[order[:40]].mean(axis=0), pool[order[:40]].std()
+    np.testing.assert_allclose(data.train.inputs, (pool[order[:40]] - mean) / std, atol=ROUNDING)
+    np.testing.assert_allclose(data.val.inputs, (pool[order[-12:]] - mean) / std, atol=ROUNDING)
+
+
+def test_images_of_the_right_size_stay_as_they_are(path, loaded):
+    same = load_images(path, dataset_settings(), 8, 778, CPU)
+    assert torch.equal(same.train.inputs, loaded.train.inputs)
+
+
+def test_another_source_is_refused(path):
+    with pytest.raises(DataError, match=r"c10\.h5: holds digits, expected cifar-10; delete it and run snakemake again"):
+        load_images(path, dataset_settings(source="cifar-10"), None, 778, CPU)
+
+
+def test_first_takes_what_there_is(loaded):
+    assert torch.equal(loaded.train.first(3).inputs, loaded.train.inputs[:3])
+    assert torch.equal(loaded.train.first(3).targets, loaded.train.targets[:3])
+    assert len(loaded.train.first(1000)) == 40

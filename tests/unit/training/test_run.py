@@ -1,0 +1,362 @@
+"""Whole runs on tiny data: files, snapshots, divergence, kills, and who may resume whose work."""
+
+import csv
+import multiprocessing
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import Run, Silent, contents, nsgd_settings, run_settings, train_telling, write_images
+
+from sharpest.store.file import open_stored
+from sharpest.store.snapshots import SNAPSHOTS
+from sharpest.training.run import HISTORY_COLUMNS
+
+KINDS = {
+    "sgd": run_settings(),
+    "momentum": run_settings(momentum=0.5),
+    "nsgd": run_settings(momentum=0.5, nsgd=nsgd_settings()),
+    "plateau": run_settings(
+        lr=0.05, rule="plat", patience=1, stop_patience=4, snapshot_every=3, epochs=30, batch_size=16
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def run(request, tmp_path_factory) -> Run:
+    return Run(tmp_path_factory.mktemp(request.param), KINDS[request.param]).train()
+
+
+def read_history(run: Run) -> list[dict[str, float]]:
+    with open(run.history, newline="") as file:
+        reader = csv.DictReader(file)
+        assert tuple(reader.fieldnames or ()) == HISTORY_COLUMNS
+        return [{name: float(value) for name, value in row.items()} for row in reader]
+
+
+def test_the_same_run_twice_is_the_same_bit_for_bit(run, tmp_path):
+    assert contents(Run(tmp_path, run.settings).train()) == contents(run)
+
+
+def test_nothing_is_left_in_the_work_folder(run):
+    assert {path.name for path in run.work.iterdir()} <= {"lock"}
+
+
+def test_history_has_a_row_for_each_epoch(run):
+    rows = read_history(run)
+    spe = run.settings.steps_per_epoch
+    assert [row["iteration"] for row in rows] == [spe * (epoch + 1) for epoch in range(len(rows))]
+    assert [row["epoch"] for row in rows] == [epoch + 1 for epoch in range(len(rows))]
+    assert rows[0]["lr"] == run.settings.lr
+    assert len(rows) == run.settings.epochs or run.settings.rule == "plat"
+
+
+def test_history_holds_what_the_snapshots_give(run):
+    """Validation at the end of an epoch is that of the snapshot at the start of the next."""
+    problem, rows = run.problem(), {row["iteration"]: row for row in read_history(run)}
+    with open_stored(run.snapshots, SNAPSHOTS) as file:
+        for row, iteration in enumerate(file["iteration"][1:], start=1):
+            theta = problem.model.initial().new_tensor(file.row("theta", row))
+            loss, accuracy = problem.evaluate(theta, problem.data.val)
+            assert (rows[iteration]["val_loss"], rows[iteration]["val_accuracy"]) == (loss, accuracy)
+
+
+def test_snapshots_are_taken_at_the_starts_of_epochs(run):
+    settings, rows = run.settings, read_history(run)
+    accuracies = [row["val_accuracy"] for row in rows]
+    best = rows[int(np.argmax(accuracies))]["iteration"]  # the first on ties
+    last = rows[-1]["iteration"]
+    interval = settings.snapshot_every * settings.steps_per_epoch
+    wanted = sorted({*range(0, int(last) + 1, interval), int(best), int(last)})
+    with open_stored(run.snapshots, SNAPSHOTS) as file:
+        assert file["iteration"].tolist() == wanted
+        assert file["iteration"][file.attributes["best"]] == best
+        assert file["iteration"][file.attributes["last"]] == last
+        np.testing.assert_array_equal(file["epoch"], file["iteration"] / settings.steps_per_epoch)
+        assert file.shape("velocity") == (len(wanted), 365 if settings.momentum else 0)
+        assert file.shape("solver_start") == (len(wanted), 365 if settings.nsgd else 0)
+        assert file.attributes["run"] == settings.run
+        assert file.attributes["diverged"] == -1
+        assert file.attributes["config"] == settings.model_dump(mode="json")
+        assert [tuple(entry) for entry in file.attributes["parameters"]][0] == ("features.0.weight", [2, 1, 3, 3])
+        theta = run.problem().model.initial().numpy()
+        np.testing.assert_array_equal(file.row("theta", 0), theta)
+
+
+def test_the_tiny_runs_have_what_these_tests_look_for(tmp_path_factory):
+    """With the plateau rule: cuts, an early stop, and a best snapshot off the grid that is not the last."""
+    run = Run(tmp_path_factory.mktemp("plateau"), KINDS["plateau"]).train()
+    rows = read_history(run)
+    assert rows[-1]["lr"] < 0.02 * rows[0]["lr"]
+    assert len(rows) < run.settings.epochs
+    with open_stored(run.snapshots, SNAPSHOTS) as file:
+        assert file.attributes["stopped"] == 1
+        best = int(file["iteration"][file.attributes["best"]])
+        assert best % (3 * run.settings.steps_per_epoch)
+        assert best < file["iteration"][-1]
+        # the snapshot holds the rate of the next update, the history that of the epoch
+        after = {row["iteration"]: row["lr"] for row in rows}
+        for iteration, lr in zip(file["iteration"][1:-1], file["lr"][1:-1], strict=True):
+            assert lr == after[iteration + run.settings.steps_per_epoch]
+
+
+def test_nsgd_keeps_the_eigenpairs_it_computed(tmp_path):
+    run = Run(tmp_path, KINDS["nsgd"]).train()
+    with open_stored(run.snapshots, SNAPSHOTS) as file:
+        assert file["refresh_iteration"].tolist() == [0, 5, 10, 15]
+        assert file.shape("eigenvalues") == file.shape("residuals") == file.shape("converged") == (4, 4)
+        assert np.all(np.diff(file["eigenvalues"], axis=1) <= 0)
+        assert file["converged"].all()
+        assert (file["hvps"] >= 4).all()
+
+
+@pytest.mark.parametrize("changes", [{}, {"nsgd": nsgd_settings()}, {"momentum": 0.9}])
+def test_a_run_that_diverges_is_a_result(tmp_path, changes):
+    settings = run_settings(lr=1e30, epochs=4, **changes)
+    run = Run(tmp_path, settings).train()
+    rows = read_history(run)
+    with open_stored(run.snapshots, SNAPSHOTS) as file:
+        diverged, last = file.attributes["diverged"], file.attributes["last"]
+        assert 1 <= diverged <= 5
+        assert (file["iteration"].tolist(), file.attributes["best"], last) == ([0], 0, 0)
+        assert np.isfinite(file["theta"]).all()
+    # the loss of that update is the first that is not finite
+    problem = run.problem()
+    assert len(rows) == 1
+    assert not np.isfinite(rows[0]["val_loss"])
+    from sharpest.training.eigenpairs import direction_solver
+    from sharpest.training.state import initial_state
+    from sharpest.training.trainer import EpochLog, advance
+
+    log = EpochLog()
+    advance(problem, initial_state(settings, problem.model), 5, log, direction_solver(problem))
+    finite = [bool(np.isfinite(loss)) for loss in log.losses]
+    assert finite.index(False) == diverged if False in finite else diverged == 5
+
+
+def test_a_divergence_later_on_keeps_the_states_before(tmp_path):
+    """Momentum 0.9 at a rate that is too large: the last state is that at the start of the epoch that broke."""
+    run = Run(tmp_path, run_settings(momentum=0.99, lr=6.0, l2=0.1, epochs=30, snapshot_every=4)).train()
+    with open_stored(run.snapshots, SNAPSHOTS) as file:
+        diverged, last = file.attributes["diverged"], int(file["iteration"][-1])
+        assert last <= diverged <= last + 5
+        assert last > 5
+        assert np.isfinite(file["theta"]).all()
+    rows = read_history(run)
+    assert rows[-1]["iteration"] == last + 5
+    assert all(np.isfinite(row["val_loss"]) for row in rows[:-1])
+
+
+# --- kills ---------------------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """What a kill looks like from inside: nothing catches it."""
+
+
+class FileKiller:
+    """Ends a process, as far as files are concerned, before the n-th change to a folder."""
+
+    def __init__(self) -> None:
+        self.folder = ""
+        self.left = -1
+        self.dead = False
+        sys.addaudithook(self._hook)
+
+    def arm(self, folder: Path, left: int) -> None:
+        self.folder, self.left, self.dead = str(folder), left, False
+
+    def disarm(self) -> None:
+        self.folder = ""
+
+    def _hook(self, event: str, arguments: tuple) -> None:
+        if not self.folder or event not in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"):
+            return
+        path = str(arguments[0])
+        # a real kill frees the lock; a file that is only read is not changed
+        if not path.startswith(self.folder) or path.endswith("lock") or (event == "open" and arguments[1] in ("r", "rb")):
+            return
+        self.left -= 1
+        self.dead = self.dead or self.left < 0
+        if self.dead:
+            raise Killed
+
+
+KILLER = FileKiller()  # an audit hook stays for good
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        run_settings(momentum=0.5, epochs=4, snapshot_every=3, batch_size=16),
+        run_settings(epochs=2, nsgd=nsgd_settings(), batch_size=20),
+        run_settings(lr=0.05, rule="plat", patience=1, stop_patience=1, epochs=6, snapshot_every=4, batch_size=20),
+        run_settings(momentum=0.99, lr=6.0, l2=0.1, epochs=30, snapshot_every=4),
+    ],
+    ids=["momentum", "nsgd", "stops", "diverges"],
+)
+def test_a_kill_before_any_change_of_a_file_changes_nothing(tmp_path, settings):
+    """Trained again after the kill, and killed again two changes later, the files are those of the undisturbed run."""
+    undisturbed = contents(Run(tmp_path / "undisturbed", settings).train())
+    killed = 0
+    while True:
+        run = Run(tmp_path / str(killed), settings)
+        run.problem()  # writes the data
+        try:
+            for left in (killed, 2):
+                KILLER.arm(run.folder, left)
+                try:
+                    run.train()
+                except Killed:
+                    continue
+                finally:
+                    KILLER.disarm()
+                break
+        finally:
+            KILLER.disarm()
+        survived = left == killed and not KILLER.dead
+        if not survived:
+            run.train()
+        assert contents(run) == undisturbed, f"killed before change {killed}"
+        assert {path.name for path in run.work.iterdir()} <= {"lock"}
+        if survived:
+            break
+        killed += 1
+    assert killed > 10
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Processes that start with everything imported."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["builders"])
+    return context
+
+
+def start(processes, run: Run, told: Path, pause: float):
+    process = processes.Process(target=train_telling, args=(run, told, pause))
+    process.start()
+    return process
+
+
+def wait_for(condition, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def epochs_told(told: Path) -> list[tuple[int, int]]:
+    """(process, iterations done) of each line."""
+    lines = told.read_text().splitlines() if told.exists() else []
+    return [(int(process), int(done)) for process, done in map(str.split, lines)]
+
+
+@pytest.mark.parametrize("kind", ["momentum", "nsgd", "plateau"])
+def test_a_run_killed_at_random_moments_is_the_same_bit_for_bit(kind, processes, tmp_path):
+    """Real processes and SIGKILL; each process is given time for an epoch or so."""
+    settings = KINDS[kind].model_copy(update={"epochs": 10})
+    undisturbed = contents(Run(tmp_path / "undisturbed", settings).train())
+    run, told, moments = Run(tmp_path / "killed", settings), tmp_path / "told", random.Random(kind)
+    run.problem()
+    exits = []
+    while len(exits) < 5:
+        process, before = start(processes, run, told, 0.03), len(epochs_told(told))
+        wait_for(lambda process=process, before=before: len(epochs_told(told)) > before or not process.is_alive())
+        time.sleep(moments.uniform(0.0, 0.15))
+        process.kill()
+        process.join()
+        exits.append(process.exitcode)
+        if exits[-1] == 0:
+            break
+    assert exits.count(-signal.SIGKILL) >= 2
+    run.train()
+    assert contents(run) == undisturbed
+    # some process went on from where another was killed
+    told_of = {process: done for process, done in reversed(epochs_told(told))}
+    assert any(done > 0 for done in told_of.values())
+
+
+def test_a_second_trainer_waits_and_trains_nothing_twice(processes, tmp_path):
+    run, told = Run(tmp_path), tmp_path / "told"
+    run.problem()
+    both = [start(processes, run, told, 0.05) for _ in range(2)]
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
+    lines = epochs_told(told)
+    assert len({process for process, _ in lines}) == 1
+    assert [done for _, done in lines] == [0, 5, 10, 15, 20]
+    assert contents(run) == contents(Run(tmp_path / "undisturbed").train())
+
+
+def test_a_second_trainer_goes_on_where_the_first_was_killed(processes, tmp_path):
+    run, told = Run(tmp_path), tmp_path / "told"
+    run.problem()
+    first = start(processes, run, told, 0.2)
+    wait_for(lambda: len(epochs_told(told)) == 2)
+    second = start(processes, run, told, 0.0)
+    wait_for(lambda: len(epochs_told(told)) == 3)
+    assert {process for process, _ in epochs_told(told)} == {first.pid}  # the second waits
+    first.kill()
+    second.join(60)
+    assert second.exitcode == 0
+    done = [done for process, done in epochs_told(told) if process == second.pid]
+    assert done[0] >= 10
+    assert done[-1] == 20
+    assert contents(run) == contents(Run(tmp_path / "undisturbed").train())
+
+
+# --- whose work is resumed -----------------------------------------------------------------------------------------
+
+
+class Stopping(Silent):
+    """Ends the process after two epochs."""
+
+    def update(self, done: int, note: str = "") -> None:
+        super().update(done, note)
+        if done == 10:
+            raise Killed
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"settings": run_settings(lr=0.2)},
+        {"settings": run_settings(seed=778)},
+        {"settings": run_settings(epochs=5)},
+        {"code": "other code"},
+        {"data": "other data"},
+        {},
+    ],
+    ids=["lr", "seed", "epochs", "code", "data", "nothing"],
+)
+def test_stale_work_is_not_resumed(tmp_path, changed):
+    """Work of other settings, other code or other data in the same folder; only what is the same goes on."""
+    run = Run(tmp_path / "run")
+    with pytest.raises(Killed):
+        run.train(Stopping())
+    assert len(list((run.work / "states").iterdir())) == 3
+    undisturbed = Run(tmp_path / "undisturbed", changed.get("settings", run.settings), changed.get("code", "code"))
+    run.settings, run.code = undisturbed.settings, undisturbed.code
+    if "data" in changed:
+        for folder in (run, undisturbed):
+            write_images(folder.data, name="other")
+    progress = Silent()
+    run.train(progress)
+    assert progress.done[0] == (0 if changed else 10)
+    assert contents(run) == contents(undisturbed.train())
+
+
+def test_other_settings_replace_finished_files(tmp_path):
+    """Files of another run, or of other code, are not taken for this one's."""
+    run = Run(tmp_path / "run").train()
+    for settings, code in ((run_settings(lr=0.2), "code"), (run_settings(lr=0.2), "other code")):
+        again, progress = Run(tmp_path / "run", settings, code), Silent()
+        again.train(progress)
+        assert progress.done == [0, 5, 10, 15, 20]
+        assert contents(again) == contents(Run(tmp_path / code, settings, code).train())

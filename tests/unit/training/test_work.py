@@ -1,0 +1,96 @@
+"""The work folder: states and journals, whole or not at all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sharpest.errors import StoreError
+from sharpest.training.work import WorkFolder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def work(folder: Path) -> WorkFolder:
+    folder.mkdir()
+    return WorkFolder(folder, "one")
+
+
+def test_states_come_back(work, folder):
+    for iteration in (10, 0, 5):
+        work.save(iteration, {"theta": np.full(3, iteration, dtype="f4"), "lr": np.array(0.1)})
+    assert work.iterations() == [0, 5, 10]
+    loaded = WorkFolder(folder, "one").load(5)
+    np.testing.assert_array_equal(loaded["theta"], np.full(3, 5, dtype="f4"))
+    assert loaded["theta"].dtype == np.float32
+    assert loaded["lr"] == 0.1
+    work.drop(5)
+    assert work.iterations() == [0, 10]
+
+
+def test_rows_come_back_in_order_and_the_last_of_an_iteration_counts(work):
+    for iteration, value in ((5, 1.0), (0, float("nan")), (5, 2.0)):
+        work.append("history", {"iteration": iteration, "value": value})
+    rows = work.rows("history")
+    assert [row["iteration"] for row in rows] == [0, 5]
+    assert np.isnan(rows[0]["value"])
+    assert rows[1]["value"] == 2.0
+    assert work.rows("refreshes") == []
+
+
+@pytest.mark.parametrize("kept", range(1, 20))
+def test_a_row_cut_short_is_left_out_and_spoils_no_other(work, folder, kept):
+    """The next row must not grow onto what is left of it."""
+    journal = folder / "history.jsonl"
+    work.append("history", {"iteration": 0})
+    whole = journal.read_text()
+    work.append("history", {"iteration": 5, "loss": 1.25})
+    journal.write_text(whole + journal.read_text()[len(whole) :][:kept])
+    assert [row["iteration"] for row in work.rows("history")] == [0]
+    work.append("history", {"iteration": 10})
+    assert [row["iteration"] for row in work.rows("history")] == [0, 10]
+
+
+def test_a_folder_of_another_identity_is_emptied(work, folder):
+    work.save(5, {"theta": np.zeros(3)})
+    work.append("history", {"iteration": 5})
+    work.append("refreshes", {"iteration": 5})
+    assert WorkFolder(folder, "one").iterations() == [5]
+    other = WorkFolder(folder, "two")
+    assert other.iterations() == other.rows("history") == other.rows("refreshes") == []
+    assert WorkFolder(folder, "one").iterations() == []
+
+
+def test_what_is_left_of_a_removed_folder_is_not_taken_for_work(work, folder):
+    work.save(5, {"theta": np.zeros(3)})
+    (folder / "identity").unlink()  # the first thing that is removed
+    assert WorkFolder(folder, "one").iterations() == []
+
+
+def test_removing_leaves_the_lock(work, folder):
+    (folder / "lock").touch()
+    work.save(5, {"theta": np.zeros(3)})
+    work.append("history", {"iteration": 5})
+    work.remove()
+    assert [path.name for path in folder.iterdir()] == ["lock"]
+
+
+@pytest.mark.parametrize(
+    "write", [lambda work: work.save(5, {"theta": np.zeros(3)}), lambda work: work.append("history", {"iteration": 5})]
+)
+def test_a_full_disk_is_named_and_leaves_the_rest(work, folder, monkeypatch, write):
+    work.save(0, {"theta": np.zeros(3)})
+
+    def full(*arguments, **keywords):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", full)
+        with pytest.raises(StoreError, match=r"work.*cannot be written \(.*No space left.*training goes on from the last"):
+            write(work)
+    assert work.iterations() == [0]
+    assert work.rows("history") == []
