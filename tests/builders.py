@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,12 @@ def run_settings(**changes: Any) -> RunSettings:
     return RunSettings(**{**values, **changes})
 
 
+@cache
+def _origin() -> dict[str, Any]:
+    """Where every file here comes from; asked of git once."""
+    return provenance(SCALE, {}, "digits", [], "")
+
+
 @dataclass
 class Run:
     """Where one tiny run and its files are; ``results/<scale>/...`` as the workflow lays them out."""
@@ -149,9 +156,9 @@ class Run:
         """Train it as the workflow's script does."""
         problem = self.problem()
         notes = {"hessian": hessian_settings().model_dump(), "measurement": MEASUREMENT.model_dump()}
-        attributes = provenance(SCALE, self.settings.model_dump(mode="json"), "digits", [], self.code) | notes
+        facts = _origin() | {"config": self.settings.model_dump(mode="json"), "code": self.code}
         solver = direction_solver(problem)
-        train_run(problem, solver, self.work, self.snapshots, self.history, attributes, progress or Silent())
+        train_run(problem, solver, self.work, self.snapshots, self.history, facts | notes, progress or Silent())
         return self
 
     def measure_spectrum(self, points: list[int], schedule: str = "step", **changes: Any) -> "Run":
@@ -162,7 +169,6 @@ class Run:
             problem = self.problem()
             replay = Replay(problem, file)
             arrays = measure_spectrum(problem, replay, points, settings, hessian, MEASUREMENT, Silent())
-            source = file.attributes
         facts = {
             "run": self.settings.run,
             "schedule": schedule,
@@ -173,7 +179,7 @@ class Run:
             "replays_checked": replay.checked,
             "replay_drift": replay.drift,
         }
-        write_stored(self.spectrum(schedule), SPECTRUM, arrays, provenance(SCALE, {}, source["dataset"], [], "") | facts)
+        write_stored(self.spectrum(schedule), SPECTRUM, arrays, _origin() | facts)
         return self
 
     def measure_directions(self, settings: DirectionSettings, schedule: str = "step") -> "Run":
@@ -190,7 +196,7 @@ class Run:
             "replays_checked": replay.checked,
             "replay_drift": replay.drift,
         }
-        write_stored(self.directions(schedule), DIRECTIONS, arrays, provenance(SCALE, {}, "digits", [], "") | facts)
+        write_stored(self.directions(schedule), DIRECTIONS, arrays, _origin() | facts)
         return self
 
 

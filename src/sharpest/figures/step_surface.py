@@ -149,6 +149,17 @@ def _last_mean(measured: _Measured, alpha: float, end: float) -> float:
     return float(np.mean(change[np.isfinite(change) & (measured.epoch <= end)][-NUM_AVERAGED:]))
 
 
+def _below(
+    grid: NDArray[np.float64], profile: NDArray[np.float64], limit: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The part of a profile around its lowest point that stays below a limit, with one point at the limit each side."""
+    above = np.flatnonzero(profile > limit)
+    lowest = int(np.argmin(profile))
+    first = above[above < lowest].max(initial=0)
+    last = above[above > lowest].min(initial=len(grid) - 1)
+    return grid[first : last + 1], np.minimum(profile[first : last + 1], limit)
+
+
 def _surface_panel(
     axes: Any, study: StepSurface, curve: StepCurve, measured: _Measured, window: float, points: PlottedPoints
 ) -> None:
@@ -166,7 +177,7 @@ def _surface_panel(
     ranks = np.argsort(np.argsort(measured.lambda_max[rows]))
     colours = blue_to_red(len(rows))
     for row, rank in zip(rows, ranks, strict=True):
-        k, loss = measured.grid, np.minimum(measured.profile[row], measured.largest_loss)
+        k, loss = _below(measured.grid, measured.profile[row], measured.largest_loss)
         if measured.profile[row][0] > measured.profile[row][-1]:
             k, loss = -k[::-1], loss[::-1]
         axes.plot(k, np.full(len(k), measured.epoch[row]), loss, color=colours[rank], linewidth=0.7)
@@ -174,4 +185,4 @@ def _surface_panel(
     axes.set(xlim=(-study.grid_limit, study.grid_limit), zlim=(None, measured.largest_loss))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.view_init(elev=22, azim=-68)
-    axes.set_box_aspect((4, 4, 3.4), zoom=1.25)
+    axes.set_box_aspect((4, 4, 3.4), zoom=1.12)

@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from sharpest.store.file import write_stored
+from sharpest.config.run import RunSettings
+from sharpest.errors import StoreError
+from sharpest.store.file import open_stored, write_stored
 from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.training.problem import Problem
 from sharpest.training.state import PROGRESS, TrainingState, initial_state
@@ -53,11 +55,12 @@ def train_run(
         StoreError: If a file cannot be written; the state up to then is kept.
     """
     work_path.mkdir(parents=True, exist_ok=True)
-    # a second trainer waits here, and then finds the work of the first
+    # a second trainer waits here, and then finds the work of the first, or its files
     with FileLock(work_path / "lock"):
         work = WorkFolder(work_path, _identity(problem, attributes["code"]))
-        state = _train(problem, solver, work, progress)
-        _write(problem, work, state, snapshots_path, history_path, attributes)
+        if not _is_written(problem, snapshots_path, history_path, attributes):
+            state = _train(problem, solver, work, progress)
+            _write(problem, work, state, snapshots_path, history_path, attributes)
         work.remove()
 
 
@@ -73,6 +76,19 @@ def _identity(problem: Problem, code: str) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
+def _is_written(problem: Problem, snapshots_path: Path, history_path: Path, attributes: dict[str, Any]) -> bool:
+    """Whether another trainer has just written this very run; files of earlier jobs are deleted before a job starts."""
+    if not (snapshots_path.exists() and history_path.exists()):
+        return False
+    try:
+        with open_stored(snapshots_path, SNAPSHOTS) as file:
+            found = file.attributes
+    except StoreError:
+        return False
+    wanted = {name: attributes[name] for name in ("config", "code", "packages", "device")}
+    return all(found[name] == value for name, value in {**wanted, "data_sha256": problem.data.sha256}.items())
+
+
 def _train(problem: Problem, solver: DirectionSolver | None, work: WorkFolder, progress: Progress) -> TrainingState:
     settings = problem.settings
     device = problem.data.train.inputs.device
@@ -83,6 +99,7 @@ def _train(problem: Problem, solver: DirectionSolver | None, work: WorkFolder, p
     else:
         state = initial_state(settings, problem.model)
         work.save(0, state.arrays())
+    _drop_unwanted(work, state, settings)  # what a kill has left
 
     def record_refresh(iteration: int, pairs: Eigenpairs) -> None:
         work.append(
@@ -108,12 +125,17 @@ def _train(problem: Problem, solver: DirectionSolver | None, work: WorkFolder, p
             # the last state is the last finite one
             return TrainingState(**{**vars(before), "diverged": state.diverged})
         work.save(state.iteration, state.arrays())
-        for iteration in (before.iteration, before.best_iteration):
-            kept = iteration % (settings.snapshot_every * settings.steps_per_epoch) == 0
-            if not kept and iteration != state.best_iteration and iteration in work.iterations():
-                work.drop(iteration)
+        _drop_unwanted(work, state, settings)
         progress.update(state.iteration, f"loss {row['train_loss']:.3g}, validation {100 * row['val_accuracy']:.1f} %")
     return state
+
+
+def _drop_unwanted(work: WorkFolder, state: TrainingState, settings: RunSettings) -> None:
+    """Keep the states of the snapshots: every n-th epoch, the best, and the last."""
+    interval = settings.snapshot_every * settings.steps_per_epoch
+    for iteration in work.iterations():
+        if iteration % interval and iteration not in (state.iteration, state.best_iteration):
+            work.drop(iteration)
 
 
 def _ended(state: TrainingState, work: WorkFolder) -> TrainingState:
@@ -162,8 +184,9 @@ def _write(
         "progress": PROGRESS,
         "data_sha256": problem.data.sha256,
     }
-    write_stored(snapshots_path, SNAPSHOTS, arrays, {**attributes, **facts})
+    # the snapshots last: they say what run the two files are of
     _write_history(history_path, work.rows("history"))
+    write_stored(snapshots_path, SNAPSHOTS, arrays, {**attributes, **facts})
 
 
 def _write_history(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -172,5 +195,10 @@ def _write_history(path: Path, rows: list[dict[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text.getvalue())
-    os.replace(temporary, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text.getvalue())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(f"{path}: cannot be written ({error}); free space or correct the folder's rights") from error

@@ -51,10 +51,13 @@ class WorkFolder:
             os.replace(temporary, self._states / f"{iteration}.npz")
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise StoreError(
-                f"{self._states}: cannot be written ({error}); free space or correct the folder's rights, then run "
-                "snakemake again: training goes on from the last state"
-            ) from error
+            raise self._cannot_write(error) from error
+
+    def _cannot_write(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"{self._path}: cannot be written ({error}); free space or correct the folder's rights, then run "
+            "snakemake again: training goes on from the last state"
+        )
 
     def load(self, iteration: int) -> dict[str, NDArray[Any]]:
         """A kept state."""
@@ -66,9 +69,17 @@ class WorkFolder:
         (self._states / f"{iteration}.npz").unlink()
 
     def append(self, journal: str, row: dict[str, Any]) -> None:
-        """Add a row with the key ``iteration`` to a journal."""
-        with open(self._path / f"{journal}.jsonl", "a") as file:
-            file.write(json.dumps(row) + "\n")
+        """Add a row with the key ``iteration`` to a journal.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        try:
+            with open(self._path / f"{journal}.jsonl", "a") as file:
+                # on a line of its own, also after a row that a kill or a full disk cut short
+                file.write("\n" + json.dumps(row))
+        except OSError as error:
+            raise self._cannot_write(error) from error
 
     def rows(self, journal: str) -> list[dict[str, Any]]:
         """The rows of a journal; a row that a kill cut short is left out, of rows written twice the last counts."""

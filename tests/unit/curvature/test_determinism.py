@@ -1,0 +1,69 @@
+"""The probe that a loss is a function."""
+
+import re
+
+import pytest
+import torch
+from problems import NETS, rng
+from torch import nn
+
+from sharpest.curvature.determinism import NotDeterministicError, check_deterministic
+from sharpest.models.build import build_model
+
+
+def check(module: nn.Module) -> None:
+    inputs = torch.randn(8, 4, generator=rng(0))
+    check_deterministic(lambda: module(inputs).square().mean(), module)
+
+
+def with_layer(layer: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), layer), nn.Linear(4, 2))
+
+
+def test_dropout_in_training_mode_is_named() -> None:
+    message = re.escape("1.1 (Dropout) in training mode; call eval() on the model")
+    with pytest.raises(NotDeterministicError, match=message):
+        check(with_layer(nn.Dropout(0.5)).train())
+
+
+class LeakyNorm(nn.BatchNorm1d):
+    """Normalises with its moving averages, which training mode keeps changing: one pass changes the next."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        super().forward(x)
+        return (x - self.running_mean) / (self.running_var + self.eps).sqrt()
+
+
+def test_batch_normalisation_in_training_mode_is_named() -> None:
+    with pytest.raises(NotDeterministicError, match=re.escape("1.1 (LeakyNorm) in training mode")):
+        check(with_layer(LeakyNorm(4)).train())
+
+
+@pytest.mark.parametrize("layer", [nn.Dropout(0.5), LeakyNorm(4), nn.BatchNorm1d(4)])
+def test_inference_mode_passes(layer: nn.Module) -> None:
+    check(with_layer(layer).eval())
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_nets_pass(name: str) -> None:
+    settings, side = NETS[name]
+    module = build_model(settings, (1, side, side), 4, seed=0).eval()
+    images = torch.randn(3, 1, side, side, generator=rng(0))
+    check_deterministic(lambda: module(images).square().sum(), module)
+
+
+def test_a_cause_outside_the_layers_is_not_put_on_them() -> None:
+    draws = rng(0)
+    with pytest.raises(NotDeterministicError, match="no dropout or batch normalisation is in training mode"):
+        check_deterministic(lambda: torch.rand((), generator=draws), nn.Dropout(0.5).eval())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_diverged_loss_is_not_a_random_one(value: float) -> None:
+    check_deterministic(lambda: torch.tensor(value), nn.Identity())
+
+
+def test_a_loss_that_is_sometimes_nan_is_refused() -> None:
+    values = iter([float("nan"), 1.0])
+    with pytest.raises(NotDeterministicError):
+        check_deterministic(lambda: torch.tensor(next(values)), nn.Identity())

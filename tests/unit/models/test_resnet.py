@@ -1,0 +1,153 @@
+"""ResNet without batch normalisation against the inventory's numbers and a forward pass in plain numpy."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from problems import rng
+from torch import nn
+
+from sharpest.models.build import build_model
+from sharpest.models.resnet import ResNet
+
+RESNET_32 = {"kind": "resnet", "blocks_per_stage": 5, "widths": [16, 32, 64]}
+
+
+def resnet(settings: dict[str, object], image_shape: tuple[int, ...], num_classes: int, seed: int = 0) -> ResNet:
+    model = build_model(settings, image_shape, num_classes, seed)
+    assert isinstance(model, ResNet)
+    return model
+
+
+def count(module: nn.Module) -> int:
+    return sum(value.numel() for value in module.parameters())
+
+
+@pytest.mark.parametrize(("num_classes", "parameters"), [(10, 465_674), (100, 471_524)])
+def test_parameter_counts_are_those_of_the_inventory(num_classes: int, parameters: int) -> None:
+    assert count(resnet(RESNET_32, (3, 32, 32), num_classes)) == parameters
+
+
+def test_the_parts_are_those_of_the_inventory() -> None:
+    model = resnet(RESNET_32, (3, 32, 32), 10)
+    blocks = [count(block) for block in model.blocks]
+    assert count(model.stem) == 448
+    assert blocks == [
+        *[2 * 2_320] * 5,
+        4_640 + 9_248 + 544,
+        *[2 * 9_248] * 4,
+        18_496 + 36_928 + 2_112,
+        *[2 * 36_928] * 4,
+    ]
+    assert count(model.classifier) == 650
+    kernels = [layer.kernel_size for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    assert (kernels.count((3, 3)), kernels.count((1, 1))) == (31, 2)
+
+
+def convolve(images: NDArray[np.float64], layer: nn.Conv2d, stride: int) -> NDArray[np.float64]:
+    """TensorFlow's "same": the total padding is what the outputs need, the smaller half of it first."""
+    weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+    side = weight.shape[-1]
+    pads = []
+    for size in images.shape[2:]:
+        total = max((math.ceil(size / stride) - 1) * stride + side - size, 0)
+        pads.append((total // 2, total - total // 2))
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(images, ((0, 0), (0, 0), *pads)), (side, side), (2, 3))
+    return np.einsum("nihwab,oiab->nohw", windows[:, :, ::stride, ::stride], weight) + bias[:, None, None]
+
+
+def relu(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.maximum(x, 0)
+
+
+@pytest.mark.parametrize("blocks_per_stage", [1, 2])
+def test_logits_are_those_of_a_plain_forward_pass(blocks_per_stage: int) -> None:
+    """Stem without activation, shortcuts on the un-activated input, TensorFlow's padding, pooling after the last ReLU."""
+    widths = [2, 3, 4]
+    model = resnet({**RESNET_32, "blocks_per_stage": blocks_per_stage, "widths": widths}, (3, 8, 12), 5).double()
+    for value in model.parameters():
+        if value.dim() == 1:
+            nn.init.normal_(value, generator=rng(2))  # zero biases would hide a lost one
+    images = torch.randn(3, 3, 8, 12, generator=rng(3), dtype=torch.float64)
+    convolutions = iter([layer for layer in model.modules() if isinstance(layer, nn.Conv2d)])
+
+    x = convolve(images.numpy(), next(convolutions), 1)
+    for stage in range(len(widths)):
+        for block in range(blocks_per_stage):
+            stride = 2 if stage > 0 and block == 0 else 1
+            change = convolve(relu(x), next(convolutions), stride)
+            change = convolve(relu(change), next(convolutions), 1)
+            # a 1x1 kernel at stride 2 reads pixels 0, 2, 4, ...
+            shortcut = convolve(x, next(convolutions), 2) if stride == 2 else x
+            x = shortcut + change
+    weight, bias = model.classifier.weight.detach().numpy(), model.classifier.bias.detach().numpy()
+    logits = relu(x).mean(axis=(2, 3)) @ weight.T + bias
+
+    np.testing.assert_allclose(model(images).detach().numpy(), logits, rtol=1e-10, atol=1e-12)
+
+
+def test_a_strided_convolution_pads_the_bottom_and_the_right() -> None:
+    block = resnet({**RESNET_32, "blocks_per_stage": 1, "widths": [1, 1]}, (1, 4, 4), 2).blocks[1]
+    with torch.no_grad():
+        for layer in (block.first, block.second, block.shortcut):
+            layer.weight.zero_()
+        block.first.weight[0, 0, 0, 0] = 1  # the top left tap
+        block.second.weight[0, 0, 1, 1] = 1
+    images = torch.arange(16.0).view(1, 1, 4, 4)
+    # top left padding would put zeros into the first row and column
+    assert block(images).flatten().tolist() == [0, 2, 8, 10]
+
+
+def test_the_shortcut_reads_the_even_pixels_of_the_raw_input() -> None:
+    block = resnet({**RESNET_32, "blocks_per_stage": 1, "widths": [1, 1]}, (1, 4, 4), 2).blocks[1]
+    with torch.no_grad():
+        block.second.weight.zero_()
+        block.shortcut.weight.fill_(1)
+    images = -torch.arange(16.0).view(1, 1, 4, 4)  # negative: an activation would leave nothing
+    assert block(images).flatten().tolist() == [0, -2, -8, -10]
+
+
+def test_convolutions_have_the_scaled_standard_deviation_after_the_cut() -> None:
+    """The real one is sqrt(2 c / fan_in) with c = 1/15; nominal ones, divided by 0.8796, are cut at two."""
+    model = resnet(RESNET_32, (3, 32, 32), 10, seed=4)
+    convolutions = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    for layer in convolutions:
+        std = math.sqrt(2 / 15 / (layer.weight.shape[1] * math.prod(layer.weight.shape[2:])))
+        # a cut normal has a kurtosis of 2.4: the relative error of its standard deviation is sqrt((2.4 - 1) / 4n)
+        sampling_error = 4 * math.sqrt(0.35 / layer.weight.numel())
+        assert float(layer.weight.square().mean().sqrt()) == pytest.approx(std, rel=sampling_error)
+        assert float(layer.weight.abs().max()) <= 2 * std / 0.8796 * (1 + 1e-4)
+        assert not layer.bias.any()
+    largest = max(convolutions, key=count).weight
+    # some of 36,864 draws lie close to the cut, and none is put onto it
+    assert float(largest.abs().max()) == pytest.approx(2 * math.sqrt(2 / 15 / 576) / 0.8796, rel=2e-3)
+    assert largest.abs().unique().numel() > 0.99 * largest.numel()
+
+
+def test_the_scale_is_one_over_the_number_of_blocks() -> None:
+    """A net of 3 blocks starts with weights sqrt(5) times those of 15."""
+    model = resnet({**RESNET_32, "blocks_per_stage": 1}, (3, 32, 32), 10)
+    largest = max((layer for layer in model.modules() if isinstance(layer, nn.Conv2d)), key=count).weight
+    assert float(largest.square().mean().sqrt()) == pytest.approx(math.sqrt(2 / 3 / 576), rel=0.015)
+
+
+def test_the_dense_layer_is_glorot_uniform() -> None:
+    classifier = resnet(RESNET_32, (3, 32, 32), 100).classifier
+    limit = math.sqrt(6 / 164)
+    assert limit * 0.99 < float(classifier.weight.abs().max()) <= limit
+    assert float(classifier.weight.std()) == pytest.approx(limit / math.sqrt(3), rel=0.03)
+    assert not classifier.bias.any()
+
+
+def test_initial_weights_depend_on_the_seed_alone() -> None:
+    def weights(seed: int) -> torch.Tensor:
+        model = resnet({**RESNET_32, "blocks_per_stage": 1}, (1, 8, 8), 3, seed)
+        return nn.utils.parameters_to_vector(model.parameters())
+
+    torch.manual_seed(1)
+    first = weights(7)
+    torch.manual_seed(2)
+    assert torch.equal(weights(7), first)
+    assert not torch.equal(weights(8), first)

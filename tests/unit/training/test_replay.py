@@ -1,0 +1,143 @@
+"""Replayed states, bit for bit against training straight through."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from builders import Run, dataset_settings, nsgd_settings, run_settings
+
+from sharpest.store.file import open_stored
+from sharpest.store.snapshots import SNAPSHOTS
+from sharpest.training.eigenpairs import direction_solver
+from sharpest.training.replay import Replay
+from sharpest.training.state import TrainingState, initial_state
+from sharpest.training.trainer import EpochLog, advance, end_epoch
+
+NSGD = nsgd_settings(num_directions=1, num_eigenpairs=2)
+KINDS = {
+    "sgd": run_settings(),
+    "augmented": run_settings(dataset=dataset_settings(flip=True, shift=0.125), batch_size=7, snapshot_every=2),
+    "momentum": run_settings(momentum=0.5, snapshot_every=2),
+    "nsgd": run_settings(momentum=0.5, nsgd=NSGD, snapshot_every=3, epochs=5),
+    "plateau": run_settings(
+        lr=0.3, momentum=0.5, rule="plat", patience=1, stop_patience=6, epochs=40, snapshot_every=3, batch_size=16, seed=779
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def run(request, tmp_path_factory) -> Run:
+    return Run(tmp_path_factory.mktemp(request.param), KINDS[request.param]).train()
+
+
+@pytest.fixture(scope="module")
+def momentum(tmp_path_factory) -> Run:
+    """Snapshots at 0, 10 and 20, and the best at 15."""
+    return Run(tmp_path_factory.mktemp("momentum"), KINDS["momentum"]).train()
+
+
+@pytest.fixture(scope="module")
+def direct(run) -> dict[int, TrainingState]:
+    """The state after every update, trained from the start without a stop."""
+    problem = run.problem()
+    solver, spe = direction_solver(problem), run.settings.steps_per_epoch
+    state = initial_state(run.settings, problem.model)
+    states = {0: state}
+    while not state.stopped and state.iteration < run.settings.num_iterations:
+        log = EpochLog()
+        for iteration in range(state.iteration + 1, state.iteration + spe + 1):
+            state = advance(problem, state, iteration, log, solver)
+            states[iteration] = state
+        state, _ = end_epoch(problem, state, log)
+        states[state.iteration] = state
+    return states
+
+
+def equal(one: TrainingState, other: TrainingState) -> bool:
+    return (one.iteration, one.lr) == (other.iteration, other.lr) and all(
+        torch.equal(getattr(one, name), getattr(other, name)) for name in ("theta", "velocity", "solver_start")
+    )
+
+
+def test_every_iteration_is_that_of_direct_training(run, direct):
+    with open_stored(run.snapshots, SNAPSHOTS) as file:
+        replay = Replay(run.problem(), file)
+        assert replay.end == max(direct)
+        states = list(replay.states(range(replay.end + 1)))
+    assert [state.iteration for state in states] == sorted(direct)
+    assert all(equal(state, direct[state.iteration]) for state in states)
+    assert replay.drift == 0
+
+
+def test_one_iteration_alone_is_that_of_direct_training(run, direct):
+    """The rate and the counters of the plateau rule are replayed too, over epochs without a snapshot."""
+    with open_stored(run.snapshots, SNAPSHOTS) as file:
+        problem = run.problem()
+        for iteration in sorted(direct)[:: 1 if run.settings.nsgd is None else 4]:
+            (state,) = Replay(problem, file).states([iteration])
+            assert equal(state, direct[iteration])
+            if run.settings.rule == "plat":
+                assert state.rule == direct[iteration].rule
+
+
+def test_each_interval_that_was_begun_is_compared_with_its_end(run):
+    """One point in every interval between two snapshots: as many comparisons as intervals, all exact."""
+    with open_stored(run.snapshots, SNAPSHOTS) as file:
+        iterations = file["iteration"]
+        replay = Replay(run.problem(), file)
+        list(replay.states((iterations[:-1] + 1).tolist()))
+    assert replay.checked == len(iterations) - 1
+    assert replay.drift == 0
+
+
+def test_points_on_snapshots_are_read_and_not_compared(momentum):
+    with open_stored(momentum.snapshots, SNAPSHOTS) as file:
+        replay = Replay(momentum.problem(), file)
+        iterations = file["iteration"].tolist()
+        for row, state in enumerate(replay.states(iterations)):
+            np.testing.assert_array_equal(state.theta, file.row("theta", row))
+        assert replay.checked == 0
+        assert equal(replay.snapshot(1), next(iter(replay.states(iterations[1:]))))
+
+
+def test_a_point_may_be_asked_for_twice(momentum):
+    with open_stored(momentum.snapshots, SNAPSHOTS) as file:
+        one, same = Replay(momentum.problem(), file).states([3, 3])
+    assert equal(one, same)
+
+
+def test_points_after_the_end_are_left_out(momentum):
+    with open_stored(momentum.snapshots, SNAPSHOTS) as file:
+        replay = Replay(momentum.problem(), file)
+        assert replay.end == 20
+        assert [state.iteration for state in replay.states([1, 12, 20, 21, 1000])] == [1, 12, 20]
+
+
+def tampered(run: Run, path: Path, name: str, row: int, change) -> Path:
+    path.write_bytes(run.snapshots.read_bytes())
+    with h5py.File(path, "r+") as file:
+        file[name][row] = change(file[name][row])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "change", "drift"),
+    [
+        ("theta", 1, lambda theta: theta + np.float32(0.25) * (np.arange(len(theta)) == 7), pytest.approx(0.25)),
+        ("theta", 1, lambda theta: theta * np.float32("nan"), pytest.approx(float("nan"), nan_ok=True)),
+        ("velocity", 0, lambda velocity: velocity + 1, None),
+        ("lr", 0, lambda lr: lr * 2, None),
+    ],
+    ids=["end", "nan at the end", "velocity", "lr"],
+)
+def test_a_snapshot_that_was_tampered_with_shows_as_drift(momentum, tmp_path, name, row, change, drift):
+    """Also where a later interval is exact."""
+    path = tampered(momentum, tmp_path / "snapshots.h5", name, row, change)
+    with open_stored(path, SNAPSHOTS) as file:
+        assert file["iteration"].tolist() == [0, 10, 15, 20][: len(file["iteration"])]
+        replay = Replay(momentum.problem(), file)
+        list(replay.states([3, 17]))
+    assert replay.checked == 2
+    assert replay.drift == drift if drift is not None else replay.drift > 1e-3
