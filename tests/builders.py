@@ -2,12 +2,16 @@
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from sharpest.config.measurement import DirectionSettings, MeasurementSettings, SpectrumSettings
 from sharpest.config.run import DatasetSettings, HessianSettings, NsgdSettings, RunSettings
@@ -224,3 +228,17 @@ class Telling(Progress):
 def train_telling(run: Run, path: Path, pause: float) -> None:
     """Train in a process of its own."""
     run.train(Telling(path, pause))
+
+
+def dense_hessian(loss: Callable[[Tensor], Tensor], theta: Tensor) -> NDArray[np.float64]:
+    """(p, p) in float64, one backward pass a row."""
+    at = theta.detach().double().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(at), at, create_graph=True)
+    rows = [torch.autograd.grad(entry, at, retain_graph=True)[0] for entry in gradient]
+    return torch.stack(rows).numpy()
+
+
+def largest_in_magnitude(hessian: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+    """(k,) eigenvalues, signed, largest first."""
+    values = np.linalg.eigvalsh(hessian)
+    return np.sort(values[np.argsort(-np.abs(values))[:k]])[::-1]

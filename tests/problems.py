@@ -12,6 +12,8 @@ from sharpest.curvature.hessian import Hessian
 from sharpest.models.build import build_model
 from sharpest.models.flat import FlatModel
 
+torch.set_num_threads(1)  # tests of small sums gain nothing from more
+
 
 @dataclass(frozen=True)
 class SmallProblem:

@@ -22,14 +22,18 @@ except SharpestError as error:
     raise WorkflowError(str(error))
 
 # jobs in an environment of their own (--sdm conda) find the package in this checkout
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(Path(workflow.basedir) / "src"), os.environ.get("PYTHONPATH")])
-)
+os.environ |= {
+    "PYTHONPATH": os.pathsep.join(
+        [str(Path(workflow.basedir) / "src"), *filter(None, [os.getenv("PYTHONPATH")])]
+    )
+}
 
 SCALE = PROJECT.settings.scale
 RESULTS = f"results/{SCALE}"
 
-_folder = next(folder for folder in (Path(RESULTS), *Path(RESULTS).parents) if folder.exists())
+_folder = next(
+    folder for folder in (Path(RESULTS), *Path(RESULTS).parents) if folder.exists()
+)
 if not os.access(_folder, os.W_OK | os.X_OK):
     raise WorkflowError(
         f"results folder {_folder.resolve()} cannot be written; correct its rights, or start snakemake with "
@@ -51,11 +55,19 @@ def studies(prefix):
 
 
 def figure_files():
-    return expand(f"{RESULTS}/figures/{{name}}.{{kind}}", name=studies("fig"), kind=["pdf", "png", "csv"])
+    return expand(
+        f"{RESULTS}/figures/{{name}}.{{kind}}",
+        name=studies("fig"),
+        kind=["pdf", "png", "csv"],
+    )
 
 
 def table_files():
-    return expand(f"{RESULTS}/tables/{{name}}.{{kind}}", name=studies("tab"), kind=["csv", "md", "tex"])
+    return expand(
+        f"{RESULTS}/tables/{{name}}.{{kind}}",
+        name=studies("tab"),
+        kind=["csv", "md", "tex"],
+    )
 
 
 def snapshots_of(wildcards):
@@ -88,8 +100,35 @@ def code_of(*entries):
     return code
 
 
+def training_code(wildcards):
+    """NSGD trains with the eigensolver, SGD does not."""
+    entries = ["sharpest.training.run"]
+    if PROJECT.run(wildcards.run).nsgd:
+        entries.append("sharpest.training.eigenpairs")
+    return code_of(*entries)(wildcards)
+
+
+def spectra_of_figure(wildcards):
+    curves = PROJECT.study(wildcards.figure).curves()
+    return [f"{RESULTS}/spectra/{curve.run}/{curve.schedule}.h5" for curve in curves]
+
+
+def directions_of_figure(wildcards):
+    study = PROJECT.study(wildcards.figure)
+    if not study.wants_directions():
+        return []
+    return [
+        f"{RESULTS}/directions/{curve.run}/{curve.schedule}.h5"
+        for curve in study.curves()
+    ]
+
+
 def foot_of(runs):
     """The line at the foot of a figure or table: scale, data, reductions."""
     reductions = PROJECT.reductions(runs)
-    against = f"Against the paper: {'; '.join(reductions)}." if reductions else "Nothing reduced against the paper."
+    against = (
+        f"Against the paper: {'; '.join(reductions)}."
+        if reductions
+        else "Nothing reduced against the paper."
+    )
     return f"Scale {SCALE}: {PROJECT.scale.description}. {against}"

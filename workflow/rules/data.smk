@@ -11,7 +11,9 @@ rule prepare_data:
         runtime=60,
     params:
         source=lambda wildcards: PROJECT.scale.datasets[wildcards.dataset].source,
-        place=lambda wildcards: PROJECT.place(PROJECT.scale.datasets[wildcards.dataset].source),
+        place=lambda wildcards: PROJECT.place(
+            PROJECT.scale.datasets[wildcards.dataset].source
+        ),
         code=fingerprint("sharpest.data.prepare"),
     script:
         "../scripts/prepare_data.py"

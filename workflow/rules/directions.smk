@@ -17,7 +17,9 @@ rule measure_directions:
         mem_mb=8000,
         runtime=1440,
     params:
-        directions=lambda wildcards: PROJECT.schedule(wildcards.schedule).directions.model_dump(mode="json"),
+        directions=lambda wildcards: PROJECT.schedule(
+            wildcards.schedule
+        ).directions.model_dump(mode="json"),
         measurement=measurement_settings(),
         chunk_size=PROJECT.scale.hessian.chunk_size,
         code=code_of("sharpest.directions.measure"),

@@ -1,15 +1,3 @@
-def spectra_of_figure(wildcards):
-    curves = PROJECT.study(wildcards.figure).curves()
-    return [f"{RESULTS}/spectra/{curve.run}/{curve.schedule}.h5" for curve in curves]
-
-
-def directions_of_figure(wildcards):
-    study = PROJECT.study(wildcards.figure)
-    if not study.wants_directions():
-        return []
-    return [f"{RESULTS}/directions/{curve.run}/{curve.schedule}.h5" for curve in study.curves()]
-
-
 rule draw_figure:
     """One figure of the paper, by the drawing function of its kind."""
     input:
@@ -29,9 +17,12 @@ rule draw_figure:
     params:
         study=lambda wildcards: PROJECT.study(wildcards.figure).model_dump(mode="json"),
         windows=lambda wildcards: [
-            PROJECT.schedule(curve.schedule).window_epochs or 0 for curve in PROJECT.study(wildcards.figure).curves()
+            PROJECT.schedule(curve.schedule).window_epochs or 0
+            for curve in PROJECT.study(wildcards.figure).curves()
         ],
         foot=lambda wildcards: foot_of(PROJECT.study(wildcards.figure).runs()),
-        code=lambda wildcards: fingerprint(f"sharpest.figures.{PROJECT.study(wildcards.figure).kind}"),
+        code=lambda wildcards: fingerprint(
+            f"sharpest.figures.{PROJECT.study(wildcards.figure).kind}"
+        ),
     script:
         "../scripts/draw_figure.py"

@@ -2,7 +2,8 @@ rule write_table:
     """One table of the paper: ours beside the printed numbers."""
     input:
         lambda wildcards: [
-            f"{RESULTS}/evaluations/{run}.h5" for run in PROJECT.study(wildcards.table).runs()
+            f"{RESULTS}/evaluations/{run}.h5"
+            for run in PROJECT.study(wildcards.table).runs()
         ],
     output:
         csv=f"{RESULTS}/tables/{{table}}.csv",
@@ -18,6 +19,8 @@ rule write_table:
     params:
         study=lambda wildcards: PROJECT.study(wildcards.table).model_dump(mode="json"),
         foot=lambda wildcards: foot_of(PROJECT.study(wildcards.table).runs()),
-        code=lambda wildcards: fingerprint(f"sharpest.tables.{PROJECT.study(wildcards.table).kind}"),
+        code=lambda wildcards: fingerprint(
+            f"sharpest.tables.{PROJECT.study(wildcards.table).kind}"
+        ),
     script:
         "../scripts/write_table.py"

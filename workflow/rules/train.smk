@@ -1,11 +1,3 @@
-def training_code(wildcards):
-    """NSGD trains with the eigensolver, SGD does not."""
-    entries = ["sharpest.training.run"]
-    if PROJECT.run(wildcards.run).nsgd:
-        entries.append("sharpest.training.eigenpairs")
-    return code_of(*entries)(wildcards)
-
-
 rule train_run:
     """Train one run; a killed job goes on from its last epoch."""
     input:

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 
+_PIECE = 65_536  # parameters summed at once
+
+
 @dataclass(frozen=True)
 class Eigenpairs:
     """The k eigenpairs of largest magnitude, signed, from the largest to the smallest eigenvalue.
@@ -53,6 +56,10 @@ def start_vector(rng: torch.Generator, dimension: int, previous: Tensor | None =
     return warm / warm.norm()
 
 
+def _length(vector: Tensor) -> float:
+    return float(torch.linalg.vector_norm(vector, dtype=torch.float64))
+
+
 class _Subspace:
     """Orthonormal rows (j, p), the operator within their span, and what its images of them have outside.
 
@@ -73,23 +80,31 @@ class _Subspace:
     def rows(self) -> Tensor:
         return self._block[: self.size]
 
+    def inside(self, vector: Tensor) -> Tensor:
+        """Coefficients of the part within the span, (j,) float64."""
+        total = torch.zeros(self.size, dtype=torch.float64, device=vector.device)
+        # float32 sums over p would cost an eigenvalue its fifth digit; pieces, as a float64 copy of all rows is large
+        for rows, piece in zip(self.rows.split(_PIECE, dim=1), vector.split(_PIECE), strict=True):
+            total += rows.double() @ piece.double()
+        return total
+
     def outside(self, vector: Tensor) -> Tensor:
         """The part outside the span; where little is left, a second pass brings back the digits lost."""
-        return vector - self.rows.T @ (self.rows @ vector)
+        return vector - self.rows.T @ self.inside(vector).to(vector)
 
     def extend(self, vector: Tensor, product: Callable[[Tensor], Tensor]) -> None:
         """Append a vector orthogonal to the rows, in unit length."""
         if self.size == len(self._block):
             self._block = torch.cat([self._block, torch.empty_like(self._block)])
-        self._block[self.size] = vector / vector.norm()
+        self._block[self.size] = vector / _length(vector)
         self.size += 1
         image = product(self.rows[-1])
-        inside = self.rows @ image
+        inside = self.inside(image)
         self.projected = np.pad(self.projected, (0, 1))
-        self.projected[-1] = self.projected[:, -1] = inside.double().cpu().numpy()
-        self.remainders[self.size - 1] = image - self.rows.T @ inside
+        self.projected[-1] = self.projected[:, -1] = inside.cpu().numpy()
+        self.remainders[self.size - 1] = image - self.rows.T @ inside.to(image)
         remainders = {row: self.outside(remainder) for row, remainder in self.remainders.items()}
-        norms = {row: float(remainder.norm()) for row, remainder in remainders.items()}
+        norms = {row: _length(remainder) for row, remainder in remainders.items()}
         noise = 10 * torch.finfo(image.dtype).eps * np.abs(self.projected).max()
         self.norms = {row: norm for row, norm in norms.items() if not norm <= noise}  # NaN stays
         self.remainders = {row: remainders[row] for row in self.norms}
@@ -181,7 +196,7 @@ def largest_eigenpairs(
     residuals = bounds[wanted] / max(float(np.abs(ritz).max()), np.finfo(np.float64).tiny)
     return Eigenpairs(
         eigenvalues=ritz[wanted],
-        eigenvectors=vectors / vectors.norm(dim=1, keepdim=True),
+        eigenvectors=torch.stack([vector / _length(vector) for vector in vectors]),
         residuals=residuals,
         converged=residuals <= tolerance,
         num_products=size,

@@ -110,8 +110,10 @@ def measure_directions(
             arrays["loss"][row] = start
             study = row % settings.alpha_every == 0
             for column, index in enumerate(settings.indices):
-                # a zero step has a flat profile; the spline needs distances that differ
-                distances = np.array(settings.grid) * (arrays["step_length"][row, column] or 1.0)
+                length = arrays["step_length"][row, column]
+                if not np.isfinite(length):
+                    continue  # gradients overflow before a run diverges, and there is no step to measure
+                distances = np.array(settings.grid) * length
                 values = loss_profile(loss, theta, units[column], distances.tolist())
                 arrays["profile"][row, column] = values
                 if not study:

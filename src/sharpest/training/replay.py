@@ -76,7 +76,8 @@ class Replay:
         replayed = self._train_on(state, int(self._iterations[row]))
         stored = torch.from_numpy(self._file.row("theta", row)).to(replayed.theta)
         self.checked += 1
-        self.drift = max(self.drift, float((replayed.theta - stored).abs().max()))
+        # NaN stays
+        self.drift = float(np.maximum(self.drift, float((replayed.theta - stored).abs().max())))
 
     def _train_on(self, state: TrainingState, iteration: int) -> TrainingState:
         while state.iteration < iteration:

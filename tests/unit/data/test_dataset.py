@@ -49,7 +49,9 @@ def test_images_are_centred_by_the_mean_image_and_divided_by_one_number(path, lo
     mean, std = train.mean(axis=0), train.std()
     assert abs(std - (train - mean).std()) > 0.01  # the images can tell the two apart
     np.testing.assert_allclose(loaded.train.inputs, (train - mean) / std, atol=ROUNDING)
-    np.testing.assert_allclose(loaded.val.inputs, (arrays["train_inputs"][order[-12:]] / 255 - mean) / std, atol=ROUNDING)
+    np.testing.assert_allclose(
+        loaded.val.inputs, (arrays["train_inputs"][order[-12:]] / 255 - mean) / std, atol=ROUNDING
+    )
     np.testing.assert_allclose(loaded.test.inputs, (arrays["test_inputs"] / 255 - mean) / std, atol=ROUNDING)
     assert loaded.train.inputs.dtype == torch.float32
     assert loaded.train.targets.dtype == torch.int64
@@ -87,9 +89,7 @@ def test_images_are_enlarged_bilinearly_before_they_are_centred(path):
 
     def twice(images: np.ndarray) -> np.ndarray:
         for axis in (2, 3):
-            padded = np.concatenate(
-                [images.take([0], axis), images, images.take([-1], axis)], axis
-            )  # edges repeat
+            padded = np.concatenate([images.take([0], axis), images, images.take([-1], axis)], axis)  # edges repeat
             n = images.shape[axis]
             old, before, after = (padded.take(range(s, n + s), axis) for s in (1, 0, 2))
             pairs = np.stack([0.75 * old + 0.25 * before, 0.75 * old + 0.25 * after], axis + 1)

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from builders import Run, dataset_settings, hessian_settings, nsgd_settings, run_settings
+from builders import (
+    Run,
+    dataset_settings,
+    dense_hessian,
+    hessian_settings,
+    largest_in_magnitude,
+    nsgd_settings,
+    run_settings,
+)
 from torch import nn
 
 from sharpest.curvature.determinism import NotDeterministicError
@@ -33,20 +41,17 @@ def test_runs_of_one_seed_share_the_examples(tmp_path):
     one, other = (Run(tmp_path, run_settings(dataset=data, lr=lr, batch_size=size)).problem()
                   for lr, size in ((0.1, 8), (0.01, 5)))  # fmt: skip
     resampled = hessian_settings(resample=True)
-    torch.testing.assert_close(
-        hessian_examples(one, 5, resampled).inputs, hessian_examples(other, 5, resampled).inputs
-    )
+    torch.testing.assert_close(hessian_examples(one, 5, resampled).inputs, hessian_examples(other, 5, resampled).inputs)
 
 
 @pytest.fixture(scope="module")
 def exact(problem) -> np.ndarray:
     """The four eigenvalues of largest magnitude at the start, from a dense Hessian in float64."""
     examples = hessian_examples(problem, 0, hessian_settings())
-    dense = torch.autograd.functional.hessian(
-        lambda theta: problem.model.loss(theta, examples.inputs, examples.targets), problem.model.initial().double()
+    dense = dense_hessian(
+        lambda theta: problem.model.loss(theta, examples.inputs, examples.targets), problem.model.initial()
     )
-    values = np.linalg.eigvalsh(dense.numpy())
-    return np.sort(values[np.argsort(-np.abs(values))[:4]])[::-1]
+    return largest_in_magnitude(dense, 4)
 
 
 @pytest.mark.parametrize("chunk_size", [20, 8, 7])

@@ -21,7 +21,15 @@ KINDS = {
     "momentum": run_settings(momentum=0.5),
     "nsgd": run_settings(momentum=0.5, nsgd=nsgd_settings()),
     "plateau": run_settings(
-        lr=0.3, momentum=0.5, rule="plat", patience=1, stop_patience=6, epochs=40, snapshot_every=3, batch_size=16, seed=779
+        lr=0.3,
+        momentum=0.5,
+        rule="plat",
+        patience=1,
+        stop_patience=6,
+        epochs=40,
+        snapshot_every=3,
+        batch_size=16,
+        seed=779,
     ),
 }
 CHEAP_NSGD = nsgd_settings(num_directions=1, num_eigenpairs=2, hessian=hessian_settings(examples=8, tolerance=0.1))
@@ -181,7 +189,11 @@ class FileKiller:
             return
         path = str(arguments[0])
         # a real kill frees the lock; a file that is only read is not changed
-        if not path.startswith(self.folder) or path.endswith("lock") or (event == "open" and arguments[1] in ("r", "rb")):
+        if (
+            not path.startswith(self.folder)
+            or path.endswith("lock")
+            or (event == "open" and arguments[1] in ("r", "rb"))
+        ):
             return
         self.left -= 1
         self.dead = self.dead or self.left < 0

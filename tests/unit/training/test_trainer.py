@@ -52,7 +52,9 @@ def test_nsgd_is_the_formula(tmp_path, momentum):
     velocity = np.zeros_like(theta)
     for iteration in range(10):
         directions = orthonormal(iteration - iteration % 5, 4, len(theta)).double().numpy()[:2]
-        gradient = problem.gradient(torch.from_numpy(theta).float(), problem.stream.batch(iteration))[0].double().numpy()
+        gradient = (
+            problem.gradient(torch.from_numpy(theta).float(), problem.stream.batch(iteration))[0].double().numpy()
+        )
         velocity = momentum * velocity - 0.05 * gradient
         along = directions.T @ directions @ velocity
         theta = theta + velocity - along + 0.3 * along
@@ -93,7 +95,9 @@ def test_gamma_1_is_sgd_bit_for_bit(tmp_path, momentum):
     sgd = through(Run(tmp_path, run_settings(momentum=momentum)).problem(), 3)
     settings = run_settings(momentum=momentum, nsgd=nsgd_settings(gamma=1.0))
     nsgd = through(Run(tmp_path, settings).problem(), 3, Solver())
-    other = through(Run(tmp_path, settings.model_copy(update={"nsgd": nsgd_settings(gamma=0.99)})).problem(), 3, Solver())
+    other = through(
+        Run(tmp_path, settings.model_copy(update={"nsgd": nsgd_settings(gamma=0.99)})).problem(), 3, Solver()
+    )
     for one, same, different in zip(sgd[1:], nsgd[1:], other[1:], strict=True):
         assert torch.equal(one.theta, same.theta)
         assert torch.equal(one.velocity, same.velocity)

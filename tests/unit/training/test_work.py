@@ -90,7 +90,9 @@ def test_a_full_disk_is_named_and_leaves_the_rest(work, folder, monkeypatch, wri
 
     with monkeypatch.context() as patch:
         patch.setattr("builtins.open", full)
-        with pytest.raises(StoreError, match=r"work.*cannot be written \(.*No space left.*training goes on from the last"):
+        with pytest.raises(
+            StoreError, match=r"work.*cannot be written \(.*No space left.*training goes on from the last"
+        ):
             write(work)
     assert work.iterations() == [0]
     assert work.rows("history") == []

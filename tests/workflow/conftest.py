@@ -1,0 +1,135 @@
+"""A copy of the whole project at a tiny scale, run once."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+TINY_SCALE = """
+extends: quick
+description: tiny, for tests
+datasets:
+  c10: {source: digits, train: 160, val: 40, test: 40}
+  fm: {source: digits, train: 160, val: 40, test: 40}
+models:
+  scnn: {width: 2, hidden: 8}
+  r32: {widths: [2, 4]}
+batch_factor: 0.0625
+epochs:
+  "*": 2
+hessian: {examples: 32, max_products: 60}
+measurement: {loss_examples: 32, accuracy_examples: 64}
+evaluation: {num_eigenpairs: 3, examples: 32, loss_examples: 32, early_epoch: 1}
+schedules:
+  growth: {points: every 2 iterations, num_eigenpairs: 3, window_epochs: 1}
+  evolution: {points: every 2 iterations, num_eigenpairs: 3}
+  alignment: {points: 3 points}
+  step:
+    points: every 4 iterations
+    window_epochs: 2
+    directions: {num_gradients: 3}
+  late: {points: 2 points}
+"""
+
+TINY_STUDIES = """
+fig01:
+  kind: spectrum_evolution
+  caption: growth
+  num_eigenvalues: 3
+  sketch: true
+  rows:
+    - {run: scnn-c10-sgd-lr0.005-S128-s777, schedule: growth, label: SimpleCNN}
+fig06:
+  kind: step_surface
+  caption: step
+  direction: 1
+  alphas: [0.5, 1, 2]
+  grid_limit: 5
+  layout: row
+  rows:
+    - {run: scnn-c10-sgd-lr0.01-S128-s777, schedule: step, label: SimpleCNN, change_limit: 50}
+tab1:
+  kind: end_points
+  caption: end points
+  rows:
+    - label: gamma 0.01
+      runs: [r32-c10-nsgd-lr0.01-S128-g0.01-K5-plat-s777]
+      paper: {frobenius_best: 1018, frobenius_final: 1019, test_acc: 0.873, val_acc_early: 0.693, loss_final: 0.01324,
+              dist: 21.08}
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout in a temporary folder."""
+
+    folder: Path
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run snakemake in the checkout, on its own copy of the package; stdout holds both streams."""
+        environment = {**os.environ, "PYTHONPATH": str(self.folder / "src")}
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+        )
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Jobs by rule that a dry run plans, without the targets' own."""
+        result = self.snakemake("-n", *arguments)
+        assert result.returncode == 0, result.stdout
+        lines = result.stdout.partition("Job stats:")[2].partition("\n\n")[0].splitlines()
+        counts = {parts[0]: int(parts[1]) for line in lines if len(parts := line.split()) == 2 and parts[1].isdigit()}
+        return {rule: count for rule, count in counts.items() if rule not in {"total", "figures", "tables", "all"}}
+
+    def edit(self, path: str, change: Callable[[str], str]) -> None:
+        """Change a file; the change must change something."""
+        file = self.folder / path
+        before = file.read_text()
+        after = change(before)
+        assert after != before
+        file.write_text(after)
+
+
+def _copy(folder: Path) -> Project:
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("src", "workflow", "config", "envs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore, dirs_exist_ok=True)
+    shutil.copy(ROOT / "Snakefile", folder)
+    return Project(folder)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Project:
+    """A fresh checkout, as it is in the repository."""
+    return _copy(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A checkout whose scale ``tiny`` has been run from an empty results folder; tests leave it as it is."""
+    project = _copy(tmp_path_factory.mktemp("tiny"))
+    (project.folder / "config/scales/tiny.yaml").write_text(TINY_SCALE)
+    (project.folder / "config/studies.yaml").write_text(TINY_STUDIES)
+    project.edit("config/config.yaml", lambda text: text.replace("scale: quick", "scale: tiny"))
+    result = project.snakemake("--cores", "2", "all")
+    assert result.returncode == 0, result.stdout
+    return project
+
+
+@pytest.fixture
+def edited(tiny: Project, tmp_path: Path) -> Project:
+    """A copy of the finished tiny project, with its results and records, to be edited."""
+    shutil.copytree(tiny.folder, tmp_path, dirs_exist_ok=True)
+    return Project(tmp_path)

@@ -1,0 +1,265 @@
+"""The workflow from end to end at a tiny scale: what it makes, what reruns after an edit, what bad input says."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+
+from sharpest.point import open_point
+
+from .conftest import ROOT, Project
+
+SGD_RUN = "scnn-c10-sgd-lr0.01-S128-s777"
+NSGD_RUN = "r32-c10-nsgd-lr0.01-S128-g0.01-K5-plat-s777"
+
+
+def test_makes_every_declared_file(tiny: Project) -> None:
+    results = tiny.folder / "results/tiny"
+    for name in ("fig01", "fig06"):
+        assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (results / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
+        with open(results / f"figures/{name}.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert set(rows[0]) >= {"panel", "series", "run", "x", "y"}
+    table = (results / "tables/tab1.md").read_text()
+    assert "gamma 0.01" in table
+    assert "Scale tiny" in table
+    assert "digits in place of CIFAR-10" in table
+    assert not (results / f"work/{SGD_RUN}/states").exists()
+
+
+def test_every_stored_pair_is_converged_or_flagged(tiny: Project) -> None:
+    paths = list((tiny.folder / "results/tiny/spectra").rglob("*.h5"))
+    assert len(paths) == 2
+    for path in paths:
+        with h5py.File(path) as file:
+            within = file["residuals"][...] <= file.attrs["tolerance"]
+            np.testing.assert_array_equal(within, file["converged"][...])
+            assert file.attrs["replay_drift"] == 0
+            assert "learning rates times 3" in json.loads(file.attrs["reductions"])
+
+
+def test_nsgd_records_the_eigenpairs_it_computed(tiny: Project) -> None:
+    with h5py.File(tiny.folder / f"results/tiny/runs/{NSGD_RUN}/snapshots.h5") as file:
+        assert list(file["refresh_iteration"]) == [0, 20]
+        assert file["eigenvalues"].shape == (2, 10)
+
+
+def test_a_point_opens_from_the_results_alone(tiny: Project) -> None:
+    point = open_point(SGD_RUN, 4, scale="tiny", results=tiny.folder / "results")
+    assert point.eigenvalues is not None
+    with h5py.File(tiny.folder / f"results/tiny/spectra/{SGD_RUN}/step.h5") as file:
+        row = list(file["iteration"]).index(4)
+        np.testing.assert_array_equal(point.eigenvalues.numpy(), file["eigenvalues"][row])
+
+
+def test_a_second_run_has_nothing_to_do(tiny: Project) -> None:
+    assert tiny.planned("all") == {}
+
+
+COMMENTED = ("training/trainer.py", "curvature/lanczos.py", "figures/step_surface.py", "data/digits.py")
+
+
+@pytest.mark.parametrize("place", ["comment", "docstring"])
+def test_a_comment_or_docstring_reruns_nothing(edited: Project, place: str) -> None:
+    for name in COMMENTED:
+        edited.edit(
+            f"src/sharpest/{name}",
+            lambda text: text + "\n# a remark\n" if place == "comment" else re.sub(r'^"""', '"""Reworded. ', text),
+        )
+    assert edited.planned("all") == {}
+
+
+# an edit of code, and the jobs that must run again, downstream ones included
+EDITS = {
+    "a drawing": ("figures/step_surface.py", {"draw_figure": 1}),
+    "a table": ("tables/end_points.py", {"write_table": 1}),
+    "the eigensolver": (
+        "curvature/lanczos.py",
+        {
+            "train_run": 1,  # NSGD
+            "measure_spectrum": 2,
+            "measure_directions": 1,
+            "evaluate_run": 1,
+            "draw_figure": 2,
+            "write_table": 1,
+        },
+    ),
+    "one architecture": (
+        "models/simple_cnn.py",
+        {"train_run": 2, "measure_spectrum": 2, "measure_directions": 1, "draw_figure": 2},
+    ),
+    "the measurement of directions": ("directions/measure.py", {"measure_directions": 1, "draw_figure": 1}),
+    "the evaluation": ("evaluation.py", {"evaluate_run": 1, "write_table": 1}),
+    "progress": ("progress.py", {}),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_edited_code_reruns_what_uses_it(edited: Project, edit: str) -> None:
+    path, expected = EDITS[edit]
+    edited.edit(f"src/sharpest/{path}", lambda text: text + "\nEDITED = 1\n")
+    assert edited.planned("all") == expected
+
+
+def test_a_new_schedule_on_an_old_run_trains_nothing(edited: Project) -> None:
+    edited.edit(
+        "config/studies.yaml",
+        lambda text: (
+            text
+            + """
+fig02:
+  kind: spectrum_evolution
+  caption: new
+  num_eigenvalues: 3
+  rows:
+    - {run: scnn-c10-sgd-lr0.01-S128-s777, schedule: evolution, label: SimpleCNN}
+"""
+        ),
+    )
+    assert edited.planned("all") == {"measure_spectrum": 1, "draw_figure": 1}
+
+
+def test_a_new_run_leaves_the_others_alone(edited: Project) -> None:
+    edited.edit("config/runs.tsv", lambda text: text + "scnn-c10-sgd-lr0.02-S128-s777\tnew\t200\n")
+    edited.edit("config/studies.yaml", lambda text: text.replace(SGD_RUN, "scnn-c10-sgd-lr0.02-S128-s777"))
+    expected = {"train_run": 1, "measure_spectrum": 1, "measure_directions": 1, "draw_figure": 1}
+    assert edited.planned("all") == expected
+
+
+def test_a_length_of_one_run_retrains_that_run(edited: Project) -> None:
+    edited.edit("config/scales/tiny.yaml", lambda text: text.replace('"*": 2', '"*-lr0.005-*": 3\n  "*": 2'))
+    assert edited.planned("all") == {"train_run": 1, "measure_spectrum": 1, "draw_figure": 1}
+
+
+def test_alphas_leave_the_spectrum_valid(edited: Project) -> None:
+    edited.edit("config/scales/tiny.yaml", lambda text: text.replace("num_gradients: 3", "num_gradients: 4"))
+    assert edited.planned("all") == {"measure_directions": 1, "draw_figure": 1}
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "foreign"])
+def test_a_damaged_input_is_named_with_the_remedy(edited: Project, damage: str) -> None:
+    path = edited.folder / f"results/tiny/runs/{SGD_RUN}/snapshots.h5"
+    content = path.read_bytes()
+    path.write_bytes({"truncated": content[: len(content) // 2], "empty": b"", "foreign": b"not HDF5 at all"}[damage])
+    result = edited.snakemake("--cores", "1", f"results/tiny/spectra/{SGD_RUN}/step.h5")
+    assert result.returncode != 0
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("error ")]
+    assert "snapshots.h5" in line
+    assert "delete it" in line
+    assert "Traceback" not in result.stdout
+    # what was finished is still there
+    assert (edited.folder / f"results/tiny/directions/{SGD_RUN}/step.h5").exists()
+    assert (edited.folder / "results/tiny/figures/fig01.png").exists()
+
+
+def test_a_killed_trainer_goes_on_under_snakemake(edited: Project) -> None:
+    """SIGKILL of the job: the next plain run resumes, and the result is bitwise that of the undisturbed run."""
+    edited.edit("config/scales/tiny.yaml", lambda text: text.replace('"*": 2', '"*-lr0.005-*": 400\n  "*": 2'))
+    target = "results/tiny/runs/scnn-c10-sgd-lr0.005-S128-s777/snapshots.h5"
+    states = edited.folder / "results/tiny/work/scnn-c10-sgd-lr0.005-S128-s777/states"
+    environment = {**os.environ, "PYTHONPATH": str(edited.folder / "src")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "1", target], cwd=edited.folder, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    _wait_for(lambda: len(list(states.glob("*.npz"))) > 20, process)
+    subprocess.run(["pkill", "-KILL", "-f", f"{edited.folder}/.snakemake/scripts/.*train_run.py"], check=True)
+    process.communicate(timeout=60)
+    assert not (edited.folder / target).exists()
+    assert len(list(states.glob("*.npz"))) > 20
+    resumed = edited.snakemake("--cores", "1", target)
+    assert resumed.returncode == 0, resumed.stdout
+    with h5py.File(edited.folder / target) as file:
+        first = {name: file[name][...] for name in file}
+    (edited.folder / target).unlink()
+    assert edited.snakemake("--cores", "1", target).returncode == 0
+    with h5py.File(edited.folder / target) as file:
+        for name in file:
+            np.testing.assert_array_equal(first[name], file[name][...])
+
+
+def _wait_for(condition, process) -> None:  # type: ignore[no-untyped-def]
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+BAD_CONFIG = {
+    "unknown key": (["--config", "scael=quick"], ["scael", "scale"]),
+    "unknown scale": (["--config", "scale=huge"], ["huge", "quick"]),
+    "missing data folder": (
+        ["--config", "sources={cifar-10: {folder: /nowhere/at/all}}"],
+        ["sources.cifar-10.folder", "/nowhere/at/all"],
+    ),
+    "unknown source": (["--config", "datasets={c10: {source: cifar-11}}"], ["datasets.c10.source", "cifar-10"]),
+}
+
+
+@pytest.mark.parametrize("mistake", BAD_CONFIG)
+def test_bad_config_is_one_line_before_any_job(checkout: Project, mistake: str) -> None:
+    arguments, words = BAD_CONFIG[mistake]
+    result = checkout.snakemake("-n", "figures", *arguments)
+    assert result.returncode != 0
+    (line,) = [line for line in result.stdout.splitlines() if words[0] in line]
+    assert all(word in line for word in words), line
+    assert "Traceback" not in result.stdout
+
+
+@pytest.mark.parametrize("scale", ["quick", "small", "paper"])
+def test_every_scale_plans_every_figure_and_table(checkout: Project, scale: str) -> None:
+    planned = checkout.planned("figures", "tables", "--config", f"scale={scale}")
+    assert planned == {
+        "prepare_data": 1,
+        "train_run": 23,
+        "measure_spectrum": 15,
+        "measure_directions": 12,
+        "evaluate_run": 12,
+        "draw_figure": 9,
+        "write_table": 1,
+    }
+
+
+def test_one_figure_needs_its_two_runs_only(checkout: Project) -> None:
+    planned = checkout.planned("results/quick/figures/fig06.png")
+    assert planned["train_run"] == 2
+    assert planned["draw_figure"] == 1
+    assert "evaluate_run" not in planned
+
+
+def test_an_id_that_no_row_has_is_no_target(checkout: Project) -> None:
+    result = checkout.snakemake("-n", "results/quick/runs/scnn-c10-sgd-lr0.3-S128-s777/snapshots.h5")
+    assert result.returncode != 0
+    assert "lr0.3" in result.stdout
+
+
+def test_conda_environment_pins_the_same_versions() -> None:
+    lines = (ROOT / "envs/requirements.txt").read_text().splitlines()
+    pins = {line.split("==")[0].lower(): line.split("==")[1] for line in lines if "==" in line}
+    environment = yaml.safe_load((ROOT / "envs/sharpest.yaml").read_text())
+    (pip,) = [item["pip"] for item in environment["dependencies"] if isinstance(item, dict)]
+    assert {name.lower(): version for name, version in (line.split("==") for line in pip)}.items() <= pins.items()
+
+
+def test_scripts_are_importable_without_the_engine() -> None:
+    import importlib.util
+
+    for path in sorted((ROOT / "workflow/scripts").glob("*.py")):
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        assert callable(module.main)
+        assert len(Path(path).read_text().splitlines()) <= 100
