@@ -6,7 +6,6 @@ from functools import cache
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sharpest.curvature.hessian import Hessian
 from sharpest.models.build import build_model

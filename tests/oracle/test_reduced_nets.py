@@ -4,6 +4,8 @@ The dense Hessian takes forward over reverse mode, the operator reverse over rev
 which finite differences do not.
 """
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -18,9 +20,10 @@ STEPS = [0, 50]
 """SGD steps before the measurement: at the start small eigenvalues of both signs crowd, later a few lead."""
 
 
+@cache
 def leading(name: str, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All dense eigenvalues, and the wanted ones with their vectors as rows, signed, largest first."""
-    values, vectors = np.linalg.eigh(reduced_net_hessian(name, steps).numpy())
+    values, vectors = (array.numpy() for array in torch.linalg.eigh(reduced_net_hessian(name, steps)))
     wanted = np.argsort(-np.abs(values))[:NUM_EIGENPAIRS]
     wanted = wanted[np.argsort(-values[wanted])]
     return values, values[wanted], vectors[:, wanted].T

@@ -123,9 +123,9 @@ def directions_of_figure(wildcards):
     ]
 
 
-def foot_of(runs):
+def foot_of(study):
     """The line at the foot of a figure or table: scale, data, reductions."""
-    reductions = PROJECT.reductions(runs)
+    reductions = PROJECT.study_reductions(study)
     against = (
         f"Against the paper: {'; '.join(reductions)}."
         if reductions

@@ -20,7 +20,7 @@ rule draw_figure:
             PROJECT.schedule(curve.schedule).window_epochs or 0
             for curve in PROJECT.study(wildcards.figure).curves()
         ],
-        foot=lambda wildcards: foot_of(PROJECT.study(wildcards.figure).runs()),
+        foot=lambda wildcards: foot_of(wildcards.figure),
         code=lambda wildcards: fingerprint(
             f"sharpest.figures.{PROJECT.study(wildcards.figure).kind}"
         ),

@@ -18,7 +18,7 @@ rule write_table:
         runtime=15,
     params:
         study=lambda wildcards: PROJECT.study(wildcards.table).model_dump(mode="json"),
-        foot=lambda wildcards: foot_of(PROJECT.study(wildcards.table).runs()),
+        foot=lambda wildcards: foot_of(wildcards.table),
         code=lambda wildcards: fingerprint(
             f"sharpest.tables.{PROJECT.study(wildcards.table).kind}"
         ),

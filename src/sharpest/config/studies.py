@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from sharpest.config.measurement import DirectionSettings, ScheduleSettings
 from sharpest.config.strict import Strict
+from sharpest.errors import ConfigError
 
 
 class Curve(Strict):
@@ -36,6 +38,24 @@ class Study(Strict):
         """Whether the study reads directions files."""
         return False
 
+    def check_schedule(self, name: str, schedule: ScheduleSettings) -> None:
+        """Check that a schedule measures what is drawn.
+
+        Raises:
+            ConfigError: With the key to change.
+        """
+
+
+def _directions(name: str, schedule: ScheduleSettings) -> DirectionSettings:
+    if schedule.directions is None:
+        raise ConfigError(f"schedule {name} measures no directions; give it directions")
+    return schedule.directions
+
+
+def _check_accuracy(name: str, schedule: ScheduleSettings) -> None:
+    if not schedule.accuracy_every:
+        raise ConfigError(f"accuracy is drawn; give schedules.{name} an accuracy_every of at least 1")
+
 
 class SpectrumEvolution(Study):
     """Eigenvalues along training, whole run and early window (Figs. 1, 2)."""
@@ -51,6 +71,17 @@ class SpectrumEvolution(Study):
 
     def curves(self) -> list[Curve]:
         return list(self.rows)
+
+    def check_schedule(self, name: str, schedule: ScheduleSettings) -> None:
+        if self.num_eigenvalues > schedule.num_eigenpairs:
+            raise ConfigError(
+                f"num_eigenvalues {self.num_eigenvalues} exceeds num_eigenpairs {schedule.num_eigenpairs} of schedule "
+                f"{name}; raise schedules.{name}.num_eigenpairs"
+            )
+        if schedule.window_epochs is None:
+            raise ConfigError(f"the early window is drawn apart; give schedules.{name} window_epochs")
+        if self.accuracy:
+            _check_accuracy(name, schedule)
 
 
 class AlignmentPanel(Strict):
@@ -74,6 +105,11 @@ class Alignment(Study):
 
     def wants_directions(self) -> bool:
         return True
+
+    def check_schedule(self, name: str, schedule: ScheduleSettings) -> None:
+        _check_accuracy(name, schedule)
+        if 1 not in _directions(name, schedule).indices:
+            raise ConfigError(f"direction 1 is not in schedules.{name}.directions.indices; add it")
 
 
 class StepCurve(Curve):
@@ -103,6 +139,15 @@ class StepSurface(Study):
     def wants_directions(self) -> bool:
         return True
 
+    def check_schedule(self, name: str, schedule: ScheduleSettings) -> None:
+        measured = _directions(name, schedule)
+        if self.direction not in measured.indices:
+            raise ConfigError(f"direction {self.direction} is not in schedules.{name}.directions.indices; add it")
+        if missing := sorted(set(self.alphas) - set(measured.alphas)):
+            raise ConfigError(f"alphas {missing} are not in schedules.{name}.directions.alphas; add them")
+        if self.grid_limit > max(measured.grid):
+            raise ConfigError(f"grid_limit {self.grid_limit:g} exceeds schedules.{name}.directions.grid; widen it")
+
 
 class LearningCurves(Study):
     """Training and validation accuracy of measured runs (Fig. 14)."""
@@ -112,6 +157,9 @@ class LearningCurves(Study):
 
     def curves(self) -> list[Curve]:
         return list(self.panels)
+
+    def check_schedule(self, name: str, schedule: ScheduleSettings) -> None:
+        _check_accuracy(name, schedule)
 
 
 class EndPointRow(Strict):

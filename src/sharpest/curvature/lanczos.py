@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-
 _PIECE = 65_536  # parameters summed at once
 
 

@@ -1,0 +1,167 @@
+"""Comments and docstrings change nothing, code changes what imports it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sharpest
+from sharpest import fingerprint as module
+from sharpest.fingerprint import fingerprint, import_closure, source_digest
+
+SOURCE = '''
+"""A module."""
+import math
+
+
+class Rule:
+    """A rule."""
+
+    patience: int
+    """Epochs."""
+
+    def cut(self, loss):
+        """Whether to cut."""
+        if loss > 1e-4:  # absolute
+            return math.inf
+        return "a string"
+
+
+def nothing():
+    """Only a docstring."""
+'''
+FIGURES = ("accuracy", "alignment", "learning_curves", "spectrum_evolution", "step_surface")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# absolute", "# relative"),
+        ("  # absolute", ""),
+        ('"""A module."""', '"""Another module."""'),
+        ('"""A rule."""', '"""A rule\n\n    of two paragraphs.\n    """'),
+        ('"""Epochs."""', '"""Epochs without improvement."""'),
+        ('    """Epochs."""\n', ""),
+        ('"""Whether to cut."""', "'''Whether to cut.'''"),
+        ('    """Only a docstring."""', "    pass"),
+        ("def cut(self, loss):", "def cut(\n        self,\n        loss,\n    ):"),
+        ("import math\n", "import math\n\n\n\n"),
+        ("1e-4", "0.0001"),
+    ],
+)
+def test_what_changes_nothing(old, new):
+    assert old in SOURCE
+    assert source_digest(SOURCE.replace(old, new)) == source_digest(SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("1e-4", "2e-4"),
+        ("loss > ", "loss >= "),
+        ('"a string"', '"another string"'),
+        ("patience: int", "patience: float"),
+        ("cut(self", "cuts(self"),
+        ("import math", "import cmath as math"),
+        ("class Rule:", "class Rule(dict):"),
+    ],
+)
+def test_what_changes_something(old, new):
+    assert old in SOURCE
+    assert source_digest(SOURCE.replace(old, new)) != source_digest(SOURCE)
+
+
+def test_training_is_free_of_curvature_measurements_and_figures():
+    """So that editing them retrains no SGD run; NSGD's solver is another entry."""
+    closure = import_closure("sharpest.training.run")
+    assert "sharpest.training.trainer" in closure
+    assert "sharpest.models.flat" in closure
+    for part in ("curvature", "figures", "tables", "spectra", "directions", "evaluation", "point", "models.resnet"):
+        assert not [name for name in closure if name.startswith(f"sharpest.{part}")], part
+    assert "sharpest.curvature.lanczos" in import_closure("sharpest.training.eigenpairs")
+
+
+def test_measurements_contain_the_training_that_they_replay():
+    for entry in ("sharpest.spectra.measure", "sharpest.directions.measure", "sharpest.evaluation"):
+        assert {"sharpest.training.trainer", "sharpest.curvature.lanczos"} <= set(import_closure(entry)), entry
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_a_figure_contains_neither_torch_nor_another_figure(kind):
+    closure = import_closure(f"sharpest.figures.{kind}")
+    others = {f"sharpest.figures.{other}" for other in FIGURES} - {f"sharpest.figures.{kind}"}
+    assert not others & set(closure)
+    folder = Path(sharpest.__file__).parent
+    for name in closure:
+        path = folder.joinpath(*name.split(".")[1:])
+        source = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+        assert "import torch" not in source, name
+        assert "from torch" not in source, name
+
+
+def test_parent_packages_run_too_and_belong_to_the_closure():
+    closure = import_closure("sharpest.models.resnet")
+    assert {"sharpest.models", "sharpest.models.resnet", "sharpest.config", "sharpest.config.architectures"} <= set(
+        closure
+    )
+    # but the package itself only holds the version and open_point
+    assert "sharpest" not in closure
+
+
+def test_an_unknown_module_is_refused():
+    with pytest.raises(ValueError, match=r"sharpest\.figures\.pie is no module of this package"):
+        import_closure("sharpest.figures.pie")
+
+
+def test_editing_a_module_changes_the_fingerprints_of_what_imports_it(monkeypatch):
+    entries = [f"sharpest.figures.{kind}" for kind in FIGURES] + ["sharpest.training.run", "sharpest.spectra.measure"]
+    before = {entry: fingerprint(entry) for entry in entries}
+    real = module._module_digest
+
+    def changed(edited: str) -> set[str]:
+        monkeypatch.setattr(module, "_module_digest", lambda name: "edited" if name == edited else real(name))
+        return {entry for entry in entries if fingerprint(entry) != before[entry]}
+
+    assert changed("sharpest.figures.alignment") == {"sharpest.figures.alignment"}
+    assert changed("sharpest.figures.style") == {f"sharpest.figures.{kind}" for kind in FIGURES}
+    assert changed("sharpest.curvature.lanczos") == {"sharpest.spectra.measure"}
+    assert changed("sharpest.training.steps") == {"sharpest.training.run", "sharpest.spectra.measure"}
+    assert changed("sharpest.models") == {"sharpest.training.run", "sharpest.spectra.measure"}
+    assert changed("sharpest.models.resnet") == set()
+
+
+def test_several_entries_are_one_fingerprint_whatever_their_order():
+    one, other = "sharpest.training.run", "sharpest.models.resnet"
+    assert fingerprint(one, other) == fingerprint(other, one) == fingerprint(one, other, one)
+    assert len({fingerprint(one), fingerprint(other), fingerprint(one, other)}) == 3
+    assert len(fingerprint(one)) == 16
+
+
+def test_in_a_copy_of_the_package_edits_of_files_count(tmp_path):
+    """A process of its own reads real files: a comment changes nothing, a number does."""
+    shutil.copytree(Path(sharpest.__file__).parent, tmp_path / "sharpest", ignore=shutil.ignore_patterns("__pycache__"))
+    steps = tmp_path / "sharpest/training/steps.py"
+    entries = ["sharpest.training.run", "sharpest.figures.alignment"]
+    code = f"import json, sharpest.fingerprint as f; print(json.dumps([f.__file__, *map(f.fingerprint, {entries})]))"
+
+    def fingerprints() -> list[str]:
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        found = subprocess.run(
+            [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+        )
+        path, *values = json.loads(found.stdout)
+        assert Path(path).is_relative_to(tmp_path)
+        return values
+
+    before = fingerprints()
+    assert before == [fingerprint(entry) for entry in entries]
+    source = steps.read_text()
+    steps.write_text("# a comment\n" + source)
+    assert fingerprints() == before
+    steps.write_text(source.replace("gradient * -lr", "gradient * -2 * lr"))
+    after = fingerprints()
+    assert [after[0] != before[0], after[1] == before[1]] == [True, True]

@@ -1,0 +1,56 @@
+"""The frame of a job, in processes of their own: it takes their stdout and stderr."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def run_job(tmp_path: Path):
+    """Run lines within a job: exit code, terminal, log."""
+
+    def run(*lines: str) -> tuple[int, str, str]:
+        log = tmp_path / "logs" / "train" / "job.log"
+        head = f"import os, sys\nfrom sharpest.errors import DataError\nfrom sharpest.job import job\nwith job({str(log)!r}) as terminal:\n"
+        code = head + "".join(f"    {line}\n" for line in lines)
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+        assert found.stdout == ""
+        return found.returncode, found.stderr, log.read_text()
+
+    return run
+
+
+def test_output_goes_to_the_log_and_lines_for_people_to_the_terminal(run_job):
+    """Also what libraries and child processes write."""
+    code, terminal, log = run_job(
+        'print("detail")',
+        'print("warning", file=sys.stderr)',
+        'os.system("echo from a child")',
+        'print("train done", file=terminal)',
+    )
+    assert (code, terminal) == (0, "train done\n")
+    assert sorted(log.splitlines()) == ["detail", "from a child", "warning"]
+
+
+def test_an_error_that_a_person_can_mend_is_one_line(run_job):
+    code, terminal, log = run_job('raise DataError("c10.h5: is damaged; delete it")')
+    assert code == 1
+    assert terminal == "error      c10.h5: is damaged; delete it\n"
+    assert "Traceback (most recent call last)" in log
+    assert "DataError: c10.h5: is damaged; delete it" in log
+
+
+def test_any_other_error_names_the_log(run_job, tmp_path):
+    code, terminal, log = run_job("1 / 0")
+    assert code == 1
+    assert terminal.startswith("error      ZeroDivisionError: division by zero")
+    assert str(tmp_path / "logs/train/job.log") in terminal
+    assert terminal.count("\n") == 1
+    assert "Traceback (most recent call last)" in log
+
+
+def test_an_error_keeps_what_was_printed_before_it(run_job):
+    _, _, log = run_job('print("loading")', 'raise DataError("c10.h5: is damaged")')
+    assert "loading" in log
