@@ -13,8 +13,13 @@ def run_job(tmp_path: Path):
 
     def run(*lines: str) -> tuple[int, str, str]:
         log = tmp_path / "logs" / "train" / "job.log"
-        head = f"import os, sys\nfrom sharpest.errors import DataError\nfrom sharpest.job import job\nwith job({str(log)!r}) as terminal:\n"
-        code = head + "".join(f"    {line}\n" for line in lines)
+        head = (
+            "import os, sys",
+            "from sharpest.errors import DataError",
+            "from sharpest.job import job",
+            f"with job({str(log)!r}) as terminal:",
+        )
+        code = "\n".join([*head, *(f"    {line}" for line in lines)])
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
         assert found.stdout == ""
         return found.returncode, found.stderr, log.read_text()

@@ -129,7 +129,7 @@ def test_both_losses_run_in_the_dtype_of_theta_and_are_twice_differentiable(run,
     value = loss(theta)
     assert value.dtype == torch.float64
     assert value.shape == ()
-    assert float(value) == pytest.approx(float(loss(point.theta)), rel=1e-5)
+    assert value.item() == pytest.approx(loss(point.theta).item(), rel=1e-5)
     direction = torch.randn(365, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     (gradient,) = torch.autograd.grad(value, theta, create_graph=True)
     (product,) = torch.autograd.grad(gradient, theta, direction)

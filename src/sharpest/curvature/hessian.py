@@ -63,4 +63,4 @@ class Hessian:
         if not gradient.requires_grad:  # the loss is linear in theta
             return torch.zeros_like(vector)
         keep = self._kept is not None
-        return torch.autograd.grad(gradient, self._theta, vector, retain_graph=keep, materialize_grads=True)[0].abs()
+        return torch.autograd.grad(gradient, self._theta, vector, retain_graph=keep, materialize_grads=True)[0]

@@ -104,8 +104,7 @@ class _Subspace:
         self.remainders[self.size - 1] = image - self.rows.T @ inside.to(image)
         remainders = {row: self.outside(remainder) for row, remainder in self.remainders.items()}
         norms = {row: _length(remainder) for row, remainder in remainders.items()}
-        noise = 10 * torch.finfo(image.dtype).eps * np.abs(self.projected).max()
-        self.norms = {row: norm for row, norm in norms.items() if not norm <= noise}  # NaN stays
+        self.norms = {row: norm for row, norm in norms.items() if norm != 0}
         self.remainders = {row: remainders[row] for row in self.norms}
 
 

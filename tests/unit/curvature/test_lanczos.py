@@ -125,6 +125,14 @@ def test_a_start_inside_an_invariant_subspace_hides_nothing(
     assert pairs.converged.all()
 
 
+def test_an_exhausted_start_goes_on_where_it_is_needed() -> None:
+    """A start dry to the tolerance only may hold a trace of what is found later, which no other start brings in."""
+    matrix, vectors = symmetric([10.0, 10, 3, 2.9, 2.8, *np.linspace(-0.5, 1, 100)])
+    pairs = solve(matrix, 3, 1e-10, start=vectors[2:5].sum(dim=0))
+    np.testing.assert_allclose(pairs.eigenvalues, [10, 10, 3], rtol=1e-12)
+    assert pairs.num_products <= 50
+
+
 def test_an_eigenvector_as_start_hides_nothing() -> None:
     matrix, vectors = symmetric([7.0, 5, 5, 4, *BULK])
     pairs = solve(matrix, 4, start=vectors[3])

@@ -1,16 +1,15 @@
 """The loss of a run, against the module in float64."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from builders import Run, dataset_settings, run_settings
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from sharpest.data.dataset import Split
 from sharpest.errors import DataError
+from sharpest.models.build import build_model
 from sharpest.training.problem import Problem, build_problem, chunks_of
 
 # a net of 365 parameters in float32
@@ -30,18 +29,12 @@ def theta(problem) -> Tensor:
     return problem.model.initial() + 0.1 * noise
 
 
-def logits(problem: Problem, theta: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits and L2 term of the module itself, with their graph in its parameters."""
-    module = build_problem_module(problem).double()
+def logits(problem: Problem, theta: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor, nn.Module]:
+    """Logits and L2 term of the module itself in float64, and the module, in whose parameters they have their graph."""
+    module = build_model(problem.settings.model, (1, 8, 8), 3, problem.settings.seed).double()
     vector_to_parameters(theta.double(), module.parameters())
     kernels = [value for name, value in module.named_parameters() if name.endswith("weight")]
     return module(inputs.double()), L2 * sum((kernel**2).sum() for kernel in kernels), module
-
-
-def build_problem_module(problem: Problem) -> torch.nn.Module:
-    from sharpest.models.build import build_model
-
-    return build_model(problem.settings.model, (1, 8, 8), 3, problem.settings.seed)
 
 
 def test_gradient_loss_and_correct_answers_are_those_of_the_module(problem, theta):

@@ -22,7 +22,8 @@ KINDS = {
     "momentum": run_settings(momentum=0.5, snapshot_every=2),
     "nsgd": run_settings(momentum=0.5, nsgd=NSGD, snapshot_every=3, epochs=5),
     "plateau": run_settings(
-        lr=0.3, momentum=0.5, rule="plat", patience=1, stop_patience=6, epochs=40, snapshot_every=3, batch_size=16, seed=779
+        lr=0.3, momentum=0.5, rule="plat", patience=1, stop_patience=6, epochs=40, snapshot_every=3, batch_size=16,
+        seed=779,
     ),
 }  # fmt: skip
 
