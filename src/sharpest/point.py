@@ -7,15 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from sharpest.config.measurement import MeasurementSettings
-from sharpest.config.run import HessianSettings, RunSettings
-from sharpest.errors import StoreError
+from sharpest.config.run import HessianSettings
 from sharpest.losses import clean_loss, mean_loss
 from sharpest.store.file import StoredFile, open_stored
 from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.store.spectrum import SPECTRUM
 from sharpest.training.eigenpairs import hessian_examples
-from sharpest.training.problem import Problem, build_problem
-from sharpest.training.replay import Replay
+from sharpest.training.problem import Problem
+from sharpest.training.replay import open_run
 
 
 @dataclass(frozen=True)
@@ -83,25 +82,23 @@ def open_point(run: str, iteration: int, scale: str = "quick", results: str | Pa
     Source: design, section 5.
     """
     folder = Path(results) / scale
-    with open_stored(folder / "runs" / run / "snapshots.h5", SNAPSHOTS) as snapshots:
-        settings = RunSettings.model_validate(snapshots.attributes["config"])
-        problem = build_problem(settings, folder / "data" / f"{settings.dataset_name}.h5")
-        if problem.data.sha256 != snapshots.attributes["data_sha256"]:
-            raise StoreError(f"{folder / 'data'}: the data has changed since {run} was trained; run snakemake again")
-        replay = Replay(problem, snapshots)
+    snapshots = folder / "runs" / run / "snapshots.h5"
+    with open_run(snapshots, _data_of(folder, snapshots)) as replay:
+        problem, facts = replay.problem, replay.attributes
         if not 0 <= iteration <= replay.end:
             raise ValueError(f"run {run}: iteration {iteration} lies outside the run, which has 0 to {replay.end}")
         (state,) = replay.states([iteration])
-        hessian = HessianSettings.model_validate(snapshots.attributes["hessian"])
-        measurement = MeasurementSettings.model_validate(snapshots.attributes["measurement"])
+    hessian = HessianSettings.model_validate(facts["hessian"])
+    measurement = MeasurementSettings.model_validate(facts["measurement"])
     eigenvalues = eigenvectors = None
+    best = -1
     for path in sorted((folder / "spectra" / run).glob("*.h5")):
         with open_stored(path, SPECTRUM) as spectrum:
-            # measured files know the Hessian best: the run may have been trained before it was configured
-            hessian = HessianSettings.model_validate(spectrum.attributes["hessian"])
-            found = _measured(spectrum, iteration)
-        if found is not None and (eigenvectors is None or found[1] is not None):
-            eigenvalues, eigenvectors = found
+            found, values, vectors = _measured(spectrum, iteration)
+            if found > best:
+                best, eigenvalues, eigenvectors = found, values, vectors
+                # the Hessian of the measurement; the run may have been trained before that was configured
+                hessian = HessianSettings.model_validate(spectrum.attributes["hessian"])
     model = problem.model
     with torch.no_grad():
         for name, parameter in model.module.named_parameters():
@@ -113,11 +110,18 @@ def open_point(run: str, iteration: int, scale: str = "quick", results: str | Pa
     )  # fmt: skip
 
 
-def _measured(spectrum: StoredFile, iteration: int) -> tuple[Tensor, Tensor | None] | None:
-    """Eigenvalues and, where kept, eigenvectors of a point of a spectrum file."""
+def _data_of(folder: Path, snapshots: Path) -> Path:
+    with open_stored(snapshots, SNAPSHOTS) as file:
+        return folder / "data" / f"{file.attributes['config']['dataset_name']}.h5"
+
+
+def _measured(spectrum: StoredFile, iteration: int) -> tuple[int, Tensor | None, Tensor | None]:
+    """What a spectrum file knows of a point: 0 = nothing, 1 = eigenvalues (k,), 2 = eigenvectors (k, p) too."""
     rows = (spectrum["iteration"] == iteration).nonzero()[0]
     if len(rows) == 0:
-        return None
+        return 0, None, None
+    values = torch.from_numpy(spectrum.row("eigenvalues", int(rows[0])))
     kept = (spectrum["vector_index"] == rows[0]).nonzero()[0]
-    vectors = torch.from_numpy(spectrum.row("eigenvectors", int(kept[0]))) if len(kept) else None
-    return torch.from_numpy(spectrum.row("eigenvalues", int(rows[0]))), vectors
+    if len(kept) == 0:
+        return 1, values, None
+    return 2, values, torch.from_numpy(spectrum.row("eigenvectors", int(kept[0])))

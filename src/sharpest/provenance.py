@@ -2,7 +2,7 @@
 
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -33,6 +33,18 @@ def git_commit() -> str:
 def now() -> str:
     """Time of creation, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def derived_provenance(run: Mapping[str, Any], config: dict[str, Any], code: str) -> dict[str, Any]:
+    """The attributes of a file that is measured on a run.
+
+    Args:
+        run: Attributes of the run's snapshots file.
+        config: Settings of the measurement.
+        code: Fingerprint of the library modules behind it.
+    """
+    settings = {"run": run["config"], **config}
+    return {"run": run["run"], **provenance(run["scale"], settings, run["dataset"], run["reductions"], code)}
 
 
 def provenance(

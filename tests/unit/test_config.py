@@ -341,7 +341,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     ),
     "study of more eigenvalues than measured": (
         lambda c: c.set("studies.yaml", "fig01.num_eigenvalues", 31),
-        ["fig01 in config/studies.yaml: num_eigenvalues 31 exceeds num_eigenpairs 30", "raise schedules.growth.num_eigenpairs"],
+        ["fig01 in config/studies.yaml: num_eigenvalues 31 exceeds num_eigenpairs 30", "raise schedules.growth"],
     ),
     "direction beyond the eigenpairs": (
         lambda c: c.set("scales/quick.yaml", "schedules.alignment.num_eigenpairs", 4),

@@ -17,6 +17,7 @@ rule measure_directions:
         mem_mb=8000,
         runtime=1440,
     params:
+        points=lambda wildcards: PROJECT.points(wildcards.run, wildcards.schedule),
         directions=lambda wildcards: PROJECT.schedule(
             wildcards.schedule
         ).directions.model_dump(mode="json"),

@@ -4,16 +4,14 @@ import csv
 from typing import Any
 
 from sharpest.config.measurement import EvaluationSettings
-from sharpest.config.run import HessianSettings, RunSettings
+from sharpest.config.run import HessianSettings
 from sharpest.evaluation import evaluate_run
 from sharpest.job import job
 from sharpest.progress import Progress
-from sharpest.provenance import provenance
+from sharpest.provenance import derived_provenance
 from sharpest.store.evaluation import EVALUATION
-from sharpest.store.file import open_stored, write_stored
-from sharpest.store.snapshots import SNAPSHOTS
-from sharpest.training.problem import build_problem
-from sharpest.training.replay import Replay
+from sharpest.store.file import write_stored
+from sharpest.training.replay import open_run
 
 
 def accuracy_at(history: str, epoch: int) -> float:
@@ -35,29 +33,26 @@ def main(
     progress: Progress,
 ) -> None:
     settings = EvaluationSettings.model_validate(evaluation)
-    with open_stored(snapshots, SNAPSHOTS) as file:
-        source = file.attributes
-        problem = build_problem(RunSettings.model_validate(source["config"]), data)
+    with open_run(snapshots, data) as replay:
+        run = replay.attributes
         arrays = evaluate_run(
-            problem,
-            Replay(problem, file),
-            source["best"],
-            source["last"],
+            replay.problem,
+            replay,
+            run["best"],
+            run["last"],
             settings,
             HessianSettings.model_validate(hessian),
             progress,
         )
     facts = {
-        "run": problem.settings.run,
-        "examples": min(settings.examples, len(problem.data.train)),
+        "examples": min(settings.examples, len(replay.problem.data.train)),
         "tolerance": hessian["tolerance"],
         "early_epoch": settings.early_epoch,
         "val_accuracy_early": accuracy_at(history, settings.early_epoch),
-        "diverged": source["diverged"],
+        "diverged": run["diverged"],
     }
-    config = {"run": source["config"], "evaluation": evaluation, "hessian": hessian}
-    attributes = provenance(source["scale"], config, source["dataset"], source["reductions"], code)
-    write_stored(output, EVALUATION, arrays, attributes | facts)
+    config = {"evaluation": evaluation, "hessian": hessian}
+    write_stored(output, EVALUATION, arrays, derived_provenance(run, config, code) | facts)
     progress.finish()
 
 

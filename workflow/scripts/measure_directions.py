@@ -3,17 +3,14 @@
 from typing import Any
 
 from sharpest.config.measurement import DirectionSettings, MeasurementSettings
-from sharpest.config.run import RunSettings
 from sharpest.directions.measure import measure_directions
 from sharpest.job import job
 from sharpest.progress import Progress
-from sharpest.provenance import provenance
+from sharpest.provenance import derived_provenance
 from sharpest.store.directions import DIRECTIONS
 from sharpest.store.file import open_stored, write_stored
-from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.store.spectrum import SPECTRUM
-from sharpest.training.problem import build_problem
-from sharpest.training.replay import Replay
+from sharpest.training.replay import open_run
 
 
 def main(
@@ -25,15 +22,11 @@ def main(
     measurement: dict[str, Any],
     chunk_size: int,
     code: str,
-    make_progress: Any,
+    progress: Progress,
 ) -> None:
-    with open_stored(snapshots, SNAPSHOTS) as file, open_stored(spectrum, SPECTRUM) as vectors:
-        source = file.attributes
-        problem = build_problem(RunSettings.model_validate(source["config"]), data)
-        replay = Replay(problem, file)
-        progress = make_progress(vectors.shape("vector_index")[0])
+    with open_run(snapshots, data) as replay, open_stored(spectrum, SPECTRUM) as vectors:
         arrays = measure_directions(
-            problem,
+            replay.problem,
             replay,
             vectors,
             DirectionSettings.model_validate(directions),
@@ -41,18 +34,15 @@ def main(
             chunk_size,
             progress,
         )
-        schedule = vectors.attributes["schedule"]
-    config = {"run": source["config"], "directions": directions, "measurement": measurement}
     facts = {
-        "run": problem.settings.run,
-        "schedule": schedule,
-        "lr": problem.settings.lr,
+        "schedule": vectors.attributes["schedule"],
+        "lr": replay.problem.settings.lr,
         "measurement": measurement,
         "replays_checked": replay.checked,
         "replay_drift": replay.drift,
     }
-    attributes = provenance(source["scale"], config, source["dataset"], source["reductions"], code)
-    write_stored(output, DIRECTIONS, arrays, attributes | facts)
+    config = {"directions": directions, "measurement": measurement}
+    write_stored(output, DIRECTIONS, arrays, derived_provenance(replay.attributes, config, code) | facts)
     progress.finish(f"{len(arrays['iteration'])} points")
 
 
@@ -68,5 +58,5 @@ if __name__ == "__main__":
             snakemake.params.measurement,
             snakemake.params.chunk_size,
             snakemake.params.code,
-            lambda total: Progress("directions", subject, total, "points", terminal),
+            Progress("directions", subject, len(snakemake.params.points), "points", terminal),
         )

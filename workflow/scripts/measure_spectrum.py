@@ -3,16 +3,14 @@
 from typing import Any
 
 from sharpest.config.measurement import MeasurementSettings, SpectrumSettings
-from sharpest.config.run import HessianSettings, RunSettings
+from sharpest.config.run import HessianSettings
 from sharpest.job import job
 from sharpest.progress import Progress
-from sharpest.provenance import provenance
+from sharpest.provenance import derived_provenance
 from sharpest.spectra.measure import measure_spectrum
-from sharpest.store.file import open_stored, write_stored
-from sharpest.store.snapshots import SNAPSHOTS
+from sharpest.store.file import write_stored
 from sharpest.store.spectrum import SPECTRUM
-from sharpest.training.problem import build_problem
-from sharpest.training.replay import Replay
+from sharpest.training.replay import open_run
 
 
 def main(
@@ -27,12 +25,9 @@ def main(
     code: str,
     progress: Progress,
 ) -> None:
-    with open_stored(snapshots, SNAPSHOTS) as file:
-        source = file.attributes
-        problem = build_problem(RunSettings.model_validate(source["config"]), data)
-        replay = Replay(problem, file)
+    with open_run(snapshots, data) as replay:
         arrays = measure_spectrum(
-            problem,
+            replay.problem,
             replay,
             points,
             SpectrumSettings.model_validate(schedule),
@@ -40,9 +35,7 @@ def main(
             MeasurementSettings.model_validate(measurement),
             progress,
         )
-    config = {"run": source["config"], "schedule": schedule, "hessian": hessian, "measurement": measurement}
     facts = {
-        "run": problem.settings.run,
         "schedule": name,
         "examples": hessian["examples"],
         "tolerance": hessian["tolerance"],
@@ -51,8 +44,8 @@ def main(
         "replays_checked": replay.checked,
         "replay_drift": replay.drift,
     }
-    attributes = provenance(source["scale"], config, source["dataset"], source["reductions"], code)
-    write_stored(output, SPECTRUM, arrays, attributes | facts)
+    config = {"schedule": schedule, "hessian": hessian, "measurement": measurement}
+    write_stored(output, SPECTRUM, arrays, derived_provenance(replay.attributes, config, code) | facts)
     progress.finish(f"{len(arrays['iteration'])} points, {arrays['hvps'].sum():,} Hessian-vector products")
 
 

@@ -34,9 +34,8 @@ class LossLine:
     """The loss along one direction, from a profile that is measured once.
 
     Between the points of the profile the loss is a cubic spline; outside of them, and next to points where the loss is
-    not finite, it is evaluated directly. With the 27 points of the paper's scale and digits nets, the spline differs from
-    a direct evaluation by some thousandths of the largest change on the line, and by a twentieth at worst: ReLU nets
-    have kinks.
+    not finite, it is evaluated directly. On digits nets, whose loss has the kinks of ReLU, the 27 points of the paper's
+    scale leave an error of some thousandths of the largest change on the line, a twentieth at worst.
 
     Args:
         loss: At a parameter vector (p,).

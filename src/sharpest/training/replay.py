@@ -1,13 +1,18 @@
 """States of a run at any iteration: load the last snapshot before it and train on."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from sharpest.store.file import StoredFile
+from sharpest.config.run import RunSettings
+from sharpest.errors import StoreError
+from sharpest.store.file import StoredFile, open_stored
+from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.training.eigenpairs import direction_solver
-from sharpest.training.problem import Problem
+from sharpest.training.problem import Problem, build_problem
 from sharpest.training.state import TrainingState
 from sharpest.training.trainer import EpochLog, advance, end_epoch
 
@@ -25,12 +30,15 @@ class Replay:
         snapshots: Its open snapshots file.
 
     Attributes:
+        problem: The run.
+        attributes: Those of its snapshots file.
         checked: Comparisons made.
         drift: Largest absolute difference of a parameter in them; 0 where replays are exact.
     """
 
     def __init__(self, problem: Problem, snapshots: StoredFile) -> None:
-        self._problem = problem
+        self.problem = problem
+        self.attributes = snapshots.attributes
         self._solver = direction_solver(problem)
         self._file = snapshots
         self._iterations = snapshots["iteration"]
@@ -46,7 +54,7 @@ class Replay:
     def snapshot(self, row: int) -> TrainingState:
         """The state of a row of the file."""
         arrays = {name: self._file.row(name, row) for name in _COLUMNS}
-        return TrainingState.from_arrays(arrays, self._problem.settings, self._problem.data.train.inputs.device)
+        return TrainingState.from_arrays(arrays, self.problem.settings, self.problem.data.train.inputs.device)
 
     def states(self, iterations: Iterable[int]) -> Iterator[TrainingState]:
         """The states at increasing iterations; those after the end of the run are left out."""
@@ -84,7 +92,27 @@ class Replay:
             boundary = (state.iteration // self._spe + 1) * self._spe
             # the losses of an epoch that was entered midway are incomplete, and only its divergence reads them
             log = EpochLog()
-            state = advance(self._problem, state, min(boundary, iteration), log, self._solver)
+            state = advance(self.problem, state, min(boundary, iteration), log, self._solver)
             if state.iteration == boundary and boundary not in self._iterations:
-                state, _ = end_epoch(self._problem, state, log, validate=self._problem.settings.rule == "plat")
+                state, _ = end_epoch(self.problem, state, log, validate=self.problem.settings.rule == "plat")
         return state
+
+
+@contextmanager
+def open_run(snapshots: str | Path, data: str | Path) -> Iterator[Replay]:
+    """Open a trained run for measurement.
+
+    Args:
+        snapshots: Its snapshots file.
+        data: The data file that it was trained on.
+
+    Raises:
+        StoreError: If a file is damaged, or holds other data than the run was trained on.
+    """
+    with open_stored(snapshots, SNAPSHOTS) as file:
+        problem = build_problem(RunSettings.model_validate(file.attributes["config"]), data)
+        if problem.data.sha256 != file.attributes["data_sha256"]:
+            raise StoreError(
+                f"{data}: has changed since {problem.settings.run} was trained; run snakemake again to train it anew"
+            )
+        yield Replay(problem, file)

@@ -31,8 +31,11 @@ class WorkFolder:
             for old in (mark, path / "history.jsonl", path / "refreshes.jsonl"):
                 old.unlink(missing_ok=True)
             shutil.rmtree(self._states, ignore_errors=True)
-            self._states.mkdir(parents=True)
-            mark.write_text(identity)
+            try:
+                self._states.mkdir(parents=True)
+                mark.write_text(identity)
+            except OSError as error:
+                raise self._cannot_write(error) from error
 
     def iterations(self) -> list[int]:
         """Iterations whose states are kept, increasing."""

@@ -32,6 +32,20 @@ def test_states_come_back(work, folder):
     assert work.iterations() == [0, 10]
 
 
+def test_a_state_cut_short_is_not_there(work, folder, monkeypatch):
+    """A kill in the middle of writing."""
+    work.save(0, {"theta": np.zeros(3)})
+
+    def cut_short(file, **_):
+        file.write(b"PK")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        work.save(5, {"theta": np.zeros(3)})
+    assert WorkFolder(folder, "one").iterations() == [0]
+
+
 def test_rows_come_back_in_order_and_the_last_of_an_iteration_counts(work):
     for iteration, value in ((5, 1.0), (0, float("nan")), (5, 2.0)):
         work.append("history", {"iteration": iteration, "value": value})
