@@ -13,9 +13,6 @@ from sharpest.errors import SharpestError
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
-# scripts import this module first: collecting garbage while torch is imported takes a quarter of a second a job
-gc.disable()
-
 
 @contextmanager
 def job(log: str) -> Iterator[TextIO]:
@@ -30,7 +27,7 @@ def job(log: str) -> Iterator[TextIO]:
     Yields:
         The terminal.
     """
-    gc.enable()
+    gc.enable()  # see sharpest.startup
     tune_allocator()
     terminal = os.fdopen(os.dup(2), "w")
     os.makedirs(os.path.dirname(log), exist_ok=True)

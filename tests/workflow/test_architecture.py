@@ -9,7 +9,7 @@ import pytest
 # lowest first; modules of one layer know nothing of each other
 LAYERS = [
     ["errors", "randomness", "progress", "fingerprint", "data.sources"],
-    ["run_id", "schedule", "job", "provenance"],
+    ["run_id", "schedule", "job", "startup", "provenance"],
     ["store"],
     ["config"],
     ["data", "models"],

@@ -1,13 +1,13 @@
 """Evaluate the end points of a run."""
 
-from sharpest.job import job  # isort: split
-
 import csv
 from typing import Any
 
+import sharpest.startup  # noqa: F401  # isort: split
 from sharpest.config.measurement import EvaluationSettings
 from sharpest.config.run import HessianSettings
 from sharpest.evaluation import evaluate_run
+from sharpest.job import job
 from sharpest.progress import Progress
 from sharpest.provenance import derived_provenance
 from sharpest.store.evaluation import EVALUATION

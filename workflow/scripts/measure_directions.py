@@ -1,11 +1,11 @@
 """Measure gradients, scaled steps and loss profiles along the eigenvectors of a spectrum."""
 
-from sharpest.job import job  # isort: split
-
 from typing import Any
 
+import sharpest.startup  # noqa: F401  # isort: split
 from sharpest.config.measurement import DirectionSettings, MeasurementSettings
 from sharpest.directions.measure import measure_directions
+from sharpest.job import job
 from sharpest.progress import Progress
 from sharpest.provenance import derived_provenance
 from sharpest.store.directions import DIRECTIONS

@@ -1,11 +1,11 @@
 """Measure the spectrum of a run at the points of a schedule."""
 
-from sharpest.job import job  # isort: split
-
 from typing import Any
 
+import sharpest.startup  # noqa: F401  # isort: split
 from sharpest.config.measurement import MeasurementSettings, SpectrumSettings
 from sharpest.config.run import HessianSettings
+from sharpest.job import job
 from sharpest.progress import Progress
 from sharpest.provenance import derived_provenance
 from sharpest.spectra.measure import measure_spectrum

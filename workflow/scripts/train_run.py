@@ -1,12 +1,12 @@
 """Train one run."""
 
-from sharpest.job import job  # isort: split
-
 from pathlib import Path
 from typing import Any
 
+import sharpest.startup  # noqa: F401  # isort: split
 from sharpest.config.project import load_project
 from sharpest.config.run import RunSettings
+from sharpest.job import job
 from sharpest.progress import Progress
 from sharpest.provenance import provenance
 from sharpest.training.problem import build_problem
