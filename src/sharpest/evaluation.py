@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,3 +80,15 @@ def evaluate_run(
         "epoch": arrays["iteration"] / problem.settings.steps_per_epoch,
         "frobenius": np.sqrt((arrays["eigenvalues"] ** 2).sum(axis=1)),
     }
+
+
+def accuracy_at(history: str | Path, epoch: int) -> float:
+    """Validation accuracy at the end of an epoch, a fraction; NaN where the run ended before (inventory 1.7).
+
+    Args:
+        history: A run's ``history.csv``.
+        epoch: Counted from 1.
+    """
+    with open(history, newline="") as file:
+        rows = [row for row in csv.DictReader(file) if float(row["epoch"]) == epoch]
+    return float(rows[0]["val_accuracy"]) if rows else math.nan

@@ -1,5 +1,8 @@
 """End points of a run, recomputed without the package's losses and solver."""
 
+import math
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import vector_to_parameters
 
 from sharpest.config.measurement import EvaluationSettings
-from sharpest.evaluation import evaluate_run
+from sharpest.evaluation import accuracy_at, evaluate_run
 from sharpest.models.build import build_model
 from sharpest.store.evaluation import EVALUATION
 from sharpest.store.file import open_stored
@@ -107,3 +110,10 @@ def test_progress_is_told(run):
         coarse = hessian_settings(tolerance=0.5)
         evaluate_run(run.problem(), Replay(run.problem(), file), 0, 0, SETTINGS, coarse, progress)
     assert progress.done == [0, 1, 2]
+
+
+def test_the_early_accuracy_is_that_of_the_epochs_end(tmp_path: Path) -> None:
+    history = tmp_path / "history.csv"
+    history.write_text("epoch,val_accuracy\n1.0,0.25\n2.0,0.5\n")
+    assert accuracy_at(history, 2) == 0.5
+    assert math.isnan(accuracy_at(history, 3))

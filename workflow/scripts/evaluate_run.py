@@ -1,26 +1,17 @@
 """Evaluate the end points of a run."""
 
-import csv
 from typing import Any
 
 import sharpest.startup  # noqa: F401  # isort: split
 from sharpest.config.measurement import EvaluationSettings
 from sharpest.config.run import HessianSettings
-from sharpest.evaluation import evaluate_run
+from sharpest.evaluation import accuracy_at, evaluate_run
 from sharpest.job import job
 from sharpest.progress import Progress
 from sharpest.provenance import derived_provenance
 from sharpest.store.evaluation import EVALUATION
 from sharpest.store.file import write_stored
 from sharpest.training.replay import open_run
-
-
-def accuracy_at(history: str, epoch: int) -> float:
-    """Validation accuracy at the end of an epoch, a fraction; NaN where the run ended before."""
-    with open(history, newline="") as file:
-        return next(
-            (float(row["val_accuracy"]) for row in csv.DictReader(file) if float(row["epoch"]) == epoch), float("nan")
-        )
 
 
 def main(
