@@ -47,7 +47,6 @@ def evaluate_run(
     # where the Hessian's examples are the first ones, they stay so, only more of them
     examples = min(settings.examples, len(problem.data.train))
     hessian = hessian.model_copy(update={"examples": examples})
-    num_eigenpairs = min(settings.num_eigenpairs, problem.model.num_parameters)
     start = replay.snapshot(0).theta
     train = problem.data.train.first(settings.loss_examples)
     columns: dict[str, list[Any]] = {
@@ -65,7 +64,7 @@ def evaluate_run(
     progress.update(0)
     for done, row in enumerate((best, last), start=1):
         state = replay.snapshot(row)
-        pairs = solve_eigenpairs(problem, state.theta, state.iteration, hessian, num_eigenpairs, None)
+        pairs = solve_eigenpairs(problem, state.theta, state.iteration, hessian, settings.num_eigenpairs, None)
         columns["iteration"].append(state.iteration)
         columns["eigenvalues"].append(pairs.eigenvalues)
         columns["residuals"].append(pairs.residuals)

@@ -3,24 +3,25 @@
 import torch
 from torch import Tensor
 
+from sharpest.data.dataset import Split
 from sharpest.models.flat import FlatModel
-from sharpest.training.problem import Problem
+from sharpest.training.problem import Problem, chunks_of
 
 
-def mean_loss(model: FlatModel, theta: Tensor, inputs: Tensor, targets: Tensor, chunk_size: int) -> Tensor:
+def mean_loss(model: FlatModel, theta: Tensor, split: Split, chunk_size: int) -> Tensor:
     """Mean training loss with L2 over examples that pass in chunks, in nats.
 
     Args:
         model: The net.
         theta: (p,); everything runs in its dtype.
-        inputs, targets: (n, ...), (n,).
+        split: n examples.
         chunk_size: Examples a pass; no effect but on memory and the last bits.
 
     Returns:
         A scalar, twice differentiable.
     """
-    pairs = zip(inputs.split(chunk_size), targets.split(chunk_size), strict=True)
-    return torch.stack([model.loss(theta, x, y) * (len(y) / len(targets)) for x, y in pairs]).sum()
+    shares = [model.loss(theta, x, y) * (len(y) / len(split)) for x, y in chunks_of(split, chunk_size)]
+    return torch.stack(shares).sum()
 
 
 def clean_loss(problem: Problem, theta: Tensor, num_examples: int, chunk_size: int) -> Tensor:
@@ -31,5 +32,4 @@ def clean_loss(problem: Problem, theta: Tensor, num_examples: int, chunk_size: i
 
     Source: inventory, Figure 6.
     """
-    split = problem.data.train.first(num_examples)
-    return mean_loss(problem.model, theta, split.inputs, split.targets, chunk_size)
+    return mean_loss(problem.model, theta, problem.data.train.first(num_examples), chunk_size)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sharpest.config.measurement import MeasurementSettings
 from sharpest.config.run import HessianSettings
+from sharpest.data.dataset import Split
 from sharpest.losses import clean_loss, mean_loss
 from sharpest.store.file import StoredFile, open_stored
 from sharpest.store.snapshots import SNAPSHOTS
@@ -52,7 +53,7 @@ class Point:
         Returns:
             A scalar, twice differentiable.
         """
-        return mean_loss(self._problem.model, theta, self.inputs, self.targets, self._hessian.chunk_size)
+        return mean_loss(self._problem.model, theta, Split(self.inputs, self.targets), self._hessian.chunk_size)
 
     def clean_loss(self, theta: Tensor) -> Tensor:
         """The function of the alpha study and the profiles: mean loss over the first clean training examples.

@@ -6,8 +6,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 try:
+    from sharpest.config.architectures import architecture_module
     from sharpest.config.project import load_project
-    from sharpest.config.run import RunSettings
     from sharpest.errors import SharpestError
     from sharpest.fingerprint import fingerprint
 except ImportError as error:
@@ -94,7 +94,7 @@ def code_of(*entries):
     """Fingerprint of entry modules and of the run's architecture, as a parameter of a rule."""
 
     def code(wildcards):
-        architecture = f"sharpest.models.{PROJECT.run(wildcards.run).model['kind']}"
+        architecture = architecture_module(PROJECT.run(wildcards.run).model)
         return fingerprint(*entries, architecture)
 
     return code

@@ -6,15 +6,8 @@ from typing import Any
 
 from torch import nn
 
+from sharpest.config.architectures import architecture_module
 from sharpest.randomness import generator
-
-
-def architecture_module(settings: Mapping[str, Any]) -> str:
-    """The module that holds an architecture: its ``kind`` names it.
-
-    It is imported when it is needed, so that the code of one architecture is no part of another one's fingerprint.
-    """
-    return f"sharpest.models.{settings['kind']}"
 
 
 def build_model(settings: Mapping[str, Any], image_shape: tuple[int, ...], num_classes: int, seed: int) -> nn.Module:

@@ -98,20 +98,30 @@ def write_stored(path: str | Path, layout: Layout, arrays: Mapping[str, Any], at
     _check_names(layout, arrays, attributes)
     values = {dataset.name: np.asarray(arrays[dataset.name], dtype=dataset.dtype) for dataset in layout.datasets}
     _check_shapes(layout, {name: value.shape for name, value in values.items()})
+    # through a Python file: on a full disk HDF5's own driver may close without a word, or end the process
+    with written_whole(path) as temporary, open(temporary, "w+b") as stream, h5py.File(stream, "w") as file:
+        file.attrs["layout"] = layout.name
+        file.attrs["version"] = layout.version
+        for name, value in attributes.items():
+            file.attrs[name] = _encode(value)
+        for dataset in layout.datasets:
+            stored = file.create_dataset(dataset.name, data=values[dataset.name])
+            stored.attrs["unit"], stored.attrs["meaning"] = dataset.unit, dataset.meaning
+        file.flush()
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """A temporary name to write to, renamed at the end: the file is there whole or not at all.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # through a Python file: on a full disk HDF5's own driver may close without a word, or end the process
-        with open(temporary, "w+b") as stream, h5py.File(stream, "w") as file:
-            file.attrs["layout"] = layout.name
-            file.attrs["version"] = layout.version
-            for name, value in attributes.items():
-                file.attrs[name] = _encode(value)
-            for dataset in layout.datasets:
-                stored = file.create_dataset(dataset.name, data=values[dataset.name])
-                stored.attrs["unit"], stored.attrs["meaning"] = dataset.unit, dataset.meaning
-            file.flush()
+        yield temporary
         os.replace(temporary, path)
     except OSError as error:
         raise StoreError(f"{path}: cannot be written ({error}); free space or correct the folder's rights") from error

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,7 @@ from filelock import FileLock
 
 from sharpest.config.run import RunSettings
 from sharpest.errors import StoreError
-from sharpest.store.file import open_stored, write_stored
+from sharpest.store.file import open_stored, write_stored, written_whole
 from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.training.problem import Problem
 from sharpest.training.state import PROGRESS, TrainingState, initial_state
@@ -190,15 +188,7 @@ def _write(
 
 
 def _write_history(path: Path, rows: list[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, HISTORY_COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text.getvalue())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StoreError(f"{path}: cannot be written ({error}); free space or correct the folder's rights") from error
+    with written_whole(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, HISTORY_COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,1 +1,12 @@
 """Settings of each architecture, one module each, so that a new one leaves the code of the others alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def architecture_module(settings: Mapping[str, Any]) -> str:
+    """The module that holds an architecture: its ``kind`` names it.
+
+    It is imported when it is needed, so that the code of one architecture is no part of another one's fingerprint.
+    """
+    return f"sharpest.models.{settings['kind']}"
