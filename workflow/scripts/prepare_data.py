@@ -5,32 +5,24 @@ from typing import Any
 
 from sharpest.config.source import SourceSettings
 from sharpest.data.prepare import prepare
-from sharpest.data.sources import SOURCES
 from sharpest.job import job
 from sharpest.progress import Progress
 from sharpest.provenance import now
-from sharpest.store.data import DATA
 from sharpest.store.file import write_stored
 
 
 def main(source: str, place: dict[str, Any], code: str, output: str, progress: Progress) -> None:
     data = prepare(source, SourceSettings.model_validate(place), Path(output).parent / "downloads")
-    arrays = {
-        "train_inputs": data.train_inputs,
-        "train_targets": data.train_targets,
-        "test_inputs": data.test_inputs,
-        "test_targets": data.test_targets,
-    }
     facts = {
         "dataset": source,
         "sha256": data.sha256,
         "origin": data.origin,
-        "num_classes": SOURCES[source].num_classes,
+        **data.facts,
         "code": code,
         "created": now(),
     }
-    write_stored(output, DATA, arrays, facts)
-    progress.finish(f"{source}, {len(data.train_targets):,} + {len(data.test_targets):,} examples from {data.origin}")
+    write_stored(output, data.layout, data.arrays, facts)
+    progress.finish(f"{source}, {data.summary} from {data.origin}")
 
 
 if __name__ == "__main__":

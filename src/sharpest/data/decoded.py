@@ -1,76 +1,207 @@
 """A data source decoded into arrays, in canonical order."""
 
 import hashlib
-from dataclasses import dataclass
-from typing import Any
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.data.sources import SOURCES
+from sharpest.data.sources import IMAGE_SOURCES, REVIEW_SOURCES, SOURCES, TOKEN_SOURCES
 from sharpest.errors import DataError
+from sharpest.store.data import DATA
+from sharpest.store.layout import Layout
+from sharpest.store.reviews import REVIEWS
+from sharpest.store.tokens import TOKENS
 
 
 @dataclass(frozen=True, eq=False)
-class DecodedData:
-    """Images and classes as the source gives them: neither centred nor subsampled.
+class Decoded(ABC):
+    """Arrays as the source gives them: neither centred, cut nor subsampled.
+
+    Attributes:
+        origin: Where the bytes came from, for readers.
+    """
+
+    layout: ClassVar[Layout]
+    """The kind of file that holds the arrays; each of its datasets is an attribute here."""
+
+    origin: str = field(kw_only=True)
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays by name, in the order of the layout."""
+        return {dataset.name: getattr(self, dataset.name) for dataset in self.layout.datasets}
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the arrays, each behind its type and shape."""
+        digest = hashlib.sha256()
+        for array in self.arrays.values():
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    @property
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What the file says about these arrays beside source, hash and origin."""
+
+    @property
+    @abstractmethod
+    def summary(self) -> str:
+        """Counts in a few words."""
+
+    @abstractmethod
+    def check(self, source_name: str) -> None:
+        """Check the arrays against the facts of their source.
+
+        Raises:
+            DataError: If a count, a shape, a type, or the classes differ; the message names origin and remedy.
+        """
+
+    def _refusal(self, source_name: str, found: str) -> DataError:
+        remedy = f"replace the files there with the original ones of {SOURCES[source_name].title}"
+        return DataError(f"{source_name} from {self.origin}: {found}; {remedy}")
+
+    def _check_classes(self, source_name: str, num_classes: int) -> None:
+        for name in ("train_targets", "test_targets"):
+            if (classes := np.unique(self.arrays[name]).tolist()) != list(range(num_classes)):
+                raise self._refusal(
+                    source_name,
+                    f"{name.replace('_', ' ')} hold {len(classes)} classes from {classes[0]} to {classes[-1]}, "
+                    f"expected {num_classes} from 0",
+                )
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedImages(Decoded):
+    """Images and classes.
 
     Attributes:
         train_inputs: (n, c, h, w) uint8, 0 to 255.
         train_targets: (n,) int64, classes from zero.
         test_inputs: (x, c, h, w) uint8, 0 to 255.
         test_targets: (x,) int64, classes from zero.
-        origin: Where the bytes came from, for readers.
     """
+
+    layout = DATA
 
     train_inputs: NDArray[np.uint8]
     train_targets: NDArray[np.int64]
     test_inputs: NDArray[np.uint8]
     test_targets: NDArray[np.int64]
-    origin: str
 
     @property
-    def _arrays(self) -> dict[str, NDArray[Any]]:
-        return {
-            "train inputs": self.train_inputs,
-            "train targets": self.train_targets,
-            "test inputs": self.test_inputs,
-            "test targets": self.test_targets,
-        }
+    def facts(self) -> dict[str, Any]:
+        return {"num_classes": int(self.train_targets.max()) + 1}
 
     @property
-    def sha256(self) -> str:
-        """SHA-256 of the four arrays, each behind its type and shape."""
-        digest = hashlib.sha256()
-        for array in self._arrays.values():
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+    def summary(self) -> str:
+        return f"{len(self.train_targets):,} + {len(self.test_targets):,} examples"
 
     def check(self, source_name: str) -> None:
-        """Check the arrays against the facts of their source.
-
-        Raises:
-            DataError: If a shape, a type, or the classes differ; the message names origin and remedy.
-        """
-        source = SOURCES[source_name]
+        source = IMAGE_SOURCES[source_name]
         expected: dict[str, tuple[type, tuple[int, ...]]] = {
-            "train inputs": (np.uint8, (source.num_train, *source.shape)),
-            "train targets": (np.int64, (source.num_train,)),
-            "test inputs": (np.uint8, (source.num_test, *source.shape)),
-            "test targets": (np.int64, (source.num_test,)),
+            "train_inputs": (np.uint8, (source.num_train, *source.shape)),
+            "train_targets": (np.int64, (source.num_train,)),
+            "test_inputs": (np.uint8, (source.num_test, *source.shape)),
+            "test_targets": (np.int64, (source.num_test,)),
         }
-        where = f"{source_name} from {self.origin}"
-        remedy = f"replace the files there with the original ones of {source.title}"
-        for name, array in self._arrays.items():
+        for name, array in self.arrays.items():
             dtype, shape = expected[name]
             if array.shape != shape or array.dtype != dtype:
-                raise DataError(
-                    f"{where}: {name} are {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}; {remedy}"
+                raise self._refusal(
+                    source_name,
+                    f"{name.replace('_', ' ')} are {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}",
                 )
-        for name in ("train targets", "test targets"):
-            if (classes := np.unique(self._arrays[name]).tolist()) != list(range(source.num_classes)):
-                raise DataError(
-                    f"{where}: {name} hold {len(classes)} classes from {classes[0]} to {classes[-1]}, "
-                    f"expected {source.num_classes} from 0; {remedy}"
+        self._check_classes(source_name, source.num_classes)
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedTokens(Decoded):
+    """A text in three parts, each token as a number below ``num_types``, 0 the most frequent in the training part.
+
+    Attributes:
+        train: (n,) int32.
+        val: (v,) int32.
+        test: (x,) int32.
+        num_types: How many different tokens there are.
+    """
+
+    layout = TOKENS
+
+    train: NDArray[np.int32]
+    val: NDArray[np.int32]
+    test: NDArray[np.int32]
+    num_types: int
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"num_classes": self.num_types}
+
+    @property
+    def summary(self) -> str:
+        return f"{len(self.train):,} + {len(self.val):,} + {len(self.test):,} tokens of {self.num_types:,} types"
+
+    def check(self, source_name: str) -> None:
+        source = TOKEN_SOURCES[source_name]
+        expected = {"train": source.num_train, "val": source.num_val, "test": source.num_test}
+        for name, array in self.arrays.items():
+            if len(array) != expected[name]:
+                raise self._refusal(
+                    source_name, f"the {name} text has {len(array):,} tokens, expected {expected[name]:,}"
                 )
+        if source.num_types is not None and self.num_types != source.num_types:
+            raise self._refusal(
+                source_name, f"the train text has {self.num_types:,} types of tokens, expected {source.num_types:,}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedReviews(Decoded):
+    """Reviews of different lengths, one behind the other, and their classes.
+
+    Review r of the training set is ``train_tokens[train_offsets[r]:train_offsets[r + 1]]``; the test set likewise.
+    Tokens are numbered as by Keras: 0 padding, 1 start, 2 unknown, 3 unused, from 4 on words, the most frequent first.
+
+    Attributes:
+        train_tokens: (i,) int32.
+        train_offsets: (n+1,) int64, from 0 to i.
+        train_targets: (n,) int64, classes from zero.
+        test_tokens: (j,) int32.
+        test_offsets: (x+1,) int64, from 0 to j.
+        test_targets: (x,) int64, classes from zero.
+    """
+
+    layout = REVIEWS
+
+    train_tokens: NDArray[np.int32]
+    train_offsets: NDArray[np.int64]
+    train_targets: NDArray[np.int64]
+    test_tokens: NDArray[np.int32]
+    test_offsets: NDArray[np.int64]
+    test_targets: NDArray[np.int64]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"num_classes": int(self.train_targets.max()) + 1}
+
+    @property
+    def summary(self) -> str:
+        return f"{len(self.train_targets):,} + {len(self.test_targets):,} reviews"
+
+    def check(self, source_name: str) -> None:
+        source = REVIEW_SOURCES[source_name]
+        for name, offsets, targets, expected in (
+            ("train", self.train_offsets, self.train_targets, source.num_train),
+            ("test", self.test_offsets, self.test_targets, source.num_test),
+        ):
+            if (len(offsets) - 1, len(targets)) != (expected, expected):
+                raise self._refusal(
+                    source_name,
+                    f"the {name} set has {len(offsets) - 1:,} reviews and {len(targets):,} classes, "
+                    f"expected {expected:,} of each",
+                )
+        self._check_classes(source_name, source.num_classes)

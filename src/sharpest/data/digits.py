@@ -4,13 +4,13 @@ import numpy as np
 import sklearn
 from sklearn import datasets
 
-from sharpest.data.decoded import DecodedData
+from sharpest.data.decoded import DecodedImages
 
 _NUM_TRAIN = 1_497
 _LARGEST = 16  # the grey values of the 8x8 images are 0 to 16
 
 
-def load_digits() -> DecodedData:
+def load_digits() -> DecodedImages:
     """1,797 images of 8x8, scaled to 0..255; a fixed permutation gives 1,497 to the train pool and 300 to the test.
 
     The set has no split of its own, and its order follows the writers, so it is shuffled first. ``RandomState`` is
@@ -20,7 +20,7 @@ def load_digits() -> DecodedData:
     order = np.random.RandomState(0).permutation(len(digits.target))
     inputs = np.rint(digits.images[order, np.newaxis] * (255 / _LARGEST)).astype(np.uint8)
     targets = digits.target[order].astype(np.int64)
-    return DecodedData(
+    return DecodedImages(
         inputs[:_NUM_TRAIN],
         targets[:_NUM_TRAIN],
         inputs[_NUM_TRAIN:],

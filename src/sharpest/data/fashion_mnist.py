@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.data.decoded import DecodedData
+from sharpest.data.decoded import DecodedImages
 from sharpest.data.files import fetch, read_file
 from sharpest.errors import DataError
 
-# DecodedData.sha256 of the files in Debian's dataset-fashion-mnist 0.0~git20200523. Those unpack to the original
+# DecodedImages.sha256 of the files in Debian's dataset-fashion-mnist 0.0~git20200523. Those unpack to the original
 # bytes: given back the name and time that Debian takes out of the gzip header, they have the SHA-256 listed below.
 FASHION_MNIST_SHA256 = "b42e0f3189f494f730119201c9e1a41654a875ffd564ea07b7cf8032d5327c02"
 FASHION_MNIST_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
@@ -35,14 +35,14 @@ _UBYTE = 8  # the idx code of unsigned bytes, third byte of the magic number; th
 
 def load_fashion_mnist(
     folder: Path | None, url: str | None, cache: Path, sha256: str | None = FASHION_MNIST_SHA256
-) -> DecodedData:
+) -> DecodedImages:
     """Fashion-MNIST from the folder given, else from Debian's, else downloaded.
 
     Args:
         folder: Holds the four idx files, packed (.gz) or not; none = Debian's, or a download.
         url: Address of the folder with the four .gz files; none = the canonical one.
         cache: Where downloaded files are kept.
-        sha256: ``DecodedData.sha256`` of the right arrays; none = not checked.
+        sha256: ``DecodedImages.sha256`` of the right arrays; none = not checked.
 
     Raises:
         DataError: If a file is missing, damaged or not the original, or a download fails; names file and remedy.
@@ -58,12 +58,12 @@ def load_fashion_mnist(
             name: _decode(fetch(f"{origin}/{name}.gz", cache / f"{name}.gz", packed_sha256, _REMEDY), f"{name}.gz")
             for name, packed_sha256 in FASHION_MNIST_FILES.items()
         }
-    data = DecodedData(
+    data = DecodedImages(
         arrays["train-images-idx3-ubyte"][:, np.newaxis],
         arrays["train-labels-idx1-ubyte"].astype(np.int64),
         arrays["t10k-images-idx3-ubyte"][:, np.newaxis],
         arrays["t10k-labels-idx1-ubyte"].astype(np.int64),
-        origin,
+        origin=origin,
     )
     if sha256 is not None and data.sha256 != sha256:
         raise DataError(

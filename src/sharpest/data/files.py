@@ -1,7 +1,12 @@
-"""Read, verify and download data files; whatever goes wrong becomes one line with file and remedy."""
+"""Find, read, verify and download data files; whatever goes wrong becomes one line with file and remedy."""
 
 import hashlib
+import io
 import os
+import posixpath
+import tarfile
+import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -10,6 +15,7 @@ from urllib.request import urlopen
 from sharpest.errors import DataError
 
 _TIMEOUT = 60  # seconds without a byte, after which a connection counts as lost
+_ALGORITHMS = {32: "MD5", 64: "SHA-256"}  # by the number of hexadecimal digits
 
 
 def read_file(path: Path, remedy: str) -> bytes:
@@ -27,18 +33,31 @@ def read_file(path: Path, remedy: str) -> bytes:
         raise DataError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
 
 
-def check_sha256(content: bytes, sha256: str, name: object, remedy: str) -> None:
+def check_digest(content: bytes, digest: str, name: object, remedy: str) -> None:
     """Compare bytes with their known checksum.
+
+    Args:
+        content: The bytes.
+        digest: MD5 or SHA-256 in hexadecimal, told apart by their length.
+        name: What the bytes are called in the message.
+        remedy: What to do if they are wrong.
 
     Raises:
         DataError: If they differ.
     """
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise DataError(f"{name} has SHA-256 {found}, expected {sha256}: damaged or another file; {remedy}")
+    found = _digest_like(digest, content)
+    if found != digest:
+        raise DataError(
+            f"{name} has {_ALGORITHMS[len(digest)]} {found}, expected {digest}: damaged or another file; {remedy}"
+        )
 
 
-def fetch(url: str, path: Path, sha256: str, remedy: str) -> bytes:
+def _digest_like(digest: str, content: bytes) -> str:
+    algorithm = _ALGORITHMS[len(digest)].replace("-", "").lower()
+    return hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
+
+
+def fetch(url: str, path: Path, digest: str, remedy: str) -> bytes:
     """The verified content of a file that is kept at ``path`` and downloaded where it is not there or damaged.
 
     Raises:
@@ -46,7 +65,7 @@ def fetch(url: str, path: Path, sha256: str, remedy: str) -> bytes:
     """
     if os.path.exists(path):
         kept = read_file(path, remedy)
-        if hashlib.sha256(kept).hexdigest() == sha256:
+        if _digest_like(digest, kept) == digest:
             return kept
     try:
         with urlopen(url, timeout=_TIMEOUT) as response:
@@ -56,7 +75,7 @@ def fetch(url: str, path: Path, sha256: str, remedy: str) -> bytes:
         raise DataError(
             f"{path.name} cannot be downloaded from {url} ({error}): no connection or a wrong address; {remedy}"
         ) from error
-    check_sha256(content, sha256, url, remedy)
+    check_digest(content, digest, url, remedy)
     # two jobs may fetch the same file, so each writes its own and the rename decides
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -68,3 +87,44 @@ def fetch(url: str, path: Path, sha256: str, remedy: str) -> bytes:
             partial.unlink()
         raise DataError(f"{path}: cannot be written ({error}); free space or correct the folder's rights") from error
     return content
+
+
+def read_or_fetch(name: str, folder: Path | None, url: str, cache: Path, digest: str, remedy: str) -> tuple[bytes, str]:
+    """The verified content of a file in the folder given, else downloaded; and where it came from.
+
+    Raises:
+        DataError: If it is missing, damaged or another file, or the download fails.
+    """
+    if folder is None:
+        return fetch(url, cache / name, digest, remedy), url
+    path = folder / name
+    content = read_file(path, remedy)
+    check_digest(content, digest, path, remedy)
+    return content, str(path)
+
+
+def folder_with(names: Iterable[str], *places: Path) -> Path | None:
+    """The first place that holds at least one of the files; None where no place does."""
+    names = list(names)
+    return next((place for place in places if any(os.path.isfile(place / name) for name in names)), None)
+
+
+def read_members(content: bytes, names: Iterable[str], archive: str, remedy: str) -> dict[str, bytes]:
+    """Members of a packed tar archive, by path and in the order of ``names``; nothing is written to disk.
+
+    Raises:
+        DataError: If the archive is damaged, or lacks a member.
+    """
+    names = list(names)
+    found = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as tar:
+            for member in tar:
+                path = posixpath.normpath(member.name)  # some archives have ./ before each path
+                if path in names and (file := tar.extractfile(member)) is not None:
+                    found[path] = file.read()
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{archive} is truncated or damaged ({error}); {remedy}") from error
+    if missing := [name for name in names if name not in found]:
+        raise DataError(f"{archive} lacks {', '.join(missing)}; {remedy}")
+    return {name: found[name] for name in names}

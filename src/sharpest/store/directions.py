@@ -4,7 +4,7 @@ from sharpest.store.layout import PROVENANCE, Dataset, Layout
 
 DIRECTIONS = Layout(
     "directions",
-    1,
+    2,
     (
         Dataset("iteration", "i8", ("t",), "updates", "completed updates at the measurement"),
         Dataset("epoch", "f8", ("t",), "epochs", "iteration over steps per epoch"),
@@ -21,5 +21,5 @@ DIRECTIONS = Layout(
                 "L(theta + k step_length e_i); along the mean gradient for the full step"),
         Dataset("cosine", "f8", ("t", "d"), "", "mean over m of |cos(g_m, e_i)|"),
     ),
-    ("run", "schedule", "lr", "measurement", "replays_checked", "replay_drift", *PROVENANCE),
+    ("run", "schedule", "lr", "measurement", "mode", "replays_checked", "replay_drift", *PROVENANCE),
 )  # fmt: skip

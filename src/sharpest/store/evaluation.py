@@ -4,7 +4,7 @@ from sharpest.store.layout import PROVENANCE, Dataset, Layout
 
 EVALUATION = Layout(
     "evaluation",
-    1,
+    2,
     (
         Dataset("iteration", "i8", ("e",), "updates", "snapshot of best validation accuracy, last snapshot"),
         Dataset("epoch", "f8", ("e",), "epochs", "iteration over steps per epoch"),
@@ -16,5 +16,5 @@ EVALUATION = Layout(
         Dataset("train_loss", "f8", ("e",), "nats", "cross-entropy without L2 on clean training examples"),
         Dataset("distance", "f8", ("e",), "", "|theta - theta_0| over all parameters"),
     ),
-    ("run", "examples", "tolerance", "early_epoch", "val_accuracy_early", "diverged", *PROVENANCE),
+    ("run", "examples", "tolerance", "mode", "early_epoch", "val_accuracy_early", "diverged", *PROVENANCE),
 )

@@ -4,7 +4,7 @@ from sharpest.store.layout import PROVENANCE, Dataset, Layout
 
 SPECTRUM = Layout(
     "spectrum",
-    1,
+    2,
     (
         Dataset("iteration", "i8", ("t",), "updates", "completed updates at the measurement"),
         Dataset("epoch", "f8", ("t",), "epochs", "iteration over steps per epoch"),
@@ -20,6 +20,6 @@ SPECTRUM = Layout(
         Dataset("vector_index", "i8", ("v",), "rows of t", "measurements whose vectors are kept"),
         Dataset("eigenvectors", "f4", ("v", "k", "p"), "", "unit rows"),
     ),
-    ("run", "schedule", "examples", "tolerance", "hessian", "planned_points", "replays_checked", "replay_drift",
+    ("run", "schedule", "examples", "tolerance", "hessian", "mode", "diverged_epoch", "planned_points", "replays_checked", "replay_drift",
      *PROVENANCE),
 )  # fmt: skip

@@ -5,14 +5,39 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sharpest.data.decoded import DecodedData
+from sharpest.data.decoded import DecodedImages, DecodedReviews, DecodedTokens
 from sharpest.data.digits import load_digits
+from sharpest.data.sources import REVIEW_SOURCES, SOURCES, TOKEN_SOURCES, ReviewSource, TokenSource
 from sharpest.errors import DataError
+from sharpest.store.file import open_stored, write_stored
 
 
 @pytest.fixture(scope="module")
-def digits() -> DecodedData:
+def digits() -> DecodedImages:
     return load_digits()
+
+
+@pytest.fixture
+def text(monkeypatch) -> DecodedTokens:
+    """A tiny text that is what its source says."""
+    monkeypatch.setitem(TOKEN_SOURCES, "ptb", TokenSource(5, 2, 3, 3, "Penn Treebank"))
+    train, val, test = (np.array(part, np.int32) for part in ([0, 1, 0, 2, 1], [0, 2], [1, 1, 0]))
+    return DecodedTokens(train, val, test, 3, origin="some/folder")
+
+
+@pytest.fixture
+def reviews(monkeypatch) -> DecodedReviews:
+    """Three training reviews of 2, 1 and 3 tokens, and two test reviews of 1 and 2."""
+    monkeypatch.setitem(REVIEW_SOURCES, "imdb", ReviewSource(3, 2, 2, "IMDB"))
+    return DecodedReviews(
+        np.array([1, 4, 1, 1, 5, 6], np.int32),
+        np.array([0, 2, 3, 6]),
+        np.array([0, 1, 0]),
+        np.array([1, 1, 4], np.int32),
+        np.array([0, 1, 3]),
+        np.array([1, 0]),
+        origin="some/folder",
+    )
 
 
 def _flip_one(array):
@@ -61,3 +86,79 @@ def test_check_refuses_what_differs(digits, name, change, complaint):
     changed = replace(digits, **{name: change(getattr(digits, name))}, origin="some/folder")
     with pytest.raises(DataError, match=f"^digits from some/folder: {complaint}.*; replace the files"):
         changed.check("digits")
+
+
+def test_kinds_of_sources():
+    assert {name: source.kind for name, source in SOURCES.items()} == {
+        "digits": "images",
+        "fashion-mnist": "images",
+        "cifar-10": "images",
+        "cifar-100": "images",
+        "ptb": "tokens",
+        "python-topics": "tokens",
+        "imdb": "reviews",
+        "generated-reviews": "reviews",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fixture", "summary", "num_classes"),
+    [
+        ("digits", "1,497 + 300 examples", 10),
+        ("text", "5 + 2 + 3 tokens of 3 types", 3),
+        ("reviews", "3 + 2 reviews", 2),
+    ],
+)
+def test_what_is_written_can_be_read(fixture, summary, num_classes, tmp_path, request):
+    data = request.getfixturevalue(fixture)
+    facts = {"dataset": "x", "sha256": data.sha256, "origin": data.origin, **data.facts, "code": "", "created": ""}
+    write_stored(tmp_path / "data.h5", data.layout, data.arrays, facts)
+    with open_stored(tmp_path / "data.h5", data.layout) as file:
+        assert file.attributes["num_classes"] == num_classes
+        for name, array in data.arrays.items():
+            np.testing.assert_array_equal(file[name], array)
+            assert file[name].dtype == array.dtype
+    assert data.summary == summary
+
+
+def test_check_accepts_the_right_text(text):
+    text.check("ptb")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"train": np.zeros(4, np.int32)}, "the train text has 4 tokens, expected 5"),
+        ({"val": np.zeros(3, np.int32)}, "the val text has 3 tokens, expected 2"),
+        ({"test": np.zeros(1_000, np.int32)}, "the test text has 1,000 tokens, expected 3"),
+        ({"num_types": 4}, "the train text has 4 types of tokens, expected 3"),
+    ],
+)
+def test_check_refuses_another_text(text, changes, complaint):
+    remedy = "replace the files there with the original ones of Penn Treebank"
+    with pytest.raises(DataError, match=f"^ptb from some/folder: {complaint}; {remedy}$"):
+        replace(text, **changes).check("ptb")
+
+
+def test_check_leaves_types_open_where_the_text_is(text, monkeypatch):
+    monkeypatch.setitem(TOKEN_SOURCES, "python-topics", TokenSource(5, 2, 3, None, "topics"))
+    replace(text, num_types=4).check("python-topics")
+
+
+def test_check_accepts_the_right_reviews(reviews):
+    reviews.check("imdb")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"train_offsets": np.array([0, 2, 6])}, "the train set has 2 reviews and 3 classes, expected 3 of each"),
+        ({"test_targets": np.array([1, 0, 1])}, "the test set has 2 reviews and 3 classes, expected 2 of each"),
+        ({"train_targets": np.array([1, 1, 1])}, "train targets hold 1 classes from 1 to 1, expected 2 from 0"),
+        ({"test_targets": np.array([1, 2])}, "test targets hold 2 classes from 1 to 2, expected 2 from 0"),
+    ],
+)
+def test_check_refuses_other_reviews(reviews, changes, complaint):
+    remedy = "replace the files there with the original ones of IMDB"
+    with pytest.raises(DataError, match=f"^imdb from some/folder: {complaint}; {remedy}$"):
+        replace(reviews, **changes).check("imdb")

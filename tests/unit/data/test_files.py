@@ -1,14 +1,17 @@
 """Files: read, verified, kept; every failure names file and remedy."""
 
 import hashlib
+import io
+import tarfile
 
 import pytest
 
-from sharpest.data.files import check_sha256, fetch, read_file
+from sharpest.data.files import check_digest, fetch, folder_with, read_file, read_members, read_or_fetch
 from sharpest.errors import DataError
 
 CONTENT = b"the file"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MD5 = hashlib.md5(CONTENT).hexdigest()
 NO_SERVER = "http://127.0.0.1:9/file"  # the discard port, where nothing listens
 
 
@@ -33,10 +36,11 @@ def test_read_file_reports_what_cannot_be_read(tmp_path):
         read_file(tmp_path, "look")
 
 
-def test_check_sha256():
-    check_sha256(CONTENT, SHA256, "file", "look")
-    with pytest.raises(DataError, match=rf"^file has SHA-256 [0-9a-f]+, expected {SHA256}.*; look$"):
-        check_sha256(CONTENT + b"!", SHA256, "file", "look")
+@pytest.mark.parametrize(("name", "digest"), [("SHA-256", SHA256), ("MD5", MD5)])
+def test_check_digest(name, digest):
+    check_digest(CONTENT, digest, "file", "look")
+    with pytest.raises(DataError, match=rf"^file has {name} [0-9a-f]{{{len(digest)}}}, expected {digest}: .*; look$"):
+        check_digest(CONTENT + b"!", digest, "file", "look")
 
 
 def test_fetch_keeps_the_file_and_reads_it_the_second_time(served, tmp_path):
@@ -44,6 +48,7 @@ def test_fetch_keeps_the_file_and_reads_it_the_second_time(served, tmp_path):
     assert fetch(served.as_uri(), kept, SHA256, "look") == CONTENT
     assert [path.name for path in kept.parent.iterdir()] == ["file"]
     assert fetch(NO_SERVER, kept, SHA256, "look") == CONTENT
+    assert fetch(NO_SERVER, kept, MD5, "look") == CONTENT
 
 
 def test_fetch_replaces_a_damaged_file(served, tmp_path):
@@ -70,3 +75,54 @@ def test_fetch_into_a_place_that_cannot_be_written(served, tmp_path):
     (tmp_path / "cache").write_text("a file, no folder")
     with pytest.raises(DataError, match=rf"^{tmp_path}/cache/file: cannot be written .*; free space or correct"):
         fetch(served.as_uri(), tmp_path / "cache" / "file", SHA256, "look")
+
+
+def test_read_or_fetch_prefers_the_folder_and_verifies_it(served, tmp_path):
+    folder, url, cache = served.parent, served.as_uri(), tmp_path / "cache"
+    assert read_or_fetch("file", folder, NO_SERVER, cache, SHA256, "look") == (CONTENT, str(served))
+    assert not cache.exists()
+    assert read_or_fetch("file", None, url, cache, SHA256, "look") == (CONTENT, url)
+    served.write_bytes(b"another")
+    with pytest.raises(DataError, match=rf"^{served} has SHA-256 .*; look$"):
+        read_or_fetch("file", folder, NO_SERVER, cache, SHA256, "look")
+
+
+def test_folder_with_finds_the_first_place_that_holds_a_file(tmp_path):
+    for place in ("b", "c"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "two").touch()
+    (tmp_path / "a" / "two").mkdir(parents=True)  # a folder of that name is no file
+    places = [tmp_path / name for name in "abc"]
+    assert folder_with(("one", "two"), *places) == tmp_path / "b"
+    assert folder_with(("one",), *places) is None
+    assert folder_with(("one", "two")) is None
+
+
+def _packed(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def test_read_members_gives_them_in_the_order_asked_for():
+    content = _packed({"./folder/b": b"2", "c": b"3", "folder/a": b"1", "other/b": b"4"})
+    assert list(read_members(content, ["folder/a", "folder/b"], "archive", "look").items()) == [
+        ("folder/a", b"1"),
+        ("folder/b", b"2"),
+    ]
+
+
+def test_read_members_names_what_is_missing():
+    content = _packed({"folder/a": b"1", "a": b"2"})
+    with pytest.raises(DataError, match=r"^archive lacks folder/b, folder/c; look$"):
+        read_members(content, ["folder/a", "folder/b", "folder/c"], "archive", "look")
+
+
+@pytest.mark.parametrize("length", [0, 3, 20, 100])
+def test_read_members_of_a_truncated_archive(length):
+    with pytest.raises(DataError, match=r"^archive is truncated or damaged \(.*\); look$"):
+        read_members(_packed({"a": bytes(range(256))})[:length], ["a"], "archive", "look")

@@ -1,6 +1,10 @@
 """The data stage: every source has its loader, and what it gives is checked."""
 
+import io
+import re
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,15 +14,44 @@ from sharpest.data.digits import load_digits
 from sharpest.data.prepare import prepare
 from sharpest.data.sources import SOURCES
 from sharpest.errors import DataError
+from sharpest.progress import Progress
+from sharpest.store.data import DATA
+from sharpest.store.file import open_stored
+from sharpest.store.reviews import REVIEWS
+from sharpest.store.tokens import TOKENS
+
+SCRIPT = Path(__file__).parents[3] / "workflow/scripts/prepare_data.py"
 
 
 def test_every_source_has_a_loader():
     assert set(module._LOADERS) == set(SOURCES)
 
 
-def test_digits_need_no_files(tmp_path):
-    assert prepare("digits", SourceSettings(), tmp_path).sha256 == load_digits().sha256
+@pytest.mark.parametrize("source", ["digits", "python-topics", "generated-reviews"])
+def test_the_quick_scale_needs_no_files(source, tmp_path):
+    data = prepare(source, SourceSettings(), tmp_path)
+    assert data.sha256 == prepare(source, SourceSettings(), tmp_path).sha256
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("source", "layout", "note"),
+    [
+        ("digits", DATA, r"1,497 \+ 300 examples from scikit-learn"),
+        ("python-topics", TOKENS, r"50,000 \+ 6,000 \+ 6,000 tokens of [\d,]+ types from Python"),
+        ("generated-reviews", REVIEWS, r"1,600 \+ 400 reviews from generated"),
+    ],
+)
+def test_the_script_writes_each_kind(source, layout, note, tmp_path):
+    path, lines = tmp_path / "data.h5", io.StringIO()
+    main = runpy.run_path(str(SCRIPT))["main"]
+    main(source, {}, "fingerprint", str(path), Progress("data", source, 1, "files", lines))
+    data = prepare(source, SourceSettings(), tmp_path)
+    with open_stored(path, layout) as file:
+        kept = file.attributes
+        assert (kept["dataset"], kept["sha256"], kept["origin"]) == (source, data.sha256, data.origin)
+        assert {name: file[name].tolist() for name in data.arrays} == {n: a.tolist() for n, a in data.arrays.items()}
+    assert re.search(note, lines.getvalue())
 
 
 def test_what_was_decoded_is_checked(tmp_path, monkeypatch):
@@ -28,7 +61,7 @@ def test_what_was_decoded_is_checked(tmp_path, monkeypatch):
         prepare("digits", SourceSettings(), tmp_path)
 
 
-@pytest.mark.parametrize("source", ["fashion-mnist", "cifar-10"])
+@pytest.mark.parametrize("source", ["fashion-mnist", "cifar-10", "cifar-100", "ptb", "imdb"])
 def test_folder_may_begin_with_the_home_folder(source, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(DataError, match=rf"^{tmp_path}/data/.*: its folder does not exist"):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sharpest.data.dataset import Split
-from sharpest.data.stream import TrainingStream
+from sharpest.data.images import ImageStream
 
 SIDE = 4
 
@@ -17,11 +17,11 @@ def examples(count: int) -> Split:
     return Split(noise + 10 * torch.arange(count)[:, None, None, None], torch.arange(count))
 
 
-def stream(count: int, batch_size: int, augmented: bool, seed: int = 777) -> TrainingStream:
-    return TrainingStream(examples(count), batch_size, seed, flip=augmented, shift=0.25 if augmented else 0.0)
+def stream(count: int, batch_size: int, augmented: bool, seed: int = 777) -> ImageStream:
+    return ImageStream(examples(count), batch_size, seed, flip=augmented, shift=0.25 if augmented else 0.0)
 
 
-def run_through(of: TrainingStream, iterations: int) -> tuple[Tensor, Tensor]:
+def run_through(of: ImageStream, iterations: int) -> tuple[Tensor, Tensor]:
     batches = [of.batch(iteration) for iteration in range(iterations)]
     return torch.cat([batch.inputs for batch in batches]), torch.cat([batch.targets for batch in batches])
 
@@ -33,11 +33,11 @@ sizes = st.integers(1, 40).flatmap(lambda count: st.tuples(st.just(count), st.in
 def test_without_augmentation_an_epoch_is_a_permutation_less_its_rest(size, seed):
     count, batch_size = size
     of = stream(count, batch_size, False, seed)
-    assert of.steps_per_epoch == count // batch_size
+    steps_per_epoch = count // batch_size
     for epoch in range(3):
-        batches = [of.batch(epoch * of.steps_per_epoch + step) for step in range(of.steps_per_epoch)]
+        batches = [of.batch(epoch * steps_per_epoch + step) for step in range(steps_per_epoch)]
         seen = torch.cat([batch.targets for batch in batches])
-        assert [len(batch) for batch in batches] == [batch_size] * of.steps_per_epoch
+        assert [len(batch) for batch in batches] == [batch_size] * steps_per_epoch
         assert len(set(seen.tolist())) == len(seen) == count - count % batch_size
         # images come with their classes, and untouched
         assert torch.equal(torch.cat([batch.inputs for batch in batches]), examples(count).inputs[seen])
@@ -74,6 +74,15 @@ def test_a_batch_does_not_depend_on_those_before_it(augmented, order):
         assert torch.equal(batch.targets, expected[iteration].targets)
 
 
+@given(st.integers(1, 20), st.integers(0, 20), st.booleans())
+def test_a_batch_size_above_the_training_set_gives_all_of_it(count, excess, augmented):
+    of = stream(count, count + excess, augmented)
+    for iteration in range(3):
+        batch = of.batch(iteration)
+        assert sorted(batch.targets.tolist()) == list(range(count))
+        assert len(batch.inputs) == count
+
+
 def test_passes_and_seeds_differ():
     of = stream(30, 30, False)
     first, second = of.batch(0).targets, of.batch(1).targets
@@ -84,7 +93,7 @@ def test_passes_and_seeds_differ():
 def test_augmentations_differ_between_examples_and_passes():
     """Images that are all the same are flipped and shifted each in its own way, and anew in each pass."""
     image = torch.rand(1, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
-    of = TrainingStream(Split(image.expand(20, -1, -1, -1), torch.zeros(20, dtype=torch.int64)), 20, 777, True, 0.25)
+    of = ImageStream(Split(image.expand(20, -1, -1, -1), torch.zeros(20, dtype=torch.int64)), 20, 777, True, 0.25)
     both = torch.cat([of.batch(0).inputs, of.batch(1).inputs])
     assert len(both.flatten(1).unique(dim=0)) == 40
 

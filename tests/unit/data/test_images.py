@@ -5,16 +5,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import POOL, dataset_settings, write_images
+from builders import POOL, dataset_settings, run_settings, write_images
 
-from sharpest.data.dataset import ImageData, load_images
+from sharpest.config.datasets import ImageSettings
+from sharpest.data.dataset import RunData
+from sharpest.data.images import load
 from sharpest.errors import DataError
 from sharpest.store.data import DATA
 from sharpest.store.file import open_stored, write_stored
 
 CPU = torch.device("cpu")
+SEED = 778
 # images of size one, standardised in float32
 ROUNDING = 2e-6
+
+
+def load_run(path: Path, dataset: ImageSettings, image_size: int | None = None, seed: int = SEED) -> RunData:
+    model = run_settings().model | {"image_size": image_size}
+    return load(path, run_settings(dataset=dataset, model=model, seed=seed), CPU)
 
 
 def stored(path: Path) -> dict[str, np.ndarray]:
@@ -28,8 +36,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def loaded(path: Path) -> ImageData:
-    return load_images(path, dataset_settings(), None, 778, CPU)
+def loaded(path: Path) -> RunData:
+    return load_run(path, dataset_settings())
 
 
 def test_the_first_of_the_permutation_train_and_its_last_validate(path, loaded):
@@ -64,28 +72,28 @@ def test_nothing_of_validation_and_test_reaches_the_training_images(path, loaded
         arrays[name][rows] = 255 - arrays[name][rows]
     with open_stored(path, DATA) as file:
         write_stored(tmp_path / "other.h5", DATA, arrays, {name: file.attributes[name] for name in DATA.attributes})
-    other = load_images(tmp_path / "other.h5", dataset_settings(), None, 778, CPU)
+    other = load_run(tmp_path / "other.h5", dataset_settings())
     assert torch.equal(other.train.inputs, loaded.train.inputs)
     assert not torch.equal(other.val.inputs, loaded.val.inputs)
     assert not torch.equal(other.test.inputs, loaded.test.inputs)
 
 
 def test_the_split_changes_with_the_seed_alone(path, loaded):
-    again = load_images(path, dataset_settings(), None, 778, CPU)
-    other = load_images(path, dataset_settings(), None, 779, CPU)
+    again = load_run(path, dataset_settings())
+    other = load_run(path, dataset_settings(), seed=779)
     assert torch.equal(again.train.inputs, loaded.train.inputs)
     assert not torch.equal(other.train.inputs, loaded.train.inputs)
 
 
 def test_fewer_test_examples_are_the_first(path):
-    data = load_images(path, dataset_settings(test=5), None, 778, CPU)
+    data = load_run(path, dataset_settings(test=5))
     np.testing.assert_array_equal(data.test.targets, stored(path)["test_targets"][:5])
     assert len(data.test) == len(data.test.inputs) == 5
 
 
 def test_images_are_enlarged_bilinearly_before_they_are_centred(path):
     """Twice the side: a new pixel lies a quarter of an old one from its nearest old centre, and edges repeat."""
-    data = load_images(path, dataset_settings(), 16, 778, CPU)
+    data = load_run(path, dataset_settings(), image_size=16)
 
     def twice(images: np.ndarray) -> np.ndarray:
         for axis in (2, 3):
@@ -104,13 +112,13 @@ def test_images_are_enlarged_bilinearly_before_they_are_centred(path):
 
 
 def test_images_of_the_right_size_stay_as_they_are(path, loaded):
-    same = load_images(path, dataset_settings(), 8, 778, CPU)
+    same = load_run(path, dataset_settings(), image_size=8)
     assert torch.equal(same.train.inputs, loaded.train.inputs)
 
 
 def test_another_source_is_refused(path):
     with pytest.raises(DataError, match=r"c10\.h5: holds digits, expected cifar-10; delete it and run snakemake again"):
-        load_images(path, dataset_settings(source="cifar-10"), None, 778, CPU)
+        load_run(path, dataset_settings(source="cifar-10"))
 
 
 def test_first_takes_what_there_is(loaded):

@@ -1,0 +1,77 @@
+"""A text as parallel streams of words for training, and as windows of words for everything else."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sharpest.config.datasets import TokenSettings
+from sharpest.config.run import RunSettings
+from sharpest.data.dataset import RunData, Split
+from sharpest.errors import DataError
+from sharpest.randomness import generator
+from sharpest.store.file import open_stored
+from sharpest.store.tokens import TOKENS
+
+
+def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunData:
+    """Read decoded words and cut each text into windows, whose targets are the words one further on.
+
+    Args:
+        path: A data file (layout ``tokens``).
+        settings: The run: source, words of each text, window, vocabulary.
+        device: Where the tensors go.
+
+    Raises:
+        DataError: If the file holds another source, or fewer words than the settings ask for.
+
+    Source: inventory 1.1.
+    """
+    dataset = settings.dataset
+    assert isinstance(dataset, TokenSettings)
+    counts = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
+    with open_stored(path, TOKENS) as file:
+        name = file.attributes["dataset"]
+        if name != dataset.source:
+            raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")
+        # words are numbered by frequency, so the last number stands for all rare ones
+        words = {part: np.minimum(file[part][:count], dataset.vocabulary - 1) for part, count in counts.items()}
+        sha256 = file.attributes["sha256"]
+    texts = {part: torch.from_numpy(values.astype(np.int64)).to(device) for part, values in words.items()}
+    train, val, test = (_windows(texts[part], dataset.window) for part in counts)
+    stream = TokenStream(texts["train"], train, settings.batch_size, dataset.window, settings.seed)
+    return RunData(train, val, test, stream, dataset.vocabulary, name, sha256)
+
+
+def _windows(text: Tensor, length: int) -> Split:
+    """Consecutive windows of a text (m,), (n, length); words behind the last whole one are left out."""
+    count = (len(text) - 1) // length
+    return Split(text[: count * length].view(count, length), text[1 : count * length + 1].view(count, length))
+
+
+class TokenStream:
+    """The text as ``batch_size`` parallel streams, read window by window from their start in each epoch.
+
+    Source: inventory 1.1, 1.3.
+    """
+
+    def __init__(self, text: Tensor, windows: Split, batch_size: int, window: int, seed: int) -> None:
+        self._windows = windows
+        self._window = window
+        self._seed = seed
+        length = len(text) // batch_size
+        self._streams = text[: batch_size * length].view(batch_size, length)
+        self._steps_per_epoch = (length - 1) // window
+
+    def batch(self, iteration: int) -> Split:
+        """The windows of update number ``iteration``, from 0: (batch_size, window)."""
+        start = iteration % self._steps_per_epoch * self._window
+        inputs = self._streams[:, start : start + self._window]
+        return Split(inputs, self._streams[:, start + 1 : start + 1 + self._window])
+
+    def sample(self, purpose: str, counter: int, num_examples: int) -> Split:
+        """``num_examples`` different windows of the text, drawn anew for each purpose and counter."""
+        rows = torch.randperm(len(self._windows), generator=generator(self._seed, purpose, counter))[:num_examples]
+        rows = rows.to(self._windows.targets.device)
+        return Split(self._windows.inputs[rows], self._windows.targets[rows])

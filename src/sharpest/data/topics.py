@@ -1,0 +1,29 @@
+"""The language reference that comes with Python, a real English text in every installation."""
+
+import platform
+import re
+
+from sharpest.data.decoded import DecodedTokens
+from sharpest.data.sources import TOKEN_SOURCES
+from sharpest.data.words import number_words
+from sharpest.errors import DataError
+
+
+def load_topics() -> DecodedTokens:
+    """Its first words: 50,000 for training, 6,000 for validation, 6,000 for the test; lower case, letters only.
+
+    The text grows a little with each version of Python, so it differs between them; its hash tells them apart.
+
+    Raises:
+        DataError: If this Python comes without the text.
+    """
+    origin = f"Python {platform.python_version()}, pydoc_data.topics"
+    try:
+        from pydoc_data.topics import topics
+    except ImportError as error:
+        raise DataError(f"{origin}: {error}; install Python with its whole standard library") from error
+    words = re.findall("[a-z]+", " ".join(topics[name] for name in sorted(topics)).lower())
+    source = TOKEN_SOURCES["python-topics"]
+    val = source.num_train
+    test = val + source.num_val
+    return number_words(words[:val], words[val:test], words[test : test + source.num_test], origin)

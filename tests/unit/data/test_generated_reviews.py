@@ -1,0 +1,79 @@
+"""Generated reviews: the same everywhere, and as they are described."""
+
+import numpy as np
+import pytest
+
+from sharpest.data.decoded import DecodedReviews
+from sharpest.data.generated_reviews import load_generated_reviews
+
+# of the arrays made with numpy 2.4.6
+SHA256 = "0eefb80f4745d6383f7655beb6db3cda36f41c7858a4c7cdc4a5c99a9a758d5f"
+FIRST_WORD, NUM_WORDS = 4, 400
+
+
+@pytest.fixture(scope="module")
+def data() -> DecodedReviews:
+    return load_generated_reviews()
+
+
+@pytest.fixture(scope="module")
+def tokens(data) -> np.ndarray:
+    """All reviews, (2000, 50)."""
+    return np.concatenate([data.train_tokens, data.test_tokens]).reshape(-1, 50)
+
+
+@pytest.fixture(scope="module")
+def targets(data) -> np.ndarray:
+    return np.concatenate([data.train_targets, data.test_targets])
+
+
+def test_reviews_are_the_same_everywhere(data):
+    assert data.sha256 == SHA256 == load_generated_reviews().sha256
+
+
+def test_counts_and_lengths(data):
+    data.check("generated-reviews")
+    for offsets, tokens, count in (
+        (data.train_offsets, data.train_tokens, 1_600),
+        (data.test_offsets, data.test_tokens, 400),
+    ):
+        assert offsets.tolist() == list(range(0, 50 * count + 1, 50))
+        assert len(tokens) == 50 * count
+        assert tokens.dtype == np.int32
+        assert FIRST_WORD <= tokens.min() < tokens.max() < FIRST_WORD + NUM_WORDS
+
+
+def _used(tokens: np.ndarray) -> np.ndarray:
+    """How often each word is used, by rank from 1; element 0 is no word."""
+    return np.bincount(tokens.ravel(), minlength=FIRST_WORD + NUM_WORDS)[FIRST_WORD - 1 :]
+
+
+def test_words_are_as_frequent_as_one_over_their_rank(tokens):
+    """Four tokens in five; the others are sentiment words, which have ranks from 50 on."""
+    expected = 0.8 * tokens.size / np.arange(1, NUM_WORDS + 1) / np.sum(1 / np.arange(1, NUM_WORDS + 1))
+    # four standard deviations of counts that follow Poisson's law
+    assert np.all(np.abs(_used(tokens)[1:] - expected)[:49] < 4 * np.sqrt(expected[:49]))
+
+
+def test_sentiment_words_tell_the_classes_apart(tokens, targets):
+    used = np.stack([_used(tokens[targets == target]) for target in (0, 1)])
+    sentiment = used.sum(axis=0) > 330  # plain words of these ranks are used about 250 times at most
+    sentiment[:50] = False
+    assert sentiment.sum() == 48
+    share = used[:, sentiment] / used[:, sentiment].sum(axis=0)
+    own = share.max(axis=0)
+    assert np.bincount(share.argmax(axis=0)).tolist() == [24, 24]
+    # three in four of them, less the labels that were flipped and the plain words among them
+    assert 0.68 < own.mean() < 0.75
+
+
+def test_counting_sentiment_words_mostly_finds_the_class(tokens, targets):
+    """Ten in a review, of which seven or eight are of its own class: not all reviews can be told."""
+    train, test = slice(None, 1_600), slice(1_600, None)
+    evidence = np.stack([_used(tokens[train][targets[train] == target]) + 1 for target in (0, 1)])
+    score = np.log(evidence[1] / evidence[0])[tokens[test] - FIRST_WORD + 1].sum(axis=1)
+    assert 0.85 < np.mean((score > 0) == targets[test]) < 0.97
+
+
+def test_classes_are_about_even(targets):
+    assert abs(targets.mean() - 0.5) < 0.05
