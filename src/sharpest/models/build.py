@@ -10,15 +10,20 @@ from sharpest.config.architectures import architecture_module
 from sharpest.randomness import generator
 
 
-def build_model(settings: Mapping[str, Any], image_shape: tuple[int, ...], num_classes: int, seed: int) -> nn.Module:
+def build_model(
+    settings: Mapping[str, Any], input_shape: tuple[int, ...], num_classes: int, seed: int, batch_size: int = 1
+) -> nn.Module:
     """The model of a run, initialised by its seed alone.
 
     Args:
         settings: Architecture and size, with the key ``kind``.
-        image_shape: (channels, height, width) after resizing.
+        input_shape: Of one example: (channels, height, width) after resizing, or (time,).
         num_classes: Outputs.
         seed: Seed of the run.
+        batch_size: Examples of a training batch, for each of which a recurrent net carries a state.
     """
     module = import_module(architecture_module(settings))
-    model: nn.Module = module.build(settings, image_shape, num_classes, generator(seed, "initialisation"))
+    model: nn.Module = module.build(
+        settings, input_shape, num_classes, batch_size, generator(seed, "initialisation")
+    )
     return model

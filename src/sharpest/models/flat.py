@@ -1,5 +1,6 @@
-"""A model as a function of one flat parameter vector."""
+"""A model as a function of one vector that holds all its parameters."""
 
+import copy
 import math
 
 import torch
@@ -12,37 +13,97 @@ class FlatModel:
     """Logits and loss of a module as functions of a vector theta of all its p parameters.
 
     The module's own parameters stay as they are; theta is cut into views, so that one tensor is trained, differentiated
-    and stored. Everything runs in the dtype of theta.
+    and stored. What else the net carries (running averages of batch normalisation, the state of an LSTM) is one vector
+    of b buffer values. Everything runs in the dtype of theta.
+
+    The loss that is measured is that of inference mode: running averages, no dropout, zero state.
 
     Args:
-        module: In inference mode for measurements.
+        module: The net.
         l2: Adds l2 * sum(w^2) over kernels (arrays of two or more dimensions), without a factor 1/2 (inventory 1.2).
+
+    Attributes:
+        buffers: (b,), those that inference mode uses; see :meth:`bind`.
     """
 
+    mode = "inference"
+
     def __init__(self, module: nn.Module, l2: float = 0.0) -> None:
-        self.module = module
+        self.module = module.eval()
         self.l2 = l2
-        parameters = dict(module.named_parameters())
-        self.layout = [(name, tuple(value.shape)) for name, value in parameters.items()]
+        self.layout = [(name, tuple(value.shape)) for name, value in module.named_parameters()]
         self._sizes = [math.prod(shape) for _, shape in self.layout]
         self.num_parameters = sum(self._sizes)
+        buffers = dict(module.named_buffers())
+        self.buffer_layout = [(name, tuple(value.shape)) for name, value in buffers.items()]
+        self._buffer_sizes = [math.prod(shape) for _, shape in self.buffer_layout]
+        empty = self.initial().new_empty(0)
+        self.buffers = torch.cat([empty, *(value.reshape(-1).to(empty) for value in buffers.values())])
+        drops = any(isinstance(layer, nn.Dropout) and layer.p > 0 for layer in module.modules())
+        self._trains_otherwise = drops or bool(buffers)
 
     def initial(self) -> Tensor:
         """(p,), the module's own parameters, copied."""
         return torch.cat([value.detach().reshape(-1) for value in self.module.parameters()])
+
+    def bind(self, buffers: Tensor) -> "FlatModel":
+        """The same model with other buffers, (b,), in inference mode."""
+        bound = copy.copy(self)
+        bound.buffers = buffers
+        return bound
 
     def views(self, theta: Tensor) -> dict[str, Tensor]:
         """Parameters by name as views of theta (p,)."""
         parts = theta.split(self._sizes)
         return {name: part.view(shape) for (name, shape), part in zip(self.layout, parts, strict=True)}
 
+    def buffer_views(self, buffers: Tensor) -> dict[str, Tensor]:
+        """Buffers by name as views of (b,)."""
+        parts = buffers.split(self._buffer_sizes) if self.buffer_layout else ()
+        return {name: part.view(shape) for (name, shape), part in zip(self.buffer_layout, parts, strict=True)}
+
     def logits(self, theta: Tensor, inputs: Tensor) -> Tensor:
-        """(n, classes) for n inputs."""
-        return functional_call(self.module, self.views(theta), (inputs.to(theta.dtype),))  # type: ignore[no-any-return]
+        """(n, classes) for n inputs, or (n, time, classes), in inference mode."""
+        return self._call(theta, self.buffers.to(theta.dtype), inputs)
+
+    def training_logits(self, theta: Tensor, buffers: Tensor, inputs: Tensor, dropout_seed: int) -> Tensor:
+        """The same in training mode.
+
+        Args:
+            theta: (p,).
+            buffers: (b,); overwritten with their values after the batch.
+            inputs: One training batch.
+            dropout_seed: What is dropped is a function of it.
+        """
+        if not self._trains_otherwise:
+            return self._call(theta, buffers, inputs)
+        torch.manual_seed(dropout_seed)
+        self.module.train()
+        try:
+            return self._call(theta, buffers, inputs)
+        finally:
+            self.module.eval()
+
+    def _call(self, theta: Tensor, buffers: Tensor, inputs: Tensor) -> Tensor:
+        values = {**self.views(theta), **self.buffer_views(buffers)}
+        if inputs.is_floating_point():
+            inputs = inputs.to(theta.dtype)
+        return functional_call(self.module, values, (inputs,))  # type: ignore[no-any-return]
+
+    def start_epoch(self, buffers: Tensor) -> Tensor:
+        """Buffers (b,) as an epoch begins with them: the state that is carried from batch to batch is zero."""
+        carried = getattr(self.module, "carried_state", ())
+        if not carried:
+            return buffers
+        fresh = buffers.clone()
+        for name, view in self.buffer_views(fresh).items():
+            if name in carried:
+                view.zero_()
+        return fresh
 
     def loss(self, theta: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy in nats, plus L2 where the run has it; a scalar, twice differentiable in theta."""
-        return functional.cross_entropy(self.logits(theta, inputs), targets) + self.penalty(theta)
+        return cross_entropy(self.logits(theta, inputs), targets) + self.penalty(theta)
 
     def penalty(self, theta: Tensor) -> Tensor | float:
         """The L2 term."""
@@ -50,3 +111,13 @@ class FlatModel:
             return 0.0
         kernels = [view for view in self.views(theta).values() if view.dim() > 1]
         return self.l2 * torch.stack([kernel.square().sum() for kernel in kernels]).sum()
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy in nats over examples and, where there is one, time (inventory 1.2).
+
+    Args:
+        logits: (n, classes), or (n, time, classes).
+        targets: (n,), or (n, time).
+    """
+    return functional.cross_entropy(logits.flatten(0, -2), targets.flatten())

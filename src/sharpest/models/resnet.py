@@ -1,4 +1,4 @@
-"""Pre-activation ResNet without batch normalisation (inventory 5.2)."""
+"""Pre-activation ResNet, with or without batch normalisation (inventory 5.2, 5.3)."""
 
 import math
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sharpest.config.architectures.resnet import ResNetSettings
+from sharpest.models.layers import batch_norm_2d, glorot_uniform
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int, scale: float, rng: torch.Generator) -> nn.Conv2d:
@@ -23,61 +24,71 @@ def _convolution(inputs: int, outputs: int, kernel: int, stride: int, scale: flo
     return layer
 
 
-class _Block(nn.Module):
-    """ReLU, 3x3, ReLU, 3x3, beside the raw input or its 1x1 projection."""
+def _normalisation(settings: ResNetSettings, channels: int) -> nn.Module:
+    return batch_norm_2d(channels, settings.running_momentum) if settings.batch_norm else nn.Identity()
 
-    def __init__(self, inputs: int, outputs: int, stride: int, scale: float, rng: torch.Generator) -> None:
+
+class _Block(nn.Module):
+    """[Normalisation,] ReLU, 3x3, [normalisation,] ReLU, 3x3, beside the raw input or its 1x1 projection."""
+
+    def __init__(
+        self, settings: ResNetSettings, inputs: int, outputs: int, stride: int, scale: float, rng: torch.Generator
+    ) -> None:
         super().__init__()
         self.stride = stride
+        self.norms = nn.ModuleList(_normalisation(settings, channels) for channels in (inputs, outputs))
         self.first = _convolution(inputs, outputs, 3, stride, scale, rng)
         self.second = _convolution(outputs, outputs, 3, 1, scale, rng)
         self.shortcut = _convolution(inputs, outputs, 1, stride, scale, rng) if stride > 1 else None
 
     def forward(self, x: Tensor) -> Tensor:
-        active = functional.relu(x)
+        active = functional.relu(self.norms[0](x))
         if self.stride > 1:
             # TensorFlow's "same" at stride 2 pads the bottom and the right only
             active = functional.pad(active, (0, 1, 0, 1))
-        change = self.second(functional.relu(self.first(active)))
+        change = self.second(functional.relu(self.norms[1](self.first(active))))
         return change + (x if self.shortcut is None else self.shortcut(x))  # type: ignore[no-any-return]
 
 
 class ResNet(nn.Module):
-    """Stem, stages of residual blocks, ReLU, average pool, dense layer.
+    """Stem, stages of residual blocks, [normalisation,] ReLU, average pool, dense layer.
 
     Args:
-        settings: Blocks a stage and widths; the init scale c is one over the number of residual blocks.
+        settings: Blocks a stage, widths, batch normalisation. Without it the init scale c is one over the number of
+            residual blocks, with it 1.
         image_shape: (channels, height, width) of the inputs; sides divisible by the total stride.
         num_classes: Outputs.
         rng: Draws the weights; biases start at zero, the dense layer is Glorot-uniform.
 
-    Source: inventory 5.2.
+    Source: inventory 5.2, 5.3.
     """
 
     def __init__(
         self, settings: ResNetSettings, image_shape: tuple[int, ...], num_classes: int, rng: torch.Generator
     ) -> None:
         super().__init__()
-        scale = 1 / (settings.blocks_per_stage * len(settings.widths))
+        scale = 1.0 if settings.batch_norm else 1 / (settings.blocks_per_stage * len(settings.widths))
         channels = settings.widths[0]
         self.stem = _convolution(image_shape[0], channels, 3, 1, scale, rng)
         blocks: list[nn.Module] = []
         for stage, width in enumerate(settings.widths):
             for block in range(settings.blocks_per_stage):
                 stride = 2 if stage > 0 and block == 0 else 1
-                blocks.append(_Block(channels, width, stride, scale, rng))
+                blocks.append(_Block(settings, channels, width, stride, scale, rng))
                 channels = width
         self.blocks = nn.Sequential(*blocks)
+        self.norm = _normalisation(settings, channels)
         self.classifier = nn.Linear(channels, num_classes)
-        nn.init.xavier_uniform_(self.classifier.weight, generator=rng)
-        nn.init.zeros_(self.classifier.bias)
+        glorot_uniform(self.classifier, rng)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, c, h, w) images to (n, classes) logits."""
-        features = functional.relu(self.blocks(self.stem(images)))
+        features = functional.relu(self.norm(self.blocks(self.stem(images))))
         return self.classifier(features.mean(dim=(2, 3)))  # type: ignore[no-any-return]
 
 
-def build(settings: Mapping[str, Any], image_shape: tuple[int, ...], num_classes: int, rng: torch.Generator) -> ResNet:
+def build(
+    settings: Mapping[str, Any], input_shape: tuple[int, ...], num_classes: int, batch_size: int, rng: torch.Generator
+) -> ResNet:
     """The model for :func:`sharpest.models.build.build_model`."""
-    return ResNet(ResNetSettings.model_validate(settings), image_shape, num_classes, rng)
+    return ResNet(ResNetSettings.model_validate(settings), input_shape, num_classes, rng)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sharpest.config.architectures.simple_cnn import SimpleCnnSettings
+from sharpest.models.layers import glorot_uniform
 
 
 class SimpleCNN(nn.Module):
@@ -46,11 +47,7 @@ class SimpleCNN(nn.Module):
             nn.ReLU(),
             nn.Linear(settings.hidden, num_classes),
         )
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                nn.init.xavier_uniform_(layer.weight, generator=rng)
-                assert layer.bias is not None
-                nn.init.zeros_(layer.bias)
+        glorot_uniform(self, rng)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, c, h, w) images to (n, classes) logits."""
@@ -58,7 +55,7 @@ class SimpleCNN(nn.Module):
 
 
 def build(
-    settings: Mapping[str, Any], image_shape: tuple[int, ...], num_classes: int, rng: torch.Generator
+    settings: Mapping[str, Any], input_shape: tuple[int, ...], num_classes: int, batch_size: int, rng: torch.Generator
 ) -> SimpleCNN:
     """The model for :func:`sharpest.models.build.build_model`."""
-    return SimpleCNN(SimpleCnnSettings.model_validate(settings), image_shape, num_classes, rng)
+    return SimpleCNN(SimpleCnnSettings.model_validate(settings), input_shape, num_classes, rng)

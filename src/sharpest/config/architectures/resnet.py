@@ -1,6 +1,6 @@
 """Settings of the ResNet."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -8,13 +8,19 @@ from sharpest.config.strict import Strict
 
 
 class ResNetSettings(Strict):
-    """Pre-activation ResNet without batch normalisation (inventory 5.2)."""
+    """Pre-activation ResNet, with or without batch normalisation (inventory 5.2, 5.3)."""
+
+    reads: ClassVar[str] = "images"
 
     kind: Literal["resnet"]
     blocks_per_stage: PositiveInt
     """Residual blocks in each stage."""
     widths: tuple[PositiveInt, ...] = Field(min_length=1)
     """Channels of each stage."""
+    batch_norm: bool = False
+    """Batch normalisation before each ReLU."""
+    running_momentum: float = Field(default=0.01, gt=0, le=1)
+    """Share of a new batch in the running averages of batch normalisation."""
     image_size: PositiveInt | None = None
     """Side to resize images to; none = as they are."""
 

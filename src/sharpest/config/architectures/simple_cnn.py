@@ -1,6 +1,6 @@
 """Settings of SimpleCNN."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
 
@@ -9,6 +9,8 @@ from sharpest.config.strict import Strict
 
 class SimpleCnnSettings(Strict):
     """SimpleCNN (inventory 5.1)."""
+
+    reads: ClassVar[str] = "images"
 
     kind: Literal["simple_cnn"]
     width: PositiveInt

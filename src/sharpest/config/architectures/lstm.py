@@ -1,0 +1,21 @@
+"""Settings of the LSTM."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, PositiveInt
+
+from sharpest.config.strict import Strict
+
+
+class LstmSettings(Strict):
+    """Language model of an embedding, LSTM layers and a softmax over the vocabulary (inventory 5.5)."""
+
+    reads: ClassVar[str] = "tokens"
+
+    kind: Literal["lstm"]
+    width: PositiveInt
+    """Units of the embedding and of each layer."""
+    num_layers: PositiveInt
+    """LSTM layers."""
+    dropout: float = Field(ge=0, lt=1)
+    """Share of units that is dropped after the embedding and after each layer."""
