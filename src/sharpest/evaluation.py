@@ -64,13 +64,14 @@ def evaluate_run(
     progress.update(0)
     for done, row in enumerate((best, last), start=1):
         state = replay.snapshot(row)
-        pairs = solve_eigenpairs(problem, state.theta, state.iteration, hessian, settings.num_eigenpairs, None)
+        here = problem.at(state.buffers)
+        pairs = solve_eigenpairs(here, state.theta, state.iteration, hessian, settings.num_eigenpairs, None)
         columns["iteration"].append(state.iteration)
         columns["eigenvalues"].append(pairs.eigenvalues)
         columns["residuals"].append(pairs.residuals)
         columns["converged"].append(pairs.converged)
-        columns["test_accuracy"].append(problem.evaluate(state.theta, problem.data.test)[1])
-        columns["train_loss"].append(problem.evaluate(state.theta, train)[0])
+        columns["test_accuracy"].append(here.evaluate(state.theta, problem.data.test)[1])
+        columns["train_loss"].append(here.evaluate(state.theta, train)[0])
         columns["distance"].append(float((state.theta - start).norm()))
         progress.update(done)
     arrays = {name: np.array(values) for name, values in columns.items()}

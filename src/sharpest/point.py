@@ -85,10 +85,13 @@ def open_point(run: str, iteration: int, scale: str = "quick", results: str | Pa
     folder = Path(results) / scale
     snapshots = folder / "runs" / run / "snapshots.h5"
     with open_run(snapshots, _data_of(folder, snapshots)) as replay:
-        problem, facts = replay.problem, replay.attributes
-        if not 0 <= iteration <= replay.end:
-            raise ValueError(f"run {run}: iteration {iteration} lies outside the run, which has 0 to {replay.end}")
+        facts = replay.attributes
+        if not replay.start <= iteration <= replay.end:
+            raise ValueError(
+                f"run {run}: iteration {iteration} lies outside the run, which has {replay.start} to {replay.end}"
+            )
         (state,) = replay.states([iteration])
+        problem = replay.problem.at(state.buffers)
     hessian = HessianSettings.model_validate(facts["hessian"])
     measurement = MeasurementSettings.model_validate(facts["measurement"])
     eigenvalues = eigenvectors = None
@@ -104,6 +107,8 @@ def open_point(run: str, iteration: int, scale: str = "quick", results: str | Pa
     with torch.no_grad():
         for name, parameter in model.module.named_parameters():
             parameter.copy_(model.views(state.theta)[name])
+        for name, buffer in model.module.named_buffers():
+            buffer.copy_(model.buffer_views(state.buffers)[name])
     examples = hessian_examples(problem, iteration, hessian)
     return Point(
         run, iteration, state.theta, model.module, examples.inputs, examples.targets, eigenvalues, eigenvectors,

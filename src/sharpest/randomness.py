@@ -17,6 +17,10 @@ def generator(seed: int, purpose: str, counter: int = 0) -> torch.Generator:
         purpose: What is drawn, e.g. ``order`` or ``hessian``; different purposes are independent.
         counter: Which draw of that purpose (an epoch, an iteration, a number of a gradient).
     """
+    return torch.Generator().manual_seed(derived_seed(seed, purpose, counter))
+
+
+def derived_seed(seed: int, purpose: str, counter: int) -> int:
+    """The seed of such a generator, a signed 64-bit number, for layers that draw from torch's own."""
     digest = hashlib.blake2b(f"{seed}/{purpose}/{counter}".encode(), digest_size=8).digest()
-    # manual_seed takes a signed 64-bit number
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little", signed=True))
+    return int.from_bytes(digest, "little", signed=True)

@@ -1,6 +1,6 @@
 """The id of a run: what is trained, on which data, how (inventory 4.1).
 
-``<model>-<data>-<opt>-lr<eta>-S<S>[-m<m>][-g<gamma>-K<K>][-l2_<v>][-<rule>]-s<seed>``
+``<model>-<data>-<opt>-lr<eta>-S<S>[-m<m>][-g<gamma>-K<K>][-l2_<v>][-n<subset>][-L<len>][-<rule>]-s<seed>[@e<epoch>/<variant>]``
 """
 
 import re
@@ -14,13 +14,27 @@ _COUNT = r"\d{1,18}"
 _PATTERN = re.compile(
     rf"(?P<model>[A-Za-z0-9]+)-(?P<data>[a-z0-9]+)-(?P<optimizer>sgd|nsgd)-lr(?P<lr>{_NUMBER})-S(?P<batch_size>{_COUNT})"
     rf"(?:-m(?P<momentum>{_NUMBER}))?(?:-g(?P<gamma>{_NUMBER})-K(?P<num_directions>{_COUNT}))?"
-    rf"(?:-l2_(?P<l2>{_NUMBER}))?(?:-(?P<rule>plat))?-s(?P<seed>{_COUNT})"
+    rf"(?:-l2_(?P<l2>{_NUMBER}))?(?:-n(?P<subset>{_COUNT}))?(?:-L(?P<first_stage>{_COUNT}))?"
+    rf"(?:-(?P<rule>plat|fb))?-s(?P<seed>{_COUNT})"
+    rf"(?:@e(?P<branch_epoch>{_COUNT})/(?P<variant>[a-z]+|x{_NUMBER}))?"
+)
+_FLOATS = ("lr", "momentum", "gamma", "l2")
+_COUNTS = ("batch_size", "num_directions", "subset", "first_stage", "branch_epoch", "seed")
+
+GRAMMAR = (
+    "<model>-<data>-<sgd|nsgd>-lr<eta>-S<S>[-m<m>][-g<gamma>-K<K>][-l2_<v>][-n<subset>][-L<epochs>][-plat|-fb]-s<seed>"
+    "[@e<epoch>/<variant>]"
 )
 
 
 @dataclass(frozen=True)
 class RunId:
-    """The parts of a run id. ``gamma`` and ``num_directions`` belong to NSGD and are 1 and 0 for SGD."""
+    """The parts of a run id.
+
+    ``gamma`` and ``num_directions`` belong to NSGD and are 1 and 0 for SGD. ``subset`` is the number of images of a
+    full-batch run (rule ``fb``). A run with ``first_stage`` L or a ``variant`` is a branch: it leaves its parent at the
+    end of that epoch.
+    """
 
     model: str
     data: str
@@ -31,8 +45,12 @@ class RunId:
     gamma: float = 1.0
     num_directions: int = 0
     l2: float = 0.0
+    subset: int = 0
+    first_stage: int = 0
     rule: str = "const"
     seed: int = 777
+    branch_epoch: int = 0
+    variant: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "RunId":
@@ -46,12 +64,11 @@ class RunId:
         match = _PATTERN.fullmatch(text)
         if match is None:
             raise ConfigError(
-                f"run {text!r} is not a run id; write <model>-<data>-<sgd|nsgd>-lr<eta>-S<S>[-m<m>]"
-                "[-g<gamma>-K<K>][-l2_<v>][-plat]-s<seed>, e.g. scnn-c10-sgd-lr0.1-S128-s777"
+                f"run {text!r} is not a run id; write {GRAMMAR}, e.g. scnn-c10-sgd-lr0.1-S128-s777"
             )
         parts: dict[str, Any] = {name: value for name, value in match.groupdict().items() if value is not None}
-        parts |= {name: float(parts[name]) for name in ("lr", "momentum", "gamma", "l2") if name in parts}
-        parts |= {name: int(parts[name]) for name in ("batch_size", "num_directions", "seed") if name in parts}
+        parts |= {name: float(parts[name]) for name in _FLOATS if name in parts}
+        parts |= {name: int(parts[name]) for name in _COUNTS if name in parts}
         run = cls(**parts)
         # within these bounds a number is finite and has one spelling that can be read back
         if not (0 < run.lr < 1e6 and run.batch_size > 0 and run.momentum < 1 and run.gamma < 1e6 and run.l2 < 1e6):
@@ -61,9 +78,20 @@ class RunId:
         if run.optimizer == "nsgd" and run.gamma == 1:
             sgd = str(replace(run, optimizer="sgd", gamma=1.0, num_directions=0))
             raise ConfigError(f"run {text!r}: gamma 1 is SGD and is stored once; write it as {sgd!r}")
+        if (run.rule == "fb") != (run.subset > 0) or (run.subset and run.subset != run.batch_size):
+            raise ConfigError(f"run {text!r}: a full-batch run has the size of its subset as S: -S<n>...-n<n>-fb")
+        if run.variant and run.optimizer == "nsgd":
+            raise ConfigError(f"run {text!r}: variants are branches of SGD runs; name an sgd run before the @")
         if str(run) != text:
             raise ConfigError(f"run {text!r}: write it as {str(run)!r}, so that each run has one id")
         return run
+
+    @property
+    def parent(self) -> str | None:
+        """Id of the run that this one branches off; None where it starts from the initial weights."""
+        if self.variant:
+            return str(replace(self, branch_epoch=0, variant=""))
+        return str(replace(self, first_stage=0)) if self.first_stage else None
 
     def __str__(self) -> str:
         parts = [self.model, self.data, self.optimizer, f"lr{self.lr:g}", f"S{self.batch_size}"]
@@ -74,6 +102,11 @@ class RunId:
         if self.l2:
             mantissa, exponent = f"{self.l2:e}".split("e")
             parts.append(f"l2_{float(mantissa):g}e{int(exponent)}")
+        if self.subset:
+            parts.append(f"n{self.subset}")
+        if self.first_stage:
+            parts.append(f"L{self.first_stage}")
         if self.rule != "const":
             parts.append(self.rule)
-        return "-".join([*parts, f"s{self.seed}"])
+        text = "-".join([*parts, f"s{self.seed}"])
+        return f"{text}@e{self.branch_epoch}/{self.variant}" if self.variant else text

@@ -13,12 +13,14 @@ def _length(name: str) -> str:
 
 
 _EVERY = re.compile(rf"every {_length('step')}(?: for {_length('span')})?")
-_POINTS = re.compile(rf"(?P<count>{_WHOLE}) points(?P<dense>, dense at the start)?")
+_POINTS = re.compile(
+    rf"(?P<count>{_WHOLE}) points(?: from iteration (?P<first>{_WHOLE}))?(?P<dense>, dense at the start)?"
+)
 _AT = re.compile(rf"at iterations? (?P<list>{_WHOLE}(?:, ?{_WHOLE})*)")
 
 GRAMMAR = (
     "'every [N] iterations|epochs [for N iterations|epochs]' (segments joined by ', then '; N may be x/lr), "
-    "'N points', 'N points, dense at the start' or 'at iterations 0, 4, 120'"
+    "'N points [from iteration M][, dense at the start]' or 'at iterations 0, 4, 120'"
 )
 
 
@@ -26,8 +28,8 @@ def measurement_iterations(text: str, num_epochs: int, steps_per_epoch: int, lr:
     """The iterations (completed updates) at which a run is measured.
 
     Args:
-        text: The schedule; the grammar is ``GRAMMAR``. ``N points`` spreads them evenly from the first to the last
-            iteration, ``dense at the start`` with distances that grow linearly. A number ``x/lr`` counts in units of
+        text: The schedule; the grammar is ``GRAMMAR``. ``N points`` spreads them evenly from the first (or from
+            iteration M) to the last iteration, ``dense at the start`` with distances that grow linearly. A number ``x/lr`` counts in units of
             1/lr iterations, the time scale on which curvature grows.
         num_epochs: Length of the run.
         steps_per_epoch: Updates in one epoch.
@@ -61,10 +63,12 @@ def measurement_iterations(text: str, num_epochs: int, steps_per_epoch: int, lr:
             )
 
     if match := _POINTS.fullmatch(text):
-        count, power = int(match["count"]), 2 if match["dense"] else 1
-        if not 2 <= count <= last + 1:
-            raise ConfigError(f"schedule {text!r}: ask for 2 to {last + 1} points, the run has {last} iterations")
-        return sorted({round(last * (i / (count - 1)) ** power) for i in range(count)})
+        count, power, first = int(match["count"]), 2 if match["dense"] else 1, int(match["first"] or 0)
+        if not 2 <= count <= last - first + 1:
+            raise ConfigError(
+                f"schedule {text!r}: ask for 2 to {max(last - first + 1, 0)} points, the run ends at iteration {last}"
+            )
+        return sorted({first + round((last - first) * (i / (count - 1)) ** power) for i in range(count)})
     if match := _AT.fullmatch(text):
         points = sorted({int(part) for part in match["list"].split(",")})
         check_inside(points[-1])

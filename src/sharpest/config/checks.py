@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from sharpest.config.architectures.lstm import LstmSettings
+from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings
 from sharpest.config.measurement import ScheduleSettings
-from sharpest.config.run import DatasetSettings, RunSettings
-from sharpest.config.settings import ProjectSettings, ScaleSettings
-from sharpest.data.sources import SOURCES
+from sharpest.config.run import RunSettings
+from sharpest.config.settings import BY_RUN, ProjectSettings, ScaleSettings
+from sharpest.data.sources import SOURCES, ImageSource, TokenSource
 from sharpest.errors import ConfigError
 from sharpest.run_id import RunId
 
@@ -25,46 +29,102 @@ def check_scale(settings: ProjectSettings, scale: ScaleSettings, runs: Sequence[
             raise ConfigError(f"config: sources.{source} is no data source; known: {', '.join(SOURCES)}")
         if place.folder is not None and not Path(place.folder).expanduser().is_dir():
             raise ConfigError(f"config: sources.{source}.folder {place.folder!r} is no folder; correct the path")
-    for key in ("epochs", "snapshot_every"):
+    for key in BY_RUN:
         for pattern in getattr(scale, key):
             if not any(fnmatchcase(run.run, pattern) for run in runs):
                 raise ConfigError(f"{key}: pattern {pattern!r} fits no run of config/runs.tsv; correct or remove it")
+    by_id = {run.run: run for run in runs}
     for run in runs:
         _check_run(scale, run)
+        if run.branch is not None:
+            _check_branch(run, by_id.get(run.branch.parent))
     for name, schedule in scale.schedules.items():
         _check_schedule(f"schedules.{name}", schedule)
 
 
 def _check_run(scale: ScaleSettings, run: RunSettings) -> None:
-    if run.batch_size > run.dataset.train:
+    model, dataset = scale.models[RunId.parse(run.run).model], run.dataset
+    if model.reads != dataset.kind:
         raise ConfigError(
-            f"run {run.run}: batch size {run.batch_size} exceeds {run.dataset.train} training examples; "
-            "lower batch_factor"
+            f"run {run.run}: a model of kind {model.kind} reads {model.reads}, the data set has {dataset.kind}; "
+            "name another model or data set"
         )
-    model = scale.models[RunId.parse(run.run).model]
-    side = model.image_size or SOURCES[run.dataset.source].shape[1]
-    if side < model.smallest_image:
+    if isinstance(dataset, TokenSettings):
+        if dataset.train // run.batch_size <= dataset.window:
+            raise ConfigError(
+                f"run {run.run}: {dataset.train} words in {run.batch_size} streams leave no window of "
+                f"{dataset.window}; lower batch_factor"
+            )
+    elif not isinstance(model, LstmSettings):
+        side = model.image_size or _image_source(dataset).shape[1]
+        if side < model.smallest_image:
+            raise ConfigError(
+                f"run {run.run}: images of side {side} vanish in the model; set its image_size to at least "
+                f"{model.smallest_image}"
+            )
+    try:
+        hessian, measurement = scale.hessian_of(run.run), scale.measurement_of(run.run)
+    except ValidationError as error:
+        first = error.errors()[0]
         raise ConfigError(
-            f"run {run.run}: images of side {side} vanish in the model; set its image_size to at least "
-            f"{model.smallest_image}"
-        )
+            f"overrides, run {run.run}: {first['loc'][-1]}: {first['msg']}; correct the key or value"
+        ) from None
     for key, examples in (
-        ("hessian.examples", scale.hessian.examples),
-        ("measurement.loss_examples", scale.measurement.loss_examples),
-        ("measurement.accuracy_examples", scale.measurement.accuracy_examples),
+        ("hessian.examples", hessian.examples),
+        ("measurement.loss_examples", measurement.loss_examples),
+        ("measurement.accuracy_examples", measurement.accuracy_examples),
         ("evaluation.examples", scale.evaluation.examples),
         ("evaluation.loss_examples", scale.evaluation.loss_examples),
     ):
-        if examples > run.dataset.train:
+        if examples > dataset.num_train:
             raise ConfigError(
-                f"run {run.run}: {key} {examples} exceeds {run.dataset.train} training examples; lower {key}"
+                f"run {run.run}: {key} {examples} exceeds {dataset.num_train} training examples; lower {key}"
             )
+    if run.full_batch and not run.batch_size <= min(hessian.examples, dataset.num_train):
+        raise ConfigError(
+            f"run {run.run}: full_batch_examples {run.batch_size} exceeds hessian.examples {hessian.examples} or the "
+            f"{dataset.num_train} training examples; its Hessian is that of the whole batch: lower full_batch_examples"
+        )
+
+
+def _check_branch(run: RunSettings, parent: RunSettings | None) -> None:
+    assert run.branch is not None  # the caller's duty
+    if parent is None:
+        raise ConfigError(f"run {run.run}: its parent {run.branch.parent!r} is no row of config/runs.tsv; add the row")
+    epoch = run.branch.epoch
+    if epoch > parent.epochs:
+        raise ConfigError(
+            f"run {run.run}: branches off at epoch {epoch}, and its parent ends at {parent.epochs}; lengthen the "
+            "parent or lower branch_epochs"
+        )
+    if epoch % parent.snapshot_every:
+        raise ConfigError(
+            f"run {run.run}: branches off at epoch {epoch}, and its parent keeps a snapshot every "
+            f"{parent.snapshot_every}; lower snapshot_every of the parent"
+        )
+    if epoch >= run.epochs:
+        raise ConfigError(f"run {run.run}: branches off at epoch {epoch} and ends at {run.epochs}; raise its epochs")
+
+
+def _image_source(dataset: ImageSettings) -> ImageSource:
+    source = SOURCES[dataset.source]
+    assert isinstance(source, ImageSource)  # checked with the data sets
+    return source
 
 
 def _check_dataset(key: str, dataset: DatasetSettings) -> None:
     if dataset.source not in SOURCES:
         raise ConfigError(f"{key}.source: {dataset.source!r} is no data source; known: {', '.join(SOURCES)}")
     source = SOURCES[dataset.source]
+    if source.kind != dataset.kind:
+        fitting = ", ".join(name for name, other in SOURCES.items() if other.kind == dataset.kind)
+        raise ConfigError(f"{key}.source: {dataset.source!r} has {source.kind}, not {dataset.kind}; use one of {fitting}")
+    if isinstance(source, TokenSource):
+        counts = {"train": source.num_train, "val": source.num_val, "test": source.num_test}
+        for part, count in counts.items():
+            if (asked := getattr(dataset, part)) > count:
+                raise ConfigError(f"{key}: {part} {asked} exceeds the {count} words of {dataset.source}; lower it")
+        return
     if dataset.train + dataset.val > source.num_train:
         raise ConfigError(
             f"{key}: train {dataset.train} + val {dataset.val} exceed the {source.num_train} examples of "

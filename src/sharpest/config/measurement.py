@@ -64,6 +64,6 @@ class ScheduleSettings(Strict):
     """K, eigenpairs of largest magnitude."""
     accuracy_every: int = Field(default=0, ge=0)
     """Losses and accuracies at every n-th point; 0 = never."""
-    window_epochs: PositiveFloat | None = None
-    """Early window that figures draw apart."""
+    window_epochs: PositiveFloat | dict[str, PositiveFloat] | None = None
+    """Early window that figures draw apart; may differ by run."""
     directions: DirectionSettings | None = None

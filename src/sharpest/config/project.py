@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from sharpest.config.checks import check_scale
-from sharpest.config.measurement import ScheduleSettings
-from sharpest.config.reading import first_match, merge, read_runs, read_scale, read_yaml, validate
+from sharpest.config.measurement import MeasurementSettings, ScheduleSettings
+from sharpest.config.datasets import ImageSettings
+from sharpest.config.patterns import first_match
+from sharpest.config.reading import merge, read_runs, read_scale, read_yaml, validate
 from sharpest.config.reductions import describe_evaluation, describe_measurement, describe_reductions
-from sharpest.config.run import NsgdSettings, RunSettings
+from sharpest.config.run import BranchSettings, HessianSettings, NudgeSettings, RunSettings
 from sharpest.config.settings import ProjectSettings, ScaleSettings
 from sharpest.config.source import SourceSettings
 from sharpest.config.studies import AnyStudy
+from sharpest.config.variants import variant
 from sharpest.errors import ConfigError
 from sharpest.run_id import RunId
 from sharpest.schedule import measurement_iterations
 
 # NSGD keeps this many eigenpairs and nudges the first K in signed order (inventory 1.6)
 MIN_NSGD_EIGENPAIRS = 10
+# the learning rate falls by this factor after the first stage of Fig. 12
+FIRST_STAGE_DROP = 0.1
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,39 @@ class Project:
             "keep_vectors": settings.directions is not None,
         }
 
+    def hessian(self, run: str) -> HessianSettings:
+        """The Hessian that is measured on a run."""
+        return self.scale.hessian_of(run)
+
+    def measurement(self, run: str) -> MeasurementSettings:
+        """The losses and accuracies that are measured on a run."""
+        return self.scale.measurement_of(run)
+
+    def window(self, run: str, schedule: str) -> float | None:
+        """The early window of a measured run in epochs; None where the schedule has none."""
+        window = self.schedule(schedule).window_epochs
+        return first_match(window, run) if isinstance(window, dict) else window
+
+    def warnings(self) -> list[str]:
+        """What is allowed but seldom meant."""
+        runs = [self.run(run) for run in self.run_ids]
+        return [
+            f"run {run.run}: batch size {run.batch_size} exceeds {run.dataset.num_train} training examples; each of "
+            "its updates sees all of them"
+            for run in runs
+            if isinstance(run.dataset, ImageSettings) and run.batch_size > run.dataset.num_train
+        ]
+
     def place(self, source: str) -> dict[str, Any]:
         """Where the files of a data source are."""
         return self.settings.sources.get(source, SourceSettings()).model_dump(mode="json")
 
     def points(self, run: str, schedule: str) -> list[int]:
         """The iterations at which a run is measured."""
-        return _points(self.run(run), schedule, self.schedule(schedule))
+        settings = self.run(run)
+        self.schedule(schedule)
+        # a branch counts from its branch point
+        return [settings.start + point for point in _relative_points(settings, self.scale, schedule)]
 
     def study(self, name: str) -> Any:
         """A study by the name of its figure or table.
@@ -108,27 +139,29 @@ class Project:
         """What was replaced or reduced behind a figure or table: its runs, and how they are measured."""
         study = self.study(name)
         curves = [(curve.run, curve.schedule) for curve in study.curves()]
-        counts = [
-            (len(self.points(run, schedule)), len(_points(paper_run, schedule, self.paper.schedules[schedule])))
-            for run, schedule in curves
+        points = [
+            (_relative_points(self.run(run), self.scale, name), _relative_points(paper_run, self.paper, name))
+            for run, name in curves
             for paper_run in [run_settings(run, self.epochs, self.paper)]
         ]
         schedules = [(self.scale.schedules[s], self.paper.schedules[s]) for s in dict.fromkeys(s for _, s in curves)]
-        notes = self.reductions(study.runs()) + describe_measurement(counts, schedules, self.scale, self.paper)
-        if not curves:
+        notes = self.reductions(study.runs()) + describe_measurement(points, schedules, self.scale, self.paper)
+        if study.wants_evaluations():
             notes += describe_evaluation(self.scale.evaluation, self.paper.evaluation)
         return notes
 
 
-def _points(run: RunSettings, name: str, schedule: ScheduleSettings) -> list[int]:
-    text = schedule.points
+def _relative_points(run: RunSettings, scale: ScaleSettings, name: str) -> list[int]:
+    """The points of a schedule on a run, counted from its start."""
+    text = scale.schedules[name].points
     if isinstance(text, dict):
         found = first_match(text, run.run)
         if found is None:
             raise ConfigError(f"schedules.{name}.points: no pattern fits run {run.run!r}; add one")
         text = found
+    length = run.epochs - (run.branch.epoch if run.branch else 0)
     try:
-        return measurement_iterations(text, run.epochs, run.steps_per_epoch, run.lr)
+        return measurement_iterations(text, length, run.steps_per_epoch, run.lr)
     except ConfigError as error:
         raise ConfigError(f"schedules.{name}.points, run {run.run}: {error}") from None
 
@@ -152,26 +185,25 @@ def run_settings(run: str, epochs: Mapping[str, int], scale: ScaleSettings) -> R
     for kind, name, known in (("dataset", run_id.data, scale.datasets), ("model", run_id.model, scale.models)):
         if name not in known:
             raise ConfigError(f"run {run!r}: {kind} {name!r} is not in the scale's {kind}s: {', '.join(known)}")
+    dataset, batch_size = scale.datasets[run_id.data], round(run_id.batch_size * _factor(scale.batch_factor, run))
+    if run_id.rule == "fb":
+        # the batch would not be the full one, were its images changed
+        dataset = dataset.model_copy(update={"flip": False, "shift": 0.0})
+        batch_size = scale.full_batch_examples
     plateau = run_id.rule == "plat"
-    nsgd = None
-    if run_id.optimizer == "nsgd":
-        nsgd = NsgdSettings(
-            gamma=run_id.gamma,
-            num_directions=run_id.num_directions,
-            num_eigenpairs=max(MIN_NSGD_EIGENPAIRS, run_id.num_directions),
-            hessian=scale.hessian,
-        )
     return RunSettings(
         run=run,
         dataset_name=run_id.data,
-        dataset=scale.datasets[run_id.data],
+        dataset=dataset,
         model=scale.models[run_id.model].model_dump(mode="json"),
-        # twelve digits keep 0.1 * 3 from becoming 0.30000000000000004
-        lr=float(f"{run_id.lr * scale.lr_factor:.12g}"),
-        batch_size=max(1, round(run_id.batch_size * scale.batch_factor)),
+        lr=_round(run_id.lr * _factor(scale.lr_factor, run)),
+        batch_size=max(1, batch_size),
+        full_batch=run_id.rule == "fb",
         momentum=run_id.momentum,
         l2=run_id.l2,
-        nsgd=nsgd,
+        clip_norm=first_match(scale.clip_norm, run),
+        nudge=_nudge(run, run_id, scale),
+        branch=_branch(run, run_id, scale),
         rule="plat" if plateau else "const",
         patience=scale.patience if plateau else None,
         stop_patience=scale.stop_patience if plateau else None,
@@ -179,6 +211,54 @@ def run_settings(run: str, epochs: Mapping[str, int], scale: ScaleSettings) -> R
         epochs=first_match(scale.epochs, run) or epochs[run],
         snapshot_every=first_match(scale.snapshot_every, run) or 1,
         torch_threads=scale.torch_threads,
+    )
+
+
+def _factor(patterns: Mapping[str, float], run: str) -> float:
+    return first_match(patterns, run) or 1.0
+
+
+def _round(lr: float) -> float:
+    """Twelve digits, which keep 0.1 * 3 from becoming 0.30000000000000004."""
+    return float(f"{lr:.12g}")
+
+
+def _nudge(run: str, run_id: RunId, scale: ScaleSettings) -> NudgeSettings | None:
+    """The scaled step of NSGD and of the variants of Fig. 7."""
+    if run_id.variant:
+        return NudgeSettings(
+            **variant(run_id.variant),
+            num_directions=1,
+            num_eigenpairs=scale.variants.num_eigenpairs,
+            refresh_every=scale.variants.refresh_every,
+            keep_vectors=False,
+            loss_examples=scale.variants.loss_examples,
+            hessian=scale.hessian_of(run),
+        )
+    if run_id.optimizer == "sgd":
+        return None
+    refresh_every = first_match(scale.refresh_every, run)
+    return NudgeSettings(
+        gamma=run_id.gamma,
+        num_directions=run_id.num_directions,
+        num_eigenpairs=max(MIN_NSGD_EIGENPAIRS, run_id.num_directions),
+        refresh_every=refresh_every,
+        # what is refreshed that often is short, and measured at each refresh
+        keep_vectors=refresh_every is not None,
+        loss_examples=None,
+        hessian=scale.hessian_of(run),
+    )
+
+
+def _branch(run: str, run_id: RunId, scale: ScaleSettings) -> BranchSettings | None:
+    """Where a branch leaves its parent: after the first stage of Fig. 12, or where a variant of Fig. 7 begins."""
+    if run_id.parent is None:
+        return None
+    epoch = first_match(scale.branch_epochs, run)
+    return BranchSettings(
+        parent=run_id.parent,
+        epoch=(run_id.branch_epoch if run_id.variant else run_id.first_stage) if epoch is None else epoch,
+        lr_factor=1.0 if run_id.variant else FIRST_STAGE_DROP,
     )
 
 

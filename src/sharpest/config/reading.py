@@ -3,14 +3,13 @@
 import csv
 import difflib
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from sharpest.config.settings import models_in
+from sharpest.config.settings import BY_RUN, models_in
 from sharpest.errors import ConfigError
 from sharpest.run_id import RunId
 
@@ -96,11 +95,6 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def first_match(patterns: Mapping[str, _T], run: str) -> _T | None:
-    """The value of the first pattern that fits a run id."""
-    return next((value for pattern, value in patterns.items() if fnmatchcase(run, pattern)), None)
-
-
 def read_scale(folder: Path, name: str, children: tuple[str, ...] = ()) -> dict[str, Any]:
     """A scale file over the scale that it extends; ``children`` are the scales that extend this one."""
     path = folder / f"{name}.yaml"
@@ -118,7 +112,7 @@ def read_scale(folder: Path, name: str, children: tuple[str, ...] = ()) -> dict[
         return values
     merged = merge(read_scale(folder, str(parent), (*children, name)), values)
     # patterns are tried in order, so a scale's own come before the ones it inherits
-    for key in ("epochs", "snapshot_every"):
+    for key in BY_RUN:
         if isinstance(own := values.get(key), Mapping):
             merged[key] = {**own, **{pattern: value for pattern, value in merged[key].items() if pattern not in own}}
     # points are one text or patterns of texts, never a mixture of two scales

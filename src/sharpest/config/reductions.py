@@ -3,14 +3,23 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings
 from sharpest.config.measurement import EvaluationSettings, ScheduleSettings
-from sharpest.config.run import DatasetSettings, RunSettings
+from sharpest.config.run import RunSettings
 from sharpest.config.settings import ScaleSettings
 from sharpest.data.sources import SOURCES
 from sharpest.run_id import RunId
 
 # names of models in run ids, as a reader knows them
-_MODEL_TITLES = {"scnn": "SimpleCNN", "scnnM": "SimpleCNN medium", "r32": "ResNet"}
+_MODEL_TITLES = {
+    "scnn": "SimpleCNN",
+    "scnnM": "SimpleCNN medium",
+    "r32": "ResNet",
+    "r32bn": "ResNet with BN",
+    "vgg": "VGG",
+    "vggp": "plain VGG",
+    "lstm": "LSTM",
+}
 
 
 def describe_reductions(
@@ -24,6 +33,13 @@ def describe_reductions(
         published: The scale of the paper.
     """
     notes = dict.fromkeys(note for ours, paper in pairs for note in _run_reductions(ours, paper, scale, published))
+    notes |= dict.fromkeys(_factor_notes("learning rates", [(ours.run, ours.lr / paper.lr) for ours, paper in pairs]))
+    batches = [(ours.run, ours.batch_size / paper.batch_size) for ours, paper in pairs if not ours.full_batch]
+    notes |= dict.fromkeys(_factor_notes("batch sizes", batches))
+    branches = [(ours.branch, paper.branch) for ours, paper in pairs if ours.branch and paper.branch]
+    if any(ours.epoch != paper.epoch for ours, paper in branches):
+        ends = ("/".join(dict.fromkeys(str(end.epoch) for end in branch)) for branch in zip(*branches, strict=True))
+        notes["branches after epoch {} ({})".format(*ends)] = None
     lengths = [(ours.epochs, paper.epochs) for ours, paper in pairs if ours.epochs != paper.epochs]
     if lengths:
         shortened, as_published = zip(*lengths, strict=True)
@@ -32,7 +48,7 @@ def describe_reductions(
 
 
 def describe_measurement(
-    counts: Sequence[tuple[int, int]],
+    points: Sequence[tuple[Sequence[int], Sequence[int]]],
     schedules: Sequence[tuple[ScheduleSettings, ScheduleSettings]],
     scale: ScaleSettings,
     published: ScaleSettings,
@@ -40,13 +56,18 @@ def describe_measurement(
     """How a figure's runs are measured less than in the paper.
 
     Args:
-        counts: Measured points of each run, at the scale and as published.
+        points: Measured iterations of each run since its start, at the scale and as published.
         schedules: The schedules behind it, at the scale and as published.
         scale, published: The scales.
     """
     notes = []
+    counts = [(len(ours), len(paper)) for ours, paper in points]
     if any(ours != paper for ours, paper in counts):
         notes.append(f"{_range([c for c, _ in counts])} measured points a run ({_range([c for _, c in counts])})")
+    late = [ours[0] for ours, paper in points if ours[0] != paper[0]]
+    if late:
+        runs = "" if len(late) == len(points) else f" in {len(late)} of {len(points)} runs"
+        notes.append(f"measured from iteration {_range(late)} on{runs}")
     for ours, paper in schedules:
         if ours.num_eigenpairs != paper.num_eigenpairs:
             notes.append(f"{ours.num_eigenpairs} eigenpairs ({paper.num_eigenpairs})")
@@ -81,21 +102,24 @@ def _run_reductions(
     if ours.dataset.source != paper.dataset.source:
         yield f"{SOURCES[ours.dataset.source].title} in place of {SOURCES[paper.dataset.source].title}"
     if (counts := _counts(ours.dataset)) != (published_counts := _counts(paper.dataset)):
-        yield f"{counts} training/validation/test examples ({published_counts})"
-    if (ours.dataset.flip, ours.dataset.shift) != (paper.dataset.flip, paper.dataset.shift):
-        yield "other augmentation" if ours.dataset.flip or ours.dataset.shift else "no augmentation"
-    name = RunId.parse(ours.run).model
-    title = _MODEL_TITLES.get(name, name)
+        yield f"{counts} training/validation/test {ours.dataset.unit} ({published_counts})"
+    for note in _data_reductions(ours.dataset, paper.dataset):
+        yield note
+    title = _title(ours.run)
     for key, value in ours.model.items():
         if value != (was := paper.model.get(key)):
             yield f"{title} {key.replace('_', ' ')} {_words(value)} ({_words(was)})"
-    if scale.lr_factor != 1:
-        yield f"learning rates times {scale.lr_factor:g}"
-    if scale.batch_factor != 1:
-        yield f"batch sizes times {scale.batch_factor:g}"
-    hessian, published = scale.hessian, published_scale.hessian
+    if ours.full_batch and ours.batch_size != paper.batch_size:
+        yield f"full batch of {ours.batch_size:,} images ({paper.batch_size:,})"
+    if ours.nudge and paper.nudge:
+        if ours.nudge.refresh_every != paper.nudge.refresh_every:
+            yield f"directions computed every {ours.nudge.refresh_every} iterations ({paper.nudge.refresh_every})"
+        if ours.nudge.loss_examples != paper.nudge.loss_examples:
+            yield f"loss on {ours.nudge.loss_examples} examples ({paper.nudge.loss_examples:,})"
+    hessian, published = scale.hessian_of(ours.run), published_scale.hessian_of(ours.run)
     if hessian.examples != published.examples:
-        yield f"N {hessian.examples:,} ({published.examples:,})"
+        windows = " windows" if isinstance(ours.dataset, TokenSettings) else ""
+        yield f"N {hessian.examples:,}{windows} ({published.examples:,})"
     if hessian.resample != published.resample:
         yield "new Hessian examples at each point" if hessian.resample else "the same Hessian examples throughout"
     if hessian.tolerance != published.tolerance:
@@ -105,6 +129,31 @@ def _run_reductions(
     patience, published_patience = (f"{run.patience} and {run.stop_patience}" for run in (ours, paper))
     if patience != published_patience:
         yield f"plateau patience {patience} ({published_patience})"
+
+
+def _data_reductions(ours: DatasetSettings, paper: DatasetSettings) -> Iterable[str]:
+    if isinstance(ours, ImageSettings) and isinstance(paper, ImageSettings):
+        if (ours.flip, ours.shift) != (paper.flip, paper.shift):
+            yield "other augmentation" if ours.flip or ours.shift else "no augmentation"
+    if isinstance(ours, TokenSettings) and isinstance(paper, TokenSettings):
+        for key in ("window", "vocabulary"):
+            if (value := getattr(ours, key)) != (was := getattr(paper, key)):
+                yield f"{key} {value:,} ({was:,})"
+
+
+def _factor_notes(what: str, factors: Sequence[tuple[str, float]]) -> Iterable[str]:
+    """One note where all runs share a factor, else one for each model."""
+    by_title = {(_title(run), f"{factor:.3g}") for run, factor in factors}
+    if len({factor for _, factor in by_title}) == 1:
+        by_title = {("", factor) for _, factor in by_title}
+    for title, factor in sorted(by_title):
+        if factor != "1":
+            yield f"{title} {what} times {factor}".strip()
+
+
+def _title(run: str) -> str:
+    name = RunId.parse(run).model
+    return _MODEL_TITLES.get(name, name)
 
 
 def _counts(dataset: DatasetSettings) -> str:

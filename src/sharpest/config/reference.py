@@ -11,6 +11,7 @@ from typing import Any, get_args
 from sharpest.config.settings import ProjectSettings, ScaleSettings, models_in
 from sharpest.config.strict import Strict
 from sharpest.config.studies import AnyStudy
+from sharpest.run_id import GRAMMAR as RUN_ID_GRAMMAR
 from sharpest.schedule import GRAMMAR
 from sharpest.store import layout as layouts
 from sharpest.store.data import DATA
@@ -19,6 +20,7 @@ from sharpest.store.evaluation import EVALUATION
 from sharpest.store.layout import Layout
 from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.store.spectrum import SPECTRUM
+from sharpest.store.tokens import TOKENS
 
 COMMAND = "python -m sharpest.config.reference"
 
@@ -61,13 +63,20 @@ A number `x/lr` counts in units of one over the learning rate at the start.
 | `every 4 iterations for 2 epochs, then every epoch` | 0, 4, 8, 12, 16, 20, 30, 40 |
 | `every 0.2/lr iterations for 1/lr iterations, then every 1/lr iterations` | 0, 2, 4, 6, 8, 10, 20, 30, 40 |
 | `6 points, dense at the start` | 0, 2, 6, 14, 26, 40 |
+| `4 points from iteration 10` | 10, 20, 30, 40 |
 
 Points are multiples of the step, so `then every epoch` falls on the starts of epochs. Points outside the run are
 refused.
 
-**Run ids.** `<model>-<data>-<sgd|nsgd>-lr<eta>-S<S>[-m<m>][-g<gamma>-K<K>][-l2_<v>][-plat]-s<seed>`: learning rate,
-batch size, momentum, scale and number of the nudged directions (NSGD), L2, plateau rule, seed. An id says which run of
-the paper is meant, at every scale.
+**Run ids.** `{RUN_ID_GRAMMAR}`:
+learning rate, batch size, momentum, scale and number of the nudged directions (NSGD), L2, images of a full-batch run,
+length of a first stage, plateau rule or full batch, seed. An id says which run of the paper is meant, at every scale.
+
+A run with `-L<epochs>` or `@e<epoch>/<variant>` is a branch: it starts from its parent's snapshot at the end of that
+epoch, and no epoch of the parent is trained twice. The parent's id is the branch's without that part, and needs a row
+of its own. After a first stage the learning rate falls to a tenth. Variants change the step along the sharpest
+direction: `top` follows nothing else, `ctop` the direction of the branch point, `notop` all but the direction,
+`x<number>` scales the step along it, and `sgd` is SGD. Measurement points of a branch count from its branch point.
 """
 
 _FILES = f"""{_HEAD}
@@ -81,6 +90,7 @@ version. The root attributes `layout` and `version` are in every file; attribute
 # where each kind of file is
 _PLACES: tuple[tuple[Layout, str], ...] = (
     (DATA, "results/<scale>/data/<dataset>.h5"),
+    (TOKENS, "results/<scale>/data/<dataset>.h5"),
     (SNAPSHOTS, "results/<scale>/runs/<run>/snapshots.h5"),
     (SPECTRUM, "results/<scale>/spectra/<run>/<schedule>.h5"),
     (DIRECTIONS, "results/<scale>/directions/<run>/<schedule>.h5"),

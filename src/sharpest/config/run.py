@@ -1,34 +1,18 @@
-"""What the training of one run depends on."""
+"""All that the training of one run depends on."""
 
 from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from sharpest.config.datasets import DatasetSettings, ImageSettings
 from sharpest.config.strict import Strict
-
-
-class DatasetSettings(Strict):
-    """Which data stands for one data set of the paper, and how much of it (inventory 1.1)."""
-
-    source: str
-    """Name of the data that is really read, see sharpest.data.sources."""
-    train: PositiveInt
-    """Training examples, the first of the seed's permutation."""
-    val: PositiveInt
-    """Validation examples, the last of the permutation."""
-    test: PositiveInt
-    """Test examples, the first of the test set."""
-    flip: bool
-    """Horizontal flips with probability 1/2."""
-    shift: float = Field(ge=0, le=0.5)
-    """Largest shift, as a fraction of the side; 0 = none."""
 
 
 class HessianSettings(Strict):
     """The Hessian that is measured (inventory 1.4)."""
 
     examples: PositiveInt
-    """N, training examples behind each Hessian."""
+    """N, training examples (windows of a text) behind each Hessian."""
     resample: bool
     """New augmented examples at each measurement; false = the first N, clean."""
     chunk_size: PositiveInt
@@ -39,16 +23,37 @@ class HessianSettings(Strict):
     """Hessian-vector products after which a measurement is given up."""
 
 
-class NsgdSettings(Strict):
-    """Nudged SGD (inventory 1.6)."""
+class NudgeSettings(Strict):
+    """A step that is scaled along the top K directions: Nudged SGD (inventory 1.6), and the variants of Fig. 7."""
 
     gamma: float = Field(ge=0)
     """Scale of the step along the top directions."""
+    rest: float = Field(default=1, ge=0)
+    """Scale of the rest of the step; 0 = only the top directions are followed."""
+    fixed: bool = False
+    """The directions of the start are used throughout."""
     num_directions: PositiveInt
     """K, directions that are scaled."""
     num_eigenpairs: PositiveInt
     """Eigenpairs computed; the first K in signed order are used."""
+    refresh_every: PositiveInt | None
+    """Iterations between computations of the directions; none = at the start of each epoch."""
+    keep_vectors: bool
+    """Whether all eigenvectors are kept with the run, so that measuring it computes none anew."""
+    loss_examples: PositiveInt | None
+    """Clean training examples of the loss taken with the directions; none = no loss."""
     hessian: HessianSettings
+
+
+class BranchSettings(Strict):
+    """Where a branch leaves its parent."""
+
+    parent: str
+    """Id of the run whose snapshot it starts from."""
+    epoch: int = Field(ge=0)
+    """End of that epoch of the parent."""
+    lr_factor: PositiveFloat
+    """Multiplies the learning rate there."""
 
 
 class RunSettings(Strict):
@@ -61,24 +66,42 @@ class RunSettings(Strict):
     """Settings of one architecture, checked by the class of its ``kind``."""
     lr: PositiveFloat
     batch_size: PositiveInt
+    full_batch: bool
+    """Every update sees the first ``batch_size`` training examples, all of them and as they are."""
     momentum: float = Field(ge=0, lt=1)
     l2: float = Field(ge=0)
     """Adds l2 * sum(w^2) over kernels, without a factor 1/2 (inventory 1.2)."""
-    nsgd: NsgdSettings | None
+    clip_norm: PositiveFloat | None
+    """Longest gradient; longer ones are scaled down to it."""
+    nudge: NudgeSettings | None
+    branch: BranchSettings | None
     rule: Literal["const", "plat"]
     patience: PositiveInt | None
     stop_patience: PositiveInt | None
     seed: int
     epochs: PositiveInt
+    """End of the run; of a branch, the epochs of its parent included."""
     snapshot_every: PositiveInt
     torch_threads: PositiveInt
 
+    @model_validator(mode="after")
+    def _check_full_batch(self) -> "RunSettings":
+        augmented = not isinstance(self.dataset, ImageSettings) or self.dataset.flip or self.dataset.shift > 0
+        if self.full_batch and augmented:
+            raise ValueError(f"{self.run}: a full batch is the same at every update; use images without augmentation")
+        return self
+
     @property
     def steps_per_epoch(self) -> int:
-        """Updates in one epoch (inventory 1.3)."""
-        return max(1, self.dataset.train // self.batch_size)
+        """Updates in one epoch; a full-batch run counts epochs of the whole training set too (inventory, Fig. 3)."""
+        return self.dataset.steps_per_epoch(self.batch_size)
+
+    @property
+    def start(self) -> int:
+        """Updates made before the run: those of the trunk, for a branch."""
+        return self.branch.epoch * self.steps_per_epoch if self.branch else 0
 
     @property
     def num_iterations(self) -> int:
-        """Updates in the planned run."""
+        """Updates at the planned end of the run."""
         return self.epochs * self.steps_per_epoch

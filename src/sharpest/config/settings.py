@@ -6,17 +6,24 @@ patterns (``scnn-*``) gives each run the value of the first pattern that matches
 
 from typing import Annotated, Any, get_args
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from sharpest.config.architectures.lstm import LstmSettings
 from sharpest.config.architectures.resnet import ResNetSettings
 from sharpest.config.architectures.simple_cnn import SimpleCnnSettings
+from sharpest.config.architectures.vgg import VggSettings
+from sharpest.config.datasets import DatasetSettings
 from sharpest.config.measurement import EvaluationSettings, MeasurementSettings, ScheduleSettings
-from sharpest.config.run import DatasetSettings, HessianSettings
+from sharpest.config.patterns import first_match
+from sharpest.config.run import HessianSettings
 from sharpest.config.source import SourceSettings
 from sharpest.config.strict import Strict
 
-ByRun = dict[str, Annotated[int, Field(ge=1)]]
-ModelSettings = Annotated[SimpleCnnSettings | ResNetSettings, Field(discriminator="kind")]
+ModelSettings = Annotated[
+    SimpleCnnSettings | ResNetSettings | VggSettings | LstmSettings, Field(discriminator="kind")
+]
+BY_RUN = ("lr_factor", "batch_factor", "epochs", "branch_epochs", "snapshot_every", "refresh_every", "clip_norm", "overrides")
+"""Keys of a scale whose values are mappings from patterns of run ids."""
 
 
 def models_in(annotation: Any) -> list[type[Strict]]:
@@ -24,6 +31,26 @@ def models_in(annotation: Any) -> list[type[Strict]]:
     if isinstance(annotation, type) and issubclass(annotation, Strict):
         return [annotation]
     return [model for argument in get_args(annotation) for model in models_in(argument)]
+
+
+class VariantSettings(Strict):
+    """How the branches of Fig. 7 are followed."""
+
+    num_eigenpairs: PositiveInt
+    """Eigenpairs computed and recorded; the step is scaled along the first."""
+    refresh_every: PositiveInt
+    """Iterations between computations."""
+    loss_examples: PositiveInt
+    """Clean training examples of the loss recorded with them."""
+
+
+class Overrides(Strict):
+    """What is measured differently for some runs; keys as in the scale."""
+
+    hessian: dict[str, Any] = Field(default={})
+    """Keys of the scale's hessian."""
+    measurement: dict[str, Any] = Field(default={})
+    """Keys of the scale's measurement."""
 
 
 class ScaleSettings(Strict):
@@ -35,14 +62,23 @@ class ScaleSettings(Strict):
     """Data set of the paper -> what stands for it."""
     models: dict[str, ModelSettings]
     """Model name in run ids -> architecture."""
-    lr_factor: PositiveFloat
-    """Multiplies every learning rate of the paper."""
-    batch_factor: PositiveFloat
-    """Multiplies every batch size of the paper."""
-    epochs: ByRun
-    """Length of runs, by pattern; elsewhere the length in runs.tsv."""
-    snapshot_every: ByRun
-    """Epochs between snapshots, by pattern."""
+    lr_factor: dict[str, PositiveFloat]
+    """Multiplies the paper's learning rates, by pattern; elsewhere 1."""
+    batch_factor: dict[str, PositiveFloat]
+    """Multiplies the paper's batch sizes, by pattern; elsewhere 1."""
+    full_batch_examples: PositiveInt
+    """Training images of the full-batch runs."""
+    epochs: dict[str, PositiveInt]
+    """End of runs, by pattern; elsewhere that in runs.tsv."""
+    branch_epochs: dict[str, NonNegativeInt]
+    """Epoch at which branches leave their parent, by pattern; elsewhere that of their id."""
+    snapshot_every: dict[str, PositiveInt]
+    """Epochs between snapshots, by pattern; elsewhere 1."""
+    refresh_every: dict[str, PositiveInt]
+    """Iterations between computations of NSGD's directions, by pattern; elsewhere once an epoch."""
+    clip_norm: dict[str, PositiveFloat]
+    """Longest gradient, by pattern; elsewhere any length."""
+    variants: VariantSettings
     patience: PositiveInt
     """Plateau rule: epochs without better validation loss before a cut."""
     stop_patience: PositiveInt
@@ -50,9 +86,21 @@ class ScaleSettings(Strict):
     hessian: HessianSettings
     measurement: MeasurementSettings
     evaluation: EvaluationSettings
+    overrides: dict[str, Overrides]
+    """What is measured differently, by pattern."""
     schedules: dict[str, ScheduleSettings]
     torch_threads: PositiveInt
     """Threads of each job; part of a run's identity (bits depend on it)."""
+
+    def hessian_of(self, run: str) -> HessianSettings:
+        """The Hessian that is measured on a run."""
+        changes = first_match(self.overrides, run)
+        return HessianSettings(**{**self.hessian.model_dump(), **(changes.hessian if changes else {})})
+
+    def measurement_of(self, run: str) -> MeasurementSettings:
+        """The losses and accuracies that are measured on a run."""
+        changes = first_match(self.overrides, run)
+        return MeasurementSettings(**{**self.measurement.model_dump(), **(changes.measurement if changes else {})})
 
 
 class ProjectSettings(Strict):

@@ -33,7 +33,7 @@ def gradient_sample(problem: Problem, theta: Tensor, iteration: int, num_gradien
     size = problem.settings.batch_size
     return torch.stack(
         [
-            problem.gradient(theta, problem.stream.sample(f"gradient-{m}", iteration, size))[0]
+            problem.gradient(theta, problem.data.stream.sample(f"gradient-{m}", iteration, size))
             for m in range(num_gradients)
         ]
     )
@@ -85,14 +85,15 @@ def measure_directions(
         "cosine": np.full((t, d), np.nan),
     }
 
-    def loss(theta: Tensor) -> float:
-        with torch.no_grad():
-            return float(clean_loss(problem, theta, measurement.loss_examples, chunk_size))
-
     progress.update(0)
     for row, state in enumerate(replay.states(iterations.tolist())):
-        theta, lr = state.theta, state.lr
-        gradients = gradient_sample(problem, theta, state.iteration, m)
+        here, theta, lr = problem.at(state.buffers), state.theta, state.lr
+
+        def loss(theta: Tensor, here: Problem = here) -> float:
+            with torch.no_grad():
+                return float(clean_loss(here, theta, measurement.loss_examples, chunk_size))
+
+        gradients = gradient_sample(here, theta, state.iteration, m)
         norms = gradients.norm(dim=1).double()
         vectors = torch.from_numpy(spectrum.row("eigenvectors", row)).to(theta)
         units = torch.stack([_unit(problem, index, vectors, gradients, state.iteration) for index in settings.indices])

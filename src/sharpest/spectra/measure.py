@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from sharpest.config.measurement import MeasurementSettings, SpectrumSettings
 from sharpest.config.run import HessianSettings
+from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.training.eigenpairs import solve_eigenpairs
 from sharpest.training.problem import Problem
 from sharpest.training.replay import Replay
@@ -28,8 +31,8 @@ def measure_spectrum(
 ) -> dict[str, NDArray[Any]]:
     """Eigenpairs, and losses and accuracies where the schedule asks for them.
 
-    Each solve starts from the eigenvectors of the previous point. Points after the end of a run that stopped or
-    diverged are left out.
+    Each solve starts from the eigenvectors of the previous point; where training has kept its eigenpairs, these are
+    taken. Points after the end of a run that stopped or diverged are left out.
 
     Args:
         problem: The run.
@@ -55,7 +58,10 @@ def measure_spectrum(
     warm = None
     progress.update(0)
     for state in replay.states(points):
-        pairs = solve_eigenpairs(problem, state.theta, state.iteration, hessian, num_eigenpairs, warm)
+        here = problem.at(state.buffers)
+        pairs = _leading(replay.kept_eigenpairs(state.iteration), num_eigenpairs)
+        if pairs is None:
+            pairs = solve_eigenpairs(here, state.theta, state.iteration, hessian, num_eigenpairs, warm)
         warm = pairs.eigenvectors.sum(dim=0)
         values = (
             state.iteration, pairs.eigenvalues, pairs.residuals, pairs.converged, pairs.num_products, pairs.seconds
@@ -65,7 +71,7 @@ def measure_spectrum(
         taken: tuple[float, ...] = (np.nan,) * 4
         if settings.accuracy_every and (len(rows["iteration"]) - 1) % settings.accuracy_every == 0:
             train = problem.data.train.first(measurement.accuracy_examples)
-            taken = problem.evaluate(state.theta, train) + problem.evaluate(state.theta, problem.data.val)
+            taken = here.evaluate(state.theta, train) + here.evaluate(state.theta, problem.data.val)
         for name, number in zip(losses, taken, strict=True):
             rows[name].append(number)
         if settings.keep_vectors:
@@ -81,3 +87,17 @@ def measure_spectrum(
         "vector_index": np.arange(len(vectors)),
         "eigenvectors": np.array(vectors, dtype="f4").reshape(len(vectors), num_eigenpairs, num_parameters),
     }
+
+
+def _leading(pairs: Eigenpairs | None, num_eigenpairs: int) -> Eigenpairs | None:
+    """The k pairs of largest magnitude among more, largest eigenvalue first; None where there are fewer."""
+    if pairs is None or len(pairs.eigenvalues) < num_eigenpairs:
+        return None
+    wanted = np.sort(np.argsort(-np.abs(pairs.eigenvalues), kind="stable")[:num_eigenpairs])
+    return replace(
+        pairs,
+        eigenvalues=pairs.eigenvalues[wanted],
+        eigenvectors=pairs.eigenvectors[torch.from_numpy(wanted)],
+        residuals=pairs.residuals[wanted],
+        converged=pairs.converged[wanted],
+    )

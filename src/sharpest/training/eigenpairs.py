@@ -17,7 +17,7 @@ from sharpest.training.trainer import DirectionSolver
 def hessian_examples(problem: Problem, iteration: int, settings: HessianSettings) -> Split:
     """The N examples of the Hessian at an iteration: the same for every run of one seed and N (inventory 1.4)."""
     if settings.resample:
-        return problem.stream.sample("hessian", iteration, settings.examples)
+        return problem.data.stream.sample("hessian", iteration, settings.examples)
     return problem.data.train.first(settings.examples)
 
 
@@ -27,7 +27,7 @@ def solve_eigenpairs(
     """Leading eigenpairs at a state of the run.
 
     Args:
-        problem: The run.
+        problem: The run, with the buffers of that state.
         theta: (p,).
         iteration: Decides the Hessian examples and the random part of the start vector.
         settings: The Hessian.
@@ -52,12 +52,12 @@ def solve_eigenpairs(
 
 
 def direction_solver(problem: Problem) -> DirectionSolver | None:
-    """What computes the directions of an NSGD run at the start of each epoch; None for SGD."""
-    nsgd = problem.settings.nsgd
-    if nsgd is None:
+    """What computes the directions along which a run scales its step; None for SGD."""
+    nudged = problem.settings.nudge
+    if nudged is None:
         return None
 
-    def solve(theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
-        return solve_eigenpairs(problem, theta, iteration, nsgd.hessian, nsgd.num_eigenpairs, warm)
+    def solve(here: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
+        return solve_eigenpairs(here, theta, iteration, nudged.hessian, nudged.num_eigenpairs, warm)
 
     return solve

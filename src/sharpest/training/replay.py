@@ -6,18 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sharpest.config.run import RunSettings
+from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.errors import StoreError
 from sharpest.store.file import StoredFile, open_stored
-from sharpest.store.snapshots import SNAPSHOTS
+from sharpest.store.snapshots import SNAPSHOTS, STATE
 from sharpest.training.eigenpairs import direction_solver
 from sharpest.training.problem import Problem, build_problem
 from sharpest.training.state import TrainingState
 from sharpest.training.trainer import EpochLog, advance, end_epoch
-
-_COLUMNS = ("iteration", "theta", "velocity", "solver_start", "lr", "progress")
-
 
 class Replay:
     """Reads states of a finished run, replaying what lies between its snapshots.
@@ -41,10 +40,19 @@ class Replay:
         self.attributes = snapshots.attributes
         self._solver = direction_solver(problem)
         self._file = snapshots
+        kept = snapshots.shape("eigenvectors")[0]
+        self._kept = {int(iteration): row for row, iteration in enumerate(snapshots["refresh_iteration"][:kept])}
+        if self._kept:
+            self._solver = self._look_up
         self._iterations = snapshots["iteration"]
         self._spe = problem.settings.steps_per_epoch
         self.checked = 0
         self.drift = 0.0
+
+    @property
+    def start(self) -> int:
+        """The first iteration that can be opened: that of the branch point, for a branch."""
+        return int(self._iterations[0])
 
     @property
     def end(self) -> int:
@@ -53,13 +61,31 @@ class Replay:
 
     def snapshot(self, row: int) -> TrainingState:
         """The state of a row of the file."""
-        arrays = {name: self._file.row(name, row) for name in _COLUMNS}
+        arrays = {name: self._file.row(name, row) for name in (dataset.name for dataset in STATE)}
         return TrainingState.from_arrays(arrays, self.problem.settings, self.problem.data.train.inputs.device)
 
+    def kept_eigenpairs(self, iteration: int) -> Eigenpairs | None:
+        """The eigenpairs that training computed at an iteration and kept with their vectors; None where it did not."""
+        row = self._kept.get(iteration)
+        if row is None:
+            return None
+        vectors = torch.from_numpy(self._file.row("eigenvectors", row)).to(self.problem.data.train.inputs.device)
+        values = {name: self._file.row(name, row) for name in ("eigenvalues", "residuals", "converged")}
+        num_products, seconds = int(self._file.row("hvps", row)), float(self._file.row("seconds", row))
+        return Eigenpairs(**values, eigenvectors=vectors, num_products=num_products, seconds=seconds)
+
+    def _look_up(self, problem: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
+        """A solver that computes nothing anew."""
+        pairs = self.kept_eigenpairs(iteration)
+        assert pairs is not None  # a run keeps all its vectors or none
+        return pairs
+
     def states(self, iterations: Iterable[int]) -> Iterator[TrainingState]:
-        """The states at increasing iterations; those after the end of the run are left out."""
+        """The states at increasing iterations; those before the start and after the end of the run are left out."""
         state: TrainingState | None = None
         for iteration in iterations:
+            if iteration < self.start:
+                continue
             if iteration > self.end:
                 break
             row = int(np.searchsorted(self._iterations, iteration, side="right")) - 1
@@ -96,6 +122,13 @@ class Replay:
             if state.iteration == boundary and boundary not in self._iterations:
                 state, _ = end_epoch(self.problem, state, log, validate=self.problem.settings.rule == "plat")
         return state
+
+
+    @property
+    def diverged_epoch(self) -> float | None:
+        """Epochs until the loss was no longer finite; None where it stayed so."""
+        iteration = self.attributes["diverged"]
+        return None if iteration < 0 else iteration / self._spe
 
 
 @contextmanager

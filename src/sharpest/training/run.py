@@ -15,9 +15,9 @@ from filelock import FileLock
 from sharpest.config.run import RunSettings
 from sharpest.errors import StoreError
 from sharpest.store.file import open_stored, write_stored, written_whole
-from sharpest.store.snapshots import SNAPSHOTS
+from sharpest.store.snapshots import SNAPSHOTS, STATE
 from sharpest.training.problem import Problem
-from sharpest.training.state import PROGRESS, TrainingState, initial_state
+from sharpest.training.state import PROGRESS, TrainingState, branch_state, initial_state
 from sharpest.training.trainer import DirectionSolver, EpochLog, advance, end_epoch
 from sharpest.training.work import WorkFolder
 
@@ -31,6 +31,7 @@ HISTORY_COLUMNS = ("iteration", "epoch", "lr", "train_loss", "train_accuracy", "
 def train_run(
     problem: Problem,
     solver: DirectionSolver | None,
+    parent: Path | None,
     work_path: Path,
     snapshots_path: Path,
     history_path: Path,
@@ -39,32 +40,53 @@ def train_run(
 ) -> None:
     """Train a run to its end and write ``snapshots.h5`` and ``history.csv``.
 
-    A killed run goes on from its last epoch. A run that diverges ends there, and is a result.
+    A killed run goes on from its last epoch. A run that diverges ends there, and is a result. The files of a branch
+    begin at the branch point.
 
     Args:
         problem: The run.
-        solver: Computes NSGD's directions; None for SGD.
+        solver: Computes the directions along which the step is scaled; None for SGD.
+        parent: Snapshots file of the run that a branch leaves; None for other runs.
         work_path: Folder for the state of unfinished training; deleted at the end.
         snapshots_path, history_path: Outputs, written under a temporary name and renamed.
         attributes: Provenance and further attributes of the snapshots file.
         progress: Told the iterations done.
 
     Raises:
-        StoreError: If a file cannot be written; the state up to then is kept.
+        StoreError: If a file cannot be written, the state up to then is kept; or if the parent has no snapshot at the
+            branch point, e.g. because it diverged before.
     """
     work_path.mkdir(parents=True, exist_ok=True)
     # a second trainer waits here, and then finds the work of the first, or its files
     with FileLock(work_path / "lock"):
-        work = WorkFolder(work_path, _identity(problem, attributes["code"]))
+        start = _start(problem, parent)
+        work = WorkFolder(work_path, _identity(problem, start, attributes["code"]))
         if not _is_written(problem, snapshots_path, history_path, attributes):
-            state = _train(problem, solver, work, progress)
+            state = _train(problem, solver, start, work, progress)
             _write(problem, work, state, snapshots_path, history_path, attributes)
         work.remove()
 
 
-def _identity(problem: Problem, code: str) -> str:
+def _start(problem: Problem, parent: Path | None) -> TrainingState:
+    """The state before the first update."""
+    settings = problem.settings
+    if parent is None:
+        return initial_state(settings, problem.model)
+    with open_stored(parent, SNAPSHOTS) as file:
+        rows = (file["iteration"] == settings.start).nonzero()[0]
+        if not len(rows):
+            raise StoreError(
+                f"{parent}: has no snapshot at iteration {settings.start}, where {settings.run} branches off; it ends "
+                f"at {file['iteration'][-1]}" + ("" if file.attributes["diverged"] < 0 else ", where it diverged")
+            )
+        arrays = {dataset.name: file.row(dataset.name, int(rows[0])) for dataset in STATE}
+    return branch_state(settings, arrays, problem.data.train.inputs.device)
+
+
+def _identity(problem: Problem, start: TrainingState, code: str) -> str:
     """What the bits of a state depend on."""
     facts = {
+        "start": hashlib.sha256(start.theta.cpu().numpy().tobytes()).hexdigest(),
         "settings": problem.settings.model_dump(mode="json"),
         "data": problem.data.sha256,
         "code": code,
@@ -87,7 +109,9 @@ def _is_written(problem: Problem, snapshots_path: Path, history_path: Path, attr
     return all(found[name] == value for name, value in {**wanted, "data_sha256": problem.data.sha256}.items())
 
 
-def _train(problem: Problem, solver: DirectionSolver | None, work: WorkFolder, progress: Progress) -> TrainingState:
+def _train(
+    problem: Problem, solver: DirectionSolver | None, start: TrainingState, work: WorkFolder, progress: Progress
+) -> TrainingState:
     settings = problem.settings
     device = problem.data.train.inputs.device
     saved = work.iterations()
@@ -95,11 +119,13 @@ def _train(problem: Problem, solver: DirectionSolver | None, work: WorkFolder, p
         state = TrainingState.from_arrays(work.load(saved[-1]), settings, device)
         state = _ended(state, work)
     else:
-        state = initial_state(settings, problem.model)
-        work.save(0, state.arrays())
+        state = start
+        work.save(state.iteration, state.arrays())
     _drop_unwanted(work, state, settings)  # what a kill has left
 
-    def record_refresh(iteration: int, pairs: Eigenpairs) -> None:
+    def record_refresh(iteration: int, pairs: Eigenpairs, loss: float) -> None:
+        if settings.nudge and settings.nudge.keep_vectors:
+            work.save_vectors(iteration, pairs.eigenvectors.cpu().numpy())
         work.append(
             "refreshes",
             {
@@ -109,6 +135,7 @@ def _train(problem: Problem, solver: DirectionSolver | None, work: WorkFolder, p
                 "converged": pairs.converged.tolist(),
                 "hvps": pairs.num_products,
                 "seconds": pairs.seconds,
+                "refresh_loss": loss,
             },
         )
 
@@ -129,10 +156,10 @@ def _train(problem: Problem, solver: DirectionSolver | None, work: WorkFolder, p
 
 
 def _drop_unwanted(work: WorkFolder, state: TrainingState, settings: RunSettings) -> None:
-    """Keep the states of the snapshots: every n-th epoch, the best, and the last."""
+    """Keep the states of the snapshots: the start, every n-th epoch, the best, and the last."""
     interval = settings.snapshot_every * settings.steps_per_epoch
     for iteration in work.iterations():
-        if iteration % interval and iteration not in (state.iteration, state.best_iteration):
+        if iteration % interval and iteration not in (settings.start, state.iteration, state.best_iteration):
             work.drop(iteration)
 
 
@@ -155,30 +182,31 @@ def _write(
     settings = problem.settings
     iterations = work.iterations()
     rows = [work.load(iteration) for iteration in iterations]
-    num_pairs = settings.nsgd.num_eigenpairs if settings.nsgd else 0
     refreshes = work.rows("refreshes")
-    buffers = dict(problem.model.module.named_buffers())
+    num_pairs = len(refreshes[0]["eigenvalues"]) if refreshes else 0
+    kept = [work.load_vectors(row["iteration"]) for row in refreshes if settings.nudge and settings.nudge.keep_vectors]
     arrays = {
         **{name: np.stack([row[name] for row in rows]) for name in rows[0]},
         "epoch": np.array(iterations) / settings.steps_per_epoch,
-        "buffers": np.zeros((len(rows), sum(value.numel() for value in buffers.values())), dtype="f4"),
+        "eigenvectors": np.stack(kept) if kept else np.zeros((0, 0, 0)),
         "refresh_iteration": np.array([row["iteration"] for row in refreshes], dtype="i8"),
         **{
             name: np.array([row[name] for row in refreshes]).reshape(len(refreshes), num_pairs)
             for name in ("eigenvalues", "residuals", "converged")
         },
-        **{name: np.array([row[name] for row in refreshes]) for name in ("hvps", "seconds")},
+        **{name: np.array([row[name] for row in refreshes]) for name in ("hvps", "seconds", "refresh_loss")},
     }
     # a run that ended before its first epoch did has its start as best
-    best = iterations.index(max(state.best_iteration, 0))
+    best = iterations.index(max(state.best_iteration, settings.start))
     facts = {
         "run": settings.run,
         "best": best,
         "last": len(iterations) - 1,
         "diverged": state.diverged,
         "stopped": int(state.stopped),
+        "clipped": state.clipped,
         "parameters": problem.model.layout,
-        "buffer_names": list(buffers),
+        "buffer_names": problem.model.buffer_layout,
         "progress": PROGRESS,
         "data_sha256": problem.data.sha256,
     }

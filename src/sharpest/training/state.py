@@ -13,7 +13,7 @@ from sharpest.models.flat import FlatModel
 from sharpest.training.plateau import PlateauRule
 
 # what the attribute ``progress`` of a snapshots file names
-PROGRESS = ("best_loss", "wait", "best_accuracy", "stop_wait", "best_iteration", "diverged")
+PROGRESS = ("best_loss", "wait", "best_accuracy", "stop_wait", "best_iteration", "diverged", "clipped")
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,21 @@ class TrainingState:
     Attributes:
         iteration: Completed updates.
         theta: (p,) parameters.
+        buffers: (b,), what the net carries besides its parameters.
         velocity: (p,), or empty without momentum.
-        solver_start: (p,), sum of NSGD's last eigenvectors, from which its next solve starts; empty for SGD.
-        directions: (K, p), NSGD's directions within an epoch; None at its start, where they are computed.
+        solver_start: (p,), sum of the last eigenvectors, from which the next solve starts; empty where there is none.
+        directions: (K, p), the directions in force; None where there are none, or they are computed anew next.
         lr: Learning rate of the next update.
         rule: Counters of the plateau rule; those of the best accuracy serve every run.
         best_iteration: Where validation accuracy was highest; -1 before the first epoch has ended.
         diverged: The update whose loss was not finite; -1 while there is none.
+        clipped: Updates whose gradient was cut.
         stopped: Whether the plateau rule ended the run.
     """
 
     iteration: int
     theta: Tensor
+    buffers: Tensor
     velocity: Tensor
     solver_start: Tensor
     lr: float
@@ -42,14 +45,18 @@ class TrainingState:
     directions: Tensor | None = None
     best_iteration: int = -1
     diverged: int = -1
+    clipped: int = 0
     stopped: bool = False
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """As one row of a snapshots file."""
-        progress = {**vars(self.rule), "best_iteration": self.best_iteration, "diverged": self.diverged}
+        progress = {**vars(self.rule), **vars(self)}
+        directions = self.theta.new_empty(0, 0) if self.directions is None else self.directions
         return {
             "iteration": np.array(self.iteration),
             "theta": self.theta.cpu().numpy(),
+            "buffers": self.buffers.cpu().numpy(),
+            "directions": directions.cpu().numpy(),
             "velocity": self.velocity.cpu().numpy(),
             "solver_start": self.solver_start.cpu().numpy(),
             "lr": np.array(self.lr),
@@ -72,12 +79,15 @@ class TrainingState:
         return cls(
             iteration=int(arrays["iteration"]),
             theta=tensor("theta"),
+            buffers=tensor("buffers"),
+            directions=tensor("directions") if arrays["directions"].size else None,
             velocity=tensor("velocity"),
             solver_start=tensor("solver_start"),
             lr=float(arrays["lr"]),
             rule=replace(rule, **{**kept, **counters}),
             best_iteration=int(progress["best_iteration"]),
             diverged=int(progress["diverged"]),
+            clipped=int(progress["clipped"]),
         )
 
 
@@ -94,10 +104,38 @@ def initial_state(settings: RunSettings, model: FlatModel) -> TrainingState:
     return TrainingState(
         iteration=0,
         theta=theta,
+        buffers=model.buffers.clone(),
         velocity=torch.zeros_like(theta) if settings.momentum else empty,
-        solver_start=torch.zeros_like(theta) if settings.nsgd else empty,
+        solver_start=torch.zeros_like(theta) if settings.nudge else empty,
+        directions=_no_directions(settings, theta),
         lr=settings.lr,
         rule=new_rule(settings),
+    )
+
+
+def _no_directions(settings: RunSettings, theta: Tensor) -> Tensor | None:
+    """Zeros (K, p) where states carry directions: the first update computes them."""
+    if settings.nudge is None or settings.nudge.refresh_every is None:
+        return None
+    return theta.new_zeros(settings.nudge.num_directions, len(theta))
+
+
+def branch_state(settings: RunSettings, arrays: dict[str, NDArray[Any]], device: torch.device) -> TrainingState:
+    """A branch before its first update.
+
+    Args:
+        settings: The branch.
+        arrays: The row of its parent's snapshots file at the branch point.
+        device: Where the tensors go.
+    """
+    assert settings.branch is not None  # the caller's duty
+    state = TrainingState.from_arrays(arrays, settings, device)
+    return replace(
+        state,
+        solver_start=torch.zeros_like(state.theta) if settings.nudge else state.theta.new_empty(0),
+        directions=_no_directions(settings, state.theta),
+        lr=float(f"{state.lr * settings.branch.lr_factor:.12g}"),
+        rule=new_rule(settings),
         best_iteration=-1,
-        diverged=-1,
+        clipped=0,
     )

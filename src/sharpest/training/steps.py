@@ -18,16 +18,17 @@ def sgd_change(gradient: Tensor, velocity: Tensor | None, lr: float, momentum: f
     return change if velocity is None else change.add_(velocity, alpha=momentum)
 
 
-def nudge(change: Tensor, directions: Tensor, gamma: float) -> Tensor:
-    """The change with its part along the top directions scaled by gamma: d - P P^T d + gamma P P^T d.
+def nudge(change: Tensor, directions: Tensor, gamma: float, rest: float = 1.0) -> Tensor:
+    """The change with its part along the top directions scaled by gamma: rest (d - P P^T d) + gamma P P^T d.
 
-    This is the type ``correct_v``: the velocity keeps d as it was. gamma = 1 leaves d bit for bit.
+    This is the type ``correct_v``: the velocity keeps d as it was. gamma = rest = 1 leaves d bit for bit.
 
     Args:
         change: (p,), d.
         directions: (K, p), orthonormal rows.
         gamma: Scale along them.
+        rest: Scale of what is orthogonal to them; 0 follows the top directions only (Fig. 7).
 
-    Source: Sec. 4; inventory 1.6.
+    Source: Sec. 4, Fig. 7; inventory 1.6.
     """
-    return change + (gamma - 1) * (directions.T @ (directions @ change))
+    return rest * change + (gamma - rest) * (directions.T @ (directions @ change))

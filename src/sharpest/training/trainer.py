@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import Tensor
 
+from sharpest.config.run import RunSettings
 from sharpest.training.plateau import FACTOR
 from sharpest.training.problem import Problem
 from sharpest.training.state import TrainingState
@@ -17,17 +18,17 @@ from sharpest.training.steps import nudge, sgd_change
 if TYPE_CHECKING:  # SGD trains without the eigensolver, and is not stale when that changes
     from sharpest.curvature.lanczos import Eigenpairs
 
-# theta (p,), iteration, sum of the last eigenvectors (p,) -> eigenpairs
-DirectionSolver: TypeAlias = "Callable[[Tensor, int, Tensor], Eigenpairs]"
+# problem bound to the state's buffers, theta (p,), iteration, sum of the last eigenvectors (p,) -> eigenpairs
+DirectionSolver: TypeAlias = "Callable[[Problem, Tensor, int, Tensor], Eigenpairs]"
 
 
 @dataclass
 class EpochLog:
-    """Losses and correct answers of the updates of one epoch, kept on the device until the epoch ends."""
+    """What the updates of one epoch tell, one scalar each, kept on the device until the epoch ends."""
 
     losses: list[Tensor] = field(default_factory=list)
     correct: list[Tensor] = field(default_factory=list)
-    num_examples: int = 0
+    cut: list[Tensor] = field(default_factory=list)
 
 
 def advance(
@@ -36,7 +37,7 @@ def advance(
     iteration: int,
     log: EpochLog,
     solver: DirectionSolver | None,
-    on_refresh: Callable[[int, Eigenpairs], None] | None = None,
+    on_refresh: Callable[[int, Eigenpairs, float], None] | None = None,
 ) -> TrainingState:
     """Train on to an iteration of the same epoch (its end included).
 
@@ -45,40 +46,60 @@ def advance(
         state: Where it stands; not changed.
         iteration: Where to stop.
         log: Receives the loss of each update.
-        solver: Computes NSGD's directions; None for SGD.
-        on_refresh: Told the eigenpairs when NSGD computes its directions, at the start of an epoch.
+        solver: Computes the directions along which the step is scaled; None for SGD.
+        on_refresh: Told the eigenpairs, and the loss where the run takes it, whenever directions are computed.
     """
-    settings = problem.settings
+    settings, nudged = problem.settings, problem.settings.nudge
     theta, directions, solver_start = state.theta.clone(), state.directions, state.solver_start
-    velocity = state.velocity if settings.momentum else None
+    buffers, velocity = state.buffers.clone(), state.velocity if settings.momentum else None
     for step in range(state.iteration, iteration):
-        if settings.nsgd and step % settings.steps_per_epoch == 0:
+        if step % settings.steps_per_epoch == 0:
+            buffers = problem.model.start_epoch(buffers)
+        if nudged and _is_due(step, settings):
             assert solver is not None  # the caller's duty
-            pairs = solver(theta, step, solver_start)
-            directions = pairs.eigenvectors[: settings.nsgd.num_directions]
+            here = problem.at(buffers)
+            pairs = solver(here, theta, step, solver_start)
+            if not nudged.fixed or step == settings.start:
+                directions = pairs.eigenvectors[: nudged.num_directions]
             solver_start = pairs.eigenvectors.sum(dim=0)
             if on_refresh is not None:
-                on_refresh(step, pairs)
-        batch = problem.stream.batch(step)
-        gradient, loss, correct = problem.gradient(theta, batch)
+                on_refresh(step, pairs, _refresh_loss(here, theta))
+        gradient, loss, correct, cut = problem.training_gradient(theta, buffers, step)
         log.losses.append(loss)
         log.correct.append(correct)
-        log.num_examples += len(batch)
+        log.cut.append(cut)
         change = sgd_change(gradient, velocity, state.lr, settings.momentum)
         if velocity is not None:
             velocity = change
-        if settings.nsgd:
-            assert directions is not None  # an epoch begins with a refresh
-            change = nudge(change, directions, settings.nsgd.gamma)
+        if nudged:
+            assert directions is not None  # a run begins with a refresh
+            change = nudge(change, directions, nudged.gamma, nudged.rest)
         theta += change
     return replace(
         state,
         iteration=iteration,
         theta=theta,
+        buffers=buffers,
         velocity=state.velocity if velocity is None else velocity,
-        directions=directions,
+        # a copy: the solver's whole block would be kept alive by a view of it
+        directions=None if directions is None else directions.clone(),
         solver_start=solver_start,
     )
+
+
+def _is_due(step: int, settings: RunSettings) -> bool:
+    """Whether directions are computed before an update."""
+    assert settings.nudge is not None  # the caller's duty
+    if settings.nudge.refresh_every is None:
+        return step % settings.steps_per_epoch == 0
+    return (step - settings.start) % settings.nudge.refresh_every == 0
+
+
+def _refresh_loss(problem: Problem, theta: Tensor) -> float:
+    """Cross-entropy on the first clean training examples, where the run takes it with its directions."""
+    assert problem.settings.nudge is not None  # the caller's duty
+    count = problem.settings.nudge.loss_examples
+    return float("nan") if count is None else problem.evaluate(theta, problem.data.train.first(count))[0]
 
 
 def end_epoch(
@@ -96,22 +117,28 @@ def end_epoch(
         The state at the start of the next epoch, and the row of ``history.csv``.
     """
     losses = torch.stack(log.losses)
+    nudged = problem.settings.nudge
+    kept = nudged is not None and nudged.refresh_every is not None
+    state = replace(
+        state,
+        directions=state.directions if kept else None,
+        clipped=state.clipped + int(torch.stack(log.cut).sum()),
+    )
     row = {
         "iteration": state.iteration,
         "epoch": state.iteration / problem.settings.steps_per_epoch,
         "lr": state.lr,
         "train_loss": float(losses.mean()),
-        "train_accuracy": float(torch.stack(log.correct).sum()) / log.num_examples,
+        "train_accuracy": float(torch.stack(log.correct).mean()),
         "val_loss": float("nan"),
         "val_accuracy": float("nan"),
     }
-    state = replace(state, directions=None)
     bad = (~torch.isfinite(losses)).nonzero()
     if len(bad):
         return replace(state, diverged=state.iteration - len(losses) + int(bad[0])), row
     if not validate:
         return state, row
-    row["val_loss"], row["val_accuracy"] = problem.evaluate(state.theta, problem.data.val)
+    row["val_loss"], row["val_accuracy"] = problem.at(state.buffers).evaluate(state.theta, problem.data.val)
     if not torch.isfinite(torch.tensor(row["val_loss"])):
         return replace(state, diverged=state.iteration), row
     best = state.rule.best_accuracy

@@ -26,13 +26,16 @@ class WorkFolder:
     def __init__(self, path: Path, identity: str) -> None:
         self._path = path
         self._states = path / "states"
+        self._vectors = path / "vectors"
         mark = path / "identity"
         if not mark.exists() or mark.read_text() != identity:
             for old in (mark, path / "history.jsonl", path / "refreshes.jsonl"):
                 old.unlink(missing_ok=True)
             shutil.rmtree(self._states, ignore_errors=True)
+            shutil.rmtree(self._vectors, ignore_errors=True)
             try:
                 self._states.mkdir(parents=True)
+                self._vectors.mkdir(parents=True)
                 mark.write_text(identity)
             except OSError as error:
                 raise self._cannot_write(error) from error
@@ -47,11 +50,27 @@ class WorkFolder:
         Raises:
             StoreError: If it cannot be written.
         """
-        temporary = self._states / f"{iteration}.partial"
+        self._save(self._states / f"{iteration}.npz", arrays)
+
+    def save_vectors(self, iteration: int, vectors: NDArray[np.float32]) -> None:
+        """Keep eigenvectors (k, p) that were computed at an iteration.
+
+        Raises:
+            StoreError: If they cannot be written.
+        """
+        self._save(self._vectors / f"{iteration}.npz", {"vectors": vectors})
+
+    def load_vectors(self, iteration: int) -> NDArray[np.float32]:
+        """Kept eigenvectors, (k, p)."""
+        with np.load(self._vectors / f"{iteration}.npz") as file:
+            return file["vectors"]  # type: ignore[no-any-return]
+
+    def _save(self, path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+        temporary = path.with_suffix(".partial")
         try:
             with open(temporary, "wb") as file:
                 np.savez(file, allow_pickle=False, **arrays)
-            os.replace(temporary, self._states / f"{iteration}.npz")
+            os.replace(temporary, path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise self._cannot_write(error) from error
@@ -101,3 +120,4 @@ class WorkFolder:
         for path in (self._path / "identity", self._path / "history.jsonl", self._path / "refreshes.jsonl"):
             path.unlink(missing_ok=True)
         shutil.rmtree(self._states)
+        shutil.rmtree(self._vectors)

@@ -1,0 +1,68 @@
+"""Which data stands for one data set of the paper, and how much of it: one class for each kind of data."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, PositiveInt
+
+from sharpest.config.strict import Strict
+
+
+class ImageSettings(Strict):
+    """Images with classes (inventory 1.1)."""
+
+    unit: ClassVar[str] = "examples"
+
+    kind: Literal["images"]
+    source: str
+    """Name of the data that is really read, see sharpest.data.sources."""
+    train: PositiveInt
+    """Training examples, the first of the seed's permutation."""
+    val: PositiveInt
+    """Validation examples, the last of the permutation."""
+    test: PositiveInt
+    """Test examples, the first of the test set."""
+    flip: bool
+    """Horizontal flips with probability 1/2."""
+    shift: float = Field(ge=0, le=0.5)
+    """Largest shift, as a fraction of the side; 0 = none."""
+
+    @property
+    def num_train(self) -> int:
+        """Training examples that can be drawn."""
+        return self.train
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Updates in one epoch (inventory 1.3)."""
+        return max(1, self.train // batch_size)
+
+
+class TokenSettings(Strict):
+    """A text in windows of words, each predicting the next word (inventory 1.1)."""
+
+    unit: ClassVar[str] = "words"
+
+    kind: Literal["tokens"]
+    source: str
+    """Name of the data that is really read, see sharpest.data.sources."""
+    train: PositiveInt
+    """Training words, the first of the text."""
+    val: PositiveInt
+    """Validation words, the first of their text."""
+    test: PositiveInt
+    """Test words, the first of their text."""
+    window: PositiveInt
+    """Words that gradients flow through."""
+    vocabulary: int = Field(ge=2)
+    """Types told apart: the most frequent; the last one stands for all others where there are more."""
+
+    @property
+    def num_train(self) -> int:
+        """Training windows that can be drawn."""
+        return (self.train - 1) // self.window
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Updates in one epoch: the text is cut into as many parallel streams as the batch has (inventory 1.3)."""
+        return max(1, (self.train // batch_size - 1) // self.window)
+
+
+DatasetSettings = Annotated[ImageSettings | TokenSettings, Field(discriminator="kind")]
