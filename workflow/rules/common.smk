@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 try:
     from sharpest.config.architectures import architecture_module
     from sharpest.config.project import load_project
+    from sharpest.data.kinds import data_module
     from sharpest.errors import SharpestError
     from sharpest.fingerprint import fingerprint
 except ImportError as error:
@@ -20,6 +21,8 @@ try:
     PROJECT = load_project(config, Path(workflow.basedir) / "config")
 except SharpestError as error:
     raise WorkflowError(str(error))
+for warning in PROJECT.warnings():
+    logger.warning(warning)
 
 # jobs in an environment of their own (--sdm conda) find the package in this checkout
 os.environ |= {
@@ -78,49 +81,65 @@ def data_of(wildcards):
     return f"{RESULTS}/data/{PROJECT.run(wildcards.run).dataset_name}.h5"
 
 
+def parent_of(wildcards):
+    """Snapshots of the run that a branch leaves; nothing for other runs."""
+    branch = PROJECT.run(wildcards.run).branch
+    return [f"{RESULTS}/runs/{branch.parent}/snapshots.h5"] if branch else []
+
+
 def settings_of(wildcards):
     return PROJECT.run(wildcards.run).model_dump(mode="json")
 
 
-def hessian_settings():
-    return PROJECT.scale.hessian.model_dump(mode="json")
+def hessian_of(wildcards):
+    return PROJECT.hessian(wildcards.run).model_dump(mode="json")
 
 
-def measurement_settings():
-    return PROJECT.scale.measurement.model_dump(mode="json")
+def measurement_of(wildcards):
+    return PROJECT.measurement(wildcards.run).model_dump(mode="json")
 
 
 def code_of(*entries):
-    """Fingerprint of entry modules and of the run's architecture, as a parameter of a rule."""
+    """Fingerprint of entry modules, and of the run's architecture and kind of data, as a parameter of a rule."""
 
     def code(wildcards):
-        architecture = architecture_module(PROJECT.run(wildcards.run).model)
-        return fingerprint(*entries, architecture)
+        settings = PROJECT.run(wildcards.run)
+        return fingerprint(
+            *entries,
+            architecture_module(settings.model),
+            data_module(settings.dataset.kind),
+        )
 
     return code
 
 
 def training_code(wildcards):
-    """NSGD trains with the eigensolver, SGD does not."""
+    """NSGD and the variants of the step train with the eigensolver, SGD does not."""
     entries = ["sharpest.training.run"]
-    if PROJECT.run(wildcards.run).nsgd:
+    if PROJECT.run(wildcards.run).nudge:
         entries.append("sharpest.training.eigenpairs")
     return code_of(*entries)(wildcards)
 
 
-def spectra_of_figure(wildcards):
-    curves = PROJECT.study(wildcards.figure).curves()
-    return [f"{RESULTS}/spectra/{curve.run}/{curve.schedule}.h5" for curve in curves]
-
-
-def directions_of_figure(wildcards):
+def files_of_figure(wildcards):
+    """What a figure is drawn from: spectra and directions by curve, snapshots and histories by run."""
     study = PROJECT.study(wildcards.figure)
-    if not study.wants_directions():
-        return []
-    return [
-        f"{RESULTS}/directions/{curve.run}/{curve.schedule}.h5"
-        for curve in study.curves()
-    ]
+    curves = [f"{curve.run}/{curve.schedule}.h5" for curve in study.curves()]
+    runs = [f"{RESULTS}/runs/{run}" for run in study.runs()]
+    return {
+        "spectra": [
+            f"{RESULTS}/spectra/{curve}" for curve in curves if study.wants_spectra()
+        ],
+        "directions": [
+            f"{RESULTS}/directions/{curve}"
+            for curve in curves
+            if study.wants_directions()
+        ],
+        "snapshots": [
+            f"{run}/snapshots.h5" for run in runs if study.wants_snapshots()
+        ],
+        "histories": [f"{run}/history.csv" for run in runs if study.wants_histories()],
+    }
 
 
 def foot_of(study):

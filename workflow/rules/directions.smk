@@ -21,8 +21,8 @@ rule measure_directions:
         directions=lambda wildcards: PROJECT.schedule(
             wildcards.schedule
         ).directions.model_dump(mode="json"),
-        measurement=measurement_settings(),
-        chunk_size=PROJECT.scale.hessian.chunk_size,
+        measurement=measurement_of,
+        chunk_size=lambda wildcards: PROJECT.hessian(wildcards.run).chunk_size,
         code=code_of("sharpest.directions.measure"),
     script:
         "../scripts/measure_directions.py"

@@ -18,7 +18,7 @@ rule evaluate_run:
         runtime=240,
     params:
         evaluation=PROJECT.scale.evaluation.model_dump(mode="json"),
-        hessian=hessian_settings(),
+        hessian=hessian_of,
         code=code_of("sharpest.evaluation"),
     script:
         "../scripts/evaluate_run.py"

@@ -1,8 +1,7 @@
 rule draw_figure:
     """One figure of the paper, by the drawing function of its kind."""
     input:
-        spectra=spectra_of_figure,
-        directions=directions_of_figure,
+        unpack(files_of_figure),
     output:
         pdf=f"{RESULTS}/figures/{{figure}}.pdf",
         png=f"{RESULTS}/figures/{{figure}}.png",
@@ -17,7 +16,7 @@ rule draw_figure:
     params:
         study=lambda wildcards: PROJECT.study(wildcards.figure).model_dump(mode="json"),
         windows=lambda wildcards: [
-            PROJECT.schedule(curve.schedule).window_epochs or 0
+            PROJECT.window(curve.run, curve.schedule) or 0
             for curve in PROJECT.study(wildcards.figure).curves()
         ],
         foot=lambda wildcards: foot_of(wildcards.figure),

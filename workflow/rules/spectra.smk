@@ -18,8 +18,8 @@ rule measure_spectrum:
     params:
         points=lambda wildcards: PROJECT.points(wildcards.run, wildcards.schedule),
         schedule=lambda wildcards: PROJECT.spectrum_settings(wildcards.schedule),
-        hessian=hessian_settings(),
-        measurement=measurement_settings(),
+        hessian=hessian_of,
+        measurement=measurement_of,
         code=code_of("sharpest.spectra.measure"),
     script:
         "../scripts/measure_spectrum.py"

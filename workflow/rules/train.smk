@@ -1,7 +1,8 @@
 rule train_run:
-    """Train one run; a killed job goes on from its last epoch."""
+    """Train one run, a branch from its parent's snapshot; a killed job goes on from its last epoch."""
     input:
         data=data_of,
+        parent=parent_of,
     output:
         snapshots=f"{RESULTS}/runs/{{run}}/snapshots.h5",
         history=f"{RESULTS}/runs/{{run}}/history.csv",

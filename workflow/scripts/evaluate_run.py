@@ -39,6 +39,7 @@ def main(
     facts = {
         "examples": min(settings.examples, len(replay.problem.data.train)),
         "tolerance": hessian["tolerance"],
+        "mode": replay.problem.model.mode,
         "early_epoch": settings.early_epoch,
         "val_accuracy_early": accuracy_at(history, settings.early_epoch),
         "diverged": run["diverged"],

@@ -39,6 +39,7 @@ def main(
         "schedule": vectors.attributes["schedule"],
         "lr": replay.problem.settings.lr,
         "measurement": measurement,
+        "mode": replay.problem.model.mode,
         "replays_checked": replay.checked,
         "replay_drift": replay.drift,
     }

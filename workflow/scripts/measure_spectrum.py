@@ -41,6 +41,8 @@ def main(
         "examples": hessian["examples"],
         "tolerance": hessian["tolerance"],
         "hessian": hessian,
+        "mode": replay.problem.model.mode,
+        "diverged_epoch": replay.diverged_epoch,
         "planned_points": len(points),
         "replays_checked": replay.checked,
         "replay_drift": replay.drift,

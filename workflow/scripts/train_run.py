@@ -16,6 +16,7 @@ from sharpest.training.run import train_run
 def main(
     settings: RunSettings,
     data: str,
+    parent: Path | None,
     snapshots: str,
     history: str,
     work: Path,
@@ -26,13 +27,13 @@ def main(
 ) -> None:
     problem = build_problem(settings, data)
     solver = None
-    if settings.nsgd:
+    if settings.nudge:
         from sharpest.training.eigenpairs import direction_solver
 
         solver = direction_solver(problem)
     config = settings.model_dump(mode="json")
     attributes = provenance(scale, config, problem.data.name, notes.pop("reductions"), code) | notes
-    train_run(problem, solver, work, Path(snapshots), Path(history), attributes, progress)
+    train_run(problem, solver, parent, work, Path(snapshots), Path(history), attributes, progress)
     progress.finish()
 
 
@@ -43,15 +44,16 @@ if __name__ == "__main__":
         project = load_project(snakemake.config, Path(snakemake.scriptdir).resolve().parents[1] / "config")
         notes = {
             "reductions": project.reductions([settings.run]),
-            "hessian": project.scale.hessian.model_dump(mode="json"),
-            "measurement": project.scale.measurement.model_dump(mode="json"),
+            "hessian": project.hessian(settings.run).model_dump(mode="json"),
+            "measurement": project.measurement(settings.run).model_dump(mode="json"),
         }
         main(
             settings,
             snakemake.input.data,
+            Path(snakemake.input.parent[0]) if settings.branch else None,
             snakemake.output.snapshots,
             snakemake.output.history,
-            Path(snakemake.output.snapshots).parents[2] / "work" / settings.run,
+            Path("results") / project.settings.scale / "work" / settings.run,
             project.settings.scale,
             notes,
             snakemake.params.code,

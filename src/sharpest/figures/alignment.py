@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from sharpest.config.studies import Alignment
+from sharpest.figures.files import FigureFiles
 from sharpest.figures.style import (
     BLUE,
     GREEN,
@@ -19,8 +20,11 @@ from sharpest.figures.style import (
     RED,
     PlottedPoints,
     add_foot,
+    divergence,
     legend_below,
     new_figure,
+    run_label,
+    running_mean,
     say_empty,
     styled,
 )
@@ -32,17 +36,13 @@ _COLOURS = (RED, GREEN, BLUE, *OTHERS)  # of the code, for increasing lr (invent
 
 
 @styled
-def draw(
-    study: Alignment, spectra: list[Path], directions: list[Path], foot: str, windows: list[float | None]
-) -> tuple[Figure, pd.DataFrame]:
+def draw(study: Alignment, files: FigureFiles, foot: str) -> tuple[Figure, pd.DataFrame]:
     """Draw one panel for each model.
 
     Args:
         study: What to draw.
-        spectra: Spectrum files, in the order of ``study.curves()``.
-        directions: Directions files, in the same order.
+        files: Spectrum and directions files; windows are not used, all measurements are drawn.
         foot: What was replaced or reduced.
-        windows: Not used by this kind: all measurements are drawn.
 
     Returns:
         The figure, and its points with columns panel, series, run, x, y.
@@ -51,16 +51,16 @@ def draw(
     """
     figure = new_figure(len(study.panels) * 1.25 * PANEL_WIDTH, 1.6 * PANEL_HEIGHT)
     points = PlottedPoints()
-    files = iter(zip(spectra, directions, strict=True))
+    measured = iter(zip(files.spectra, files.directions, strict=True))
     for axes, panel in zip(figure.subplots(1, len(study.panels), squeeze=False)[0], study.panels, strict=True):
         axes.set(title=panel.title, xlabel="training accuracy (%)", ylabel="mean |cos| with $e_1 … e_5$")
         num_parameters = 0
         for curve, colour in zip(panel.curves, cycle(_COLOURS)):
-            num_parameters, accuracy, mean, first = _along_training(*next(files), study.smoothing)
+            num_parameters, diverged, (accuracy, mean, first) = _along_training(*next(measured), study.smoothing)
             if not len(accuracy):
-                axes.plot([], [], "o", color=colour, label=f"{curve.label}: no finite measurement")
+                axes.plot([], [], "o", color=colour, label=run_label(curve.label, diverged, empty=True))
                 continue
-            label = f"{curve.label} (max $e_1$ {first.max():.2f})"
+            label = run_label(f"{curve.label} (max $e_1$ {first.max():.2f})", diverged, empty=False)
             axes.scatter(100 * accuracy, mean, s=7, color=colour, alpha=0.7, linewidths=0, label=label)
             points.add(panel.title, curve.label, curve.run, x=100 * accuracy, y=mean)
         if len(axes.collections):
@@ -84,18 +84,14 @@ def random_cosine(num_parameters: int) -> float:
     return float(np.exp(gammaln(num_parameters / 2) - gammaln((num_parameters + 1) / 2)) / np.sqrt(np.pi))
 
 
-def _along_training(
-    spectrum_path: Path, directions_path: Path, smoothing: int
-) -> tuple[int, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Number of parameters; accuracy, cosine over all eigenvectors, cosine with e_1, smoothed along time, each (t,)."""
+def _along_training(spectrum_path: Path, directions_path: Path, smoothing: int) -> tuple[int, str, NDArray[np.float64]]:
+    """Number of parameters; divergence; accuracy, cosine over all eigenvectors and with e_1, smoothed, (3, t)."""
     with open_stored(spectrum_path, SPECTRUM) as spectrum, open_stored(directions_path, DIRECTIONS) as measured:
         _, here, there = np.intersect1d(spectrum["iteration"], measured["iteration"], return_indices=True)
         accuracy = spectrum["train_accuracy"][here]
         cosine, direction = measured["cosine"][there], measured["direction"]
         num_parameters = spectrum.shape("eigenvectors")[2]
+        diverged = divergence(spectrum.attributes)
     columns = np.stack([accuracy, cosine[:, direction >= 1].mean(axis=1), cosine[:, direction == 1][:, 0]])
     columns = columns[:, np.isfinite(columns).all(axis=0)]
-    window = min(smoothing, columns.shape[1])
-    if window > 1:
-        columns = np.stack([np.convolve(column, np.full(window, 1 / window), "valid") for column in columns])
-    return num_parameters, columns[0], columns[1], columns[2]
+    return num_parameters, diverged, running_mean(columns, smoothing)

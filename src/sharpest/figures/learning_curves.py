@@ -1,30 +1,34 @@
 """Training and validation accuracy over training (Fig. 14)."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from sharpest.config.studies import LearningCurves
 from sharpest.figures.accuracy import SERIES, accuracy_panel
-from sharpest.figures.style import PANEL_HEIGHT, PANEL_WIDTH, PlottedPoints, add_foot, new_figure, styled
+from sharpest.figures.files import FigureFiles
+from sharpest.figures.style import (
+    PANEL_HEIGHT,
+    PANEL_WIDTH,
+    PlottedPoints,
+    add_foot,
+    divergence,
+    divergence_line,
+    new_figure,
+    styled,
+)
 from sharpest.store.file import open_stored
 from sharpest.store.spectrum import SPECTRUM
 
 
 @styled
-def draw(
-    study: LearningCurves, spectra: list[Path], directions: list[Path], foot: str, windows: list[float | None]
-) -> tuple[Figure, pd.DataFrame]:
+def draw(study: LearningCurves, files: FigureFiles, foot: str) -> tuple[Figure, pd.DataFrame]:
     """Draw one panel for each run.
 
     Args:
         study: What to draw.
-        spectra: Spectrum files, in the order of ``study.curves()``.
-        directions: Not used by this kind.
+        files: Spectrum files, and as windows the epochs drawn, where None is the whole run.
         foot: What was replaced or reduced.
-        windows: The epochs drawn, in the same order; None is the whole run.
 
     Returns:
         The figure, and its points with columns panel, series, run, x, y.
@@ -34,10 +38,12 @@ def draw(
     figure = new_figure(len(study.panels) * 1.25 * PANEL_WIDTH, PANEL_HEIGHT + 0.3)
     points = PlottedPoints()
     all_axes = figure.subplots(1, len(study.panels), squeeze=False)[0]
-    for axes, curve, path, window in zip(all_axes, study.panels, spectra, windows, strict=True):
+    diverged = {}
+    for axes, curve, path, window in zip(all_axes, study.panels, files.spectra, files.windows, strict=True):
         with open_stored(path, SPECTRUM) as spectrum:
+            diverged[curve.label] = divergence(spectrum.attributes)
             drawn = spectrum["epoch"] <= (np.inf if window is None else window)
             accuracies = {name: spectrum[f"{name}_accuracy"][drawn] for name in SERIES}
             accuracy_panel(axes, curve.label, curve, points, spectrum["epoch"][drawn], accuracies)
-    add_foot(figure, foot)
+    add_foot(figure, divergence_line(diverged), foot)
     return figure, points.table()

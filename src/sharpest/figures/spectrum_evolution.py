@@ -1,6 +1,6 @@
-"""Eigenvalues along training, whole run and early window, with accuracies or a schematic beside (Figs. 1, 2)."""
+"""Eigenvalues along training, with an early window, accuracies or a schematic beside (Figs. 1, 2, 3, 9)."""
 
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,16 +9,21 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sharpest.config.studies import Curve, SpectrumEvolution
-from sharpest.errors import ConfigError
 from sharpest.figures.accuracy import SERIES, accuracy_panel
+from sharpest.figures.files import FigureFiles, early_window
 from sharpest.figures.style import (
     GREY,
+    MISSED,
     PANEL_HEIGHT,
     PANEL_WIDTH,
     RED,
     PlottedPoints,
     add_foot,
     blue_to_red,
+    count_line,
+    divergence,
+    divergence_line,
+    mark_missed,
     new_figure,
     say_empty,
     styled,
@@ -31,61 +36,67 @@ _VALLEYS = {"A": (0.35, 2.35, 2.0, -1.7, -0.8), "B": (1.3, 1.15, 1.2, -0.95, 1.0
 
 
 @styled
-def draw(
-    study: SpectrumEvolution, spectra: list[Path], directions: list[Path], foot: str, windows: list[float | None]
-) -> tuple[Figure, pd.DataFrame]:
-    """Draw one row of panels for each run.
+def draw(study: SpectrumEvolution, files: FigureFiles, foot: str) -> tuple[Figure, pd.DataFrame]:
+    """Draw one row of panels for each run, or all panels in one row.
 
     Args:
         study: What to draw.
-        spectra: Spectrum files, in the order of ``study.curves()``.
-        directions: Not used by this kind.
+        files: Spectrum files, and early windows where ``study.early``.
         foot: What was replaced or reduced.
-        windows: Early windows in epochs, in the same order.
 
     Returns:
         The figure, and its points with columns panel, series, run, x, y.
 
     Raises:
-        ConfigError: If a schedule has no early window.
+        ConfigError: If a schedule has no early window, and one is drawn.
 
-    Source: Figs. 1 and 2; inventory, Figures 1 and 2.
+    Source: Figs. 1, 2, 3 and 9; inventory, Figures 1, 2, 3 and 9.
     """
-    num_rows, num_columns = len(study.rows), 2 + study.sketch + 2 * study.accuracy
+    panels_a_run = (1 + study.accuracy) * (1 + study.early)
+    num_rows, num_columns = len(study.rows), panels_a_run
+    if study.layout == "row":
+        num_rows, num_columns = 1, num_rows * num_columns
+    num_columns += study.sketch
     figure = new_figure(num_columns * PANEL_WIDTH, num_rows * PANEL_HEIGHT + 0.3)
     grid = figure.add_gridspec(num_rows, num_columns)
+    places = [grid[row, column] for row in range(num_rows) for column in range(study.sketch, num_columns)]
     points = PlottedPoints()
     if study.sketch:
         _sketch(figure.add_subplot(grid[:, 0]), points)
-    notes = []
-    for index, (curve, path, window) in enumerate(zip(study.rows, spectra, windows, strict=True)):
-        if window is None:
-            raise ConfigError(f"schedules.{curve.schedule} has no window_epochs, which the early panel needs; add it")
+    missed, diverged = {}, {}
+    for index, (curve, path, window) in enumerate(zip(study.rows, files.spectra, files.windows, strict=True)):
         with open_stored(path, SPECTRUM) as spectrum:
-            epochs = spectrum["epoch"]
+            iterations, epochs = spectrum["iteration"], spectrum["epoch"]
             eigenvalues = spectrum["eigenvalues"][:, : study.num_eigenvalues]
             converged = spectrum["converged"][:, : study.num_eigenvalues]
             accuracies = {name: spectrum[f"{name}_accuracy"] for name in SERIES}
-        for column, (suffix, limit) in enumerate({"": np.inf, ", early": window}.items()):
-            early = epochs <= limit
-            axes = figure.add_subplot(grid[index, study.sketch + column])
-            _spectrum_panel(axes, f"{curve.label}: eigenvalues{suffix}", curve, points,
-                            epochs[early], eigenvalues[early], converged[early])  # fmt: skip
-            _end_at(axes, limit)
+            diverged[curve.label] = divergence(spectrum.attributes)
+        missed[curve.label] = [~converged]
+        limits = {"": np.inf}
+        if study.early:
+            limits[", early"] = early_window(curve, window)
+        axes = [figure.add_subplot(place) for place in places[index * panels_a_run : (index + 1) * panels_a_run]]
+        for column, (suffix, limit) in enumerate(limits.items()):
+            drawn = epochs <= limit
+            _spectrum_panel(axes[column], f"{curve.label}: eigenvalues{suffix}", curve, points,
+                            epochs[drawn], eigenvalues[drawn], converged[drawn])  # fmt: skip
             if study.accuracy:
-                axes = figure.add_subplot(grid[index, 2 + study.sketch + column])
-                accuracy_panel(axes, f"{curve.label}: accuracy{suffix}", curve, points,
-                               epochs[early], {name: values[early] for name, values in accuracies.items()})  # fmt: skip
-                _end_at(axes, limit)
-        if missed := int(np.sum(~converged)):
-            notes.append(f"{curve.label} {missed:,} of {converged.size:,}")
-    circles = "Open circles: eigenvalues whose residual is above the solver's tolerance"
-    add_foot(figure, f"{circles}: {', '.join(notes)}" if notes else "", foot)
+                accuracy_panel(axes[len(limits) + column], f"{curve.label}: accuracy{suffix}", curve, points,
+                               epochs[drawn], {name: values[drawn] for name, values in accuracies.items()})  # fmt: skip
+            for panel in axes[column :: len(limits)]:
+                panel.set_xlim(left=0, right=limit if np.isfinite(limit) else None)
+        if study.steps_axis and epochs.max(initial=0) > 0:
+            for panel in axes:
+                _add_steps(panel, float(iterations.max() / epochs.max()))
+    add_foot(figure, count_line(MISSED, missed), divergence_line(diverged), foot)
     return figure, points.table()
 
 
-def _end_at(axes: Axes, limit: float) -> None:
-    axes.set_xlim(left=0, right=limit if np.isfinite(limit) else None)
+def _add_steps(axes: Axes, steps_per_epoch: float) -> None:
+    """A second x axis on top, in iterations."""
+    if axes.axison:
+        there_and_back = partial(np.multiply, steps_per_epoch), partial(np.multiply, 1 / steps_per_epoch)
+        axes.secondary_xaxis("top", there_and_back).set_xlabel("iteration")
 
 
 def _spectrum_panel(
@@ -109,9 +120,7 @@ def _spectrum_panel(
         values, missed = eigenvalues[:, index], ~converged[:, index]
         # the largest on top, where lines meet
         axes.plot(epochs, values, color=colour, linewidth=0.8, zorder=3 - index / len(colours))
-        axes.scatter(
-            epochs[missed], values[missed], s=9, facecolors="none", edgecolors="black", linewidths=0.5, zorder=4
-        )
+        mark_missed(axes, epochs[missed], values[missed])
         points.add(panel, f"lambda_{index + 1}", curve.run, x=epochs, y=values)
 
 

@@ -1,4 +1,4 @@
-"""Loss change for scaled steps along a direction, and the loss along it, over training (Figs. 6, 15-18)."""
+"""Loss change for scaled steps along a direction, and the loss along it, over training (Figs. 6, 15-18, 20)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sharpest.config.studies import StepCurve, StepSurface
+from sharpest.figures.files import FigureFiles
 from sharpest.figures.style import (
     BLUE,
     GREEN,
@@ -23,9 +24,10 @@ from sharpest.figures.style import (
     PlottedPoints,
     add_foot,
     blue_to_red,
+    divergence,
+    divergence_line,
     legend_below,
     new_figure,
-    note,
     say_empty,
     styled,
 )
@@ -56,40 +58,41 @@ class _Measured:
     profile: NDArray[np.float64]  # (t, g), nats
     lambda_max: NDArray[np.float64]  # (t,), nats
     largest_loss: float  # nats, at k = 0 over the whole run
+    diverged: str
 
 
 @styled
-def draw(
-    study: StepSurface, spectra: list[Path], directions: list[Path], foot: str, windows: list[float | None]
-) -> tuple[Figure, pd.DataFrame]:
+def draw(study: StepSurface, files: FigureFiles, foot: str) -> tuple[Figure, pd.DataFrame]:
     """Draw a scatter panel and a 3-D panel for each run.
 
     Points outside the scatter's axis are drawn as triangles at its edge, and keep their value in the returned points.
 
     Args:
         study: What to draw.
-        spectra: Spectrum files, in the order of ``study.curves()``.
-        directions: Directions files, in the same order.
+        files: Spectrum and directions files, and as windows the epochs drawn, where None is the whole run.
         foot: What was replaced or reduced.
-        windows: The epochs drawn, in the same order; None is the whole run.
 
     Returns:
         The figure, and its points with columns panel, series, run, x, y, z; z is NaN for the scatter panels.
 
-    Source: Figs. 6, 15-18; inventory, Figure 6.
+    Source: Figs. 6, 15-18, 20; inventory, Figures 6 and 20.
     """
     num_runs = len(study.rows)
     num_rows, num_columns = (1, 2 * num_runs) if study.layout == "row" else (num_runs, 2)
     figure = new_figure(num_columns * PANEL_WIDTH * (1 if study.layout == "row" else 1.25), num_rows * 3.3)
     points = PlottedPoints()
-    for index, (curve, spectrum, path, window) in enumerate(zip(study.rows, spectra, directions, windows, strict=True)):
+    diverged = {}
+    for index, (curve, spectrum, path, window) in enumerate(
+        zip(study.rows, files.spectra, files.directions, files.windows, strict=True)
+    ):
         measured = _read(study, spectrum, path)
+        diverged[curve.label] = measured.diverged
         scatter, surface = (index, num_runs + index) if study.layout == "row" else (2 * index, 2 * index + 1)
         limit = np.inf if window is None else window
         _scatter_panel(figure.add_subplot(num_rows, num_columns, scatter + 1), curve, measured, limit, points)
         axes = figure.add_subplot(num_rows, num_columns, surface + 1, projection="3d")
         _surface_panel(axes, study, curve, measured, limit, points)
-    add_foot(figure, _READING, foot)
+    add_foot(figure, _READING, divergence_line(diverged), foot)
     return figure, points.table(("x", "y", "z"))
 
 
@@ -108,6 +111,7 @@ def _read(study: StepSurface, spectrum_path: Path, directions_path: Path) -> _Me
             profile=measured["profile"][there, column][:, drawn],
             lambda_max=spectrum["eigenvalues"][here, 0],
             largest_loss=float(np.max(loss[np.isfinite(loss)], initial=-np.inf)),
+            diverged=divergence(spectrum.attributes),
         )
 
 
@@ -122,7 +126,7 @@ def _scatter_panel(axes: Axes, curve: StepCurve, measured: _Measured, window: fl
     limit = curve.change_limit
     if np.mean(drawn > limit) > _TOLERATED_OUTSIDE:
         limit = float(np.quantile(drawn, _HELD_INSIDE, method="higher"))
-        note(axes, "axis widened")
+        axes.set_ylabel("change of the loss (%), axis widened")
     axes.axhline(0, color="black", linestyle="--", linewidth=0.7)
     # two means where the file reaches beyond the window: of what is drawn, and of all
     ends = [window, np.inf] if np.any(measured.epoch > window) else [np.inf]

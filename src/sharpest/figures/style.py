@@ -1,6 +1,7 @@
 """What all figures share: fonts, colours, the record of what is plotted, the foot line, saving."""
 
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,19 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 PANEL_WIDTH, PANEL_HEIGHT = 2.7, 2.3  # inches
 
 BLUE, GREEN, RED, GREY = "tab:blue", "tab:green", "tab:red", "0.45"
 OTHERS = ("tab:orange", "tab:brown", "tab:pink", "tab:cyan")
 
+MISSED = "Open circles: eigenvalues whose residual is above the solver's tolerance"
+
 _BLUE_TO_RED = LinearSegmentedColormap.from_list("blue_to_red", ["#1f4fd0", "#8a3a9c", "#d7191c"])
+_EMPTY = "no finite measurement"
 _FOOT_SIZE = 6.5  # points
+_SHORT_LABEL = 18  # letters
 _LABEL_DEPTH = -28  # points, where tick and axis labels end
 _POINTS_PER_INCH = 72
 
@@ -50,13 +55,13 @@ class PlottedPoints:
     def __init__(self) -> None:
         self._parts: list[pd.DataFrame] = []
 
-    def add(self, panel: str, series: str, run: str, **coordinates: ArrayLike) -> None:
+    def add(self, panel: str, series: str, run: str | NDArray[Any], **coordinates: ArrayLike) -> None:
         """Keep the points of one artist.
 
         Args:
             panel: Name of the panel, unique in the figure.
             series: Name of the line or cloud in the panel.
-            run: Id of the run behind the points; empty where no run is.
+            run: Id of the run behind the points, or (n,), one id a point; empty where no run is.
             coordinates: x, y and in 3-D panels z, each a number or (n,), as plotted.
         """
         arrays = {name: np.atleast_1d(np.asarray(values, dtype=float)) for name, values in coordinates.items()}
@@ -82,21 +87,74 @@ def new_figure(width: float, height: float) -> Figure:
 def say_empty(axes: Axes) -> None:
     """Tell that a panel has no points because the run gave none, e.g. one that diverged at once."""
     axes.set_axis_off()
-    axes.annotate("no finite measurement", (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color=GREY)
+    axes.annotate(_EMPTY, (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color=GREY)
 
 
-def note(axes: Axes, text: str) -> None:
-    """A small grey remark above the right end of a panel, where no data can be."""
-    axes.set_title(text, loc="right", color=GREY, fontsize=_FOOT_SIZE)
+def legend_below(axes: Axes, most_columns: int | None = None, **options: Any) -> None:
+    """A legend under the label of the x axis, where no data can be.
 
-
-def legend_below(axes: Axes, **options: Any) -> None:
-    """A legend under the label of the x axis, where no data can be; options as of ``Axes.legend``."""
+    Args:
+        axes: The panel.
+        most_columns: This many columns where all labels are short, else one.
+        options: As of ``Axes.legend``.
+    """
     # in points, because a distance in parts of the panel varies with its height
     below_label = ScaledTranslation(0, _LABEL_DEPTH / _POINTS_PER_INCH, axes.figure.dpi_scale_trans)
+    if most_columns is not None:
+        labels = [handle.get_label() for handle in options.get("handles", axes.get_legend_handles_labels()[0])]
+        options["ncols"] = most_columns if all(len(label) <= _SHORT_LABEL for label in labels) else 1
     axes.legend(
         loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=axes.transAxes + below_label, borderpad=0, **options
     )
+
+
+def mark_missed(axes: Axes, x: NDArray[Any], y: NDArray[Any]) -> None:
+    """Circle the eigenvalues (n,) that missed the solver's tolerance; the foot counts them as ``MISSED``."""
+    axes.scatter(x, y, s=9, facecolors="none", edgecolors="black", linewidths=0.5, zorder=4)
+
+
+def count_line(what: str, found: Mapping[str, list[NDArray[np.bool_]]]) -> str:
+    """The foot line that counts special points; empty where there are none.
+
+    Args:
+        what: What they are.
+        found: Which of all points are, by the name that the line gives them.
+    """
+    numbers = {name: (sum(map(np.sum, flags)), sum(map(np.size, flags))) for name, flags in found.items()}
+    counts = [f"{name}: {number:,} of {total:,}" for name, (number, total) in numbers.items() if number]
+    return f"{what} ({'; '.join(counts)})." if counts else ""
+
+
+def divergence(attributes: Mapping[str, Any]) -> str:
+    """What to add to the name of a run with this spectrum file, ``diverged at epoch 3.2``; empty where it did not."""
+    epoch = attributes["diverged_epoch"]
+    return "" if epoch is None else f"diverged at epoch {epoch:.3g}"
+
+
+def run_label(label: str, diverged: str, empty: bool) -> str:
+    """The name of a run in a legend, with what happened to it.
+
+    Args:
+        label: Its plain name.
+        diverged: As from :func:`divergence`.
+        empty: Whether no point of it is drawn.
+    """
+    name = f"{label}: {_EMPTY}" if empty else label
+    return f"{name}, {diverged}" if diverged else name
+
+
+def divergence_line(texts: Mapping[str, str]) -> str:
+    """The foot line that names, by label, the runs that diverged; empty where none did."""
+    named = [f"{label} {text}" for label, text in texts.items() if text]
+    return f"{'; '.join(named)}." if named else ""
+
+
+def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """Means of ``window`` neighbours along the last axis; (…, t) to (…, t - window + 1), one mean where t < window."""
+    window = min(window, values.shape[-1])
+    if window < 2:
+        return values
+    return np.lib.stride_tricks.sliding_window_view(values, window, axis=-1).mean(axis=-1)
 
 
 def add_foot(figure: Figure, *lines: str) -> None:

@@ -1,15 +1,17 @@
-"""Small spectrum and directions files with numbers that a test can follow."""
+"""Small files of each kind that figures read, with numbers that a test can follow."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sharpest.store.directions import DIRECTIONS
 from sharpest.store.file import write_stored
 from sharpest.store.layout import Layout
+from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.store.spectrum import SPECTRUM
 
 ALPHAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
@@ -27,7 +29,9 @@ def _attributes(layout: Layout) -> dict[str, Any]:
 def spectrum_file(tmp_path: Path) -> Build:
     """Write a spectrum file of t measurements, 10 iterations and half an epoch apart; arrays can be replaced."""
 
-    def build(name: str, t: int = 8, k: int = 3, p: int = 50, **arrays: Any) -> Path:
+    def build(
+        name: str, t: int = 8, k: int = 3, p: int = 50, diverged_epoch: float | None = None, **arrays: Any
+    ) -> Path:
         time = np.arange(t, dtype=float)
         values: dict[str, Any] = {
             "iteration": 10 * np.arange(t),
@@ -41,11 +45,11 @@ def spectrum_file(tmp_path: Path) -> Build:
             "train_accuracy": 0.1 + 0.05 * time,
             "val_loss": 2 / (time + 1),
             "val_accuracy": 0.1 + 0.04 * time,
-            "vector_index": np.zeros(1),
-            "eigenvectors": np.zeros((1, k, p)),
+            "vector_index": np.zeros(min(t, 1)),
+            "eigenvectors": np.zeros((min(t, 1), k, p)),
         }
         path = tmp_path / f"spectrum-{name}.h5"
-        write_stored(path, SPECTRUM, values | arrays, _attributes(SPECTRUM))
+        write_stored(path, SPECTRUM, values | arrays, _attributes(SPECTRUM) | {"diverged_epoch": diverged_epoch})
         return path
 
     return build
@@ -81,6 +85,51 @@ def directions_file(tmp_path: Path) -> Build:
         }
         path = tmp_path / f"directions-{name}.h5"
         write_stored(path, DIRECTIONS, values | arrays, _attributes(DIRECTIONS))
+        return path
+
+    return build
+
+
+@pytest.fixture
+def snapshots_file(tmp_path: Path) -> Build:
+    """Write a snapshots file of a branch at iteration 40 with r refreshes, one an iteration; arrays can be replaced."""
+
+    def build(name: str, r: int = 6, k: int = 2, diverged: int = -1, **arrays: Any) -> Path:
+        time = np.arange(r, dtype=float)
+        values: dict[str, Any] = {
+            dataset.name: np.zeros([{"r": r, "k": k, "t": 1, "p": 2}.get(letter, 0) for letter in dataset.dims])
+            for dataset in SNAPSHOTS.datasets
+        }
+        values |= {
+            "refresh_iteration": 40 + time,
+            "eigenvalues": (time[:, None] + 1) * np.arange(k, 0, -1) + 0.1,
+            "converged": np.ones((r, k), dtype=bool),
+            "refresh_loss": 2 / (time + 1),
+        }
+        path = tmp_path / f"snapshots-{name}.h5"
+        write_stored(path, SNAPSHOTS, values | arrays, _attributes(SNAPSHOTS) | {"diverged": diverged})
+        return path
+
+    return build
+
+
+@pytest.fixture
+def history_file(tmp_path: Path) -> Build:
+    """Write the history of epochs ``first`` to ``last``, of 20 iterations each; columns can be replaced."""
+
+    def build(name: str, first: int = 1, last: int = 4, **columns: Any) -> Path:
+        epoch = np.arange(first, last + 1)
+        values: dict[str, Any] = {
+            "iteration": 20 * epoch,
+            "epoch": epoch.astype(float),
+            "lr": 0.1,
+            "train_loss": 2 / epoch,
+            "train_accuracy": 0.1 * epoch,
+            "val_loss": 2 / epoch,
+            "val_accuracy": 0.08 * epoch,
+        }
+        path = tmp_path / f"history-{name}.csv"
+        pd.DataFrame(values | columns).to_csv(path, index=False)
         return path
 
     return build

@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgb
 
 from sharpest.config.studies import Alignment, AlignmentPanel, Curve
 from sharpest.figures.alignment import draw, random_cosine
+from sharpest.figures.files import FigureFiles
 
 Build = Callable[..., Path]
 CURVES = tuple(Curve(run=f"run-{lr}", schedule="alignment", label=f"η = {lr}") for lr in (0.001, 0.01, 0.1))
@@ -25,8 +26,9 @@ def test_points_are_running_means_over_the_eigenvectors_against_accuracy(
     cosine = np.zeros((4, 5))
     cosine[:, :3] = np.array([1, 2, 3, 4])[:, None] * np.array([0.16, 0.1, 0.04])
     cosine[:, 3:] = 9  # the full step and the random direction do not count
-    files = [spectrum_file("a", t=4, train_accuracy=[0.1, 0.2, 0.6, 0.7])], [directions_file("a", t=4, cosine=cosine)]
-    figure, table = draw(_study(2, CURVES[:1]), *files, "", [None])
+    spectrum = spectrum_file("a", t=4, train_accuracy=[0.1, 0.2, 0.6, 0.7])
+    files = FigureFiles(spectra=[spectrum], directions=[directions_file("a", t=4, cosine=cosine)])
+    figure, table = draw(_study(2, CURVES[:1]), files, "")
     rows = table[table["series"] == "η = 0.001"]
     assert np.allclose(rows["x"], [15, 40, 65])
     assert np.allclose(rows["y"], [0.15, 0.25, 0.35])
@@ -40,13 +42,13 @@ def test_measurements_are_matched_by_iteration_and_unmeasured_ones_skipped(
 ) -> None:
     spectrum = spectrum_file("a", t=4, train_accuracy=[0.1, np.nan, 0.3, 0.4])
     directions = directions_file("a", t=3, iteration=[10, 20, 30])
-    _, table = draw(_study(1, CURVES[:1]), [spectrum], [directions], "", [None])
+    _, table = draw(_study(1, CURVES[:1]), FigureFiles(spectra=[spectrum], directions=[directions]), "")
     assert np.allclose(table.loc[table["run"] != "", "x"], [30, 40])
 
 
 def test_colours_and_the_level_of_chance(spectrum_file: Build, directions_file: Build) -> None:
-    spectra = [spectrum_file(curve.run) for curve in CURVES]
-    figure, table = draw(_study(2), spectra, [directions_file(curve.run) for curve in CURVES], "", [None] * 3)
+    spectra, directions = ([build(curve.run) for curve in CURVES] for build in (spectrum_file, directions_file))
+    figure, table = draw(_study(2), FigureFiles(spectra=spectra, directions=directions), "")
     colours = [to_rgb(cloud.get_facecolor()[0][:3]) for cloud in figure.axes[0].collections]
     assert [np.argmax(colour) for colour in colours] == [0, 1, 2]
     (chance,) = figure.axes[0].lines
@@ -66,13 +68,14 @@ def test_random_cosine_is_the_closed_form(num_parameters: int, expected: float) 
 
 
 def test_a_diverged_run_does_not_hide_the_others(spectrum_file: Build, directions_file: Build) -> None:
-    empty = spectrum_file("a", t=0, vector_index=[], eigenvectors=np.zeros((0, 3, 50))), directions_file("a", t=0)
-    spectra, directions = [empty[0], spectrum_file("b")], [empty[1], directions_file("b")]
-    figure, table = draw(_study(2, CURVES[:2]), spectra, directions, "", [None] * 2)
+    spectra = [spectrum_file("a", t=0, diverged_epoch=0.0), spectrum_file("b", diverged_epoch=3.75)]
+    directions = [directions_file("a", t=0), directions_file("b")]
+    figure, table = draw(_study(2, CURVES[:2]), FigureFiles(spectra=spectra, directions=directions), "")
     assert "run-0.001" not in set(table["run"])
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert labels[0] == "η = 0.001: no finite measurement"
+    assert labels[0] == "η = 0.001: no finite measurement, diverged at epoch 0"
+    assert labels[1] == "η = 0.01 (max $e_1$ 0.75), diverged at epoch 3.75"
 
-    figure, table = draw(_study(2, CURVES[:1]), [empty[0]], [empty[1]], "", [None])
+    figure, table = draw(_study(2, CURVES[:1]), FigureFiles(spectra=spectra[:1], directions=directions[:1]), "")
     assert table.empty
     assert [text.get_text() for text in figure.axes[0].texts] == ["no finite measurement"]

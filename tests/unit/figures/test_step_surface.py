@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from sharpest.config.studies import StepCurve, StepSurface
+from sharpest.figures.files import FigureFiles
 from sharpest.figures.step_surface import NUM_AVERAGED, draw
 
 Build = Callable[..., Path]
@@ -22,6 +23,10 @@ def _study(limit: float = 50, runs: str = "A", **options: Any) -> StepSurface:
     rows = tuple(StepCurve(run=f"run-{run}", schedule="step", label=run, change_limit=limit) for run in runs)
     values = {"direction": 1, "alphas": ALPHAS, "grid_limit": 5, "layout": "row"} | options
     return StepSurface(kind="step_surface", caption="", rows=rows, **values)
+
+
+def _files(spectrum: Path, directions: Path, window: float | None = None) -> FigureFiles:
+    return FigureFiles(spectra=[spectrum], directions=[directions], windows=[window])
 
 
 def _axes(figure: Figure) -> dict[str, Any]:
@@ -41,7 +46,7 @@ def _changes(values: Any) -> np.ndarray:
 
 
 def test_scatter_is_the_relative_change_in_per_cent(spectrum_file: Build, directions_file: Build) -> None:
-    figure, table = draw(_study(), [spectrum_file("a")], [directions_file("a")], "", [None])
+    figure, table = draw(_study(), _files(spectrum_file("a"), directions_file("a")), "")
     axes = _axes(figure)["A: change of the loss"]
     rows = table[table["panel"] == "A: change of the loss"]
     assert rows["z"].isna().all()
@@ -55,7 +60,7 @@ def test_scatter_is_the_relative_change_in_per_cent(spectrum_file: Build, direct
 
 
 def test_the_direction_is_looked_up(spectrum_file: Build, directions_file: Build) -> None:
-    _, table = draw(_study(direction=5), [spectrum_file("a")], [directions_file("a")], "", [None])
+    _, table = draw(_study(direction=5), _files(spectrum_file("a"), directions_file("a")), "")
     # eigenvector 5 stands third in the file, where changes are three times as large
     assert np.allclose(table.loc[table["series"] == "alpha 2", "y"], 3)
 
@@ -63,7 +68,7 @@ def test_the_direction_is_looked_up(spectrum_file: Build, directions_file: Build
 def test_unmeasured_rows_are_skipped(spectrum_file: Build, directions_file: Build) -> None:
     changes = _changes(np.ones((T, 3)))
     changes[1::2] = np.nan
-    _, table = draw(_study(), [spectrum_file("a")], [directions_file("a", loss_change=changes)], "", [None])
+    _, table = draw(_study(), _files(spectrum_file("a"), directions_file("a", loss_change=changes)), "")
     assert table.loc[table["series"] == "alpha 1", "x"].tolist() == [0, 1, 2, 3]
 
 
@@ -73,7 +78,7 @@ def test_few_points_outside_become_triangles_with_their_value_kept(
     values = np.ones((T, 3))
     values[2, 2], values[5, 0] = 400, -80
     path = directions_file("a", loss_change=_changes(values))
-    figure, table = draw(_study(), [spectrum_file("a")], [path], "", [None])
+    figure, table = draw(_study(), _files(spectrum_file("a"), path), "")
     axes = _axes(figure)["A: change of the loss"]
     assert axes.get_ylim() == (-50, 50)
     edges = [cloud.get_offsets() for cloud in axes.collections if not str(cloud.get_label()).startswith("α")]
@@ -88,7 +93,7 @@ def test_axis_is_widened_when_many_points_lie_outside(spectrum_file: Build, dire
     values = np.zeros((T, 3))
     values[:, 2] = np.linspace(51, 120, T)  # a third of all points
     path = directions_file("a", loss_change=_changes(values))
-    figure, _ = draw(_study(), [spectrum_file("a")], [path], "", [None])
+    figure, _ = draw(_study(), _files(spectrum_file("a"), path), "")
     axes = _axes(figure)["A: change of the loss"]
     low, high = axes.get_ylim()
     assert low == -high
@@ -104,7 +109,7 @@ def test_legend_gives_the_mean_of_the_last_points_of_both_windows(spectrum_file:
     arrays = {"loss": np.full(t, 2.0), "loss_change": np.zeros((t, 5, 5))}
     arrays["loss_change"][:, 0, 3] = 0.02 * values[:, 2]
     path = directions_file("a", t=t, **arrays)
-    figure, table = draw(_study(), [spectrum_file("a", t=t)], [path], "", [20.0])
+    figure, table = draw(_study(), _files(spectrum_file("a", t=t), path, 20.0), "")
     legend = _axes(figure)["A: change of the loss"].get_legend()
     # epoch 20 is point 40: points 16..40 have mean 28, points 35..59 mean 47
     assert NUM_AVERAGED == 25
@@ -117,7 +122,7 @@ def test_legend_gives_the_mean_of_the_last_points_of_both_windows(spectrum_file:
 def test_surface_lines_are_mirrored_clipped_and_within_the_grid_limit(
     spectrum_file: Build, directions_file: Build
 ) -> None:
-    figure, table = draw(_study(), [spectrum_file("a")], [directions_file("a")], "", [None])
+    figure, table = draw(_study(), _files(spectrum_file("a"), directions_file("a")), "")
     axes = _axes(figure)["A: loss along the direction"]
     rows = table[table["panel"] == "A: loss along the direction"]
     assert np.array_equal(
@@ -137,7 +142,7 @@ def test_surface_lines_are_mirrored_clipped_and_within_the_grid_limit(
 
 def test_surface_colours_follow_the_rank_of_lambda_max(spectrum_file: Build, directions_file: Build) -> None:
     eigenvalues = np.array([3, 900, 1, 5, 4, 2, 8, 7])[:, None] * np.ones(3)
-    figure, _ = draw(_study(), [spectrum_file("a", eigenvalues=eigenvalues)], [directions_file("a")], "", [None])
+    figure, _ = draw(_study(), _files(spectrum_file("a", eigenvalues=eigenvalues), directions_file("a")), "")
     redness = [to_rgb(line.get_color())[0] for line in _axes(figure)["A: loss along the direction"].lines]
     assert np.argsort(redness).tolist() == np.argsort(eigenvalues[:, 0]).tolist()
     # by rank, so an outlier does not take all the colour
@@ -145,20 +150,22 @@ def test_surface_colours_follow_the_rank_of_lambda_max(spectrum_file: Build, dir
 
 
 def test_layouts(spectrum_file: Build, directions_file: Build) -> None:
-    files = [spectrum_file("a"), spectrum_file("b")], [directions_file("a"), directions_file("b")]
+    spectra, directions = ([build("a"), build("b")] for build in (spectrum_file, directions_file))
+    files = FigureFiles(spectra=spectra, directions=directions, windows=[None, None])
     change, surface = "change of the loss", "loss along the direction"
     for layout, order in (
         ("row", {f"A: {change}": (0, 0), f"B: {change}": (0, 1), f"A: {surface}": (0, 2), f"B: {surface}": (0, 3)}),
         ("rows", {f"A: {change}": (0, 0), f"A: {surface}": (0, 1), f"B: {change}": (1, 0), f"B: {surface}": (1, 1)}),
     ):
-        figure, _ = draw(_study(runs="AB", layout=layout), *files, "", [None, None])
+        figure, _ = draw(_study(runs="AB", layout=layout), files, "")
         places = {name: axes.get_subplotspec() for name, axes in _axes(figure).items()}
         assert {name: (spec.rowspan.start, spec.colspan.start) for name, spec in places.items()} == order
 
 
 def test_a_run_without_measurements_says_so(spectrum_file: Build, directions_file: Build) -> None:
-    empty = spectrum_file("a", t=0, vector_index=[], eigenvectors=np.zeros((0, 3, 50)))
-    figure, table = draw(_study(), [empty], [directions_file("a", t=0)], "", [None])
+    empty = spectrum_file("a", t=0, diverged_epoch=0.0)
+    figure, table = draw(_study(), _files(empty, directions_file("a", t=0)), "")
     assert table.empty
+    assert figure.texts[0].get_text().endswith("\nA diverged at epoch 0.")
     for axes in figure.axes:
         assert [text.get_text() for text in axes.texts] == ["no finite measurement"]

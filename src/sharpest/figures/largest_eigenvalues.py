@@ -1,0 +1,173 @@
+"""The one or two largest eigenvalues along training of runs that differ in one setting (Figs. 4, 10, 11, 13, 21)."""
+
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
+
+from sharpest.config.studies import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
+from sharpest.figures.files import FigureFiles, early_window
+from sharpest.figures.style import (
+    BLUE,
+    GREEN,
+    MISSED,
+    OTHERS,
+    PANEL_HEIGHT,
+    PANEL_WIDTH,
+    RED,
+    PlottedPoints,
+    add_foot,
+    count_line,
+    divergence,
+    legend_below,
+    mark_missed,
+    new_figure,
+    run_label,
+    say_empty,
+    styled,
+)
+from sharpest.store.file import open_stored
+from sharpest.store.spectrum import SPECTRUM
+
+_NAMED = {"red": RED, "green": GREEN, "blue": BLUE}
+_COLOURS = (RED, GREEN, BLUE, *OTHERS)  # of the code, for increasing lr and decreasing S (inventory 1.8)
+_LINES = (("-", 0.9), ("-.", 0.6))  # dashes and width of lambda_1 and lambda_2
+_LEFT_OUT = "Not drawn on a logarithmic axis: eigenvalues at or below zero"
+_TICK_STEPS = (1, 2, 5, 10)
+_FEW_DECADES = 30  # ratio of the ends of an axis below which powers of ten are too few ticks
+_LEGEND_TITLES = {1: None, 2: "solid $λ_1$, dash-dotted $λ_2$"}
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One curve; t measurements of k eigenvalues that are drawn."""
+
+    curve: EigenvalueCurve
+    colour: str
+    window: float | None  # epochs
+    epoch: NDArray[np.float64]  # (t,)
+    eigenvalues: NDArray[np.float64]  # (t, k), nats
+    converged: NDArray[np.bool_]  # (t, k)
+    plotted: NDArray[np.bool_]  # (t, k); finite, and above zero where the axis is logarithmic
+    diverged: str
+
+
+@styled
+def draw(study: LargestEigenvalues, files: FigureFiles, foot: str) -> tuple[Figure, pd.DataFrame]:
+    """Draw a grid of panels.
+
+    A composite panel is two halves of equal width, each from epoch 0: the early window, and the whole run.
+
+    Args:
+        study: What to draw.
+        files: Spectrum files, and early windows where ``study.composite``; a panel takes the widest of its curves.
+        foot: What was replaced or reduced.
+
+    Returns:
+        The figure, and its points with columns panel, series, run, x, y; x in epochs in both halves.
+
+    Raises:
+        ConfigError: If a schedule has no early window, and one is drawn.
+
+    Source: Figs. 4, 10, 11, 13 and 21; inventory, Figure 4 and 1.8.
+    """
+    num_rows, num_columns = len(study.rows), max(map(len, study.rows))
+    figure = new_figure(num_columns * 1.25 * PANEL_WIDTH, num_rows * 1.25 * PANEL_HEIGHT)
+    grid = figure.add_gridspec(num_rows, num_columns)
+    points = PlottedPoints()
+    measured = iter(zip(files.spectra, files.windows, strict=True))
+    missed, left_out = {}, {}
+    for row_index, row in enumerate(study.rows):
+        for column, panel in enumerate(row):
+            curves = [
+                _read(study, curve, _NAMED[curve.colour] if curve.colour else colour, *next(measured))
+                for curve, colour in zip(panel.curves, cycle(_COLOURS))
+            ]
+            _panel(figure.add_subplot(grid[row_index, column]), study, panel, curves, points)
+            missed[panel.title] = [one.plotted & ~one.converged for one in curves]
+            left_out[panel.title] = [np.isfinite(one.eigenvalues) & ~one.plotted for one in curves]
+    add_foot(figure, count_line(_LEFT_OUT, left_out), count_line(MISSED, missed), foot)
+    return figure, points.table()
+
+
+def _read(
+    study: LargestEigenvalues, curve: EigenvalueCurve, colour: str, path: Path, window: float | None
+) -> _Measured:
+    with open_stored(path, SPECTRUM) as spectrum:
+        eigenvalues = spectrum["eigenvalues"][:, : study.num_eigenvalues]
+        plotted = np.isfinite(eigenvalues)
+        if study.scale == "log":
+            plotted &= eigenvalues > 0
+        return _Measured(
+            curve=curve,
+            colour=colour,
+            window=early_window(curve, window) if study.composite else None,
+            epoch=spectrum["epoch"],
+            eigenvalues=eigenvalues,
+            converged=spectrum["converged"][:, : study.num_eigenvalues],
+            plotted=plotted,
+            diverged=divergence(spectrum.attributes),
+        )
+
+
+def _panel(
+    axes: Axes, study: LargestEigenvalues, panel: EigenvaluePanel, curves: list[_Measured], points: PlottedPoints
+) -> None:
+    axes.set_title(panel.title)
+    if not any(one.plotted.any() for one in curves):
+        say_empty(axes)
+        whole = axes
+    elif study.composite:
+        window = max(one.window or 0 for one in curves)
+        early, whole = _halves(axes, window)
+        _lines(early, study, f"{panel.title}, early", curves, points, window)
+    else:
+        whole = axes
+        axes.set(xlabel="epoch", ylabel="eigenvalue")
+    _lines(whole, study, panel.title, curves, points, max(one.epoch.max(initial=0) for one in curves))
+    labels = [run_label(one.curve.label, one.diverged, not one.plotted.any()) for one in curves]
+    handles = [whole.plot([], [], color=one.colour, label=label)[0] for one, label in zip(curves, labels, strict=True)]
+    legend_below(axes, handles=handles, title=_LEGEND_TITLES[study.num_eigenvalues], most_columns=3)
+
+
+def _halves(axes: Axes, window: float) -> tuple[Axes, Axes]:
+    """Two panels of equal width in place of one, with a blue bar between them."""
+    axes.set_axis_off()
+    early = axes.inset_axes((0, 0, 0.5, 1))
+    whole = axes.inset_axes((0.5, 0, 0.5, 1), sharey=early)
+    early.set(xlabel=f"epoch, the first {window:g}", ylabel="eigenvalue")
+    whole.set_xlabel("epoch, whole run")
+    whole.spines.left.set(color="blue", linewidth=2)
+    whole.tick_params(axis="y", which="both", left=False, labelleft=False)
+    # the ticks that meet at the bar are left out
+    early.xaxis.set_major_locator(MaxNLocator(4, steps=_TICK_STEPS, prune="upper"))
+    whole.xaxis.set_major_locator(MaxNLocator(4, steps=_TICK_STEPS, prune="lower"))
+    return early, whole
+
+
+def _lines(
+    axes: Axes, study: LargestEigenvalues, panel: str, curves: list[_Measured], points: PlottedPoints, limit: float
+) -> None:
+    """One line an eigenvalue of each run, up to an epoch."""
+    axes.set_yscale(study.scale)
+    for one in curves:
+        for index, (dashes, width) in enumerate(_LINES[: study.num_eigenvalues]):
+            rows = one.plotted[:, index] & (one.epoch <= limit)
+            x, y = one.epoch[rows], one.eigenvalues[rows, index]
+            axes.plot(x, y, dashes, color=one.colour, linewidth=width)
+            missed = ~one.converged[rows, index]
+            mark_missed(axes, x[missed], y[missed])
+            points.add(panel, f"{one.curve.label}, lambda_{index + 1}", one.curve.run, x=x, y=y)
+    if limit > 0:
+        axes.set_xlim(0, limit)
+    if study.scale == "log":
+        low, high = axes.get_ylim()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < _FEW_DECADES * low else (1,)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,119 @@
+"""Largest eigenvalue and loss of branches whose steps are restricted along the top direction (Fig. 7)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from sharpest.config.studies import RestrictedPanel, RestrictedSteps
+from sharpest.figures.files import FigureFiles
+from sharpest.figures.style import (
+    BLUE,
+    GREEN,
+    MISSED,
+    OTHERS,
+    PANEL_HEIGHT,
+    PANEL_WIDTH,
+    RED,
+    PlottedPoints,
+    add_foot,
+    blue_to_red,
+    count_line,
+    legend_below,
+    mark_missed,
+    new_figure,
+    run_label,
+    say_empty,
+    styled,
+)
+from sharpest.store.file import open_stored
+from sharpest.store.snapshots import SNAPSHOTS
+
+ORANGE, *_MORE = OTHERS
+_COLOURS = (BLUE, ORANGE, GREEN, RED, *_MORE)  # of the code, for SGD, only top, constant top, no top
+_MARKERS = "os^Dv"
+_NUM_MARKERS = 12  # on a line
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One branch; r refreshes of its eigenpairs."""
+
+    iteration: NDArray[np.int64]  # (r,), since the branch
+    values: Mapping[str, NDArray[np.float64]]  # lambda_max and loss, each (r,), nats; NaN where not measured
+    missed: NDArray[np.bool_]  # (r,), lambda_max is finite and above the solver's tolerance
+    diverged: str
+
+
+@styled
+def draw(study: RestrictedSteps, files: FigureFiles, foot: str) -> tuple[Figure, pd.DataFrame]:
+    """Draw two panels side by side for each of the study's.
+
+    Args:
+        study: What to draw.
+        files: Snapshots files, whose first refresh of eigenpairs is at the branch.
+        foot: What was replaced or reduced.
+
+    Returns:
+        The figure, and its points with columns panel, series, run, x, y.
+
+    Source: Fig. 7; inventory, Figure 7.
+    """
+    measured = {run: _read(path) for run, path in zip(study.runs(), files.snapshots, strict=True)}
+    figure = new_figure(2 * len(study.panels) * PANEL_WIDTH, 1.35 * PANEL_HEIGHT)
+    points = PlottedPoints()
+    all_axes = iter(figure.subplots(1, 2 * len(study.panels)))
+    for panel in study.panels:
+        _panel(next(all_axes), panel, "lambda_max", "largest eigenvalue", measured, points)
+        _panel(next(all_axes), panel, "loss", "training loss", measured, points)
+    missed = {panel.title: [measured[curve.run].missed for curve in panel.curves] for panel in study.panels}
+    add_foot(figure, count_line(MISSED, missed), foot)
+    return figure, points.table()
+
+
+def _read(path: Path) -> _Measured:
+    with open_stored(path, SNAPSHOTS) as snapshots:
+        iteration = snapshots["refresh_iteration"]
+        start = iteration[0] if len(iteration) else 0
+        lambda_max = snapshots["eigenvalues"][:, 0]
+        diverged = snapshots.attributes["diverged"]
+        return _Measured(
+            iteration=iteration - start,
+            values={"lambda_max": lambda_max, "loss": snapshots["refresh_loss"]},
+            missed=np.isfinite(lambda_max) & ~snapshots["converged"][:, 0],
+            diverged="" if diverged < 0 else f"diverged at {diverged - start:,}",
+        )
+
+
+def _panel(
+    axes: Axes,
+    panel: RestrictedPanel,
+    quantity: str,
+    name: str,
+    measured: Mapping[str, _Measured],
+    points: PlottedPoints,
+) -> None:
+    title = f"{panel.title}: {name}"
+    axes.set(title=title, xlabel="iterations since the branch", ylabel=name)
+    colours = blue_to_red(len(panel.curves)) if panel.graded else cycle(_COLOURS)
+    num_drawn = 0
+    for curve, colour, marker in zip(panel.curves, colours, cycle(_MARKERS)):
+        branch = measured[curve.run]
+        finite = np.isfinite(branch.values[quantity])
+        x, y = branch.iteration[finite], branch.values[quantity][finite]
+        axes.plot(x, y, color=colour, linewidth=0.6, marker=marker, markersize=4, markeredgecolor="white",
+                  markeredgewidth=0.4, markevery=max(1, len(x) // _NUM_MARKERS),
+                  label=run_label(curve.label, branch.diverged, not len(x)))  # fmt: skip
+        if quantity == "lambda_max":
+            mark_missed(axes, branch.iteration[branch.missed], branch.values[quantity][branch.missed])
+        points.add(title, curve.label, curve.run, x=x, y=y)
+        num_drawn += len(x)
+    if not num_drawn:
+        say_empty(axes)
+    legend_below(axes, most_columns=2)

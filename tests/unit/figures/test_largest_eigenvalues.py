@@ -1,0 +1,211 @@
+"""Panels of the largest eigenvalues, plain and composite, against the numbers in the files."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from sharpest.config.measurement import ScheduleSettings
+from sharpest.config.studies import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
+from sharpest.errors import ConfigError
+from sharpest.figures.files import FigureFiles
+from sharpest.figures.largest_eigenvalues import draw
+from sharpest.figures.style import BLUE, GREEN, RED
+
+Build = Callable[..., Path]
+
+
+def _panel(title: str, labels: str, **options: Any) -> EigenvaluePanel:
+    curves = tuple(EigenvalueCurve(run=f"run-{title}{x}", schedule="grid", label=x, **options) for x in labels)
+    return EigenvaluePanel(title=title, curves=curves)
+
+
+def _study(*rows: tuple[EigenvaluePanel, ...], **options: Any) -> LargestEigenvalues:
+    values = {"num_eigenvalues": 2, "scale": "log", "composite": False} | options
+    return LargestEigenvalues(kind="largest_eigenvalues", caption="", rows=rows, **values)
+
+
+def _files(*spectra: Path, window: float | None = None) -> FigureFiles:
+    return FigureFiles(spectra=list(spectra), windows=[window] * len(spectra))
+
+
+def _points(axes: Axes) -> np.ndarray:
+    return np.concatenate([line.get_xydata() for line in axes.lines])
+
+
+def _labels(figure: Figure, index: int = 0) -> list[str]:
+    return [text.get_text() for text in figure.axes[index].get_legend().get_texts()]
+
+
+def test_lines_are_the_true_first_two_eigenvalues_whole_runs_of_any_length(spectrum_file: Build) -> None:
+    study = _study((_panel("P", "ab"),))
+    figure, table = draw(study, _files(spectrum_file("a"), spectrum_file("b", t=5)), "")
+    (axes,) = figure.axes
+    assert np.array_equal(_points(axes), table[["x", "y"]])
+    # eigenvalues in the file are (t + 1) * (3, 2, 1) + 0.1, every half epoch
+    for label, t in (("a", 8), ("b", 5)):
+        for index in (1, 2):
+            rows = table[table["series"] == f"{label}, lambda_{index}"]
+            assert np.allclose(rows["x"], np.arange(t) / 2)
+            assert np.allclose(rows["y"], (np.arange(t) + 1) * (4 - index) + 0.1)
+            assert set(rows["run"]) == {f"run-P{label}"}
+    assert set(table["panel"]) == {"P"}
+    assert [line.get_linestyle() for line in axes.lines[:4]] == ["-", "-.", "-", "-."]
+    assert axes.get_yscale() == "log"
+    assert axes.get_xlim() == (0, 3.5)
+
+
+def test_one_eigenvalue_on_a_linear_axis(spectrum_file: Build) -> None:
+    figure, table = draw(_study((_panel("P", "a"),), num_eigenvalues=1, scale="linear"), _files(spectrum_file("a")), "")
+    assert set(table["series"]) == {"a, lambda_1"}
+    assert figure.axes[0].get_yscale() == "linear"
+
+
+def test_composite_halves_are_the_window_and_the_whole_run(spectrum_file: Build) -> None:
+    study = _study((_panel("P", "ab"),), composite=True)
+    figure, table = draw(study, _files(spectrum_file("a"), spectrum_file("b", t=5), window=1.5), "")
+    (axes,) = figure.axes
+    early, whole = axes.child_axes
+    for half, panel, end in ((early, "P, early", 1.5), (whole, "P", 3.5)):
+        rows = table[table["panel"] == panel]
+        assert np.array_equal(_points(half), rows[["x", "y"]])
+        assert half.get_xlim() == (0, end)
+        assert rows["x"].max() == end
+    assert np.array_equal(
+        table[(table["panel"] == "P") & (table["x"] <= 1.5)][["series", "x", "y"]],
+        table[table["panel"] == "P, early"][["series", "x", "y"]],
+    )
+    # side by side, of equal width and with one y axis
+    figure.draw_without_rendering()
+    left, right, both = (one.get_window_extent() for one in (early, whole, axes))
+    assert np.allclose([left.x0, left.x1, right.x1], [both.x0, (both.x0 + both.x1) / 2, both.x1])
+    assert left.x1 == pytest.approx(right.x0)
+    assert early.get_ylim() == whole.get_ylim()
+    assert to_rgb(whole.spines.left.get_edgecolor()) == to_rgb("blue")
+    # real epochs on both, none at the bar
+    for half, inside in ((early, (0, 1.5)), (whole, (0, 3.5))):
+        ticks = [tick for tick in half.get_xticks() if inside[0] <= tick <= inside[1]]
+        assert len(ticks) >= 2
+    assert 0 not in whole.get_xticks()
+    assert 1.5 not in early.get_xticks()
+
+
+def test_the_widest_window_of_a_panel_holds_for_all_its_runs(spectrum_file: Build) -> None:
+    files = FigureFiles(spectra=[spectrum_file("a"), spectrum_file("b")], windows=[0.5, 2.0])
+    _, table = draw(_study((_panel("P", "ab"),), composite=True), files, "")
+    early = table[table["panel"] == "P, early"]
+    assert early.groupby("run")["x"].max().tolist() == [2.0, 2.0]
+
+
+def test_composite_needs_a_window(spectrum_file: Build) -> None:
+    with pytest.raises(ConfigError, match=r"schedules\.grid has no window_epochs"):
+        draw(_study((_panel("P", "a"),), composite=True), _files(spectrum_file("a")), "")
+
+
+def test_colours_follow_the_order_of_the_panel_unless_named(spectrum_file: Build) -> None:
+    study = _study((_panel("P", "abc"), _panel("Q", "a", colour="blue")))
+    figure, _ = draw(study, _files(*(spectrum_file(name) for name in "abcd")), "")
+    first, second = figure.axes
+    assert [line.get_color() for line in first.lines[:6:2]] == [RED, GREEN, BLUE]
+    assert second.lines[0].get_color() == BLUE
+    handles = first.get_legend().legend_handles
+    assert [handle.get_color() for handle in handles] == [RED, GREEN, BLUE]
+    assert _labels(figure) == ["a", "b", "c"]
+
+
+def test_panels_stand_row_by_row_and_files_follow(spectrum_file: Build) -> None:
+    study = _study((_panel("P", "a"), _panel("Q", "ab")), (_panel("R", "a"),))
+    files = _files(*(spectrum_file(str(t), t=t) for t in (3, 4, 5, 6)))
+    figure, table = draw(study, files, "")
+    places = [(spec.rowspan.start, spec.colspan.start) for spec in (axes.get_subplotspec() for axes in figure.axes)]
+    assert dict(zip((axes.get_title(loc="left") for axes in figure.axes), places, strict=True)) == {
+        "P": (0, 0), "Q": (0, 1), "R": (1, 0)
+    }  # fmt: skip
+    counts = table[table["series"].str.endswith("lambda_1")].groupby("run").size()
+    assert counts.to_dict() == {"run-Pa": 3, "run-Qa": 4, "run-Qb": 5, "run-Ra": 6}
+
+
+@pytest.mark.parametrize(("scale", "num_points"), [("log", 13), ("linear", 16)])
+def test_a_logarithmic_axis_leaves_out_and_counts_what_is_not_positive(
+    spectrum_file: Build, scale: str, num_points: int
+) -> None:
+    eigenvalues = np.ones((8, 3))
+    eigenvalues[0] = [0, -1, -2]
+    eigenvalues[5, 1] = -0.5
+    study = _study((_panel("P", "a"),), scale=scale)
+    figure, table = draw(study, _files(spectrum_file("a", eigenvalues=eigenvalues)), "reduced")
+    assert len(table) == num_points == len(_points(figure.axes[0]))
+    assert (table["y"] > 0).all() == (scale == "log")
+    foot = " ".join(figure.texts[0].get_text().split())
+    assert foot.endswith("at or below zero (P: 3 of 16). reduced") == (scale == "log")
+
+
+def test_unmeasured_values_are_skipped_and_not_counted_as_zero(spectrum_file: Build) -> None:
+    eigenvalues = np.ones((8, 3))
+    eigenvalues[2, 1] = np.nan
+    figure, table = draw(_study((_panel("P", "a"),)), _files(spectrum_file("a", eigenvalues=eigenvalues)), "reduced")
+    assert table["series"].value_counts().to_dict() == {"a, lambda_1": 8, "a, lambda_2": 7}
+    assert figure.texts[0].get_text() == "reduced"
+
+
+def test_missed_tolerance_is_circled_in_both_halves_and_counted_once(spectrum_file: Build) -> None:
+    converged = np.ones((8, 3), dtype=bool)
+    converged[1, 1] = converged[7, 0] = False
+    converged[0, 2] = False  # of an eigenvalue that is not drawn
+    files = _files(spectrum_file("a", converged=converged), window=1.5)
+    figure, _ = draw(_study((_panel("P", "a"),), composite=True), files, "")
+    early, whole = figure.axes[0].child_axes
+    for half, expected in ((early, [[0.5, 4.1]]), (whole, [[3.5, 24.1], [0.5, 4.1]])):
+        assert np.allclose([offset for cloud in half.collections for offset in cloud.get_offsets()], expected)
+    assert figure.texts[0].get_text().endswith("tolerance (P: 2 of 16).")
+
+
+def test_a_diverged_run_is_named_and_its_line_ends(spectrum_file: Build) -> None:
+    spectra = spectrum_file("a", t=3, diverged_epoch=1.234), spectrum_file("b"), spectrum_file("c", t=0)
+    figure, table = draw(_study((_panel("P", "abc"),), composite=True), _files(*spectra, window=1.5), "")
+    assert _labels(figure) == ["a, diverged at epoch 1.23", "b", "c: no finite measurement"]
+    assert table.loc[table["run"] == "run-Pa", "x"].max() == 1.0
+    assert "run-Pc" not in set(table["run"])
+
+
+@pytest.mark.parametrize("composite", [True, False])
+def test_a_panel_without_measurements_says_so(spectrum_file: Build, composite: bool) -> None:
+    files = _files(spectrum_file("a", t=0, diverged_epoch=0.0), window=1.5)
+    figure, table = draw(_study((_panel("P", "a"),), composite=composite), files, "")
+    assert table.empty
+    assert [text.get_text() for text in figure.axes[0].texts] == ["no finite measurement"]
+    assert _labels(figure) == ["a: no finite measurement, diverged at epoch 0"]
+
+
+def test_few_decades_get_ticks_between_powers_of_ten(spectrum_file: Build) -> None:
+    narrow, wide = (np.geomspace(1, top, 8)[:, None] * np.ones(3) for top in (9.0, 9000.0))
+    study = _study((_panel("P", "a"), _panel("Q", "a")))
+    files = _files(spectrum_file("a", eigenvalues=narrow), spectrum_file("b", eigenvalues=wide))
+    figure, _ = draw(study, files, "")
+    figure.draw_without_rendering()
+    for axes, expected in zip(figure.axes, (["1", "2", "5", "10"], ["1", "10", "100", "1000", "10000"]), strict=True):
+        low, high = axes.get_ylim()
+        shown = zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+        assert [label.get_text() for tick, label in shown if low <= tick <= high] == expected
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ({"num_eigenpairs": 1, "window_epochs": 2}, "num_eigenvalues 2 exceeds num_eigenpairs 1 of schedule grid"),
+        ({"num_eigenpairs": 2}, "give schedules.grid window_epochs"),
+    ],
+)
+def test_a_schedule_that_measures_too_little_is_refused(schedule: dict[str, Any], message: str) -> None:
+    study = _study((_panel("P", "a"),), composite=True)
+    with pytest.raises(ConfigError, match=message):
+        study.check_schedule("grid", ScheduleSettings(points="every epoch", **schedule))
+
+
+def test_only_a_composite_needs_a_window() -> None:
+    _study((_panel("P", "a"),)).check_schedule("epochs", ScheduleSettings(points="every epoch", num_eigenpairs=2))

@@ -1,0 +1,113 @@
+"""Eigenvalue and loss of branches against the numbers in their snapshots."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from sharpest.config.studies import NamedRun, RestrictedPanel, RestrictedSteps
+from sharpest.figures.files import FigureFiles
+from sharpest.figures.restricted_steps import draw
+from sharpest.figures.style import BLUE, GREEN, OTHERS, RED
+
+Build = Callable[..., Path]
+
+
+def _curves(labels: str) -> tuple[NamedRun, ...]:
+    return tuple(NamedRun(run=f"run@e4/{label}", label=label) for label in labels)
+
+
+PANELS = (
+    RestrictedPanel(title="P", curves=_curves("abcd")),
+    RestrictedPanel(title="Q", curves=_curves("eaf"), graded=True),
+)
+
+
+def _study(*panels: RestrictedPanel) -> RestrictedSteps:
+    return RestrictedSteps(kind="restricted_steps", caption="", panels=panels)
+
+
+def _axes(figure: Figure) -> dict[str, Axes]:
+    return {axes.get_title(loc="left"): axes for axes in figure.axes}
+
+
+def test_the_study_reads_each_run_once_and_only_its_snapshots() -> None:
+    study = _study(*PANELS)
+    assert study.runs() == [f"run@e4/{label}" for label in "abcdef"]
+    assert study.curves() == []
+    wanted = study.wants_spectra(), study.wants_directions(), study.wants_snapshots(), study.wants_histories()
+    assert wanted == (False, False, True, False)
+
+
+def test_lines_are_eigenvalue_and_loss_since_the_branch(snapshots_file: Build) -> None:
+    files = FigureFiles(snapshots=[snapshots_file(label, r=6 - index) for index, label in enumerate("abcdef")])
+    figure, table = draw(_study(*PANELS), files, "")
+    assert list(_axes(figure)) == [
+        "P: largest eigenvalue", "P: training loss", "Q: largest eigenvalue", "Q: training loss"
+    ]  # fmt: skip
+    for title, axes in _axes(figure).items():
+        rows = table[table["panel"] == title]
+        assert np.array_equal(np.concatenate([line.get_xydata() for line in axes.lines]), rows[["x", "y"]])
+    # refreshes are at iterations 40, 41, … with eigenvalues (2, 1) * n + 0.1 and losses 2 / n
+    for title, expected in (("Q: largest eigenvalue", [2.1, 4.1]), ("Q: training loss", [2, 1])):
+        rows = table[(table["panel"] == title) & (table["series"] == "e")]
+        assert rows["x"].tolist() == [0, 1]
+        assert np.allclose(rows["y"], expected)
+        assert set(rows["run"]) == {"run@e4/e"}
+    # a run in two panels is the same in both
+    first, second = (table[(table["panel"] == title) & (table["series"] == "a")] for title in (
+        "P: training loss", "Q: training loss"
+    ))  # fmt: skip
+    assert np.array_equal(first[["x", "y"]], second[["x", "y"]])
+
+
+def test_colours_of_variants_and_of_scales(snapshots_file: Build) -> None:
+    files = FigureFiles(snapshots=[snapshots_file(label) for label in "abcdef"])
+    figure, _ = draw(_study(*PANELS), files, "")
+    variants, _, scales, _ = figure.axes
+    assert [line.get_color() for line in variants.lines] == [BLUE, OTHERS[0], GREEN, RED]
+    redness = [to_rgb(line.get_color())[0] - to_rgb(line.get_color())[2] for line in scales.lines]
+    assert redness == sorted(redness)
+    assert redness[0] < 0 < redness[-1]
+
+
+def test_unmeasured_values_are_skipped_one_by_one(snapshots_file: Build) -> None:
+    eigenvalues, loss = np.ones((6, 2)), np.ones(6)
+    eigenvalues[2], loss[3:5] = np.nan, np.nan
+    path = snapshots_file("a", eigenvalues=eigenvalues, refresh_loss=loss)
+    _, table = draw(_study(RestrictedPanel(title="P", curves=_curves("a"))), FigureFiles(snapshots=[path]), "")
+    assert table.groupby("panel")["x"].agg(list).to_dict() == {
+        "P: largest eigenvalue": [0, 1, 3, 4, 5],
+        "P: training loss": [0, 1, 2, 5],
+    }
+
+
+def test_missed_tolerance_is_circled_and_counted(snapshots_file: Build) -> None:
+    converged = np.ones((6, 2), dtype=bool)
+    converged[3, 0] = converged[2, 1] = False  # the second is not drawn
+    path = snapshots_file("a", converged=converged)
+    figure, _ = draw(_study(RestrictedPanel(title="P", curves=_curves("a"))), FigureFiles(snapshots=[path]), "")
+    marked = [offset for cloud in figure.axes[0].collections for offset in cloud.get_offsets()]
+    assert np.allclose(marked, [[3, 8.1]])
+    assert figure.texts[0].get_text().endswith("tolerance (P: 1 of 6).")
+
+
+def test_divergence_is_named_in_iterations_since_the_branch(snapshots_file: Build) -> None:
+    files = FigureFiles(snapshots=[snapshots_file("a", diverged=46), snapshots_file("b", r=0, diverged=40)])
+    figure, table = draw(_study(RestrictedPanel(title="P", curves=_curves("ab"))), files, "")
+    for axes in figure.axes:
+        labels = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert labels[0] == "a, diverged at 6"
+        assert labels[1].startswith("b: no finite measurement, diverged at")
+    assert set(table["run"]) == {"run@e4/a"}
+
+
+def test_a_panel_without_measurements_says_so(snapshots_file: Build) -> None:
+    files = FigureFiles(snapshots=[snapshots_file("a", r=0)])
+    figure, table = draw(_study(RestrictedPanel(title="P", curves=_curves("a"))), files, "")
+    assert table.empty
+    for axes in figure.axes:
+        assert [text.get_text() for text in axes.texts] == ["no finite measurement"]
