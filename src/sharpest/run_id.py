@@ -1,11 +1,12 @@
 """The id of a run: what is trained, on which data, how (inventory 4.1).
 
-``<model>-<data>-<opt>-lr<eta>-S<S>[-m<m>][-g<gamma>-K<K>][-l2_<v>][-n<subset>][-L<len>][-<rule>]-s<seed>[@e<epoch>/<variant>]``
+``<model>-<data>-<opt>-lr<eta>-S<S>[-m<m>][-g<gamma>-K<K>][-correct_<what>][-l2_<v>][-n<subset>][-L<len>][-<rule>]-s<seed>``,
+and ``@e<epoch>/<variant>`` behind it for a branch.
 """
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from sharpest.errors import ConfigError
 
@@ -13,7 +14,8 @@ _NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
 _COUNT = r"\d{1,18}"
 _PATTERN = re.compile(
     rf"(?P<model>[A-Za-z0-9]+)-(?P<data>[a-z0-9]+)-(?P<optimizer>sgd|nsgd)-lr(?P<lr>{_NUMBER})-S(?P<batch_size>{_COUNT})"
-    rf"(?:-m(?P<momentum>{_NUMBER}))?(?:-g(?P<gamma>{_NUMBER})-K(?P<num_directions>{_COUNT}))?"
+    rf"(?:-m(?P<momentum>{_NUMBER}))?(?:-g(?P<gamma>{_NUMBER})-K(?P<num_directions>{_COUNT})"
+    rf"(?:-correct_(?P<correction>g|both))?)?"
     rf"(?:-l2_(?P<l2>{_NUMBER}))?(?:-n(?P<subset>{_COUNT}))?(?:-L(?P<first_stage>{_COUNT}))?"
     rf"(?:-(?P<rule>plat|fb))?-s(?P<seed>{_COUNT})"
     rf"(?:@e(?P<branch_epoch>{_COUNT})/(?P<variant>[a-z]+|x{_NUMBER}))?"
@@ -22,8 +24,8 @@ _FLOATS = ("lr", "momentum", "gamma", "l2")
 _COUNTS = ("batch_size", "num_directions", "subset", "first_stage", "branch_epoch", "seed")
 
 GRAMMAR = (
-    "<model>-<data>-<sgd|nsgd>-lr<eta>-S<S>[-m<m>][-g<gamma>-K<K>][-l2_<v>][-n<subset>][-L<epochs>][-plat|-fb]-s<seed>"
-    "[@e<epoch>/<variant>]"
+    "<model>-<data>-<sgd|nsgd>-lr<eta>-S<S>[-m<m>][-g<gamma>-K<K>[-correct_g|-correct_both]][-l2_<v>][-n<subset>]"
+    "[-L<epochs>][-plat|-fb]-s<seed>[@e<epoch>/<variant>]"
 )
 
 
@@ -31,9 +33,9 @@ GRAMMAR = (
 class RunId:
     """The parts of a run id.
 
-    ``gamma`` and ``num_directions`` belong to NSGD and are 1 and 0 for SGD. ``subset`` is the number of images of a
-    full-batch run (rule ``fb``). A run with ``first_stage`` L or a ``variant`` is a branch: it leaves its parent at the
-    end of that epoch.
+    ``gamma``, ``num_directions`` and ``correction`` (inventory 1.6) belong to NSGD and are 1, 0 and v for SGD.
+    ``subset`` is the number of images of a full-batch run (rule ``fb``). A run with ``first_stage`` L or a ``variant``
+    is a branch: it leaves its parent at the end of that epoch.
     """
 
     model: str
@@ -44,6 +46,7 @@ class RunId:
     momentum: float = 0.0
     gamma: float = 1.0
     num_directions: int = 0
+    correction: Literal["v", "g", "both"] = "v"
     l2: float = 0.0
     subset: int = 0
     first_stage: int = 0
@@ -63,9 +66,7 @@ class RunId:
         """
         match = _PATTERN.fullmatch(text)
         if match is None:
-            raise ConfigError(
-                f"run {text!r} is not a run id; write {GRAMMAR}, e.g. scnn-c10-sgd-lr0.1-S128-s777"
-            )
+            raise ConfigError(f"run {text!r} is not a run id; write {GRAMMAR}, e.g. scnn-c10-sgd-lr0.1-S128-s777")
         parts: dict[str, Any] = {name: value for name, value in match.groupdict().items() if value is not None}
         parts |= {name: float(parts[name]) for name in _FLOATS if name in parts}
         parts |= {name: int(parts[name]) for name in _COUNTS if name in parts}
@@ -76,8 +77,12 @@ class RunId:
         if (run.optimizer == "nsgd") != (run.num_directions > 0):
             raise ConfigError(f"run {text!r}: nsgd needs -g<gamma>-K<K> with K of at least 1, and sgd takes neither")
         if run.optimizer == "nsgd" and run.gamma == 1:
-            sgd = str(replace(run, optimizer="sgd", gamma=1.0, num_directions=0))
+            sgd = str(replace(run, optimizer="sgd", gamma=1.0, num_directions=0, correction="v"))
             raise ConfigError(f"run {text!r}: gamma 1 is SGD and is stored once; write it as {sgd!r}")
+        if run.correction != "v" and not run.momentum:
+            raise ConfigError(
+                f"run {text!r}: without momentum correct_g is correct_v, and correct_both is gamma squared"
+            )
         if (run.rule == "fb") != (run.subset > 0) or (run.subset and run.subset != run.batch_size):
             raise ConfigError(f"run {text!r}: a full-batch run has the size of its subset as S: -S<n>...-n<n>-fb")
         if run.variant and run.optimizer == "nsgd":
@@ -99,6 +104,8 @@ class RunId:
             parts.append(f"m{self.momentum:g}")
         if self.num_directions:
             parts += [f"g{self.gamma:g}", f"K{self.num_directions}"]
+        if self.correction != "v":
+            parts.append(f"correct_{self.correction}")
         if self.l2:
             mantissa, exponent = f"{self.l2:e}".split("e")
             parts.append(f"l2_{float(mantissa):g}e{int(exponent)}")

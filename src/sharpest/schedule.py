@@ -29,8 +29,8 @@ def measurement_iterations(text: str, num_epochs: int, steps_per_epoch: int, lr:
 
     Args:
         text: The schedule; the grammar is ``GRAMMAR``. ``N points`` spreads them evenly from the first (or from
-            iteration M) to the last iteration, ``dense at the start`` with distances that grow linearly. A number ``x/lr`` counts in units of
-            1/lr iterations, the time scale on which curvature grows.
+            iteration M) to the last iteration, ``dense at the start`` with distances that grow linearly. A number
+            ``x/lr`` counts in units of 1/lr iterations, the time scale on which curvature grows.
         num_epochs: Length of the run.
         steps_per_epoch: Updates in one epoch.
         lr: Learning rate at the start.

@@ -139,6 +139,11 @@ def files_of_figure(wildcards):
             f"{run}/snapshots.h5" for run in runs if study.wants_snapshots()
         ],
         "histories": [f"{run}/history.csv" for run in runs if study.wants_histories()],
+        "evaluations": [
+            f"{RESULTS}/evaluations/{run}.h5"
+            for run in study.runs()
+            if study.wants_evaluations()
+        ],
     }
 
 

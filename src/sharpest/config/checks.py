@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from sharpest.config.architectures.lstm import LstmSettings
+from sharpest.config.architectures.text_cnn import TextCnnSettings
 from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings
 from sharpest.config.measurement import ScheduleSettings
 from sharpest.config.run import RunSettings
@@ -49,13 +50,12 @@ def _check_run(scale: ScaleSettings, run: RunSettings) -> None:
             f"run {run.run}: a model of kind {model.kind} reads {model.reads}, the data set has {dataset.kind}; "
             "name another model or data set"
         )
-    if isinstance(dataset, TokenSettings):
-        if dataset.train // run.batch_size <= dataset.window:
-            raise ConfigError(
-                f"run {run.run}: {dataset.train} words in {run.batch_size} streams leave no window of "
-                f"{dataset.window}; lower batch_factor"
-            )
-    elif not isinstance(model, LstmSettings):
+    if isinstance(dataset, TokenSettings) and dataset.train // run.batch_size <= dataset.window:
+        raise ConfigError(
+            f"run {run.run}: {dataset.train} words in {run.batch_size} streams leave no window of {dataset.window}; "
+            "lower batch_factor"
+        )
+    if isinstance(dataset, ImageSettings) and not isinstance(model, LstmSettings | TextCnnSettings):
         side = model.image_size or _image_source(dataset).shape[1]
         if side < model.smallest_image:
             raise ConfigError(
@@ -118,7 +118,9 @@ def _check_dataset(key: str, dataset: DatasetSettings) -> None:
     source = SOURCES[dataset.source]
     if source.kind != dataset.kind:
         fitting = ", ".join(name for name, other in SOURCES.items() if other.kind == dataset.kind)
-        raise ConfigError(f"{key}.source: {dataset.source!r} has {source.kind}, not {dataset.kind}; use one of {fitting}")
+        raise ConfigError(
+            f"{key}.source: {dataset.source!r} has {source.kind}, not {dataset.kind}; use one of {fitting}"
+        )
     if isinstance(source, TokenSource):
         counts = {"train": source.num_train, "val": source.num_val, "test": source.num_test}
         for part, count in counts.items():

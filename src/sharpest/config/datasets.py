@@ -65,4 +65,33 @@ class TokenSettings(Strict):
         return max(1, (self.train // batch_size - 1) // self.window)
 
 
-DatasetSettings = Annotated[ImageSettings | TokenSettings, Field(discriminator="kind")]
+class ReviewSettings(Strict):
+    """Reviews of words, each with a class (inventory 1.1)."""
+
+    unit: ClassVar[str] = "reviews"
+
+    kind: Literal["reviews"]
+    source: str
+    """Name of the data that is really read, see sharpest.data.sources."""
+    train: PositiveInt
+    """Training reviews, the first of the seed's permutation."""
+    val: PositiveInt
+    """Validation reviews, the last of the permutation."""
+    test: PositiveInt
+    """Test reviews, the first of the test set."""
+    length: int = Field(ge=3)
+    """Words of each review: the last ones, padded in front."""
+    vocabulary: int = Field(ge=4)
+    """Word ids told apart, the first; rarer words are the unknown one."""
+
+    @property
+    def num_train(self) -> int:
+        """Training reviews that can be drawn."""
+        return self.train
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Updates in one epoch (inventory 1.3)."""
+        return max(1, self.train // batch_size)
+
+
+DatasetSettings = Annotated[ImageSettings | TokenSettings | ReviewSettings, Field(discriminator="kind")]

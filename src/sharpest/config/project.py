@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sharpest.config.checks import check_scale
-from sharpest.config.measurement import MeasurementSettings, ScheduleSettings
 from sharpest.config.datasets import ImageSettings
+from sharpest.config.measurement import MeasurementSettings, ScheduleSettings
 from sharpest.config.patterns import first_match
 from sharpest.config.reading import merge, read_runs, read_scale, read_yaml, validate
 from sharpest.config.reductions import describe_evaluation, describe_measurement, describe_reductions
@@ -112,7 +112,8 @@ class Project:
         """
         if name not in self.studies:
             raise ConfigError(f"{name!r} is not in config/studies.yaml; it has {', '.join(self.studies)}")
-        return self.studies[name]
+        study = self.studies[name]
+        return study.with_seeds(self.scale.seeds[name]) if name in self.scale.seeds else study
 
     def check_studies(self) -> None:
         """Check that every run and schedule exists, and measures what is drawn from it.
@@ -120,6 +121,8 @@ class Project:
         Raises:
             ConfigError: With the study and the remedy.
         """
+        for name in self.scale.seeds:
+            self.study(name)
         for name, study in self.studies.items():
             try:
                 for run in study.runs():
@@ -205,8 +208,8 @@ def run_settings(run: str, epochs: Mapping[str, int], scale: ScaleSettings) -> R
         nudge=_nudge(run, run_id, scale),
         branch=_branch(run, run_id, scale),
         rule="plat" if plateau else "const",
-        patience=scale.patience if plateau else None,
-        stop_patience=scale.stop_patience if plateau else None,
+        patience=first_match(scale.patience, run) if plateau else None,
+        stop_patience=first_match(scale.stop_patience, run) if plateau else None,
         seed=run_id.seed,
         epochs=first_match(scale.epochs, run) or epochs[run],
         snapshot_every=first_match(scale.snapshot_every, run) or 1,
@@ -240,6 +243,7 @@ def _nudge(run: str, run_id: RunId, scale: ScaleSettings) -> NudgeSettings | Non
     refresh_every = first_match(scale.refresh_every, run)
     return NudgeSettings(
         gamma=run_id.gamma,
+        correction=run_id.correction,
         num_directions=run_id.num_directions,
         num_eigenpairs=max(MIN_NSGD_EIGENPAIRS, run_id.num_directions),
         refresh_every=refresh_every,

@@ -19,6 +19,8 @@ _MODEL_TITLES = {
     "vgg": "VGG",
     "vggp": "plain VGG",
     "lstm": "LSTM",
+    "imdb": "IMDB CNN",
+    "imdb2": "doubled IMDB CNN",
 }
 
 
@@ -103,8 +105,7 @@ def _run_reductions(
         yield f"{SOURCES[ours.dataset.source].title} in place of {SOURCES[paper.dataset.source].title}"
     if (counts := _counts(ours.dataset)) != (published_counts := _counts(paper.dataset)):
         yield f"{counts} training/validation/test {ours.dataset.unit} ({published_counts})"
-    for note in _data_reductions(ours.dataset, paper.dataset):
-        yield note
+    yield from _data_reductions(ours.dataset, paper.dataset)
     title = _title(ours.run)
     for key, value in ours.model.items():
         if value != (was := paper.model.get(key)):
@@ -132,13 +133,12 @@ def _run_reductions(
 
 
 def _data_reductions(ours: DatasetSettings, paper: DatasetSettings) -> Iterable[str]:
-    if isinstance(ours, ImageSettings) and isinstance(paper, ImageSettings):
-        if (ours.flip, ours.shift) != (paper.flip, paper.shift):
-            yield "other augmentation" if ours.flip or ours.shift else "no augmentation"
-    if isinstance(ours, TokenSettings) and isinstance(paper, TokenSettings):
-        for key in ("window", "vocabulary"):
-            if (value := getattr(ours, key)) != (was := getattr(paper, key)):
-                yield f"{key} {value:,} ({was:,})"
+    augmentations = [(dataset.flip, dataset.shift) for dataset in (ours, paper) if isinstance(dataset, ImageSettings)]
+    if len(set(augmentations)) == 2:
+        yield "other augmentation" if any(augmentations[0]) else "no augmentation"
+    for key in ("window", "length", "vocabulary"):
+        if (value := getattr(ours, key, None)) != (was := getattr(paper, key, None)):
+            yield f"{key} {value:,} ({was:,})"
 
 
 def _factor_notes(what: str, factors: Sequence[tuple[str, float]]) -> Iterable[str]:

@@ -28,6 +28,8 @@ class NudgeSettings(Strict):
 
     gamma: float = Field(ge=0)
     """Scale of the step along the top directions."""
+    correction: Literal["v", "g", "both"] = "v"
+    """What is scaled: the step (v), the gradient before it enters the velocity (g), or both."""
     rest: float = Field(default=1, ge=0)
     """Scale of the rest of the step; 0 = only the top directions are followed."""
     fixed: bool = False

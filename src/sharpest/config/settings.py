@@ -11,6 +11,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from sharpest.config.architectures.lstm import LstmSettings
 from sharpest.config.architectures.resnet import ResNetSettings
 from sharpest.config.architectures.simple_cnn import SimpleCnnSettings
+from sharpest.config.architectures.text_cnn import TextCnnSettings
 from sharpest.config.architectures.vgg import VggSettings
 from sharpest.config.datasets import DatasetSettings
 from sharpest.config.measurement import EvaluationSettings, MeasurementSettings, ScheduleSettings
@@ -20,9 +21,20 @@ from sharpest.config.source import SourceSettings
 from sharpest.config.strict import Strict
 
 ModelSettings = Annotated[
-    SimpleCnnSettings | ResNetSettings | VggSettings | LstmSettings, Field(discriminator="kind")
+    SimpleCnnSettings | ResNetSettings | VggSettings | LstmSettings | TextCnnSettings, Field(discriminator="kind")
 ]
-BY_RUN = ("lr_factor", "batch_factor", "epochs", "branch_epochs", "snapshot_every", "refresh_every", "clip_norm", "overrides")
+BY_RUN = (
+    "lr_factor",
+    "batch_factor",
+    "epochs",
+    "branch_epochs",
+    "snapshot_every",
+    "refresh_every",
+    "clip_norm",
+    "patience",
+    "stop_patience",
+    "overrides",
+)
 """Keys of a scale whose values are mappings from patterns of run ids."""
 
 
@@ -79,13 +91,15 @@ class ScaleSettings(Strict):
     clip_norm: dict[str, PositiveFloat]
     """Longest gradient, by pattern; elsewhere any length."""
     variants: VariantSettings
-    patience: PositiveInt
-    """Plateau rule: epochs without better validation loss before a cut."""
-    stop_patience: PositiveInt
-    """Plateau rule: epochs without better accuracy before the stop."""
+    patience: dict[str, PositiveInt]
+    """Plateau rule: epochs without better validation loss before a cut, by pattern."""
+    stop_patience: dict[str, PositiveInt]
+    """Plateau rule: epochs without better accuracy before the stop, by pattern."""
     hessian: HessianSettings
     measurement: MeasurementSettings
     evaluation: EvaluationSettings
+    seeds: dict[str, PositiveInt]
+    """How many of the seeds of a figure or table are used, by its name; elsewhere all."""
     overrides: dict[str, Overrides]
     """What is measured differently, by pattern."""
     schedules: dict[str, ScheduleSettings]

@@ -4,8 +4,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-NUM_DRAWS = 3  # flip, vertical shift, horizontal shift
-
 
 def augment(images: Tensor, draws: Tensor, flip: bool, shift: float) -> Tensor:
     """Flip and shift each image.
@@ -21,8 +19,6 @@ def augment(images: Tensor, draws: Tensor, flip: bool, shift: float) -> Tensor:
 
     Source: inventory 1.1 (the generator of Keras, whose shifts blur most images slightly).
     """
-    if not flip and shift == 0:
-        return images
     draws = draws.to(images)
     matrix = torch.zeros(len(images), 2, 3, device=images.device, dtype=images.dtype)
     matrix[:, 0, 0] = torch.where(draws[:, 0] < 0.5, -1.0, 1.0) if flip else 1.0

@@ -44,12 +44,16 @@ class Stream(Protocol):
 
 @dataclass(frozen=True)
 class RunData:
-    """Training, validation and test examples of one seed, clean, and the stream that training sees."""
+    """Training, validation and test examples of one seed, clean, and the stream that training sees.
+
+    ``input_shape`` is that of one example: (channels, height, width), or (time, vocabulary) of words.
+    """
 
     train: Split
     val: Split
     test: Split
     stream: Stream
+    input_shape: tuple[int, ...]
     num_classes: int
     name: str
     sha256: str

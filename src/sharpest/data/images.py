@@ -1,6 +1,6 @@
-"""Images split, centred and scaled as the paper's code does, and the stream of augmented mini-batches."""
+"""Images split, centred and scaled as the paper's code does."""
 
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,10 @@ from torch.nn import functional
 
 from sharpest.config.datasets import ImageSettings
 from sharpest.config.run import RunSettings
-from sharpest.data.augmentation import NUM_DRAWS, augment
+from sharpest.data.augmentation import augment
 from sharpest.data.dataset import RunData, Split
+from sharpest.data.shuffled import ShuffledStream
 from sharpest.errors import DataError
-from sharpest.randomness import generator
 from sharpest.store.data import DATA
 from sharpest.store.file import open_stored
 
@@ -62,63 +62,15 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
     train = split(inputs["train"], pool_targets[parts["train"]])
     if settings.full_batch:
         train = train.first(settings.batch_size)
+    augmented = dataset.flip or dataset.shift > 0
+    change = partial(augment, flip=dataset.flip, shift=dataset.shift)
     return RunData(
         train=train,
         val=split(inputs["val"], pool_targets[parts["val"]]),
         test=split(as_float(test), test_targets),
-        stream=ImageStream(train, settings.batch_size, settings.seed, dataset.flip, dataset.shift),
+        stream=ShuffledStream(train, settings.batch_size, settings.seed, change if augmented else None),
+        input_shape=tuple(train.inputs.shape[1:]),
         num_classes=num_classes,
         name=name,
         sha256=sha256,
     )
-
-
-class ImageStream:
-    """Mini-batches of a run, and further draws from the same augmented training set.
-
-    With augmentation, batches are cut from one endless stream of shuffled passes, so that a batch may straddle two
-    passes; without, the incomplete last batch of a pass is dropped. Order and augmentation depend on the seed and the
-    position in the stream alone, so that runs which differ in learning rate, batch size or gamma see the same examples.
-    A batch size above the number of examples gives all of them.
-
-    Source: inventory 1.1, 1.3.
-    """
-
-    def __init__(self, train: Split, batch_size: int, seed: int, flip: bool, shift: float) -> None:
-        self._train = train
-        self._batch_size = min(batch_size, len(train))
-        self._seed = seed
-        self._flip, self._shift = flip, shift
-        self._augmented = flip or shift > 0
-        self._pass = lru_cache(maxsize=2)(self._draw_pass)
-
-    def _draw_pass(self, number: int) -> tuple[Tensor, Tensor]:
-        order = torch.randperm(len(self._train), generator=generator(self._seed, "order", number))
-        draws = torch.rand(len(order), NUM_DRAWS, generator=generator(self._seed, "augmentation", number))
-        return order, draws
-
-    def batch(self, iteration: int) -> Split:
-        """The mini-batch of update number ``iteration``, from 0."""
-        size, total = self._batch_size, len(self._train)
-        if self._augmented:
-            number, start = divmod(iteration * size, total)
-        else:
-            number, step = divmod(iteration, total // size)
-            start = step * size
-        order, draws = self._pass(number)
-        rows, row_draws = order[start : start + size], draws[start : start + size]
-        if len(rows) < size:
-            order, draws = self._pass(number + 1)
-            missing = size - len(rows)
-            rows, row_draws = torch.cat([rows, order[:missing]]), torch.cat([row_draws, draws[:missing]])
-        return self._take(rows, row_draws)
-
-    def sample(self, purpose: str, counter: int, num_examples: int) -> Split:
-        """``num_examples`` different augmented training examples, drawn anew for each purpose and counter."""
-        rng = generator(self._seed, purpose, counter)
-        rows = torch.randperm(len(self._train), generator=rng)[:num_examples]
-        return self._take(rows, torch.rand(num_examples, NUM_DRAWS, generator=rng)[: len(rows)])
-
-    def _take(self, rows: Tensor, draws: Tensor) -> Split:
-        rows = rows.to(self._train.targets.device)
-        return Split(augment(self._train.inputs[rows], draws, self._flip, self._shift), self._train.targets[rows])

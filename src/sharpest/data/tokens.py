@@ -41,7 +41,8 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
     texts = {part: torch.from_numpy(values.astype(np.int64)).to(device) for part, values in words.items()}
     train, val, test = (_windows(texts[part], dataset.window) for part in counts)
     stream = TokenStream(texts["train"], train, settings.batch_size, dataset.window, settings.seed)
-    return RunData(train, val, test, stream, dataset.vocabulary, name, sha256)
+    shape = (dataset.window, dataset.vocabulary)
+    return RunData(train, val, test, stream, shape, dataset.vocabulary, name, sha256)
 
 
 def _windows(text: Tensor, length: int) -> Split:

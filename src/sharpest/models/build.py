@@ -17,13 +17,11 @@ def build_model(
 
     Args:
         settings: Architecture and size, with the key ``kind``.
-        input_shape: Of one example: (channels, height, width) after resizing, or (time,).
+        input_shape: Of one example: (channels, height, width) after resizing, or (time, vocabulary) of words.
         num_classes: Outputs.
         seed: Seed of the run.
         batch_size: Examples of a training batch, for each of which a recurrent net carries a state.
     """
     module = import_module(architecture_module(settings))
-    model: nn.Module = module.build(
-        settings, input_shape, num_classes, batch_size, generator(seed, "initialisation")
-    )
+    model: nn.Module = module.build(settings, input_shape, num_classes, batch_size, generator(seed, "initialisation"))
     return model

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+EMBEDDING_LIMIT = 0.05  # of Keras' uniform initial embeddings
 EPSILON = 1e-3  # of Keras' batch normalisation; torch has 1e-5
 
 

@@ -7,9 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sharpest.config.architectures.lstm import LstmSettings
-from sharpest.models.layers import glorot_uniform
-
-_EMBEDDING_LIMIT = 0.05  # Keras' uniform initialisation of embeddings
+from sharpest.models.layers import EMBEDDING_LIMIT, glorot_uniform
 
 
 class LstmLayer(nn.Module):
@@ -79,7 +77,7 @@ class LSTM(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
         self.classifier = nn.Linear(width, vocabulary)
         glorot_uniform(self.classifier, rng)
-        nn.init.uniform_(self.embedding.weight, -_EMBEDDING_LIMIT, _EMBEDDING_LIMIT, generator=rng)
+        nn.init.uniform_(self.embedding.weight, -EMBEDDING_LIMIT, EMBEDDING_LIMIT, generator=rng)
         self.register_buffer("state", torch.zeros(settings.num_layers, 2, batch_size, width))
 
     def forward(self, words: Tensor) -> Tensor:
@@ -101,4 +99,4 @@ def build(
     settings: Mapping[str, Any], input_shape: tuple[int, ...], num_classes: int, batch_size: int, rng: torch.Generator
 ) -> LSTM:
     """The model for :func:`sharpest.models.build.build_model`."""
-    return LSTM(LstmSettings.model_validate(settings), num_classes, batch_size, rng)
+    return LSTM(LstmSettings.model_validate(settings), input_shape[1], batch_size, rng)

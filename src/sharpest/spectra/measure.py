@@ -31,8 +31,8 @@ def measure_spectrum(
 ) -> dict[str, NDArray[Any]]:
     """Eigenpairs, and losses and accuracies where the schedule asks for them.
 
-    Each solve starts from the eigenvectors of the previous point; where training has kept its eigenpairs, these are
-    taken. Points after the end of a run that stopped or diverged are left out.
+    Each solve starts from the eigenvectors of the previous point; where training has computed these eigenpairs itself,
+    its own are taken. Points after the end of a run that stopped or diverged are left out.
 
     Args:
         problem: The run.
@@ -56,31 +56,38 @@ def measure_spectrum(
     rows: dict[str, list[Any]] = {name: [] for name in (*columns, *losses)}
     vectors = []
     warm = None
+    points = [point for point in points if replay.start <= point <= replay.end]
+    nudged = problem.settings.nudge
+    usable = nudged is not None and nudged.hessian == hessian and nudged.num_eigenpairs >= num_eigenpairs
+    recorded = {point for point in points if usable and replay.has_recorded(point, settings.keep_vectors)}
+    with_accuracy = set(points[:: settings.accuracy_every] if settings.accuracy_every else ())
+    states = replay.states(point for point in points if point not in recorded or point in with_accuracy)
     progress.update(0)
-    for state in replay.states(points):
-        here = problem.at(state.buffers)
-        pairs = _leading(replay.kept_eigenpairs(state.iteration), num_eigenpairs)
-        if pairs is None:
-            pairs = solve_eigenpairs(here, state.theta, state.iteration, hessian, num_eigenpairs, warm)
-        warm = pairs.eigenvectors.sum(dim=0)
-        values = (
-            state.iteration, pairs.eigenvalues, pairs.residuals, pairs.converged, pairs.num_products, pairs.seconds
-        )  # fmt: skip
+    for done, point in enumerate(points, start=1):
+        state = next(states) if point not in recorded or point in with_accuracy else None
+        here = problem.at(state.buffers) if state else problem
+        if point in recorded:
+            pairs = _leading(replay.recorded_eigenpairs(point, settings.keep_vectors), num_eigenpairs)
+        else:
+            assert state is not None  # it was asked for above
+            pairs = solve_eigenpairs(here, state.theta, point, hessian, num_eigenpairs, warm)
+            warm = pairs.eigenvectors.sum(dim=0)
+        values = (point, pairs.eigenvalues, pairs.residuals, pairs.converged, pairs.num_products, pairs.seconds)
         for name, value in zip(columns, values, strict=True):
             rows[name].append(value)
         taken: tuple[float, ...] = (np.nan,) * 4
-        if settings.accuracy_every and (len(rows["iteration"]) - 1) % settings.accuracy_every == 0:
+        if state and point in with_accuracy:
             train = problem.data.train.first(measurement.accuracy_examples)
             taken = here.evaluate(state.theta, train) + here.evaluate(state.theta, problem.data.val)
         for name, number in zip(losses, taken, strict=True):
             rows[name].append(number)
         if settings.keep_vectors:
             vectors.append(pairs.eigenvectors.cpu().numpy())
-        progress.update(len(rows["iteration"]), f"lambda_max {pairs.eigenvalues[0]:.3g}")
-    count = len(rows["iteration"])
+        progress.update(done, f"lambda_max {pairs.eigenvalues[0]:.3g}")
+    next(states, None)  # lets the last replay be compared
     arrays = {name: np.array(values) for name, values in rows.items()}
     for name in ("eigenvalues", "residuals", "converged"):
-        arrays[name] = arrays[name].reshape(count, num_eigenpairs)
+        arrays[name] = arrays[name].reshape(len(points), num_eigenpairs)
     return {
         **arrays,
         "epoch": arrays["iteration"] / problem.settings.steps_per_epoch,
@@ -89,15 +96,14 @@ def measure_spectrum(
     }
 
 
-def _leading(pairs: Eigenpairs | None, num_eigenpairs: int) -> Eigenpairs | None:
-    """The k pairs of largest magnitude among more, largest eigenvalue first; None where there are fewer."""
-    if pairs is None or len(pairs.eigenvalues) < num_eigenpairs:
-        return None
+def _leading(pairs: Eigenpairs, num_eigenpairs: int) -> Eigenpairs:
+    """The k pairs of largest magnitude, still with the largest eigenvalue first."""
     wanted = np.sort(np.argsort(-np.abs(pairs.eigenvalues), kind="stable")[:num_eigenpairs])
+    kept = len(pairs.eigenvectors) > 0
     return replace(
         pairs,
         eigenvalues=pairs.eigenvalues[wanted],
-        eigenvectors=pairs.eigenvectors[torch.from_numpy(wanted)],
+        eigenvectors=pairs.eigenvectors[torch.from_numpy(wanted)] if kept else pairs.eigenvectors,
         residuals=pairs.residuals[wanted],
         converged=pairs.converged[wanted],
     )

@@ -9,7 +9,7 @@ STATE = (
     Dataset("buffers", "f4", ("t", "b"), "", "running averages and carried state, in the order of buffer_names"),
     Dataset("velocity", "f4", ("t", "p*"), "", "velocity of momentum; no columns where there is none"),
     Dataset("solver_start", "f4", ("t", "p**"), "", "start of the next eigensolve; no columns where there is none"),
-    Dataset("directions", "f4", ("t", "q*", "p***"), "", "directions in force; none where the next update computes them"),
+    Dataset("directions", "f4", ("t", "q*", "p***"), "", "directions in force; none where they are computed next"),
     Dataset("lr", "f8", ("t",), "", "learning rate of the next update"),
     Dataset("progress", "f8", ("t", "s"), "", "running sums and counters of the trainer, see attribute progress"),
 )
@@ -20,6 +20,7 @@ SNAPSHOTS = Layout(
     (
         *STATE,
         Dataset("epoch", "f8", ("t",), "epochs", "iteration over steps per epoch"),
+        Dataset("epoch_seconds", "f8", ("h",), "s", "wall time of each trained epoch"),
         Dataset("refresh_iteration", "i8", ("r",), "updates", "when the run computed its directions"),
         Dataset("eigenvalues", "f8", ("r", "k"), "nats", "of those directions; signed, largest first"),
         Dataset("residuals", "f8", ("r", "k"), "", "|Hv - lambda v| / |lambda_1|"),

@@ -20,6 +20,6 @@ SPECTRUM = Layout(
         Dataset("vector_index", "i8", ("v",), "rows of t", "measurements whose vectors are kept"),
         Dataset("eigenvectors", "f4", ("v", "k", "p"), "", "unit rows"),
     ),
-    ("run", "schedule", "examples", "tolerance", "hessian", "mode", "diverged_epoch", "planned_points", "replays_checked", "replay_drift",
-     *PROVENANCE),
+    ("run", "schedule", "examples", "tolerance", "hessian", "mode", "diverged_epoch", "planned_points",
+     "replays_checked", "replay_drift", *PROVENANCE),
 )  # fmt: skip

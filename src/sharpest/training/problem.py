@@ -102,6 +102,5 @@ def build_problem(settings: RunSettings, data_path: str | Path) -> Problem:
     torch.backends.cudnn.deterministic = True
     place = device()
     data = load_data(data_path, settings, place)
-    shape = tuple(data.train.inputs.shape[1:])
-    module = build_model(settings.model, shape, data.num_classes, settings.seed, settings.batch_size)
+    module = build_model(settings.model, data.input_shape, data.num_classes, settings.seed, settings.batch_size)
     return Problem(settings, data, FlatModel(module.to(place), settings.l2))

@@ -18,6 +18,7 @@ from sharpest.training.problem import Problem, build_problem
 from sharpest.training.state import TrainingState
 from sharpest.training.trainer import EpochLog, advance, end_epoch
 
+
 class Replay:
     """Reads states of a finished run, replaying what lies between its snapshots.
 
@@ -40,9 +41,9 @@ class Replay:
         self.attributes = snapshots.attributes
         self._solver = direction_solver(problem)
         self._file = snapshots
-        kept = snapshots.shape("eigenvectors")[0]
-        self._kept = {int(iteration): row for row, iteration in enumerate(snapshots["refresh_iteration"][:kept])}
-        if self._kept:
+        self._refreshes = {int(iteration): row for row, iteration in enumerate(snapshots["refresh_iteration"])}
+        self._vectors_kept = snapshots.shape("eigenvectors")[0] > 0
+        if self._vectors_kept:
             self._solver = self._look_up
         self._iterations = snapshots["iteration"]
         self._spe = problem.settings.steps_per_epoch
@@ -64,21 +65,28 @@ class Replay:
         arrays = {name: self._file.row(name, row) for name in (dataset.name for dataset in STATE)}
         return TrainingState.from_arrays(arrays, self.problem.settings, self.problem.data.train.inputs.device)
 
-    def kept_eigenpairs(self, iteration: int) -> Eigenpairs | None:
-        """The eigenpairs that training computed at an iteration and kept with their vectors; None where it did not."""
-        row = self._kept.get(iteration)
-        if row is None:
-            return None
-        vectors = torch.from_numpy(self._file.row("eigenvectors", row)).to(self.problem.data.train.inputs.device)
+    def has_recorded(self, iteration: int, with_vectors: bool) -> bool:
+        """Whether training itself computed eigenpairs at an iteration, and kept their vectors if these are needed."""
+        return iteration in self._refreshes and (self._vectors_kept or not with_vectors)
+
+    def recorded_eigenpairs(self, iteration: int, with_vectors: bool) -> Eigenpairs:
+        """The eigenpairs that training computed, so that nothing is computed twice; see :meth:`has_recorded`.
+
+        Args:
+            iteration: Completed updates.
+            with_vectors: Whether the eigenvectors are read; without, there are no rows of them.
+        """
+        row = self._refreshes[iteration]
+        vectors = torch.empty(0, self.problem.model.num_parameters)
+        if with_vectors:
+            vectors = torch.from_numpy(self._file.row("eigenvectors", row)).to(self.problem.data.train.inputs.device)
         values = {name: self._file.row(name, row) for name in ("eigenvalues", "residuals", "converged")}
         num_products, seconds = int(self._file.row("hvps", row)), float(self._file.row("seconds", row))
         return Eigenpairs(**values, eigenvectors=vectors, num_products=num_products, seconds=seconds)
 
     def _look_up(self, problem: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
         """A solver that computes nothing anew."""
-        pairs = self.kept_eigenpairs(iteration)
-        assert pairs is not None  # a run keeps all its vectors or none
-        return pairs
+        return self.recorded_eigenpairs(iteration, with_vectors=True)
 
     def states(self, iterations: Iterable[int]) -> Iterator[TrainingState]:
         """The states at increasing iterations; those before the start and after the end of the run are left out."""
@@ -122,7 +130,6 @@ class Replay:
             if state.iteration == boundary and boundary not in self._iterations:
                 state, _ = end_epoch(self.problem, state, log, validate=self.problem.settings.rule == "plat")
         return state
-
 
     @property
     def diverged_epoch(self) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,10 +143,11 @@ def _train(
     progress.update(state.iteration)
     while state.iteration < settings.num_iterations and not state.stopped and state.diverged < 0:
         log = EpochLog()
-        before = state
+        before, began = state, time.perf_counter()
         state = advance(problem, state, state.iteration + settings.steps_per_epoch, log, solver, record_refresh)
         state, row = end_epoch(problem, state, log)
-        work.append("history", {**row, "stopped": state.stopped, "diverged": state.diverged})
+        seconds = time.perf_counter() - began
+        work.append("history", {**row, "stopped": state.stopped, "diverged": state.diverged, "seconds": seconds})
         if state.diverged >= 0:
             # the last state is the last finite one
             return TrainingState(**{**vars(before), "diverged": state.diverged})
@@ -188,6 +190,7 @@ def _write(
     arrays = {
         **{name: np.stack([row[name] for row in rows]) for name in rows[0]},
         "epoch": np.array(iterations) / settings.steps_per_epoch,
+        "epoch_seconds": np.array([row["seconds"] for row in work.rows("history")]),
         "eigenvectors": np.stack(kept) if kept else np.zeros((0, 0, 0)),
         "refresh_iteration": np.array([row["iteration"] for row in refreshes], dtype="i8"),
         **{

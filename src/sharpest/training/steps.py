@@ -21,7 +21,8 @@ def sgd_change(gradient: Tensor, velocity: Tensor | None, lr: float, momentum: f
 def nudge(change: Tensor, directions: Tensor, gamma: float, rest: float = 1.0) -> Tensor:
     """The change with its part along the top directions scaled by gamma: rest (d - P P^T d) + gamma P P^T d.
 
-    This is the type ``correct_v``: the velocity keeps d as it was. gamma = rest = 1 leaves d bit for bit.
+    Of the change this is the type ``correct_v``: the velocity keeps d as it was. Of a gradient, before it enters the
+    velocity, it is ``correct_g``. gamma = rest = 1 leaves d bit for bit.
 
     Args:
         change: (p,), d.

@@ -68,12 +68,13 @@ def advance(
         log.losses.append(loss)
         log.correct.append(correct)
         log.cut.append(cut)
+        if nudged and nudged.correction != "v":
+            gradient = nudge(gradient, _known(directions), nudged.gamma, nudged.rest)
         change = sgd_change(gradient, velocity, state.lr, settings.momentum)
         if velocity is not None:
             velocity = change
-        if nudged:
-            assert directions is not None  # a run begins with a refresh
-            change = nudge(change, directions, nudged.gamma, nudged.rest)
+        if nudged and nudged.correction != "g":
+            change = nudge(change, _known(directions), nudged.gamma, nudged.rest)
         theta += change
     return replace(
         state,
@@ -85,6 +86,11 @@ def advance(
         directions=None if directions is None else directions.clone(),
         solver_start=solver_start,
     )
+
+
+def _known(directions: Tensor | None) -> Tensor:
+    assert directions is not None  # a run begins with a refresh
+    return directions
 
 
 def _is_due(step: int, settings: RunSettings) -> bool:

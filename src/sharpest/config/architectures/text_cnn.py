@@ -1,0 +1,23 @@
+"""Settings of the convolutional net for reviews."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, PositiveInt
+
+from sharpest.config.strict import Strict
+
+
+class TextCnnSettings(Strict):
+    """Embedding, one convolution over words, largest response over the review, dense layers (inventory 5.6)."""
+
+    reads: ClassVar[str] = "reviews"
+
+    kind: Literal["text_cnn"]
+    embedding: PositiveInt
+    """Units of the embedding."""
+    filters: PositiveInt
+    """Filters of the convolution over three words."""
+    hidden: PositiveInt
+    """Units of the dense layer."""
+    dropout: float = Field(ge=0, lt=1)
+    """Share of units that is dropped after the embedding and after the dense layer."""

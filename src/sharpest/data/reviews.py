@@ -1,0 +1,70 @@
+"""Reviews cut or padded to one length, and the stream of mini-batches."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sharpest.config.datasets import ReviewSettings
+from sharpest.config.run import RunSettings
+from sharpest.data.dataset import RunData, Split
+from sharpest.data.shuffled import ShuffledStream
+from sharpest.errors import DataError
+from sharpest.store.file import open_stored
+from sharpest.store.reviews import REVIEWS
+
+PADDING, UNKNOWN = 0, 2  # word ids of Keras
+
+
+def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunData:
+    """Read decoded reviews, split them by the seed, keep the last words of each.
+
+    Args:
+        path: A data file (layout ``reviews``).
+        settings: The run: source, number of reviews of each split, length, vocabulary.
+        device: Where the tensors go.
+
+    Raises:
+        DataError: If the file holds another source than the settings name.
+
+    Source: inventory 1.1.
+    """
+    dataset = settings.dataset
+    assert isinstance(dataset, ReviewSettings)
+    with open_stored(path, REVIEWS) as file:
+        name = file.attributes["dataset"]
+        if name != dataset.source:
+            raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")
+        pool, test = (
+            _same_length(file[f"{part}_tokens"], file[f"{part}_offsets"], dataset) for part in ("train", "test")
+        )
+        pool_targets, test_targets = file["train_targets"], file["test_targets"]
+        num_classes, sha256 = file.attributes["num_classes"], file.attributes["sha256"]
+    order = np.random.RandomState(settings.seed).permutation(len(pool))
+
+    def split(words: NDArray[np.int64], targets: NDArray[np.int64]) -> Split:
+        return Split(torch.from_numpy(words).to(device), torch.from_numpy(targets).to(device))
+
+    first, last = order[: dataset.train], order[len(order) - dataset.val :]
+    train = split(pool[first], pool_targets[first])
+    return RunData(
+        train=train,
+        val=split(pool[last], pool_targets[last]),
+        test=split(test[: dataset.test], test_targets[: dataset.test]),
+        stream=ShuffledStream(train, settings.batch_size, settings.seed),
+        input_shape=(dataset.length, dataset.vocabulary),
+        num_classes=num_classes,
+        name=name,
+        sha256=sha256,
+    )
+
+
+def _same_length(tokens: NDArray[np.int32], offsets: NDArray[np.int64], dataset: ReviewSettings) -> NDArray[np.int64]:
+    """(n, length): the last words of each review, padded in front, rare words as the unknown one."""
+    words = np.where(tokens < dataset.vocabulary, tokens, UNKNOWN)
+    rows = np.full((len(offsets) - 1, dataset.length), PADDING, dtype=np.int64)
+    for row, start, end in zip(rows, offsets[:-1], offsets[1:], strict=True):
+        kept = words[max(start, end - dataset.length) : end]
+        row[dataset.length - len(kept) :] = kept
+    return rows
