@@ -1,4 +1,4 @@
-"""The data stage: every source has its loader, and what it gives is checked."""
+"""The data stage: a source is found by its name, and what it gives is checked."""
 
 import io
 import re
@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from sharpest.config.source import SourceSettings
-from sharpest.data import prepare as module
-from sharpest.data.digits import load_digits
 from sharpest.data.prepare import prepare
-from sharpest.data.sources import SOURCES
+from sharpest.data.sources import digits
 from sharpest.errors import DataError
 from sharpest.progress import Progress
 from sharpest.store.data import DATA
@@ -21,10 +19,6 @@ from sharpest.store.reviews import REVIEWS
 from sharpest.store.tokens import TOKENS
 
 SCRIPT = Path(__file__).parents[3] / "workflow/scripts/prepare_data.py"
-
-
-def test_every_source_has_a_loader():
-    assert set(module._LOADERS) == set(SOURCES)
 
 
 @pytest.mark.parametrize("source", ["digits", "python-topics", "generated-reviews"])
@@ -55,8 +49,8 @@ def test_the_script_writes_each_kind(source, layout, note, tmp_path):
 
 
 def test_what_was_decoded_is_checked(tmp_path, monkeypatch):
-    short = replace(load_digits(), test_targets=load_digits().test_targets[:-1])
-    monkeypatch.setitem(module._LOADERS, "digits", lambda folder, url, cache: short)
+    short = replace(digits.load(), test_targets=digits.load().test_targets[:-1])
+    monkeypatch.setattr(digits, "load", lambda folder, url, cache: short)
     with pytest.raises(DataError, match="test targets are int64"):
         prepare("digits", SourceSettings(), tmp_path)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sharpest.data import files
-from sharpest.data.ptb import PTB_ARCHIVE, PTB_FILES, PTB_URL, load_ptb
-from sharpest.data.sources import TOKEN_SOURCES, TokenSource
+from sharpest.data.sources import files
+from sharpest.data.sources.facts import TokenSource
+from sharpest.data.sources.ptb import PTB_ARCHIVE, PTB_FILES, PTB_URL, load
 from sharpest.errors import DataError
 
 REMEDY = rf"; set sources\.ptb\.folder in config/config\.yaml to a folder with {PTB_ARCHIVE}, e\.g\. from {PTB_URL}, or"
@@ -45,7 +45,7 @@ def _pack(folder: Path, texts: dict[str, bytes] = TEXTS) -> str:
 
 
 def _load(folder, md5="0" * 32, cache=None, url=None):
-    return load_ptb(folder, url, cache, md5=md5)
+    return load(folder, url, cache, md5=md5)
 
 
 def _assert_is_what_was_written(data) -> None:
@@ -113,7 +113,7 @@ def test_a_wrong_archive_is_refused_before_it_is_opened(tmp_path, monkeypatch):
 def test_the_true_checksum_is_what_is_expected_by_default(tmp_path):
     _pack(tmp_path)
     with pytest.raises(DataError, match="expected 30177ea32e27c525793142b6bf2c8e2d"):
-        load_ptb(tmp_path, None, tmp_path)
+        load(tmp_path, None, tmp_path)
 
 
 def test_truncated_archive(tmp_path):
@@ -130,17 +130,17 @@ def test_no_text(tmp_path):
         _load(tmp_path)
 
 
-def test_wrong_count_of_tokens(tmp_path, monkeypatch):
-    monkeypatch.setitem(TOKEN_SOURCES, "ptb", TokenSource(len(TRAIN), len(VAL), len(TEST), 7, "Penn Treebank"))
+def test_wrong_count_of_tokens(tmp_path):
+    source = TokenSource(len(TRAIN), len(VAL), len(TEST), 7, "Penn Treebank")
     _write(tmp_path)
-    _load(tmp_path).check("ptb")
+    _load(tmp_path).check(source)
     # the last line of a file that was cut short has no end
     _write(tmp_path, {"ptb.valid.txt": TEXTS["ptb.valid.txt"][:-1]})
     with pytest.raises(
         DataError,
-        match=rf"^ptb from {tmp_path}/ptb\.{{train,valid,test}}\.txt: the val text has 2 tokens, expected 3; replace",
+        match=rf"^Penn Treebank from {tmp_path}/ptb\.{{train,valid,test}}\.txt: the val text has 2 tokens, expected 3",
     ):
-        _load(tmp_path).check("ptb")
+        _load(tmp_path).check(source)
 
 
 def test_download_is_verified_and_kept(tmp_path):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sharpest.data.decoded import DecodedReviews
-from sharpest.data.generated_reviews import load_generated_reviews
+from sharpest.data.sources.decoded import DecodedReviews
+from sharpest.data.sources.generated_reviews import SOURCE, load
 
 # of the arrays made with numpy 2.4.6
 SHA256 = "0eefb80f4745d6383f7655beb6db3cda36f41c7858a4c7cdc4a5c99a9a758d5f"
@@ -13,7 +13,7 @@ FIRST_WORD, NUM_WORDS = 4, 400
 
 @pytest.fixture(scope="module")
 def data() -> DecodedReviews:
-    return load_generated_reviews()
+    return load()
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +28,11 @@ def targets(data) -> np.ndarray:
 
 
 def test_reviews_are_the_same_everywhere(data):
-    assert data.sha256 == SHA256 == load_generated_reviews().sha256
+    assert data.sha256 == SHA256 == load().sha256
 
 
 def test_counts_and_lengths(data):
-    data.check("generated-reviews")
+    data.check(SOURCE)
     for offsets, tokens, count in (
         (data.train_offsets, data.train_tokens, 1_600),
         (data.test_offsets, data.test_tokens, 400),

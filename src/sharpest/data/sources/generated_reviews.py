@@ -3,8 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.data.decoded import DecodedReviews
-from sharpest.data.sources import REVIEW_SOURCES
+from sharpest.data.sources.decoded import DecodedReviews
+from sharpest.data.sources.facts import ReviewSource
+
+SOURCE = ReviewSource(num_train=1_600, num_test=400, num_classes=2, title="generated reviews")
 
 _SEED = 0
 _LENGTH = 50  # tokens a review
@@ -17,14 +19,13 @@ _OWN_CLASS = 0.75  # probability that a sentiment word is one of the review's ow
 _FLIPPED = 0.03  # probability that a review is filed under the other class
 
 
-def load_generated_reviews() -> DecodedReviews:
+def load(*_: object) -> DecodedReviews:
     """2,000 reviews of 50 tokens without start token: 1,600 for training and validation, 400 for the test.
 
     Words have the frequency 1/rank and the numbers 4 to 403 by rank, so that there are 404 numbers of tokens as Keras
     counts them. ``RandomState`` is frozen by numpy, so that the reviews are the same in every version.
     """
-    source = REVIEW_SOURCES["generated-reviews"]
-    num_reviews = source.num_train + source.num_test
+    num_reviews = SOURCE.num_train + SOURCE.num_test
     shape = (num_reviews, _LENGTH)
     rng = np.random.RandomState(_SEED)
 
@@ -40,13 +41,13 @@ def load_generated_reviews() -> DecodedReviews:
 
     tokens = np.where(rng.random_sample(shape) < _SENTIMENT, sentiment_words, plain_words).astype(np.int32)
     targets = (classes ^ (rng.random_sample(num_reviews) < _FLIPPED)).astype(np.int64)
-    train, test = slice(None, source.num_train), slice(source.num_train, None)
+    train, test = slice(None, SOURCE.num_train), slice(SOURCE.num_train, None)
     return DecodedReviews(
         tokens[train].ravel(),
-        _offsets(source.num_train),
+        _offsets(SOURCE.num_train),
         targets[train],
         tokens[test].ravel(),
-        _offsets(source.num_test),
+        _offsets(SOURCE.num_test),
         targets[test],
         origin=f"generated, seed {_SEED}",
     )

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.data.decoded import DecodedReviews
-from sharpest.data.files import read_or_fetch
+from sharpest.data.sources.decoded import DecodedReviews
+from sharpest.data.sources.facts import ReviewSource
+from sharpest.data.sources.files import read_or_fetch
 from sharpest.errors import DataError
+
+SOURCE = ReviewSource(num_train=25_000, num_test=25_000, num_classes=2, title="IMDB")
 
 IMDB_FILE = "imdb.npz"
 IMDB_URL = f"https://storage.googleapis.com/tensorflow/tf-keras-datasets/{IMDB_FILE}"
@@ -20,7 +23,7 @@ _SHIFT = 3  # the most frequent word is number 1 in the file; 0 to 3 are padding
 _REMEDY = f"get {IMDB_FILE} anew, e.g. from {IMDB_URL}, and set sources.imdb.folder in config/config.yaml to its folder"
 
 
-def load_imdb(folder: Path | None, url: str | None, cache: Path, sha256: str = IMDB_SHA256) -> DecodedReviews:
+def load(folder: Path | None, url: str | None, cache: Path, sha256: str = IMDB_SHA256) -> DecodedReviews:
     """All words of all reviews in the order of the file, numbered as Keras' ``load_data`` does.
 
     Args:

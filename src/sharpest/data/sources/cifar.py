@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 from their Python pickles, in the archive or unpacked."""
+"""What CIFAR-10 and CIFAR-100 share: Python pickles, in an archive or unpacked."""
 
 import io
 import os
@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.data.decoded import DecodedImages
-from sharpest.data.files import check_digest, folder_with, read_file, read_members, read_or_fetch
-from sharpest.data.sources import IMAGE_SOURCES
+from sharpest.data.sources.decoded import DecodedImages
+from sharpest.data.sources.files import check_digest, folder_with, read_file, read_members, read_or_fetch
 from sharpest.errors import DataError
 
 
@@ -22,7 +21,8 @@ class Cifar:
     """How one of the two sets is packed.
 
     Attributes:
-        source: Its name in ``sharpest.data.sources``.
+        source: Its name in a configuration.
+        title: Its name for readers.
         archive: Name of the archive.
         sha256: Of the archive.
         folder: The folder inside the archive.
@@ -31,15 +31,12 @@ class Cifar:
     """
 
     source: str
+    title: str
     archive: str
     sha256: str
     folder: str
     members: Mapping[str, str]
     labels: bytes
-
-    @property
-    def title(self) -> str:
-        return IMAGE_SOURCES[self.source].title
 
     @property
     def url(self) -> str:
@@ -53,34 +50,6 @@ class Cifar:
             f"get {self.archive} anew, e.g. from {self.url}, "
             f"and set sources.{self.source}.folder in config/config.yaml to its folder"
         )
-
-
-CIFAR10 = Cifar(
-    source="cifar-10",
-    archive="cifar-10-python.tar.gz",
-    sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
-    folder="cifar-10-batches-py",
-    members={
-        "data_batch_1": "c99cafc152244af753f735de768cd75f",
-        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
-        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
-        "data_batch_4": "634d18415352ddfa80567beed471001a",
-        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-        "test_batch": "40351d587109b95175f43aff81a1287e",
-    },
-    labels=b"labels",
-)
-CIFAR100 = Cifar(
-    source="cifar-100",
-    archive="cifar-100-python.tar.gz",
-    sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
-    folder="cifar-100-python",
-    members={
-        "train": "16019d7e3df5f24257cddd939b257f8d",
-        "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
-    },
-    labels=b"fine_labels",
-)
 
 
 def load_cifar(cifar: Cifar, folder: Path | None, url: str | None, cache: Path) -> DecodedImages:

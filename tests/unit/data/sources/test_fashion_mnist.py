@@ -7,8 +7,8 @@ import struct
 import numpy as np
 import pytest
 
-from sharpest.data import fashion_mnist
-from sharpest.data.fashion_mnist import DEBIAN_FOLDER, FASHION_MNIST_FILES, load_fashion_mnist
+from sharpest.data.sources import fashion_mnist
+from sharpest.data.sources.fashion_mnist import DEBIAN_FOLDER, FASHION_MNIST_FILES, SOURCE, load
 from sharpest.errors import DataError
 
 REMEDY = r"; install Debian's dataset-fashion-mnist or set sources\.fashion-mnist\.folder in config/config\.yaml"
@@ -41,7 +41,7 @@ def without_debian(monkeypatch, tmp_path):
 
 
 def _load(folder, url=None, cache=None, sha256=None):
-    return load_fashion_mnist(folder, url, cache, sha256=sha256)
+    return load(folder, url, cache, sha256=sha256)
 
 
 def _assert_is_what_was_written(data):
@@ -137,7 +137,7 @@ def test_other_arrays_than_expected(folder):
 
 def test_the_real_hash_is_what_is_expected_by_default(folder, tmp_path):
     with pytest.raises(DataError, match="not Fashion-MNIST"):
-        load_fashion_mnist(folder, None, tmp_path)
+        load(folder, None, tmp_path)
 
 
 def test_debians_folder_is_the_usual_place(folder, monkeypatch):
@@ -170,8 +170,8 @@ def test_no_connection(tmp_path):
 
 @pytest.mark.skipif(not DEBIAN_FOLDER.is_dir(), reason=f"no {DEBIAN_FOLDER}: install Debian's dataset-fashion-mnist")
 def test_the_real_files(tmp_path):
-    data = load_fashion_mnist(None, None, tmp_path)
-    data.check("fashion-mnist")
+    data = load(None, None, tmp_path)
+    data.check(SOURCE)
     assert np.bincount(data.train_targets).tolist() == [6_000] * 10
     assert np.bincount(data.test_targets).tolist() == [1_000] * 10
     assert not list(tmp_path.iterdir())
@@ -185,4 +185,4 @@ def test_the_recorded_checksums_belong_to_the_recorded_arrays(tmp_path):
         debian = (DEBIAN_FOLDER / f"{name}.gz").read_bytes()
         header = debian[:3] + b"\x08" + struct.pack("<I", saved) + debian[8:10] + name.encode() + b"\0"
         (tmp_path / f"{name}.gz").write_bytes(header + debian[10:])
-    load_fashion_mnist(None, tmp_path.as_uri(), tmp_path / "cache").check("fashion-mnist")
+    load(None, tmp_path.as_uri(), tmp_path / "cache").check(SOURCE)

@@ -5,30 +5,31 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sharpest.data.decoded import DecodedImages, DecodedReviews, DecodedTokens
-from sharpest.data.digits import load_digits
-from sharpest.data.sources import REVIEW_SOURCES, SOURCES, TOKEN_SOURCES, ReviewSource, TokenSource
+from sharpest.data.sources.decoded import DecodedImages, DecodedReviews, DecodedTokens
+from sharpest.data.sources.digits import SOURCE, load
+from sharpest.data.sources.facts import ReviewSource, TokenSource
 from sharpest.errors import DataError
 from sharpest.store.file import open_stored, write_stored
+
+TEXT = TokenSource(5, 2, 3, 3, "Penn Treebank")
+REVIEWS = ReviewSource(3, 2, 2, "IMDB")
 
 
 @pytest.fixture(scope="module")
 def digits() -> DecodedImages:
-    return load_digits()
+    return load()
 
 
 @pytest.fixture
-def text(monkeypatch) -> DecodedTokens:
-    """A tiny text that is what its source says."""
-    monkeypatch.setitem(TOKEN_SOURCES, "ptb", TokenSource(5, 2, 3, 3, "Penn Treebank"))
+def text() -> DecodedTokens:
+    """A tiny text that is what TEXT says."""
     train, val, test = (np.array(part, np.int32) for part in ([0, 1, 0, 2, 1], [0, 2], [1, 1, 0]))
     return DecodedTokens(train, val, test, 3, origin="some/folder")
 
 
 @pytest.fixture
-def reviews(monkeypatch) -> DecodedReviews:
+def reviews() -> DecodedReviews:
     """Three training reviews of 2, 1 and 3 tokens, and two test reviews of 1 and 2."""
-    monkeypatch.setitem(REVIEW_SOURCES, "imdb", ReviewSource(3, 2, 2, "IMDB"))
     return DecodedReviews(
         np.array([1, 4, 1, 1, 5, 6], np.int32),
         np.array([0, 2, 3, 6]),
@@ -63,7 +64,7 @@ def test_hash_ignores_memory_layout_and_origin(digits):
 
 
 def test_check_accepts_the_source(digits):
-    digits.check("digits")
+    digits.check(SOURCE)
 
 
 @pytest.mark.parametrize(
@@ -84,21 +85,8 @@ def test_check_accepts_the_source(digits):
 )
 def test_check_refuses_what_differs(digits, name, change, complaint):
     changed = replace(digits, **{name: change(getattr(digits, name))}, origin="some/folder")
-    with pytest.raises(DataError, match=f"^digits from some/folder: {complaint}.*; replace the files"):
-        changed.check("digits")
-
-
-def test_kinds_of_sources():
-    assert {name: source.kind for name, source in SOURCES.items()} == {
-        "digits": "images",
-        "fashion-mnist": "images",
-        "cifar-10": "images",
-        "cifar-100": "images",
-        "ptb": "tokens",
-        "python-topics": "tokens",
-        "imdb": "reviews",
-        "generated-reviews": "reviews",
-    }
+    with pytest.raises(DataError, match=f"^scikit-learn digits from some/folder: {complaint}.*; replace the files"):
+        changed.check(SOURCE)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +110,7 @@ def test_what_is_written_can_be_read(fixture, summary, num_classes, tmp_path, re
 
 
 def test_check_accepts_the_right_text(text):
-    text.check("ptb")
+    text.check(TEXT)
 
 
 @pytest.mark.parametrize(
@@ -135,18 +123,17 @@ def test_check_accepts_the_right_text(text):
     ],
 )
 def test_check_refuses_another_text(text, changes, complaint):
-    remedy = "replace the files there with the original ones of Penn Treebank"
-    with pytest.raises(DataError, match=f"^ptb from some/folder: {complaint}; {remedy}$"):
-        replace(text, **changes).check("ptb")
+    remedy = "replace the files there with the original ones"
+    with pytest.raises(DataError, match=f"^Penn Treebank from some/folder: {complaint}; {remedy}$"):
+        replace(text, **changes).check(TEXT)
 
 
-def test_check_leaves_types_open_where_the_text_is(text, monkeypatch):
-    monkeypatch.setitem(TOKEN_SOURCES, "python-topics", TokenSource(5, 2, 3, None, "topics"))
-    replace(text, num_types=4).check("python-topics")
+def test_check_leaves_types_open_where_the_text_is(text):
+    replace(text, num_types=4).check(replace(TEXT, num_types=None))
 
 
 def test_check_accepts_the_right_reviews(reviews):
-    reviews.check("imdb")
+    reviews.check(REVIEWS)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +146,6 @@ def test_check_accepts_the_right_reviews(reviews):
     ],
 )
 def test_check_refuses_other_reviews(reviews, changes, complaint):
-    remedy = "replace the files there with the original ones of IMDB"
-    with pytest.raises(DataError, match=f"^imdb from some/folder: {complaint}; {remedy}$"):
-        replace(reviews, **changes).check("imdb")
+    remedy = "replace the files there with the original ones"
+    with pytest.raises(DataError, match=f"^IMDB from some/folder: {complaint}; {remedy}$"):
+        replace(reviews, **changes).check(REVIEWS)

@@ -5,10 +5,13 @@ The text is licensed by the Linguistic Data Consortium; neither it nor what is d
 
 from pathlib import Path
 
-from sharpest.data.decoded import DecodedTokens
-from sharpest.data.files import folder_with, read_file, read_members, read_or_fetch
-from sharpest.data.words import number_words
+from sharpest.data.sources.decoded import DecodedTokens
+from sharpest.data.sources.facts import TokenSource
+from sharpest.data.sources.files import folder_with, read_file, read_members, read_or_fetch
+from sharpest.data.sources.words import number_words
 from sharpest.errors import DataError
+
+SOURCE = TokenSource(num_train=929_589, num_val=73_760, num_test=82_430, num_types=10_000, title="Penn Treebank")
 
 PTB_ARCHIVE = "simple-examples.tgz"
 PTB_URL = f"http://www.fit.vutbr.cz/~imikolov/rnnlm/{PTB_ARCHIVE}"
@@ -23,7 +26,7 @@ _REMEDY = (
 )
 
 
-def load_ptb(folder: Path | None, url: str | None, cache: Path, md5: str = PTB_MD5) -> DecodedTokens:
+def load(folder: Path | None, url: str | None, cache: Path, md5: str = PTB_MD5) -> DecodedTokens:
     """The three texts, split at white space, with an end token for each newline.
 
     The text files are not compared with a checksum: what counts are their tokens, whose number ``check`` knows.

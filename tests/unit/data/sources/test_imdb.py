@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sharpest.data import imdb
-from sharpest.data.imdb import IMDB_FILE, IMDB_URL, load_imdb
-from sharpest.data.sources import REVIEW_SOURCES, ReviewSource
+from sharpest.data.sources import imdb
+from sharpest.data.sources.facts import ReviewSource
+from sharpest.data.sources.imdb import IMDB_FILE, IMDB_URL, load
 from sharpest.errors import DataError
 
 REMEDY = rf"; get {IMDB_FILE} anew, e\.g\. from {IMDB_URL}, and set sources\.imdb\.folder in config/config\.yaml to"
@@ -38,7 +38,7 @@ def _write(folder: Path, arrays: dict[str, np.ndarray] = ARRAYS) -> str:
 
 
 def _load(folder, sha256="0" * 64, cache=None, url=None):
-    return load_imdb(folder, url, cache, sha256=sha256)
+    return load(folder, url, cache, sha256=sha256)
 
 
 class Intruder:
@@ -94,7 +94,7 @@ def test_a_wrong_file_is_refused_before_anything_is_unpickled(tmp_path, monkeypa
 def test_the_true_checksum_is_what_is_expected_by_default(tmp_path):
     _write(tmp_path)
     with pytest.raises(DataError, match="expected 69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"):
-        load_imdb(tmp_path, None, tmp_path)
+        load(tmp_path, None, tmp_path)
 
 
 @pytest.mark.parametrize("name", ARRAYS)
@@ -140,11 +140,10 @@ def test_missing_file(tmp_path):
         _load(tmp_path / "nowhere")
 
 
-def test_wrong_count_of_reviews(tmp_path, monkeypatch):
-    monkeypatch.setitem(REVIEW_SOURCES, "imdb", ReviewSource(4, 2, 2, "IMDB"))
+def test_wrong_count_of_reviews(tmp_path):
     data = _load(tmp_path, _write(tmp_path))
-    with pytest.raises(DataError, match=rf"^imdb from {tmp_path}/{IMDB_FILE}: the train set has 3 reviews and 3 class"):
-        data.check("imdb")
+    with pytest.raises(DataError, match=rf"^IMDB from {tmp_path}/{IMDB_FILE}: the train set has 3 reviews and 3 class"):
+        data.check(ReviewSource(4, 2, 2, "IMDB"))
 
 
 def test_download_is_verified_and_kept(tmp_path):

@@ -5,14 +5,15 @@ import sys
 import numpy as np
 import pytest
 
-from sharpest.data.sources import TOKEN_SOURCES, TokenSource
-from sharpest.data.topics import load_topics
+from sharpest.data.sources import python_topics
+from sharpest.data.sources.facts import TokenSource
+from sharpest.data.sources.python_topics import SOURCE, load
 from sharpest.errors import DataError
 
 
 def test_the_text_of_this_python():
-    data = load_topics()
-    data.check("python-topics")
+    data = load()
+    data.check(SOURCE)
     assert {part.dtype for part in data.arrays.values()} == {np.dtype(np.int32)}
     assert 2_000 < data.num_types < 5_000
     # words unseen in training have the last number
@@ -27,8 +28,8 @@ def test_words_are_lower_case_and_letters_only_and_the_parts_follow_each_other(m
     """Sections stand in alphabetical order."""
     text = {"b": "fgh1IJ, the rest", "a": 'The "if" statement_: éx'}
     monkeypatch.setattr(sys.modules["pydoc_data.topics"], "topics", text)
-    monkeypatch.setitem(TOKEN_SOURCES, "python-topics", TokenSource(4, 2, 1, None, "topics"))
-    data = load_topics()
+    monkeypatch.setattr(python_topics, "SOURCE", TokenSource(4, 2, 1, None, "topics"))
+    data = load()
     # the, if, statement, x; then fgh, ij; then the
     assert (data.train.tolist(), data.val.tolist(), data.test.tolist()) == ([2, 0, 1, 3], [4, 4], [2])
     assert data.num_types == 5
@@ -36,11 +37,12 @@ def test_words_are_lower_case_and_letters_only_and_the_parts_follow_each_other(m
 
 def test_a_text_too_short(monkeypatch):
     monkeypatch.setattr(sys.modules["pydoc_data.topics"], "topics", {"a": "six words and not one more"})
-    with pytest.raises(DataError, match=r"^python-topics from Python .*: the train text has 6 tokens, expected 50,000"):
-        load_topics().check("python-topics")
+    complaint = "^Python's language reference from Python .*: the train text has 6 tokens, expected 50,000"
+    with pytest.raises(DataError, match=complaint):
+        load().check(SOURCE)
 
 
 def test_a_python_without_the_text(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
     with pytest.raises(DataError, match=r"^Python .*, pydoc_data\.topics: .*; install Python with its whole standard"):
-        load_topics()
+        load()

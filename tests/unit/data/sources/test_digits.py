@@ -3,25 +3,25 @@
 import numpy as np
 from sklearn import datasets
 
-from sharpest.data.digits import load_digits
+from sharpest.data.sources.digits import load
 
 # of the arrays made with scikit-learn 1.9.1 and numpy 2.4.6
 SHA256 = "4fb977e739eede1d9bd1626f086e34a40d84a7a57c89228fc079268ec6b308f2"
 
 
 def test_arrays_are_the_same_everywhere():
-    assert load_digits().sha256 == SHA256
+    assert load().sha256 == SHA256
 
 
 def test_grey_values_are_scaled_to_bytes():
-    data = load_digits()
+    data = load()
     # 255 / 16 times 0, 1, ..., 16, rounded
     expected = [0, 16, 32, 48, 64, 80, 96, 112, 128, 143, 159, 175, 191, 207, 223, 239, 255]
     assert np.unique(data.train_inputs).tolist() == expected
 
 
 def test_train_and_test_are_all_images_once():
-    data, original = load_digits(), datasets.load_digits()
+    data, original = load(), datasets.load_digits()
     assert (len(data.train_inputs), len(data.test_inputs)) == (1_497, 300)
     ours = np.concatenate([data.train_inputs, data.test_inputs])[:, 0]
     targets = np.concatenate([data.train_targets, data.test_targets])
@@ -32,8 +32,8 @@ def test_train_and_test_are_all_images_once():
 
 def test_classes_are_even_in_the_test_set():
     # the set's own order is not: its last 300 images come from other writers than the first
-    assert np.bincount(load_digits().test_targets).min() >= 20
+    assert np.bincount(load().test_targets).min() >= 20
 
 
 def test_origin_names_the_library():
-    assert load_digits().origin.startswith("scikit-learn")
+    assert load().origin.startswith("scikit-learn")

@@ -3,13 +3,17 @@
 import platform
 import re
 
-from sharpest.data.decoded import DecodedTokens
-from sharpest.data.sources import TOKEN_SOURCES
-from sharpest.data.words import number_words
+from sharpest.data.sources.decoded import DecodedTokens
+from sharpest.data.sources.facts import TokenSource
+from sharpest.data.sources.words import number_words
 from sharpest.errors import DataError
 
+SOURCE = TokenSource(
+    num_train=50_000, num_val=6_000, num_test=6_000, num_types=None, title="Python's language reference"
+)
 
-def load_topics() -> DecodedTokens:
+
+def load(*_: object) -> DecodedTokens:
     """Its first words: 50,000 for training, 6,000 for validation, 6,000 for the test; lower case, letters only.
 
     The text grows a little with each version of Python, so it differs between them; its hash tells them apart.
@@ -23,7 +27,6 @@ def load_topics() -> DecodedTokens:
     except ImportError as error:
         raise DataError(f"{origin}: {error}; install Python with its whole standard library") from error
     words = re.findall("[a-z]+", " ".join(topics[name] for name in sorted(topics)).lower())
-    source = TOKEN_SOURCES["python-topics"]
-    val = source.num_train
-    test = val + source.num_val
-    return number_words(words[:val], words[val:test], words[test : test + source.num_test], origin)
+    val = SOURCE.num_train
+    test = val + SOURCE.num_val
+    return number_words(words[:val], words[val:test], words[test : test + SOURCE.num_test], origin)

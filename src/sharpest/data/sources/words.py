@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.data.decoded import DecodedTokens
+from sharpest.data.sources.decoded import DecodedTokens
 
 
 def number_words(train: Sequence[str], val: Sequence[str], test: Sequence[str], origin: str) -> DecodedTokens:

@@ -3,21 +3,23 @@
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.data.sources import IMAGE_SOURCES, REVIEW_SOURCES, SOURCES, TOKEN_SOURCES
+from sharpest.data.sources.facts import ImageSource, ReviewSource, Source, TokenSource
 from sharpest.errors import DataError
 from sharpest.store.data import DATA
 from sharpest.store.layout import Layout
 from sharpest.store.reviews import REVIEWS
 from sharpest.store.tokens import TOKENS
 
+Facts = TypeVar("Facts", bound=Source)
+
 
 @dataclass(frozen=True, eq=False)
-class Decoded(ABC):
+class Decoded(ABC, Generic[Facts]):
     """Arrays as the source gives them: neither centred, cut nor subsampled.
 
     Attributes:
@@ -54,29 +56,28 @@ class Decoded(ABC):
         """Counts in a few words."""
 
     @abstractmethod
-    def check(self, source_name: str) -> None:
+    def check(self, source: Facts) -> None:
         """Check the arrays against the facts of their source.
 
         Raises:
             DataError: If a count, a shape, a type, or the classes differ; the message names origin and remedy.
         """
 
-    def _refusal(self, source_name: str, found: str) -> DataError:
-        remedy = f"replace the files there with the original ones of {SOURCES[source_name].title}"
-        return DataError(f"{source_name} from {self.origin}: {found}; {remedy}")
+    def _refusal(self, source: Facts, found: str) -> DataError:
+        return DataError(f"{source.title} from {self.origin}: {found}; replace the files there with the original ones")
 
-    def _check_classes(self, source_name: str, num_classes: int) -> None:
+    def _check_classes(self, source: Facts, num_classes: int) -> None:
         for name in ("train_targets", "test_targets"):
             if (classes := np.unique(self.arrays[name]).tolist()) != list(range(num_classes)):
                 raise self._refusal(
-                    source_name,
+                    source,
                     f"{name.replace('_', ' ')} hold {len(classes)} classes from {classes[0]} to {classes[-1]}, "
                     f"expected {num_classes} from 0",
                 )
 
 
 @dataclass(frozen=True, eq=False)
-class DecodedImages(Decoded):
+class DecodedImages(Decoded[ImageSource]):
     """Images and classes.
 
     Attributes:
@@ -101,8 +102,7 @@ class DecodedImages(Decoded):
     def summary(self) -> str:
         return f"{len(self.train_targets):,} + {len(self.test_targets):,} examples"
 
-    def check(self, source_name: str) -> None:
-        source = IMAGE_SOURCES[source_name]
+    def check(self, source: ImageSource) -> None:
         expected: dict[str, tuple[type, tuple[int, ...]]] = {
             "train_inputs": (np.uint8, (source.num_train, *source.shape)),
             "train_targets": (np.int64, (source.num_train,)),
@@ -113,14 +113,14 @@ class DecodedImages(Decoded):
             dtype, shape = expected[name]
             if array.shape != shape or array.dtype != dtype:
                 raise self._refusal(
-                    source_name,
+                    source,
                     f"{name.replace('_', ' ')} are {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}",
                 )
-        self._check_classes(source_name, source.num_classes)
+        self._check_classes(source, source.num_classes)
 
 
 @dataclass(frozen=True, eq=False)
-class DecodedTokens(Decoded):
+class DecodedTokens(Decoded[TokenSource]):
     """A text in three parts, each token as a number below ``num_types``, 0 the most frequent in the training part.
 
     Attributes:
@@ -145,22 +145,19 @@ class DecodedTokens(Decoded):
     def summary(self) -> str:
         return f"{len(self.train):,} + {len(self.val):,} + {len(self.test):,} tokens of {self.num_types:,} types"
 
-    def check(self, source_name: str) -> None:
-        source = TOKEN_SOURCES[source_name]
+    def check(self, source: TokenSource) -> None:
         expected = {"train": source.num_train, "val": source.num_val, "test": source.num_test}
         for name, array in self.arrays.items():
             if len(array) != expected[name]:
-                raise self._refusal(
-                    source_name, f"the {name} text has {len(array):,} tokens, expected {expected[name]:,}"
-                )
+                raise self._refusal(source, f"the {name} text has {len(array):,} tokens, expected {expected[name]:,}")
         if source.num_types is not None and self.num_types != source.num_types:
             raise self._refusal(
-                source_name, f"the train text has {self.num_types:,} types of tokens, expected {source.num_types:,}"
+                source, f"the train text has {self.num_types:,} types of tokens, expected {source.num_types:,}"
             )
 
 
 @dataclass(frozen=True, eq=False)
-class DecodedReviews(Decoded):
+class DecodedReviews(Decoded[ReviewSource]):
     """Reviews of different lengths, one behind the other, and their classes.
 
     Review r of the training set is ``train_tokens[train_offsets[r]:train_offsets[r + 1]]``; the test set likewise.
@@ -192,16 +189,15 @@ class DecodedReviews(Decoded):
     def summary(self) -> str:
         return f"{len(self.train_targets):,} + {len(self.test_targets):,} reviews"
 
-    def check(self, source_name: str) -> None:
-        source = REVIEW_SOURCES[source_name]
+    def check(self, source: ReviewSource) -> None:
         for name, offsets, targets, expected in (
             ("train", self.train_offsets, self.train_targets, source.num_train),
             ("test", self.test_offsets, self.test_targets, source.num_test),
         ):
             if (len(offsets) - 1, len(targets)) != (expected, expected):
                 raise self._refusal(
-                    source_name,
+                    source,
                     f"the {name} set has {len(offsets) - 1:,} reviews and {len(targets):,} classes, "
                     f"expected {expected:,} of each",
                 )
-        self._check_classes(source_name, source.num_classes)
+        self._check_classes(source, source.num_classes)

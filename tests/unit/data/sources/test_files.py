@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from sharpest.data.files import check_digest, fetch, folder_with, read_file, read_members, read_or_fetch
+from sharpest.data.sources.files import check_digest, fetch, folder_with, read_file, read_members, read_or_fetch
 from sharpest.errors import DataError
 
 CONTENT = b"the file"

@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.data.decoded import DecodedImages
-from sharpest.data.files import fetch, read_file
+from sharpest.data.sources.decoded import DecodedImages
+from sharpest.data.sources.facts import ImageSource
+from sharpest.data.sources.files import fetch, read_file
 from sharpest.errors import DataError
+
+SOURCE = ImageSource(num_train=60_000, num_test=10_000, shape=(1, 28, 28), num_classes=10, title="Fashion-MNIST")
 
 # DecodedImages.sha256 of the files in Debian's dataset-fashion-mnist 0.0~git20200523. Those unpack to the original
 # bytes: given back the name and time that Debian takes out of the gzip header, they have the SHA-256 listed below.
@@ -33,9 +36,7 @@ _REMEDY = (
 _UBYTE = 8  # the idx code of unsigned bytes, third byte of the magic number; the fourth is the number of dimensions
 
 
-def load_fashion_mnist(
-    folder: Path | None, url: str | None, cache: Path, sha256: str | None = FASHION_MNIST_SHA256
-) -> DecodedImages:
+def load(folder: Path | None, url: str | None, cache: Path, sha256: str | None = FASHION_MNIST_SHA256) -> DecodedImages:
     """Fashion-MNIST from the folder given, else from Debian's, else downloaded.
 
     Args:

@@ -1,0 +1,21 @@
+"""CIFAR-100, with its fine classes."""
+
+from functools import partial
+
+from sharpest.data.sources.cifar import Cifar, load_cifar
+from sharpest.data.sources.facts import ImageSource
+
+SOURCE = ImageSource(num_train=50_000, num_test=10_000, shape=(3, 32, 32), num_classes=100, title="CIFAR-100")
+CIFAR100 = Cifar(
+    source="cifar-100",
+    title=SOURCE.title,
+    archive="cifar-100-python.tar.gz",
+    sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+    folder="cifar-100-python",
+    members={
+        "train": "16019d7e3df5f24257cddd939b257f8d",
+        "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+    },
+    labels=b"fine_labels",
+)
+load = partial(load_cifar, CIFAR100)

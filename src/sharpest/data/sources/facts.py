@@ -1,0 +1,45 @@
+"""What is known of a data source before it is loaded."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Images: counts, image shape (channels, height, width), classes, and a name for readers."""
+
+    kind: ClassVar[str] = "images"
+
+    num_train: int
+    num_test: int
+    shape: tuple[int, int, int]
+    num_classes: int
+    title: str
+
+
+@dataclass(frozen=True)
+class TokenSource:
+    """Text: counts of tokens, of their types (None where the text itself is not fixed), and a name for readers."""
+
+    kind: ClassVar[str] = "tokens"
+
+    num_train: int
+    num_val: int
+    num_test: int
+    num_types: int | None
+    title: str
+
+
+@dataclass(frozen=True)
+class ReviewSource:
+    """Reviews: counts, classes, and a name for readers."""
+
+    kind: ClassVar[str] = "reviews"
+
+    num_train: int
+    num_test: int
+    num_classes: int
+    title: str
+
+
+Source = ImageSource | TokenSource | ReviewSource

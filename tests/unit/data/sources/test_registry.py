@@ -1,0 +1,65 @@
+"""The sources by name, and what the fingerprint of each depends on."""
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from sharpest import fingerprint as module
+from sharpest.data.sources import source_module
+from sharpest.data.sources.registry import SOURCES
+from sharpest.fingerprint import fingerprint, import_closure
+
+REGISTRY = "sharpest.data.sources.registry"
+
+
+def test_kinds_of_sources():
+    assert {name: source.kind for name, source in SOURCES.items()} == {
+        "digits": "images",
+        "fashion-mnist": "images",
+        "cifar-10": "images",
+        "cifar-100": "images",
+        "ptb": "tokens",
+        "python-topics": "tokens",
+        "imdb": "reviews",
+        "generated-reviews": "reviews",
+    }
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_has_a_loader(name):
+    source = import_module(source_module(name))
+    assert source.SOURCE is SOURCES[name]
+    assert callable(source.load)
+
+
+def test_a_configuration_is_checked_without_loading_anything():
+    code = f"import sys, {REGISTRY}; sys.exit(any(name in sys.modules for name in ('torch', 'sklearn', 'pydoc_data')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_preparing_a_source_depends_on_no_other_one(name):
+    """Nor on the list of all: a new source would make what was prepared from the others stale."""
+    closure = import_closure("sharpest.data.prepare") + import_closure(source_module(name))
+    others = {source_module(other) for other in SOURCES if other != name}
+    assert not {REGISTRY, *others} & set(closure)
+
+
+def test_editing_a_source_changes_its_own_fingerprint_alone(monkeypatch):
+    def fingerprints() -> dict[str, str]:
+        return {name: fingerprint("sharpest.data.prepare", source_module(name)) for name in SOURCES}
+
+    before, real = fingerprints(), module._module_digest
+
+    def changed(edited: str) -> set[str]:
+        monkeypatch.setattr(module, "_module_digest", lambda name: "edited" if name == edited else real(name))
+        return {name for name, value in fingerprints().items() if value != before[name]}
+
+    assert len(set(before.values())) == len(SOURCES)
+    assert {name: changed(source_module(name)) for name in SOURCES} == {name: {name} for name in SOURCES}
+    assert changed(REGISTRY) == set()
+    assert changed("sharpest.data.sources.cifar") == {"cifar-10", "cifar-100"}
+    assert changed("sharpest.data.sources.words") == {"ptb", "python-topics"}
+    assert changed("sharpest.data.sources.decoded") == set(SOURCES)
