@@ -13,7 +13,7 @@ import torch
 from sharpest.config.project import load_project
 from sharpest.curvature.hessian import Hessian
 from sharpest.curvature.lanczos import largest_eigenpairs
-from sharpest.data.sources import SOURCES
+from sharpest.data.sources.registry import SOURCES
 from sharpest.job import tune_allocator
 from sharpest.models.build import build_model
 from sharpest.models.flat import FlatModel

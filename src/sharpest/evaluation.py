@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sharpest.config.measurement import EvaluationSettings
 from sharpest.config.run import HessianSettings
-from sharpest.training.eigenpairs import solve_eigenpairs
-from sharpest.training.problem import Problem
+from sharpest.curvature.determinism import check_deterministic
+from sharpest.curvature.hessian import Hessian
+from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
+from sharpest.randomness import generator
+from sharpest.training.eigenpairs import hessian_examples
+from sharpest.training.problem import Problem, chunks_of
 from sharpest.training.replay import Replay
 
 if TYPE_CHECKING:
@@ -29,18 +36,21 @@ def evaluate_run(
     hessian: HessianSettings,
     progress: Progress,
 ) -> dict[str, NDArray[Any]]:
-    """Norm of the Hessian, test accuracy, final loss and distance at the best and the last snapshot.
+    """Norms of the Hessian, test accuracy, final loss and distance at the best and the last snapshot.
 
     Args:
         problem: The run.
         replay: Gives its snapshots.
         best, last: Rows of the snapshots file.
-        settings: Number of eigenvalues and examples.
+        settings: Numbers of eigenvalues, probes and examples.
         hessian: The Hessian; its number of examples is replaced by the settings'.
         progress: Told the end points done.
 
     Returns:
         The arrays of an evaluation file.
+
+    Raises:
+        NotDeterministicError: If the loss is not a function.
 
     Source: inventory 1.7.
     """
@@ -49,37 +59,82 @@ def evaluate_run(
     hessian = hessian.model_copy(update={"examples": examples})
     start = replay.snapshot(0).theta
     train = problem.data.train.first(settings.loss_examples)
-    columns: dict[str, list[Any]] = {
-        name: []
-        for name in (
-            "iteration",
-            "eigenvalues",
-            "residuals",
-            "converged",
-            "test_accuracy",
-            "train_loss",
-            "distance",
-        )
-    }
+    points: list[dict[str, Any]] = []
     progress.update(0)
-    for done, row in enumerate((best, last), start=1):
+    for row in (best, last):
         state = replay.snapshot(row)
         here = problem.at(state.buffers)
-        pairs = solve_eigenpairs(here, state.theta, state.iteration, hessian, settings.num_eigenpairs, None)
-        columns["iteration"].append(state.iteration)
-        columns["eigenvalues"].append(pairs.eigenvalues)
-        columns["residuals"].append(pairs.residuals)
-        columns["converged"].append(pairs.converged)
-        columns["test_accuracy"].append(here.evaluate(state.theta, problem.data.test)[1])
-        columns["train_loss"].append(here.evaluate(state.theta, train)[0])
-        columns["distance"].append(float((state.theta - start).norm()))
-        progress.update(done)
-    arrays = {name: np.array(values) for name, values in columns.items()}
-    return {
-        **arrays,
-        "epoch": arrays["iteration"] / problem.settings.steps_per_epoch,
-        "frobenius": np.sqrt((arrays["eigenvalues"] ** 2).sum(axis=1)),
-    }
+        pairs, probed, error = _curvature(here, state.theta, state.iteration, settings, hessian)
+        points.append(
+            {
+                "iteration": state.iteration,
+                "epoch": state.iteration / problem.settings.steps_per_epoch,
+                "eigenvalues": pairs.eigenvalues,
+                "residuals": pairs.residuals,
+                "converged": pairs.converged,
+                "spectral_norm": np.abs(pairs.eigenvalues).max(),
+                "frobenius": np.linalg.norm(pairs.eigenvalues),
+                "frobenius_probe": probed,
+                "frobenius_probe_error": error,
+                "test_accuracy": here.evaluate(state.theta, problem.data.test)[1],
+                "train_loss": here.evaluate(state.theta, train)[0],
+                "distance": float((state.theta - start).norm()),
+            }
+        )
+        progress.update(len(points))
+    return {name: np.array([point[name] for point in points]) for name in points[0]}
+
+
+def _curvature(
+    problem: Problem, theta: Tensor, iteration: int, settings: EvaluationSettings, hessian: HessianSettings
+) -> tuple[Eigenpairs, float, float]:
+    """Leading eigenpairs, and the probed Frobenius norm with its standard error, of one Hessian."""
+    seed, model = problem.settings.seed, problem.model
+    chunks = chunks_of(hessian_examples(problem, iteration, hessian), hessian.chunk_size)
+    check_deterministic(lambda: model.loss(theta, *chunks[0]), model.module)
+    product = Hessian(model.loss, theta, chunks).product
+    pairs = largest_eigenpairs(
+        product,
+        start_vector(generator(seed, "solver", iteration), len(theta)).to(theta),
+        min(settings.num_eigenpairs, model.num_parameters),
+        hessian.tolerance,
+        hessian.max_products,
+        generator(seed, "solver-restart", iteration),
+    )
+    return pairs, *probed_frobenius(product, theta, settings.num_probes, seed)
+
+
+def probed_frobenius(
+    product: Callable[[Tensor], Tensor], like: Tensor, num_probes: int, seed: int
+) -> tuple[float, float]:
+    """Frobenius norm of a symmetric operator from its products with random vectors.
+
+    For standard normal v the expectation of |Hv|^2 is the sum of all squared eigenvalues, so that the mean over probes
+    is an unbiased estimate of the squared norm.
+
+    Args:
+        product: v (p,) to H v (p,).
+        like: (p,), gives dtype and device.
+        num_probes: Products taken; at least 2.
+        seed: Of the run; probe n is the same at all its snapshots.
+
+    Returns:
+        The square root of the mean of |Hv|^2, and its standard error, that of the mean over twice the root.
+
+    Source: inventory 1.7, where the code averages |Hv| and not its square; Hutchinson (1989).
+    """
+    squares = np.zeros(num_probes)
+    for number in range(num_probes):
+        probe = torch.randn(len(like), generator=generator(seed, "probe", number)).to(like)
+        squares[number] = float(torch.linalg.vector_norm(product(probe), dtype=torch.float64)) ** 2
+    norm = math.sqrt(squares.mean())
+    error = squares.std(ddof=1) / math.sqrt(num_probes)
+    return norm, 0.0 if norm == 0 else float(error) / (2 * norm)
+
+
+def median_seconds(epoch_seconds: NDArray[np.float64]) -> float:
+    """Median wall time of an epoch (h,) in seconds; NaN where the run trained none."""
+    return float(np.median(epoch_seconds)) if len(epoch_seconds) else math.nan
 
 
 def accuracy_at(history: str | Path, epoch: int) -> float:

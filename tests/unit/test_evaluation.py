@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import Run, Silent, dense_hessian, hessian_settings, largest_in_magnitude, run_settings
+from builders import VGG, Run, Silent, dense_hessian, hessian_settings, largest_in_magnitude, run_settings
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import vector_to_parameters
 
 from sharpest.config.measurement import EvaluationSettings
-from sharpest.evaluation import accuracy_at, evaluate_run
+from sharpest.errors import ConfigError
+from sharpest.evaluation import accuracy_at, evaluate_run, median_seconds, probed_frobenius
 from sharpest.models.build import build_model
 from sharpest.store.evaluation import EVALUATION
 from sharpest.store.file import open_stored
@@ -20,7 +21,7 @@ from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.training.replay import Replay
 
 L2 = 0.001
-SETTINGS = EvaluationSettings(num_eigenpairs=5, examples=30, loss_examples=25, early_epoch=1)
+SETTINGS = EvaluationSettings(num_eigenpairs=5, examples=30, num_probes=40, loss_examples=25, early_epoch=1)
 # eigenvalues in float32, solved to a residual of 1e-5
 ROUNDING = 1e-4
 
@@ -84,6 +85,11 @@ def test_the_norm_is_that_of_the_largest_eigenvalues(run, snapshots, asked, used
         allowed = ROUNDING * np.abs(exact).max()
         np.testing.assert_allclose(evaluated["eigenvalues"][row], exact, atol=allowed)
         assert evaluated["frobenius"][row] == pytest.approx(np.sqrt((exact**2).sum()), abs=3 * allowed)
+        assert evaluated["spectral_norm"][row] == pytest.approx(np.abs(exact).max(), abs=allowed)
+        # from all eigenvalues: the chance to be three standard errors off is about 0.3 %, and the probes are fixed
+        error = evaluated["frobenius_probe_error"][row]
+        assert evaluated["frobenius_probe"][row] == pytest.approx(np.linalg.norm(dense), abs=3 * error)
+        assert error < 0.3 * np.linalg.norm(dense)
     assert evaluated["converged"].all()
     assert (evaluated["residuals"] <= 1e-5).all()
 
@@ -117,3 +123,76 @@ def test_the_early_accuracy_is_that_of_the_epochs_end(tmp_path: Path) -> None:
     history.write_text("epoch,val_accuracy\n1.0,0.25\n2.0,0.5\n")
     assert accuracy_at(history, 2) == 0.5
     assert math.isnan(accuracy_at(history, 3))
+
+
+def test_the_spectral_norm_is_the_largest_magnitude_of_either_sign(run):
+    """After the first epoch of this run the lowest eigenvalue leads."""
+    with open_stored(run.snapshots, SNAPSHOTS) as file:
+        arrays = evaluate_run(run.problem(), Replay(run.problem(), file), 1, 1, SETTINGS, hessian_settings(), Silent())
+    first, *_, last = arrays["eigenvalues"][0]
+    assert 0 < first < -last
+    assert arrays["spectral_norm"][0] == -last
+
+
+def diagonal(values: list[float]):
+    weights = torch.tensor(values, dtype=torch.float64)
+    return (lambda vector: weights * vector), weights
+
+
+def test_probes_estimate_the_norm_over_all_eigenvalues():
+    """Against sqrt(9 + 16 + 0 + 144); |Hv|^2 has the variance 2 (81 + 256 + 20736)."""
+    product, like = diagonal([3.0, -4.0, 0.0, 12.0])
+    norm, error = probed_frobenius(product, like, 4000, seed=7)
+    assert error == pytest.approx(math.sqrt(2 * 21073 / 4000) / (2 * 13), rel=0.1)
+    assert norm == pytest.approx(13, abs=3 * error)
+
+
+def test_the_squared_estimate_is_unbiased():
+    """The mean over many small samples meets the squared norm, which a mean of |Hv| would miss by a tenth."""
+    product, like = diagonal([3.0, -4.0, 0.0, 12.0])
+    squares = [probed_frobenius(product, like, 2, seed)[0] ** 2 for seed in range(2000)]
+    assert np.mean(squares) == pytest.approx(169, abs=3 * np.std(squares) / math.sqrt(2000))
+
+
+def test_probes_depend_on_the_seed_alone_and_may_be_continued():
+    product, like = diagonal([3.0, -4.0])
+    two = probed_frobenius(product, like, 2, seed=7)
+    assert two == probed_frobenius(product, like, 2, seed=7)
+    assert two != probed_frobenius(product, like, 2, seed=8)
+    seen: list[torch.Tensor] = []
+    for count in (2, 3):
+        probed_frobenius(lambda vector: seen.append(vector) or product(vector), like, count, seed=7)
+    assert torch.equal(torch.stack(seen[:2]), torch.stack(seen[2:4]))
+    assert not torch.equal(seen[0], seen[1])
+
+
+def test_the_norm_of_nothing_is_known_exactly():
+    product, like = diagonal([0.0, 0.0])
+    assert probed_frobenius(product, like, 3, seed=7) == (0, 0)
+
+
+
+def test_the_time_of_an_epoch_is_the_median():
+    assert median_seconds(np.array([1.0, 2.0, 90.0])) == 2
+    assert math.isnan(median_seconds(np.array([])))
+
+
+def test_the_net_is_evaluated_with_the_running_averages_of_each_snapshot(tmp_path: Path) -> None:
+    """And without dropout: at the start and after the third epoch."""
+    run = Run(tmp_path, run_settings(model=VGG)).train()
+    with open_stored(run.snapshots, SNAPSHOTS) as file:
+        problem = run.problem()
+        replay = Replay(problem, file)
+        arrays = evaluate_run(problem, replay, 1, 3, SETTINGS, hessian_settings(), Silent())
+        states = [replay.snapshot(row) for row in (1, 3)]
+    test, train = problem.data.test, problem.data.train.first(SETTINGS.loss_examples)
+    for row, state in enumerate(states):
+        module = build_model(VGG, (1, 8, 8), 3, 0).eval()
+        vector_to_parameters(state.theta, module.parameters())
+        for name, value in problem.model.buffer_views(state.buffers).items():
+            module.get_buffer(name).copy_(value)
+        with torch.no_grad():
+            right = module(test.inputs).argmax(1) == test.targets
+            loss = cross_entropy(module(train.inputs), train.targets)
+        assert arrays["test_accuracy"][row] == np.mean(right.numpy())
+        assert arrays["train_loss"][row] == pytest.approx(float(loss), rel=1e-5)

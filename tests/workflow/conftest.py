@@ -16,20 +16,41 @@ TINY_SCALE = """
 extends: quick
 description: tiny, for tests
 datasets:
-  c10: {source: digits, train: 160, val: 40, test: 40}
-  fm: {source: digits, train: 160, val: 40, test: 40}
+  c10: &tiny {source: digits, train: 160, val: 40, test: 40}
+  c100: *tiny
+  fm: *tiny
+  ptb: {train: 1000, val: 200, test: 200}
 models:
   scnn: {width: 2, hidden: 8}
   r32: {widths: [2, 4]}
-batch_factor: 0.0625
+  lstm: {width: 8}
+batch_factor:
+  "*": 0.0625
+full_batch_examples: 32
 epochs:
+  "*-L*": 3
+  "*@e4/*": 2
+  "lstm-*": 1
   "*": 2
+branch_epochs:
+  "*": 1
+refresh_every:
+  "*-K5-s777": 4
+variants: {num_eigenpairs: 1, refresh_every: 10, loss_examples: 32}
 hessian: {examples: 32, max_products: 60}
 measurement: {loss_examples: 32, accuracy_examples: 64}
 evaluation: {num_eigenpairs: 3, examples: 32, loss_examples: 32, early_epoch: 1}
+overrides:
+  "lstm-*":
+    hessian: {examples: 16, chunk_size: 16}
+    measurement: {loss_examples: 16, accuracy_examples: 32}
+  "imdb*":
+    hessian: {examples: 32}
 schedules:
   growth: {points: every 2 iterations, num_eigenpairs: 3, window_epochs: 1}
   evolution: {points: every 2 iterations, num_eigenpairs: 3}
+  full_batch: {points: 3 points, num_eigenpairs: 3}
+  grid: {points: 3 points, window_epochs: 1}
   alignment: {points: 3 points}
   step:
     points: every 4 iterations
@@ -46,6 +67,17 @@ fig01:
   sketch: true
   rows:
     - {run: scnn-c10-sgd-lr0.005-S128-s777, schedule: growth, label: SimpleCNN}
+fig04:
+  kind: largest_eigenvalues
+  caption: two nets
+  num_eigenvalues: 2
+  scale: log
+  composite: true
+  rows:
+    - - title: LSTM
+        curves: [{run: lstm-ptb-sgd-lr1-S20-s777, schedule: grid, label: LSTM}]
+      - title: VGG
+        curves: [{run: vgg-c10-sgd-lr0.1-S128-s777, schedule: grid, label: VGG}]
 fig06:
   kind: step_surface
   caption: step
@@ -55,6 +87,21 @@ fig06:
   layout: row
   rows:
     - {run: scnn-c10-sgd-lr0.01-S128-s777, schedule: step, label: SimpleCNN, change_limit: 50}
+fig07:
+  kind: restricted_steps
+  caption: branches
+  panels:
+    - title: restricted
+      curves:
+        - {run: scnn-c10-sgd-lr0.01-S128-s777@e4/sgd, label: SGD}
+        - {run: scnn-c10-sgd-lr0.01-S128-s777@e4/top, label: only top}
+fig12:
+  kind: first_stage
+  caption: first stage
+  smoothing: 1
+  trunk: {run: r32-c10-sgd-lr0.1-S128-s777, schedule: epochs, label: trunk}
+  branches:
+    - {run: r32-c10-sgd-lr0.1-S128-L10-s777, schedule: epochs, label: L = 10}
 tab1:
   kind: end_points
   caption: end points

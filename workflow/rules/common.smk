@@ -48,8 +48,8 @@ wildcard_constraints:
     run="|".join(re.escape(run) for run in PROJECT.run_ids),
     schedule="|".join(re.escape(name) for name in PROJECT.scale.schedules),
     dataset="|".join(re.escape(name) for name in PROJECT.scale.datasets),
-    figure=r"fig\d\d",
-    table=r"tab\d",
+    figure=r"fig\w+",
+    table=r"tab\w+",
 
 
 def studies(prefix):
@@ -135,9 +135,7 @@ def files_of_figure(wildcards):
             for curve in curves
             if study.wants_directions()
         ],
-        "snapshots": [
-            f"{run}/snapshots.h5" for run in runs if study.wants_snapshots()
-        ],
+        "snapshots": [f"{run}/snapshots.h5" for run in runs if study.wants_snapshots()],
         "histories": [f"{run}/history.csv" for run in runs if study.wants_histories()],
         "evaluations": [
             f"{RESULTS}/evaluations/{run}.h5"

@@ -1,3 +1,6 @@
+from sharpest.data.sources import source_module
+
+
 rule prepare_data:
     """Find, verify and decode a data set."""
     output:
@@ -14,6 +17,9 @@ rule prepare_data:
         place=lambda wildcards: PROJECT.place(
             PROJECT.scale.datasets[wildcards.dataset].source
         ),
-        code=fingerprint("sharpest.data.prepare"),
+        code=lambda wildcards: fingerprint(
+            "sharpest.data.prepare",
+            source_module(PROJECT.scale.datasets[wildcards.dataset].source),
+        ),
     script:
         "../scripts/prepare_data.py"

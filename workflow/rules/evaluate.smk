@@ -17,7 +17,9 @@ rule evaluate_run:
         mem_mb=8000,
         runtime=240,
     params:
-        evaluation=PROJECT.scale.evaluation.model_dump(mode="json"),
+        evaluation=lambda wildcards: PROJECT.evaluation(wildcards.run).model_dump(
+            mode="json"
+        ),
         hessian=hessian_of,
         code=code_of("sharpest.evaluation"),
     script:

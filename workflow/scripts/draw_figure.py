@@ -29,7 +29,7 @@ if __name__ == "__main__":
             FigureFiles(
                 **{
                     name: [Path(path) for path in snakemake.input.get(name)]
-                    for name in ("spectra", "directions", "snapshots", "histories")
+                    for name in ("spectra", "directions", "snapshots", "histories", "evaluations")
                 },
                 windows=[window or None for window in snakemake.params.windows],
             ),

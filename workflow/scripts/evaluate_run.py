@@ -5,12 +5,13 @@ from typing import Any
 import sharpest.startup  # noqa: F401  # isort: split
 from sharpest.config.measurement import EvaluationSettings
 from sharpest.config.run import HessianSettings
-from sharpest.evaluation import accuracy_at, evaluate_run
+from sharpest.evaluation import accuracy_at, evaluate_run, median_seconds
 from sharpest.job import job
 from sharpest.progress import Progress
 from sharpest.provenance import derived_provenance
 from sharpest.store.evaluation import EVALUATION
-from sharpest.store.file import write_stored
+from sharpest.store.file import open_stored, write_stored
+from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.training.replay import open_run
 
 
@@ -36,13 +37,18 @@ def main(
             HessianSettings.model_validate(hessian),
             progress,
         )
+    with open_stored(snapshots, SNAPSHOTS) as file:
+        epoch_seconds = median_seconds(file["epoch_seconds"])
     facts = {
         "examples": min(settings.examples, len(replay.problem.data.train)),
+        "num_probes": settings.num_probes,
         "tolerance": hessian["tolerance"],
         "mode": replay.problem.model.mode,
         "early_epoch": settings.early_epoch,
         "val_accuracy_early": accuracy_at(history, settings.early_epoch),
-        "diverged": run["diverged"],
+        "best_epoch": float(arrays["epoch"][0]),
+        "diverged_epoch": replay.diverged_epoch,
+        "epoch_seconds": epoch_seconds,
     }
     config = {"evaluation": evaluation, "hessian": hessian}
     write_stored(output, EVALUATION, arrays, derived_provenance(run, config, code) | facts)

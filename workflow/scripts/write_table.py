@@ -17,7 +17,7 @@ def main(
     typed: Any = TypeAdapter(AnyStudy).validate_python(study)
     kind = import_module(f"sharpest.tables.{typed.kind}")
     paths = dict(zip(typed.runs(), map(Path, evaluations), strict=True))
-    table = kind.build(typed, paths, foot)
+    table = kind.build(typed, paths)
     Path(md).write_text(kind.markdown(typed, table, foot))
     Path(tex).write_text(kind.latex(typed, table, foot))
     table.to_csv(csv, index=False)

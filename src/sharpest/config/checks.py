@@ -12,7 +12,8 @@ from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettin
 from sharpest.config.measurement import ScheduleSettings
 from sharpest.config.run import RunSettings
 from sharpest.config.settings import BY_RUN, ProjectSettings, ScaleSettings
-from sharpest.data.sources import SOURCES, ImageSource, TokenSource
+from sharpest.data.sources.facts import ImageSource, TokenSource
+from sharpest.data.sources.registry import SOURCES
 from sharpest.errors import ConfigError
 from sharpest.run_id import RunId
 
@@ -64,6 +65,7 @@ def _check_run(scale: ScaleSettings, run: RunSettings) -> None:
             )
     try:
         hessian, measurement = scale.hessian_of(run.run), scale.measurement_of(run.run)
+        evaluation = scale.evaluation_of(run.run)
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(
@@ -73,8 +75,8 @@ def _check_run(scale: ScaleSettings, run: RunSettings) -> None:
         ("hessian.examples", hessian.examples),
         ("measurement.loss_examples", measurement.loss_examples),
         ("measurement.accuracy_examples", measurement.accuracy_examples),
-        ("evaluation.examples", scale.evaluation.examples),
-        ("evaluation.loss_examples", scale.evaluation.loss_examples),
+        ("evaluation.examples", evaluation.examples),
+        ("evaluation.loss_examples", evaluation.loss_examples),
     ):
         if examples > dataset.num_train:
             raise ConfigError(

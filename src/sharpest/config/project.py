@@ -8,7 +8,7 @@ from typing import Any
 
 from sharpest.config.checks import check_scale
 from sharpest.config.datasets import ImageSettings
-from sharpest.config.measurement import MeasurementSettings, ScheduleSettings
+from sharpest.config.measurement import EvaluationSettings, MeasurementSettings, ScheduleSettings
 from sharpest.config.patterns import first_match
 from sharpest.config.reading import merge, read_runs, read_scale, read_yaml, validate
 from sharpest.config.reductions import describe_evaluation, describe_measurement, describe_reductions
@@ -77,6 +77,10 @@ class Project:
     def measurement(self, run: str) -> MeasurementSettings:
         """The losses and accuracies that are measured on a run."""
         return self.scale.measurement_of(run)
+
+    def evaluation(self, run: str) -> EvaluationSettings:
+        """How the end points of a run are evaluated."""
+        return self.scale.evaluation_of(run)
 
     def window(self, run: str, schedule: str) -> float | None:
         """The early window of a measured run in epochs; None where the schedule has none."""
@@ -150,7 +154,9 @@ class Project:
         schedules = [(self.scale.schedules[s], self.paper.schedules[s]) for s in dict.fromkeys(s for _, s in curves)]
         notes = self.reductions(study.runs()) + describe_measurement(points, schedules, self.scale, self.paper)
         if study.wants_evaluations():
-            notes += describe_evaluation(self.scale.evaluation, self.paper.evaluation)
+            notes += describe_evaluation(
+                [(self.evaluation(run), self.paper.evaluation_of(run)) for run in study.runs()]
+            )
         return notes
 
 

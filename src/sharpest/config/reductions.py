@@ -7,7 +7,7 @@ from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettin
 from sharpest.config.measurement import EvaluationSettings, ScheduleSettings
 from sharpest.config.run import RunSettings
 from sharpest.config.settings import ScaleSettings
-from sharpest.data.sources import SOURCES
+from sharpest.data.sources.registry import SOURCES
 from sharpest.run_id import RunId
 
 # names of models in run ids, as a reader knows them
@@ -83,19 +83,26 @@ def describe_measurement(
     return list(dict.fromkeys(notes))
 
 
-def describe_evaluation(ours: EvaluationSettings, paper: EvaluationSettings) -> list[str]:
-    """How end points are evaluated on less than in the paper."""
-    notes = []
-    if (ours.num_eigenpairs, ours.examples) != (paper.num_eigenpairs, paper.examples):
-        notes.append(
-            f"norms from {ours.num_eigenpairs} eigenvalues at N {ours.examples:,} "
-            f"({paper.num_eigenpairs} at {paper.examples:,})"
-        )
-    if ours.loss_examples != paper.loss_examples:
-        notes.append(f"final loss on {ours.loss_examples:,} examples ({paper.loss_examples:,})")
-    if ours.early_epoch != paper.early_epoch:
-        notes.append(f"early validation accuracy after epoch {ours.early_epoch} ({paper.early_epoch})")
-    return notes
+def describe_evaluation(pairs: Sequence[tuple[EvaluationSettings, EvaluationSettings]]) -> list[str]:
+    """How end points are evaluated on less than in the paper.
+
+    Args:
+        pairs: Settings of each run at the scale, and as published.
+    """
+    notes: dict[str, None] = {}
+    for ours, paper in pairs:
+        if (ours.num_eigenpairs, ours.examples) != (paper.num_eigenpairs, paper.examples):
+            notes[
+                f"norms from {ours.num_eigenpairs} eigenvalues at N {ours.examples:,} "
+                f"({paper.num_eigenpairs} at {paper.examples:,})"
+            ] = None
+        if ours.num_probes != paper.num_probes:
+            notes[f"{ours.num_probes} probes ({paper.num_probes})"] = None
+        if ours.loss_examples != paper.loss_examples:
+            notes[f"final loss on {ours.loss_examples:,} examples ({paper.loss_examples:,})"] = None
+        if ours.early_epoch != paper.early_epoch:
+            notes[f"early validation accuracy after epoch {ours.early_epoch} ({paper.early_epoch})"] = None
+    return list(notes)
 
 
 def _run_reductions(

@@ -63,6 +63,8 @@ class Overrides(Strict):
     """Keys of the scale's hessian."""
     measurement: dict[str, Any] = Field(default={})
     """Keys of the scale's measurement."""
+    evaluation: dict[str, Any] = Field(default={})
+    """Keys of the scale's evaluation."""
 
 
 class ScaleSettings(Strict):
@@ -115,6 +117,11 @@ class ScaleSettings(Strict):
         """The losses and accuracies that are measured on a run."""
         changes = first_match(self.overrides, run)
         return MeasurementSettings(**{**self.measurement.model_dump(), **(changes.measurement if changes else {})})
+
+    def evaluation_of(self, run: str) -> EvaluationSettings:
+        """How the end points of a run are evaluated."""
+        changes = first_match(self.overrides, run)
+        return EvaluationSettings(**{**self.evaluation.model_dump(), **(changes.evaluation if changes else {})})
 
 
 class ProjectSettings(Strict):

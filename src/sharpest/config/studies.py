@@ -1,8 +1,8 @@
 """Studies: which runs and schedules are behind each figure and table, and how it is drawn."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from sharpest.config.measurement import DirectionSettings, ScheduleSettings
 from sharpest.config.strict import Strict
@@ -23,6 +23,19 @@ class Curve(NamedRun):
 
     schedule: str
     """Name of one of the scale's schedules."""
+
+
+class SeedRuns(Strict):
+    """Runs that differ in their seed alone."""
+
+    label: str
+    """Their name in a legend, or in the first column of a table."""
+    runs: tuple[str, ...] = Field(min_length=1)
+    """One run a seed."""
+
+    def first(self, count: int) -> Self:
+        """The first ``count`` of them, or all."""
+        return self.model_copy(update={"runs": self.runs[:count]})
 
 
 class Study(Strict):
@@ -58,6 +71,14 @@ class Study(Strict):
     def wants_evaluations(self) -> bool:
         """Whether the study reads the evaluation of each of its runs."""
         return False
+
+    def with_seeds(self, count: int) -> Self:
+        """The same study with the first ``count`` seeds.
+
+        Raises:
+            ConfigError: If it has one seed only.
+        """
+        raise ConfigError(f"a study of kind {getattr(self, 'kind', '')} has one seed; remove it from the scale's seeds")
 
     def check_schedule(self, name: str, schedule: ScheduleSettings) -> None:
         """Check that a schedule measures what is drawn.
@@ -147,6 +168,8 @@ class LargestEigenvalues(Study):
     """Of the y axis."""
     composite: bool
     """Two halves: the early window, and the whole run."""
+    last_epoch: PositiveFloat | None = None
+    """End of the x axis; none = that of the longest run."""
 
     def curves(self) -> list[Curve]:
         return [curve for row in self.rows for panel in row for curve in panel.curves]
@@ -283,28 +306,126 @@ class LearningCurves(Study):
         _check_accuracy(name, schedule)
 
 
-class EndPointRow(Strict):
+class NsgdLine(SeedRuns):
+    """Lines of one colour, one a seed."""
+
+    colour: Literal["black"] | None = None
+    """None = by its place among those without one, from blue to red."""
+
+
+class NsgdPanel(Strict):
+    """One panel of curves over the epochs."""
+
+    title: str
+    """Written above the panel; each panel has its own."""
+    quantity: Literal["accuracy", "lambda_max", "curvature"]
+    """Validation accuracy, largest eigenvalue, or that and the Frobenius norm of the tracked eigenvalues."""
+    lines: tuple[NsgdLine, ...] = Field(min_length=1)
+
+
+class EndPointAt(SeedRuns):
+    """Runs whose end points are drawn at one place of the x axis."""
+
+    x: float
+    """The place."""
+
+
+class EndPointPanel(Strict):
+    """The panel of test accuracy and Frobenius norm at the best validation, means over seeds."""
+
+    title: str
+    """Written above the panel."""
+    xlabel: str
+    """What x is."""
+    points: tuple[EndPointAt, ...] = Field(min_length=1)
+    baseline: SeedRuns
+    """Runs whose values are drawn as horizontal lines."""
+
+
+class NsgdCurves(Study):
+    """Validation accuracy and curvature along training of NSGD and SGD, and their end points (Figs. 8, 19, 22)."""
+
+    kind: Literal["nsgd_curves"]
+    schedule: str
+    """Name of the schedule at which all runs are measured."""
+    panels: tuple[NsgdPanel, ...] = Field(min_length=1)
+    smoothing: PositiveInt = 1
+    """Epochs over which accuracies are averaged."""
+    accuracy_from: NonNegativeFloat = 0
+    """First epoch of the accuracies drawn; where runs are short, a quarter of the longest."""
+    last_epoch: PositiveFloat | None = None
+    """End of the x axis; none = that of the longest run."""
+    end_points: EndPointPanel | None = None
+    """Add a panel of end points."""
+
+    def curves(self) -> list[Curve]:
+        named = {run: line.label for panel in self.panels for line in panel.lines for run in line.runs}
+        return [Curve(run=run, label=label, schedule=self.schedule) for run, label in named.items()]
+
+    def runs(self) -> list[str]:
+        evaluated = (*self.end_points.points, self.end_points.baseline) if self.end_points else ()
+        runs = [*(curve.run for curve in self.curves()), *(run for group in evaluated for run in group.runs)]
+        return list(dict.fromkeys(runs))
+
+    def with_seeds(self, count: int) -> Self:
+        panels = [
+            panel.model_copy(update={"lines": tuple(line.first(count) for line in panel.lines)})
+            for panel in self.panels
+        ]
+        changes: dict[str, object] = {"panels": tuple(panels)}
+        if (ends := self.end_points) is not None:
+            points = tuple(point.first(count) for point in ends.points)
+            changes["end_points"] = ends.model_copy(update={"points": points, "baseline": ends.baseline.first(count)})
+        return self.model_copy(update=changes)
+
+    def wants_histories(self) -> bool:
+        return any(panel.quantity == "accuracy" for panel in self.panels)
+
+    def wants_evaluations(self) -> bool:
+        return self.end_points is not None
+
+
+class EndPointRow(SeedRuns):
     """One row of a table: the runs behind it and what the paper prints."""
 
-    label: str
-    """First column."""
-    runs: tuple[str, ...] = Field(min_length=1)
-    """One run a seed."""
     paper: dict[str, float]
-    """Printed values, by column."""
+    """Printed values, by column of the csv file."""
+
+
+_BEST_FINAL = ("best", "final")
+END_POINT_COLUMNS: dict[str, tuple[str, ...]] = {
+    **{norm: tuple(f"{norm}_{at}" for at in _BEST_FINAL) for norm in ("spectral_norm", "frobenius", "frobenius_probe")},
+    **{name: (name,) for name in ("test_acc", "val_acc_early", "loss_final", "dist")},
+}
+"""Printed column of a table of end points -> columns of its csv file."""
 
 
 class EndPoints(Study):
-    """End points of runs, mean and spread over seeds, beside the paper's (Table 1)."""
+    """End points of runs, mean and spread over seeds, beside the paper's (Tables 1-7)."""
 
     kind: Literal["end_points"]
+    columns: tuple[
+        Literal["spectral_norm", "frobenius", "frobenius_probe", "test_acc", "val_acc_early", "loss_final", "dist"], ...
+    ] = ("frobenius", "frobenius_probe", "test_acc", "val_acc_early", "loss_final", "dist")
+    """Printed from left to right; norms at best validation and at the end."""
     rows: tuple[EndPointRow, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_paper(self) -> Self:
+        known = [name for column in self.columns for name in END_POINT_COLUMNS[column]]
+        for row in self.rows:
+            if unknown := set(row.paper) - set(known):
+                raise ValueError(f"row {row.label}: paper should have keys among {known}, not {sorted(unknown)}")
+        return self
 
     def curves(self) -> list[Curve]:
         return []
 
     def runs(self) -> list[str]:
         return [run for row in self.rows for run in row.runs]
+
+    def with_seeds(self, count: int) -> Self:
+        return self.model_copy(update={"rows": tuple(row.first(count) for row in self.rows)})
 
     def wants_spectra(self) -> bool:
         return False
@@ -321,6 +442,7 @@ AnyStudy = Annotated[
     | RestrictedSteps
     | FirstStage
     | LearningCurves
+    | NsgdCurves
     | EndPoints,
     Field(discriminator="kind"),
 ]

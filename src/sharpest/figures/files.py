@@ -16,6 +16,7 @@ class FigureFiles:
         directions: Directions files, one a curve.
         snapshots: Snapshots files, one a run of ``study.runs()``.
         histories: Tables ``history.csv``, one a run.
+        evaluations: Evaluation files, one a run.
         windows: Early windows in epochs, one a curve; None where the schedule has none.
     """
 
@@ -23,6 +24,7 @@ class FigureFiles:
     directions: list[Path] = field(default_factory=list)
     snapshots: list[Path] = field(default_factory=list)
     histories: list[Path] = field(default_factory=list)
+    evaluations: list[Path] = field(default_factory=list)
     windows: list[float | None] = field(default_factory=list)
 
 

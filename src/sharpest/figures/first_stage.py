@@ -1,14 +1,12 @@
 """Curvature, accuracy and learning rate of runs that drop the learning rate at different times (Fig. 12)."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sharpest.config.studies import Curve, FirstStage
+from sharpest.figures.curvature import curvature_lines, norm_axis, read_tracked, separate
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.style import (
     MISSED,
@@ -18,30 +16,16 @@ from sharpest.figures.style import (
     add_foot,
     blue_to_red,
     count_line,
-    divergence,
     legend_below,
-    mark_missed,
     new_figure,
     run_label,
     running_mean,
     say_empty,
     styled,
 )
-from sharpest.store.file import open_stored
-from sharpest.store.spectrum import SPECTRUM
 
 _CURVATURE, _ACCURACY, _RATE = "curvature", "accuracy", "learning rate"  # titles of the panels
 _ACCURACIES = {"train": "-", "val": "--"}
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """One run, in tables with a row for each measurement and for each epoch, and columns run and iteration."""
-
-    spectrum: pd.DataFrame  # also epoch, lambda_max, frobenius (nats), converged (of lambda_max); finite
-    history: pd.DataFrame  # also the other columns of history.csv
-    num_eigenpairs: int
-    diverged: str
 
 
 @styled
@@ -60,35 +44,35 @@ def draw(study: FirstStage, files: FigureFiles, foot: str) -> tuple[Figure, pd.D
     Source: Fig. 12; inventory, Figure 12.
     """
     trunk, *branches = (
-        _read(curve, spectrum, history)
-        for curve, spectrum, history in zip(study.curves(), files.spectra, files.histories, strict=True)
+        read_tracked(curve.run, path) for curve, path in zip(study.curves(), files.spectra, strict=True)
+    )
+    # a row for each epoch: run, and the columns of history.csv
+    trunk_history, *histories = (
+        pd.read_csv(path, dtype=float).assign(run=run) for run, path in zip(study.runs(), files.histories, strict=True)
     )
     figure = new_figure(3 * 1.25 * PANEL_WIDTH, 1.4 * PANEL_HEIGHT)
     curvature, accuracy, rate = figure.subplots(1, 3)
-    norm = curvature.twinx()
-    norm.spines.right.set_visible(True)
-    curvature.set(title=_CURVATURE, xlabel="epoch", ylabel="largest eigenvalue (solid)")
-    norm.set_ylabel("Frobenius norm (dashed)")
+    norm = norm_axis(curvature)
+    curvature.set_title(_CURVATURE)
     accuracy.set(title=f"{_ACCURACY}, solid: training, dashed: validation", xlabel="epoch", ylabel="accuracy (%)")
     rate.set(title=_RATE, xlabel="epoch", ylabel="learning rate")
 
     points, missed, handles = PlottedPoints(), {}, []
-    for curve, branch, colour in zip(study.branches, branches, blue_to_red(len(branches)), strict=True):
-        spectrum = _joined(trunk.spectrum, branch.spectrum)
-        _curvature_lines(curvature, norm, curve, spectrum, colour, points)
-        history = _joined(trunk.history, branch.history)
+    colours = blue_to_red(len(branches))
+    for curve, branch, own, colour in zip(study.branches, branches, histories, colours, strict=True):
+        spectrum = _joined(trunk.table, branch.table)
+        curvature_lines(curvature, norm, _CURVATURE, curve.label, spectrum, colour, points)
+        history = _joined(trunk_history, own)
         _accuracy_lines(accuracy, curve, history, colour, study.smoothing, points)
         _rate_line(rate, curve, history, colour, points)
         missed[curve.label] = [~spectrum["converged"].to_numpy(bool)]
-        label = run_label(curve.label, branch.diverged, branch.spectrum.empty)
+        label = run_label(curve.label, branch.diverged, branch.table.empty)
         handles += accuracy.plot([], [], color=colour, label=label)
     for axes in (curvature, norm, accuracy, rate):
-        if not any(len(line.get_xdata()) for line in axes.lines):
+        if not any(np.size(line.get_xdata()) for line in axes.lines):
             say_empty(axes)
     legend_below(accuracy, handles=handles, most_columns=4)
-    # the two are nearly proportional, and would hide each other
-    low, high = curvature.get_ylim()
-    curvature.set_ylim(low, high + (high - low) / 3)
+    separate(curvature)
     reading = (
         f"Frobenius norm: of the {trunk.num_eigenpairs} tracked eigenvalues. Before its branch each curve is the run "
         f"{study.trunk.label}."
@@ -97,44 +81,10 @@ def draw(study: FirstStage, files: FigureFiles, foot: str) -> tuple[Figure, pd.D
     return figure, points.table()
 
 
-def _read(curve: Curve, spectrum_path: Path, history_path: Path) -> _Measured:
-    with open_stored(spectrum_path, SPECTRUM) as stored:
-        eigenvalues = stored["eigenvalues"]
-        spectrum = pd.DataFrame(
-            {
-                "run": curve.run,
-                "iteration": stored["iteration"],
-                "epoch": stored["epoch"],
-                "lambda_max": eigenvalues[:, 0],
-                "frobenius": np.linalg.norm(eigenvalues, axis=1),
-                "converged": stored["converged"][:, 0],
-            }
-        )
-        diverged = divergence(stored.attributes)
-    return _Measured(
-        spectrum=spectrum[np.isfinite(spectrum["frobenius"])],
-        history=pd.read_csv(history_path, dtype=float).assign(run=curve.run),
-        num_eigenpairs=eigenvalues.shape[1],
-        diverged=diverged,
-    )
-
-
 def _joined(trunk: pd.DataFrame, branch: pd.DataFrame) -> pd.DataFrame:
     """The trunk before the first row of the branch, then the branch; nothing where the branch has no row."""
     first = branch["iteration"].min()  # NaN, and so above nothing, where there is none
     return pd.concat([trunk[trunk["iteration"] < first], branch])
-
-
-def _curvature_lines(
-    axes: Axes, norm: Axes, curve: Curve, spectrum: pd.DataFrame, colour: object, points: PlottedPoints
-) -> None:
-    epochs = spectrum["epoch"].to_numpy()
-    for panel, column, dashes in ((axes, "lambda_max", "-"), (norm, "frobenius", "--")):
-        values = spectrum[column].to_numpy()
-        panel.plot(epochs, values, dashes, color=colour)
-        points.add(_CURVATURE, f"{curve.label}, {column}", spectrum["run"].to_numpy(), x=epochs, y=values)
-    missed = spectrum[~spectrum["converged"].to_numpy(bool)]
-    mark_missed(axes, missed["epoch"].to_numpy(), missed["lambda_max"].to_numpy())
 
 
 def _accuracy_lines(

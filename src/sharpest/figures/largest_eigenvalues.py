@@ -100,7 +100,8 @@ def _read(
     study: LargestEigenvalues, curve: EigenvalueCurve, colour: str, path: Path, window: float | None
 ) -> _Measured:
     with open_stored(path, SPECTRUM) as spectrum:
-        eigenvalues = spectrum["eigenvalues"][:, : study.num_eigenvalues]
+        rows = spectrum["epoch"] <= (np.inf if study.last_epoch is None else study.last_epoch)
+        eigenvalues = spectrum["eigenvalues"][rows, : study.num_eigenvalues]
         plotted = np.isfinite(eigenvalues)
         if study.scale == "log":
             plotted &= eigenvalues > 0
@@ -108,9 +109,9 @@ def _read(
             curve=curve,
             colour=colour,
             window=early_window(curve, window) if study.composite else None,
-            epoch=spectrum["epoch"],
+            epoch=spectrum["epoch"][rows],
             eigenvalues=eigenvalues,
-            converged=spectrum["converged"][:, : study.num_eigenvalues],
+            converged=spectrum["converged"][rows, : study.num_eigenvalues],
             plotted=plotted,
             diverged=divergence(spectrum.attributes),
         )

@@ -1,14 +1,18 @@
 """Which examples an iteration sees."""
 
+from functools import partial
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from sharpest.data.augmentation import augment
 from sharpest.data.dataset import Split
-from sharpest.data.images import ImageStream
+from sharpest.data.shuffled import ShuffledStream
 
 SIDE = 4
+AUGMENTATION = partial(augment, flip=True, shift=0.25)
 
 
 def examples(count: int) -> Split:
@@ -17,11 +21,11 @@ def examples(count: int) -> Split:
     return Split(noise + 10 * torch.arange(count)[:, None, None, None], torch.arange(count))
 
 
-def stream(count: int, batch_size: int, augmented: bool, seed: int = 777) -> ImageStream:
-    return ImageStream(examples(count), batch_size, seed, flip=augmented, shift=0.25 if augmented else 0.0)
+def stream(count: int, batch_size: int, augmented: bool, seed: int = 777) -> ShuffledStream:
+    return ShuffledStream(examples(count), batch_size, seed, AUGMENTATION if augmented else None)
 
 
-def run_through(of: ImageStream, iterations: int) -> tuple[Tensor, Tensor]:
+def run_through(of: ShuffledStream, iterations: int) -> tuple[Tensor, Tensor]:
     batches = [of.batch(iteration) for iteration in range(iterations)]
     return torch.cat([batch.inputs for batch in batches]), torch.cat([batch.targets for batch in batches])
 
@@ -93,7 +97,8 @@ def test_passes_and_seeds_differ():
 def test_augmentations_differ_between_examples_and_passes():
     """Images that are all the same are flipped and shifted each in its own way, and anew in each pass."""
     image = torch.rand(1, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
-    of = ImageStream(Split(image.expand(20, -1, -1, -1), torch.zeros(20, dtype=torch.int64)), 20, 777, True, 0.25)
+    same = Split(image.expand(20, -1, -1, -1), torch.zeros(20, dtype=torch.int64))
+    of = ShuffledStream(same, 20, 777, AUGMENTATION)
     both = torch.cat([of.batch(0).inputs, of.batch(1).inputs])
     assert len(both.flatten(1).unique(dim=0)) == 40
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import POOL, dataset_settings, run_settings, write_images
+from builders import POOL, dataset_settings, full_batch_settings, lstm_settings, run_settings, write_images
+from pydantic import ValidationError
 
 from sharpest.config.datasets import ImageSettings
 from sharpest.data.dataset import RunData
@@ -114,6 +115,65 @@ def test_images_are_enlarged_bilinearly_before_they_are_centred(path):
 def test_images_of_the_right_size_stay_as_they_are(path, loaded):
     same = load_run(path, dataset_settings(), image_size=8)
     assert torch.equal(same.train.inputs, loaded.train.inputs)
+
+
+# --- full batch
+
+
+def load_full_batch(path: Path, **changes: object) -> RunData:
+    return load(path, full_batch_settings(seed=SEED, **changes), CPU)
+
+
+def test_every_update_of_a_full_batch_sees_the_first_images(path, loaded):
+    """All twelve, at every update, and no others; they are the training set of the run."""
+    full = load_full_batch(path)
+    assert torch.equal(full.train.inputs, loaded.train.inputs[:12])
+    assert torch.equal(full.train.targets, loaded.train.targets[:12])
+    wanted = sorted(loaded.train.inputs[:12].flatten(1).tolist())
+    for iteration in range(7):
+        batch = full.stream.batch(iteration)
+        assert sorted(batch.inputs.flatten(1).tolist()) == wanted
+        assert sorted(batch.targets.tolist()) == sorted(loaded.train.targets[:12].tolist())
+    assert sorted(full.stream.sample("hessian", 0, 12).inputs.flatten(1).tolist()) == wanted
+
+
+def test_a_full_batch_is_scaled_by_the_whole_training_set(path):
+    """Mean image and deviation are those of all 40; validation and test images stay whole."""
+    arrays = stored(path)
+    order = np.random.RandomState(778).permutation(POOL)
+    train = arrays["train_inputs"][order[:40]] / 255
+    full = load_full_batch(path)
+    np.testing.assert_allclose(full.train.inputs, ((train - train.mean(axis=0)) / train.std())[:12], atol=ROUNDING)
+    assert abs(train[:12].std() - train.std()) > 1e-3  # the two can be told apart
+    assert (len(full.val), len(full.test)) == (12, 21)
+
+
+def test_epochs_of_a_full_batch_are_those_of_the_whole_training_set():
+    """40 images in batches of 12: three updates, as for other runs (inventory, Fig. 3)."""
+    settings = full_batch_settings()
+    assert (settings.steps_per_epoch, settings.num_iterations) == (3, 12)
+
+
+@pytest.mark.parametrize("augmentation", [{"flip": True}, {"shift": 0.1}], ids=["flips", "shifts"])
+def test_a_full_batch_is_refused_augmentation(augmentation):
+    with pytest.raises(ValidationError, match="a full batch is the same at every update; use images without"):
+        full_batch_settings(dataset=dataset_settings(**augmentation))
+
+
+def test_a_full_batch_of_words_is_refused():
+    with pytest.raises(ValidationError, match="a full batch is the same at every update; use images without"):
+        lstm_settings(full_batch=True)
+
+
+@pytest.mark.parametrize("augmentation", [{}, {"flip": True, "shift": 0.1}], ids=["as they are", "augmented"])
+def test_a_batch_size_above_the_training_set_gives_all_of_it(path, augmentation):
+    settings = run_settings(batch_size=100, seed=SEED, dataset=dataset_settings(**augmentation))
+    data = load(path, settings, CPU)
+    assert settings.steps_per_epoch == 1
+    for iteration in range(3):
+        batch = data.stream.batch(iteration)
+        assert len(batch.inputs) == 40
+        assert sorted(batch.targets.tolist()) == sorted(data.train.targets.tolist())
 
 
 def test_another_source_is_refused(path):

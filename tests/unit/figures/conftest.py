@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from sharpest.store.directions import DIRECTIONS
+from sharpest.store.evaluation import EVALUATION
 from sharpest.store.file import write_stored
 from sharpest.store.layout import Layout
 from sharpest.store.snapshots import SNAPSHOTS
@@ -130,6 +131,23 @@ def history_file(tmp_path: Path) -> Build:
         }
         path = tmp_path / f"history-{name}.csv"
         pd.DataFrame(values | columns).to_csv(path, index=False)
+        return path
+
+    return build
+
+
+@pytest.fixture
+def evaluation_file(tmp_path: Path) -> Build:
+    """Write an evaluation file whose test accuracy is 0.8 and norm 100 at the best; arrays can be replaced."""
+
+    def build(name: str, diverged_epoch: float | None = None, **arrays: Any) -> Path:
+        values: dict[str, Any] = {
+            dataset.name: np.zeros([{"e": 2, "k": 3}[letter] for letter in dataset.dims])
+            for dataset in EVALUATION.datasets
+        }
+        values |= {"test_accuracy": [0.8, 0.1], "frobenius": [100, 900]}
+        path = tmp_path / f"evaluation-{name}.h5"
+        write_stored(path, EVALUATION, values | arrays, _attributes(EVALUATION) | {"diverged_epoch": diverged_epoch})
         return path
 
     return build

@@ -66,6 +66,17 @@ def test_one_eigenvalue_on_a_linear_axis(spectrum_file: Build) -> None:
     assert figure.axes[0].get_yscale() == "linear"
 
 
+def test_an_axis_that_ends_early_leaves_out_the_rest(spectrum_file: Build) -> None:
+    converged = np.ones((8, 3), dtype=bool)
+    converged[1, 0] = converged[7, 0] = False
+    study = _study((_panel("P", "ab"),), last_epoch=1.5)
+    files = _files(spectrum_file("a", converged=converged), spectrum_file("b", t=2))
+    figure, table = draw(study, files, "")
+    assert table.groupby("run")["x"].max().to_dict() == {"run-Pa": 1.5, "run-Pb": 0.5}
+    assert figure.axes[0].get_xlim() == (0, 1.5)
+    assert "(P: 1 of 12)" in figure.texts[0].get_text()
+
+
 def test_composite_halves_are_the_window_and_the_whole_run(spectrum_file: Build) -> None:
     study = _study((_panel("P", "ab"),), composite=True)
     figure, table = draw(study, _files(spectrum_file("a"), spectrum_file("b", t=5), window=1.5), "")

@@ -1,65 +1,86 @@
 """The table against numbers worked out by hand."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from pydantic import ValidationError
 
-from sharpest.config.studies import EndPointRow, EndPoints
+from sharpest.config.studies import EndPoints
 from sharpest.store.evaluation import EVALUATION
 from sharpest.store.file import write_stored
 from sharpest.tables.end_points import build, latex, markdown
 
-STUDY = EndPoints(
-    kind="end_points",
-    caption="ResNet_32 at 100 %",
-    rows=(
-        EndPointRow(label="γ = 0.1", runs=("a-s777", "a-s778"), paper={"frobenius_best": 272, "test_acc": 0.873}),
-        EndPointRow(label="SGD(0.1)", runs=("b-s777", "b-s778"), paper={"loss_final": 0.0094}),
-    ),
+A7, A8 = (f"r32-c10-nsgd-lr0.1-S128-g0.1-K5-plat-s{seed}" for seed in (777, 778))
+B7, B8 = (f"r32-c10-sgd-lr0.1-S128-plat-s{seed}" for seed in (777, 778))
+ROWS = (
+    {"label": "γ = 0.1", "runs": (A7, A8), "paper": {"frobenius_best": 272, "test_acc": 0.873}},
+    {"label": "SGD(0.1)", "runs": (B7, B8), "paper": {"loss_final": 0.0094}},
 )
+Write = Callable[..., Path]
 
 
-def _write(path: Path, scale: float, diverged: int = -1, val_accuracy_early: float = 0.5) -> Path:
-    arrays = {
-        "iteration": [5, 9],
-        "epoch": [5, 9],
-        "eigenvalues": np.ones((2, 3)),
-        "residuals": np.zeros((2, 3)),
-        "converged": np.ones((2, 3), dtype=bool),
-        "frobenius": [100 * scale, 200 * scale],
-        "test_accuracy": [0.8 * scale, 0.1],
-        "train_loss": [9, 0.01 * scale],
-        "distance": [20 * scale, 99],
-    }
-    attributes = dict.fromkeys(EVALUATION.attributes, "synthetic") | {
-        "early_epoch": 50,
-        "val_accuracy_early": val_accuracy_early,
-        "diverged": diverged,
-    }
-    write_stored(path, EVALUATION, arrays, attributes)
-    return path
+def _study(*columns: str, rows: tuple[dict[str, Any], ...] = ROWS) -> EndPoints:
+    values = {"kind": "end_points", "caption": "ResNet_32 at 100 %", "rows": rows}
+    return EndPoints.model_validate(values | ({"columns": columns} if columns else {}))
 
 
 @pytest.fixture
-def evaluations(tmp_path: Path) -> dict[str, Path]:
+def write(tmp_path: Path) -> Write:
+    """Write the evaluation of a run; all its numbers are multiplied by ``scale``; attributes can be replaced."""
+
+    def evaluation(run: str, scale: float = 1.0, probe_error: float = 0.0, missed: int = 0, **attributes: Any) -> Path:
+        arrays = {
+            "iteration": [5, 9],
+            "epoch": [5, 9],
+            "eigenvalues": np.ones((2, 3)),
+            "residuals": np.zeros((2, 3)),
+            "converged": np.arange(6).reshape(2, 3) >= missed,
+            "spectral_norm": [50 * scale, 60 * scale],
+            "frobenius": [100 * scale, 200 * scale],
+            "frobenius_probe": [110 * scale, 220 * scale],
+            "frobenius_probe_error": [0, 220 * scale * probe_error],
+            "test_accuracy": [0.8 * scale, 0.1],
+            "train_loss": [9, 0.01 * scale],
+            "distance": [20 * scale, 99],
+        }
+        facts = {"early_epoch": 50, "val_accuracy_early": 0.5, "diverged_epoch": None, "examples": 5120,
+                 "num_probes": 50, "epoch_seconds": math.nan}  # fmt: skip
+        path = tmp_path / f"{run}.h5"
+        write_stored(path, EVALUATION, arrays, dict.fromkeys(EVALUATION.attributes, "synthetic") | facts | attributes)
+        return path
+
+    return evaluation
+
+
+@pytest.fixture
+def evaluations(write: Write) -> dict[str, Path]:
     return {
-        "a-s777": _write(tmp_path / "a7.h5", 1.0),
-        "a-s778": _write(tmp_path / "a8.h5", 1.1),
-        "b-s777": _write(tmp_path / "b7.h5", 1.0, val_accuracy_early=math.nan),
-        "b-s778": _write(tmp_path / "b8.h5", 1.1, diverged=37),
+        A7: write(A7),
+        A8: write(A8, 1.1),
+        B7: write(B7, val_accuracy_early=math.nan),
+        B8: write(B8, 1e6, diverged_epoch=3.25),
     }
 
 
+def _row(table: pd.DataFrame, label: str) -> pd.DataFrame:
+    return table[table["row"] == label].set_index("column")
+
+
 def test_values_are_means_and_sample_deviations_over_seeds(evaluations: dict[str, Path]) -> None:
-    table = build(STUDY, evaluations, "")
+    table = build(_study(), evaluations)
     assert list(table.columns) == ["row", "column", "value", "spread", "seeds", "paper"]
-    first = table[table["row"] == "γ = 0.1"].set_index("column")
+    first = _row(table, "γ = 0.1")
     assert first["value"].to_dict() == pytest.approx(
         {
             "frobenius_best": 105,
             "frobenius_final": 210,
+            "frobenius_probe_best": 115.5,
+            "frobenius_probe_final": 231,
             "test_acc": 0.84,
             "val_acc_early": 0.5,
             "loss_final": 0.0105,
@@ -72,37 +93,156 @@ def test_values_are_means_and_sample_deviations_over_seeds(evaluations: dict[str
     assert math.isnan(first.loc["dist", "paper"])
 
 
-def test_a_diverged_run_is_named_and_kept_out(evaluations: dict[str, Path]) -> None:
-    table = build(STUDY, evaluations, "")
-    second = table[table["row"] == "SGD(0.1)"].set_index("column")
+def test_a_study_says_which_columns_it_has(evaluations: dict[str, Path]) -> None:
+    table = build(_study("spectral_norm", "frobenius", "test_acc", rows=ROWS[:1]), evaluations)
+    assert table["column"].tolist() == [
+        "spectral_norm_best", "spectral_norm_final", "frobenius_best", "frobenius_final", "test_acc"
+    ]  # fmt: skip
+    assert table["value"].tolist()[:2] == pytest.approx([52.5, 63])
+
+
+def test_a_diverged_run_is_kept_out_of_the_mean_over_the_healthy_ones(evaluations: dict[str, Path]) -> None:
+    table = build(_study(), evaluations)
+    second = _row(table, "SGD(0.1)")
     assert second.loc["dist", "value"] == 20
     assert math.isnan(second.loc["dist", "spread"])
     assert second.loc["dist", "seeds"] == 1
     assert (second.loc["val_acc_early", "seeds"], math.isnan(second.loc["val_acc_early", "value"])) == (0, True)
-    assert table.attrs["notes"] == ["b-s778 diverged at iteration 37 and is not in the mean."]
+    assert table.attrs["seeds"] == {"γ = 0.1": "2", "SGD(0.1)": "1; seed 778 diverged at epoch 3.25"}
+
+
+def test_a_row_of_which_every_run_diverged_says_so(evaluations: dict[str, Path], write: Write) -> None:
+    evaluations |= {A7: write(A7, diverged_epoch=12.0), A8: write(A8, diverged_epoch=0.5)}
+    table = build(_study(), evaluations)
+    first = _row(table, "γ = 0.1")
+    assert first["value"].isna().all()
+    assert set(first["seeds"]) == {0}
+    line = markdown(_study(), table, "").splitlines()[4]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[:4] == ["γ = 0.1", "– / – (paper 272 / –)", "– / –", "– (paper 87.3)"]
+    assert cells[-1] == "none; seed 777 diverged at epoch 12; seed 778 diverged at epoch 0.5"
+
+
+def test_a_table_of_which_every_run_diverged_is_still_one(write: Write) -> None:
+    evaluations = {run: write(run, diverged_epoch=1.0) for run in (A7, A8, B7, B8)}
+    table = build(_study(), evaluations)
+    assert table.attrs["notes"] == []
+    assert markdown(_study(), table, "").count("none; seed 777") == 2
 
 
 def test_markdown(evaluations: dict[str, Path]) -> None:
-    caption, body, *below = markdown(STUDY, build(STUDY, evaluations, ""), "digits | small").rstrip().split("\n\n")
-    assert caption == STUDY.caption
+    study = _study()
+    caption, body, *below = markdown(study, build(study, evaluations), "digits | small").rstrip().split("\n\n")
+    assert caption == study.caption
     header, rule, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in body.splitlines()]
+    assert header[:2] == ["", "Frobenius norm of H, best / final"]
     assert header[4] == "Val. acc. (50) (%)"
     assert len(header) == len(rule) == 8
     assert rows == [
-        ["γ = 0.1", "105 ± 7 (paper 272)", "210 ± 14", "84.0 ± 5.7 (paper 87.3)", "50.0 ± 0.0", "0.0105 ± 0.0007",
-         "21.0 ± 1.4", "2"],
-        ["SGD(0.1)", "100", "200", "80.0", "–", "0.0100 (paper 0.0094)", "20.0", "1"],
+        ["γ = 0.1", "105 ± 7 / 210 ± 14 (paper 272 / –)", "116 ± 8 / 231 ± 16", "84.0 ± 5.7 (paper 87.3)", "50.0 ± 0.0",
+         "0.0105 ± 0.0007", "21.0 ± 1.4", "2"],
+        ["SGD(0.1)", "100 / 200", "110 / 220", "80.0", "–", "0.0100 (paper 0.0094)", "20.0",
+         "1; seed 778 diverged at epoch 3.25"],
     ]  # fmt: skip
-    assert below[1:] == ["b-s778 diverged at iteration 37 and is not in the mean.", "digits | small"]
+    assert below[0] == "Mean ± sample standard deviation over seeds; the paper's number in brackets."
+    assert below[-1] == "digits | small"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "printed"),
+    [("test_acc", 0.69, "69.0"), ("test_acc", 0.8883, "88.83"), ("loss_final", 8e-5, "0.00008"), ("dist", 22.9, "22.9"),
+     ("frobenius_best", 1018, "1018 / –")],
+)  # fmt: skip
+def test_the_papers_digits(write: Write, column: str, value: float, printed: str) -> None:
+    study = _study(rows=({"label": "γ = 0.1", "runs": (A7,), "paper": {column: value}},))
+    text = markdown(study, build(study, {A7: write(A7)}), "")
+    assert text.count("(paper ") == 1
+    assert f"(paper {printed})" in text
+
+
+def test_the_norms_and_the_error_of_the_probes_are_explained(write: Write) -> None:
+    """The largest error counts, here 22 of 220, and not one of a run that diverged."""
+    evaluations = {A7: write(A7, probe_error=0.1), A8: write(A8, probe_error=0.04), B7: write(B7),
+                   B8: write(B8, probe_error=0.5, diverged_epoch=1.0)}  # fmt: skip
+    (note,) = build(_study(), evaluations).attrs["notes"]
+    assert note.startswith(
+        "Norms of H on 5,120 training examples: Frobenius from the 3 largest eigenvalues; from probes"
+    )
+    assert "over 50 Gaussian vectors" in note
+    assert "standard error at most 10 %" in note
+    (note,) = build(_study("frobenius", "test_acc", "loss_final"), evaluations).attrs["notes"]
+    assert "probes" not in note
+    assert "spectral" not in note
+    (note,) = build(_study("spectral_norm", "frobenius", "test_acc", "loss_final"), evaluations).attrs["notes"]
+    assert note.endswith("; spectral, the largest magnitude of an eigenvalue.")
+
+
+def test_eigenvalues_above_the_tolerance_are_counted(write: Write) -> None:
+    evaluations = {A7: write(A7, missed=4), A8: write(A8), B7: write(B7, missed=1),
+                   B8: write(B8, missed=6, diverged_epoch=1.0)}  # fmt: skip
+    notes = build(_study(), evaluations).attrs["notes"]
+    assert notes[1:] == ["Residual above the solver's tolerance: 5 of 18 eigenvalues."]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "times"),
+    [
+        ((20.0, 30.0, 10.0, 12.0), "2 to 2.5"),
+        ((20.0, 24.0, 10.0, 12.0), "2"),
+        ((20.0, 30.0, 10.0, math.nan), "2"),
+        ((20.0, 30.0, math.nan, math.nan), None),
+    ],
+)
+def test_the_cost_of_an_epoch_is_told_seed_by_seed(write: Write, seconds: tuple[float, ...], times: str | None) -> None:
+    runs = zip((A7, A8, B7, B8), seconds, strict=True)
+    notes = build(_study(), {run: write(run, epoch_seconds=value) for run, value in runs}).attrs["notes"]
+    told = f"An epoch of NSGD took {times} times as long as one of SGD, by median wall time (the paper: 2-3 times)."
+    assert notes[1:] == ([told] if times else [])
+
+
+def test_the_cost_is_that_against_sgd_of_the_same_settings(write: Write) -> None:
+    """Another learning rate is no yardstick, and neither is a run that diverged."""
+    other = "r32-c10-sgd-lr0.01-S128-plat-s777"
+    both = "r32-c10-nsgd-lr0.1-S128-m0.9-g0.1-K5-correct_both-plat-s777"
+    momentum = "r32-c10-sgd-lr0.1-S128-m0.9-plat-s777"
+
+    def notes(**seconds: Path) -> list[str]:
+        rows = tuple({"label": run, "runs": (run,), "paper": {}} for run in seconds)
+        return build(_study(rows=rows), seconds).attrs["notes"][1:]
+
+    assert notes(**{A7: write(A7, epoch_seconds=20.0), other: write(other, epoch_seconds=1.0)}) == []
+    diverged = write(B7, epoch_seconds=1.0, diverged_epoch=2.0)
+    assert notes(**{A7: write(A7, epoch_seconds=20.0), B7: diverged}) == []
+    (told,) = notes(**{both: write(both, epoch_seconds=30.0), momentum: write(momentum, epoch_seconds=10.0)})
+    assert "took 3 times" in told
+
+
+def test_the_early_epoch_is_that_of_the_files(write: Write) -> None:
+    evaluations = {run: write(run, early_epoch=10) for run in (A7, A8, B7, B8)}
+    assert "Val. acc. (10) (%)" in markdown(_study(), build(_study(), evaluations), "")
+    evaluations[B8] = write(B8, early_epoch=50)
+    assert "Val. acc. (10/50) (%)" in markdown(_study(), build(_study(), evaluations), "")
 
 
 def test_latex_escapes_and_is_balanced(evaluations: dict[str, Path]) -> None:
-    text = latex(STUDY, build(STUDY, evaluations, ""), "50 % & #1_x {a} ~ ^ \\ $")
+    text = latex(_study(), build(_study(), evaluations), "50 % & #1_x {a} ~ ^ \\ $")
     assert r"\caption{ResNet\_32 at 100 \%}" in text
     assert r"50 \% \& \#1\_x \{a\} \textasciitilde{} \textasciicircum{} \textbackslash{} \$" in text
-    assert r"$\gamma$ = 0.1 & 105 $\pm$ 7 (paper 272) & " in text
+    assert r"$\gamma$ = 0.1 & 105 $\pm$ 7 / 210 $\pm$ 14 (paper 272 / –) & " in text
     unescaped = text.replace(r"\{", "").replace(r"\}", "")
     assert unescaped.count("{") == unescaped.count("}")
     body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
     assert [line.count(" & ") for line in body.splitlines() if line.endswith(r"\\")] == [7, 7, 7]
     assert all(character.isascii() or character in "–" for character in text)
+
+
+def test_a_printed_value_without_its_column_is_refused() -> None:
+    rows = ({"label": "γ = 0.1", "runs": (A7,), "paper": {"spectral_norm_best": 5.91}},)
+    with pytest.raises(ValidationError, match=r"row γ = 0.1: paper should have keys among .*spectral_norm_best"):
+        _study(rows=rows)
+    assert _study("spectral_norm", rows=rows).rows[0].paper == {"spectral_norm_best": 5.91}
+
+
+def test_a_scale_may_use_fewer_seeds() -> None:
+    assert _study().with_seeds(1).runs() == [A7, B7]
+    assert _study().with_seeds(3).runs() == [A7, A8, B7, B8]

@@ -1,0 +1,146 @@
+"""A text as windows and as parallel streams, against examples made by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from builders import Run, lstm_settings, token_settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sharpest.config.datasets import TokenSettings
+from sharpest.data.dataset import RunData, Split
+from sharpest.data.tokens import TokenStream, load
+from sharpest.errors import DataError
+from sharpest.store.file import write_stored
+from sharpest.store.tokens import TOKENS
+
+CPU = torch.device("cpu")
+
+
+def write(path: Path, train: list[int], val: list[int], test: list[int]) -> Path:
+    arrays = {"train": np.array(train), "val": np.array(val), "test": np.array(test)}
+    facts = dict.fromkeys(TOKENS.attributes, "") | {"dataset": "python-topics", "sha256": "tiny", "num_classes": 30}
+    write_stored(path, TOKENS, arrays, facts)
+    return path
+
+
+def load_text(path: Path, batch_size: int = 2, seed: int = 777, **changes: object) -> RunData:
+    dataset = token_settings(**{"train": 23, "val": 7, "test": 9, "window": 3, "vocabulary": 30, **changes})
+    return load(path, lstm_settings(dataset=dataset, batch_size=batch_size, seed=seed), CPU)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Each word is its place in the text."""
+    return write(tmp_path / "ptb.h5", list(range(30)), list(range(8)), list(range(9)))
+
+
+@pytest.fixture
+def loaded(path) -> RunData:
+    return load_text(path)
+
+
+def test_windows_predict_the_next_word(loaded):
+    """Seven of three words of the first 23; the last word is a target only, and so is the last of every window."""
+    assert loaded.train.inputs.tolist() == [[3 * i, 3 * i + 1, 3 * i + 2] for i in range(7)]
+    assert loaded.train.targets.tolist() == [[3 * i + 1, 3 * i + 2, 3 * i + 3] for i in range(7)]
+    assert loaded.val.inputs.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert loaded.val.targets.tolist() == [[1, 2, 3], [4, 5, 6]]
+    # the ninth word of the test text would begin a window that has no end
+    assert loaded.test.inputs.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert len(loaded.train) == token_settings(train=23, window=3).num_train
+    assert (loaded.input_shape, loaded.num_classes, loaded.sha256) == ((3, 30), 30, "tiny")
+    assert {loaded.train.inputs.dtype, loaded.train.targets.dtype} == {torch.int64}
+
+
+def test_streams_run_side_by_side_and_start_anew_in_each_epoch(loaded):
+    """23 words are two streams of 11, which hold three windows of three and the words after them."""
+    expected = [
+        ([[0, 1, 2], [11, 12, 13]], [[1, 2, 3], [12, 13, 14]]),
+        ([[3, 4, 5], [14, 15, 16]], [[4, 5, 6], [15, 16, 17]]),
+        ([[6, 7, 8], [17, 18, 19]], [[7, 8, 9], [18, 19, 20]]),
+    ]
+    assert token_settings(train=23, window=3).steps_per_epoch(2) == 3
+    for iteration in range(9):
+        batch = loaded.stream.batch(iteration)
+        assert (batch.inputs.tolist(), batch.targets.tolist()) == expected[iteration % 3]
+
+
+@given(st.integers(2, 120), st.integers(1, 6), st.integers(1, 7))
+def test_a_stream_reads_on_where_its_last_window_ended(words, batch_size, window):
+    """As many windows as the settings count, one after the other, in the same row."""
+    steps = token_settings(train=words, window=window).steps_per_epoch(batch_size)
+    length = words // batch_size
+    if (length - 1) // window < 1:
+        return  # too short, see the configuration
+    stream = TokenStream(torch.arange(words), Split(torch.zeros(0), torch.zeros(0)), batch_size, window, 777)
+    batches = [stream.batch(iteration) for iteration in range(steps)]
+    for row in range(batch_size):
+        read = torch.cat([batch.inputs[row] for batch in batches])
+        assert torch.equal(read, torch.arange(steps * window) + row * length)
+        assert torch.equal(torch.cat([batch.targets[row] for batch in batches]), read + 1)
+    assert len(read) > length - 1 - window
+    assert torch.equal(stream.batch(steps).inputs, batches[0].inputs)
+
+
+@pytest.mark.parametrize(("batch_size", "steps"), [(8, 5_809), (20, 2_323), (32, 1_452), (128, 363)])
+def test_an_epoch_of_the_penn_treebank_has_the_steps_of_the_inventory(batch_size: int, steps: int) -> None:
+    published = TokenSettings(
+        kind="tokens", source="ptb", train=929_589, val=73_760, test=82_430, window=20, vocabulary=10_000
+    )
+    assert published.steps_per_epoch(batch_size) == steps
+    # and none too many: the last window of the epoch is a whole one, and another one is not
+    text = torch.zeros(929_589, dtype=torch.int8)
+    stream = TokenStream(text, Split(text, text), batch_size, 20, 777)
+    assert stream.batch(steps - 1).targets.shape == (batch_size, 20)
+    assert 929_589 // batch_size - 1 - 20 * steps < 20
+
+
+def test_an_epoch_has_a_step_at_least():
+    assert token_settings(train=10, window=5).steps_per_epoch(9) == 1
+
+
+def test_rare_words_share_the_last_number(path):
+    data = load_text(path, vocabulary=5)
+    assert data.train.inputs[:3].flatten().tolist() == [0, 1, 2, 3, 4, 4, 4, 4, 4]
+    assert data.stream.batch(1).targets.tolist() == [[4, 4, 4], [4, 4, 4]]
+    assert data.val.inputs.tolist() == [[0, 1, 2], [3, 4, 4]]
+    assert data.num_classes == 5
+    assert data.input_shape == (3, 5)
+
+
+def test_samples_are_different_windows_drawn_anew(loaded, path):
+    samples = [loaded.stream.sample("hessian", counter, 4) for counter in (0, 0, 1)]
+    assert torch.equal(samples[0].inputs, samples[1].inputs)
+    assert samples[0].inputs.tolist() != samples[2].inputs.tolist()
+    for sample in samples:
+        starts = sample.inputs[:, 0].tolist()
+        assert len(set(starts)) == 4
+        assert all(start % 3 == 0 for start in starts)
+        assert torch.equal(sample.targets, sample.inputs + 1)
+    # whatever the batch size, and another for another seed
+    assert torch.equal(load_text(path, batch_size=3).stream.sample("hessian", 0, 4).inputs, samples[0].inputs)
+    assert not torch.equal(load_text(path, seed=778).stream.sample("hessian", 0, 4).inputs, samples[0].inputs)
+
+
+def test_another_source_is_refused(path):
+    with pytest.raises(
+        DataError, match=r"ptb\.h5: holds python-topics, expected ptb; delete it and run snakemake again"
+    ):
+        load_text(path, source="ptb")
+
+
+@pytest.mark.parametrize(("part", "count"), [("train", 31), ("val", 9), ("test", 10)])
+def test_fewer_words_than_asked_for_are_refused(path, part, count):
+    with pytest.raises(DataError, match=r"ptb\.h5"):
+        load_text(path, **{part: count})
+
+
+def test_a_run_trains_on_its_streams_and_measures_on_windows(tmp_path):
+    """Of the builders' text: 401 words in windows of five, four streams of 100."""
+    problem = Run(tmp_path, lstm_settings()).problem()
+    assert problem.data.train.inputs.shape == (80, 5)
+    assert problem.data.stream.batch(0).inputs.shape == (4, 5)
+    assert problem.settings.steps_per_epoch == 19

@@ -1,0 +1,281 @@
+"""Curves and end points of NSGD and SGD, against numbers worked out by hand."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from sharpest.config.studies import LearningCurves, NsgdCurves
+from sharpest.errors import ConfigError
+from sharpest.figures.files import FigureFiles
+from sharpest.figures.nsgd_curves import draw
+from sharpest.figures.style import BLUE, RED
+
+Build = Callable[..., Path]
+
+
+def _run(gamma: float, seed: int) -> str:
+    return f"r32-c10-nsgd-lr0.01-S128-g{gamma:g}-K5-plat-s{seed}"
+
+
+def _sgd(seed: int) -> str:
+    return f"r32-c10-sgd-lr0.01-S128-plat-s{seed}"
+
+
+# label, runs, colour
+LINES = [
+    {"label": "low", "runs": (_run(0.01, 777), _run(0.01, 778))},
+    {"label": "SGD", "runs": (_sgd(777),), "colour": "black"},
+    {"label": "high", "runs": (_run(5, 777),)},
+]
+RUNS = [run for line in LINES for run in line["runs"]]
+END_POINTS = {
+    "title": "end points",
+    "xlabel": "K",
+    "points": [{"label": "K = 1", "x": 1, "runs": (RUNS[0], RUNS[1])}, {"label": "K = 9", "x": 9, "runs": (RUNS[3],)}],
+    "baseline": {"label": "SGD", "runs": (_sgd(777), _sgd(778))},
+}
+
+
+def _study(*quantities: str, end_points: dict[str, Any] | None = None, **options: Any) -> NsgdCurves:
+    panels = [{"title": quantity, "quantity": quantity, "lines": LINES} for quantity in quantities]
+    values = {"kind": "nsgd_curves", "caption": "", "schedule": "tracked", "panels": panels, "end_points": end_points}
+    return NsgdCurves.model_validate(values | options)
+
+
+def _series(table: pd.DataFrame, panel: str, series: str) -> pd.DataFrame:
+    return table[(table["panel"] == panel) & (table["series"] == series)]
+
+
+def _labels(figure: Figure, index: int = 0) -> list[str]:
+    return [text.get_text() for text in figure.axes[index].get_legend().get_texts()]
+
+
+def _foot(figure: Figure) -> str:
+    return " ".join(figure.texts[0].get_text().split())
+
+
+@pytest.fixture
+def spectra(spectrum_file: Build) -> list[Path]:
+    """Eigenvalues 3 j and 4 j of run j, at epochs 0 to 4."""
+    return [
+        spectrum_file(str(j), t=5, k=2, epoch=np.arange(5), eigenvalues=np.tile([4.0 * j, 3.0 * j], (5, 1)))
+        for j in range(1, 5)
+    ]
+
+
+@pytest.fixture
+def histories(history_file: Build) -> list[Path]:
+    """Validation accuracy (j + epoch) per cent of run j, at epochs 1 to 8."""
+    return [history_file(str(j), last=8, val_accuracy=0.01 * (j + np.arange(1, 9))) for j in range(1, 5)]
+
+
+def test_curvature_is_the_largest_eigenvalue_and_the_norm_on_a_second_axis(spectra: list[Path]) -> None:
+    figure, table = draw(_study("curvature"), FigureFiles(spectra=spectra), "reduced")
+    assert list(table["panel"].unique()) == ["curvature"]
+    for j, run in enumerate(RUNS, start=1):
+        rows = table[table["run"] == run]
+        for quantity, value in (("lambda_max", 4 * j), ("frobenius", 5 * j)):
+            of_one = rows[rows["series"].str.endswith(f", {quantity}")]
+            assert of_one["x"].tolist() == [0, 1, 2, 3, 4]
+            assert np.allclose(of_one["y"], value)
+    axes, norm = figure.axes
+    assert axes.bbox.bounds == norm.bbox.bounds
+    for place, quantity, dashes in ((axes, "lambda_max", "-"), (norm, "frobenius", "--")):
+        lines = place.lines[: len(RUNS)]
+        drawn = np.concatenate([line.get_xydata() for line in lines])
+        assert np.array_equal(drawn, table.loc[table["series"].str.endswith(f", {quantity}"), ["x", "y"]])
+        assert {line.get_linestyle() for line in lines} == {dashes}
+        assert place.get_yscale() == "linear"
+    assert _foot(figure) == "Frobenius norm along training: of the 2 tracked eigenvalues. reduced"
+
+
+def test_the_norm_is_left_out_where_only_the_eigenvalue_is_asked_for(spectra: list[Path]) -> None:
+    figure, table = draw(_study("lambda_max"), FigureFiles(spectra=spectra), "")
+    assert len(figure.axes) == 1
+    assert set(table["series"]) == {"low, lambda_max", "SGD, lambda_max", "high, lambda_max"}
+    assert _foot(figure) == ""
+
+
+def test_runs_with_different_numbers_of_tracked_eigenvalues_are_told(spectra: list[Path], spectrum_file: Build) -> None:
+    files = FigureFiles(spectra=[*spectra[:3], spectrum_file("20", k=20)])
+    figure, _ = draw(_study("curvature"), files, "")
+    assert _foot(figure).startswith("Frobenius norm along training: of the 2 or 20 tracked")
+
+
+def test_seeds_share_a_colour_and_a_name_and_colours_run_from_blue_to_red(spectra: list[Path]) -> None:
+    figure, table = draw(_study("lambda_max"), FigureFiles(spectra=spectra), "")
+    (axes,) = figure.axes
+    first, second, black, last = (to_rgb(line.get_color()) for line in axes.lines[:4])
+    assert first == second
+    assert first[2] > first[0]
+    assert black == (0, 0, 0)
+    assert last[0] > last[2]
+    assert _series(table, "lambda_max", "low, lambda_max")["run"].unique().tolist() == RUNS[:2]
+    assert _labels(figure) == ["low", "SGD", "high"]
+    handles = axes.get_legend().legend_handles
+    assert [to_rgb(handle.get_color()) for handle in handles] == [first, black, last]
+
+
+def test_accuracies_are_means_over_epochs_in_per_cent(spectra: list[Path], histories: list[Path]) -> None:
+    study = _study("accuracy", smoothing=5, accuracy_from=0)
+    figure, table = draw(study, FigureFiles(spectra=spectra, histories=histories), "")
+    # of eight epochs four means of five remain, in the middles 3 to 6
+    rows = _series(table, "accuracy", "high")
+    assert rows["x"].tolist() == [3, 4, 5, 6]
+    assert np.allclose(rows["y"], [7, 8, 9, 10])
+    (axes,) = figure.axes
+    assert np.array_equal(axes.lines[3].get_xydata(), rows[["x", "y"]])
+    assert axes.lines[3].get_linestyle() == "--"
+    assert _foot(figure) == "Accuracies: means over 5 epochs."
+
+
+@pytest.mark.parametrize(
+    ("options", "epochs", "foot"),
+    [
+        # a quarter of eight epochs, where ten are asked for
+        ({"accuracy_from": 10}, [2, 3, 4, 5, 6, 7, 8], "from epoch 2 on"),
+        ({"accuracy_from": 1.5}, [2, 3, 4, 5, 6, 7, 8], "from epoch 1.5 on"),
+        ({"accuracy_from": 10, "last_epoch": 4}, [1, 2, 3, 4], "from epoch 1 on"),
+        ({"last_epoch": 3}, [1, 2, 3], None),
+    ],
+)
+def test_accuracies_begin_late_and_all_curves_end_with_the_axis(
+    spectra: list[Path], histories: list[Path], options: dict[str, Any], epochs: list[int], foot: str | None
+) -> None:
+    files = FigureFiles(spectra=spectra, histories=histories)
+    figure, table = draw(_study("accuracy", "lambda_max", **options), files, "")
+    assert _series(table, "accuracy", "high")["x"].tolist() == epochs
+    last = options.get("last_epoch", 4)
+    assert _series(table, "lambda_max", "high, lambda_max")["x"].tolist() == list(range(last + 1))
+    assert _foot(figure) == (f"Accuracies: {foot}." if foot else "")
+
+
+def test_unmeasured_values_are_skipped_and_missed_tolerance_marked(
+    spectra: list[Path], spectrum_file: Build, histories: list[Path], history_file: Build
+) -> None:
+    eigenvalues, converged = np.ones((8, 2)), np.ones((8, 2), dtype=bool)
+    eigenvalues[1] = np.nan
+    converged[4, 0] = converged[5, 1] = False  # the second is not drawn
+    spectra[3] = spectrum_file("b", k=2, eigenvalues=eigenvalues, converged=converged)
+    histories[3] = history_file("b", val_accuracy=[0.1, np.nan, 0.3, 0.4])
+    files = FigureFiles(spectra=spectra, histories=histories)
+    figure, table = draw(_study("accuracy", "lambda_max"), files, "")
+    assert _series(table, "accuracy", "high")["x"].tolist() == [1, 3, 4]
+    assert _series(table, "lambda_max", "high, lambda_max")["x"].tolist() == [0, 1, 1.5, 2, 2.5, 3, 3.5]
+    marked = [offset for cloud in figure.axes[1].collections for offset in cloud.get_offsets()]
+    assert np.allclose(marked, [[2, 1]])
+    assert _foot(figure).endswith("tolerance (lambda_max: 1 of 22).")
+
+
+def test_diverged_runs_are_named_with_their_seed_where_there_are_several(
+    spectra: list[Path], spectrum_file: Build, histories: list[Path]
+) -> None:
+    spectra[1] = spectrum_file("b", t=3, diverged_epoch=1.25)
+    spectra[3] = spectrum_file("d", t=0, diverged_epoch=0.04)
+    figure, table = draw(_study("curvature", "accuracy"), FigureFiles(spectra=spectra, histories=histories), "")
+    assert _labels(figure)[::2] == [
+        "low, seed 778 diverged at epoch 1.25",
+        "high: no finite measurement, diverged at epoch 0.04",
+    ]
+    # the accuracy of what it trained is there
+    assert _labels(figure, 1)[2] == "high, diverged at epoch 0.04"
+    assert table.loc[table["run"] == RUNS[1], "x"].max() == 8
+
+
+@pytest.mark.parametrize("quantity", ["accuracy", "lambda_max", "curvature"])
+def test_a_panel_without_measurements_says_so(spectrum_file: Build, history_file: Build, quantity: str) -> None:
+    files = FigureFiles(
+        spectra=[spectrum_file(str(j), t=0, diverged_epoch=0.0) for j in range(4)],
+        histories=[history_file(str(j), last=0) for j in range(4)] if quantity == "accuracy" else [],
+    )
+    figure, table = draw(_study(quantity), files, "")
+    assert table.empty
+    assert "no finite measurement" in [text.get_text() for text in figure.axes[0].texts]
+    assert _labels(figure)[1] == "SGD: no finite measurement, diverged at epoch 0"
+
+
+def test_end_points_are_means_over_seeds_against_x(spectra: list[Path], evaluation_file: Build) -> None:
+    study = _study("lambda_max", end_points=END_POINTS)
+    assert study.runs() == [*RUNS, _sgd(778)]
+    evaluations = [
+        evaluation_file(str(j), test_accuracy=[0.5 + 0.1 * j, 0], frobenius=[10 * 2**j, 0]) for j in range(5)
+    ]
+    figure, table = draw(study, FigureFiles(spectra=spectra, evaluations=evaluations), "")
+    accuracy = _series(table, "end points", "test accuracy (%)")
+    assert accuracy["x"].tolist() == [1, 9]
+    assert np.allclose(accuracy["y"], [55, 80])  # means of 50 and 60, and 80
+    assert accuracy["run"].tolist() == [f"{RUNS[0]};{RUNS[1]}", RUNS[3]]
+    assert _series(table, "end points", "Frobenius norm")["y"].tolist() == [15, 80]  # of 10 and 20, and 80
+    baseline = _series(table, "end points", "test accuracy (%), SGD")
+    assert baseline["x"].tolist() == [1, 9]
+    assert np.allclose(baseline["y"], 80)  # of 70 and 90
+    assert baseline["run"].tolist() == [f"{_sgd(777)};{_sgd(778)}"] * 2
+    assert _series(table, "end points", "Frobenius norm, SGD")["y"].tolist() == [100, 100]  # of 40 and 160
+    _, axes, norm = figure.axes
+    for place, name, colour, marker, dashes in (
+        (axes, "test accuracy (%)", RED, "o", "--"),
+        (norm, "Frobenius norm", BLUE, "s", "-"),
+    ):
+        points, level = place.lines
+        assert np.array_equal(points.get_xydata(), _series(table, "end points", name)[["x", "y"]])
+        assert np.array_equal(level.get_xydata(), _series(table, "end points", f"{name}, SGD")[["x", "y"]])
+        assert (points.get_color(), points.get_marker()) == (colour, marker)
+        assert (level.get_color(), level.get_linestyle()) == (colour, dashes)
+        assert place.get_ylabel() == name
+    assert _labels(figure, 1) == [
+        "test accuracy (%)",
+        "test accuracy (%), SGD",
+        "Frobenius norm",
+        "Frobenius norm, SGD",
+    ]
+
+
+def test_diverged_end_points_are_left_out_of_the_means_and_named(spectra: list[Path], evaluation_file: Build) -> None:
+    evaluations = [evaluation_file(str(j), frobenius=[10 + j, 0]) for j in range(5)]
+    evaluations[1] = evaluation_file("b", frobenius=[1e9, 0], diverged_epoch=3.25)
+    evaluations[3] = evaluation_file("d", diverged_epoch=0.5)
+    figure, table = draw(
+        _study("lambda_max", end_points=END_POINTS), FigureFiles(spectra=spectra, evaluations=evaluations), ""
+    )
+    norms = _series(table, "end points", "Frobenius norm")
+    assert norms[["run", "x", "y"]].to_numpy().tolist() == [[RUNS[0], 1, 10]]
+    assert "K = 1 seed 778 diverged at epoch 3.25; K = 9 diverged at epoch 0.5." in _foot(figure)
+
+
+def test_no_end_point_at_all_says_so(spectra: list[Path], evaluation_file: Build) -> None:
+    evaluations = [evaluation_file(str(j), diverged_epoch=1.0) for j in range(5)]
+    figure, table = draw(
+        _study("lambda_max", end_points=END_POINTS), FigureFiles(spectra=spectra, evaluations=evaluations), ""
+    )
+    assert "end points" not in set(table["panel"])
+    assert [text.get_text() for text in figure.axes[1].texts] == ["no finite measurement"]
+
+
+def test_it_wants_what_it_draws() -> None:
+    curves = _study("curvature")
+    assert [(curve.run, curve.schedule) for curve in curves.curves()] == [(run, "tracked") for run in RUNS]
+    assert (curves.wants_spectra(), curves.wants_histories(), curves.wants_evaluations()) == (True, False, False)
+    all_panels = _study("accuracy", "curvature", end_points=END_POINTS)
+    assert (all_panels.wants_histories(), all_panels.wants_evaluations()) == (True, True)
+    # a run in two panels is measured once
+    assert [curve.run for curve in all_panels.curves()] == RUNS
+
+
+def test_a_scale_may_use_fewer_seeds() -> None:
+    study = _study("accuracy", "curvature", end_points=END_POINTS).with_seeds(1)
+    assert study.runs() == [RUNS[0], RUNS[2], RUNS[3]]
+    assert study.end_points is not None
+    assert study.end_points.points[0].runs == (RUNS[0],)
+    assert _study("curvature").with_seeds(1).end_points is None
+
+
+def test_a_study_of_one_seed_has_no_fewer() -> None:
+    panels = [{"run": RUNS[0], "schedule": "step", "label": "a"}]
+    with pytest.raises(ConfigError, match="kind learning_curves has one seed; remove it"):
+        LearningCurves.model_validate({"kind": "learning_curves", "caption": "", "panels": panels}).with_seeds(1)

@@ -1,0 +1,44 @@
+"""docs/extending.md, taken word for word."""
+
+import re
+
+from .conftest import ROOT, Project
+
+BLOCK = re.compile(r"```(?:python|diff|yaml)\n# (new file|change|append): (\S+)\n(.*?)```", re.DOTALL)
+
+
+def follow(project: Project) -> int:
+    """Do what the blocks of the page say; their number."""
+    blocks = BLOCK.findall((ROOT / "docs/extending.md").read_text())
+    for what, name, content in blocks:
+        path = project.folder / name
+        if what == "new file":
+            assert not path.exists()
+            path.write_text(content)
+        elif what == "append":
+            path.write_text(path.read_text() + "\n" + content)
+        else:
+            before, after = (
+                "\n".join(line[1:] for line in content.splitlines() if line[0] == sign) for sign in ("-", "+")
+            )
+            assert path.read_text().count(before) >= 1, f"{name} has no {before!r}"
+            path.write_text(path.read_text().replace(before, after, 1))
+    return len(blocks)
+
+
+def test_the_worked_example_draws_its_figures(checkout: Project) -> None:
+    assert follow(checkout) == 12
+    targets = [f"results/quick/figures/{name}.png" for name in ("fig_mlp", "fig_half")]
+    result = checkout.snakemake("--cores", "2", *targets)
+    assert result.returncode == 0, result.stdout
+    assert all((checkout.folder / target).exists() for target in targets)
+
+
+def test_the_example_changes_nothing_that_exists(edited: Project) -> None:
+    """In code only: the scale of the tests has figures of its own."""
+    follow(edited)
+    planned = edited.planned("all")
+    assert set(planned) <= {"prepare_data", "train_run", "measure_spectrum", "draw_figure"}
+    assert planned["train_run"] == 3
+    assert planned["measure_spectrum"] == 1
+    assert planned["draw_figure"] == 2
