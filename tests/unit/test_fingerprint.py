@@ -34,7 +34,10 @@ class Rule:
 def nothing():
     """Only a docstring."""
 '''
-KINDS = ("alignment", "learning_curves", "spectrum_evolution", "step_surface")
+KINDS = (
+    "alignment", "first_stage", "largest_eigenvalues", "learning_curves", "nsgd_curves", "restricted_steps",
+    "spectrum_evolution", "step_surface",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

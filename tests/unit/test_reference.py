@@ -31,6 +31,6 @@ def test_every_key_has_a_type_and_a_sentence() -> None:
 
 def test_the_examples_of_schedules_are_true() -> None:
     rows = re.findall(r"^\| `(.*)` \| ([\d, ]+) \|$", PAGES["configuration.md"](), re.MULTILINE)
-    assert len(rows) == 3
+    assert len(rows) == 4
     for text, points in rows:
         assert measurement_iterations(text, 4, 10, 0.1) == [int(point) for point in points.split(",")]

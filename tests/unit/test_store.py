@@ -20,10 +20,12 @@ from sharpest.store.directions import DIRECTIONS
 from sharpest.store.evaluation import EVALUATION
 from sharpest.store.file import open_stored, write_stored
 from sharpest.store.layout import Layout
+from sharpest.store.reviews import REVIEWS
 from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.store.spectrum import SPECTRUM
+from sharpest.store.tokens import TOKENS
 
-LAYOUTS = [DATA, SNAPSHOTS, SPECTRUM, DIRECTIONS, EVALUATION]
+LAYOUTS = [DATA, TOKENS, REVIEWS, SNAPSHOTS, SPECTRUM, DIRECTIONS, EVALUATION]
 
 
 def arrays_of(layout: Layout, seed: int = 0) -> dict[str, NDArray[Any]]:

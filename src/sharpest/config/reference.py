@@ -18,6 +18,7 @@ from sharpest.store.data import DATA
 from sharpest.store.directions import DIRECTIONS
 from sharpest.store.evaluation import EVALUATION
 from sharpest.store.layout import Layout
+from sharpest.store.reviews import REVIEWS
 from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.store.spectrum import SPECTRUM
 from sharpest.store.tokens import TOKENS
@@ -91,6 +92,7 @@ version. The root attributes `layout` and `version` are in every file; attribute
 _PLACES: tuple[tuple[Layout, str], ...] = (
     (DATA, "results/<scale>/data/<dataset>.h5"),
     (TOKENS, "results/<scale>/data/<dataset>.h5"),
+    (REVIEWS, "results/<scale>/data/<dataset>.h5"),
     (SNAPSHOTS, "results/<scale>/runs/<run>/snapshots.h5"),
     (SPECTRUM, "results/<scale>/spectra/<run>/<schedule>.h5"),
     (DIRECTIONS, "results/<scale>/directions/<run>/<schedule>.h5"),
