@@ -13,8 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sharpest.config.datasets import ImageSettings, TokenSettings
 from sharpest.config.measurement import DirectionSettings, MeasurementSettings, SpectrumSettings
-from sharpest.config.run import DatasetSettings, HessianSettings, NsgdSettings, RunSettings
+from sharpest.config.run import BranchSettings, HessianSettings, NudgeSettings, RunSettings
+from sharpest.config.variants import variant
 from sharpest.directions.measure import measure_directions
 from sharpest.progress import Progress
 from sharpest.provenance import provenance
@@ -24,6 +26,7 @@ from sharpest.store.directions import DIRECTIONS
 from sharpest.store.file import open_stored, write_stored
 from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.store.spectrum import SPECTRUM
+from sharpest.store.tokens import TOKENS
 from sharpest.training.eigenpairs import direction_solver
 from sharpest.training.problem import Problem, build_problem
 from sharpest.training.replay import Replay
@@ -67,10 +70,35 @@ def write_images(path: Path, channels: int = 1, name: str = "tiny") -> Path:
     return path
 
 
-def dataset_settings(**changes: Any) -> DatasetSettings:
+def dataset_settings(**changes: Any) -> ImageSettings:
     """40 training, 12 validation, 21 test examples, as they are."""
-    values = {"source": "digits", "train": 40, "val": 12, "test": TEST, "flip": False, "shift": 0.0}
-    return DatasetSettings(**{**values, **changes})
+    values = {"kind": "images", "source": "digits", "train": 40, "val": 12, "test": TEST, "flip": False, "shift": 0.0}
+    return ImageSettings(**{**values, **changes})
+
+
+def token_settings(**changes: Any) -> TokenSettings:
+    """401 training, 61 validation, 61 test words of 7 types, in windows of 5."""
+    values = {
+        "kind": "tokens", "source": "python-topics", "train": 401, "val": 61, "test": 61, "window": 5, "vocabulary": 7,
+    }  # fmt: skip
+    return TokenSettings(**{**values, **changes})
+
+
+def write_words(path: Path, name: str = "tiny") -> Path:
+    """A data file of words, most of which repeat the word three before; it passes for Python's language reference."""
+    rng = np.random.default_rng(list(name.encode()))
+
+    def words(count: int) -> np.ndarray:
+        values = rng.integers(0, 9, count)
+        for place in range(3, count):
+            if rng.random() < 0.7:
+                values[place] = values[place - 3]
+        return values
+
+    arrays = {"train": words(420), "val": words(70), "test": words(70)}
+    facts = dict.fromkeys(TOKENS.attributes, "") | {"dataset": "python-topics", "sha256": name, "num_classes": 9}
+    write_stored(path, TOKENS, arrays, facts)
+    return path
 
 
 def hessian_settings(**changes: Any) -> HessianSettings:
@@ -79,10 +107,18 @@ def hessian_settings(**changes: Any) -> HessianSettings:
     return HessianSettings(**{**values, **changes})
 
 
-def nsgd_settings(**changes: Any) -> NsgdSettings:
-    """Two of four directions at a tenth of the step."""
-    values = {"gamma": 0.1, "num_directions": 2, "num_eigenpairs": 4, "hessian": hessian_settings(tolerance=1e-2)}
-    return NsgdSettings(**{**values, **changes})
+def nsgd_settings(**changes: Any) -> NudgeSettings:
+    """Two of four directions at a tenth of the step, computed once an epoch."""
+    values = {
+        "gamma": 0.1,
+        "num_directions": 2,
+        "num_eigenpairs": 4,
+        "refresh_every": None,
+        "keep_vectors": False,
+        "loss_examples": None,
+        "hessian": hessian_settings(tolerance=1e-2),
+    }
+    return NudgeSettings(**{**values, **changes})
 
 
 def run_settings(**changes: Any) -> RunSettings:
@@ -97,9 +133,12 @@ def run_settings(**changes: Any) -> RunSettings:
         "model": model,
         "lr": 0.1,
         "batch_size": 8,
+        "full_batch": False,
         "momentum": 0.0,
         "l2": 0.0,
-        "nsgd": None,
+        "clip_norm": None,
+        "nudge": None,
+        "branch": None,
         "rule": "const",
         "patience": None,
         "stop_patience": None,
@@ -109,6 +148,59 @@ def run_settings(**changes: Any) -> RunSettings:
         "torch_threads": 1,
     }
     return RunSettings(**{**values, **changes})
+
+
+LSTM = {"kind": "lstm", "width": 6, "num_layers": 2, "dropout": 0.2}
+RESNET_BN = {
+    "kind": "resnet", "blocks_per_stage": 1, "widths": [2, 3], "batch_norm": True, "running_momentum": 0.2,
+    "image_size": None,
+}  # fmt: skip
+VGG = {
+    "kind": "vgg", "stages": [[2], [3]], "num_pools": 2, "hidden": 5, "dropout": 0.5, "batch_norm": True,
+    "running_momentum": 0.2, "image_size": None,
+}  # fmt: skip
+
+
+def lstm_settings(**changes: Any) -> RunSettings:
+    """SGD with clipping on an LSTM: 3 epochs of 19 steps of 4 windows."""
+    values = {
+        "run": "lstm-ptb-sgd-lr1-S4-s777", "dataset_name": "ptb", "dataset": token_settings(), "model": LSTM, "lr": 1.0,
+        "batch_size": 4, "epochs": 3, "clip_norm": 0.1,
+    }  # fmt: skip
+    return run_settings(**{**values, **changes})
+
+
+def full_batch_settings(**changes: Any) -> RunSettings:
+    """SGD on the first 12 of 40 images: 4 epochs of 3 steps."""
+    values = {"run": "scnn-c10-sgd-lr0.1-S12-n12-fb-s777", "batch_size": 12, "full_batch": True}
+    return run_settings(**{**values, **changes})
+
+
+def branch_settings(
+    trunk: RunSettings, epoch: int, name: str = "", lr_factor: float = 1.0, **changes: Any
+) -> RunSettings:
+    """A run that leaves another one, which has no nudge, at the end of an epoch.
+
+    Args:
+        trunk: The other one.
+        epoch: Where it leaves.
+        name: A variant of Fig. 7, whose direction is computed at every second iteration; none = a branch of Fig. 12.
+        lr_factor: Changes the learning rate.
+        changes: Other settings, also of its nudge.
+    """
+    nudge = {
+        "num_directions": 1, "num_eigenpairs": 2, "refresh_every": 2, "loss_examples": 16,
+        "hessian": hessian_settings(tolerance=1e-3), **changes.pop("nudge", {}),
+    }  # fmt: skip
+    run = f"{trunk.run}@e{epoch}/{name}" if name else trunk.run.replace("-s777", f"-L{epoch}-s777")
+    return trunk.model_copy(
+        update={
+            "run": run,
+            "branch": BranchSettings(parent=trunk.run, epoch=epoch, lr_factor=lr_factor),
+            "nudge": nsgd_settings(**variant(name), **nudge) if name else None,
+            **changes,
+        }
+    )
 
 
 @cache
@@ -151,18 +243,34 @@ class Run:
     def directions(self, schedule: str = "step") -> Path:
         return self.folder / "directions" / self.settings.run / f"{schedule}.h5"
 
+    @property
+    def trunk(self) -> "Run":
+        """The run that a branch leaves, with a snapshot at every epoch."""
+        branch = self.settings.branch
+        assert branch is not None
+        changes = {"run": branch.parent, "branch": None, "nudge": None, "snapshot_every": 1}
+        return Run(self.results, self.settings.model_copy(update=changes), self.code)
+
+    def prepare(self) -> "Run":
+        """Write what training reads: data, and the files of the trunk."""
+        self.problem()
+        if self.settings.branch and not self.trunk.snapshots.exists():
+            self.trunk.train()
+        return self
+
     def problem(self) -> Problem:
         if not self.data.exists():
-            write_images(self.data)
+            (write_images if self.settings.dataset.kind == "images" else write_words)(self.data)
         return build_problem(self.settings, self.data)
 
     def train(self, progress: Progress | None = None) -> "Run":
-        """Train it as the workflow's script does."""
-        problem = self.problem()
+        """Train it as the workflow's script does; first its trunk, where there are no files of it."""
+        problem = self.prepare().problem()
         notes = {"hessian": hessian_settings().model_dump(), "measurement": MEASUREMENT.model_dump()}
         facts = _origin() | {"config": self.settings.model_dump(mode="json"), "code": self.code}
         solver = direction_solver(problem)
-        train_run(problem, solver, self.work, self.snapshots, self.history, facts | notes, progress or Silent())
+        parent = self.trunk.snapshots if self.settings.branch else None
+        train_run(problem, solver, parent, self.work, self.snapshots, self.history, facts | notes, progress or Silent())
         return self
 
     def measure_spectrum(self, points: list[int], schedule: str = "step", **changes: Any) -> "Run":
@@ -179,6 +287,8 @@ class Run:
             "examples": hessian.examples,
             "tolerance": hessian.tolerance,
             "hessian": hessian.model_dump(),
+            "mode": problem.model.mode,
+            "diverged_epoch": replay.diverged_epoch,
             "planned_points": len(points),
             "replays_checked": replay.checked,
             "replay_drift": replay.drift,
@@ -197,6 +307,7 @@ class Run:
             "schedule": schedule,
             "lr": self.settings.lr,
             "measurement": MEASUREMENT.model_dump(),
+            "mode": problem.model.mode,
             "replays_checked": replay.checked,
             "replay_drift": replay.drift,
         }
@@ -207,7 +318,7 @@ class Run:
 def contents(run: Run, but: tuple[str, ...] = ()) -> dict[str, bytes | Any]:
     """All that a run's files hold, bit for bit, but the clock's part."""
     with open_stored(run.snapshots, SNAPSHOTS) as file:
-        names = {dataset.name for dataset in SNAPSHOTS.datasets} - {"seconds", *but}
+        names = {dataset.name for dataset in SNAPSHOTS.datasets} - {"seconds", "epoch_seconds", *but}
         arrays = {name: (file.shape(name), file[name].tobytes()) for name in names}
         attributes = {name: value for name, value in file.attributes.items() if name != "created"}
     return {**arrays, **attributes, "history": run.history.read_bytes()}

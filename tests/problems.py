@@ -1,8 +1,9 @@
 """Small problems shared by the tests: losses whose whole Hessian fits, in closed form or dense, in float64."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -116,28 +117,69 @@ def two_layer_linear_net_hessian(problem: SmallProblem) -> Tensor:
     return hessian
 
 
-NETS = {
-    "simple-cnn-valid": ({"kind": "simple_cnn", "width": 2, "kernel_size": 3, "padding": "valid", "hidden": 8}, 12),
-    "simple-cnn-same": ({"kind": "simple_cnn", "width": 2, "kernel_size": 3, "padding": "same", "hidden": 8}, 8),
-    "simple-cnn-medium": ({"kind": "simple_cnn", "width": 2, "kernel_size": 5, "padding": "valid", "hidden": 8}, 16),
-    "resnet": ({"kind": "resnet", "blocks_per_stage": 1, "widths": [2, 3, 4]}, 8),
-}
-"""The paper's architectures, reduced: settings and side of the image."""
+NUM_CLASSES = 4
+NETS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "simple-cnn-valid": (
+        {"kind": "simple_cnn", "width": 2, "kernel_size": 3, "padding": "valid", "hidden": 8},
+        (1, 12, 12),
+    ),
+    "simple-cnn-same": (
+        {"kind": "simple_cnn", "width": 2, "kernel_size": 3, "padding": "same", "hidden": 8},
+        (1, 8, 8),
+    ),
+    "simple-cnn-medium": (
+        {"kind": "simple_cnn", "width": 2, "kernel_size": 5, "padding": "valid", "hidden": 8},
+        (1, 16, 16),
+    ),
+    "resnet": ({"kind": "resnet", "blocks_per_stage": 1, "widths": [2, 3, 4]}, (1, 8, 8)),
+    "resnet-bn": (
+        {"kind": "resnet", "blocks_per_stage": 1, "widths": [2, 3, 4], "batch_norm": True, "running_momentum": 0.3},
+        (1, 8, 8),
+    ),
+    "vgg": (
+        {"kind": "vgg", "stages": [[2], [3, 3]], "num_pools": 2, "hidden": 5, "dropout": 0.5, "batch_norm": True,
+         "running_momentum": 0.3},
+        (1, 8, 8),
+    ),
+    "lstm": ({"kind": "lstm", "width": 4, "num_layers": 2, "dropout": 0.2}, (5, NUM_CLASSES)),
+    "text-cnn": ({"kind": "text_cnn", "embedding": 3, "filters": 6, "hidden": 5, "dropout": 0.2}, (7, 9)),
+}  # fmt: skip
+"""The paper's architectures, reduced: settings, and shape of an input: of an image, or time and vocabulary of words."""
+
+
+def examples(name: str, count: int = 12) -> tuple[Tensor, Tensor]:
+    """Random images, float64, or reviews of 4 classes, or windows of 4 words, with their targets."""
+    settings, shape = NETS[name]
+    classes = torch.randint(0, NUM_CLASSES, (count,), generator=rng(12))
+    if len(shape) == 3:
+        # float32 holds them exactly, so that both precisions measure the same ones
+        return torch.randn(count, *shape, generator=rng(11), dtype=torch.float64).float().double(), classes
+    time, vocabulary = shape
+    words = torch.randint(0, vocabulary, (count, time + 1), generator=rng(11))
+    return words[:, :-1], words[:, 1:] if settings["kind"] == "lstm" else classes
+
+
+def reduced_model(name: str, l2: float = 0.0, batch_size: int = 12) -> FlatModel:
+    """A reduced net whose running averages, where it has them, are those after three training batches."""
+    settings, shape = NETS[name]
+    model = FlatModel(build_model(settings, shape, NUM_CLASSES, 3, batch_size), l2)
+    inputs, _ = examples(name, batch_size)
+    with torch.no_grad():
+        for seed in range(3):
+            model.training_logits(model.initial(), model.buffers, inputs, seed)
+    return model
 
 
 @cache
 def reduced_net(name: str, steps: int = 0, l2: float = 0.0) -> SmallProblem:
-    """A reduced net on 12 random images of 4 classes, at its initial weights or after SGD steps on all of them."""
-    settings, side = NETS[name]
-    model = FlatModel(build_model(settings, (1, side, side), 4, seed=3).eval(), l2)
-    inputs = torch.randn(12, 1, side, side, generator=rng(11), dtype=torch.float64)
-    targets = torch.randint(0, 4, (12,), generator=rng(12))
-    problem = SmallProblem(model.loss, model.initial().double(), inputs, targets)
+    """A reduced net in inference mode on 12 examples, at its initial weights or after SGD steps on all of them."""
+    model = reduced_model(name, l2)
+    problem = SmallProblem(model.loss, model.initial().double(), *examples(name))
     theta = problem.theta
     for _ in range(steps):
         theta = theta - 0.05 * problem.gradient(theta)
     # float32 holds this point exactly, so that both precisions measure the same one
-    return SmallProblem(model.loss, theta.float().double(), inputs.float().double(), targets)
+    return replace(problem, theta=theta.float().double())
 
 
 @cache

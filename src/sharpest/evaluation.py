@@ -15,12 +15,9 @@ from torch import Tensor
 
 from sharpest.config.measurement import EvaluationSettings
 from sharpest.config.run import HessianSettings
-from sharpest.curvature.determinism import check_deterministic
-from sharpest.curvature.hessian import Hessian
-from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
 from sharpest.randomness import generator
-from sharpest.training.eigenpairs import hessian_examples
-from sharpest.training.problem import Problem, chunks_of
+from sharpest.training.eigenpairs import hessian_at, solve_eigenpairs
+from sharpest.training.problem import Problem
 from sharpest.training.replay import Replay
 
 if TYPE_CHECKING:
@@ -64,7 +61,9 @@ def evaluate_run(
     for row in (best, last):
         state = replay.snapshot(row)
         here = problem.at(state.buffers)
-        pairs, probed, error = _curvature(here, state.theta, state.iteration, settings, hessian)
+        operator = hessian_at(here, state.theta, state.iteration, hessian)
+        pairs = solve_eigenpairs(here, operator, state.iteration, hessian, settings.num_eigenpairs)
+        probed, error = probed_frobenius(operator.product, state.theta, settings.num_probes, problem.settings.seed)
         points.append(
             {
                 "iteration": state.iteration,
@@ -83,25 +82,6 @@ def evaluate_run(
         )
         progress.update(len(points))
     return {name: np.array([point[name] for point in points]) for name in points[0]}
-
-
-def _curvature(
-    problem: Problem, theta: Tensor, iteration: int, settings: EvaluationSettings, hessian: HessianSettings
-) -> tuple[Eigenpairs, float, float]:
-    """Leading eigenpairs, and the probed Frobenius norm with its standard error, of one Hessian."""
-    seed, model = problem.settings.seed, problem.model
-    chunks = chunks_of(hessian_examples(problem, iteration, hessian), hessian.chunk_size)
-    check_deterministic(lambda: model.loss(theta, *chunks[0]), model.module)
-    product = Hessian(model.loss, theta, chunks).product
-    pairs = largest_eigenpairs(
-        product,
-        start_vector(generator(seed, "solver", iteration), len(theta)).to(theta),
-        min(settings.num_eigenpairs, model.num_parameters),
-        hessian.tolerance,
-        hessian.max_products,
-        generator(seed, "solver-restart", iteration),
-    )
-    return pairs, *probed_frobenius(product, theta, settings.num_probes, seed)
 
 
 def probed_frobenius(

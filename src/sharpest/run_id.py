@@ -85,6 +85,11 @@ class RunId:
             )
         if (run.rule == "fb") != (run.subset > 0) or (run.subset and run.subset != run.batch_size):
             raise ConfigError(f"run {text!r}: a full-batch run has the size of its subset as S: -S<n>...-n<n>-fb")
+        if re.fullmatch(rf"x{_NUMBER}", run.variant):
+            scale = float(run.variant[1:])
+            if scale >= 1e6:
+                raise ConfigError(f"run {text!r}: the x of a variant must be below 1e6")
+            run = replace(run, variant=f"x{scale:g}")
         if run.variant and run.optimizer == "nsgd":
             raise ConfigError(f"run {text!r}: variants are branches of SGD runs; name an sgd run before the @")
         if str(run) != text:

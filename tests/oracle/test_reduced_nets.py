@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from problems import NETS, SmallProblem, reduced_net, reduced_net_hessian, rng
+from problems import NETS, SmallProblem, reduced_model, reduced_net, reduced_net_hessian, rng
 
 from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
 
@@ -55,6 +55,23 @@ def test_products_are_differences_of_the_gradient(name: str) -> None:
     difference = (above - below) / (2 * width)
     product = problem.hessian().product(direction)
     assert float((product - difference).norm()) <= 1e-7 * float(product.norm())
+
+
+@pytest.mark.parametrize("name", ["resnet-bn", "vgg"])
+def test_the_running_averages_are_part_of_the_function(name: str) -> None:
+    """Those of these tests are not the zeros and ones of the start, which would hide a lost one."""
+    problem, model = reduced_net(name, 50), reduced_model(name)
+    vector = problem.vector(6)
+    fresh = [torch.full_like(view, "var" in key) for key, view in model.buffer_views(model.buffers).items()]
+    start = model.bind(torch.cat([view.flatten() for view in fresh]))
+    product = problem.hessian().product(vector)
+    torch.testing.assert_close(SmallProblem(model.loss, *point(problem)).hessian().product(vector), product)
+    other = SmallProblem(start.loss, *point(problem)).hessian().product(vector)
+    assert float((other - product).norm()) > 0.1 * float(product.norm())
+
+
+def point(problem: SmallProblem) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    return problem.theta, problem.inputs, problem.targets
 
 
 def test_l2_adds_twice_its_factor_to_kernels() -> None:

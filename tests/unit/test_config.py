@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 import yaml
 
 from sharpest.config.project import Project, load_project
+from sharpest.config.reading import read_scale, validate
 from sharpest.config.run import RunSettings
+from sharpest.config.settings import ScaleSettings
 from sharpest.errors import ConfigError
 from sharpest.run_id import RunId
 from sharpest.schedule import measurement_iterations
@@ -17,6 +20,8 @@ from sharpest.schedule import measurement_iterations
 ROOT = Path(__file__).parents[2]
 SCALES = ["quick", "small", "paper"]
 ADDED_RUN = "scnn-c10-sgd-lr0.07-S64-s777"
+ADDED_LINE = f"runs.tsv, line {len((ROOT / 'config/runs.tsv').read_text().splitlines()) + 1}"
+TRUNK = "r32-c10-sgd-lr0.1-S128-s777"
 
 
 class Config:
@@ -55,9 +60,25 @@ class Config:
 
         self.edit(name, change)
 
+    def first(self, key: str, pattern: str, value: object) -> None:
+        """Put a pattern before the others of a mapping of the scale quick."""
+        self.edit("scales/quick.yaml", lambda scale: scale.update({key: {pattern: value, **scale.get(key, {})}}))
+
     def drop_figures(self) -> None:
-        """Keep only the table, where a test makes runs shorter than their schedules."""
-        self.edit("studies.yaml", lambda studies: [studies.pop(name) for name in list(studies) if name != "tab1"])
+        """Keep only the tables, where a test makes runs shorter than their schedules."""
+
+        def keep_tables(content: dict[str, Any]) -> None:
+            for name in [name for name in content if not name.startswith("tab")]:
+                del content[name]
+
+        self.edit("studies.yaml", keep_tables)
+        self.edit("scales/quick.yaml", lambda scale: keep_tables(scale["seeds"]))
+
+    def drop_run(self, run: str) -> None:
+        """Remove a row of the runs."""
+        path = self.folder / "runs.tsv"
+        rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(row for row in rows if row.split("\t")[0] != run), encoding="utf-8")
 
     def append(self, name: str, text: str) -> None:
         with open(self.folder / name, "a", encoding="utf-8") as file:
@@ -106,6 +127,9 @@ def test_runs_of_the_paper_are_what_their_ids_say() -> None:
     for run in paper.run_ids:
         settings, run_id = paper.run(run), RunId.parse(run)
         assert (settings.lr, settings.batch_size, settings.l2) == (run_id.lr, run_id.batch_size, run_id.l2)
+        assert settings.momentum == run_id.momentum
+        assert (settings.nudge is None) == (run_id.optimizer == "sgd" and not run_id.variant)
+        assert (settings.branch.parent if settings.branch else None) == run_id.parent
         assert settings.epochs == paper.epochs[run]
         assert paper.reductions([run]) == []
     # inventory 1.3: 45,000 examples make 351 updates of 128
@@ -116,20 +140,20 @@ def test_nsgd_computes_more_eigenpairs_than_it_uses(config: Config) -> None:
     many = "r32-c10-nsgd-lr0.01-S128-g0.1-K20-s777"
     config.append("runs.tsv", f"{many}\tK\t10\n")
     project = config.load()
-    few = project.run("r32-c10-nsgd-lr0.01-S128-g0.1-K5-plat-s777").nsgd
+    few = project.run("r32-c10-nsgd-lr0.01-S128-g0.1-K5-plat-s777").nudge
     assert few is not None
     assert (few.gamma, few.num_directions, few.num_eigenpairs) == (0.1, 5, 10)
-    assert project.run(many).nsgd.num_eigenpairs == 20  # type: ignore[union-attr]
+    assert project.run(many).nudge.num_eigenpairs == 20  # type: ignore[union-attr]
 
 
 # --- scales
 
 
 def test_a_scale_differs_only_where_it_says_so(config: Config) -> None:
-    config.append("scales/other.yaml", "extends: paper\ndescription: other\nhessian: {examples: 64}\n")
+    config.append("scales/other.yaml", "extends: paper\ndescription: other\nhessian: {max_products: 64}\n")
     other, paper = config.load(scale="other").scale, config.load(scale="paper").scale
-    assert other.hessian.examples == 64
-    changes = {"description": "other", "hessian": paper.hessian.model_copy(update={"examples": 64})}
+    assert other.hessian.max_products == 64
+    changes = {"description": "other", "hessian": paper.hessian.model_copy(update={"max_products": 64})}
     assert other == paper.model_copy(update=changes)
 
 
@@ -149,24 +173,23 @@ def test_quick_says_all_that_it_changes() -> None:
 
 
 def test_a_scales_own_patterns_win(config: Config) -> None:
-    run = "scnn-c10-sgd-lr0.1-S128-s777"
+    run = "vgg-c10-sgd-lr0.1-S128-s777"
     config.drop_figures()
-    config.set("scales/paper.yaml", "epochs", {run: 7, "scnn-*": 8, "r32-*": 9})
-    config.append("scales/other.yaml", 'extends: paper\ndescription: other\nepochs: {"scnn-*": 3}\n')
+    config.set("scales/paper.yaml", "epochs", {run: 7, "vgg-*": 8, "lstm-*": 9})
+    config.append("scales/other.yaml", 'extends: paper\ndescription: other\nepochs: {"vgg-*": 3}\n')
     other = config.load(scale="other")
     assert other.run(run).epochs == 3
-    assert other.run("r32-c10-sgd-lr0.1-S128-s777").epochs == 9
+    assert other.run("lstm-ptb-sgd-lr1-S20-s777").epochs == 9
     assert config.load(scale="paper").run(run).epochs == 7
     # the paper's "*-plat-*": 10 is inherited behind quick's "*": 1
     assert config.load().run("r32-c10-sgd-lr0.1-S128-plat-s777").snapshot_every == 1
 
 
 def test_points_are_replaced_and_never_mixed(config: Config) -> None:
-    text = 'extends: paper\ndescription: other\nepochs: {"*": 9}\nschedules:\n'
+    text = 'extends: paper\ndescription: other\nepochs: {"*": 9}\nbranch_epochs: {"*": 1}\nschedules:\n'
     config.append("scales/other.yaml", text + '  alignment: {points: {"*": every epoch}}\n')
-    config.append(
-        "scales/other.yaml", "".join(f"  {name}: {{points: 3 points}}\n" for name in ("step", "late", "growth"))
-    )
+    others = [name for name in config.load(scale="paper").scale.schedules if name != "alignment"]
+    config.append("scales/other.yaml", "".join(f"  {name}: {{points: 3 points}}\n" for name in others))
     other = config.load(scale="other")
     assert other.scale.schedules["alignment"].points == {"*": "every epoch"}
     assert other.scale.schedules["step"].points == "3 points"
@@ -245,8 +268,12 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
         ["studies.yaml: fig06.alphas.1 should be greater than 0", "found 0"],
     ),
     "infinite": (
-        lambda c: c.set("scales/quick.yaml", "lr_factor", float("inf")),
-        ["quick.yaml: lr_factor should be a finite number", "found inf"],
+        lambda c: c.set("scales/quick.yaml", "lr_factor", {"scnn-*": float("inf")}),
+        ["quick.yaml: lr_factor.scnn-* should be a finite number", "found inf"],
+    ),
+    "number for patterns": (
+        lambda c: c.set("scales/quick.yaml", "lr_factor", 3),
+        ["quick.yaml: lr_factor should be a valid dictionary", "found 3"],
     ),
     "no such choice": (
         lambda c: c.set("scales/quick.yaml", "models.scnn.padding", "full"),
@@ -269,8 +296,12 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
         ["quick.yaml: schedules should be a valid dictionary", "found ['late']"],
     ),
     "unknown kind of model": (
-        lambda c: c.set("scales/paper.yaml", "models.r32.kind", "vgg"),
-        ["paper.yaml: models.r32.kind should be 'simple_cnn' or 'resnet'", "found 'vgg'"],
+        lambda c: c.set("scales/paper.yaml", "models.r32.kind", "transformer"),
+        ["paper.yaml: models.r32.kind should be 'simple_cnn', 'resnet', 'vgg'", "found 'transformer'"],
+    ),
+    "unknown kind of data": (
+        lambda c: c.set("scales/paper.yaml", "datasets.ptb.kind", "sounds"),
+        ["paper.yaml: datasets.ptb.kind should be 'images'", "found 'sounds'"],
     ),
     "unknown kind of study": (
         lambda c: c.set("studies.yaml", "fig01.kind", "pie"),
@@ -302,29 +333,110 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     # runs
     "run twice": (
         lambda c: c.append("runs.tsv", "scnn-c10-sgd-lr0.1-S128-s777\tA\t9\n"),
-        ["runs.tsv, line 30", "scnn-c10-sgd-lr0.1-S128-s777", "remove one line"],
+        [ADDED_LINE, "scnn-c10-sgd-lr0.1-S128-s777", "remove one line"],
     ),
     "no run id": (
         lambda c: c.append("runs.tsv", "scnn-c10-adam-lr0.1-S128-s777\tA\t9\n"),
-        ["runs.tsv, line 30", "is not a run id", "write <model>"],
+        [ADDED_LINE, "is not a run id", "write <model>"],
     ),
     "no number of epochs": (
         lambda c: c.append("runs.tsv", f"{ADDED_RUN}\tA\t\n"),
-        ["runs.tsv, line 30", "epochs must be a whole number"],
+        [ADDED_LINE, "epochs must be a whole number"],
     ),
-    "row cut short": (lambda c: c.append("runs.tsv", ADDED_RUN), ["runs.tsv, line 30", "epochs must be"]),
-    "no epoch": (lambda c: c.append("runs.tsv", f"{ADDED_RUN}\tA\t0\n"), ["line 30", "at least 1"]),
+    "row cut short": (lambda c: c.append("runs.tsv", ADDED_RUN), [ADDED_LINE, "epochs must be"]),
+    "no epoch": (lambda c: c.append("runs.tsv", f"{ADDED_RUN}\tA\t0\n"), [ADDED_LINE, "at least 1"]),
     "other columns": (
         lambda c: (c.folder / "runs.tsv").write_text("run,group,epochs\n"),
         ["runs.tsv", "run, group, epochs, separated by tabs"],
     ),
     "unknown model in a run": (
-        lambda c: c.append("runs.tsv", "vgg-c10-sgd-lr0.1-S128-s777\tA\t9\n"),
-        ["vgg-c10-sgd-lr0.1-S128-s777", "model 'vgg' is not in the scale's models", "scnn"],
+        lambda c: c.append("runs.tsv", "alexnet-c10-sgd-lr0.1-S128-s777\tA\t9\n"),
+        ["alexnet-c10-sgd-lr0.1-S128-s777", "model 'alexnet' is not in the scale's models", "scnn"],
     ),
     "unknown data set in a run": (
+        lambda c: c.append("runs.tsv", "scnn-mnist-sgd-lr0.1-S128-s777\tA\t9\n"),
+        ["scnn-mnist-sgd-lr0.1-S128-s777", "dataset 'mnist' is not in the scale's datasets", "c10"],
+    ),
+    "images for a model of words": (
+        lambda c: c.append("runs.tsv", "lstm-c10-sgd-lr0.1-S128-s777\tA\t9\n"),
+        ["lstm-c10-sgd-lr0.1-S128-s777: a model of kind lstm reads tokens, the data set has images", "name another"],
+    ),
+    "words for a model of images": (
         lambda c: c.append("runs.tsv", "scnn-ptb-sgd-lr0.1-S128-s777\tA\t9\n"),
-        ["scnn-ptb-sgd-lr0.1-S128-s777", "dataset 'ptb' is not in the scale's datasets", "c10"],
+        ["a model of kind simple_cnn reads images, the data set has tokens", "name another"],
+    ),
+    "variant that is the trunk": (
+        lambda c: c.append("runs.tsv", "scnn-c10-sgd-lr0.01-S128-s777@e4/x1\tI\t9\n"),
+        ["variant 'x1' is not one", "write it as 'sgd'"],
+    ),
+    "variant that has a name": (
+        lambda c: c.append("runs.tsv", "scnn-c10-sgd-lr0.01-S128-s777@e4/x0\tI\t9\n"),
+        ["variant 'x0' is not one", "write it as 'notop'"],
+    ),
+    "unknown variant": (
+        lambda c: c.append("runs.tsv", "scnn-c10-sgd-lr0.01-S128-s777@e4/bottom\tI\t9\n"),
+        ["variant 'bottom' is not one", "known: sgd, top, ctop, notop, and x<number>"],
+    ),
+    # branches
+    "branch without its parent": (
+        lambda c: c.drop_run(TRUNK),
+        ["run r32-c10-sgd-lr0.1-S128-L10-s777: its parent 'r32-c10-sgd-lr0.1-S128-s777' is no row", "add the row"],
+    ),
+    "branch after the end of its parent": (
+        lambda c: c.first("epochs", TRUNK, 9),
+        ["L80-s777: branches off at epoch 10, and its parent ends at 9", "lengthen the parent or lower"],
+    ),
+    "branch between two snapshots of its parent": (
+        lambda c: c.first("snapshot_every", TRUNK, 3),
+        ["branches off at epoch 1, and its parent keeps a snapshot every 3", "lower snapshot_every of the parent"],
+    ),
+    "branch without an epoch of its own": (
+        lambda c: c.first("epochs", "*-L80-*", 10),
+        ["L80-s777: branches off at epoch 10 and ends at 10", "raise its epochs"],
+    ),
+    "branch before the start of its parent": (
+        lambda c: (
+            c.append("runs.tsv", "r32-c10-sgd-lr0.1-S128-L80-s777@e4/top\tI\t12\n"),
+            c.first("epochs", "*-L80-s777@*", 12),
+        ),
+        ["r32-c10-sgd-lr0.1-S128-L80-s777@e4/top: branches off at epoch 4", "begins at 10"],
+    ),
+    # what differs by run
+    "unknown key in an override": (
+        lambda c: c.set("scales/quick.yaml", "overrides.lstm-*.hessian", {"exampels": 3}),
+        ["overrides, run lstm-", "exampels", "correct the key or value"],
+    ),
+    "wrong value in an override": (
+        lambda c: c.set("scales/quick.yaml", "overrides.lstm-*.measurement", {"loss_examples": -1}),
+        ["overrides, run lstm-", "loss_examples", "greater than 0"],
+    ),
+    "override of another part": (
+        lambda c: c.set("scales/quick.yaml", "overrides.lstm-*.hesian", {"examples": 3}),
+        ["quick.yaml: unknown key 'overrides.lstm-*.hesian'", "did you mean 'hessian'"],
+    ),
+    "override that fits no run": (
+        lambda c: c.first("overrides", "alexnet-*", {"hessian": {"examples": 3}}),
+        ["overrides: pattern 'alexnet-*' fits no run", "correct or remove it"],
+    ),
+    "more Hessian examples than there are, in an override": (
+        lambda c: c.set("scales/quick.yaml", "overrides.lstm-*.hessian.examples", 99999),
+        ["run lstm-", "hessian.examples 99999 exceeds 2499 training examples"],
+    ),
+    "text too short for its streams": (
+        lambda c: c.first("batch_factor", "lstm-*-S128-*", 20),
+        ["run lstm-ptb-sgd-lr1-S128-s777: 50000 words in 2560 streams leave no window of 20", "lower batch_factor"],
+    ),
+    "more words than there are": (
+        lambda c: c.set("scales/quick.yaml", "datasets.ptb.train", 10**9),
+        ["datasets.ptb: train 1000000000 exceeds the", "words of python-topics; lower it"],
+    ),
+    "source of another kind": (
+        lambda c: c.set("scales/quick.yaml", "datasets.ptb.source", "digits"),
+        ["datasets.ptb.source: 'digits' has images, not tokens; use one of ptb, python-topics"],
+    ),
+    "full batch beyond the Hessian's examples": (
+        lambda c: c.set("scales/quick.yaml", "full_batch_examples", 129),
+        ["full_batch_examples 129 exceeds hessian.examples 128", "lower full_batch_examples"],
     ),
     "study of a run that no row has": (
         lambda c: c.set("studies.yaml", "fig01.rows.0.run", "scnn-c10-sgd-lr0.005-S128-s778"),
@@ -376,8 +488,8 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
         ["schedules.growth.points: no pattern fits run 'scnn-c10-sgd-lr0.005-S128-s777'", "add one"],
     ),
     "pattern that fits no run": (
-        lambda c: c.set("scales/quick.yaml", "epochs", {"vgg-*": 3}),
-        ["epochs: pattern 'vgg-*' fits no run", "correct or remove it"],
+        lambda c: c.set("scales/quick.yaml", "epochs", {"alexnet-*": 3}),
+        ["epochs: pattern 'alexnet-*' fits no run", "correct or remove it"],
     ),
     "unknown data source": (
         lambda c: c.set("scales/quick.yaml", "datasets.c10.source", "mnist"),
@@ -398,10 +510,6 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     "more evaluation examples than there are": (
         lambda c: c.set("scales/quick.yaml", "evaluation.examples", 1298),
         ["evaluation.examples 1298 exceeds", "1297 training examples", "lower"],
-    ),
-    "batch larger than the data": (
-        lambda c: c.set("scales/quick.yaml", "batch_factor", 2),
-        ["run scnn-c10-sgd-lr0.05-S1024-s777: batch size 2048 exceeds 1297 training examples"],
     ),
     "images that vanish": (
         lambda c: c.set("scales/quick.yaml", "models.scnn.image_size", None),
@@ -425,7 +533,10 @@ def test_a_mistake_is_refused_with_key_and_remedy(mistake: str, config: Config) 
         ({"scal": "small"}, ["config: unknown key 'scal'", "did you mean 'scale'"]),
         ({"scale": "huge"}, ["scale 'huge' has no file", "known scales: paper, quick, small"]),
         ({"scale": 3}, ["config: scale should be a valid string", "found 3"]),
-        ({"datasets": {"ptb": {"source": "digits"}}}, ["config: datasets.ptb is not in the scale", "known: c10, fm"]),
+        (
+            {"datasets": {"mnist": {"source": "digits"}}},
+            ["config: datasets.mnist is not in the scale", "known: c10, c100"],
+        ),
         ({"datasets": {"c10": {"sorce": "digits"}}}, ["config: unknown key 'datasets.c10.sorce'", "mean 'source'"]),
         ({"datasets": {"c10": {"train": "all"}}}, ["config: datasets.c10.train should be a valid integer"]),
         ({"datasets": {"c10": {"source": "mnist"}}}, ["datasets.c10.source: 'mnist'", "known: digits"]),
@@ -442,6 +553,41 @@ def test_a_mistake_in_the_config_is_refused(changes: dict[str, Any], parts: list
     assert [part for part in parts if part not in message] == [], message
 
 
+def test_a_batch_above_the_training_set_is_allowed_and_told(config: Config, project: Project) -> None:
+    """Each of its updates sees all of them; no scale as shipped has one."""
+    assert project.warnings() == []
+    config.drop_figures()
+    config.first("batch_factor", "scnn-*-S1024-*", 2)
+    crowded = config.load()
+    run = "scnn-c10-sgd-lr0.05-S1024-s777"
+    assert crowded.warnings() == [
+        f"run {run}: batch size 2048 exceeds 1297 training examples; each of its updates sees all of them"
+    ]
+    assert crowded.run(run).steps_per_epoch == 1
+
+
+def test_factors_differ_by_run(config: Config) -> None:
+    config.drop_figures()
+    config.set("scales/quick.yaml", "lr_factor", {"lstm-*": 2, "*-S32-*": 5})
+    config.set("scales/quick.yaml", "batch_factor", {"lstm-*": 0.5})
+    project = config.load()
+    assert project.run("lstm-ptb-sgd-lr1-S20-s777").lr == 2
+    assert project.run("lstm-ptb-sgd-lr1-S32-s777").lr == 2  # the first pattern counts
+    assert project.run("scnn-c10-sgd-lr0.05-S32-s777").lr == 0.25
+    assert project.run(TRUNK).lr == 0.1
+    assert [project.run(run).batch_size for run in ("lstm-ptb-sgd-lr1-S20-s777", TRUNK)] == [10, 128]
+
+
+def test_points_of_a_branch_count_from_its_branch_point(config: Config) -> None:
+    config.set("scales/quick.yaml", "schedules.epochs.points", "every 2 epochs")
+    project = config.load()
+    branch = "r32-c10-sgd-lr0.1-S128-L40-s777"
+    run = project.run(branch)
+    spe, end = run.steps_per_epoch, run.epochs
+    assert run.branch.epoch == 5
+    assert project.points(branch, "epochs") == [epoch * spe for epoch in range(5, end + 1, 2)]
+
+
 def test_unknown_names_are_refused_with_the_known_ones(project: Project) -> None:
     with pytest.raises(ConfigError, match=r"'scnn-c10-sgd-lr0.1-S128-s77'.*did you mean scnn-c10-sgd-lr0.1-S128-s777"):
         project.run("scnn-c10-sgd-lr0.1-S128-s77")
@@ -453,14 +599,23 @@ def test_unknown_names_are_refused_with_the_known_ones(project: Project) -> None
 
 # --- reductions
 
-PLATEAU = "r32-c10-nsgd-lr0.01-S128-g0.1-K5-plat-s777"
 CONSTANT = "scnn-c10-sgd-lr0.1-S128-s777"
+PLATEAU = "r32-c10-nsgd-lr0.01-S128-g0.1-K5-plat-s777"
+OFTEN = "scnn-c10-nsgd-lr0.01-S128-g0.01-K5-s777"
+FULL = "r32bn-c10-sgd-lr0.05-S2560-n2560-fb-s777"
+VGG = "vgg-c10-sgd-lr0.1-S128-s777"
+LSTM = "lstm-ptb-sgd-lr1-S20-s777"
+STAGE = "r32-c10-sgd-lr0.1-S128-L20-s777"
+VARIANT = "scnn-c10-sgd-lr0.01-S128-s777@e4/x2"
+RUNS = [CONSTANT, PLATEAU, OFTEN, FULL, VGG, LSTM, STAGE, VARIANT]
 
 # what the id itself says, at every scale; a kind cannot change, since the keys of the inherited one are refused
-SAID_BY_THE_ID = {"run", "dataset_name", "momentum", "l2", "rule", "seed", "model.kind"}
-SAID_BY_THE_ID |= {"nsgd", "nsgd.gamma", "nsgd.num_directions", "nsgd.num_eigenpairs"}
+SAID_BY_THE_ID = {"run", "dataset_name", "momentum", "l2", "rule", "seed", "model.kind", "dataset.kind", "full_batch"}
+SAID_BY_THE_ID |= {"nudge", "nudge.gamma", "nudge.correction", "nudge.rest", "nudge.fixed", "nudge.num_directions"}
+SAID_BY_THE_ID |= {"branch", "branch.parent", "branch.lr_factor", "nudge.keep_vectors"}
 # what changes no number, or (threads) only its last bits
-WITHOUT_EFFECT = {"snapshot_every", "torch_threads", "nsgd.hessian.chunk_size"}
+WITHOUT_EFFECT = {"snapshot_every", "torch_threads", "nudge.hessian.chunk_size"}
+SAID_BY_THE_ID |= {"nudge.num_eigenpairs"}  # of a variant only the first counts
 
 # a change of paper.yaml -> what the foot line says of it
 REDUCTIONS: list[tuple[dict[str, Any], str]] = [
@@ -471,6 +626,10 @@ REDUCTIONS: list[tuple[dict[str, Any], str]] = [
     ({"datasets.c10.flip": False}, "other augmentation"),
     ({"datasets.c10.shift": 0}, "other augmentation"),
     ({"datasets.c10.shift": 0, "datasets.c10.flip": False}, "no augmentation"),
+    ({"datasets.ptb.source": "python-topics"}, "Python's language reference in place of Penn Treebank"),
+    ({"datasets.ptb.train": 9000}, "9,000/73,760/82,430 training/validation/test words (929,589/73,760/82,430)"),
+    ({"datasets.ptb.window": 10}, "window 10 (20)"),
+    ({"datasets.ptb.vocabulary": 500}, "vocabulary 500 (10,000)"),
     ({"models.scnn.width": 8}, "SimpleCNN width 8 (32)"),
     ({"models.scnn.kernel_size": 5}, "SimpleCNN kernel size 5 (3)"),
     ({"models.scnn.padding": "same"}, "SimpleCNN padding same (valid)"),
@@ -479,14 +638,30 @@ REDUCTIONS: list[tuple[dict[str, Any], str]] = [
     ({"models.r32.widths": [8, 16]}, "ResNet widths 8/16 (16/32/64)"),
     ({"models.r32.blocks_per_stage": 1}, "ResNet blocks per stage 1 (5)"),
     ({"models.r32.image_size": 16}, "ResNet image size 16 (as they are)"),
-    ({"lr_factor": 3}, "learning rates times 3"),
-    ({"batch_factor": 0.25}, "batch sizes times 0.25"),
+    ({"models.r32bn.running_momentum": 0.1}, "ResNet with BN running momentum 0.1 (0.01)"),
+    ({"models.r32bn.batch_norm": False}, "ResNet with BN batch norm False (True)"),
+    ({"models.vgg.stages": [[64], [128]]}, "VGG stages"),
+    ({"models.vgg.hidden": 32}, "VGG hidden 32 (512)"),
+    ({"models.vgg.num_pools": 4}, "VGG num pools 4 (5)"),
+    ({"models.vgg.dropout": 0}, "VGG dropout 0 (0.5)"),
+    ({"models.lstm.width": 32}, "LSTM width 32 (200)"),
+    ({"models.lstm.num_layers": 1}, "LSTM num layers 1 (2)"),
+    ({"lr_factor": {"*": 3}}, "learning rates times 3"),
+    ({"lr_factor": {"lstm-*": 2}}, "LSTM learning rates times 2"),
+    ({"batch_factor": {"*": 0.25}}, "batch sizes times 0.25"),
+    ({"batch_factor": {"lstm-*": 0.25}}, "LSTM batch sizes times 0.25"),
+    ({"full_batch_examples": 128}, "full batch of 128 images (2,560)"),
+    ({"branch_epochs": {"*-L20-*": 2}}, "branches after epoch 2/4 (20/4)"),
+    ({"refresh_every": {OFTEN: 40}}, "directions computed every 40 iterations (4)"),
+    ({"variants.loss_examples": 128}, "loss on 128 examples (2,250)"),
+    ({"variants.refresh_every": 5}, "directions computed every 5 iterations (1)"),
     ({"hessian.examples": 64}, "N 64 (2,560)"),
+    ({"overrides.lstm-*.hessian.examples": 64}, "N 64 windows (500)"),
     ({"hessian.resample": False}, "the same Hessian examples throughout"),
     ({"hessian.tolerance": 0.01}, "eigensolver tolerance 0.01 (0.001)"),
     ({"hessian.max_products": 50}, "at most 50 Hessian-vector products (400)"),
-    ({"patience": 10}, "plateau patience 10 and 200 (100 and 200)"),
-    ({"stop_patience": 20}, "plateau patience 100 and 20 (100 and 200)"),
+    ({"patience": {"*-plat-*": 10}}, "plateau patience 10 and 200 (100 and 200)"),
+    ({"stop_patience": {"*-plat-*": 20}}, "plateau patience 100 and 20 (100 and 200)"),
     ({"epochs": {CONSTANT: 20, PLATEAU: 100}}, "20 to 100 epochs (200 to 2,000)"),
     ({"epochs": {CONSTANT: 20}}, "20 epochs (200)"),
     ({"snapshot_every": {"*": 3}}, ""),
@@ -509,18 +684,24 @@ def differences(ours: RunSettings, paper: RunSettings) -> set[str]:
 
 
 def changed(config: Config, changes: dict[str, Any]) -> Project:
-    """The paper's scale with some changes."""
-    config.drop_figures()
+    """The paper's scale with some changes, which need not fit all of its runs."""
     config.append("scales/other.yaml", "extends: paper\ndescription: other\n")
     for key, value in changes.items():
         config.set("scales/other.yaml", key, value)
-    return config.load(scale="other")
+    scale = validate(ScaleSettings, read_scale(config.folder / "scales", "other"), "other.yaml")
+    return replace(config.load(scale="paper"), scale=scale)
 
 
 @pytest.mark.parametrize(("changes", "note"), REDUCTIONS, ids=lambda value: str(value)[:50])
 def test_a_reduction_is_named(changes: dict[str, Any], note: str, config: Config) -> None:
-    project = changed(config, changes)
-    assert "; ".join(project.reductions([CONSTANT, PLATEAU])) == note
+    notes = changed(config, changes).reductions(RUNS)
+    assert len(notes) == bool(note), notes
+    assert note in "; ".join(notes)
+
+
+def test_cut_gradients_are_named(config: Config) -> None:
+    """Gradients that are cut elsewhere, or not at all, train another way."""
+    assert changed(config, {"clip_norm": {"lstm-*": 1}}).reductions([LSTM]) != []
 
 
 def test_settings_without_a_reduction_are_the_papers(config: Config, tmp_path: Path) -> None:
@@ -529,16 +710,17 @@ def test_settings_without_a_reduction_are_the_papers(config: Config, tmp_path: P
     covered: set[str] = set()
     for number, (changes, note) in enumerate(REDUCTIONS):
         project = changed(Config(tmp_path / f"{number}"), changes)
-        found = {key for run in (CONSTANT, PLATEAU) for key in differences(project.run(run), paper.run(run))}
-        assert found, changes
-        assert bool(note) == bool(found - WITHOUT_EFFECT), changes
+        found = {key for run in RUNS for key in differences(project.run(run), paper.run(run))}
+        assert found or any(key.startswith("overrides") for key in changes), changes
+        assert bool(note) == bool(found - WITHOUT_EFFECT) or not found, changes
         covered |= found
-    keys = {key for run in (CONSTANT, PLATEAU) for key in leaves(paper.run(run).model_dump())}
-    assert keys - covered - SAID_BY_THE_ID == set()
+    keys = {key for run in RUNS for key in leaves(paper.run(run).model_dump())}
+    # see test_cut_gradients_are_named
+    assert keys - covered - SAID_BY_THE_ID - {"clip_norm"} == set()
 
 
 def test_a_note_is_made_once_for_all_runs() -> None:
     project = load_project({"scale": "quick"}, ROOT / "config")
     notes = project.reductions(project.run_ids)
     assert len(set(notes)) == len(notes)
-    assert [note for note in notes if "epochs" in note] == ["6 to 80 epochs (7 to 2,000)"]
+    assert [note for note in notes if "epochs" in note] == ["1 to 80 epochs (7 to 2,000)"]

@@ -12,7 +12,6 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import vector_to_parameters
 
 from sharpest.config.measurement import EvaluationSettings
-from sharpest.errors import ConfigError
 from sharpest.evaluation import accuracy_at, evaluate_run, median_seconds, probed_frobenius
 from sharpest.models.build import build_model
 from sharpest.store.evaluation import EVALUATION
@@ -169,7 +168,6 @@ def test_probes_depend_on_the_seed_alone_and_may_be_continued():
 def test_the_norm_of_nothing_is_known_exactly():
     product, like = diagonal([0.0, 0.0])
     assert probed_frobenius(product, like, 3, seed=7) == (0, 0)
-
 
 
 def test_the_time_of_an_epoch_is_the_median():

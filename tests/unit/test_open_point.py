@@ -5,11 +5,14 @@ import pytest
 import torch
 from builders import (
     MEASUREMENT,
+    VGG,
     Run,
+    branch_settings,
     dataset_settings,
     dense_hessian,
     hessian_settings,
     largest_in_magnitude,
+    lstm_settings,
     run_settings,
     write_images,
 )
@@ -154,6 +157,47 @@ def test_an_iteration_outside_of_the_run_is_refused(run):
     for iteration in (-1, 21):
         with pytest.raises(ValueError, match=rf"run scnn-c10-\S+: iteration {iteration} lies outside.*0 to 20"):
             open_point(run, iteration)
+
+
+@pytest.fixture(scope="module")
+def branch(tmp_path_factory) -> Run:
+    settings = branch_settings(run_settings(model=VGG, momentum=0.5), 2, "ctop", snapshot_every=3)
+    return Run(tmp_path_factory.mktemp("branch"), settings).train()
+
+
+def test_a_branch_can_be_opened_from_its_branch_point_on(branch):
+    with open_stored(branch.snapshots, SNAPSHOTS) as file:
+        states = {state.iteration: state for state in Replay(branch.problem(), file).states(range(10, 21))}
+    for iteration in (10, 12, 17, 20):
+        point = open_point(branch, iteration)
+        assert (point.run, point.iteration) == (branch.settings.run, iteration)
+        assert torch.equal(point.theta, states[iteration].theta)
+    # at the branch point it is the trunk
+    assert torch.equal(open_point(branch, 10).theta, open_point(branch.trunk, 10).theta)
+
+
+@pytest.mark.parametrize("iteration", [0, 9, 21])
+def test_an_iteration_outside_of_a_branch_is_refused(branch, iteration):
+    with pytest.raises(ValueError, match=rf"ctop: iteration {iteration} lies outside the run, which has 10 to 20"):
+        open_point(branch, iteration)
+
+
+@pytest.mark.parametrize("settings", [run_settings(model=VGG, l2=L2), lstm_settings(l2=L2)], ids=["vgg", "lstm"])
+def test_the_net_has_the_averages_of_the_point_and_is_in_inference_mode(tmp_path, settings):
+    """So that the model itself gives the loss whose curvature was measured."""
+    run = Run(tmp_path, settings).train().measure_spectrum([7], hessian=hessian_settings())
+    point = open_point(run, 7)
+    with open_stored(run.snapshots, SNAPSHOTS) as file:
+        (state,) = Replay(run.problem(), file).states([7])
+    assert torch.equal(torch.cat([value.flatten() for value in point.model.buffers()]), state.buffers)
+    assert not any(layer.training for layer in point.model.modules())
+    with torch.no_grad():
+        logits = point.model(point.inputs)
+    plain = float(cross_entropy(logits.flatten(0, -2), point.targets.flatten())) + penalty(point)
+    assert float(point.loss(point.theta)) == pytest.approx(plain, rel=1e-5)
+    exact = largest_in_magnitude(dense_hessian(point.loss, point.theta), 3)
+    np.testing.assert_allclose(point.eigenvalues, exact, atol=ROUNDING * np.abs(exact).max())
+    assert point.loss(point.theta.double()).dtype == torch.float64
 
 
 def test_a_run_that_was_not_trained_is_named_with_the_remedy(run):

@@ -41,6 +41,9 @@ from sharpest.schedule import GRAMMAR, measurement_iterations
         ("12 points, dense at the start", 11, 11, 0.1, [0, 1, 4, 9, 16, 25, 36, 49, 64, 81, 100, 121]),
         # 4 (i / 4)^2 = 0, 0.25, 1, 2.25, 4; the first two are one point
         ("5 points, dense at the start", 1, 4, 0.1, [0, 1, 2, 4]),
+        ("3 points from iteration 10", 3, 10, 0.1, [10, 20, 30]),
+        # 4 + 16 (i / 4)^2
+        ("5 points from iteration 4, dense at the start", 2, 10, 0.1, [4, 5, 8, 13, 20]),
     ],
 )  # fmt: skip
 def test_points_by_hand(text: str, num_epochs: int, steps_per_epoch: int, lr: float, points: list[int]) -> None:
@@ -66,7 +69,12 @@ def segmented(draw: st.DrawFn) -> str:
     return ", then ".join([*(f"every {step} for {span}" for step, span in windows), f"every {draw(lengths)}"])
 
 
-counted = st.builds("{} points{}".format, st.integers(2, 30), st.sampled_from(["", ", dense at the start"]))
+counted = st.builds(
+    "{} points{}{}".format,
+    st.integers(2, 30),
+    st.just("") | st.integers(0, 50).map(" from iteration {}".format),
+    st.sampled_from(["", ", dense at the start"]),
+)
 listed = st.lists(st.integers(0, 400), min_size=1).map(lambda points: f"at iterations {', '.join(map(str, points))}")
 schedules = segmented() | counted | listed
 
@@ -80,7 +88,7 @@ def test_points_increase_within_the_run(text: str, num_epochs: int, steps_per_ep
         reject()  # outside the run
     assert points == sorted(set(points))
     assert 0 <= points[0] <= points[-1] <= last
-    assert points[0] == 0 or text.startswith("at ")
+    assert points[0] == 0 or text.startswith("at ") or f"from iteration {points[0]}" in text
     assert points[-1] == last or "points" not in text
 
 
@@ -104,6 +112,9 @@ def test_dense_points_have_growing_distances(count: int, num_epochs: int, steps_
         ("52 points", "ask for 2 to 51 points"),
         ("999999999 points", "ask for 2 to 51 points"),
         ("1 points", "ask for 2 to 51 points"),
+        ("12 points from iteration 40", "ask for 2 to 11 points, the run ends at iteration 50"),
+        ("2 points from iteration 60", "ask for 2 to 0 points, the run ends at iteration 50"),
+        ("12 points from 40", GRAMMAR),
         ("0 points, dense at the start", "ask for 2 to 51 points"),
         # no length
         ("every 0 iterations", "'every 0 iterations' is 0; write one above 0"),

@@ -94,6 +94,11 @@ def _check_branch(run: RunSettings, parent: RunSettings | None) -> None:
     if parent is None:
         raise ConfigError(f"run {run.run}: its parent {run.branch.parent!r} is no row of config/runs.tsv; add the row")
     epoch = run.branch.epoch
+    if parent.branch and epoch < parent.branch.epoch:
+        raise ConfigError(
+            f"run {run.run}: branches off at epoch {epoch}, and its parent, a branch itself, begins at "
+            f"{parent.branch.epoch}; raise branch_epochs or name another parent"
+        )
     if epoch > parent.epochs:
         raise ConfigError(
             f"run {run.run}: branches off at epoch {epoch}, and its parent ends at {parent.epochs}; lengthen the "

@@ -236,7 +236,7 @@ def _nudge(run: str, run_id: RunId, scale: ScaleSettings) -> NudgeSettings | Non
     """The scaled step of NSGD and of the variants of Fig. 7."""
     if run_id.variant:
         return NudgeSettings(
-            **variant(run_id.variant),
+            **_variant(run, run_id.variant),
             num_directions=1,
             num_eigenpairs=scale.variants.num_eigenpairs,
             refresh_every=scale.variants.refresh_every,
@@ -258,6 +258,13 @@ def _nudge(run: str, run_id: RunId, scale: ScaleSettings) -> NudgeSettings | Non
         loss_examples=None,
         hessian=scale.hessian_of(run),
     )
+
+
+def _variant(run: str, name: str) -> dict[str, Any]:
+    try:
+        return variant(name)
+    except ConfigError as error:
+        raise ConfigError(f"run {run!r}: {error}") from None
 
 
 def _branch(run: str, run_id: RunId, scale: ScaleSettings) -> BranchSettings | None:

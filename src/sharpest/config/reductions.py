@@ -119,6 +119,8 @@ def _run_reductions(
             yield f"{title} {key.replace('_', ' ')} {_words(value)} ({_words(was)})"
     if ours.full_batch and ours.batch_size != paper.batch_size:
         yield f"full batch of {ours.batch_size:,} images ({paper.batch_size:,})"
+    if ours.clip_norm != paper.clip_norm:
+        yield f"gradients cut at norm {_words(ours.clip_norm, 'none')} ({_words(paper.clip_norm, 'none')})"
     if ours.nudge and paper.nudge:
         if ours.nudge.refresh_every != paper.nudge.refresh_every:
             yield f"directions computed every {ours.nudge.refresh_every} iterations ({paper.nudge.refresh_every})"
@@ -172,7 +174,13 @@ def _range(values: Sequence[int]) -> str:
     return lowest if lowest == highest else f"{lowest} to {highest}"
 
 
-def _words(value: Any) -> str:
+def _words(value: Any, nothing: str = "as they are") -> str:
     if value is None:
-        return "as they are"
-    return "/".join(map(str, value)) if isinstance(value, list) else f"{value}"
+        return nothing
+    return (
+        "/".join(map(str, value))
+        if isinstance(value, list)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else f"{value}"
+    )

@@ -20,6 +20,9 @@ class Hessian:
         theta: (p,), where the Hessian is taken.
         chunks: (inputs, targets) pairs.
 
+    Attributes:
+        theta: (p,), where it is taken.
+
     Raises:
         ValueError: If there is no example.
 
@@ -31,6 +34,7 @@ class Hessian:
     ) -> None:
         self._loss = loss
         self._theta = theta.detach().clone().requires_grad_()
+        self.theta = self._theta.detach()
         self._chunks = chunks
         self._num_examples = sum(len(targets) for _, targets in chunks)
         if self._num_examples == 0:

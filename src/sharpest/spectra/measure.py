@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sharpest.config.measurement import MeasurementSettings, SpectrumSettings
 from sharpest.config.run import HessianSettings
 from sharpest.curvature.lanczos import Eigenpairs
-from sharpest.training.eigenpairs import solve_eigenpairs
+from sharpest.training.eigenpairs import hessian_at, solve_eigenpairs
 from sharpest.training.problem import Problem
 from sharpest.training.replay import Replay
 
@@ -70,7 +70,8 @@ def measure_spectrum(
             pairs = _leading(replay.recorded_eigenpairs(point, settings.keep_vectors), num_eigenpairs)
         else:
             assert state is not None  # it was asked for above
-            pairs = solve_eigenpairs(here, state.theta, point, hessian, num_eigenpairs, warm)
+            operator = hessian_at(here, state.theta, point, hessian)
+            pairs = solve_eigenpairs(here, operator, point, hessian, num_eigenpairs, warm)
             warm = pairs.eigenvectors.sum(dim=0)
         values = (point, pairs.eigenvalues, pairs.residuals, pairs.converged, pairs.num_products, pairs.seconds)
         for name, value in zip(columns, values, strict=True):

@@ -21,30 +21,47 @@ def hessian_examples(problem: Problem, iteration: int, settings: HessianSettings
     return problem.data.train.first(settings.examples)
 
 
-def solve_eigenpairs(
-    problem: Problem, theta: Tensor, iteration: int, settings: HessianSettings, num_eigenpairs: int, warm: Tensor | None
-) -> Eigenpairs:
-    """Leading eigenpairs at a state of the run.
+def hessian_at(problem: Problem, theta: Tensor, iteration: int, settings: HessianSettings) -> Hessian:
+    """The Hessian of the training loss at a state of the run.
 
     Args:
         problem: The run, with the buffers of that state.
         theta: (p,).
-        iteration: Decides the Hessian examples and the random part of the start vector.
+        iteration: Decides the Hessian examples.
         settings: The Hessian.
-        num_eigenpairs: k; all p where the model has fewer parameters.
-        warm: (p,), sum of earlier eigenvectors, or None.
 
     Raises:
         NotDeterministicError: If the loss is not a function.
     """
-    seed, model = problem.settings.seed, problem.model
+    model = problem.model
     chunks = chunks_of(hessian_examples(problem, iteration, settings), settings.chunk_size)
     check_deterministic(lambda: model.loss(theta, *chunks[0]), model.module)
-    start = start_vector(generator(seed, "solver", iteration), len(theta), warm).to(theta)
+    return Hessian(model.loss, theta, chunks)
+
+
+def solve_eigenpairs(
+    problem: Problem,
+    operator: Hessian,
+    iteration: int,
+    settings: HessianSettings,
+    num_eigenpairs: int,
+    warm: Tensor | None = None,
+) -> Eigenpairs:
+    """Leading eigenpairs of that Hessian.
+
+    Args:
+        problem: The run.
+        operator: Of :func:`hessian_at`.
+        iteration: Decides the random part of the start vector.
+        settings: The Hessian.
+        num_eigenpairs: k; all p where the model has fewer parameters.
+        warm: (p,), sum of earlier eigenvectors, or None.
+    """
+    seed, like = problem.settings.seed, operator.theta
     return largest_eigenpairs(
-        Hessian(model.loss, theta, chunks).product,
-        start,
-        min(num_eigenpairs, model.num_parameters),
+        operator.product,
+        start_vector(generator(seed, "solver", iteration), len(like), warm).to(like),
+        min(num_eigenpairs, len(like)),
         settings.tolerance,
         settings.max_products,
         generator(seed, "solver-restart", iteration),
@@ -58,6 +75,7 @@ def direction_solver(problem: Problem) -> DirectionSolver | None:
         return None
 
     def solve(here: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
-        return solve_eigenpairs(here, theta, iteration, nudged.hessian, nudged.num_eigenpairs, warm)
+        operator = hessian_at(here, theta, iteration, nudged.hessian)
+        return solve_eigenpairs(here, operator, iteration, nudged.hessian, nudged.num_eigenpairs, warm)
 
     return solve

@@ -4,11 +4,10 @@ import re
 
 import pytest
 import torch
-from problems import NETS, rng
+from problems import NETS, examples, reduced_model, rng
 from torch import nn
 
 from sharpest.curvature.determinism import NotDeterministicError, check_deterministic
-from sharpest.models.build import build_model
 
 
 def check(module: nn.Module) -> None:
@@ -46,10 +45,16 @@ def test_inference_mode_passes(layer: nn.Module) -> None:
 
 @pytest.mark.parametrize("name", NETS)
 def test_the_nets_pass(name: str) -> None:
-    settings, side = NETS[name]
-    module = build_model(settings, (1, side, side), 4, seed=0).eval()
-    images = torch.randn(3, 1, side, side, generator=rng(0))
-    check_deterministic(lambda: module(images).square().sum(), module)
+    model, (inputs, targets) = reduced_model(name), examples(name)
+    check_deterministic(lambda: model.loss(model.initial(), inputs, targets), model.module)
+
+
+@pytest.mark.parametrize("name", ["vgg", "lstm", "text-cnn"])
+def test_a_net_with_dropout_is_refused_in_training_mode(name: str) -> None:
+    model, (inputs, targets) = reduced_model(name), examples(name)
+    model.module.train()
+    with pytest.raises(NotDeterministicError, match=r"\(Dropout\).* in training mode; call eval\(\) on the model"):
+        check_deterministic(lambda: model.loss(model.initial(), inputs, targets), model.module)
 
 
 def test_a_cause_outside_the_layers_is_not_put_on_them() -> None:

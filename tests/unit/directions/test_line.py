@@ -101,9 +101,9 @@ def test_on_a_net_it_is_close_to_the_loss(problem, iteration, length):
     """
     theta = problem.model.initial()
     for step in range(iteration):
-        theta = theta - 0.1 * problem.gradient(theta, problem.stream.batch(step))[0]
+        theta = theta - 0.1 * problem.gradient(theta, problem.data.stream.batch(step))
     random = torch.randn(len(theta), generator=torch.Generator().manual_seed(iteration))
-    gradient = problem.gradient(theta, problem.data.train)[0]
+    gradient = problem.gradient(theta, problem.data.train)
     between = np.linspace(-6 * length, 6 * length, 101)
 
     def loss(at: Tensor) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import MEASUREMENT, Run, hessian_settings, run_settings
+from builders import MEASUREMENT, VGG, Run, hessian_settings, run_settings
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -39,6 +39,8 @@ KINDS = {
         run_settings(lr=0.3, rule="plat", patience=1, stop_patience=6, epochs=12, batch_size=16, seed=779, l2=L2),
         [3, 9, 18, 23],
     ),
+    # measured in inference mode, with the running averages of each point
+    "vgg": (run_settings(model=VGG, l2=L2, lr=0.02), [2, 7, 13, 20]),
 }
 
 Arrays = dict[str, NDArray[np.float64]]
@@ -76,7 +78,7 @@ def units(run: Run, row: int, gradients: Tensor, iteration: int) -> Tensor:
     """The unit vector of each direction, in the order of INDICES."""
     with open_stored(run.spectrum(), SPECTRUM) as file:
         vectors = torch.from_numpy(file["eigenvectors"][row])
-    random = torch.randn(365, generator=generator(run.settings.seed, "random-direction", iteration))
+    random = torch.randn(vectors.shape[1], generator=generator(run.settings.seed, "random-direction", iteration))
     mean = gradients.mean(dim=0)
     return torch.stack([vectors[0], vectors[2], mean / mean.norm(), random / random.norm()])
 
@@ -110,21 +112,23 @@ def test_the_plateau_run_has_cuts_between_its_points(tmp_path_factory):
 
 def test_gradients_are_those_of_the_training_loss_on_samples_of_the_stream(problem, states):
     state = states[1]
-    gradients = gradient_sample(problem, state.theta, state.iteration, 3)
-    assert torch.equal(gradients, gradient_sample(problem, state.theta, state.iteration, 3))
+    here = problem.at(state.buffers)
+    gradients = gradient_sample(here, state.theta, state.iteration, 3)
+    assert torch.equal(gradients, gradient_sample(here, state.theta, state.iteration, 3))
     # more gradients are further ones
-    assert torch.equal(gradients, gradient_sample(problem, state.theta, state.iteration, 5)[:3])
+    assert torch.equal(gradients, gradient_sample(here, state.theta, state.iteration, 5)[:3])
     for m, gradient in enumerate(gradients):
-        batch = problem.stream.sample(f"gradient-{m}", state.iteration, problem.settings.batch_size)
+        batch = problem.data.stream.sample(f"gradient-{m}", state.iteration, problem.settings.batch_size)
         theta = state.theta.clone().requires_grad_()
-        (expected,) = torch.autograd.grad(problem.model.loss(theta, batch.inputs, batch.targets), theta)
+        (expected,) = torch.autograd.grad(here.model.loss(theta, batch.inputs, batch.targets), theta)
         torch.testing.assert_close(gradient, expected, atol=1e-6, rtol=1e-4)
     assert not torch.equal(gradients[0], gradients[1])
 
 
 def test_projections_steps_and_cosines(run, problem, states, measured):
     for row, state in enumerate(states):
-        gradients = gradient_sample(problem, state.theta, state.iteration, 3)
+        here = problem.at(state.buffers)
+        gradients = gradient_sample(here, state.theta, state.iteration, 3)
         norms = gradients.double().norm(dim=1).numpy()
         inner = (gradients.double() @ units(run, row, gradients, state.iteration).double().T).numpy()
         inner[:, INDICES.index(0)] = norms
@@ -138,28 +142,27 @@ def test_projections_steps_and_cosines(run, problem, states, measured):
 
 def test_profiles_are_losses_along_the_directions(run, problem, states, measured):
     for row, state in enumerate(states):
-        assert measured["loss"][row] == pytest.approx(loss(problem, state.theta), abs=ROUNDING)
-        gradients = gradient_sample(problem, state.theta, state.iteration, 3)
+        here = problem.at(state.buffers)
+        assert measured["loss"][row] == pytest.approx(loss(here, state.theta), abs=ROUNDING)
+        gradients = gradient_sample(here, state.theta, state.iteration, 3)
         for column, unit in enumerate(units(run, row, gradients, state.iteration)):
             length = measured["step_length"][row, column]
-            exact = [loss(problem, state.theta + k * length * unit) for k in GRID]
+            exact = [loss(here, state.theta + k * length * unit) for k in GRID]
             np.testing.assert_allclose(measured["profile"][row, column], exact, atol=ROUNDING, rtol=ROUNDING)
 
 
 def test_loss_changes_are_those_of_scaled_steps_with_the_same_gradients(run, problem, states, measured):
     """Each step by itself: theta - alpha eta <g_m, e> e, and theta - alpha eta g_m for the full step."""
     for row, state in enumerate(states):
+        here = problem.at(state.buffers)
         if row % 2:
             continue
-        gradients = gradient_sample(problem, state.theta, state.iteration, 3)
-        start = loss(problem, state.theta)
+        gradients = gradient_sample(here, state.theta, state.iteration, 3)
+        start = loss(here, state.theta)
         for column, unit in enumerate(units(run, row, gradients, state.iteration)):
             steps = gradients if INDICES[column] == 0 else (gradients @ unit)[:, None] * unit
             exact = np.array(
-                [
-                    np.mean([loss(problem, state.theta - alpha * state.lr * s) for s in steps]) - start
-                    for alpha in ALPHAS
-                ]
+                [np.mean([loss(here, state.theta - alpha * state.lr * s) for s in steps]) - start for alpha in ALPHAS]
             )
             near = ROUNDING if INDICES[column] == 0 else SPLINE * np.abs(exact).max() + ROUNDING
             np.testing.assert_allclose(measured["loss_change"][row, column], exact, atol=near)

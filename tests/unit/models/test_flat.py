@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from problems import NETS, rng
+from problems import NETS, NUM_CLASSES, examples, reduced_model, rng
 from torch import nn
 from torch.nn import functional
 
@@ -11,8 +11,8 @@ from sharpest.models.flat import FlatModel
 
 
 def net(name: str) -> nn.Module:
-    settings, side = NETS[name]
-    return build_model(settings, (1, side, side), 4, seed=1).eval()
+    settings, shape = NETS[name]
+    return build_model(settings, shape, NUM_CLASSES, seed=1, batch_size=5).eval()
 
 
 def small(l2: float = 0.0) -> FlatModel:
@@ -84,12 +84,138 @@ def test_convolution_kernels_carry_l2() -> None:
 @pytest.mark.parametrize("name", NETS)
 def test_a_float64_vector_runs_in_float64(name: str) -> None:
     model = FlatModel(net(name), l2=0.1)
-    side = NETS[name][1]
-    inputs, targets = torch.randn(5, 1, side, side, generator=rng(1)), torch.randint(0, 4, (5,), generator=rng(2))
+    inputs, targets = examples(name, 5)
     single = model.loss(model.initial(), inputs, targets)
     double = model.loss(model.initial().double(), inputs, targets)
     penalty = model.penalty(model.initial().double())
-    expected = functional.cross_entropy(net(name).double()(inputs.double()), targets) + penalty
+    logits = net(name).double()(inputs)
+    expected = functional.cross_entropy(logits.flatten(0, -2), targets.flatten()) + penalty
     assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
     # float32 anywhere on the way would cost eight digits
     torch.testing.assert_close(double, expected, rtol=1e-13, atol=0)
+
+
+# --- buffers and training mode
+
+TRAINED_OTHERWISE = ["resnet-bn", "vgg", "lstm"]
+
+
+def twin(name: str) -> tuple[FlatModel, nn.Module]:
+    """A net as a function, and the same module apart, in float64."""
+    return FlatModel(net(name).double()), net(name).double()
+
+
+def bits(model: FlatModel) -> list[torch.Tensor]:
+    """All that the module itself holds."""
+    return [value.clone() for value in (*model.module.parameters(), *model.module.buffers())]
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_buffers_are_one_vector_of_views(name: str) -> None:
+    model = FlatModel(net(name))
+    views = model.buffer_views(model.buffers)
+    buffers = dict(model.module.named_buffers())
+    assert list(views) == list(buffers)
+    assert all(torch.equal(views[name], value) for name, value in buffers.items())
+    assert [(name, tuple(view.shape)) for name, view in views.items()] == model.buffer_layout
+    assert bool(buffers) == (name in TRAINED_OTHERWISE)
+    if buffers:
+        next(iter(views.values())).fill_(7)
+        assert model.buffers[0] == 7
+        assert not any(torch.equal(buffers[name], views[name]) for name in list(views)[:1])
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_training_mode_is_that_of_the_module_itself(name: str) -> None:
+    """Logits, gradients, and the buffers after two batches; what is dropped is the same for the same seed."""
+    model, module = twin(name)
+    before = bits(model)
+    module.train()
+    theta, buffers = model.initial().requires_grad_(), model.buffers.clone()
+    inputs, targets = examples(name, 5)
+    for seed in (-3, 11):
+        logits = model.training_logits(theta, buffers, inputs, seed)
+        torch.manual_seed(seed)
+        expected = module(inputs)
+        torch.testing.assert_close(logits, expected, rtol=1e-13, atol=1e-15)
+        for key, value in module.named_buffers():
+            torch.testing.assert_close(model.buffer_views(buffers)[key], value, rtol=1e-13, atol=1e-15)
+    assert torch.equal(buffers, model.buffers) == (name not in TRAINED_OTHERWISE)
+
+    (gradient,) = torch.autograd.grad(functional.cross_entropy(logits.flatten(0, -2), targets.flatten()), theta)
+    functional.cross_entropy(expected.flatten(0, -2), targets.flatten()).backward()
+    wanted = nn.utils.parameters_to_vector([value.grad for value in module.parameters()])
+    torch.testing.assert_close(gradient, wanted, rtol=1e-11, atol=1e-14)
+    assert all(torch.equal(old, new) for old, new in zip(before, bits(model), strict=True))
+
+
+@pytest.mark.parametrize("name", ["resnet-bn", "vgg"])
+def test_inference_mode_uses_the_buffers_that_are_bound(name: str) -> None:
+    """And changes nothing; binding leaves the model it comes from as it was."""
+    model, module = twin(name)
+    other = torch.rand(len(model.buffers), generator=rng(5), dtype=torch.float64) + 0.5
+    bound = model.bind(other.clone())
+    inputs, _ = examples(name, 5)
+    start = model.logits(model.initial(), inputs)
+    for key, value in model.buffer_views(other).items():
+        module.get_buffer(key).copy_(value)
+    torch.testing.assert_close(bound.logits(model.initial(), inputs), module(inputs), rtol=1e-13, atol=1e-15)
+    assert torch.equal(bound.buffers, other)
+    assert torch.equal(model.logits(model.initial(), inputs), start)
+    assert not torch.allclose(start, module(inputs))
+
+
+@pytest.mark.parametrize("name", ["vgg", "lstm"])
+def test_dropout_is_a_function_of_its_seed(name: str) -> None:
+    model = reduced_model(name)
+    inputs, _ = examples(name)
+
+    def logits(seed: int) -> torch.Tensor:
+        return model.training_logits(model.initial(), model.buffers.clone(), inputs, seed)
+
+    first = logits(5)
+    torch.rand(3)  # draws in between change nothing
+    assert torch.equal(logits(5), first)
+    assert not torch.equal(logits(6), first)
+    assert torch.equal(model.logits(model.initial(), inputs), model.logits(model.initial(), inputs))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_module_is_left_in_inference_mode(name: str) -> None:
+    """After a batch, and after one that is interrupted."""
+    model = FlatModel(net(name).train())
+    inputs, _ = examples(name, 5)
+    model.training_logits(model.initial(), model.buffers.clone(), inputs, 1)
+    assert not any(layer.training for layer in model.module.modules())
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    model.module.register_forward_hook(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.training_logits(model.initial(), model.buffers.clone(), inputs, 1)
+    assert not any(layer.training for layer in model.module.modules())
+
+
+def test_an_epoch_starts_with_a_zero_state_and_nothing_else_changed() -> None:
+    model = reduced_model("lstm")
+    carried = model.buffers.clone()
+    assert carried.all()  # what the batches of an epoch have left
+    assert not model.start_epoch(carried).any()
+    assert torch.equal(carried, model.buffers)
+
+    mixed = nn.Module()
+    mixed.first, mixed.norm, mixed.last = nn.Linear(1, 1), nn.BatchNorm1d(2), nn.Linear(1, 1)
+    mixed.norm.num_batches_tracked = None
+    mixed.register_buffer("state", torch.ones(3))
+    mixed.carried_state = ("state",)
+    model = FlatModel(mixed)
+    fresh = model.buffer_views(model.start_epoch(model.buffers))
+    assert not fresh["state"].any()
+    assert torch.equal(fresh["norm.running_var"], torch.ones(2))
+
+
+@pytest.mark.parametrize("name", ["resnet-bn", "vgg", "resnet"])
+def test_running_averages_outlast_the_epoch(name: str) -> None:
+    model = reduced_model(name)
+    assert torch.equal(model.start_epoch(model.buffers), model.buffers)

@@ -1,4 +1,4 @@
-"""ResNet without batch normalisation against the inventory's numbers and a forward pass in plain numpy."""
+"""ResNet with and without batch normalisation against the inventory's numbers and a forward pass in plain numpy."""
 
 import math
 
@@ -13,6 +13,7 @@ from sharpest.models.build import build_model
 from sharpest.models.resnet import ResNet
 
 RESNET_32 = {"kind": "resnet", "blocks_per_stage": 5, "widths": [16, 32, 64]}
+RESNET_32_BN = {**RESNET_32, "batch_norm": True}
 
 
 def resnet(settings: dict[str, object], image_shape: tuple[int, ...], num_classes: int, seed: int = 0) -> ResNet:
@@ -25,9 +26,12 @@ def count(module: nn.Module) -> int:
     return sum(value.numel() for value in module.parameters())
 
 
-@pytest.mark.parametrize(("num_classes", "parameters"), [(10, 465_674), (100, 471_524)])
-def test_parameter_counts_are_those_of_the_inventory(num_classes: int, parameters: int) -> None:
-    assert count(resnet(RESNET_32, (3, 32, 32), num_classes)) == parameters
+@pytest.mark.parametrize(
+    ("settings", "num_classes", "parameters"),
+    [(RESNET_32, 10, 465_674), (RESNET_32, 100, 471_524), (RESNET_32_BN, 10, 467_946), (RESNET_32_BN, 100, 473_796)],
+)
+def test_parameter_counts_are_those_of_the_inventory(settings, num_classes: int, parameters: int) -> None:
+    assert count(resnet(settings, (3, 32, 32), num_classes)) == parameters
 
 
 def test_the_parts_are_those_of_the_inventory() -> None:
@@ -58,20 +62,35 @@ def convolve(images: NDArray[np.float64], layer: nn.Conv2d, stride: int) -> NDAr
     return np.einsum("nihwab,oiab->nohw", windows[:, :, ::stride, ::stride], weight) + bias[:, None, None]
 
 
-def relu(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.maximum(x, 0)
+def normalise(x: NDArray[np.float64], layer: nn.BatchNorm2d) -> NDArray[np.float64]:
+    mean, var, scale, shift = (
+        value.detach().numpy()[:, None, None]
+        for value in (layer.running_mean, layer.running_var, layer.weight, layer.bias)
+    )
+    return (x - mean) / np.sqrt(var + 1e-3) * scale + shift
 
 
+@pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("blocks_per_stage", [1, 2])
-def test_logits_are_those_of_a_plain_forward_pass(blocks_per_stage: int) -> None:
-    """No activation after the stem, shortcuts on the un-activated input, TensorFlow's padding, pooling after a ReLU."""
+def test_logits_are_those_of_a_plain_forward_pass(blocks_per_stage: int, batch_norm: bool) -> None:
+    """No activation after the stem, shortcuts on the un-activated input, TensorFlow's padding, pooling after a ReLU.
+
+    With batch normalisation, in inference mode, before each ReLU, and none on the shortcut.
+    """
     widths = [2, 3, 4]
-    model = resnet({**RESNET_32, "blocks_per_stage": blocks_per_stage, "widths": widths}, (3, 8, 12), 5).double()
+    settings = {**RESNET_32, "blocks_per_stage": blocks_per_stage, "widths": widths, "batch_norm": batch_norm}
+    model = resnet(settings, (3, 8, 12), 5).double().eval()
     for value in model.parameters():
         if value.dim() == 1:
             nn.init.normal_(value, generator=rng(2))  # zero biases would hide a lost one
+    for value in model.buffers():
+        nn.init.uniform_(value, 0.5, 2, generator=rng(4))
     images = torch.randn(3, 3, 8, 12, generator=rng(3), dtype=torch.float64)
     convolutions = iter([layer for layer in model.modules() if isinstance(layer, nn.Conv2d)])
+    norms = iter([layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)])
+
+    def relu(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.maximum(normalise(x, next(norms)) if batch_norm else x, 0)
 
     x = convolve(images.numpy(), next(convolutions), 1)
     for stage in range(len(widths)):
@@ -124,6 +143,27 @@ def test_convolutions_have_the_scaled_standard_deviation_after_the_cut() -> None
     # some of 36,864 draws lie close to the cut, and none is put onto it
     assert float(largest.detach().abs().max()) == pytest.approx(2 * math.sqrt(2 / 15 / 576) / 0.8796, rel=2e-3)
     assert largest.abs().unique().numel() > 0.99 * largest.numel()
+
+
+def test_with_batch_normalisation_the_standard_deviation_is_not_scaled() -> None:
+    model = resnet(RESNET_32_BN, (3, 32, 32), 10, seed=4)
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            std = math.sqrt(2 / (layer.weight.shape[1] * math.prod(layer.weight.shape[2:])))
+            sampling_error = 4 * math.sqrt(0.35 / layer.weight.numel())
+            assert float(layer.weight.detach().square().mean().sqrt()) == pytest.approx(std, rel=sampling_error)
+
+
+@pytest.mark.parametrize("running_momentum", [None, 0.3])
+def test_batch_normalisation_is_that_of_keras(running_momentum: float | None) -> None:
+    """Two in each block and one at the end; epsilon 1e-3, averages take up a hundredth, or what the settings say."""
+    changes = {} if running_momentum is None else {"running_momentum": running_momentum}
+    model = resnet({**RESNET_32_BN, **changes}, (3, 32, 32), 10)
+    norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert len(norms) == 2 * 15 + 1
+    assert {(layer.eps, layer.momentum) for layer in norms} == {(1e-3, running_momentum or 0.01)}
+    assert all(layer.weight.eq(1).all() and not layer.bias.any() for layer in norms)
+    assert not list(resnet(RESNET_32, (3, 32, 32), 10).buffers())
 
 
 def test_the_scale_is_one_over_the_number_of_blocks() -> None:

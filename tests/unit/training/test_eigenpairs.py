@@ -14,8 +14,10 @@ from builders import (
 )
 from torch import nn
 
+from sharpest.config.run import HessianSettings
 from sharpest.curvature.determinism import NotDeterministicError
-from sharpest.training.eigenpairs import direction_solver, hessian_examples, solve_eigenpairs
+from sharpest.curvature.lanczos import Eigenpairs
+from sharpest.training.eigenpairs import direction_solver, hessian_at, hessian_examples, solve_eigenpairs
 from sharpest.training.problem import Problem
 
 # the largest of 365 eigenvalues, solved in float32 to a residual of 1e-5
@@ -24,7 +26,13 @@ ROUNDING = 1e-4
 
 @pytest.fixture(scope="module")
 def problem(tmp_path_factory) -> Problem:
-    return Run(tmp_path_factory.mktemp("eigenpairs"), run_settings(l2=0.01, nsgd=nsgd_settings())).problem()
+    return Run(tmp_path_factory.mktemp("eigenpairs"), run_settings(l2=0.01, nudge=nsgd_settings())).problem()
+
+
+def solve(problem: Problem, settings: HessianSettings, num_eigenpairs: int) -> Eigenpairs:
+    """At the start, cold."""
+    operator = hessian_at(problem, problem.model.initial(), 0, settings)
+    return solve_eigenpairs(problem, operator, 0, settings, num_eigenpairs)
 
 
 def test_examples_are_the_first_or_drawn_anew_at_each_point(problem):
@@ -58,7 +66,7 @@ def exact(problem) -> np.ndarray:
 def test_eigenvalues_are_those_of_a_dense_hessian_in_float64(problem, exact, chunk_size):
     """With the L2 term, over all examples, however they are cut."""
     settings = hessian_settings(chunk_size=chunk_size)
-    pairs = solve_eigenpairs(problem, problem.model.initial(), 0, settings, 4, None)
+    pairs = solve(problem, settings, 4)
     np.testing.assert_allclose(pairs.eigenvalues, exact, atol=ROUNDING * np.abs(exact).max())
     assert pairs.converged.all()
 
@@ -66,16 +74,16 @@ def test_eigenvalues_are_those_of_a_dense_hessian_in_float64(problem, exact, chu
 def test_no_more_eigenpairs_than_parameters(problem, monkeypatch):
     seen = {}
     monkeypatch.setattr("sharpest.training.eigenpairs.largest_eigenpairs", lambda *given: seen.update(k=given[2]))
-    solve_eigenpairs(problem, problem.model.initial(), 0, hessian_settings(), 1000, None)
+    solve(problem, hessian_settings(), 1000)
     assert seen == {"k": 365}
 
 
 def test_the_solver_of_nsgd_computes_its_number_of_pairs(problem):
     solver = direction_solver(problem)
     theta = problem.model.initial()
-    pairs = solver(theta, 5, torch.zeros_like(theta))
+    pairs = solver(problem, theta, 5, torch.zeros_like(theta))
     assert pairs.eigenvectors.shape == (4, 365)
-    again = solver(theta, 5, torch.zeros_like(theta))
+    again = solver(problem, theta, 5, torch.zeros_like(theta))
     assert torch.equal(pairs.eigenvectors, again.eigenvectors)
 
 
@@ -88,4 +96,4 @@ def test_a_loss_that_is_no_function_is_refused(tmp_path):
     problem.model.module.classifier.append(nn.Dropout(0.5))
     problem.model.module.train()
     with pytest.raises(NotDeterministicError, match=r"classifier\.3 \(Dropout\) in training mode"):
-        solve_eigenpairs(problem, problem.model.initial(), 0, hessian_settings(), 2, None)
+        solve(problem, hessian_settings(), 2)

@@ -11,7 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import Run, Silent, contents, hessian_settings, nsgd_settings, run_settings, train_telling, write_images
+from builders import (
+    RESNET_BN,
+    VGG,
+    Run,
+    Silent,
+    branch_settings,
+    contents,
+    full_batch_settings,
+    hessian_settings,
+    lstm_settings,
+    nsgd_settings,
+    run_settings,
+    train_telling,
+    write_images,
+)
 
 from sharpest.store.file import open_stored
 from sharpest.store.snapshots import SNAPSHOTS
@@ -23,7 +37,7 @@ from sharpest.training.trainer import EpochLog, advance
 KINDS = {
     "sgd": run_settings(),
     "momentum": run_settings(momentum=0.5),
-    "nsgd": run_settings(momentum=0.5, nsgd=nsgd_settings()),
+    "nsgd": run_settings(momentum=0.5, nudge=nsgd_settings()),
     "plateau": run_settings(
         lr=0.3,
         momentum=0.5,
@@ -35,6 +49,13 @@ KINDS = {
         batch_size=16,
         seed=779,
     ),
+    "lstm": lstm_settings(momentum=0.5),
+    "resnet-bn": run_settings(model=RESNET_BN, snapshot_every=3),
+    "vgg": run_settings(model=VGG, momentum=0.5, batch_size=16),
+    "nsgd-vgg": run_settings(model=VGG, nudge=nsgd_settings(refresh_every=2, keep_vectors=True, loss_examples=9)),
+    "full-batch": full_batch_settings(),
+    "branch": branch_settings(run_settings(model=VGG, momentum=0.5), 2, lr_factor=0.1),
+    "constant-top": branch_settings(run_settings(momentum=0.5), 2, "ctop"),
 }
 CHEAP_NSGD = nsgd_settings(num_directions=1, num_eigenpairs=2, hessian=hessian_settings(examples=8, tolerance=0.1))
 # steps along the L2 term that overshoot more and more
@@ -63,20 +84,21 @@ def test_nothing_is_left_in_the_work_folder(run):
 
 def test_history_has_a_row_for_each_epoch(run):
     rows = read_history(run)
-    spe = run.settings.steps_per_epoch
-    assert [row["iteration"] for row in rows] == [spe * (epoch + 1) for epoch in range(len(rows))]
-    assert [row["epoch"] for row in rows] == [epoch + 1 for epoch in range(len(rows))]
-    assert rows[0]["lr"] == run.settings.lr
-    assert len(rows) == run.settings.epochs or run.settings.rule == "plat"
+    spe, branch = run.settings.steps_per_epoch, run.settings.branch
+    start = branch.epoch if branch else 0
+    assert [row["iteration"] for row in rows] == [spe * (start + epoch + 1) for epoch in range(len(rows))]
+    assert [row["epoch"] for row in rows] == [start + epoch + 1 for epoch in range(len(rows))]
+    assert rows[0]["lr"] == pytest.approx(run.settings.lr * (branch.lr_factor if branch else 1), rel=1e-12)
+    assert len(rows) == run.settings.epochs - start or run.settings.rule == "plat"
 
 
 def test_history_holds_what_the_snapshots_give(run):
-    """Validation at the end of an epoch is that of the snapshot at the start of the next."""
+    """Validation at the end of an epoch is that of the snapshot at the start of the next, with its running averages."""
     problem, rows = run.problem(), {row["iteration"]: row for row in read_history(run)}
     with open_stored(run.snapshots, SNAPSHOTS) as file:
         for row, iteration in enumerate(file["iteration"][1:], start=1):
-            theta = problem.model.initial().new_tensor(file.row("theta", row))
-            loss, accuracy = problem.evaluate(theta, problem.data.val)
+            theta, buffers = (torch.from_numpy(file.row(name, row)) for name in ("theta", "buffers"))
+            loss, accuracy = problem.at(buffers).evaluate(theta, problem.data.val)
             assert (rows[iteration]["val_loss"], rows[iteration]["val_accuracy"]) == (loss, accuracy)
 
 
@@ -86,20 +108,27 @@ def test_snapshots_are_taken_at_the_starts_of_epochs(run):
     best = rows[int(np.argmax(accuracies))]["iteration"]  # the first on ties
     last = rows[-1]["iteration"]
     interval = settings.snapshot_every * settings.steps_per_epoch
-    wanted = sorted({*range(0, int(last) + 1, interval), int(best), int(last)})
+    grid = [iteration for iteration in range(0, int(last) + 1, interval) if iteration >= settings.start]
+    wanted = sorted({settings.start, *grid, int(best), int(last)})
+    model = run.problem().model
+    p, b = model.num_parameters, len(model.buffers)
     with open_stored(run.snapshots, SNAPSHOTS) as file:
         assert file["iteration"].tolist() == wanted
         assert file["iteration"][file.attributes["best"]] == best
         assert file["iteration"][file.attributes["last"]] == last
         np.testing.assert_array_equal(file["epoch"], file["iteration"] / settings.steps_per_epoch)
-        assert file.shape("velocity") == (len(wanted), 365 if settings.momentum else 0)
-        assert file.shape("solver_start") == (len(wanted), 365 if settings.nsgd else 0)
+        assert file.shape("theta") == (len(wanted), p)
+        assert file.shape("buffers") == (len(wanted), b)
+        assert file.shape("velocity") == (len(wanted), p if settings.momentum else 0)
+        assert file.shape("solver_start") == (len(wanted), p if settings.nudge else 0)
         assert file.attributes["run"] == settings.run
         assert file.attributes["diverged"] == -1
         assert file.attributes["config"] == settings.model_dump(mode="json")
-        assert file.attributes["parameters"][0] == ["features.0.weight", [2, 1, 3, 3]]
-        theta = run.problem().model.initial().numpy()
-        np.testing.assert_array_equal(file.row("theta", 0), theta)
+        for name, layout in (("parameters", model.layout), ("buffer_names", model.buffer_layout)):
+            assert file.attributes[name] == [[name, list(shape)] for name, shape in layout]
+        if settings.branch is None:
+            np.testing.assert_array_equal(file.row("theta", 0), model.initial().numpy())
+            np.testing.assert_array_equal(file.row("buffers", 0), model.buffers.numpy())
 
 
 def test_the_tiny_runs_have_what_these_tests_look_for(tmp_path_factory):
@@ -129,7 +158,44 @@ def test_nsgd_keeps_the_eigenpairs_it_computed(tmp_path):
         assert (file["hvps"] >= 4).all()
 
 
-@pytest.mark.parametrize("changes", [{}, {"nsgd": nsgd_settings()}, {"momentum": 0.9}])
+def test_vectors_are_kept_where_the_run_says_so(tmp_path):
+    """All that were computed, as unit rows, with the loss at that moment."""
+    run = Run(tmp_path, KINDS["nsgd-vgg"]).train()
+    with open_stored(run.snapshots, SNAPSHOTS) as file:
+        assert file["refresh_iteration"].tolist() == list(range(0, 20, 2))
+        assert file.shape("eigenvectors") == (10, 4, run.problem().model.num_parameters)
+        np.testing.assert_allclose(np.linalg.norm(file["eigenvectors"], axis=2), 1, rtol=1e-5)
+        assert np.isfinite(file["refresh_loss"]).all()
+        assert file.shape("directions") == (5, 2, run.problem().model.num_parameters)
+
+
+@pytest.mark.parametrize("kind", ["nsgd", "sgd"])
+def test_where_nothing_is_kept_there_is_nothing(tmp_path, kind):
+    run = Run(tmp_path, KINDS[kind]).train()
+    with open_stored(run.snapshots, SNAPSHOTS) as file:
+        assert file.shape("eigenvectors") == (0, 0, 0)
+        assert file.shape("directions")[1] == 0
+        assert np.isnan(file["refresh_loss"]).all()
+        assert file.attributes["clipped"] == 0
+
+
+def test_the_number_of_cut_gradients_is_kept(tmp_path):
+    """Some are cut; a bound that no gradient reaches cuts none, and trains as without."""
+    settings = run_settings(lr=0.05)
+    free = Run(tmp_path / "free", settings).train()
+    counts, bits = {}, {}
+    for limit in (0.01, 0.6, 1e6):
+        run = Run(tmp_path / str(limit), settings.model_copy(update={"clip_norm": limit})).train()
+        with open_stored(run.snapshots, SNAPSHOTS) as file:
+            counts[limit], bits[limit] = file.attributes["clipped"], file["theta"].tobytes()
+    with open_stored(free.snapshots, SNAPSHOTS) as file:
+        assert bits[1e6] == file["theta"].tobytes()
+    assert counts[0.01] == 20
+    assert 0 < counts[0.6] < 20
+    assert counts[1e6] == 0
+
+
+@pytest.mark.parametrize("changes", [{}, {"nudge": nsgd_settings()}, {"momentum": 0.9}, {"model": VGG, "l2": 0.1}])
 def test_a_run_that_diverges_is_a_result(tmp_path, changes):
     settings = run_settings(lr=1e30, epochs=4, **changes)
     run = Run(tmp_path, settings).train()
@@ -208,19 +274,25 @@ KILLER = FileKiller()  # an audit hook stays for good
     "settings",
     [
         run_settings(momentum=0.5, epochs=4, snapshot_every=3, batch_size=16),
-        run_settings(epochs=2, nsgd=CHEAP_NSGD, batch_size=20),
+        run_settings(epochs=2, nudge=CHEAP_NSGD, batch_size=20),
         run_settings(lr=0.05, rule="plat", patience=1, stop_patience=1, epochs=6, snapshot_every=4, batch_size=20),
         DIVERGING,
+        lstm_settings(epochs=2, clip_norm=0.1),
+        run_settings(model=VGG, epochs=3, batch_size=16, snapshot_every=2),
+        run_settings(
+            model=RESNET_BN, epochs=2, batch_size=20,
+            nudge=CHEAP_NSGD.model_copy(update={"refresh_every": 3, "keep_vectors": True}),
+        ),
+        branch_settings(run_settings(batch_size=20, epochs=3), 1, "ctop", nudge={"hessian": CHEAP_NSGD.hessian}),
     ],
-    ids=["momentum", "nsgd", "stops", "diverges"],
-)
+    ids=["momentum", "nsgd", "stops", "diverges", "lstm", "vgg", "kept vectors", "constant top"],
+)  # fmt: skip
 def test_a_kill_before_any_change_of_a_file_changes_nothing(tmp_path, settings):
     """Trained again after the kill, and killed again two changes later, the files are those of the undisturbed run."""
     undisturbed = contents(Run(tmp_path / "undisturbed", settings).train())
     killed = 0
     while True:
-        run = Run(tmp_path / str(killed), settings)
-        run.problem()  # writes the data
+        run = Run(tmp_path / str(killed), settings).prepare()
         try:
             for left in (killed, 2):
                 KILLER.arm(run.folder, left)
@@ -272,13 +344,13 @@ def epochs_told(told: Path) -> list[tuple[int, int]]:
     return [(int(process), int(done)) for process, done in map(str.split, lines)]
 
 
-@pytest.mark.parametrize("kind", ["momentum", "nsgd", "plateau"])
+@pytest.mark.parametrize("kind", ["momentum", "nsgd", "plateau", "lstm", "vgg", "constant-top"])
 def test_a_run_killed_at_random_moments_is_the_same_bit_for_bit(kind, processes, tmp_path):
     """Real processes and SIGKILL; each process is given time for an epoch and some more."""
     settings = KINDS[kind].model_copy(update={"epochs": 12})
     undisturbed = contents(Run(tmp_path / "undisturbed", settings).train())
     run, told, moments = Run(tmp_path / "killed", settings), tmp_path / "told", random.Random(kind)
-    run.problem()
+    run.prepare()
     exits = []
     for _ in range(3):
         before = len(epochs_told(told))
