@@ -72,7 +72,7 @@ class Config:
                 del content[name]
 
         self.edit("studies.yaml", keep_tables)
-        self.edit("scales/quick.yaml", lambda scale: keep_tables(scale["seeds"]))
+        self.edit("scales/quick.yaml", lambda scale: [keep_tables(scale[key]) for key in ("seeds", "notes")])
 
     def drop_run(self, run: str) -> None:
         """Remove a row of the runs."""

@@ -153,4 +153,5 @@ def foot_of(study):
         if reductions
         else "Nothing reduced against the paper."
     )
-    return f"Scale {SCALE}: {PROJECT.scale.description}. {against}"
+    note = PROJECT.scale.notes.get(study, "")
+    return f"Scale {SCALE}: {PROJECT.scale.description}. {against} {note}".rstrip()

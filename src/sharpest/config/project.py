@@ -125,7 +125,7 @@ class Project:
         Raises:
             ConfigError: With the study and the remedy.
         """
-        for name in self.scale.seeds:
+        for name in (*self.scale.seeds, *self.scale.notes):
             self.study(name)
         for name, study in self.studies.items():
             try:

@@ -102,6 +102,8 @@ class ScaleSettings(Strict):
     evaluation: EvaluationSettings
     seeds: dict[str, PositiveInt]
     """How many of the seeds of a figure or table are used, by its name; elsewhere all."""
+    notes: dict[str, str]
+    """What a figure or table does not show at this scale, for its foot."""
     overrides: dict[str, Overrides]
     """What is measured differently, by pattern."""
     schedules: dict[str, ScheduleSettings]
