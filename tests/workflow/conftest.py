@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -169,6 +170,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = _copy(tmp_path_factory.mktemp("tiny"))
     (project.folder / "config/scales/tiny.yaml").write_text(TINY_SCALE)
     (project.folder / "config/studies.yaml").write_text(TINY_STUDIES)
+    # what quick says of figures that the tests leave out
+    project.edit(
+        "config/scales/quick.yaml", lambda text: yaml.safe_dump({**yaml.safe_load(text), "seeds": {}, "notes": {}})
+    )
     project.edit("config/config.yaml", lambda text: text.replace("scale: quick", "scale: tiny"))
     result = project.snakemake("--cores", "2", "all")
     assert result.returncode == 0, result.stdout
