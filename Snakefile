@@ -1,4 +1,5 @@
-# sharpest: from data to every figure and table of the paper. Targets: figures, tables, all, or any single file.
+# sharpest: from data to every figure, table and claim of the paper.
+# Targets: figures, tables, claims, report, all, or any single file.
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -16,11 +17,15 @@ include: "workflow/rules/directions.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/claims.smk"
+include: "workflow/rules/report.smk"
 
 
 localrules:
     figures,
     tables,
+    claims,
+    report,
     all,
 
 
@@ -35,7 +40,19 @@ rule tables:
         table_files(),
 
 
+rule claims:
+    input:
+        rules.judge_claims.output,
+
+
+rule report:
+    input:
+        rules.write_report.output,
+
+
 rule all:
     input:
         rules.figures.input,
         rules.tables.input,
+        rules.claims.input,
+        rules.report.input,

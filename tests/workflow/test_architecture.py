@@ -10,7 +10,7 @@ import pytest
 LAYERS = [
     ["errors", "randomness", "progress", "fingerprint", "data.kinds"],
     ["run_id", "schedule", "job", "startup", "provenance"],
-    ["store"],
+    ["store", "claims.ledger"],
     ["data.sources"],
     ["config"],
     ["data", "models"],
@@ -19,6 +19,8 @@ LAYERS = [
     ["losses", "spectra", "evaluation"],
     ["directions", "point"],
     ["figures", "tables"],
+    ["claims"],
+    ["report"],
 ]
 LEVELS = {f"sharpest.{name}": level for level, names in enumerate(LAYERS) for name in names}
 
@@ -29,6 +31,8 @@ SHUT = {
     "curvature": ["sharpest.training", "sharpest.store", "sharpest.data"],
     "figures": ["torch", "sharpest.training", "sharpest.curvature", "sharpest.models"],
     "tables": ["torch", "sharpest.training", "sharpest.curvature", "sharpest.models"],
+    "claims": ["torch", "sharpest.training", "sharpest.curvature", "sharpest.models"],
+    "report": ["torch", "sharpest.training", "sharpest.curvature", "sharpest.models"],
 }
 
 

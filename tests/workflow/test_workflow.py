@@ -92,17 +92,22 @@ EDITS = {
             "evaluate_run": 1,
             "draw_figure": 5,
             "write_table": 1,
+            "judge_claims": 1,
         },
     ),
     "one architecture": (
         "models/simple_cnn.py",
-        {"train_run": 4, "measure_spectrum": 2, "measure_directions": 1, "draw_figure": 3},
+        {"train_run": 4, "measure_spectrum": 2, "measure_directions": 1, "draw_figure": 3, "judge_claims": 1},
     ),
     "another architecture": ("models/lstm.py", {"train_run": 1, "measure_spectrum": 1, "draw_figure": 1}),
     "one kind of data": ("data/tokens.py", {"train_run": 1, "measure_spectrum": 1, "draw_figure": 1}),
-    "the measurement of directions": ("directions/measure.py", {"measure_directions": 1, "draw_figure": 1}),
+    "the measurement of directions": (
+        "directions/measure.py",
+        {"measure_directions": 1, "draw_figure": 1, "judge_claims": 1},
+    ),
     "the evaluation": ("evaluation.py", {"evaluate_run": 1, "write_table": 1}),
-    "progress": ("progress.py", {}),
+    "the verdicts": ("claims/verdicts.py", {"judge_claims": 1}),
+    "the page": ("report/page.py", {}),
 }
 
 
@@ -110,7 +115,12 @@ EDITS = {
 def test_edited_code_reruns_what_uses_it(edited: Project, edit: str) -> None:
     path, expected = EDITS[edit]
     edited.edit(f"src/sharpest/{path}", lambda text: text + "\nEDITED = 1\n")
-    assert edited.planned("all") == expected
+    assert edited.planned("all") == {**expected, "write_report": 1}
+
+
+def test_progress_is_no_part_of_any_result(edited: Project) -> None:
+    edited.edit("src/sharpest/progress.py", lambda text: text + "\nEDITED = 1\n")
+    assert edited.planned("all") == {}
 
 
 def test_a_new_schedule_on_an_old_run_trains_nothing(edited: Project) -> None:
@@ -128,36 +138,36 @@ fig02:
 """
         ),
     )
-    assert edited.planned("all") == {"measure_spectrum": 1, "draw_figure": 1}
+    assert edited.planned("all") == {"measure_spectrum": 1, "draw_figure": 1, "write_report": 1}
 
 
 def test_a_new_run_leaves_the_others_alone(edited: Project) -> None:
     edited.edit("config/runs.tsv", lambda text: text + "scnn-c10-sgd-lr0.02-S128-s777\tnew\t200\n")
     edited.edit("config/studies.yaml", lambda text: text.replace(f"{SGD_RUN}, ", "scnn-c10-sgd-lr0.02-S128-s777, "))
     expected = {"train_run": 1, "measure_spectrum": 1, "measure_directions": 1, "draw_figure": 1}
-    assert edited.planned("all") == expected
+    assert edited.planned("figures") == expected
 
 
 def test_a_length_of_one_run_retrains_that_run(edited: Project) -> None:
     edited.edit("config/scales/tiny.yaml", lambda text: text.replace('"*": 2', '"*-lr0.005-*": 3\n  "*": 2'))
-    assert edited.planned("all") == {"train_run": 1, "measure_spectrum": 1, "draw_figure": 1}
+    assert edited.planned("figures") == {"train_run": 1, "measure_spectrum": 1, "draw_figure": 1}
 
 
 def test_a_branch_leaves_its_trunk_alone(edited: Project) -> None:
     edited.edit("config/scales/tiny.yaml", lambda text: text.replace('"*-L*": 3', '"*-L*": 4'))
-    assert edited.planned("all") == {"train_run": 1, "measure_spectrum": 1, "draw_figure": 1}
+    assert edited.planned("figures") == {"train_run": 1, "measure_spectrum": 1, "draw_figure": 1}
 
 
 def test_a_changed_trunk_takes_its_branches_along(edited: Project) -> None:
     edited.edit(
         "config/scales/tiny.yaml", lambda text: text.replace('"*": 2\n', '"r32-c10-sgd-lr0.1-S128-s777": 3\n  "*": 2\n')
     )
-    assert edited.planned("all") == {"train_run": 2, "measure_spectrum": 2, "draw_figure": 1}
+    assert edited.planned("figures") == {"train_run": 2, "measure_spectrum": 2, "draw_figure": 1}
 
 
 def test_alphas_leave_the_spectrum_valid(edited: Project) -> None:
     edited.edit("config/scales/tiny.yaml", lambda text: text.replace("num_gradients: 3", "num_gradients: 4"))
-    assert edited.planned("all") == {"measure_directions": 1, "draw_figure": 1}
+    assert edited.planned("figures") == {"measure_directions": 1, "draw_figure": 1}
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "foreign"])

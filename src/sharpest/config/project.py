@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sharpest.claims.ledger import Claim, read_ledger
 from sharpest.config.checks import check_scale
 from sharpest.config.datasets import ImageSettings
 from sharpest.config.measurement import EvaluationSettings, MeasurementSettings, ScheduleSettings
@@ -36,6 +37,7 @@ class Project:
     paper: ScaleSettings
     studies: dict[str, Any]
     epochs: dict[str, int]
+    claims: tuple[Claim, ...]
 
     @property
     def run_ids(self) -> list[str]:
@@ -304,6 +306,7 @@ def load_project(config: Mapping[str, Any], folder: Path) -> Project:
         paper=paper,
         studies=validate(dict[str, AnyStudy], read_yaml(folder / "studies.yaml"), str(folder / "studies.yaml")),
         epochs=read_runs(folder / "runs.tsv"),
+        claims=read_ledger(folder / "claims.csv"),
     )
     try:
         check_scale(settings, project.scale, [project.run(run) for run in project.run_ids])

@@ -1,0 +1,1 @@
+"""The paper's claims, each judged on the measured files. Knows nothing of torch."""

@@ -1,0 +1,138 @@
+"""Quantities of a run's end points, and of the comparison of two runs; and the one that needs no run."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from sharpest.claims.files import RunFiles, Stored
+from sharpest.claims.quantity import Quantity
+from sharpest.claims.series import Number, UnmeasuredError
+from sharpest.data.sources.facts import TokenSource
+from sharpest.data.sources.registry import SOURCES
+
+_BEST, _FINAL = 0, 1
+_CHANCE = 0.95  # of the loss of guessing, above which a run has not learnt
+
+
+def _evaluated(number: Callable[[Stored], float], examples: str | None = None) -> Callable[[RunFiles, str], Number]:
+    """A number of the evaluation of a run that did not diverge.
+
+    Args:
+        number: Reads it.
+        examples: It is an accuracy on this part of the data set, whose size limits how well it is known.
+    """
+
+    def read(files: RunFiles, facet: str) -> Number:
+        evaluation = files.evaluation
+        if evaluation.attributes["diverged_epoch"] is not None:
+            raise UnmeasuredError(f"diverged at epoch {evaluation.attributes['diverged_epoch']:.3g}")
+        value = number(evaluation)
+        if not math.isfinite(value):
+            raise UnmeasuredError("not measured")
+        if examples is None:
+            return Number(float(value))
+        count = evaluation.attributes["config"]["run"]["dataset"][examples]
+        return Number(float(100 * value), 100 * math.sqrt(value * (1 - value) / count))
+
+    return read
+
+
+_test_acc = _evaluated(lambda evaluation: evaluation["test_accuracy"][_BEST], examples="test")
+_frobenius_final = _evaluated(lambda evaluation: evaluation["frobenius"][_FINAL])
+_val_acc_early = _evaluated(lambda evaluation: evaluation.attributes["val_accuracy_early"], examples="val")
+
+
+def _train_acc_final(files: RunFiles, facet: str) -> Number:
+    history = files.history
+    if history.empty or not np.isfinite(history["val_loss"].iloc[-1]):
+        raise UnmeasuredError("diverged")
+    return Number(float(100 * history["train_accuracy"].iloc[-1]))
+
+
+def _diverged(files: RunFiles, facet: str) -> Number:
+    evaluation = files.evaluation
+    source = SOURCES[evaluation.attributes["config"]["run"]["dataset"]["source"]]
+    # what guessing costs is not known of a text
+    guessing = math.inf if isinstance(source, TokenSource) else math.log(source.num_classes)
+    never_learnt = bool((evaluation["train_loss"] >= _CHANCE * guessing).all())
+    return Number(float(never_learnt or evaluation.attributes["diverged_epoch"] is not None))
+
+
+def update_difference() -> float:
+    """Largest difference between the updates of NSGD and of Newton's method where the Hessian is diagonal.
+
+    Curvature is 100 in five directions and 1 in two; gamma = 0.01, K = 5, eta = 1.
+
+    Source: App. E.
+    """
+    hessian = np.diag([100.0] * 5 + [1.0] * 2)
+    gradient = np.linspace(-1, 1, 7)
+    _, vectors = np.linalg.eigh(hessian)
+    top = vectors.T[::-1][:5]
+    along = top.T @ (top @ -gradient)
+    nsgd = -gradient - along + 0.01 * along
+    return float(np.abs(nsgd + np.linalg.solve(hessian, gradient)).max())
+
+
+_SECTION = "inventory 1.7 and section 8"
+_EARLY = "Validation accuracy at the end of the early epoch of the scale's evaluation, {} at the paper's."
+
+END_POINTS: Sequence[Quantity] = (
+    Quantity(
+        "test_acc", "%", "Test accuracy at the best validation accuracy.", _SECTION, ("evaluation",), _test_acc,
+    ),
+    Quantity(
+        "test_acc_diff", "points", "First runs minus second.", _SECTION, ("evaluation",), _test_acc,
+        compare="difference",
+    ),
+    Quantity("val_acc_50", "%", _EARLY.format(50), _SECTION, ("evaluation",), _val_acc_early),
+    Quantity("val_acc_10", "%", _EARLY.format(10), _SECTION, ("evaluation",), _val_acc_early),
+    Quantity(
+        "val_acc_50_diff", "points", "First runs minus second.", _SECTION, ("evaluation",), _val_acc_early,
+        compare="difference",
+    ),
+    Quantity(
+        "loss_final", "nats", "Cross-entropy without L2 at the end, on clean training examples.", _SECTION,
+        ("evaluation",), _evaluated(lambda evaluation: evaluation["train_loss"][_FINAL]),
+    ),
+    Quantity(
+        "dist", "", "Distance of the parameters at the best validation accuracy from the initial ones.", _SECTION,
+        ("evaluation",), _evaluated(lambda evaluation: evaluation["distance"][_BEST]),
+    ),
+    Quantity(
+        "lambda_max_best", "nats", "Largest signed eigenvalue at the best validation accuracy.", _SECTION,
+        ("evaluation",), _evaluated(lambda evaluation: evaluation["eigenvalues"][_BEST, 0]),
+    ),
+    Quantity(
+        "lambda_max_final", "nats", "Largest signed eigenvalue at the end.", _SECTION, ("evaluation",),
+        _evaluated(lambda evaluation: evaluation["eigenvalues"][_FINAL, 0]),
+    ),
+    Quantity(
+        "frobenius_best", "nats", "Frobenius norm from the largest eigenvalues at the best validation accuracy.",
+        _SECTION, ("evaluation",), _evaluated(lambda evaluation: evaluation["frobenius"][_BEST]),
+    ),
+    Quantity(
+        "frobenius_final", "nats", "The same at the end.", _SECTION, ("evaluation",), _frobenius_final,
+    ),
+    Quantity(
+        "frobenius_final_ratio", "", "First runs over second.", _SECTION, ("evaluation",), _frobenius_final,
+        compare="ratio",
+    ),
+    Quantity(
+        "train_acc_final", "%", "Training accuracy over the updates of the last epoch, on augmented images, which the "
+        "accuracy on clean ones exceeds.", _SECTION, ("history",), _train_acc_final,
+    ),
+    Quantity(
+        "epoch_time_ratio", "", "Median wall time of an epoch, first runs over second.", _SECTION, ("evaluation",),
+        _evaluated(lambda evaluation: evaluation.attributes["epoch_seconds"]), compare="ratio",
+    ),
+    Quantity(
+        "diverged", "", "1 if the loss became non-finite, or was at 95 % of the loss of guessing or above both at the "
+        "best validation accuracy and at the end; else 0.", _SECTION, ("evaluation",), _diverged,
+    ),
+    Quantity(
+        "update_difference", "", "Largest absolute difference of two updates, of NSGD and of Newton's method on a "
+        "diagonal Hessian.", "App. E", (), lambda files, facet: Number(update_difference()),
+    ),
+)  # fmt: skip

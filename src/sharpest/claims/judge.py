@@ -1,0 +1,196 @@
+"""Judge all claims on the files of a scale."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sharpest.claims.files import Results, RunFiles, RunSource
+from sharpest.claims.ledger import COLUMNS, Claim
+from sharpest.claims.plans import Plans, facets, ordered_groups
+from sharpest.claims.quantities import QUANTITIES
+from sharpest.claims.quantity import Quantity
+from sharpest.claims.series import FEWEST_POINTS, Number, Statistic, UnmeasuredError, still_rising
+from sharpest.claims.verdicts import (
+    Estimate,
+    Sample,
+    Trend,
+    Verdict,
+    difference,
+    estimate,
+    over_levels,
+    ratio,
+    trend,
+    within,
+    worst,
+)
+
+_COMPARE = {"difference": difference, "ratio": ratio}
+_NO_RUN = RunSource(run="")  # stands for the runs of a claim that needs none
+
+_Key = tuple[int, str]  # group of runs, facet
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What became of a claim.
+
+    Attributes:
+        value: The number that was judged; of an order the least difference between neighbouring levels, of a trend the
+            statistic of its rule; NaN where there is none.
+        spread: Its standard deviation; NaN where not known.
+        seeds: Runs behind it.
+        verdict: Whether it holds.
+        reason: What was found and asked for, and which runs are left out.
+    """
+
+    value: float
+    spread: float
+    seeds: int
+    verdict: Verdict
+    reason: str
+
+
+def judge(claims: Iterable[Claim], plans: Plans, folder: Path, paper_scale: bool) -> pd.DataFrame:
+    """Judge every claim.
+
+    Args:
+        claims: The ledger.
+        plans: The runs behind each of them.
+        folder: ``results/<scale>``.
+        paper_scale: Whether this is the paper's scale; at others, claims that are not for any scale are measured and
+            not judged.
+
+    Returns:
+        A row a claim: the ledger's columns, and those of :class:`Judgement`.
+
+    Raises:
+        StoreError: If a file is missing or damaged.
+    """
+    results = Results(folder)
+    rows = []
+    for claim in claims:
+        found = judge_claim(claim, plans[claim.id], results)
+        if not (claim.any_scale or paper_scale):
+            reason = f"judged at the paper's scale only; {found.reason}"
+            found = Judgement(found.value, found.spread, found.seeds, "not_judged", reason)
+        rows.append({**claim.row, **asdict(found)})
+    return pd.DataFrame(rows, columns=[*COLUMNS, "value", "spread", "seeds", "verdict", "reason"])
+
+
+def judge_claim(claim: Claim, sources: Sequence[RunSource], results: Results) -> Judgement:
+    """Judge one claim, whatever the scale; ``sources`` are those of its runs that the scale has."""
+    quantity = QUANTITIES[claim["quantity"]]
+    rule = trend(claim["expected"], quantity.sudden) if claim["kind"] == "trend" else None
+    groups = ordered_groups(claim) if claim.levels and not quantity.facet else claim.groups
+    statistic = rule.statistic if rule and quantity.is_curve else quantity.statistic
+    table, left_out = _measure(quantity, statistic, groups, facets(claim), sources, results)
+    notes = [f"{run} left out: {why}" for run, why in left_out.items()]
+    num_seeds = min(map(len, table.values()))
+    if not num_seeds:
+        return Judgement(math.nan, math.nan, 0, "inconclusive", "; ".join(notes))
+    statements = [estimate(samples) for samples in _statements(table, claim, quantity, rule)]
+    bounds = rule.bounds if rule else claim.bounds
+    verdicts = [within(statement, bounds) for statement in statements]
+    verdict = worst(verdicts)
+    # the one that decides
+    shown = min(
+        (statement for statement, each in zip(statements, verdicts, strict=True) if each == verdict),
+        key=lambda statement: statement.value,
+    )
+    if len(table) > 1:
+        names = _names(list(table), groups, claim)
+        notes.insert(0, ", ".join(f"{name}: {estimate(table[key]).value:.3g}" for key, name in names.items()))
+    notes.insert(0, _asked(shown, bounds, claim, rule))
+    if math.isnan(shown.spread) and groups:
+        notes.append("of one seed, whose spread is not known")
+    if math.inf in (shown.high, -shown.low):
+        notes.append("a curve ends at its highest, its peak is a lower bound")
+    return Judgement(shown.value, shown.spread, num_seeds * len(groups), verdict, "; ".join(notes))
+
+
+def _measure(
+    quantity: Quantity,
+    statistic: Statistic | None,
+    groups: Sequence[Sequence[str]],
+    asked: Sequence[str],
+    sources: Sequence[RunSource],
+    results: Results,
+) -> tuple[dict[_Key, list[Sample]], dict[str, str]]:
+    """Samples by group and facet, of the seeds that all of them have; and why runs give none."""
+    if not groups:
+        return {(0, ""): [_sample(quantity, statistic, RunFiles(_NO_RUN, results), "")]}, {}
+    by_run = {source.run: source for source in sources}
+    left_out: dict[str, str] = {}
+    samples: dict[_Key, dict[int, Sample]] = {}
+    for place, group in enumerate(groups):
+        for facet in asked:
+            row = samples[place, facet] = {}
+            for seed, run in enumerate(group):
+                if run not in by_run:
+                    continue  # the scale uses fewer seeds
+                try:
+                    row[seed] = _sample(quantity, statistic, RunFiles(by_run[run], results), facet)
+                except UnmeasuredError as error:
+                    left_out[run] = str(error)
+    # runs are compared seed by seed
+    common = sorted(set.intersection(*(set(row) for row in samples.values())))
+    return {key: [row[seed] for seed in common] for key, row in samples.items()}, left_out
+
+
+def _sample(quantity: Quantity, statistic: Statistic | None, files: RunFiles, facet: str) -> Sample:
+    content = quantity.read(files, facet)
+    if isinstance(content, Number):
+        return Sample(content.value, content.replicates(files.source.run))
+    if quantity.is_curve and len(content.epoch) < FEWEST_POINTS:
+        raise UnmeasuredError(f"only {len(content.epoch)} points")
+    assert statistic is not None  # curves that are judged have a rule, others a statistic
+    return Sample(
+        statistic(content),
+        np.array([statistic(replicate) for replicate in content.replicates(files.source.run)]),
+        open_above=quantity.lower_bound and still_rising(content),
+    )
+
+
+def _statements(
+    table: Mapping[_Key, list[Sample]], claim: Claim, quantity: Quantity, rule: Trend | None
+) -> list[list[Sample]]:
+    """The numbers that have to lie within the bounds, each by seed."""
+    rows = list(table.values())
+    if claim.levels:
+        # neighbouring levels: groups of runs, or facets of the same runs
+        pairs = [(a, b) for a, b in pairwise(table) if not quantity.facet or a[0] == b[0]]
+        return [list(map(difference, table[a], table[b])) for a, b in pairs]
+    if rule and not quantity.is_curve:
+        return [[over_levels(seed, rule.statistic) for seed in zip(*rows, strict=True)]]
+    if quantity.compare:
+        return [list(map(_COMPARE[quantity.compare], *rows))]
+    return rows
+
+
+def _names(keys: Sequence[_Key], groups: Sequence[Sequence[str]], claim: Claim) -> dict[_Key, str]:
+    """What each number is called: the level, the run without its seed, or both where they are facets of several."""
+    several = len(groups) > 1
+    names = {}
+    for number, (place, facet) in enumerate(keys):
+        run = groups[place][0].rpartition("-s")[0]
+        level = facet or (claim.levels[number] if claim.levels else "")
+        names[place, facet] = f"{run} {facet}" if facet and several else level or run
+    return names
+
+
+def _asked(found: Estimate, bounds: tuple[float, float], claim: Claim, rule: Trend | None) -> str:
+    """What was found, and what was asked for."""
+    spread = "" if math.isnan(found.spread) else f" ± {found.spread:.2g}"
+    number = f"{found.value:.3g}{spread}"
+    if claim.levels:
+        return f"least difference {number}, above 0 asked"
+    low, high = bounds
+    if claim["kind"] == "sign":
+        return f"{number}, {'above' if high == math.inf else 'below'} 0 asked"
+    asked = " and ".join([f"at least {low:.3g}"] * math.isfinite(low) + [f"at most {high:.3g}"] * math.isfinite(high))
+    return f"{rule.title + ' ' if rule else ''}{number}, {asked} asked"

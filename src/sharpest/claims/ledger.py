@@ -1,0 +1,160 @@
+"""The claims ledger, ``config/claims.csv``: one row a claim, checked as it is read."""
+
+import csv
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+from sharpest.errors import ConfigError
+from sharpest.run_id import RunId
+
+COLUMNS = (
+    "id", "item", "kind", "statement", "subject", "quantity", "expected", "tolerance", "unit", "any_scale", "source",
+)  # fmt: skip
+TRENDS = ("rises", "falls", "rises-then-falls", "rises-then-oscillates")
+POSITIVE, NEGATIVE = (0.0, math.inf), (-math.inf, 0.0)
+_SIGNS = {"+": POSITIVE, "-": NEGATIVE}
+_TOLERANCES: Mapping[str, Callable[[float, float], tuple[float, float]]] = {
+    "abs": lambda value, size: (value - size, value + size),
+    "rel": lambda value, size: (value - size * abs(value), value + size * abs(value)),
+    "factor": lambda value, size: (value / size, value * size),
+}
+_NO_RUNS = "none"  # begins the subject of a claim that is judged without any run
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One row.
+
+    Attributes:
+        row: Its cells, by column.
+        groups: Runs of its subject, those that differ in their seed alone together; empty where it needs none.
+        levels: Of an order, the largest first; else empty.
+        bounds: Lowest and highest allowed value of a sign, range or value; of an order, of each difference between
+            neighbouring levels; of a trend, without meaning.
+    """
+
+    row: Mapping[str, str]
+    groups: tuple[tuple[str, ...], ...]
+    levels: tuple[str, ...]
+    bounds: tuple[float, float]
+
+    def __getitem__(self, column: str) -> str:
+        return self.row[column]
+
+    @property
+    def id(self) -> str:
+        return self.row["id"]
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        return tuple(run for group in self.groups for run in group)
+
+    @property
+    def any_scale(self) -> bool:
+        """Whether it can be judged at every scale, and not at the paper's alone."""
+        return self.row["any_scale"] == "yes"
+
+
+def read_ledger(path: Path) -> tuple[Claim, ...]:
+    """Read and check all rows.
+
+    Raises:
+        ConfigError: In one line, with the id of the row and the remedy.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); restore it") from None
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise ConfigError(f"{path}: the columns are {', '.join(COLUMNS)}; restore the first line")
+    claims: dict[str, Claim] = {}
+    for row in rows:
+        where = f"{path}, claim {row['id'] or '?'}"
+        if None in row or None in row.values():
+            raise ConfigError(f"{where}: has not the {len(COLUMNS)} cells of the first line; add or remove commas")
+        if row["id"] in claims or not row["id"]:
+            raise ConfigError(f"{where}: each row needs an id of its own; change it")
+        try:
+            claims[row["id"]] = _parse(row)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
+    return tuple(claims.values())
+
+
+def _parse(row: Mapping[str, str]) -> Claim:
+    if row["any_scale"] not in ("yes", "no"):
+        raise ConfigError(f"any_scale {row['any_scale']!r} should be yes or no")
+    if row["tolerance"] and row["kind"] != "value":
+        raise ConfigError(f"a claim of kind {row['kind']} takes no tolerance; remove {row['tolerance']!r}")
+    levels: tuple[str, ...] = ()
+    bounds = (-math.inf, math.inf)
+    match row["kind"], row["expected"]:
+        case "order", expected:
+            levels, bounds = tuple(expected.split(">")), POSITIVE
+            if len(levels) < 2 or len(set(levels)) < len(levels) or not all(levels):
+                raise ConfigError(f"expected {expected!r} is no order; write levels as in 0.01>0.1>1.0, each once")
+        case "sign", expected:
+            if expected not in _SIGNS:
+                raise ConfigError(f"expected {expected!r} is no sign; write + or -")
+            bounds = _SIGNS[expected]
+        case "trend", expected:
+            if expected not in TRENDS:
+                raise ConfigError(f"expected {expected!r} is no trend; write one of {', '.join(TRENDS)}")
+        case "range", expected:
+            low, dots, high = expected.partition("..")
+            bounds = (_number(low, -math.inf), _number(high, math.inf))
+            if not dots or not (low or high) or not bounds[0] < bounds[1]:
+                raise ConfigError(f"expected {expected!r} is no range; write low..high, or leave one end empty")
+        case "value", expected:
+            bounds = _around(_number(expected), row["tolerance"])
+        case kind, _:
+            raise ConfigError(f"kind {kind!r} should be order, sign, trend, range or value")
+    return Claim(row, _groups(row["subject"]), levels, bounds)
+
+
+def _number(text: str, empty: float = math.nan) -> float:
+    try:
+        number = float(text or empty)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):
+        raise ConfigError(f"expected should hold a number, found {text!r}; correct it")
+    return number
+
+
+def _around(value: float, tolerance: str) -> tuple[float, float]:
+    kind, _, text = tolerance.partition(":")
+    try:
+        size = float(text)
+    except ValueError:
+        size = math.nan
+    least = 1 if kind == "factor" else 0
+    if kind not in _TOLERANCES or not least <= size < math.inf or (kind == "factor" and value <= 0):
+        raise ConfigError(
+            f"tolerance {tolerance!r} around {value:g} should be abs:x or rel:x with x of at least 0, or factor:x with "
+            "x of at least 1 around a number above 0"
+        )
+    return _TOLERANCES[kind](value, size)
+
+
+def _groups(subject: str) -> tuple[tuple[str, ...], ...]:
+    """Neighbouring runs that differ in their seed alone are one group."""
+    if subject.startswith(_NO_RUNS):
+        return ()
+    runs = subject.split(";")
+    groups = tuple(tuple(group) for _, group in groupby(runs, key=without_seed))
+    if len(set(runs)) < len(runs):
+        raise ConfigError("subject names a run twice; remove one")
+    if len({tuple(RunId.parse(run).seed for run in group) for group in groups}) > 1:
+        raise ConfigError("the runs of subject should have the same seeds, as runs are compared seed by seed")
+    return groups
+
+
+def without_seed(run: str) -> RunId:
+    """What runs have in common that differ in their seed alone."""
+    return replace(RunId.parse(run), seed=0)

@@ -1,0 +1,46 @@
+"""What a quantity is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from sharpest.claims.files import Need, RunFiles
+from sharpest.claims.series import Number, Series, Statistic
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number, or curves, that the files of a run give.
+
+    Attributes:
+        name: As in the ledger.
+        unit: Of the number; empty where it has none.
+        definition: In words, for docs and results.
+        source: Where the paper or the inventory defines it.
+        needs: What is read.
+        read: Files and facet to the number, or to the curves over the window that counts. Raises
+            :class:`~sharpest.claims.series.UnmeasuredError` where the run does not give it.
+        statistic: Turns the curves into the number; None where ``read`` gives it, or the curves themselves are judged.
+        is_curve: It is no number: the shape of its curves is judged.
+        facet: What else has to be said: the scale of the step, the direction, or what gradients are aligned with.
+        direction: Along which it is measured, where the facet does not say; from 1.
+        compare: How the numbers of two groups of runs become one: first minus or over second.
+        study: Whose schedule measures it; None = that of the claim's own figure.
+        sudden: A fall counts though the curve recovers.
+        lower_bound: Where the smoothed curve is highest at its end, the number is a lower bound.
+    """
+
+    name: str
+    unit: str
+    definition: str
+    source: str
+    needs: tuple[Need, ...]
+    read: Callable[[RunFiles, str], Series | Number]
+    statistic: Statistic | None = None
+    is_curve: bool = False
+    facet: Literal["alpha", "direction", "alignment"] | None = None
+    direction: int = 1
+    compare: Literal["difference", "ratio"] | None = None
+    study: str | None = None
+    sudden: bool = False
+    lower_bound: bool = False

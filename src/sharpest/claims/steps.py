@@ -1,0 +1,157 @@
+"""Quantities of the step along the sharpest directions: alignment, scaled steps, the loss along a direction."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sharpest.claims.files import Need, RunFiles, Stored
+from sharpest.claims.quantity import Quantity
+from sharpest.claims.series import FEWEST_POINTS, Number, Series, UnmeasuredError, mean, peak, per_cent
+
+_LAST_POINTS = 25  # behind the quoted means (inventory, section 8)
+_STEP_POINTS, _LATE_POINTS = 110, 40  # points of the alpha study that the paper's scale has, early and over 200 epochs
+_WALL = 5.0  # mean steps, at which the bowl is measured
+ALIGNMENTS = ("top5", "random")
+
+
+def _directions(files: RunFiles) -> Stored:
+    """The directions file of a run that did not diverge."""
+    diverged = files.spectrum.attributes["diverged_epoch"]
+    if diverged is not None:
+        raise UnmeasuredError(f"diverged at epoch {diverged:.3g}")
+    return files.directions
+
+
+def _column(measured: Stored, direction: int) -> int:
+    return int(np.flatnonzero(measured["direction"] == direction)[0])
+
+
+def _finite(epoch: NDArray[np.float64], *columns: NDArray[np.float64]) -> Series:
+    """The points at which all columns (t,) are finite."""
+    values = np.stack(columns, axis=1)
+    chosen = np.isfinite(values).all(axis=1)
+    if not chosen.any():
+        raise UnmeasuredError("no finite measurement")
+    return Series(epoch[chosen], values[chosen])
+
+
+def _studied(measured: Stored, direction: int, alpha: int = 0) -> NDArray[np.float64]:
+    """Change of the loss (t,), NaN where the alpha study was not made."""
+    return measured["loss_change"][:, _column(measured, direction), alpha]
+
+
+def _last(series: Series, paper_points: int) -> Series:
+    """The last 25 points, or the same share of fewer than the paper's scale has, and at least five."""
+    count = round(_LAST_POINTS * len(series.epoch) / paper_points)
+    return series.rows(slice(-min(max(count, FEWEST_POINTS), _LAST_POINTS), None))
+
+
+def _alpha_change(files: RunFiles, facet: str, direction: int = 1, paper_points: int = _STEP_POINTS) -> Series:
+    """Change of the loss, and loss."""
+    measured = _directions(files)
+    change = _studied(measured, direction, int(np.argmin(np.abs(measured["alphas"] - float(facet)))))
+    return _last(_finite(measured["epoch"], change, measured["loss"]), paper_points)
+
+
+def _surface_rise(files: RunFiles, facet: str) -> Series:
+    """Rise of the loss to the lower wall, and loss, where the alpha study was made."""
+    measured = _directions(files)
+    direction = int(facet.removeprefix("e"))
+    profile, grid = measured["profile"][:, _column(measured, direction)], measured["grid"]
+    walls = [profile[:, int(np.argmin(np.abs(grid - wall)))] for wall in (-_WALL, _WALL)]
+    series = _finite(
+        measured["epoch"], np.minimum(*walls) - measured["loss"], measured["loss"], _studied(measured, direction)
+    )
+    return _last(Series(series.epoch, series.values[:, :2]), _STEP_POINTS)
+
+
+def _surface_curvature(files: RunFiles, facet: str) -> Series:
+    measured, spectrum = _directions(files), files.spectrum
+    _, here, there = np.intersect1d(spectrum["iteration"], measured["iteration"], return_indices=True)
+    series = _finite(measured["epoch"][there], spectrum["eigenvalues"][here, 0], _studied(measured, 1)[there])
+    return _last(Series(series.epoch, series.values[:, :1]), _STEP_POINTS)
+
+
+def _alignment(files: RunFiles, facet: str) -> Series | Number:
+    measured = _directions(files)
+    if facet == "random":
+        return Number(math.sqrt(2 / (math.pi * files.spectrum.shapes["eigenvectors"][2])))
+    return _finite(measured["epoch"], measured["cosine"][:, measured["direction"] >= 1].mean(axis=1))
+
+
+def _crossing(files: RunFiles, facet: str) -> Series:
+    """Share of the gradients (t,) whose step along e_1 ends beyond the minimum of the loss along it."""
+    measured = _directions(files)
+    column = _column(measured, 1)
+    projection, profile = measured["projection"][:, :, column], measured["profile"][:, column]
+    steps = -projection / np.abs(projection).mean(axis=1, keepdims=True)
+    lowest = np.array([lowest_point(measured["grid"], row) for row in profile])[:, None]
+    crossed = np.where(np.isnan(lowest + steps), np.nan, steps * np.sign(lowest) > np.abs(lowest))
+    return _finite(measured["epoch"], crossed.mean(axis=1))
+
+
+def lowest_point(grid: NDArray[np.float64], profile: NDArray[np.float64]) -> float:
+    """Where a curve is lowest: of the parabola through its lowest point and both neighbours.
+
+    Args:
+        grid: (g,), increasing.
+        profile: (g,).
+
+    Returns:
+        In units of the grid; infinite where the curve is lowest at an end, NaN where it is not finite.
+    """
+    if not np.isfinite(profile).all():
+        return math.nan
+    place = int(np.argmin(profile))
+    if place in (0, len(grid) - 1):
+        return math.copysign(math.inf, grid[place])
+    around = slice(place - 1, place + 2)
+    square, slope, _ = np.polyfit(grid[around], profile[around], 2)
+    return float(grid[place] if square <= 0 else -slope / (2 * square))
+
+
+_SECTION = "inventory, section 8"
+_LAST_WORDS = "over the last 25 measured points, or of fewer than 110 the same share and at least five"
+_ALPHA_WORDS = "Sum of the changes of the loss by a step along e_{} times alpha, over the sum of the losses, {}."
+_BOTH: tuple[Need, ...] = ("spectrum", "directions")
+
+STEPS: Sequence[Quantity] = (
+    Quantity(
+        "alpha_change_pct", "%", _ALPHA_WORDS.format(1, _LAST_WORDS), _SECTION, _BOTH, _alpha_change, per_cent,
+        facet="alpha", study="fig06",
+    ),
+    Quantity(
+        "alpha_change_pct_e3", "%", _ALPHA_WORDS.format(3, _LAST_WORDS), _SECTION, _BOTH,
+        partial(_alpha_change, direction=3), per_cent, facet="alpha", direction=3, study="fig06",
+    ),
+    Quantity(
+        "alpha_change_pct_late", "%", _ALPHA_WORDS.format(1, "over the last 25 points of 200 epochs, or of fewer than "
+        "40 the same share and at least five"), _SECTION, _BOTH, partial(_alpha_change, paper_points=_LATE_POINTS),
+        per_cent, facet="alpha", study="fig18",
+    ),
+    Quantity(
+        "surface_rise", "%", f"Rise of the loss from k = 0 to the lower of k = -5 and 5: sum over sum of the losses, "
+        f"{_LAST_WORDS} of the alpha study.", _SECTION, _BOTH, _surface_rise, per_cent, facet="direction",
+        study="fig06",
+    ),
+    Quantity(
+        "surface_curvature", "nats", f"Mean of the largest eigenvalue, {_LAST_WORDS} of the alpha study.", _SECTION,
+        _BOTH, _surface_curvature, mean, study="fig06",
+    ),
+    Quantity(
+        "mean_abs_cosine", "", "Mean absolute cosine of mini-batch gradients with e_1 to e_5, over gradients, "
+        "directions and the run; of two random vectors in p dimensions it is the root of 2 / (pi p).", _SECTION, _BOTH,
+        _alignment, mean, facet="alignment", study="fig05",
+    ),
+    Quantity(
+        "mean_abs_cosine_max", "", "Highest point over the run of the mean over gradients and directions, each point "
+        "the mean of five neighbours.", _SECTION, _BOTH, _alignment, peak, study="fig05",
+    ),
+    Quantity(
+        "crossing_fraction", "", "Share of mini-batch steps along e_1, at the points of Fig. 6, that end beyond the "
+        "minimum of the loss along it.", _SECTION, _BOTH, _crossing, mean, study="fig06",
+    ),
+)  # fmt: skip

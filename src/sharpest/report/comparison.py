@@ -1,0 +1,92 @@
+"""A table of the paper: its numbers beside ours, and how far apart they are."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from sharpest.report.files import present
+from sharpest.report.paper import ACCURACIES, MEASURES
+
+Nearness = Literal["near", "apart", "far"]
+
+NEAR_FACTOR, APART_FACTOR = 1.25, 2.0
+NEAR_POINTS, APART_POINTS = 2.0, 5.0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number; accuracies in per cent.
+
+    Attributes:
+        value: Mean over seeds; NaN = there is none.
+        spread: Their standard deviation; NaN = one seed.
+        paper: Printed number; NaN = the paper prints none.
+        points: Whether the difference is one of points; otherwise it is a factor.
+    """
+
+    value: float
+    spread: float
+    paper: float
+    points: bool
+
+    @property
+    def difference(self) -> float:
+        """Ours minus the paper's in points, or ours over the paper's; NaN where one is missing."""
+        if self.points:
+            return self.value - self.paper
+        return self.value / self.paper if self.paper else math.nan
+
+    @property
+    def nearness(self) -> Nearness | None:
+        """How far apart the two are; None where one is missing."""
+        if math.isnan(self.difference):
+            return None
+        if self.points:
+            size, near, apart = abs(self.difference), NEAR_POINTS, APART_POINTS
+        else:
+            ratio = abs(self.difference)
+            size, near, apart = max(ratio, 1 / ratio) if ratio else math.inf, NEAR_FACTOR, APART_FACTOR
+        return "near" if size <= near else "apart" if size <= apart else "far"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Runs that differ in their seed alone."""
+
+    label: str
+    cells: tuple[Cell, ...]
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows, and the headings of their cells."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def read_comparison(path: Path) -> Comparison:
+    """Read the csv file of a table.
+
+    Raises:
+        StoreError: If it is missing.
+    """
+    numbers = pd.read_csv(present(path), dtype={"row": str, "column": str})
+    columns = tuple(dict.fromkeys(numbers["column"]))
+    rows = []
+    for label, group in numbers.groupby("row", sort=False):
+        records = {str(record["column"]): record for record in group.to_dict("records")}
+        cells = tuple(_cell(column, records[column]) for column in columns)
+        rows.append(Row(str(label), cells, max(int(record["seeds"]) for record in records.values())))
+    return Comparison(tuple(MEASURES.get(column, column.replace("_", " ")) for column in columns), tuple(rows))
+
+
+def _cell(column: str, record: Mapping[object, float]) -> Cell:
+    factor = 100 if column in ACCURACIES else 1
+    value, spread, paper = (factor * float(record[name]) for name in ("value", "spread", "paper"))
+    return Cell(value, spread, paper, points=column in ACCURACIES)

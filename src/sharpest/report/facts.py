@@ -1,0 +1,81 @@
+"""What the report is told of the configuration."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from sharpest.config.project import Project
+from sharpest.config.strict import Strict
+from sharpest.config.studies import AnyStudy
+
+
+class Facts(Strict):
+    """The configuration behind a report."""
+
+    scale: str
+    """Name of the scale."""
+    description: str
+    """One line on the scale."""
+    studies: dict[str, AnyStudy]
+    """Figures and tables, with their captions."""
+    reductions: dict[str, tuple[str, ...]]
+    """What was replaced or reduced against the paper, by study."""
+    runs: dict[str, str]
+    """Every run behind a study, and those it branches off -> its data set."""
+    sources: dict[str, tuple[str, str]]
+    """Data set -> source of the paper, source that is really read."""
+
+    def parts(self) -> dict[str, Any]:
+        """The same, study by study, as parameters of a rule: what changes is told alone."""
+        whole = self.model_dump(mode="json")
+        studies, reductions = whole.pop("studies"), whole.pop("reductions")
+        return whole | {name: {"study": study, "reductions": reductions[name]} for name, study in studies.items()}
+
+    @classmethod
+    def joined(cls, parts: Mapping[str, Any]) -> Self:
+        """From its :meth:`parts`; other parameters are left out."""
+        studies = {name: part for name, part in parts.items() if isinstance(part, Mapping) and "study" in part}
+        return cls(
+            **{name: parts[name] for name in cls.model_fields if name in parts},
+            studies={name: part["study"] for name, part in studies.items()},
+            reductions={name: part["reductions"] for name, part in studies.items()},
+        )
+
+    def spectra(self) -> list[tuple[str, str]]:
+        """Run and schedule of every spectrum behind a figure, once each."""
+        curves = (curve for study in self.studies.values() if study.wants_spectra() for curve in study.curves())
+        return list(dict.fromkeys((curve.run, curve.schedule) for curve in curves))
+
+    def directions(self) -> list[tuple[str, str]]:
+        """Run and schedule of every measurement along directions, once each."""
+        curves = (curve for study in self.studies.values() if study.wants_directions() for curve in study.curves())
+        return list(dict.fromkeys((curve.run, curve.schedule) for curve in curves))
+
+    def evaluations(self) -> list[str]:
+        """Runs whose end points are evaluated, once each."""
+        runs = (run for study in self.studies.values() if study.wants_evaluations() for run in study.runs())
+        return list(dict.fromkeys(runs))
+
+
+def facts_of(project: Project) -> Facts:
+    """Gather them."""
+    studies = {name: project.study(name) for name in project.studies}
+    runs = _with_trunks(project, [run for study in studies.values() for run in study.runs()])
+    names = dict.fromkeys(project.run(run).dataset_name for run in runs)
+    return Facts(
+        scale=project.settings.scale,
+        description=project.scale.description,
+        studies=studies,
+        reductions={name: tuple(project.study_reductions(name)) for name in studies},
+        runs={run: project.run(run).dataset_name for run in runs},
+        sources={name: (project.paper.datasets[name].source, project.scale.datasets[name].source) for name in names},
+    )
+
+
+def _with_trunks(project: Project, runs: Sequence[str]) -> list[str]:
+    """Each run once, behind the run that it branches off."""
+    found: dict[str, None] = {}
+    for run in runs:
+        if branch := project.run(run).branch:
+            found[branch.parent] = None
+        found[run] = None
+    return list(found)

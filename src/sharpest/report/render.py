@@ -1,0 +1,81 @@
+"""The page as HTML: a template, with styles and scripts inside."""
+
+import hashlib
+import math
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from jinja2 import BaseLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from sharpest.report.ledger import VERDICTS
+from sharpest.report.page import Page
+
+_FOLDER = files("sharpest.report")
+_TEMPLATE = "page.html.jinja"
+_STYLES = ("vendor/uplot/uPlot.min.css", "page.css")
+_SCRIPTS = ("vendor/uplot/uPlot.iife.min.js", "page.js")
+_LICENCE = "vendor/uplot/LICENSE"
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def render(page: Page) -> str:
+    """The whole page; whatever comes from files is escaped."""
+    environment = Environment(
+        loader=BaseLoader(), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"number": number, "words": words, "duration": duration, "trimmed": trimmed}
+    environment.tests["missing"] = math.isnan
+    return environment.from_string(_read(_TEMPLATE)).render(
+        page=page,
+        verdicts=VERDICTS,
+        # our own files, not text from results
+        styles=Markup("\n".join(map(_read, _STYLES))),
+        scripts=Markup("\n".join(map(_read, _SCRIPTS))),
+        licence=_read(_LICENCE),
+    )
+
+
+def assets_digest() -> str:
+    """Sixteen hex digits that change with template, styles and scripts: a parameter of the rule."""
+    digest = hashlib.sha256()
+    for name in (_TEMPLATE, *_STYLES, *_SCRIPTS, _LICENCE):
+        digest.update(_read(name).encode())
+    return digest.hexdigest()[:16]
+
+
+def _read(name: str) -> str:
+    path: Traversable = _FOLDER.joinpath(name)
+    return path.read_text(encoding="utf-8")
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for readers, with that many significant digits; a missing one is a dash."""
+    if math.isnan(value):
+        return "–"
+    if value and not 1e-4 <= abs(value) < 1e7:
+        return f"{value:.{digits - 1}e}".replace("-", "−")
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
+    return f"{value:,.{decimals}f}".replace("-", "−")
+
+
+def trimmed(text: str) -> str:
+    """A number as text without the zeros at its end: ``87.3`` for ``87.30``."""
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def words(text: str, digits: int = 3) -> str:
+    """A number in a text as :func:`number` writes it; any other text as it is."""
+    try:
+        return trimmed(number(float(text), digits))
+    except ValueError:
+        return text
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    for unit, size in (("days", _DAY), ("h", _HOUR), ("min", _MINUTE)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:.3g} s"

@@ -1,0 +1,207 @@
+"""The report in a real browser without a network: that of a small results folder, and the finished one if there is."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.report.made_results import made_facts, write_results
+
+from sharpest.report.page import build_page
+from sharpest.report.render import render
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on the path; Debian's package is chromium")
+
+FINISHED = Path(__file__).parents[2] / "results" / "quick" / "report.html"
+MOST_MEGABYTES = 12
+MOST_MILLISECONDS = 2_000
+WIDTHS = (360, 1400)
+
+
+@pytest.fixture(scope="module", params=["made", "finished"])
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if request.param == "finished":
+        if not FINISHED.exists():
+            pytest.skip(f"no finished report; make it with: snakemake --cores all {FINISHED.relative_to(Path.cwd())}")
+        return FINISHED
+    folder = tmp_path_factory.mktemp("results") / "quick"
+    path = folder / "report.html"
+    path.write_text(render(build_page(made_facts(), write_results(folder))), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    # Chromium's own sandbox does not start as root
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with playwright.sync_playwright() as tool:
+        browser = tool.chromium.launch(executable_path=BROWSER, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, report: Path) -> Iterator[Any]:
+    """The open page; a test fails if anything was fetched, went wrong or popped up meanwhile."""
+    context = browser.new_context(
+        viewport={"width": 1400, "height": 1000}, offline=True, color_scheme="light", reduced_motion="reduce"
+    )
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+    page.on("request", lambda request: complaints.append(f"request: {request.url[:80]}"))
+    page.goto(report.as_uri())
+    yield page
+    context.close()
+    fetched = [one for one in complaints if not one.startswith(("request: data:", f"request: {report.as_uri()}"[:80]))]
+    assert fetched == []
+
+
+def test_it_opens_fast_with_all_images(page: Any, report: Path) -> None:
+    milliseconds = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
+    assert 0 < milliseconds <= MOST_MILLISECONDS
+    assert report.stat().st_size <= MOST_MEGABYTES * 2**20
+    widths = page.evaluate(
+        "Promise.all([...document.images].filter(i => i.src).map(i => i.decode().then(() => i.naturalWidth)))"
+    )
+    assert widths
+    assert all(width > 0 for width in widths)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_overflows(width: int, page: Any) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_filter_shows_one_verdict(page: Any) -> None:
+    button = page.locator("[data-filter=fails]")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    shown = page.locator(".claims tbody tr:visible").evaluate_all("rows => rows.map(row => row.dataset.verdict)")
+    assert shown == ["fails"] * int(button.locator("span").inner_text())
+    assert page.locator("#status").inner_text().startswith(f"{len(shown)} of ")
+    page.locator("[data-filter='']").click()
+    assert page.locator(".claims tbody tr[hidden]").count() == 0
+
+
+def test_a_link_brings_back_what_is_filtered_out(page: Any) -> None:
+    page.locator("[data-filter=fails]").click()
+    places = page.locator(".chips a").evaluate_all("links => links.map(link => link.hash)")
+    away = next(place for place in places if page.locator(place).is_hidden())
+    page.locator(f".chips a[href='{away}']").click()
+    page.locator(away).wait_for(state="visible")
+    assert page.locator("[data-filter='']").get_attribute("aria-pressed") == "true"
+
+
+def test_the_theme_can_be_chosen(page: Any) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.locator(".theme").click()
+    assert page.locator(".theme").get_attribute("aria-pressed") == "true"
+    assert page.evaluate(ground) != light
+    page.locator(".theme").click()
+    assert page.evaluate(ground) == light
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(ground) == light  # chosen is chosen
+
+
+def test_it_follows_the_system(page: Any) -> None:
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    assert page.locator(".theme").get_attribute("aria-pressed") == "true"
+
+
+def test_tables_are_sorted_by_their_numbers(page: Any) -> None:
+    table = page.locator(".comparison").first
+    heads = table.locator("th[aria-sort]")
+    for column in range(heads.count()):
+        for order in ("ascending", "descending"):
+            heads.nth(column).locator("button").click()
+            marks = heads.evaluate_all("heads => heads.map(head => head.ariaSort)")
+            assert marks == [order if at == column else "none" for at in range(len(marks))]
+            cells = table.locator(f"tbody tr td:nth-child({column + 2})")
+            values = cells.evaluate_all("cells => cells.map(cell => cell.dataset.value)")
+            assert len(values) > 1
+            numbers = [float(value) for value in values if value]
+            assert numbers == sorted(numbers, reverse=order == "descending")
+            assert values[len(numbers) :] == [""] * (len(values) - len(numbers))  # what is missing comes last
+
+
+def test_a_figure_opens_large_by_keyboard(page: Any) -> None:
+    button = page.locator(".enlarge").first
+    button.focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog")
+    assert dialog.is_visible()
+    assert re.fullmatch(r"Figure \d+", dialog.locator("h2").inner_text())
+    assert page.evaluate("document.querySelector('dialog img').decode().then(() => true)")
+    assert dialog.locator("img").get_attribute("alt") == button.locator("img").get_attribute("alt")
+    page.keyboard.press("Escape")
+    assert dialog.is_hidden()
+    assert button.evaluate("button => button === document.activeElement")
+
+
+def test_the_first_stop_leads_to_the_content(page: Any) -> None:
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+
+
+def test_runs_are_found(page: Any) -> None:
+    rows = page.locator(".run-table tbody tr")
+    page.locator("#find").fill("sgd diverged")
+    shown = page.locator(".run-table tbody tr:visible").all_inner_texts()
+    assert all("diverged" in text for text in shown)
+    assert page.locator("#found").inner_text() == f"{len(shown)} of {rows.count()} runs"
+
+
+def test_curves_can_be_explored(page: Any) -> None:
+    page.locator("#plot").scroll_into_view_if_needed()
+    page.locator("#plot .u-over").hover(position={"x": 60, "y": 60})
+    entry = page.locator("#legend button").first
+    assert re.fullmatch(r"[\d.,]+ at [\d.]+", entry.locator(".value").inner_text())
+    entry.click()
+    assert entry.get_attribute("aria-pressed") == "false"
+    page.locator("[data-axis=linear]").click()
+    assert page.locator("[data-axis=log]").get_attribute("aria-pressed") == "false"
+    assert entry.get_attribute("aria-pressed") == "false"
+    page.locator("[data-all=on]").click()
+    assert page.locator("#legend [aria-pressed=false]").count() == 0
+    link = page.locator("[data-explore]").last
+    link.click()
+    assert (
+        page.locator("#panel option:checked")
+        .inner_text()
+        .startswith(page.locator(f"#{link.get_attribute('data-explore')}-title").inner_text())
+    )
+
+
+def test_headings_and_names_tell_the_page(page: Any) -> None:
+    levels = page.locator("main :is(h1, h2, h3)").evaluate_all("heads => heads.map(head => Number(head.tagName[1]))")
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
+    assert page.locator("figure img:not([alt]), figure img[alt='']").count() == 0
+    nameless = page.locator("button").evaluate_all(
+        "all => all.filter(b => !(b.ariaLabel || b.textContent).trim()).length"
+    )
+    assert nameless == 0
+
+
+def test_on_paper_there_are_no_controls_and_nothing_is_closed(page: Any) -> None:
+    page.emulate_media(media="print")
+    assert page.locator(".side").is_hidden()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("main .more:not([open])").count() == 0

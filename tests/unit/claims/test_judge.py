@@ -1,0 +1,207 @@
+"""From files to verdicts: claims of all kinds, with numbers worked out by hand."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sharpest.claims.files import RunSource
+from sharpest.claims.judge import judge
+from sharpest.claims.ledger import COLUMNS, Claim
+from sharpest.claims.report import markdown
+
+
+@pytest.fixture
+def judged(folder: Any, ledger: tuple[Claim, ...]) -> Any:
+    """Judges claims of the ledger on the files in ``folder``, all of a schedule ``grid``."""
+
+    def of(*names: str, paper_scale: bool = False, seeds: tuple[str, ...] = ("s777", "s778")) -> pd.DataFrame:
+        claims = [claim for claim in ledger if claim.id in names]
+        plans = {
+            claim.id: tuple(
+                RunSource(run=run, schedule="grid") for run in claim.runs if run.partition("@")[0].endswith(seeds)
+            )
+            for claim in claims
+        }
+        return judge(claims, plans, folder.path, paper_scale).set_index("id").loc[list(names)]
+
+    return of
+
+
+def plateau(height: float, start: int = 2, t: int = 20) -> np.ndarray:
+    """A curve with a plateau of five points."""
+    return np.where((np.arange(t) >= start) & (np.arange(t) < start + 5), height, 1.0)
+
+
+def learning_rates(folder: Any, *curves: np.ndarray) -> None:
+    for lr, curve in zip(("0.001", "0.01", "0.1"), curves, strict=True):
+        folder.spectrum(f"scnn-c10-sgd-lr{lr}-S128-s777", "grid", curve)
+
+
+def test_order_of_one_seed(folder: Any, judged: Any) -> None:
+    learning_rates(folder, plateau(90), plateau(50), plateau(20))
+    (row,) = judged("fig4.scnn.lr.peak_order").to_dict("records")
+    assert (row["verdict"], row["seeds"]) == ("holds", 3)
+    assert row["value"] == pytest.approx(30)  # the lesser of 40 and 30
+    assert "0.001: 90, 0.01: 50, 0.1: 20" in row["reason"]
+
+
+def test_order_reversed(folder: Any, judged: Any) -> None:
+    learning_rates(folder, plateau(90), plateau(20), plateau(50))
+    (row,) = judged("fig4.scnn.lr.peak_order").to_dict("records")
+    assert (row["verdict"], row["value"]) == ("fails", pytest.approx(-30))
+
+
+def test_order_that_noise_may_turn(folder: Any, judged: Any) -> None:
+    noise = 30 * np.random.default_rng(1).standard_normal((3, 20))
+    learning_rates(folder, *(100 + noise + np.array([[3], [2], [1]])))
+    assert judged("fig4.scnn.lr.peak_order")["verdict"].tolist() == ["inconclusive"]
+
+
+def test_a_curve_that_still_rises_gives_a_lower_bound(folder: Any, judged: Any) -> None:
+    learning_rates(folder, plateau(90), plateau(50), np.linspace(1, 22, 20))
+    (row,) = judged("fig4.scnn.lr.peak_order").to_dict("records")
+    assert row["verdict"] == "inconclusive"
+    assert "a lower bound" in row["reason"]
+
+
+def table_runs(*rest: str) -> list[list[str]]:
+    return [[f"r32-c10-{part}-plat-s{seed}" for seed in (777, 778)] for part in rest]
+
+
+GAMMAS = table_runs(
+    "nsgd-lr0.01-S128-g0.01-K5", "nsgd-lr0.01-S128-g0.1-K5", "sgd-lr0.01-S128", "nsgd-lr0.01-S128-g5-K5"
+)
+
+
+def evaluate(folder: Any, values: list[list[float]], diverged: dict[str, float] | None = None) -> None:
+    for group, numbers in zip(GAMMAS, values, strict=True):
+        for run, number in zip(group, numbers, strict=True):
+            folder.evaluation(run, diverged=(diverged or {}).get(run), frobenius=[number, number])
+
+
+def test_order_over_seeds(folder: Any, judged: Any) -> None:
+    evaluate(folder, [[1000, 1100], [900, 996], [300, 320], [100, 90]])
+    (row,) = judged("tab1.order.frob_best").to_dict("records")
+    assert (row["verdict"], row["seeds"]) == ("holds", 8)
+    assert (row["value"], row["spread"]) == (102, pytest.approx(2))  # 100 and 104
+
+
+def test_a_seed_that_diverged_is_left_out_everywhere(folder: Any, judged: Any) -> None:
+    evaluate(folder, [[1000, 1], [900, 2], [300, 3], [100, 4]], {GAMMAS[3][1]: 2.5})
+    (row,) = judged("tab1.order.frob_best").to_dict("records")
+    assert (row["verdict"], row["seeds"], row["value"]) == ("holds", 4, 100)
+    assert math.isnan(row["spread"])
+    assert f"{GAMMAS[3][1]} left out: diverged at epoch 2.5" in row["reason"]
+    assert "spread is not known" in row["reason"]
+
+
+def test_nothing_is_left_to_judge(folder: Any, judged: Any) -> None:
+    evaluate(folder, [[1000, 1], [900, 2], [300, 3], [100, 4]], dict.fromkeys(GAMMAS[3], 2.5))
+    (row,) = judged("tab1.order.frob_best").to_dict("records")
+    assert (row["verdict"], row["seeds"]) == ("inconclusive", 0)
+    assert math.isnan(row["value"])
+
+
+def test_a_scale_with_one_seed(folder: Any, judged: Any) -> None:
+    evaluate(folder, [[1000, 0], [900, 0], [300, 0], [100, 0]])
+    assert judged("tab1.order.frob_best", seeds=("s777",))["seeds"].tolist() == [4]
+
+
+def test_values_are_judged_at_the_papers_scale(folder: Any, judged: Any) -> None:
+    evaluate(folder, [[1000, 1100], [930, 930], [900, 900], [100, 90]])
+    names = ("tab1.g0.01.frob_best", "tab1.g0.1.frob_best", "tab1.g1.0.frob_best")
+    here, paper = judged(*names), judged(*names, paper_scale=True)
+    assert set(here["verdict"]) == {"not_judged"}
+    assert here["value"].tolist() == paper["value"].tolist() == [1050, 930, 900]
+    assert paper["verdict"].tolist() == ["holds", "holds", "fails"]  # 272 within a factor of 2
+    assert here["reason"].str.startswith("judged at the paper's scale only").all()
+
+
+def test_range_of_a_ratio(folder: Any, judged: Any) -> None:
+    runs = table_runs("nsgd-lr0.1-S128-g0.01-K5", "sgd-lr0.1-S128")
+    for run, norm in zip(runs[0] + runs[1], (30, 33, 20, 20), strict=True):
+        folder.evaluation(run, frobenius=[0, norm])
+    (row,) = judged("tab3.frob_ratio").to_dict("records")
+    assert (row["verdict"], row["value"]) == ("holds", pytest.approx(1.575))
+
+
+def test_sign(folder: Any, judged: Any) -> None:
+    run = "scnn-c10-sgd-lr0.01-S128-s777"
+    folder.spectrum(run, "grid", np.ones(20))
+    noise = 0.001 * np.random.default_rng(0).standard_normal(20)
+    change = np.stack([noise - 0.04, noise - 0.02, noise, noise + 0.02, noise - 0.1], axis=1)
+    folder.directions(run, "grid", 20, loss_change=np.repeat(change[:, None], 3, axis=1))
+    names = [f"fig6.alpha{alpha}.scnn.sign" for alpha in ("0.25", "0.5", "2", "4")]
+    found = judged(*names, "sec3.2.alpha1.scnn", "fig6.alpha1_not_best.scnn")
+    assert found["verdict"].tolist() == ["holds", "holds", "holds", "fails", "inconclusive", "holds"]
+    assert found["value"].iloc[2] == pytest.approx(1, abs=0.1)
+    # both alphas have the same noise, so that their difference has none
+    assert found["value"].iloc[-1] == pytest.approx(1)
+    assert found["spread"].iloc[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_facets_are_compared_within_each_run(folder: Any, judged: Any) -> None:
+    """The chance level of one run is above the alignment of the next, which is no matter."""
+    for lr, cosine in (("0.001", 0.9), ("0.01", 0.5), ("0.1", 0.2)):
+        run = f"scnn-c10-sgd-lr{lr}-S128-s777"
+        folder.spectrum(run, "grid", np.zeros(8))
+        folder.directions(run, "grid", 8, cosine=np.full((8, 3), cosine))
+    (row,) = judged("fig5.scnn.vs_random").to_dict("records")
+    chance = math.sqrt(2 / (math.pi * 50))
+    assert (row["verdict"], row["seeds"], row["value"]) == ("holds", 3, pytest.approx(0.2 - chance))
+
+
+def test_trends(folder: Any, judged: Any) -> None:
+    run = "scnn-c10-sgd-lr0.005-S128-s777"
+    folder.spectrum(run, "grid", np.sin(np.linspace(0, np.pi, 40)))
+    assert judged("fig1.lmax_trend")["verdict"].tolist() == ["holds"]
+    folder.spectrum(run, "grid", np.linspace(0, 1, 40))
+    assert judged("fig1.lmax_trend")["verdict"].tolist() == ["fails"]
+    folder.spectrum(run, "grid", np.linspace(0, 1, 4))
+    (row,) = judged("fig1.lmax_trend").to_dict("records")
+    assert (row["verdict"], row["reason"]) == ("inconclusive", f"{run} left out: only 4 points")
+
+
+def test_trend_over_k(folder: Any, judged: Any) -> None:
+    """Ranks 1 to 6 but for one exchange of neighbours: a correlation of 1 - 12 / 210."""
+    groups = table_runs(*(f"nsgd-lr0.01-S128-g0.01-K{k}" for k in (1, 3, 5, 7, 10, 20)))
+    for group, accuracy in zip(groups, (0.80, 0.82, 0.81, 0.83, 0.85, 0.86), strict=True):
+        for run in group:
+            folder.evaluation(run, test_accuracy=[accuracy, 0])
+    (row,) = judged("fig8.k_test").to_dict("records")
+    assert (row["verdict"], row["seeds"], row["value"]) == ("holds", 12, pytest.approx(1 - 12 / 210))
+
+
+def test_several_settings_have_to_hold_all(folder: Any, judged: Any) -> None:
+    runs = table_runs("nsgd-lr0.01-S128-g0.01-K5", "sgd-lr0.01-S128")
+    for run, loss in zip(runs[0] + runs[1], (0.01, 0.02, 0.3, 0.31), strict=True):
+        folder.evaluation(run, train_loss=[0, loss])
+    (row,) = judged("sec4.loss_final", paper_scale=True).to_dict("records")
+    assert (row["verdict"], row["value"]) == ("fails", pytest.approx(0.305))
+
+
+def test_a_claim_without_runs(judged: Any) -> None:
+    (row,) = judged("secE.newton").to_dict("records")
+    assert (row["verdict"], row["seeds"]) == ("holds", 0)
+
+
+def test_the_table_and_its_print(folder: Any, judged: Any) -> None:
+    evaluate(folder, [[1000, 1100], [900, 996], [300, 320], [100, 90]])
+    table = judged("tab1.order.frob_best", "tab1.g0.01.frob_best", "secE.newton").reset_index()
+    assert set(table.columns) == {*COLUMNS, "value", "spread", "seeds", "verdict", "reason"}
+    text = markdown(table, "Scale quick.")
+    assert "| tab1 | 2 | 1 | 0 | 0 | 1 |" in text
+    assert "| all | 3 | 2 | 0 | 0 | 1 |" in text
+    assert "| Smaller gamma ends sharper at the best-validation point" in text
+    assert "frobenius_best 102 ± 2 |" in text
+    assert text.count("## ") == 3
+    assert "Scale quick." in text
+
+
+def test_the_same_files_give_the_same_table(folder: Any, judged: Any, tmp_path: Path) -> None:
+    learning_rates(folder, *np.random.default_rng(0).random((3, 20)))
+    pd.testing.assert_frame_equal(judged("fig4.scnn.lr.peak_order"), judged("fig4.scnn.lr.peak_order"))

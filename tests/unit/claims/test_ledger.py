@@ -1,0 +1,103 @@
+"""The ledger, and how each mistake in it is refused in one line that says what to do."""
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sharpest.claims.ledger import COLUMNS, NEGATIVE, POSITIVE, Claim, read_ledger
+from sharpest.errors import ConfigError
+
+ROW = {
+    "id": "one", "item": "fig4", "kind": "order", "statement": "larger, smaller",
+    "subject": "scnn-c10-sgd-lr0.001-S128-s777;scnn-c10-sgd-lr0.1-S128-s777", "quantity": "lambda_max_peak",
+    "expected": "0.001>0.1", "tolerance": "", "unit": "", "any_scale": "yes", "source": "Fig. 4",
+}  # fmt: skip
+
+
+def write(path: Path, *rows: dict[str, str], columns: tuple[str, ...] = COLUMNS) -> Path:
+    with open(path / "claims.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path / "claims.csv"
+
+
+def test_the_ledger_is_read_whole(ledger: tuple[Claim, ...]) -> None:
+    assert len(ledger) == 377
+    assert {claim["kind"] for claim in ledger} == {"order", "sign", "trend", "range", "value"}
+
+
+def test_runs_of_several_seeds_are_one_group(tmp_path: Path) -> None:
+    runs = [f"r32-c10-{step}-lr0.01-S128-{rest}plat-s{seed}" for step, rest in (("nsgd", "g0.1-K5-"), ("sgd", ""))
+            for seed in (777, 778)]  # fmt: skip
+    (claim,) = read_ledger(write(tmp_path, ROW | {"subject": ";".join(runs)}))
+    assert claim.groups == (tuple(runs[:2]), tuple(runs[2:]))
+    assert claim.runs == tuple(runs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "tolerance", "bounds"),
+    [
+        ("order", "a>b", "", POSITIVE),
+        ("sign", "+", "", POSITIVE),
+        ("sign", "-", "", NEGATIVE),
+        ("range", "0.2..0.4", "", (0.2, 0.4)),
+        ("range", "5..", "", (5, math.inf)),
+        ("range", "..-1", "", (-math.inf, -1)),
+        ("value", "-2", "abs:0.5", (-2.5, -1.5)),
+        ("value", "-2", "rel:0.25", (-2.5, -1.5)),
+        ("value", "8", "factor:2", (4, 16)),
+        ("value", "1", "abs:0", (1, 1)),
+    ],
+)
+def test_bounds(kind: str, expected: str, tolerance: str, bounds: tuple[float, float], tmp_path: Path) -> None:
+    (claim,) = read_ledger(write(tmp_path, ROW | {"kind": kind, "expected": expected, "tolerance": tolerance}))
+    assert claim.bounds == bounds
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"kind": "ordr"}, "should be order"),
+        ({"expected": "0.001"}, "write levels"),
+        ({"expected": "0.1>0.1"}, "each once"),
+        ({"kind": "sign", "expected": "up"}, r"write \+ or -"),
+        ({"kind": "trend", "expected": "rise"}, "write one of rises"),
+        ({"kind": "range", "expected": "3"}, "write low..high"),
+        ({"kind": "range", "expected": "3..2"}, "write low..high"),
+        ({"kind": "range", "expected": "a..2"}, "should hold a number"),
+        ({"kind": "value", "expected": "many", "tolerance": "abs:1"}, "should hold a number"),
+        ({"kind": "value", "expected": "3", "tolerance": "about:1"}, "should be abs:x"),
+        ({"kind": "value", "expected": "3", "tolerance": "abs:-1"}, "at least 0"),
+        ({"kind": "value", "expected": "3", "tolerance": "factor:0.5"}, "at least 1"),
+        ({"kind": "value", "expected": "-3", "tolerance": "factor:2"}, "above 0"),
+        ({"tolerance": "abs:1"}, "remove 'abs:1'"),
+        ({"any_scale": "maybe"}, "yes or no"),
+        ({"subject": "scnn"}, "is not a run id"),
+        ({"subject": "scnn-c10-sgd-lr0.1-S128-s777;scnn-c10-sgd-lr0.1-S128-s777"}, "remove one"),
+        ({"subject": "scnn-c10-sgd-lr0.1-S128-s777;scnn-c10-sgd-lr1-S128-s778"}, "the same seeds"),
+    ],
+)
+def test_what_is_wrong_is_one_line_with_the_id(changes: dict[str, Any], remedy: str, tmp_path: Path) -> None:
+    path = write(tmp_path, ROW | {"id": "fine"}, ROW | changes)
+    with pytest.raises(ConfigError, match=remedy) as caught:
+        read_ledger(path)
+    assert f"{path}, claim one: " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="claim one: each row needs an id of its own"):
+        read_ledger(write(tmp_path, ROW, ROW))
+    path = write(tmp_path, ROW)
+    path.write_text(path.read_text().rstrip() + ",more\n")
+    with pytest.raises(ConfigError, match="claim one: has not the 11 cells"):
+        read_ledger(path)
+    path.write_text(path.read_text().replace("any_scale", "scale"))
+    with pytest.raises(ConfigError, match="restore the first line"):
+        read_ledger(path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_ledger(tmp_path / "none.csv")

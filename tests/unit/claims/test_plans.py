@@ -1,0 +1,168 @@
+"""What claims read, and how a claim that nothing measures is refused when the workflow starts."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sharpest.claims.files import RunSource
+from sharpest.claims.ledger import Claim
+from sharpest.claims.plans import facets, files_behind, ordered_groups, plan_claims
+from sharpest.config.project import Project
+from sharpest.errors import ConfigError
+from sharpest.run_id import RunId
+
+SCALES = ("quick", "small", "paper")
+Configured = Callable[[str], Project]
+
+
+@pytest.fixture
+def claims(ledger: tuple[Claim, ...]) -> dict[str, Claim]:
+    return {claim.id: claim for claim in ledger}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_claim_has_runs_and_schedules(scale: str, ledger: tuple[Claim, ...], configured: Configured) -> None:
+    plans = plan_claims(ledger, configured(scale))
+    for claim in ledger:
+        assert bool(plans[claim.id]) == bool(claim.groups)
+        # of each group at least one seed
+        assert all({source.run for source in plans[claim.id]} & set(group) for group in claim.groups)
+    files = files_behind(ledger, plans)
+    assert len(files) == len(set(files)) > 100
+    assert not any("None" in path for path in files)
+
+
+def test_all_runs_are_read_at_paper_scale(ledger: tuple[Claim, ...], configured: Configured) -> None:
+    plans = plan_claims(ledger, configured("paper"))
+    assert all(tuple(source.run for source in plans[claim.id]) == claim.runs for claim in ledger)
+
+
+def test_a_scale_with_fewer_seeds_reads_fewer_runs(claims: dict[str, Claim], configured: Configured) -> None:
+    project = configured("paper")
+    scale = project.scale.model_copy(update={"seeds": {"tab6": 1}})
+    claim = claims["tab6.order.dist"]
+    sources = plan_claims([claim], replace(project, scale=scale))[claim.id]
+    assert [RunId.parse(source.run).seed for source in sources] == [777] * 3
+
+
+@pytest.mark.parametrize(
+    ("claim", "schedule"),
+    [
+        ("fig1.lmax_trend", "growth"),
+        ("fig1.crossing", "step"),
+        ("fig2.scnn.lmax", "evolution"),
+        ("fig3.lr0.01.acc", "full_batch"),
+        ("fig4.scnn.lr.peak_order", "grid"),
+        ("fig5.r32.vs_random", "alignment"),
+        ("fig6.bowl.scnn", "step"),
+        ("fig9.lr0.01.acc_drop", "full_batch"),
+        ("fig11.magnitude", "grid"),
+        ("fig12.decay_or_grow", "epochs"),
+        ("fig13.c10.peak_order", "epochs"),
+        ("fig14.scnn.train_acc", "step"),
+        ("fig15.scnn.alpha2", "step"),
+        ("fig18.scnn.alpha2", "late"),
+        ("fig8.k_sharp", "tracked"),
+        ("fig19.highlr.early", "tracked"),
+        ("fig20.scnn.sharper", "step"),
+        ("fig22.early_sharp", "tracked"),
+        ("sec3.2.alpha2.scnn", "step"),
+        ("sec4.scnn.early_order", "tracked"),
+        ("tab1.order.dist", None),
+        ("fig7.top.loss", None),
+        ("fig12.val_acc_order", None),
+    ],
+)
+def test_schedules(claim: str, schedule: str | None, claims: dict[str, Claim], configured: Configured) -> None:
+    sources = plan_claims([claims[claim]], configured("paper"))[claim]
+    assert {source.schedule for source in sources} == {schedule}
+
+
+def test_a_run_of_another_figure_is_read_as_that_figure_measures_it(
+    claims: dict[str, Claim], configured: Configured
+) -> None:
+    sources = plan_claims([claims["fig21.long_growth"]], configured("paper"))["fig21.long_growth"]
+    measured = [{curve.schedule for curve in configured("paper").study(name).curves()} for name in ("fig21", "fig04")]
+    assert [{source.schedule} for source in sources] == measured
+
+
+def test_branches_are_read_with_their_trunk(claims: dict[str, Claim], configured: Configured) -> None:
+    claim = claims["fig12.lmax_after_drop"]
+    (source,) = plan_claims([claim], configured("paper"))[claim.id]
+    trunk = "r32-c10-sgd-lr0.1-S128-s777"
+    assert source == RunSource(run="r32-c10-sgd-lr0.1-S128-L10-s777", schedule="epochs", parent=trunk)
+    assert f"spectra/{trunk}/epochs.h5" in files_behind([claim], {claim.id: (source,)})
+
+
+def test_facets(claims: dict[str, Claim]) -> None:
+    assert facets(claims["fig6.alpha0.25.scnn.sign"]) == ("0.25",)
+    assert facets(claims["fig6.alpha1_not_best.scnn"]) == ("1", "0.5")
+    assert facets(claims["fig6.bowl.scnn"]) == ("e1",)
+    assert facets(claims["fig15.scnn.flatter"]) == ("e1", "e3")
+    assert facets(claims["fig4.scnn.lr.peak_order"]) == ("",)
+
+
+def test_levels_are_matched_by_the_ids(claims: dict[str, Claim]) -> None:
+    def first(claim: str) -> list[RunId]:
+        return [RunId.parse(group[0]) for group in ordered_groups(claims[claim])]
+
+    assert [run.lr for run in first("tab1.eta_order.test_acc")] == [0.1, 0.01, 0.005]
+    assert [run.gamma for run in first("tab1.order.dist")] == [5, 1, 0.01]
+    assert [run.variant for run in first("fig7.top.loss")] == ["top", "sgd"]
+    assert [run.optimizer for run in first("sec4.r32.early_order")] == ["nsgd", "sgd"]
+    assert [run.model for run in first("fig11.magnitude")] == ["r32bn", "r32"]
+
+
+CHANGES: list[tuple[str, dict[str, Any], str]] = [
+    ("fig4.scnn.lr.peak_order", {"quantity": "lambda_max_peaks"}, "did you mean lambda_max_peak?"),
+    ("fig4.scnn.lr.peak_order", {"item": "figure 4"}, "should be a figure"),
+    ("fig4.scnn.lr.peak_order", {"item": "fig23"}, "'fig23' is not in config/studies.yaml"),
+    ("fig4.scnn.lr.peak_order", {"item": "sec3"}, "name one as item"),
+    ("fig4.scnn.lr.peak_order", {"item": "fig12"}, "no study measures lambda_max_peak"),
+    ("fig4.scnn.lr.peak_order", {"quantity": "lambda_max"}, "its kind should be trend"),
+    ("fig4.scnn.lr.peak_order", {"quantity": "alpha_change_pct"}, "alpha 0.001 is not in schedules.step"),
+    ("fig4.scnn.lr.peak_order", {"quantity": "update_difference"}, "needs no run"),
+    ("fig4.scnn.lr.peak_order", {"quantity": "lambda_max_change_after_drop"}, "is no branch"),
+    ("fig4.scnn.lr.peak_order", {"quantity": "train_acc_zoom"}, "its kind should be trend"),
+    ("fig4.scnn.slow_growth.lr", {"quantity": "train_acc"}, "takes no accuracies"),
+    ("fig6.bowl.scnn", {"quantity": "alpha_change_pct"}, "needs the scale of the step in the id"),
+    ("fig15.scnn.flatter", {"levels": ("e1", "e2")}, "direction 2 is not in schedules.step"),
+    ("fig15.scnn.flatter", {"levels": ("e1", "3")}, "is no direction"),
+    ("fig5.scnn.vs_random", {"levels": ("top5", "chance")}, "one of top5, random"),
+    ("fig4.scnn.lr.peak_order", {"levels": ("0.001", "0.01")}, "3 groups of runs.*expected 2"),
+    ("fig4.scnn.lr.peak_order", {"levels": ("0.001", "0.01", "0.2")}, "are no values in the ids"),
+    ("tab5.test_acc_diff", {"groups": (("scnnM-fm-sgd-lr0.01-S128-plat-s777",),)}, "1 groups.*expected 2"),
+    ("fig4.scnn.slow_growth.lr", {"groups": (("scnn-c10-sgd-lr0.002-S128-s777",),)}, "did you mean"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "changes", "remedy"), CHANGES)
+def test_what_is_wrong_is_one_line_with_the_id(
+    name: str, changes: dict[str, Any], remedy: str, claims: dict[str, Claim], configured: Configured
+) -> None:
+    claim = claims[name]
+    cells = {key: value for key, value in changes.items() if key in claim.row}
+    parts = {key: value for key, value in changes.items() if key not in claim.row}
+    changed = replace(claim, row={**claim.row, **cells}, **parts)
+    with pytest.raises(ConfigError, match=remedy) as caught:
+        plan_claims([changed], configured("paper"))
+    assert str(caught.value).startswith(f"config/claims.csv, claim {name}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_schedule_that_does_not_measure_it_is_refused(claims: dict[str, Claim], configured: Configured) -> None:
+    project = configured("paper")
+
+    def without(schedule: str, **changes: Any) -> Project:
+        schedules = project.scale.schedules
+        changed = schedules | {schedule: schedules[schedule].model_copy(update=changes)}
+        return replace(project, scale=project.scale.model_copy(update={"schedules": changed}))
+
+    for name, changed, remedy in (
+        ("fig2.scnn.zoom_osc", without("evolution", window_epochs=None), "has no window_epochs"),
+        ("fig1.crossing", without("step", directions=None), "measures no directions"),
+    ):
+        with pytest.raises(ConfigError, match=remedy):
+            plan_claims([claims[name]], changed)

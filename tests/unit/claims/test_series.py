@@ -1,0 +1,126 @@
+"""Statistics of curves on curves that show their answer."""
+
+import numpy as np
+import pytest
+
+from sharpest.claims.series import (
+    NUM_REPLICATES,
+    Number,
+    Series,
+    hump,
+    largest_fall,
+    peak,
+    peak_epoch,
+    per_cent,
+    rank_correlation,
+    still_rising,
+    sudden_fall,
+    swings,
+)
+
+
+def series(*curves: list[float] | np.ndarray) -> Series:
+    return Series(np.arange(len(curves[0]), dtype=float), np.stack([np.asarray(c, dtype=float) for c in curves], 1))
+
+
+def test_peak_is_that_of_means_of_five() -> None:
+    one = series([0, 0, 0, 50, 0, 0, 0, 0, 11, 11, 11, 11, 11, 0])
+    assert peak(one) == 11  # the spike counts a fifth
+    assert peak_epoch(one) == 10
+    assert not still_rising(one)
+    assert still_rising(series(np.arange(8)))
+
+
+def test_fewer_than_five_points_are_one_mean() -> None:
+    assert peak(series([1, 2, 6])) == 3
+    assert peak_epoch(series([1, 2, 6])) == 1
+
+
+def test_per_cent_weighs_by_the_second_curve() -> None:
+    assert per_cent(series([1, 0.5], [100, 0.001])) == pytest.approx(1.49998, rel=1e-4)
+
+
+def test_rank_correlation() -> None:
+    assert rank_correlation(series([1, 2, 30, 31, 99])) == pytest.approx(1)
+    assert rank_correlation(series([5, 4, 3, 2, 1])) == pytest.approx(-1)
+    assert rank_correlation(series([1, 1, 1])) == 0
+    assert rank_correlation(series([1, 2, 3, 5, 4])) == pytest.approx(0.9)
+
+
+def test_hump_is_the_lesser_of_rise_and_fall() -> None:
+    there_and_back = [0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 6, 6, 6, 6, 6]
+    assert hump(series(there_and_back)) == pytest.approx(0.25)
+    assert hump(series(np.arange(15))) == 0
+    assert hump(series(-np.arange(15))) == 0
+    assert hump(series(np.zeros(15))) == 0
+    assert hump(series(there_and_back, np.arange(15))) == 0  # the least of all curves
+
+
+def test_a_sudden_fall_may_recover() -> None:
+    assert sudden_fall(series([0, 4, 8, 2, 6, 10])) == pytest.approx(0.6)
+    assert largest_fall(series([0, 4, 8, 2, 6, 10])) == 6
+    assert sudden_fall(series([8, 2, 6, 10])) == 0  # nothing rose before
+    assert hump(series(np.concatenate([[0] * 5, [8] * 5, [2], [10] * 5]))) == 0
+
+
+@pytest.mark.parametrize(
+    ("curve", "count"),
+    [
+        ([0, 10, 0, 10, 0], 4),
+        ([0, 4, 10, 5, 2, 6, 9], 3),
+        ([0, 5, 10], 1),
+        ([0, 10, 9, 10, 9, 10], 1),  # swings of a tenth are noise
+        ([5, 10, 0, 10, 0], 0),  # starts in the middle
+        ([3, 3, 3], 0),
+    ],
+)
+def test_swings(curve: list[float], count: int) -> None:
+    assert swings(series(curve)) == count
+
+
+def test_replicates_keep_the_middle_and_the_size_of_the_noise() -> None:
+    rng = np.random.default_rng(1)
+    loud = np.where(np.arange(100) < 50, 10.0, 0.1)
+    one = series(np.linspace(0, 5, 100) + loud * rng.standard_normal(100))
+    values = np.array([replicate.values[:, 0] for replicate in one.replicates("a")])
+    assert values.shape == (NUM_REPLICATES, 100)
+    assert np.abs(values.std(axis=0)[:45]).mean() > 20 * values.std(axis=0)[55:].mean()
+    assert len(np.unique(np.round(values[:, 30], 9))) == 2  # the middle plus or minus the noise
+
+
+def test_the_spread_of_a_mean_is_about_its_standard_error() -> None:
+    """Within a fifth: 200 replicates know it to a twentieth, and 200 points their own noise likewise."""
+    one = series(np.random.default_rng(2).standard_normal(200) + np.linspace(0, 20, 200))
+    spread = np.std([replicate.values.mean() for replicate in one.replicates("a")])
+    assert spread == pytest.approx(1 / np.sqrt(200), rel=0.2)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 6, 8])
+def test_short_curves_have_that_spread_on_average(count: int) -> None:
+    spreads = []
+    for seed in range(300):
+        one = series(np.random.default_rng(seed).standard_normal(count))
+        spreads.append(np.var([replicate.values.mean() for replicate in one.replicates(str(seed))]))
+    assert np.sqrt(np.mean(spreads)) == pytest.approx(1 / np.sqrt(count), rel=0.15)
+
+
+def test_noise_is_as_large_at_the_ends_as_between() -> None:
+    squares = []
+    for seed in range(400):
+        one = series(np.random.default_rng(seed).standard_normal(8))
+        squares.append(np.var([replicate.values[:, 0] for replicate in one.replicates("a")], axis=0))
+    assert np.mean(squares, axis=0) == pytest.approx(np.ones(8), rel=0.2)
+
+
+def test_replicates_depend_on_the_name_alone() -> None:
+    one = series(np.random.default_rng(3).standard_normal(20))
+    first, again, other = ([r.values.tolist() for r in one.replicates(name)] for name in ("a", "a", "b"))
+    assert first == again != other
+
+
+def test_a_straight_line_has_no_noise_and_a_single_point_none_that_is_known() -> None:
+    line = series(np.arange(20))
+    assert all(np.allclose(replicate.values, line.values) for replicate in line.replicates("a"))
+    assert len(list(series([3]).replicates("a"))) == 1
+    assert len(Number(3).replicates("a")) == 1
+    assert np.std(Number(3, 0.5).replicates("a")) == pytest.approx(0.5, rel=0.2)

@@ -1,0 +1,141 @@
+"""A small results folder for the report, made without training anything."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import builders
+import numpy as np
+from matplotlib.image import imsave
+
+from sharpest.config.studies import AnyStudy, EndPoints, SpectrumEvolution
+from sharpest.report.facts import Facts
+from sharpest.report.files import Results
+from sharpest.store.data import DATA
+from sharpest.store.evaluation import EVALUATION
+from sharpest.store.file import write_stored
+from sharpest.store.layout import Layout
+from sharpest.store.snapshots import SNAPSHOTS
+from sharpest.store.spectrum import SPECTRUM
+
+HOSTILE = """</script><script>alert("it's run")</script><img src=x onerror=alert(1)> & {{ 7 * 7 }}"""
+FINISHED = "scnn-c10-sgd-lr0.1-S8-s777"
+DIVERGED = "scnn-c10-sgd-lr5-S8-s777"
+BRANCH = "scnn-c10-sgd-lr0.1-S8-s777@e2/x0.25"
+SHA256 = "4fb977e739eede1d9bd1626f086e34a40d84a7a57c89228fc079268ec6b308f2"
+
+_ORIGIN = {
+    "scale": "quick", "config": {}, "dataset": "digits", "reductions": [], "code": "c0de", "git": "1234567+",
+    "packages": {"python": "3.11", "torch": "2.14"}, "device": "cpu", "torch_threads": 1,
+    "created": "2026-01-02T03:04:05+00:00",
+}  # fmt: skip
+
+CLAIMS = [
+    # item, kind, expected, tolerance, subject, value, spread, seeds, verdict, reason
+    ("fig6", "order", "0.1>5", "", f"{FINISHED};{DIVERGED}", "3 > 2", "", "1", "holds", ""),
+    ("fig6", "sign", "-", "", FINISHED, "0.25", "", "1", "fails", HOSTILE),
+    ("fig6", "range", "0.5..1", "", FINISHED, "0.7", "", "1", "inconclusive", "one seed"),
+    ("tab1", "value", "1018", "factor:2", FINISHED, "108.359", "28.868", "2", "not_judged", "means nothing here"),
+    ("tab1", "trend", "rises-then-falls", "", FINISHED, "", "", "", "holds", ""),
+    ("sec3.2", "value", "86", "abs:1.5", FINISHED, "96.7", "0.5", "2", "not_judged", "means nothing here"),
+    ("secE", "value", "0", "abs:1e-6", "none (analytic example)", "0", "", "", "holds", ""),
+]
+_COLUMNS = (
+    "id", "item", "kind", "statement", "subject", "quantity", "expected", "tolerance", "unit", "any_scale", "source",
+    "value", "spread", "seeds", "verdict", "reason",
+)  # fmt: skip
+
+
+def made_facts() -> Facts:
+    """Two figures and a table; captions hold what a browser must not obey."""
+    rows = [
+        {"run": FINISHED, "schedule": "step", "label": HOSTILE},
+        {"run": DIVERGED, "schedule": "step", "label": "η = 5"},
+    ]
+    evolution = {"kind": "spectrum_evolution", "num_eigenvalues": 2, "rows": rows}
+    table_row = {"label": "γ = 0.01", "runs": [FINISHED], "paper": {"frobenius_best": 1018}}
+    studies: dict[str, AnyStudy] = {
+        "fig06": SpectrumEvolution.model_validate(evolution | {"caption": f"A {HOSTILE} figure. Used: the code's."}),
+        "fig14": SpectrumEvolution.model_validate(evolution | {"caption": "Curves."}),
+        "tab1": EndPoints.model_validate({"kind": "end_points", "caption": "A table.", "rows": [table_row]}),
+    }
+    return Facts(
+        scale="quick",
+        description="made by a test",
+        studies=studies,
+        reductions={"fig06": ("digits in place of CIFAR-10",), "fig14": (), "tab1": ("digits in place of CIFAR-10",)},
+        runs={FINISHED: "c10", DIVERGED: "c10", BRANCH: "c10"},
+        sources={"c10": ("cifar-10", "digits")},
+    )
+
+
+def write_results(folder: Path) -> Results:
+    """Write all files that a report on :func:`made_facts` reads, and one record of time."""
+    results = Results(folder)
+    facts = {"dataset": "digits", "sha256": SHA256, "origin": "made", "num_classes": 3, "code": "", "created": ""}
+    write_stored(results.data("c10"), DATA, _zeros(DATA), facts)
+    _write_run(results, FINISHED, 20, {})
+    _write_run(results, DIVERGED, 12, {"diverged": 12})
+    _write_run(results, BRANCH, 20, {"stopped": 1})
+    for name in ("fig06", "fig14"):
+        results.drawing(name).parent.mkdir(parents=True, exist_ok=True)
+        imsave(results.drawing(name), np.linspace(0, 1, 600 * 1200).reshape(600, 1200))
+        results.points(name).write_text("panel,series,run,x,y\na,b,c,1,2\na,b,c,2,3\n")
+    results.table("tab1").parent.mkdir()
+    results.table("tab1").write_text(
+        "row,column,value,spread,seeds,paper\n"
+        "γ = 0.01,frobenius_best,108.36,28.87,2,1018\nγ = 0.01,test_acc,0.9667,0.0047,2,0.873\nγ = 0.01,dist,3.4,,2,\n"
+        "γ = 0.1,frobenius_best,900,27.7,2,931\nγ = 0.1,test_acc,,,0,0.872\nγ = 0.1,dist,30,,2,\n"
+    )
+    _write_claims(results.claims)
+    time = folder / "benchmarks" / "train" / f"{FINISHED}.tsv"
+    time.parent.mkdir(parents=True)
+    time.write_text("s\th:m:s\n90.5\t0:01:30\n")
+    return results
+
+
+def _write_run(results: Results, run: str, last: int, changes: Mapping[str, Any]) -> None:
+    settings = builders.run_settings(run=run).model_dump(mode="json")
+    sizes = {"t": 2, "h": 2, "k": 2, "e": 2, "b": 0}
+    arrays = _zeros(SNAPSHOTS, **sizes) | {"epoch": [0, last / 5], "epoch_seconds": [1.5, 2.0], "iteration": [0, last]}
+    _write(results.snapshots(run), SNAPSHOTS, arrays, run, {
+        "config": settings, "best": 1, "last": 1, "diverged": -1, "stopped": 0, **changes,
+    })  # fmt: skip
+    if run == BRANCH:
+        return
+    arrays = _zeros(SPECTRUM, t=3, k=2) | {
+        "epoch": [0, 1, 2], "eigenvalues": [[1, 0.5], [30, 3], [np.nan, np.nan]], "hvps": [10, 11, 12],
+        "converged": [[True, True], [False, True], [True, True]],
+    }  # fmt: skip
+    _write(results.spectrum(run, "step"), SPECTRUM, arrays, run, {"replays_checked": 2, "replay_drift": 0.0})
+    arrays = _zeros(EVALUATION, e=2, k=2) | {"converged": [[True, True], [True, True]]}
+    _write(results.evaluation(run), EVALUATION, arrays, run, {})
+
+
+def _write(path: Path, layout: Layout, arrays: Mapping[str, Any], run: str, facts: Mapping[str, Any]) -> None:
+    attributes = dict.fromkeys(layout.attributes, 0) | _ORIGIN | {"run": run} | facts
+    write_stored(path, layout, arrays, attributes)
+
+
+def _zeros(layout: Layout, **sizes: int) -> dict[str, Any]:
+    """All arrays of a layout; a letter without a size is 1."""
+    return {
+        dataset.name: np.zeros([sizes.get(letter, 1) for letter in dataset.dims], dataset.dtype)
+        for dataset in layout.datasets
+    }
+
+
+def _write_claims(path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, _COLUMNS)
+        writer.writeheader()
+        for index, (item, kind, expected, tolerance, subject, value, spread, seeds, verdict, reason) in enumerate(
+            CLAIMS
+        ):
+            writer.writerow({
+                "id": f"{item}.{index}", "item": item, "kind": kind, "expected": expected, "tolerance": tolerance,
+                "statement": f"Statement {index} {HOSTILE if index == 0 else ''}", "subject": subject, "quantity": "q",
+                "unit": "%" if item == "sec3.2" else "", "any_scale": "yes", "source": "Fig. 6", "value": value,
+                "spread": spread, "seeds": seeds, "verdict": verdict, "reason": reason,
+            })  # fmt: skip

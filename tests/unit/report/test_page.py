@@ -1,0 +1,164 @@
+"""The page model on a small results folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from unit.report.made_results import BRANCH, CLAIMS, DIVERGED, FINISHED, SHA256, made_facts, write_results
+
+from sharpest.errors import StoreError
+from sharpest.report.comparison import Cell
+from sharpest.report.files import Results
+from sharpest.report.measured import decimate
+from sharpest.report.page import Page, build_page
+from sharpest.report.paper import SECTIONS, item_of, title_of
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return write_results(tmp_path_factory.mktemp("results") / "quick")
+
+
+@pytest.fixture(scope="module")
+def page(results: Results) -> Page:
+    return build_page(made_facts(), results)
+
+
+def test_items_come_in_order_with_their_claims(page: Page) -> None:
+    assert [item.title for item in page.items] == ["Figure 6", "Figure 14", "Table 1", "Section 3.2", "Appendix E"]
+    assert [len(item.claims) for item in page.items] == [3, 0, 2, 1, 1]
+    assert page.figures[0].item.used == "the code's."
+    assert page.figures[0].item.caption.endswith("figure.")
+
+
+def test_what_is_not_judged_is_no_success(page: Page) -> None:
+    assert (page.counts.holds, page.counts.fails, page.counts.inconclusive, page.counts.not_judged) == (3, 1, 1, 2)
+    assert page.counts.judged == 4
+    assert page.counts.total == len(CLAIMS)
+
+
+def test_every_claim_is_counted_in_one_section(page: Page) -> None:
+    assert sum(section.counts.total for section in page.sections) == len(CLAIMS)
+    assert [section.title[:3] for section in page.sections] == ["3.2", "4 ·", "B ·", "E ·"]
+    names = [name for section in SECTIONS for name in section.items]
+    assert len(names) == len(set(names))
+
+
+def test_expectations_are_words(page: Page) -> None:
+    expected = [claim.expected for item in page.items for claim in item.claims]
+    assert expected == [
+        "0.1 > 5", "below 0", "0.5 to 1", "1018, within a factor of 2", "rises then falls", "86 %, ± 1.5", "0, ± 1e-06",
+    ]  # fmt: skip
+
+
+def test_runs_say_how_they_ended(page: Page) -> None:
+    ends = {run.name: (run.end, run.epochs) for run in page.runs}
+    assert ends == {
+        FINISHED: ("complete", 4.0),
+        DIVERGED: ("diverged at epoch 2.4", 2.4),
+        BRANCH: ("stopped at the plateau", 4.0),
+    }
+    assert [run.name for run in page.diverged] == [DIVERGED]
+    assert page.runs[0].seconds == 3.5
+
+
+def test_a_part_of_the_text_links_to_runs_only(page: Page) -> None:
+    assert [item.runs for item in page.texts] == [(FINISHED,), ()]
+
+
+def test_provenance_and_cost(page: Page) -> None:
+    (data,) = page.datasets
+    assert (data.paper, data.used, data.sha256) == ("CIFAR-10", "scikit-learn digits", SHA256)
+    assert {origin.what: origin.values for origin in page.origins}["Commit"] == (("1234567+", 6),)
+    training = page.costs[0]
+    assert (training.jobs, training.recorded, training.seconds) == (3, 1, 90.5)
+    spectra = page.qualities[0]
+    assert (spectra.points, spectra.products, spectra.missed, spectra.checked) == (6, 66, 2, 4)
+
+
+def test_departures_name_what_they_touch(page: Page) -> None:
+    (departure,) = page.departures
+    assert [item.title for item in departure.items] == ["Figure 6", "Table 1"]
+    assert not page.reproduction
+
+
+def test_the_explorer_leaves_out_what_was_not_measured(page: Page) -> None:
+    curve = page.explorer["curves"][f"{FINISHED}/step"]
+    assert curve == {"epoch": [0.0, 1.0], "value": [1.0, 30.0], "missed": 1, "points": 2}
+    assert [panel["title"] for panel in page.explorer["panels"]] == ["Figure 6", "Figure 14"]
+
+
+def test_differences_are_marked(page: Page) -> None:
+    norm, accuracy, distance = page.tables[0].comparison.rows[0].cells
+    assert (norm.nearness, round(norm.difference, 3)) == ("far", 0.106)
+    assert (accuracy.nearness, round(accuracy.difference, 2)) == ("far", 9.37)
+    assert distance.nearness is None
+    near, missing, _ = page.tables[0].comparison.rows[1].cells
+    assert near.nearness == "near"
+    assert missing.nearness is None
+
+
+@pytest.mark.parametrize(
+    ("value", "paper", "points", "nearness"),
+    [
+        (1.25, 1, False, "near"), (0.8, 1, False, "near"), (0.79, 1, False, "apart"), (2.1, 1, False, "far"),
+        (0, 1, False, "far"), (1, 0, False, None), (86, 88, True, "near"), (83, 88, True, "apart"),
+        (80, 88, True, "far"),
+    ],
+)  # fmt: skip
+def test_nearness_has_no_direction(value: float, paper: float, points: bool, nearness: str | None) -> None:
+    assert Cell(value, float("nan"), paper, points).nearness == nearness
+
+
+@pytest.mark.parametrize("name", ["figures/fig06.png", "figures/fig14.csv", "tables/tab1.csv", "claims.csv"])
+def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
+    results = write_results(tmp_path / "quick")
+    (results.folder / name).unlink()
+    with pytest.raises(StoreError, match=f"{name}: does not exist; make it with"):
+        build_page(made_facts(), results)
+
+
+def test_what_is_no_image_is_named(tmp_path: Path) -> None:
+    results = write_results(tmp_path / "quick")
+    results.drawing("fig06").write_text("nothing")
+    with pytest.raises(StoreError, match=r"fig06\.png: is no PNG image"):
+        build_page(made_facts(), results)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"), [("verdict", "ruling", "lacks verdict"), ("holds", "maybe", "'maybe'")]
+)
+def test_a_foreign_ledger_is_refused(old: str, new: str, message: str, tmp_path: Path) -> None:
+    results = write_results(tmp_path / "quick")
+    results.claims.write_text(results.claims.read_text().replace(old, new))
+    with pytest.raises(StoreError, match=message):
+        build_page(made_facts(), results)
+
+
+def test_a_report_reads_what_it_declares(results: Results) -> None:
+    paths = results.inputs(made_facts())
+    assert len(paths) == len(set(paths))
+    assert all(path.exists() for path in paths)
+
+
+def test_decimation_keeps_ends_and_peaks() -> None:
+    values = np.random.default_rng(0).standard_normal(10_000)
+    kept = decimate(values, 600)
+    assert len(kept) <= 600
+    assert (np.diff(kept) > 0).all()
+    assert {0, 9_999, values.argmax(), values.argmin()} <= set(kept)
+    assert list(decimate(values[:600], 600)) == list(range(600))
+
+
+@pytest.mark.parametrize(
+    ("study", "item", "title"),
+    [
+        ("fig06", "fig6", "Figure 6"),
+        ("fig20", "fig20", "Figure 20"),
+        ("tab1", "tab1", "Table 1"),
+        ("mine", "mine", "mine"),
+    ],
+)
+def test_names(study: str, item: str, title: str) -> None:
+    assert item_of(study) == item
+    assert title_of(item) == title

@@ -1,0 +1,101 @@
+"""The page as HTML."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from unit.report.made_results import HOSTILE, made_facts, write_results
+
+from sharpest.report.page import build_page
+from sharpest.report.render import assets_digest, duration, number, render, trimmed, words
+
+
+class Parsed(HTMLParser):
+    """Tags with their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def every(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return render(build_page(made_facts(), write_results(tmp_path_factory.mktemp("results") / "quick")))
+
+
+@pytest.fixture(scope="module")
+def parsed(text: str) -> Parsed:
+    return Parsed(text)
+
+
+def test_hostile_text_stays_text(text: str, parsed: Parsed) -> None:
+    assert HOSTILE not in text
+    assert len(parsed.every("script")) == 2  # the data and our own
+    assert all("onerror" not in attributes for _, attributes in parsed.tags)
+    assert "{{ 7 * 7 }}" in text
+    alts = [image["alt"] for image in parsed.every("img")]
+    assert alts[0] == f"Figure 6. A {HOSTILE} figure."
+
+
+def test_it_needs_nothing_else(parsed: Parsed) -> None:
+    for attributes in (attributes for _, attributes in parsed.tags):
+        assert not (attributes.get("src") or "data:").startswith(("http", "/"))
+    outward = [link["href"] for link in parsed.every("a") if not (link["href"] or "").startswith("#")]
+    assert outward == ["https://arxiv.org/abs/1807.05031"]
+    assert parsed.every("link") == [{"rel": "icon", "href": "data:,"}]
+
+
+def test_every_link_inside_leads_somewhere(parsed: Parsed) -> None:
+    ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    targets = {(link["href"] or "")[1:].replace("%40", "@") for link in parsed.every("a")}
+    assert targets - {"ttps://arxiv.org/abs/1807.05031"} <= set(ids)
+
+
+def test_a_reduced_scale_says_so_in_its_head(text: str) -> None:
+    assert "This is no reproduction of the paper." in text[: text.index('id="verdicts"')]
+
+
+def test_the_paper_as_published_has_no_warning(tmp_path: Path) -> None:
+    facts = made_facts().model_copy(update={"scale": "paper", "reductions": {}})
+    published = render(build_page(facts, write_results(tmp_path / "paper")))
+    assert "This is no reproduction" not in published
+    assert "Nothing was replaced or reduced." in published
+
+
+def test_the_same_files_make_the_same_page(text: str, tmp_path: Path) -> None:
+    assert render(build_page(made_facts(), write_results(tmp_path / "quick"))) == text
+
+
+def test_the_digest_is_short_and_stable() -> None:
+    assert re.fullmatch(r"[0-9a-f]{16}", assets_digest())
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [(0, "0"), (1018, "1,018"), (0.0094, "0.00940"), (4.6e-5, "4.60e−05"), (-2.5, "−2.50"), (float("nan"), "–")],
+)
+def test_numbers(value: float, printed: str) -> None:
+    assert number(value) == printed
+
+
+def test_words_keep_what_is_no_number() -> None:
+    assert words("108.359") == "108"
+    assert words("0.0500") == "0.05"
+    assert words("0.5 > 0.25") == "0.5 > 0.25"
+    assert trimmed("1,020") == "1,020"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "printed"), [(90.5, "90.5 s"), (600, "10.0 min"), (9000, "2.5 h"), (1e6, "11.6 days")]
+)
+def test_durations(seconds: float, printed: str) -> None:
+    assert duration(seconds) == printed

@@ -1,0 +1,36 @@
+from sharpest.claims.plans import files_behind, plan_claims
+
+try:
+    CLAIM_PLANS = plan_claims(PROJECT.claims, PROJECT)
+except SharpestError as error:
+    raise WorkflowError(str(error))
+
+
+rule judge_claims:
+    """The paper's claims, each judged on the measured files."""
+    input:
+        ledger=f"{workflow.basedir}/config/claims.csv",
+        files=[
+            f"{RESULTS}/{path}" for path in files_behind(PROJECT.claims, CLAIM_PLANS)
+        ],
+    output:
+        csv=f"{RESULTS}/claims.csv",
+        md=f"{RESULTS}/claims.md",
+    log:
+        f"{RESULTS}/logs/claims.log",
+    conda:
+        "../../envs/sharpest.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        plans={
+            claim: [source.model_dump(exclude_none=True) for source in sources]
+            for claim, sources in CLAIM_PLANS.items()
+        },
+        # numbers are the paper's, and so are only its own scale's to reach
+        paper_scale=SCALE == "paper",
+        foot=f"Scale {SCALE}: {PROJECT.scale.description}.",
+        code=fingerprint("sharpest.claims.judge", "sharpest.claims.report"),
+    script:
+        "../scripts/judge_claims.py"

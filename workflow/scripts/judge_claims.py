@@ -1,0 +1,42 @@
+"""Judge the paper's claims."""
+
+from pathlib import Path
+from typing import Any
+
+from sharpest.claims.files import RunSource
+from sharpest.claims.judge import judge
+from sharpest.claims.ledger import read_ledger
+from sharpest.claims.report import markdown
+from sharpest.job import job
+from sharpest.progress import Progress
+
+
+def main(
+    ledger: str,
+    plans: dict[str, list[dict[str, Any]]],
+    paper_scale: bool,
+    foot: str,
+    csv: str,
+    md: str,
+    progress: Progress,
+) -> None:
+    claims = read_ledger(Path(ledger))
+    sources = {claim: tuple(map(RunSource.model_validate, runs)) for claim, runs in plans.items()}
+    table = judge(claims, sources, Path(csv).parent, paper_scale)
+    Path(md).write_text(markdown(table, foot))
+    table.to_csv(csv, index=False)
+    counts = table["verdict"].value_counts()
+    progress.finish(", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts.items()))
+
+
+if __name__ == "__main__":
+    with job(snakemake.log[0]) as terminal:
+        main(
+            snakemake.input.ledger,
+            snakemake.params.plans,
+            snakemake.params.paper_scale,
+            snakemake.params.foot,
+            snakemake.output.csv,
+            snakemake.output.md,
+            Progress("claims", "all", 1, "ledger", terminal),
+        )
