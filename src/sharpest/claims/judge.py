@@ -16,7 +16,6 @@ from sharpest.claims.quantities import QUANTITIES
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import FEWEST_POINTS, Number, Statistic, UnmeasuredError, still_rising
 from sharpest.claims.verdicts import (
-    Estimate,
     Sample,
     Trend,
     Verdict,
@@ -43,9 +42,9 @@ class Judgement:
         value: The number that was judged; of an order the least difference between neighbouring levels, of a trend the
             statistic of its rule; NaN where there is none.
         spread: Its standard deviation; NaN where not known.
-        seeds: Runs behind it.
+        seeds: Seeds behind it, that all of its runs share.
         verdict: Whether it holds.
-        reason: What was found and asked for, and which runs are left out.
+        reason: What was asked for, the numbers behind the value, and which runs are left out.
     """
 
     value: float
@@ -105,12 +104,12 @@ def judge_claim(claim: Claim, sources: Sequence[RunSource], results: Results) ->
     if len(table) > 1:
         names = _names(list(table), groups, claim)
         notes.insert(0, ", ".join(f"{name}: {estimate(table[key]).value:.3g}" for key, name in names.items()))
-    notes.insert(0, _asked(shown, bounds, claim, rule))
+    notes.insert(0, _asked(bounds, claim, rule))
     if math.isnan(shown.spread) and groups:
         notes.append("of one seed, whose spread is not known")
     if math.inf in (shown.high, -shown.low):
         notes.append("a curve ends at its highest, its peak is a lower bound")
-    return Judgement(shown.value, shown.spread, num_seeds * len(groups), verdict, "; ".join(notes))
+    return Judgement(shown.value, shown.spread, num_seeds if groups else 0, verdict, "; ".join(notes))
 
 
 def _measure(
@@ -183,14 +182,12 @@ def _names(keys: Sequence[_Key], groups: Sequence[Sequence[str]], claim: Claim) 
     return names
 
 
-def _asked(found: Estimate, bounds: tuple[float, float], claim: Claim, rule: Trend | None) -> str:
-    """What was found, and what was asked for."""
-    spread = "" if math.isnan(found.spread) else f" ± {found.spread:.2g}"
-    number = f"{found.value:.3g}{spread}"
+def _asked(bounds: tuple[float, float], claim: Claim, rule: Trend | None) -> str:
+    """What the value is, where its quantity does not say so, and what was asked of it."""
     if claim.levels:
-        return f"least difference {number}, above 0 asked"
+        return "least difference, above 0 asked"
     low, high = bounds
     if claim["kind"] == "sign":
-        return f"{number}, {'above' if high == math.inf else 'below'} 0 asked"
+        return f"{'above' if high == math.inf else 'below'} 0 asked"
     asked = " and ".join([f"at least {low:.3g}"] * math.isfinite(low) + [f"at most {high:.3g}"] * math.isfinite(high))
-    return f"{rule.title + ' ' if rule else ''}{number}, {asked} asked"
+    return f"{rule.title + ', ' if rule else ''}{asked} asked"
