@@ -9,7 +9,7 @@ RULES := Snakefile workflow/rules
 .PHONY: figures test environment lint format docs
 
 figures: environment
-	$(SNAKEMAKE) figures tables
+	$(SNAKEMAKE) all
 
 test: environment lint
 	$(BIN)/pytest
