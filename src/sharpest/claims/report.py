@@ -5,14 +5,14 @@ import math
 import pandas as pd
 
 from sharpest.claims.quantities import QUANTITIES
-from sharpest.claims.verdicts import NUM_SPREADS
 
 _VERDICTS = {"holds": "holds", "fails": "fails", "inconclusive": "inconclusive", "not_judged": "not judged"}
 _READING = (
-    f"Value ± its standard error: over seeds, or of one seed from noise along its curves. A claim holds where it does "
-    f"{NUM_SPREADS} standard errors on either side of the value, fails where it does on neither, and is inconclusive "
-    "else, or where a run ended before what it asks for. Of an order the value is the least difference between "
-    "neighbouring levels, of a trend the number in its rule. The rules are in docs/claims.md."
+    "Value ± its standard error: over seeds, or of one seed from noise along its curves. A claim holds where it does "
+    "over that whole range, fails where it does nowhere in it, and is inconclusive else, or where a run ended before "
+    "what it asks for. One standard error is weak evidence: value over error says how strong it is. Of an order the "
+    "value is the least difference between neighbouring levels, of a trend the number in its rule. The rules are in "
+    "docs/claims.md."
 )
 
 

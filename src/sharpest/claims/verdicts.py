@@ -14,7 +14,6 @@ from sharpest.claims.series import Series, Statistic, hump, rank_correlation, su
 Verdict = Literal["holds", "fails", "inconclusive", "not_judged"]
 SEVERITY: Sequence[Verdict] = ("fails", "inconclusive", "holds")
 """Where several statements have to hold, the first of these that one of them gets."""
-NUM_SPREADS = 2  # standard errors on either side that a verdict has to stand
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Estimate:
         value: Mean over seeds.
         spread: Its standard error: from the seeds, of one seed the standard deviation of its replicates; NaN where
             there is neither.
-        low, high: Two spreads below and above, or infinite.
+        low, high: One spread below and above, or infinite.
     """
 
     value: float
@@ -56,7 +55,7 @@ def estimate(samples: Sequence[Sample]) -> Estimate:
     values = np.array([sample.value for sample in samples])
     spreading = values / math.sqrt(len(values)) if len(samples) > 1 else samples[0].replicates
     spread = float(spreading.std(ddof=1)) if len(spreading) > 1 else math.nan
-    value, half = float(values.mean()), 0.0 if math.isnan(spread) else NUM_SPREADS * spread
+    value, half = float(values.mean()), 0.0 if math.isnan(spread) else spread
     return Estimate(
         value,
         spread,

@@ -31,7 +31,7 @@ def seeds(*values: float) -> list[Sample]:
 def test_the_spread_is_the_standard_error_of_the_seeds() -> None:
     found = estimate(seeds(10, 14))
     assert (found.value, found.spread) == (12, pytest.approx(2))
-    assert (found.low, found.high) == (pytest.approx(8), pytest.approx(16))
+    assert (found.low, found.high) == (pytest.approx(10), pytest.approx(14))
 
 
 def test_of_one_seed_it_is_that_of_the_replicates() -> None:
@@ -126,13 +126,13 @@ def test_trends_both_ways(name: str, curve: np.ndarray, sudden: bool, verdict: V
 
 
 def test_a_trend_that_noise_may_have_made_is_inconclusive() -> None:
-    barely = 0.55 * TIME + 0.4 * NOISE.standard_normal(60)
+    barely = 1.2 * TIME + 0.4 * NOISE.standard_normal(60)
     assert judged("rises", barely[:12]) == "inconclusive"
 
 
 @pytest.mark.parametrize("statistic", [peak, mean, peak_epoch])
-def test_two_curves_that_differ_in_noise_alone_are_seldom_told_apart(statistic: Statistic) -> None:
-    """A twentieth of the pairs should be, at two standard errors; of 150 pairs at most 17 are, but once in 1,000."""
+def test_two_curves_that_differ_in_noise_alone_are_told_apart_as_often_as_one_standard_error_says(statistic: Statistic) -> None:
+    """A third of the pairs should be, at one standard error; of 150 pairs at most 66 are, but once in 1,000."""
     told_apart = 0
     for number in range(150):
         rng, pair = np.random.default_rng(number), []
@@ -141,7 +141,7 @@ def test_two_curves_that_differ_in_noise_alone_are_seldom_told_apart(statistic: 
             replicates = np.array([statistic(replicate) for replicate in series.replicates(name)])
             pair.append(Sample(statistic(series), replicates))
         told_apart += within(estimate([difference(*pair)]), POSITIVE) != "inconclusive"
-    assert 1 <= told_apart <= 17
+    assert 20 <= told_apart <= 66
 
 
 def test_a_trend_over_levels() -> None:
