@@ -99,7 +99,7 @@ def test_axis_is_widened_when_many_points_lie_outside(spectrum_file: Build, dire
     assert low == -high
     assert np.mean(np.abs(values) <= high + 1e-9) >= 0.95
     assert 51 < high < 120
-    assert axes.get_ylabel() == "change of the loss (%), axis widened"
+    assert axes.get_ylabel() == "change of the loss (%)\naxis widened"
 
 
 def test_legend_gives_the_mean_of_the_last_points_of_both_windows(spectrum_file: Build, directions_file: Build) -> None:
