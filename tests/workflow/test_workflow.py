@@ -118,6 +118,19 @@ def test_edited_code_reruns_what_uses_it(edited: Project, edit: str) -> None:
     assert edited.planned("all") == {**expected, "write_report": 1}
 
 
+def test_a_caption_stands_on_the_page_only(edited: Project) -> None:
+    edited.edit("config/studies.yaml", lambda text: text.replace("caption: step", "caption: another one"))
+    assert edited.planned("all") == {"write_report": 1}
+
+
+def test_the_engines_own_report_has_captions_and_categories(tiny: Project, tmp_path: Path) -> None:
+    result = tiny.snakemake("all", "--report", str(tmp_path / "report.html"))
+    assert result.returncode == 0, result.stdout
+    page = (tmp_path / "report.html").read_text()
+    assert all(f'"{category}"' in page for category in ("Figures", "Tables", "Claims"))
+    assert "first stage" in page
+
+
 def test_progress_is_no_part_of_any_result(edited: Project) -> None:
     edited.edit("src/sharpest/progress.py", lambda text: text + "\nEDITED = 1\n")
     assert edited.planned("all") == {}

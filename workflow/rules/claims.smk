@@ -14,7 +14,11 @@ rule judge_claims:
             f"{RESULTS}/{path}" for path in files_behind(PROJECT.claims, CLAIM_PLANS)
         ],
     output:
-        csv=f"{RESULTS}/claims.csv",
+        csv=report(
+            f"{RESULTS}/claims.csv",
+            caption="../report/claims.rst",
+            category="Claims",
+        ),
         md=f"{RESULTS}/claims.md",
     log:
         f"{RESULTS}/logs/claims.log",

@@ -145,6 +145,16 @@ def files_of_figure(wildcards):
     }
 
 
+def caption_labels(wildcard):
+    """Labels of a figure or table in the engine's own report; they make nothing stale."""
+
+    def labels(wildcards):
+        name = getattr(wildcards, wildcard)
+        return {wildcard: name, "caption": PROJECT.study(name).caption}
+
+    return labels
+
+
 def foot_of(study):
     """The line at the foot of a figure or table: scale, data, reductions."""
     reductions = PROJECT.study_reductions(study)

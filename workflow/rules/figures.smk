@@ -4,7 +4,12 @@ rule draw_figure:
         unpack(files_of_figure),
     output:
         pdf=f"{RESULTS}/figures/{{figure}}.pdf",
-        png=f"{RESULTS}/figures/{{figure}}.png",
+        png=report(
+            f"{RESULTS}/figures/{{figure}}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels=caption_labels("figure"),
+        ),
         csv=f"{RESULTS}/figures/{{figure}}.csv",
     log:
         f"{RESULTS}/logs/figures/{{figure}}.log",
@@ -14,7 +19,10 @@ rule draw_figure:
         mem_mb=2000,
         runtime=15,
     params:
-        study=lambda wildcards: PROJECT.study(wildcards.figure).model_dump(mode="json"),
+        # a caption stands beside its figure, never in it
+        study=lambda wildcards: PROJECT.study(wildcards.figure).model_dump(
+            mode="json", exclude={"caption"}
+        ),
         windows=lambda wildcards: [
             PROJECT.window(curve.run, curve.schedule) or 0
             for curve in PROJECT.study(wildcards.figure).curves()

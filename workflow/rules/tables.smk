@@ -6,7 +6,12 @@ rule write_table:
             for run in PROJECT.study(wildcards.table).runs()
         ],
     output:
-        csv=f"{RESULTS}/tables/{{table}}.csv",
+        csv=report(
+            f"{RESULTS}/tables/{{table}}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels=caption_labels("table"),
+        ),
         md=f"{RESULTS}/tables/{{table}}.md",
         tex=f"{RESULTS}/tables/{{table}}.tex",
     log:

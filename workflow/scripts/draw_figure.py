@@ -16,7 +16,7 @@ from sharpest.progress import Progress
 def main(
     study: dict[str, Any], files: FigureFiles, foot: str, outputs: tuple[str, str, str], progress: Progress
 ) -> None:
-    typed: Any = TypeAdapter(AnyStudy).validate_python(study)
+    typed: Any = TypeAdapter(AnyStudy).validate_python({**study, "caption": ""})
     figure, table = import_module(f"sharpest.figures.{typed.kind}").draw(typed, files, foot)
     save(figure, table, *(Path(path) for path in outputs))
     progress.finish(outputs[1])
