@@ -9,10 +9,7 @@ except SharpestError as error:
 rule judge_claims:
     """The paper's claims, each judged on the measured files."""
     input:
-        ledger=f"{workflow.basedir}/config/claims.csv",
-        files=[
-            f"{RESULTS}/{path}" for path in files_behind(PROJECT.claims, CLAIM_PLANS)
-        ],
+        [f"{RESULTS}/{path}" for path in files_behind(PROJECT.claims, CLAIM_PLANS)],
     output:
         csv=report(
             f"{RESULTS}/claims.csv",
@@ -28,6 +25,7 @@ rule judge_claims:
         mem_mb=2000,
         runtime=15,
     params:
+        ledger=[dict(claim.row) for claim in PROJECT.claims],
         plans={
             claim: [source.model_dump(exclude_none=True) for source in sources]
             for claim, sources in CLAIM_PLANS.items()

@@ -5,14 +5,14 @@ from typing import Any
 
 from sharpest.claims.files import RunSource
 from sharpest.claims.judge import judge
-from sharpest.claims.ledger import read_ledger
+from sharpest.claims.ledger import parse_claim
 from sharpest.claims.report import markdown
 from sharpest.job import job
 from sharpest.progress import Progress
 
 
 def main(
-    ledger: str,
+    ledger: list[dict[str, str]],
     plans: dict[str, list[dict[str, Any]]],
     paper_scale: bool,
     foot: str,
@@ -20,7 +20,7 @@ def main(
     md: str,
     progress: Progress,
 ) -> None:
-    claims = read_ledger(Path(ledger))
+    claims = list(map(parse_claim, ledger))
     sources = {claim: tuple(map(RunSource.model_validate, runs)) for claim, runs in plans.items()}
     table = judge(claims, sources, Path(csv).parent, paper_scale)
     Path(md).write_text(markdown(table, foot))
@@ -32,7 +32,7 @@ def main(
 if __name__ == "__main__":
     with job(snakemake.log[0]) as terminal:
         main(
-            snakemake.input.ledger,
+            snakemake.params.ledger,
             snakemake.params.plans,
             snakemake.params.paper_scale,
             snakemake.params.foot,

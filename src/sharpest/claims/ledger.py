@@ -80,13 +80,18 @@ def read_ledger(path: Path) -> tuple[Claim, ...]:
         if row["id"] in claims or not row["id"]:
             raise ConfigError(f"{where}: each row needs an id of its own; change it")
         try:
-            claims[row["id"]] = _parse(row)
+            claims[row["id"]] = parse_claim(row)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
     return tuple(claims.values())
 
 
-def _parse(row: Mapping[str, str]) -> Claim:
+def parse_claim(row: Mapping[str, str]) -> Claim:
+    """One row of the ledger, whose cells are given by column.
+
+    Raises:
+        ConfigError: If a cell is not what its column asks for, with the remedy.
+    """
     if row["any_scale"] not in ("yes", "no"):
         raise ConfigError(f"any_scale {row['any_scale']!r} should be yes or no")
     if row["tolerance"] and row["kind"] != "value":

@@ -131,7 +131,7 @@ def test_a_trend_that_noise_may_have_made_is_inconclusive() -> None:
 
 
 @pytest.mark.parametrize("statistic", [peak, mean, peak_epoch])
-def test_two_curves_that_differ_in_noise_alone_are_told_apart_as_often_as_one_standard_error_says(statistic: Statistic) -> None:
+def test_noise_alone_tells_curves_apart_as_often_as_one_standard_error_says(statistic: Statistic) -> None:
     """A third of the pairs should be, at one standard error; of 150 pairs at most 66 are, but once in 1,000."""
     told_apart = 0
     for number in range(150):
