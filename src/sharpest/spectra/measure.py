@@ -54,7 +54,6 @@ def measure_spectrum(
     columns = ("iteration", "eigenvalues", "residuals", "converged", "hvps", "seconds")
     losses = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
     rows: dict[str, list[Any]] = {name: [] for name in (*columns, *losses)}
-    vectors = []
     warm = None
     points = [point for point in points if replay.start <= point <= replay.end]
     nudged = problem.settings.nudge
@@ -62,6 +61,9 @@ def measure_spectrum(
     recorded = {point for point in points if usable and replay.has_recorded(point, settings.keep_vectors)}
     with_accuracy = set(points[:: settings.accuracy_every] if settings.accuracy_every else ())
     states = replay.states(point for point in points if point not in recorded or point in with_accuracy)
+    # gigabytes at the paper's scale, so that there is room for them once
+    num_kept = len(points) if settings.keep_vectors else 0
+    vectors = np.empty((num_kept, num_eigenpairs, num_parameters), dtype="f4")
     progress.update(0)
     for done, point in enumerate(points, start=1):
         state = next(states) if point not in recorded or point in with_accuracy else None
@@ -83,7 +85,7 @@ def measure_spectrum(
         for name, number in zip(losses, taken, strict=True):
             rows[name].append(number)
         if settings.keep_vectors:
-            vectors.append(pairs.eigenvectors.cpu().numpy())
+            vectors[done - 1] = pairs.eigenvectors.cpu().numpy()
         progress.update(done, f"lambda_max {pairs.eigenvalues[0]:.3g}")
     next(states, None)  # lets the last replay be compared
     arrays = {name: np.array(values) for name, values in rows.items()}
@@ -92,8 +94,8 @@ def measure_spectrum(
     return {
         **arrays,
         "epoch": arrays["iteration"] / problem.settings.steps_per_epoch,
-        "vector_index": np.arange(len(vectors)),
-        "eigenvectors": np.array(vectors, dtype="f4").reshape(len(vectors), num_eigenpairs, num_parameters),
+        "vector_index": np.arange(num_kept),
+        "eigenvectors": vectors,
     }
 
 

@@ -186,12 +186,16 @@ def _write(
     rows = [work.load(iteration) for iteration in iterations]
     refreshes = work.rows("refreshes")
     num_pairs = len(refreshes[0]["eigenvalues"]) if refreshes else 0
-    kept = [work.load_vectors(row["iteration"]) for row in refreshes if settings.nudge and settings.nudge.keep_vectors]
+    keeps_vectors = settings.nudge is not None and settings.nudge.keep_vectors
+    # filled in place: gigabytes at the paper's scale
+    vectors = np.empty((len(refreshes), num_pairs, len(state.theta)) if keeps_vectors else (0, 0, 0), dtype="f4")
+    for row in range(len(vectors)):
+        vectors[row] = work.load_vectors(refreshes[row]["iteration"])
     arrays = {
         **{name: np.stack([row[name] for row in rows]) for name in rows[0]},
         "epoch": np.array(iterations) / settings.steps_per_epoch,
         "epoch_seconds": np.array([row["seconds"] for row in work.rows("history")]),
-        "eigenvectors": np.stack(kept) if kept else np.zeros((0, 0, 0)),
+        "eigenvectors": vectors,
         "refresh_iteration": np.array([row["iteration"] for row in refreshes], dtype="i8"),
         **{
             name: np.array([row[name] for row in refreshes]).reshape(len(refreshes), num_pairs)
