@@ -14,6 +14,8 @@ COLUMNS = (
     "id", "item", "kind", "statement", "subject", "quantity", "expected", "tolerance", "unit", "any_scale", "source",
 )  # fmt: skip
 TRENDS = ("rises", "falls", "rises-then-falls", "rises-then-oscillates")
+VERDICTS = {"holds": "holds", "fails": "fails", "inconclusive": "inconclusive", "not_judged": "not judged"}
+"""Verdict -> its name for readers. Only the first is a success."""
 POSITIVE, NEGATIVE = (0.0, math.inf), (-math.inf, 0.0)
 _SIGNS = {"+": POSITIVE, "-": NEGATIVE}
 _TOLERANCES: Mapping[str, Callable[[float, float], tuple[float, float]]] = {

@@ -4,9 +4,9 @@ import math
 
 import pandas as pd
 
+from sharpest.claims.ledger import VERDICTS
 from sharpest.claims.quantities import QUANTITIES
 
-_VERDICTS = {"holds": "holds", "fails": "fails", "inconclusive": "inconclusive", "not_judged": "not judged"}
 _READING = (
     "Value ± its standard error: over seeds, or of one seed from noise along its curves. A claim holds where it does "
     "over that whole range, fails where it does nowhere in it, and is inconclusive else, or where a run ended before "
@@ -23,12 +23,12 @@ def markdown(table: pd.DataFrame, foot: str) -> str:
         table: As :func:`sharpest.claims.judge.judge` gives it.
         foot: What was replaced or reduced.
     """
-    counts = pd.crosstab(table["item"], table["verdict"]).reindex(columns=list(_VERDICTS), fill_value=0)
+    counts = pd.crosstab(table["item"], table["verdict"]).reindex(columns=list(VERDICTS), fill_value=0)
     counts = counts.loc[table["item"].unique()]
     counts.loc["all"] = counts.sum()
     parts = ["# Claims of the paper", _READING, foot]
     rows = [[item, str(sum(row)), *map(str, row)] for item, row in zip(counts.index, counts.to_numpy(), strict=True)]
-    parts.append(_grid(["", "claims", *_VERDICTS.values()], rows))
+    parts.append(_grid(["", "claims", *VERDICTS.values()], rows))
     for item, claims in table.groupby("item", sort=False):
         parts += [f"## {item}", _grid(["claim", "verdict", "value", "expected", "why"], _rows(claims))]
     used = table["quantity"].unique()
@@ -43,7 +43,7 @@ def _rows(claims: pd.DataFrame) -> list[list[str]]:
     return [
         [
             f"{claim['statement']} (`{claim['id']}`)",
-            _VERDICTS[claim["verdict"]],
+            VERDICTS[claim["verdict"]],
             f"{claim['quantity']} {_number(claim['value'], claim['spread'])} {claim['unit']}".rstrip(),
             " ".join(filter(None, [claim["expected"], claim["tolerance"]])),
             claim["reason"],

@@ -4,7 +4,7 @@ Lengths are in epochs or iterations (updates), losses in nats, accuracies in fra
 patterns (``scnn-*``) gives each run the value of the first pattern that matches its id.
 """
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -23,6 +23,8 @@ from sharpest.config.strict import Strict
 ModelSettings = Annotated[
     SimpleCnnSettings | ResNetSettings | VggSettings | LstmSettings | TextCnnSettings, Field(discriminator="kind")
 ]
+_Part = TypeVar("_Part", bound=Strict)
+
 BY_RUN = (
     "lr_factor",
     "batch_factor",
@@ -112,18 +114,21 @@ class ScaleSettings(Strict):
 
     def hessian_of(self, run: str) -> HessianSettings:
         """The Hessian that is measured on a run."""
-        changes = first_match(self.overrides, run)
-        return HessianSettings(**{**self.hessian.model_dump(), **(changes.hessian if changes else {})})
+        return self._overridden("hessian", self.hessian, run)
 
     def measurement_of(self, run: str) -> MeasurementSettings:
         """The losses and accuracies that are measured on a run."""
-        changes = first_match(self.overrides, run)
-        return MeasurementSettings(**{**self.measurement.model_dump(), **(changes.measurement if changes else {})})
+        return self._overridden("measurement", self.measurement, run)
 
     def evaluation_of(self, run: str) -> EvaluationSettings:
         """How the end points of a run are evaluated."""
-        changes = first_match(self.overrides, run)
-        return EvaluationSettings(**{**self.evaluation.model_dump(), **(changes.evaluation if changes else {})})
+        return self._overridden("evaluation", self.evaluation, run)
+
+    def _overridden(self, name: str, settings: _Part, run: str) -> _Part:
+        """A part of the scale with what the first pattern that fits a run changes in it."""
+        overrides = first_match(self.overrides, run)
+        changes = getattr(overrides, name) if overrides else {}
+        return type(settings)(**{**settings.model_dump(), **changes})
 
 
 class ProjectSettings(Strict):

@@ -20,9 +20,6 @@ class Hessian:
         theta: (p,), where the Hessian is taken.
         chunks: (inputs, targets) pairs.
 
-    Attributes:
-        theta: (p,), where it is taken.
-
     Raises:
         ValueError: If there is no example.
 
@@ -34,12 +31,16 @@ class Hessian:
     ) -> None:
         self._loss = loss
         self._theta = theta.detach().clone().requires_grad_()
-        self.theta = self._theta.detach()
         self._chunks = chunks
         self._num_examples = sum(len(targets) for _, targets in chunks)
         if self._num_examples == 0:
             raise ValueError("a Hessian needs at least one example")
         self._kept = self._chunk_gradient(chunks[0]) if len(chunks) == 1 else None
+
+    @property
+    def theta(self) -> Tensor:
+        """(p,), where it is taken."""
+        return self._theta.detach()
 
     def _chunk_gradient(self, chunk: Chunk) -> Tensor:
         """Gradient of one chunk's share of the mean loss, with its graph."""

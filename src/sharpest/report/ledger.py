@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sharpest.claims.ledger import VERDICTS
 from sharpest.errors import StoreError
 from sharpest.report.files import present
-
-VERDICTS = {"holds": "holds", "fails": "fails", "inconclusive": "inconclusive", "not_judged": "not judged"}
-"""Verdict -> its name for readers. Only the first is a success."""
 
 _COLUMNS = (
     "item", "kind", "statement", "subject", "expected", "tolerance", "unit", "source", "value", "spread", "seeds",

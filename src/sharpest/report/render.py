@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 from jinja2 import BaseLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from sharpest.report.ledger import VERDICTS
+from sharpest.claims.ledger import VERDICTS
 from sharpest.report.page import Page
 
 _FOLDER = files("sharpest.report")
