@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sharpest.config.measurement import EvaluationSettings
 from sharpest.config.run import HessianSettings
+from sharpest.curvature.stochastic import frobenius_norm
 from sharpest.randomness import generator
 from sharpest.training.eigenpairs import hessian_at, solve_eigenpairs
 from sharpest.training.problem import Problem
@@ -63,7 +61,8 @@ def evaluate_run(
         here = problem.at(state.buffers)
         operator = hessian_at(here, state.theta, state.iteration, hessian)
         pairs = solve_eigenpairs(here, operator, state.iteration, hessian, settings.num_eigenpairs)
-        probed, error = probed_frobenius(operator.product, state.theta, settings.num_probes, problem.settings.seed)
+        probes = generator(problem.settings.seed, "probe")  # the same at both
+        probed = frobenius_norm(operator.product, state.theta, settings.num_probes, probes)
         points.append(
             {
                 "iteration": state.iteration,
@@ -73,8 +72,8 @@ def evaluate_run(
                 "converged": pairs.converged,
                 "spectral_norm": np.abs(pairs.eigenvalues).max(),
                 "frobenius": np.linalg.norm(pairs.eigenvalues),
-                "frobenius_probe": probed,
-                "frobenius_probe_error": error,
+                "frobenius_probe": probed.value,
+                "frobenius_probe_error": probed.error,
                 "test_accuracy": here.evaluate(state.theta, problem.data.test)[1],
                 "train_loss": here.evaluate(state.theta, train)[0],
                 "distance": float((state.theta - start).norm()),
@@ -82,34 +81,6 @@ def evaluate_run(
         )
         progress.update(len(points))
     return {name: np.array([point[name] for point in points]) for name in points[0]}
-
-
-def probed_frobenius(
-    product: Callable[[Tensor], Tensor], like: Tensor, num_probes: int, seed: int
-) -> tuple[float, float]:
-    """Frobenius norm of a symmetric operator from its products with random vectors.
-
-    For standard normal v the expectation of |Hv|^2 is the sum of all squared eigenvalues, so that the mean over probes
-    is an unbiased estimate of the squared norm.
-
-    Args:
-        product: v (p,) to H v (p,).
-        like: (p,), gives dtype and device.
-        num_probes: Products taken; at least 2.
-        seed: Of the run; probe n is the same at all its snapshots.
-
-    Returns:
-        The square root of the mean of |Hv|^2, and its standard error, that of the mean over twice the root.
-
-    Source: inventory 1.7, where the code averages |Hv| and not its square; Hutchinson (1989).
-    """
-    squares = np.zeros(num_probes)
-    for number in range(num_probes):
-        probe = torch.randn(len(like), generator=generator(seed, "probe", number)).to(like)
-        squares[number] = float(torch.linalg.vector_norm(product(probe), dtype=torch.float64)) ** 2
-    norm = math.sqrt(squares.mean())
-    error = squares.std(ddof=1) / math.sqrt(num_probes)
-    return norm, 0.0 if norm == 0 else float(error) / (2 * norm)
 
 
 def median_seconds(epoch_seconds: NDArray[np.float64]) -> float:

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import vector_to_parameters
 
 from sharpest.config.measurement import EvaluationSettings
-from sharpest.evaluation import accuracy_at, evaluate_run, median_seconds, probed_frobenius
+from sharpest.evaluation import accuracy_at, evaluate_run, median_seconds
 from sharpest.models.build import build_model
 from sharpest.store.evaluation import EVALUATION
 from sharpest.store.file import open_stored
@@ -131,43 +131,6 @@ def test_the_spectral_norm_is_the_largest_magnitude_of_either_sign(run):
     first, *_, last = arrays["eigenvalues"][0]
     assert 0 < first < -last
     assert arrays["spectral_norm"][0] == -last
-
-
-def diagonal(values: list[float]):
-    weights = torch.tensor(values, dtype=torch.float64)
-    return (lambda vector: weights * vector), weights
-
-
-def test_probes_estimate_the_norm_over_all_eigenvalues():
-    """Against sqrt(9 + 16 + 0 + 144); |Hv|^2 has the variance 2 (81 + 256 + 20736)."""
-    product, like = diagonal([3.0, -4.0, 0.0, 12.0])
-    norm, error = probed_frobenius(product, like, 4000, seed=7)
-    assert error == pytest.approx(math.sqrt(2 * 21073 / 4000) / (2 * 13), rel=0.1)
-    assert norm == pytest.approx(13, abs=3 * error)
-
-
-def test_the_squared_estimate_is_unbiased():
-    """The mean over many small samples meets the squared norm, which a mean of |Hv| would miss by a tenth."""
-    product, like = diagonal([3.0, -4.0, 0.0, 12.0])
-    squares = [probed_frobenius(product, like, 2, seed)[0] ** 2 for seed in range(2000)]
-    assert np.mean(squares) == pytest.approx(169, abs=3 * np.std(squares) / math.sqrt(2000))
-
-
-def test_probes_depend_on_the_seed_alone_and_may_be_continued():
-    product, like = diagonal([3.0, -4.0])
-    two = probed_frobenius(product, like, 2, seed=7)
-    assert two == probed_frobenius(product, like, 2, seed=7)
-    assert two != probed_frobenius(product, like, 2, seed=8)
-    seen: list[torch.Tensor] = []
-    for count in (2, 3):
-        probed_frobenius(lambda vector: seen.append(vector) or product(vector), like, count, seed=7)
-    assert torch.equal(torch.stack(seen[:2]), torch.stack(seen[2:4]))
-    assert not torch.equal(seen[0], seen[1])
-
-
-def test_the_norm_of_nothing_is_known_exactly():
-    product, like = diagonal([0.0, 0.0])
-    assert probed_frobenius(product, like, 3, seed=7) == (0, 0)
 
 
 def test_the_time_of_an_epoch_is_the_median():

@@ -23,8 +23,8 @@ class EvaluationSettings(Strict):
     """Eigenvalues behind the Frobenius norm."""
     examples: PositiveInt
     """N of that Hessian."""
-    num_probes: int = Field(ge=2)
-    """Gaussian vectors behind the estimate of the Frobenius norm from all eigenvalues."""
+    num_probes: int = Field(ge=4)
+    """Hessian-vector products behind the estimate of the Frobenius norm from all eigenvalues (Hutchinson++)."""
     loss_examples: PositiveInt
     """Clean training examples of the final loss."""
     early_epoch: PositiveInt

@@ -4,7 +4,7 @@ Letters: p dimension, k wanted eigenpairs, j basis vectors so far.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_PIECE = 65_536  # parameters summed at once
+from sharpest.curvature.subspace import Remainder, Subspace, length
 
 
 @dataclass(frozen=True)
@@ -36,76 +36,24 @@ class Eigenpairs:
     seconds: float
 
 
-def start_vector(rng: torch.Generator, dimension: int, previous: Tensor | None = None) -> Tensor:
-    """A unit start vector, (p,): random, or leaning on the sum of a previous measurement's eigenvectors.
+def start_vector(rng: torch.Generator, dimension: int, hints: Sequence[Tensor] = ()) -> Tensor:
+    """A unit start vector, (p,): random, leaning on vectors that hold much of the leading ones.
 
     The random part is never left out: a start inside an invariant subspace would hide a new leading direction.
 
     Args:
         rng: Draws the random part.
         dimension: p.
-        previous: (p,), sum of the previous eigenvectors; None or zero starts cold.
+        hints: Vectors (p,), each of the same weight, such as the gradient, or the sum of the previous measurement's
+            eigenvectors; those of zeros say nothing.
     """
     random = torch.randn(dimension, generator=rng)
     random /= random.norm()
-    if previous is None or not previous.any():
+    leaning = sum((hint / hint.norm() for hint in hints if hint.any()), torch.zeros(()))
+    if not leaning.any():
         return random
-    random = random.to(previous)
-    warm = previous / previous.norm() + 0.3 * random
-    return warm / warm.norm()
-
-
-def _length(vector: Tensor) -> float:
-    return float(torch.linalg.vector_norm(vector, dtype=torch.float64))
-
-
-class _Subspace:
-    """Orthonormal rows (j, p), the operator within their span, and what its images of them have outside.
-
-    Attributes:
-        projected: (j, j), the operator within the span.
-        remainders: Row to (p,), the part of its image outside the span; none where the next row took it up.
-        norms: Row to the length of its remainder.
-    """
-
-    def __init__(self, like: Tensor, capacity: int) -> None:
-        self._block = like.new_empty(capacity, len(like))
-        self.size = 0
-        self.projected = np.zeros((0, 0))
-        self.remainders: dict[int, Tensor] = {}
-        self.norms: dict[int, float] = {}
-
-    @property
-    def rows(self) -> Tensor:
-        return self._block[: self.size]
-
-    def inside(self, vector: Tensor) -> Tensor:
-        """Coefficients of the part within the span, (j,) float64."""
-        total = torch.zeros(self.size, dtype=torch.float64, device=vector.device)
-        # float32 sums over p would cost an eigenvalue its fifth digit; pieces, as a float64 copy of all rows is large
-        for rows, piece in zip(self.rows.split(_PIECE, dim=1), vector.split(_PIECE), strict=True):
-            total += rows.double() @ piece.double()
-        return total
-
-    def outside(self, vector: Tensor) -> Tensor:
-        """The part outside the span; where little is left, a second pass brings back the digits lost."""
-        return vector - self.rows.T @ self.inside(vector).to(vector)
-
-    def extend(self, vector: Tensor, product: Callable[[Tensor], Tensor]) -> None:
-        """Append a vector orthogonal to the rows, in unit length."""
-        if self.size == len(self._block):
-            self._block = torch.cat([self._block, torch.empty_like(self._block)])
-        self._block[self.size] = vector / _length(vector)
-        self.size += 1
-        image = product(self.rows[-1])
-        inside = self.inside(image)
-        self.projected = np.pad(self.projected, (0, 1))
-        self.projected[-1] = self.projected[:, -1] = inside.cpu().numpy()
-        self.remainders[self.size - 1] = image - self.rows.T @ inside.to(image)
-        remainders = {row: self.outside(remainder) for row, remainder in self.remainders.items()}
-        norms = {row: _length(remainder) for row, remainder in remainders.items()}
-        self.norms = {row: norm for row, norm in norms.items() if norm != 0}
-        self.remainders = {row: remainders[row] for row in self.norms}
+    start = leaning / leaning.norm() + 0.3 * random.to(leaning)
+    return start / start.norm()
 
 
 def largest_eigenpairs(
@@ -119,9 +67,12 @@ def largest_eigenpairs(
     """The eigenpairs of largest magnitude of a symmetric operator.
 
     Goes on until the residuals of all wanted pairs are within the tolerance and no other Ritz value could still reach
-    into the wanted set. When the start is exhausted before that (its Krylov space is invariant, to the tolerance),
+    into the wanted set. When the basis is full before that, it is compressed to the half of the Ritz vectors with the
+    largest values (thick restart). When the start is exhausted (its Krylov space is invariant, to the tolerance),
     random directions orthogonal to all that was seen look for more, until one brings nothing new: a larger eigenvalue
     outside, or further copies of a repeated one. A start that is not exhausted shows each eigenvalue once.
+
+    Where the operator's rounding comes near the tolerance, one more product per pair verifies its residual.
 
     Args:
         product: v (p,) to H v (p,).
@@ -132,74 +83,89 @@ def largest_eigenpairs(
         rng: Draws the random directions.
 
     Returns:
-        The pairs, with residuals, flags and cost.
+        The pairs, with residuals, flags and cost; all NaN where a product is not finite.
 
     Raises:
-        ValueError: If k is not within 1..p or max_products is below k.
+        ValueError: If k is not within 1..p, max_products is below k or the start is zero.
 
-    Source: Lanczos (1950), Paige's residual bound; the set is that of inventory 1.4.
+    Source: Lanczos (1950), Wu and Simon (2000) for the restart, Paige's residual bound; the set is that of
+    inventory 1.4.
     """
     dimension = len(start)
     if not 1 <= num_eigenpairs <= dimension:
         raise ValueError(f"num_eigenpairs {num_eigenpairs} must lie within 1..{dimension}, the dimension")
     if max_products < num_eigenpairs:
         raise ValueError(f"max_products {max_products} is below num_eigenpairs {num_eigenpairs}; raise it")
+    if not start.any():
+        raise ValueError("the start vector is zero; take a random one")
     began = time.perf_counter()
-    space = _Subspace(start, min(dimension, 64))
-    betas: list[float] = []  # the remainder of each row when it was new
+    capacity = max(64, 4 * num_eigenpairs)
+    space = Subspace(start, min(dimension, capacity))
+    source: Tensor | Remainder = start
+    betas: list[float] = []  # lengths of the remainders of the rows since the latest start, when they were new
     exhausted = False
-    first = 0  # row of the latest start
-    known: NDArray[np.float64] | None = None  # wanted magnitudes before it, where it looks for more
-    vector = start
+    known: NDArray[np.float64] | None = None  # wanted magnitudes before the latest start, where it looks for more
+    num_products = 0
     while True:
-        space.extend(vector, product)
-        size, newest = space.size, space.size - 1
-        betas.append(space.norms.get(newest, 0.0))
+        betas.append(space.extend(source, product))
+        num_products += 1
         if not np.isfinite(betas[-1]):
-            break
+            return _nothing(start, num_eigenpairs, num_products, began)
         ritz, weights = (array.numpy() for array in torch.linalg.eigh(torch.from_numpy(space.projected)))
-        bounds = sum((norm * np.abs(weights[row]) for row, norm in space.norms.items()), np.zeros(size))
-        if size == min(dimension, max_products):
+        outer = [r.length * np.abs(r.coefficients @ weights) for r in space.remainders]
+        bounds = sum(outer, np.zeros(space.size))
+        if space.size == dimension or num_products == max_products:
             break
-        leading = np.sort(np.abs(ritz))[-num_eigenpairs:]
-        allowed = tolerance * leading[-1]
+        order = np.argsort(-np.abs(ritz))
+        leading = np.abs(ritz[order[:num_eigenpairs]])
+        allowed = tolerance * leading[0]
         exhausted = exhausted or betas[-1] <= allowed
         pair = _unsettled(ritz, bounds, num_eigenpairs, allowed)
         if pair is not None:
-            row = max(space.norms, key=lambda row: space.norms[row] * abs(weights[row, pair]))
-            vector = space.remainders.pop(row)
-            if row != newest:  # an earlier start goes on, which ends the latest one
+            number = int(np.argmax([lengths[pair] for lengths in outer]))
+            if space.full and not exhausted:
+                space.compress(weights[:, order[: capacity // 2]])
+                betas.clear()
+            source = space.remainders[number]
+            if source.coefficients[-1] == 0:  # an earlier start goes on, which ends the latest one
                 known = None
-        elif size >= num_eigenpairs and not exhausted:
+        elif space.size >= num_eigenpairs and not exhausted:
             break
         elif known is None or not np.allclose(leading, known, rtol=0, atol=allowed):
-            known = leading if size >= num_eigenpairs else None
-            vector = space.outside(space.outside(torch.randn(dimension, generator=rng).to(start)))
-            first = size
-        elif newest in space.norms and not _would_have_shown(
-            space.projected[first:, first:], betas[first:], leading[0] + allowed, dimension
+            known = leading if space.size >= num_eigenpairs else None
+            source = space.outside(space.outside(torch.randn(dimension, generator=rng).to(start)))
+            betas.clear()
+        elif betas[-1] != 0 and not _would_have_shown(
+            space.projected[-len(betas) :, -len(betas) :], betas, leading[-1] + allowed, dimension
         ):
-            vector = space.remainders.pop(newest)
+            source = space.remainders[-1]
         else:
             break
-    seconds = time.perf_counter() - began
-    if not np.isfinite(betas[-1]):
-        nothing = np.full(num_eigenpairs, np.nan)
-        return Eigenpairs(
-            nothing, start.new_zeros(num_eigenpairs, dimension), nothing, np.isfinite(nothing), size, seconds
-        )
     wanted = np.argsort(-np.abs(ritz), kind="stable")[:num_eigenpairs]
     wanted = wanted[np.argsort(-ritz[wanted], kind="stable")]
     vectors = torch.from_numpy(weights[:, wanted].T.copy()).to(start) @ space.rows
-    residuals = bounds[wanted] / max(float(np.abs(ritz).max()), np.finfo(np.float64).tiny)
+    vectors /= torch.linalg.vector_norm(vectors, dim=1, keepdim=True, dtype=torch.float64)
+    residuals, scale = bounds[wanted], max(float(np.abs(ritz).max()), np.finfo(np.float64).tiny)
+    if space.asymmetry > 0.1 * tolerance * scale:
+        values = zip(vectors, ritz[wanted].tolist(), strict=True)
+        residuals = np.array([length(product(vector) - value * vector) for vector, value in values])
+        num_products += num_eigenpairs
+    residuals = residuals / scale
     return Eigenpairs(
         eigenvalues=ritz[wanted],
-        eigenvectors=torch.stack([vector / _length(vector) for vector in vectors]),
+        eigenvectors=vectors,
         residuals=residuals,
         converged=residuals <= tolerance,
-        num_products=size,
+        num_products=num_products,
         seconds=time.perf_counter() - began,
     )
+
+
+def _nothing(like: Tensor, num_eigenpairs: int, num_products: int, began: float) -> Eigenpairs:
+    """What is known of an operator that is not finite."""
+    values = np.full(num_eigenpairs, np.nan)
+    vectors = like.new_zeros(num_eigenpairs, len(like))
+    return Eigenpairs(values, vectors, values, np.isfinite(values), num_products, time.perf_counter() - began)
 
 
 def _unsettled(

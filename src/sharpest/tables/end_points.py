@@ -152,8 +152,8 @@ def _measured(study: EndPoints, finished: Mapping[str, _Evaluated]) -> Iterable[
     if "frobenius_probe" in study.columns:
         error = max(one.probe_error for one in finished.values())
         parts.append(
-            f"from probes, the root of the mean squared length of Hv over {probes} Gaussian vectors v, an unbiased "
-            f"estimate of the squared norm over all eigenvalues (standard error at most {100 * error:.2g} %)"
+            f"from probes, over all eigenvalues by Hutchinson++ with {probes} products "
+            f"(standard error at most {100 * error:.2g} %)"
         )
     yield "; ".join(parts) + "."
 

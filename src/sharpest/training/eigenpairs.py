@@ -47,7 +47,7 @@ def solve_eigenpairs(
     num_eigenpairs: int,
     warm: Tensor | None = None,
 ) -> Eigenpairs:
-    """Leading eigenpairs of that Hessian.
+    """Leading eigenpairs of that Hessian, from the gradient, which leans towards them, and earlier ones.
 
     Args:
         problem: The run.
@@ -58,9 +58,10 @@ def solve_eigenpairs(
         warm: (p,), sum of earlier eigenvectors, or None.
     """
     seed, like = problem.settings.seed, operator.theta
+    hints = [operator.gradient] if warm is None else [operator.gradient, warm]
     return largest_eigenpairs(
         operator.product,
-        start_vector(generator(seed, "solver", iteration), len(like), warm).to(like),
+        start_vector(generator(seed, "solver", iteration), len(like), hints).to(like),
         min(num_eigenpairs, len(like)),
         settings.tolerance,
         settings.max_products,

@@ -1,10 +1,31 @@
 """The operator: chunks, kept graph, and what it is taken at. Its numbers are proved under tests/oracle."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
-from problems import linear_regression, reduced_net, softmax_regression
+from problems import (
+    NETS,
+    linear_regression,
+    reduced_model,
+    reduced_net,
+    reduced_net_hessian,
+    rng,
+    softmax_regression,
+    softmax_regression_hessian,
+)
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
-from sharpest.curvature.hessian import Hessian
+from sharpest.curvature import hessian
+from sharpest.curvature.hessian import Hessian, NotTwiceDifferentiableError
+from sharpest.curvature.second_order import SecondOrder
 
 
 def test_a_hessian_needs_an_example() -> None:
@@ -31,16 +52,149 @@ def test_the_penalty_does_not_depend_on_chunks() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["simple-cnn-valid", "resnet"])
-def test_a_kept_graph_gives_the_numbers_of_a_new_one(name: str) -> None:
+@pytest.mark.parametrize("name", NETS)
+def test_kept_and_rebuilt_graphs_give_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = reduced_net(name)
-    kept = problem.hessian()
-    # the empty second chunk weighs nothing and makes the operator build its graph anew
-    rebuilt = Hessian(lambda theta, x, y: problem.loss(theta, x, y) if len(y) else 0 * theta.sum(), problem.theta,
-                      [*problem.chunks(len(problem.targets)), (problem.inputs[:0], problem.targets[:0])])  # fmt: skip
+    kept = problem.hessian(chunk_size=5)
+    monkeypatch.setattr(hessian, "KEPT_BYTES_CPU", 0)
+    rebuilt = problem.hessian(chunk_size=5)
+    assert torch.equal(kept.gradient, rebuilt.gradient)
     for seed in range(3):
         vector = problem.vector(seed)
         assert torch.equal(kept.product(vector), rebuilt.product(vector))
+
+
+@pytest.mark.parametrize(("chunks_that_fit", "built_per_product"), [(0, 6), (2.5, 4), (7, 0)])
+def test_as_many_graphs_are_kept_as_fit(
+    chunks_that_fit: float, built_per_product: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = reduced_net("simple-cnn-same")
+    built = 0
+
+    def loss(theta: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+        nonlocal built
+        built += 1
+        return problem.loss(theta, inputs, targets)
+
+    size, theta = hessian._Size(), problem.theta.clone().requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(size.add, lambda tensor: tensor), SecondOrder():
+        torch.autograd.grad(problem.loss(theta, *problem.chunks(2)[0]), theta, create_graph=True)
+    monkeypatch.setattr(hessian, "KEPT_BYTES_CPU", int(chunks_that_fit * size.bytes))
+    operator = Hessian(loss, problem.theta, problem.chunks(2))
+    built = 0
+    for seed in range(3):
+        operator.product(problem.vector(seed))
+    assert built == 3 * built_per_product
+
+
+def test_the_gradient_is_that_of_the_mean_loss() -> None:
+    problem = reduced_net("resnet", l2=0.1)
+    torch.testing.assert_close(problem.hessian(chunk_size=5).gradient, problem.gradient(problem.theta))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_block_of_a_layer_is_cut_from_the_whole(name: str) -> None:
+    dense = reduced_net_hessian(name)
+    for part in reduced_model(name).parts().values():
+        block = reduced_net(name).hessian(chunk_size=5).block(part)
+        vector = torch.randn(part.stop - part.start, generator=rng(1), dtype=torch.float64)
+        torch.testing.assert_close(block.product(vector), dense[part, part] @ vector, rtol=1e-10, atol=1e-11)
+
+
+@pytest.mark.parametrize("num_examples", [12, 11])
+def test_halves_are_disjoint_and_equal(num_examples: int) -> None:
+    problem = softmax_regression(num_examples, seed=0)
+    first, second = problem.hessian(chunk_size=4).halves()
+    vector, half = problem.vector(1), num_examples // 2
+    for part, start in ((first, 0), (second, half)):
+        inputs, targets = (values[start : start + half] for values in (problem.inputs, problem.targets))
+        expected = softmax_regression_hessian(replace(problem, inputs=inputs, targets=targets)) @ vector
+        torch.testing.assert_close(part.product(vector), expected)
+
+
+def test_one_example_is_enough_but_has_no_halves() -> None:
+    problem = softmax_regression(1, seed=0)
+    vector = problem.vector(1)
+    torch.testing.assert_close(problem.hessian().product(vector), softmax_regression_hessian(problem) @ vector)
+    with pytest.raises(ValueError, match="one example cannot be halved"):
+        problem.hessian().halves()
+
+
+def test_a_loss_without_theta_is_refused() -> None:
+    problem = softmax_regression(4, seed=0)
+    with pytest.raises(ValueError, match="does not depend on theta"):
+        Hessian(lambda theta, x, y: problem.loss(theta.detach(), x, y), problem.theta, problem.chunks(4))
+
+
+class _Once(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: Tensor) -> Tensor:
+        return 3 * ctx.saved_tensors[0] ** 2 * outer
+
+
+def _labelling(theta: Tensor) -> Tensor:
+    scores = theta.view(3, 1, 2).log_softmax(dim=-1)
+    return functional.ctc_loss(scores, torch.tensor([[1]]), torch.tensor([3]), torch.tensor([1]))
+
+
+def _bag(theta: Tensor) -> Tensor:
+    return functional.embedding_bag(torch.tensor([[0, 1]]), theta.view(2, 3), mode="max").square().sum()
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda theta: _Once.apply(theta).sum() * theta.sum(), "operations has a first derivative only; replace it"),
+        (_labelling, "operations has a first derivative only; replace it"),
+        (_bag, r"\(the derivative for '_embedding_bag_backward' is not implemented.\); replace that operation"),
+    ],
+    ids=["once", "unknown to torch", "refused by torch"],
+)  # fmt: skip
+def test_a_loss_without_a_second_derivative_is_refused(loss: Callable[[Tensor], Tensor], message: str) -> None:
+    problem = linear_regression(4, seed=0)
+    with pytest.raises(NotTwiceDifferentiableError, match=f"not twice differentiable.*{message}"):
+        Hessian(lambda theta, x, y: loss(theta), problem.theta, problem.chunks(4)).product(problem.vector(0))
+
+
+def test_memory_does_not_grow_with_examples_or_products() -> None:
+    """Counted by the allocator of a process of its own, in units of what one chunk of 64 examples needs."""
+    script = """
+import resource, sys, torch
+from problems import NETS, rng
+from sharpest.curvature import hessian
+from sharpest.models.build import build_model
+from sharpest.models.flat import FlatModel
+hessian.KEPT_BYTES_CPU = 0
+model = FlatModel(build_model(NETS["simple-cnn-same"][0], (1, 8, 8), 4, 3, 64))
+count, products = int(sys.argv[1]), int(sys.argv[2])
+images = torch.randn(64, 1, 8, 8).expand(count // 64, 64, 1, 8, 8)
+operator = hessian.Hessian(model.loss, model.initial(), [(x, torch.zeros(64, dtype=torch.long)) for x in images])
+vector = torch.randn(model.num_parameters)
+operator.product(vector)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for _ in range(products):
+    operator.product(vector)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+    def peak(count: int, products: int) -> list[int]:
+        run = subprocess.run(
+            [sys.executable, "-c", script, str(count), str(products)],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return [int(number) for number in run.stdout.split()]
+
+    few, _ = peak(64, 1)
+    many, _ = peak(64 * 20, 1)
+    assert many <= 1.02 * few
+    assert peak(64, 1_000)[1] <= 2_000  # kB
 
 
 @pytest.mark.parametrize("chunk_size", [4, 2])
@@ -48,9 +202,9 @@ def test_the_point_is_that_of_the_construction(chunk_size: int) -> None:
     """Training goes on in place; the operator must neither follow it nor mix two points."""
     problem = softmax_regression(4, seed=0)
     theta = problem.theta.clone()
-    hessian = Hessian(problem.loss, theta, problem.chunks(chunk_size))
+    operator = Hessian(problem.loss, theta, problem.chunks(chunk_size))
     theta.mul_(2.0)
-    torch.testing.assert_close(hessian.product(problem.vector(1)), problem.hessian().product(problem.vector(1)))
+    torch.testing.assert_close(operator.product(problem.vector(1)), problem.hessian().product(problem.vector(1)))
     moved = Hessian(problem.loss, theta, problem.chunks(chunk_size)).product(problem.vector(1))
     assert not torch.allclose(moved, problem.hessian().product(problem.vector(1)), rtol=1e-3)
 
@@ -58,14 +212,14 @@ def test_the_point_is_that_of_the_construction(chunk_size: int) -> None:
 @pytest.mark.parametrize("chunk_size", [4, 3])
 def test_a_loss_linear_in_theta_has_no_curvature(chunk_size: int) -> None:
     problem = linear_regression(4, seed=0)
-    hessian = Hessian(lambda theta, x, y: (x @ theta - y).mean(), problem.theta, problem.chunks(chunk_size))
-    assert not hessian.product(problem.vector(1)).any()
+    operator = Hessian(lambda theta, x, y: (x @ theta - y).mean(), problem.theta, problem.chunks(chunk_size))
+    assert not operator.product(problem.vector(1)).any()
 
 
 def test_parameters_that_the_loss_does_not_read_have_no_curvature() -> None:
     problem = linear_regression(4, seed=0)
-    hessian = Hessian(lambda theta, x, y: theta[0] ** 4, problem.theta, problem.chunks(4))
-    product = hessian.product(torch.ones(6, dtype=torch.float64))
+    operator = Hessian(lambda theta, x, y: theta[0] ** 4, problem.theta, problem.chunks(4))
+    product = operator.product(torch.ones(6, dtype=torch.float64))
     assert not product[1:].any()
     assert float(product[0]) == pytest.approx(12 * float(problem.theta[0]) ** 2)
 

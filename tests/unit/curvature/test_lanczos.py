@@ -5,6 +5,8 @@ repeated eigenvalue is found with its multiplicity among so many others that the
 no Krylov method sees it.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,9 @@ from problems import rng
 from torch import Tensor
 
 from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
+from sharpest.curvature.subspace import Subspace
 
+EXTEND = Subspace.extend
 TOLERANCE = 1e-9
 """Residual asked for, relative to |lambda_1|; eigenvalues are then right to its square over their gap."""
 BULK = list(np.linspace(-0.9, 1.0, 60))
@@ -198,11 +202,56 @@ def test_few_products_where_gaps_are_wide() -> None:
     assert solve(matrix, 3, tolerance=1e-3).num_products <= 9
 
 
-def test_the_basis_grows_beyond_its_first_block() -> None:
-    matrix, _ = symmetric(list(np.linspace(1, 2, 100)))
-    pairs = solve(matrix, 5)
+@pytest.mark.parametrize("spectrum", [np.linspace(1, 2, 300), np.linspace(-2, 2, 201), np.arange(250) ** 0.5])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_full_basis_is_compressed(spectrum: np.ndarray, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slowly falling spectra need more products than there are rows; the memory stays that of the first block."""
+    largest = 0
+
+    def extend(space: Subspace, *arguments: Any) -> float:
+        nonlocal largest
+        length = EXTEND(space, *arguments)
+        largest = max(largest, len(space._block))
+        return length
+
+    monkeypatch.setattr(Subspace, "extend", extend)
+    matrix, _ = symmetric(list(spectrum))
+    tolerance = 1e-9 if dtype == torch.float64 else 1e-4
+    pairs = solve(matrix.to(dtype), 5, tolerance)
     assert pairs.num_products > 64
-    np.testing.assert_allclose(pairs.eigenvalues, expected(matrix, 5), rtol=1e-10)
+    assert largest == 64
+    assert pairs.converged.all()
+    np.testing.assert_allclose(
+        np.abs(pairs.eigenvalues), np.abs(expected(matrix, 5)), rtol=1e-10 if dtype == torch.float64 else 1e-4
+    )
+    true = true_residuals(matrix, pairs)
+    noise = 1e-12 if dtype == torch.float64 else 2e-6
+    assert np.all(true <= 1.05 * pairs.residuals + noise)
+
+
+def test_residuals_near_the_rounding_are_verified() -> None:
+    """A float32 operator cannot give residuals of 1e-8: the bound would say so, the product does not."""
+    matrix, _ = symmetric([6.0, -5.5, 5, 4, 3, *BULK])
+    pairs = solve(matrix.float(), 5, tolerance=1e-8, max_products=60)
+    np.testing.assert_allclose(pairs.residuals, true_residuals(matrix, pairs), rtol=0.5, atol=1e-7)
+    assert not pairs.converged.all()
+    assert pairs.num_products <= 65
+
+
+def test_an_operator_that_is_not_symmetric_is_not_trusted() -> None:
+    """The bounds hold for symmetric ones only; one product per pair shows the truth."""
+    matrix, _ = symmetric([6.0, -5.5, 5, 4, 3, *BULK])
+    matrix[0] *= 1.5
+    pairs = solve(matrix, 3, tolerance=1e-3)
+    residuals = (matrix @ pairs.eigenvectors.T).T - torch.from_numpy(pairs.eigenvalues)[:, None] * pairs.eigenvectors
+    np.testing.assert_allclose(pairs.residuals * np.abs(pairs.eigenvalues).max(), residuals.norm(dim=1), rtol=1e-6)
+    assert not pairs.converged.all()
+
+
+def test_a_start_of_zeros_is_refused() -> None:
+    matrix, _ = symmetric([3.0, 2, 1])
+    with pytest.raises(ValueError, match="the start vector is zero"):
+        solve(matrix, 1, start=torch.zeros(3, dtype=torch.float64))
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:
@@ -251,7 +300,7 @@ def test_a_warm_start_finds_a_newly_leading_direction() -> None:
     previous = solve(before, 3).eigenvectors.float().sum(dim=0)
     for value in (9.0, 4.5, -3.2):
         now = before + value * torch.outer(vectors[3], vectors[3])
-        start = start_vector(rng(1), len(now), previous).double()
+        start = start_vector(rng(1), len(now), [previous]).double()
         pairs = solve(now, 3, tolerance=1e-3, start=start)
         np.testing.assert_allclose(pairs.eigenvalues, expected(now, 3), rtol=0, atol=1e-3 * 9)
 
@@ -259,13 +308,13 @@ def test_a_warm_start_finds_a_newly_leading_direction() -> None:
 def test_a_warm_start_saves_products() -> None:
     matrix, _ = symmetric([50.0, -40, 30, 20, *np.linspace(-1, 1, 300)])
     cold = solve(matrix.float(), 4, 1e-3, start=start_vector(rng(1), 304))
-    warm = solve(matrix.float(), 4, 1e-3, start=start_vector(rng(2), 304, cold.eigenvectors.sum(dim=0)))
+    warm = solve(matrix.float(), 4, 1e-3, start=start_vector(rng(2), 304, [cold.eigenvectors.sum(dim=0)]))
     assert warm.num_products < cold.num_products
 
 
 def test_start_vectors_are_unit_and_lean_on_the_previous_ones() -> None:
     previous = torch.randn(500, generator=rng(3), dtype=torch.float64)
-    cold, warm = start_vector(rng(1), 500), start_vector(rng(1), 500, previous)
+    cold, warm = start_vector(rng(1), 500), start_vector(rng(1), 500, [previous])
     assert warm.dtype == torch.float64
     assert (float(cold.norm()), float(warm.norm())) == (pytest.approx(1), pytest.approx(1))
     assert float(warm @ previous / previous.norm()) > 0.9
@@ -275,9 +324,9 @@ def test_start_vectors_are_unit_and_lean_on_the_previous_ones() -> None:
     assert torch.equal(start_vector(rng(1), 500), cold)
 
 
-@pytest.mark.parametrize("previous", [None, torch.zeros(500)])
-def test_nothing_to_lean_on_starts_cold(previous: Tensor | None) -> None:
-    assert torch.equal(start_vector(rng(1), 500, previous), start_vector(rng(1), 500))
+@pytest.mark.parametrize("hints", [[torch.zeros(500)], [torch.ones(500), -torch.ones(500)]])
+def test_nothing_to_lean_on_starts_cold(hints: list[Tensor]) -> None:
+    assert torch.equal(start_vector(rng(1), 500, hints), start_vector(rng(1), 500))
 
 
 def test_float32_sums_over_many_parameters_keep_their_digits() -> None:

@@ -38,6 +38,37 @@ def test_views_share_memory_with_theta() -> None:
     assert theta[0] == 7.0
 
 
+@pytest.mark.parametrize("name", NETS)
+def test_parts_say_where_each_parameter_lies(name: str) -> None:
+    model = FlatModel(net(name))
+    theta = model.initial()
+    for key, part in model.parts().items():
+        assert torch.equal(theta[part], model.views(theta)[key].flatten())
+
+
+class Layout(nn.Module):
+    """Keeps how the images lie that it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.seen = images
+        return images.flatten(1).sum(dim=1, keepdim=True) * self.weight
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("side", "last"), [(32, True), (28, True), (16, False)])
+def test_large_images_lie_channels_last(channels: int, side: int, last: bool) -> None:
+    layer, images = Layout(), torch.randn(2, channels, side, side, generator=rng(0))
+    model = FlatModel(layer)
+    model.logits(model.initial(), images)
+    assert torch.equal(layer.seen, images)
+    _, c, h, w = images.shape
+    assert layer.seen.stride() == ((h * w * c, 1, w * c, c) if last else (c * h * w, h * w, w, 1))
+
+
 def test_initial_is_a_copy() -> None:
     model = small()
     model.initial().zero_()

@@ -168,7 +168,7 @@ def test_the_norms_and_the_error_of_the_probes_are_explained(write: Write) -> No
     assert note.startswith(
         "Norms of H on 5,120 training examples: Frobenius from the 3 largest eigenvalues; from probes"
     )
-    assert "over 50 Gaussian vectors" in note
+    assert "Hutchinson++ with 50 products" in note
     assert "standard error at most 10 %" in note
     (note,) = build(_study("frobenius", "test_acc", "loss_final"), evaluations).attrs["notes"]
     assert "probes" not in note

@@ -1,0 +1,237 @@
+"""Layers whose second derivatives are written by hand, for graphs that are differentiated many times.
+
+Autograd's own second derivatives waste work on the nets of this study: that of a convolution computes weight gradients
+by convolutions of unusual shapes, those of ReLU and pooling fill tensors with zeros, that of the cross-entropy passes
+through the logarithms of all classes. Here each layer is a function whose first derivative is a function again, with
+its own. The numbers are the same up to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+_aten = torch.ops.aten
+Geometry = tuple[list[int], list[int], list[int], bool, list[int], int]
+
+
+class SecondOrder(TorchFunctionMode):
+    """Within it, convolutions, ReLU, max pooling and cross-entropy have cheap second derivatives."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: object,
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        rule = _RULES.get(function)
+        result = rule(*args, **kwargs) if rule else None
+        return function(*args, **kwargs) if result is None else result
+
+
+class _Convolution(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.geometry = geometry
+        return _aten.convolution(x, weight, bias, *geometry)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> Any:
+        x, weight = ctx.saved_tensors
+        needed = list(ctx.needs_input_grad[:3])
+        return *_ConvolutionBackward.apply(*outer, x, weight, ctx.geometry, needed), None
+
+
+class _ConvolutionBackward(Function):
+    @staticmethod
+    def forward(ctx: Any, outer: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, needed: list[bool]) -> Any:
+        ctx.save_for_backward(outer, x, weight)
+        ctx.geometry = geometry
+        ctx.set_materialize_grads(False)
+        return _aten.convolution_backward(outer, x, weight, [len(weight)], *geometry, needed)
+
+    @staticmethod
+    def backward(ctx: Any, v_x: Tensor | None, v_weight: Tensor | None, v_bias: Tensor | None) -> Any:
+        outer, x, weight = ctx.saved_tensors
+        geometry = ctx.geometry
+        d_outer = d_x = d_weight = None
+        if v_weight is not None:
+            d_outer = _aten.convolution(x, v_weight, v_bias, *geometry)
+            if ctx.needs_input_grad[1]:
+                d_x = _aten.convolution_backward(outer, x, v_weight, None, *geometry, [True, False, False])[0]
+        elif v_bias is not None:
+            d_outer = v_bias.view(-1, *[1] * (x.dim() - 2)).expand_as(outer).clone()
+        if v_x is not None:
+            through = _aten.convolution(v_x, weight, None, *geometry)
+            d_outer = through if d_outer is None else d_outer.add_(through)
+            if ctx.needs_input_grad[2]:
+                d_weight = _aten.convolution_backward(outer, v_x, weight, None, *geometry, [False, True, False])[1]
+        return d_outer, d_x, d_weight, None, None
+
+
+class _Relu(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        y = x.clamp_min(0)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> Any:
+        return _ReluBackward.apply(*outer, *ctx.saved_tensors)
+
+
+class _ReluBackward(Function):
+    @staticmethod
+    def forward(ctx: Any, outer: Tensor, y: Tensor) -> Any:
+        ctx.save_for_backward(y)
+        return _aten.threshold_backward(outer, y, 0)
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> Any:
+        return _aten.threshold_backward(v, *ctx.saved_tensors, 0), None
+
+
+class _MaxPool(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, geometry: tuple[Any, ...]) -> Tensor:
+        y, where = _aten.max_pool2d_with_indices(x, *geometry)
+        ctx.save_for_backward(x, where)
+        ctx.geometry = geometry
+        return y  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> Any:
+        return _MaxPoolBackward.apply(*outer, *ctx.saved_tensors, ctx.geometry), None
+
+
+class _MaxPoolBackward(Function):
+    @staticmethod
+    def forward(ctx: Any, outer: Tensor, x: Tensor, where: Tensor, geometry: tuple[Any, ...]) -> Any:
+        ctx.save_for_backward(where)
+        return _aten.max_pool2d_with_indices_backward(outer, x, *geometry, where)
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> Any:
+        (where,) = ctx.saved_tensors
+        if where.is_contiguous(memory_format=torch.channels_last):
+            # pixels before channels, as they lie in memory
+            n, c, h, w = where.shape
+            pixels = where.permute(0, 2, 3, 1).reshape(n, h * w, c)
+            picked = v.permute(0, 2, 3, 1).reshape(n, -1, c).gather(1, pixels)
+            return picked.view(n, h, w, c).permute(0, 3, 1, 2), None, None, None
+        return v.flatten(2).gather(2, where.flatten(2)).view_as(where), None, None, None
+
+
+class _CrossEntropy(Function):
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
+        ctx.save_for_backward(logits, targets)
+        return _aten.cross_entropy_loss(logits, targets)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> Any:
+        return _CrossEntropyBackward.apply(*outer, *ctx.saved_tensors), None
+
+
+class _CrossEntropyBackward(Function):
+    @staticmethod
+    def forward(ctx: Any, outer: Tensor, logits: Tensor, targets: Tensor) -> Any:
+        probabilities = logits.softmax(dim=1)
+        ctx.save_for_backward(outer / len(targets), probabilities, targets)
+        change = probabilities.clone()
+        change[torch.arange(len(targets), device=targets.device), targets] -= 1
+        return change.mul_(outer / len(targets))
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> Any:
+        share, probabilities, targets = ctx.saved_tensors
+        weighted = probabilities * v
+        mean = weighted.sum(dim=1, keepdim=True)
+        d_outer = (mean.sum() - v.gather(1, targets[:, None]).sum()) / len(targets)
+        return d_outer, weighted.addcmul_(probabilities, mean, value=-1).mul_(share), None
+
+
+def _pair(value: int | Sequence[int], number: int) -> list[int]:
+    return [value] * number if isinstance(value, int) else list(value)
+
+
+def _convolution(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor | None:
+    number = weight.dim() - 2
+    if input.dim() != weight.dim():  # a single image, without its batch
+        return None
+    stride, dilation = _pair(stride, number), _pair(dilation, number)
+    if padding == "same":
+        reach = [step * (size - 1) for step, size in zip(dilation, weight.shape[2:], strict=True)]
+        if any(whole % 2 for whole in reach):  # an even kernel pads one side more
+            return None
+        padding = [whole // 2 for whole in reach]
+    padding = [0] * number if padding == "valid" else _pair(padding, number)
+    geometry = (stride, padding, dilation, False, [0] * number, groups)
+    return _Convolution.apply(input, weight, bias, geometry)  # type: ignore[no-any-return]
+
+
+def _relu(input: Tensor, inplace: bool = False) -> Tensor | None:
+    return None if inplace else _Relu.apply(input)
+
+
+def _max_pool(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor | None:
+    if return_indices or input.dim() != 4:
+        return None
+    kernel = _pair(kernel_size, 2)
+    geometry = (kernel, _pair(stride or kernel, 2), _pair(padding, 2), _pair(dilation, 2), ceil_mode)
+    return _MaxPool.apply(input, geometry)  # type: ignore[no-any-return]
+
+
+def _cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor | None:
+    options = (weight, size_average, reduce, reduction, label_smoothing)
+    if options != (None, None, None, "mean", 0.0) or input.dim() != 2 or target.dim() != 1:
+        return None
+    if bool((target == ignore_index).any()):
+        return None
+    return _CrossEntropy.apply(input, target)  # type: ignore[no-any-return]
+
+
+_RULES: dict[Callable[..., Any], Callable[..., Tensor | None]] = {
+    functional.conv1d: _convolution,
+    functional.conv2d: _convolution,
+    functional.relu: _relu,
+    torch.relu: _relu,
+    Tensor.relu: _relu,
+    functional.max_pool2d: _max_pool,
+    functional.cross_entropy: _cross_entropy,
+}

@@ -1,0 +1,135 @@
+"""The layers with second derivatives of their own, against autograd's, in float64."""
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from problems import rng
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sharpest.curvature.second_order import SecondOrder
+
+LAYERS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "convolution": (nn.Conv2d(3, 4, 3), (2, 3, 7, 6)),
+    "same": (nn.Conv2d(3, 4, 5, padding="same"), (2, 3, 7, 6)),
+    "valid": (nn.Conv2d(3, 4, 3, padding="valid"), (2, 3, 7, 6)),
+    "strided": (nn.Conv2d(3, 4, 3, stride=2, padding=1), (2, 3, 8, 7)),
+    "dilated in groups": (nn.Conv2d(4, 6, 3, dilation=2, padding="same", groups=2), (2, 4, 9, 8)),
+    "uneven": (nn.Conv2d(3, 4, (1, 3), stride=(2, 1), padding=(0, 2)), (2, 3, 7, 6)),
+    "without bias": (nn.Conv2d(3, 4, 3, bias=False), (2, 3, 6, 6)),
+    "words": (nn.Conv1d(3, 4, 3), (2, 3, 9)),
+    "relu": (nn.ReLU(), (3, 5)),
+    "pooling": (nn.MaxPool2d(2), (2, 3, 8, 6)),
+    "overlapping pooling": (nn.MaxPool2d(3, stride=2, padding=1), (2, 3, 8, 7)),
+    "pooling with a rest": (nn.MaxPool2d(2, ceil_mode=True), (2, 3, 7, 5)),
+}
+FALLING_BACK: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "even kernel": (nn.Conv2d(3, 4, 2, padding="same"), (2, 3, 7, 6)),
+    "one image": (nn.Conv2d(3, 4, 3), (3, 7, 6)),
+    "pooling of one image": (nn.MaxPool2d(2), (3, 8, 6)),
+}
+
+
+def second_derivatives(net: Callable[[Tensor], Tensor], x: Tensor, weights: list[Tensor], part: slice) -> list[Tensor]:
+    """Of a smooth function of the net's output along random vectors; by all of (x, *weights) or some of them."""
+    arguments = [x, *weights][part]
+    output = net(x)
+    value = (output * torch.randn(output.shape, generator=rng(1), dtype=x.dtype)).exp().sum()
+    gradients = torch.autograd.grad(value, arguments, create_graph=True)
+    vectors = [torch.randn(g.shape, generator=rng(2), dtype=x.dtype) for g in gradients]
+    return list(torch.autograd.grad(gradients, arguments, vectors, materialize_grads=True))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("part", [slice(None), slice(0, 1), slice(1, None), slice(2, None)], ids=str)
+@pytest.mark.parametrize("name", LAYERS | FALLING_BACK)
+def test_second_derivatives_are_autograds(name: str, part: slice, layout: torch.memory_format) -> None:
+    layer, shape = (LAYERS | FALLING_BACK)[name]
+    layer = copy.deepcopy(layer).double()
+    x = torch.randn(shape, generator=rng(0), dtype=torch.float64)
+    if len(shape) == 4:
+        x = x.to(memory_format=layout)
+    x.requires_grad_()
+    weights = list(layer.parameters())
+    if not [x, *weights][part]:
+        return  # nothing to differentiate by
+    with SecondOrder():
+        ours = second_derivatives(layer, x, weights, part)
+    for mine, other in zip(ours, second_derivatives(layer, x, weights, part), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_layers_are_not_autograds(name: str) -> None:
+    layer, shape = LAYERS[name]
+    with SecondOrder():
+        output = copy.deepcopy(layer)(torch.randn(shape).requires_grad_())
+    assert type(output.grad_fn).__name__.startswith("_")
+
+
+def test_the_functional_forms_are_covered() -> None:
+    image, logits = torch.randn(1, 1, 4, 4).requires_grad_(), torch.randn(2, 3).requires_grad_()
+    with SecondOrder():
+        outputs = [image.relu(), torch.relu(image), functional.relu(image), functional.max_pool2d(image, 2)]
+        outputs.append(functional.cross_entropy(logits, torch.tensor([0, 2])))
+    assert [type(output.grad_fn).__name__ for output in outputs] == [
+        *["_ReluBackward"] * 3, "_MaxPoolBackward", "_CrossEntropyBackward"
+    ]  # fmt: skip
+
+
+def test_the_first_convolution_needs_no_derivative_by_its_images() -> None:
+    layer = nn.Conv2d(2, 3, 3).double()
+    images = torch.randn(2, 2, 5, 5, generator=rng(0), dtype=torch.float64)
+    with SecondOrder():
+        ours = second_derivatives(layer, images, list(layer.parameters()), slice(1, None))
+    for mine, other in zip(
+        ours, second_derivatives(layer, images, list(layer.parameters()), slice(1, None)), strict=True
+    ):
+        torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-13)
+
+
+def cross_entropy_derivatives(logits: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
+    """By the logits and by the weight of the loss, which reaches the gradient in a product."""
+    weight = torch.tensor(0.7, dtype=logits.dtype, requires_grad=True)
+    loss = functional.cross_entropy(logits, targets)
+    (gradient,) = torch.autograd.grad((weight * loss).square(), logits, create_graph=True)
+    vector = torch.randn(logits.shape, generator=rng(2), dtype=logits.dtype)
+    return torch.autograd.grad(gradient, (logits, weight), vector)
+
+
+@pytest.mark.parametrize("targets", [[0, 3, 1, 3, 2], [0, -100, 1, 3, -100]])
+def test_the_cross_entropy(targets: list[int]) -> None:
+    """With targets that stand for none, autograd's."""
+    logits = torch.randn(5, 4, generator=rng(0), dtype=torch.float64, requires_grad=True)
+    with SecondOrder():
+        ours = cross_entropy_derivatives(logits, torch.tensor(targets))
+    for mine, other in zip(ours, cross_entropy_derivatives(logits, torch.tensor(targets)), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-14)
+
+
+def test_options_of_the_cross_entropy_are_kept() -> None:
+    logits, targets = torch.randn(5, 4, generator=rng(0)).requires_grad_(), torch.tensor([0, 3, 1, 3, 2])
+    plain = functional.cross_entropy(logits, targets, reduction="sum")
+    with SecondOrder():
+        assert torch.equal(functional.cross_entropy(logits, targets, reduction="sum"), plain)
+
+
+@pytest.mark.parametrize("name", ["convolution", "pooling", "relu"])
+def test_third_derivatives_are_autograds(name: str) -> None:
+    layer, shape = LAYERS[name]
+    layer, x = copy.deepcopy(layer).double(), torch.randn(shape, generator=rng(0), dtype=torch.float64).requires_grad_()
+    arguments = [x, *layer.parameters()]
+
+    def third() -> tuple[Tensor, ...]:
+        derivatives: tuple[Tensor, ...] = (layer(x).exp().sum(),)
+        for seed in range(3):
+            vectors = [torch.randn(part.shape, generator=rng(seed), dtype=x.dtype) for part in derivatives]
+            derivatives = torch.autograd.grad(derivatives, arguments, vectors, create_graph=True)
+        return derivatives
+
+    with SecondOrder():
+        ours = third()
+    for mine, other in zip(ours, third(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-13)
