@@ -119,16 +119,15 @@ def measure_directions(
                 arrays["profile"][row, column] = values
                 if not study:
                     continue
-                scaled = np.outer(settings.alphas, steps[:, column])
                 if index == FULL_STEP:
-                    losses = np.stack(
-                        [loss_profile(loss, theta, -lr * gradient, list(settings.alphas)) for gradient in gradients],
-                        axis=1,
-                    )
+                    losses = [
+                        loss_profile(loss, theta, -lr * gradient, list(settings.alphas)) for gradient in gradients
+                    ]
+                    changes = np.mean(losses, axis=0) - start
                 else:
                     line = LossLine(loss, theta, units[column], distances, values)
-                    losses = line.at(-scaled.ravel()).reshape(scaled.shape)
-                arrays["loss_change"][row, column] = losses.mean(axis=1) - start
+                    changes = line.mean_changes(-np.outer(settings.alphas, steps[:, column]))
+                arrays["loss_change"][row, column] = changes
         progress.update(row + 1)
     return arrays
 

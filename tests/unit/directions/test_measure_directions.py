@@ -186,12 +186,14 @@ def test_without_a_grid_only_the_alignment_is_measured(tmp_path: Path, run, meas
 
 
 def test_alphas_do_not_change_the_gradients(tmp_path: Path, run, measured):
-    """One alpha alone gives what it gives among others."""
+    """One alpha alone gives what it gives among others, to the accuracy of a line."""
     again = Run(tmp_path, run.settings).train().measure_spectrum(measured["iteration"].tolist(), hessian=COARSE)
     settings = SETTINGS.model_copy(update={"alphas": (1.0,), "alpha_every": 1})
     again.measure_directions(settings)
     alone = read(again)
-    np.testing.assert_array_equal(alone["loss_change"][::2, :, 0], measured["loss_change"][::2, :, ALPHAS.index(1.0)])
+    among_others = measured["loss_change"][::2, :, ALPHAS.index(1.0)]
+    np.testing.assert_allclose(alone["loss_change"][::2, :, 0], among_others, rtol=0.01)
+    assert np.array_equal(alone["profile"], measured["profile"], equal_nan=True)
 
 
 def test_a_gradient_that_vanishes_has_a_flat_profile(tmp_path: Path, monkeypatch):
