@@ -3,10 +3,10 @@ PYTHON ?= python3.11
 CORES ?= all
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores $(CORES)
-SOURCES := src workflow tests
+SOURCES := src workflow tests benchmarks
 RULES := Snakefile workflow/rules
 
-.PHONY: figures test environment lint format docs
+.PHONY: figures test environment lint format benchmarks docs
 
 figures: environment
 	$(SNAKEMAKE) all
@@ -34,6 +34,13 @@ format: environment
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/snakefmt $(RULES)
+
+# every library in one run on one thread; see benchmarks/README.md
+benchmarks: environment
+	$(BIN)/python -m pip install --quiet --no-deps --target benchmarks/.peers --upgrade --requirement benchmarks/peers.txt
+	for script in side_by_side scaling lines page; do \
+		PYTHONPATH=benchmarks/.peers $(BIN)/python -W ignore benchmarks/$$script.py benchmarks/results || exit 1; \
+	done
 
 docs: environment
 	$(BIN)/python -m sharpest.config.reference

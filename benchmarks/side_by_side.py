@@ -1,0 +1,146 @@
+"""Top 10 eigenpairs at a residual of 1e-3: this library beside its peers, cold, and along a trajectory of 20 points.
+
+python benchmarks/side_by_side.py FOLDER [PROBLEM ...]
+"""
+
+import json
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import pandas as pd
+import torch
+from entrants import (
+    VERSIONS,
+    Measurement,
+    arpack,
+    best_eigenthings,
+    eigenthings,
+    pyhessian,
+    run,
+    sharpest,
+    solved,
+)
+from memory import peak_megabytes
+from problems import PROBLEMS, Problem
+from torch import Tensor
+
+from sharpest.curvature.hessian import Hessian
+from sharpest.job import tune_allocator
+
+REPEATS = 3
+POINTS = 20
+TRAJECTORIES = ("digits", "SimpleCNN")
+PRODUCT = "one product of sharpest"
+
+
+def gradient_seconds(problem: Problem, theta: Tensor) -> float:
+    def measure() -> float:
+        began = time.process_time()
+        problem.gradient(theta, *problem.chunk)
+        return time.process_time() - began
+
+    measure()
+    return median(measure() for _ in range(2 * REPEATS))
+
+
+def cold(problem: Problem, point: str, theta: Tensor) -> list[dict[str, object]]:
+    truth = solved(problem, theta)
+    _, steps = best_eigenthings(problem, theta, truth)
+    repeated = {
+        "sharpest": sharpest,
+        f"hessian-eigenthings, {steps} steps (hindsight)": eigenthings(steps),
+        "hessian-eigenthings, default 20 steps": eigenthings(20),
+        "curvlinops + eigsh, tol 1e-3": arpack(1e-3),
+        "curvlinops + eigsh, tol 1e-2": arpack(1e-2),
+    }
+    units, found = [], {name: [] for name in repeated}
+    for _ in range(REPEATS):  # interleaved, since machines are noisy
+        units.append(gradient_seconds(problem, theta))
+        for name, entrant in repeated.items():
+            found[name].append(run(entrant, problem, theta, truth))
+    for name, entrant in (("default", pyhessian(1e-3, 100)), ("tight", pyhessian(1e-6, 300))):
+        found[f"PyHessian, {name}"] = [run(entrant, problem, theta, truth)]
+    rows = [_product_row(problem, point, theta, median(units))]
+    for name, measurements in found.items():
+        seconds = median(one.seconds for one in measurements)
+        rows.append(
+            _row(problem, point, name, measurements[0]) | {"seconds": seconds, "gradients": seconds / median(units)}
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def _product_row(problem: Problem, point: str, theta: Tensor, unit: float) -> dict[str, object]:
+    """One product of ours on its kept graph."""
+    operator, vector = Hessian(problem.model.loss, theta, [problem.chunk]), theta.clone()
+    times = []
+    for _ in range(2 * REPEATS + 1):
+        began = time.process_time()
+        operator.product(vector)
+        times.append(time.process_time() - began)
+    return {"problem": problem.name, "point": point, "entrant": PRODUCT, "seconds": median(times),
+            "gradients": median(times) / unit}  # fmt: skip
+
+
+def _row(problem: Problem, point: str, name: str, one: Measurement) -> dict[str, object]:
+    return {
+        "problem": problem.name, "parameters": problem.model.num_parameters, "examples": problem.count, "point": point,
+        "entrant": name, "products": one.products, "residual": one.residual, "error": one.error,
+        "converged": one.converged,
+    }  # fmt: skip
+
+
+def trajectory(problem: Problem) -> list[dict[str, object]]:
+    """Ours starts from the vectors before; its peers have no such start."""
+    totals: dict[str, list[Measurement]] = {}
+    units, warm = [], None
+    for theta in problem.trajectory(POINTS):
+        truth = solved(problem, theta)
+        units.append(gradient_seconds(problem, theta))
+        ours = run(partial(sharpest, warm=warm), problem, theta, truth)
+        warm = ours.vectors.sum(dim=0)
+        others = {
+            "sharpest, cold": run(sharpest, problem, theta, truth),
+            "hessian-eigenthings, fewest steps (hindsight)": best_eigenthings(problem, theta, truth)[0],
+            "curvlinops + eigsh, tol 1e-3": run(arpack(1e-3), problem, theta, truth),
+            "curvlinops + eigsh, tol 1e-2": run(arpack(1e-2), problem, theta, truth),
+        }
+        for name, one in {"sharpest, warm": ours, **others}.items():
+            totals.setdefault(name, []).append(one)
+    rows = []
+    for name, found in totals.items():
+        seconds = sum(one.seconds for one in found)
+        rows.append({
+            "problem": problem.name, "points": POINTS, "entrant": name, "products": sum(one.products for one in found),
+            "seconds": seconds, "gradients": seconds / median(units), "residual": max(one.residual for one in found),
+            "error": max(one.error for one in found), "converged": sum(one.converged for one in found),
+        })  # fmt: skip
+        print(rows[-1], flush=True)
+    return rows
+
+
+def main() -> None:
+    folder, names = Path(sys.argv[1]), sys.argv[2:] or list(PROBLEMS)
+    tune_allocator()
+    torch.set_num_threads(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "versions.json").write_text(json.dumps(VERSIONS, indent=1) + "\n")
+    rows, memory, along = [], [], []
+    for name in names:
+        problem = PROBLEMS[name]()
+        first, *_, last = problem.trajectory(2)
+        for point, theta in (("start", first), ("late", last)):
+            rows += cold(problem, point, theta)
+        memory += [{"problem": name, "entrant": entrant, "MiB": peak_megabytes(name, entrant)}
+                   for entrant in ("sharpest", "curvlinops")]  # fmt: skip
+        if name in TRAJECTORIES:
+            along += trajectory(problem)
+        for file, table in (("cold", rows), ("memory", memory), ("trajectory", along)):
+            pd.DataFrame(table).to_csv(folder / f"{file}.csv", index=False, float_format="%.4g")
+
+
+if __name__ == "__main__":
+    main()
