@@ -1,14 +1,17 @@
-"""A fingerprint of the library code behind a job: what its entry module imports, without comments and docstrings.
+"""A fingerprint of the code behind a job: its script, and what its entry modules import; comments do not count.
 
-Snakemake does not see that a module imported by a script has changed. Each rule therefore carries this fingerprint as a
-parameter: editing a figure redraws that figure, and a comment reruns nothing (design, section 6).
+Snakemake does not see that a module imported by a script has changed, and takes a script with a new comment for a new
+one. Each rule therefore carries this fingerprint as a parameter, module by module, so that a stale job can say which
+of them changed.
 """
 
 import ast
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import grimp
 
@@ -18,7 +21,8 @@ def _graph() -> grimp.ImportGraph:
     return grimp.build_graph("sharpest", cache_dir=None, exclude_type_checking_imports=True)
 
 
-def import_closure(entry: str) -> list[str]:
+@lru_cache
+def import_closure(entry: str) -> tuple[str, ...]:
     """The modules of this package that a module imports, directly or not, with itself and all parent packages.
 
     Raises:
@@ -36,19 +40,22 @@ def import_closure(entry: str) -> list[str]:
             added = {parent, *graph.find_upstream_modules(parent)} - modules
             modules |= added
             pending += added
-    return sorted(modules)
+    return tuple(sorted(modules))
 
 
-def fingerprint(*entries: str) -> str:
-    """Sixteen hex digits that change with the code of the entries' import closures, not with comments or docstrings.
+def fingerprint(*entries: str, script: Path) -> str:
+    """A line for the script and for each module of the entries' import closures: its name and a digest of its code.
+
+    Args:
+        entries: Modules of this package.
+        script: Calls them.
 
     Raises:
         ValueError: If there is no such module.
     """
-    digest = hashlib.sha256()
-    for module in sorted({module for entry in entries for module in import_closure(entry)}):
-        digest.update(f"{module}={_module_digest(module)}\n".encode())
-    return digest.hexdigest()[:16]
+    digests = {module: _module_digest(module) for entry in entries for module in import_closure(entry)}
+    digests[f"scripts/{script.name}"] = _file_digest(script)
+    return "\n".join(f"{name} {digest}" for name, digest in sorted(digests.items()))
 
 
 @lru_cache
@@ -56,24 +63,46 @@ def _module_digest(module: str) -> str:
     spec = find_spec(module)
     assert spec is not None  # grimp found it
     assert spec.origin is not None
-    return source_digest(Path(spec.origin).read_text())
+    return _file_digest(Path(spec.origin))
 
 
-def _is_docstring(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
+@lru_cache
+def _file_digest(path: Path) -> str:
+    return source_digest(path.read_text(encoding="utf-8"))
 
 
 def source_digest(source: str) -> str:
-    """A hash of what the source does: its syntax tree without docstrings, comments, formatting and line numbers.
+    """Twelve hex digits of what the source does: its syntax tree without docstrings, comments and formatting.
 
-    Strings that stand alone are docstrings, of modules, classes, functions or fields.
+    Strings that stand alone are docstrings, of modules, classes, functions or fields. It is the same in every version
+    of Python that reads the source.
     """
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [statement for statement in node.body if not _is_docstring(statement)] or [ast.Pass()]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    digest = hashlib.sha256()
+    _feed(digest.update, ast.parse(source))
+    return digest.hexdigest()[:12]
+
+
+def _feed(update: Callable[[bytes], None], value: Any) -> None:
+    """Spell out a syntax tree, an item of it, or a list of items; brackets keep different trees apart."""
+    if isinstance(value, ast.AST):
+        update(f"({type(value).__name__}".encode())
+        for name, item in ast.iter_fields(value):
+            # newer versions of Python know more fields, which older sources leave empty; a constant may be None
+            if item not in (None, []) or isinstance(value, ast.Constant):
+                update(f" {name}=".encode())
+                _feed(update, item)
+        update(b")")
+    elif isinstance(value, list):
+        update(b"[")
+        for item in value:
+            if not _is_docstring(item):
+                _feed(update, item)
+        update(b"]")
+    else:
+        update(repr(value).encode())
+
+
+def _is_docstring(item: Any) -> bool:
+    return isinstance(item, ast.Pass) or (
+        isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str)
+    )

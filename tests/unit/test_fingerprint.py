@@ -34,6 +34,7 @@ class Rule:
 def nothing():
     """Only a docstring."""
 '''
+SCRIPT = Path(__file__).parents[2] / "workflow/scripts/train_run.py"
 KINDS = (
     "alignment", "first_stage", "largest_eigenvalues", "learning_curves", "nsgd_curves", "restricted_steps",
     "spectrum_evolution", "step_surface",
@@ -122,12 +123,15 @@ def test_an_unknown_module_is_refused():
 
 def test_editing_a_module_changes_the_fingerprints_of_what_imports_it(monkeypatch):
     entries = [f"sharpest.figures.{kind}" for kind in KINDS] + ["sharpest.training.run", "sharpest.spectra.measure"]
-    before = {entry: fingerprint(entry) for entry in entries}
+    before = {entry: fingerprint(entry, script=SCRIPT) for entry in entries}
     real = module._module_digest
 
     def changed(edited: str) -> set[str]:
         monkeypatch.setattr(module, "_module_digest", lambda name: "edited" if name == edited else real(name))
-        return {entry for entry in entries if fingerprint(entry) != before[entry]}
+        now = {entry: fingerprint(entry, script=SCRIPT) for entry in entries}
+        # the module alone tells that it changed
+        assert all(f"{edited} edited" in now[entry].splitlines() for entry in entries if now[entry] != before[entry])
+        return {entry for entry in entries if now[entry] != before[entry]}
 
     assert changed("sharpest.figures.alignment") == {"sharpest.figures.alignment"}
     assert changed("sharpest.figures.style") == {f"sharpest.figures.{kind}" for kind in KINDS}
@@ -137,19 +141,25 @@ def test_editing_a_module_changes_the_fingerprints_of_what_imports_it(monkeypatc
     assert changed("sharpest.models.resnet") == set()
 
 
-def test_several_entries_are_one_fingerprint_whatever_their_order():
+def test_a_fingerprint_has_a_line_for_the_script_and_for_each_module_once():
     one, other = "sharpest.training.run", "sharpest.models.resnet"
-    assert fingerprint(one, other) == fingerprint(other, one) == fingerprint(one, other, one)
-    assert len({fingerprint(one), fingerprint(other), fingerprint(one, other)}) == 3
-    assert len(fingerprint(one)) == 16
+    names = [line.split()[0] for line in fingerprint(one, other, script=SCRIPT).splitlines()]
+    assert names == sorted({"scripts/train_run.py", *import_closure(one), *import_closure(other)})
+    assert fingerprint(one, other, script=SCRIPT) == fingerprint(other, one, script=SCRIPT)
 
 
 def test_in_a_copy_of_the_package_edits_of_files_count(tmp_path):
     """A process of its own reads real files: a comment changes nothing, a number does."""
     shutil.copytree(Path(sharpest.__file__).parent, tmp_path / "sharpest", ignore=shutil.ignore_patterns("__pycache__"))
+    script = tmp_path / "train_run.py"
+    shutil.copy(SCRIPT, script)
     steps = tmp_path / "sharpest/training/steps.py"
     entries = ["sharpest.training.run", "sharpest.figures.alignment"]
-    code = f"import json, sharpest.fingerprint as f; print(json.dumps([f.__file__, *map(f.fingerprint, {entries})]))"
+    code = f"""
+import json, pathlib, sharpest.fingerprint as f
+script = pathlib.Path({str(script)!r})
+print(json.dumps([f.__file__, *(f.fingerprint(entry, script=script) for entry in {entries})]))
+"""
 
     def fingerprints() -> list[str]:
         environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
@@ -161,10 +171,12 @@ def test_in_a_copy_of_the_package_edits_of_files_count(tmp_path):
         return values
 
     before = fingerprints()
-    assert before == [fingerprint(entry) for entry in entries]
-    source = steps.read_text()
-    steps.write_text("# a comment\n" + source)
+    assert before == [fingerprint(entry, script=SCRIPT) for entry in entries]
+    for file in (steps, script):
+        file.write_text("# a comment\n" + file.read_text())
     assert fingerprints() == before
-    steps.write_text(source.replace("gradient * -lr", "gradient * -2 * lr"))
+    steps.write_text(steps.read_text().replace("gradient * -lr", "gradient * -2 * lr"))
     after = fingerprints()
     assert [after[0] != before[0], after[1] == before[1]] == [True, True]
+    script.write_text(script.read_text().replace("progress.finish()", "pass"))
+    assert [new != old for new, old in zip(fingerprints(), after, strict=True)] == [True, True]

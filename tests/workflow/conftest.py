@@ -162,6 +162,7 @@ def _copy(folder: Path) -> Project:
     for name in ("src", "workflow", "config", "envs"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignore, dirs_exist_ok=True)
     shutil.copy(ROOT / "Snakefile", folder)
+    shutil.copy(ROOT / "profiles", folder, follow_symlinks=False)
     return Project(folder)
 
 
@@ -193,5 +194,5 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture
 def edited(tiny: Project, tmp_path: Path) -> Project:
     """A copy of the finished tiny project, with its results and records, to be edited."""
-    shutil.copytree(tiny.folder, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(tiny.folder, tmp_path, dirs_exist_ok=True, symlinks=True)
     return Project(tmp_path)

@@ -8,7 +8,7 @@ import pytest
 
 # lowest first; modules of one layer know nothing of each other
 LAYERS = [
-    ["errors", "randomness", "progress", "fingerprint", "data.kinds"],
+    ["errors", "randomness", "progress", "fingerprint", "why", "data.kinds"],
     ["run_id", "schedule", "job", "startup", "provenance"],
     ["store", "claims.ledger"],
     ["data.sources"],

@@ -99,12 +99,20 @@ def measurement_of(wildcards):
     return PROJECT.measurement(wildcards.run).model_dump(mode="json")
 
 
-def code_of(*entries):
-    """Fingerprint of entry modules, and of the run's architecture and kind of data, as a parameter of a rule."""
+def code_behind(script, *entries):
+    """Fingerprint of a rule's script and entry modules."""
+    return fingerprint(
+        *entries, script=Path(workflow.basedir) / "workflow/scripts" / script
+    )
+
+
+def code_of(script, *entries):
+    """The same with the run's architecture and kind of data, as a parameter of a rule."""
 
     def code(wildcards):
         settings = PROJECT.run(wildcards.run)
-        return fingerprint(
+        return code_behind(
+            script,
             *entries,
             architecture_module(settings.model),
             data_module(settings.dataset.kind),
@@ -118,7 +126,7 @@ def training_code(wildcards):
     entries = ["sharpest.training.run"]
     if PROJECT.run(wildcards.run).nudge:
         entries.append("sharpest.training.eigenpairs")
-    return code_of(*entries)(wildcards)
+    return code_of("train_run.py", *entries)(wildcards)
 
 
 def files_of_figure(wildcards):

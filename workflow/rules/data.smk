@@ -17,7 +17,8 @@ rule prepare_data:
         place=lambda wildcards: PROJECT.place(
             PROJECT.scale.datasets[wildcards.dataset].source
         ),
-        code=lambda wildcards: fingerprint(
+        code=lambda wildcards: code_behind(
+            "prepare_data.py",
             "sharpest.data.prepare",
             source_module(PROJECT.scale.datasets[wildcards.dataset].source),
         ),

@@ -28,8 +28,9 @@ rule draw_figure:
             for curve in PROJECT.study(wildcards.figure).curves()
         ],
         foot=lambda wildcards: foot_of(wildcards.figure),
-        code=lambda wildcards: fingerprint(
-            f"sharpest.figures.{PROJECT.study(wildcards.figure).kind}"
+        code=lambda wildcards: code_behind(
+            "draw_figure.py",
+            f"sharpest.figures.{PROJECT.study(wildcards.figure).kind}",
         ),
     script:
         "../scripts/draw_figure.py"

@@ -24,8 +24,8 @@ rule write_table:
     params:
         study=lambda wildcards: PROJECT.study(wildcards.table).model_dump(mode="json"),
         foot=lambda wildcards: foot_of(wildcards.table),
-        code=lambda wildcards: fingerprint(
-            f"sharpest.tables.{PROJECT.study(wildcards.table).kind}"
+        code=lambda wildcards: code_behind(
+            "write_table.py", f"sharpest.tables.{PROJECT.study(wildcards.table).kind}"
         ),
     script:
         "../scripts/write_table.py"

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from sharpest.data.sources import source_module
 from sharpest.data.sources.registry import SOURCES
 from sharpest.fingerprint import fingerprint, import_closure
 
+SCRIPT = Path(__file__).parents[4] / "workflow/scripts/prepare_data.py"
 REGISTRY = "sharpest.data.sources.registry"
 
 
@@ -49,7 +51,7 @@ def test_preparing_a_source_depends_on_no_other_one(name):
 
 def test_editing_a_source_changes_its_own_fingerprint_alone(monkeypatch):
     def fingerprints() -> dict[str, str]:
-        return {name: fingerprint("sharpest.data.prepare", source_module(name)) for name in SOURCES}
+        return {name: fingerprint("sharpest.data.prepare", source_module(name), script=SCRIPT) for name in SOURCES}
 
     before, real = fingerprints(), module._module_digest
 
