@@ -14,7 +14,8 @@ rule prepare_data:
         runtime=60,
     params:
         source=lambda wildcards: PROJECT.scale.datasets[wildcards.dataset].source,
-        place=lambda wildcards: PROJECT.place(
+        # a function of output, which is not recorded: the same data may lie elsewhere
+        place=lambda wildcards, output: PROJECT.place(
             PROJECT.scale.datasets[wildcards.dataset].source
         ),
         code=lambda wildcards: code_behind(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from sharpest.config.measurement import DirectionSettings, ScheduleSettings
 from sharpest.config.strict import Strict
@@ -390,6 +390,11 @@ class EndPointRow(SeedRuns):
 
     paper: dict[str, float]
     """Printed values, by column of the csv file."""
+
+    @field_validator("paper")
+    @classmethod
+    def _in_one_order(cls, paper: dict[str, float]) -> dict[str, float]:
+        return dict(sorted(paper.items()))  # another order makes nothing stale
 
 
 _BEST_FINAL = ("best", "final")

@@ -28,6 +28,7 @@ class Facts(Strict):
         """The same, study by study, as parameters of a rule: what changes is told alone."""
         whole = self.model_dump(mode="json")
         studies, reductions = whole.pop("studies"), whole.pop("reductions")
+        whole["order"] = list(studies)
         return whole | {name: {"study": study, "reductions": reductions[name]} for name, study in studies.items()}
 
     @classmethod

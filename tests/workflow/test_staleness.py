@@ -1,0 +1,407 @@
+"""What an edit makes stale: a matrix of edits of the finished tiny project, each with the very jobs that run again.
+
+The rows are those of the table in ``docs/staleness.md``.
+"""
+
+import hashlib
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sharpest.data.sources.ptb import SOURCE as PTB
+
+from .conftest import ROOT, Project
+
+NSGD = "r32-c10-nsgd-lr0.01-S128-g0.01-K5-plat-s777"
+SLOW = "scnn-c10-sgd-lr0.005-S128-s777"
+SGD = "scnn-c10-sgd-lr0.01-S128-s777"
+BRANCHES = (f"{SGD}@e4/sgd", f"{SGD}@e4/top")
+TRUNK = "r32-c10-sgd-lr0.1-S128-s777"
+STAGE = "r32-c10-sgd-lr0.1-S128-L10-s777"  # a branch of TRUNK
+VGG = "vgg-c10-sgd-lr0.1-S128-s777"
+LSTM = "lstm-ptb-sgd-lr1-S20-s777"
+NEW = "scnn-c10-sgd-lr0.02-S128-s777"
+
+
+def train(*runs: str) -> set[str]:
+    return {f"train_run {run}" for run in runs}
+
+
+def figures(*numbers: str) -> set[str]:
+    return {f"draw_figure fig{number}" for number in numbers}
+
+
+SPECTRUM = {
+    run: {f"measure_spectrum {run} {schedule}"}
+    for run, schedule in (
+        (SLOW, "growth"), (SGD, "step"), (TRUNK, "epochs"), (STAGE, "epochs"), (VGG, "grid"), (LSTM, "grid"),
+    )
+}  # fmt: skip
+SPECTRA = set().union(*SPECTRUM.values())
+DIRECTIONS = {f"measure_directions {SGD} step"}
+EVALUATIONS = {f"evaluate_run {NSGD}"}
+FIGURES = figures("01", "04", "06", "07", "12")
+TABLES = {"write_table tab1"}
+CLAIMS = {"judge_claims"}
+REPORT = {"write_report"}
+MEASURED_ON = SPECTRA | DIRECTIONS | EVALUATIONS | FIGURES | TABLES | CLAIMS | REPORT
+"""All that stands behind the runs."""
+LSTM_ON = train(LSTM) | SPECTRUM[LSTM] | figures("04") | REPORT
+EVERY_RUN = train(NSGD, SLOW, SGD, *BRANCHES, TRUNK, STAGE, VGG, LSTM)
+
+Edit = Callable[[Project], None]
+
+
+def replace(path: str, old: str, new: str) -> Edit:
+    return lambda project: project.edit(path, lambda text: text.replace(old, new, 1))
+
+
+def append(path: str, text: str) -> Edit:
+    return lambda project: project.edit(path, lambda old: old + text)
+
+
+def code(*modules: str) -> Edit:
+    """A statement more in each module of the package."""
+    return all_of(*(append(f"src/sharpest/{module}", "\nEDITED = 1\n") for module in modules))
+
+
+def all_of(*edits: Edit) -> Edit:
+    def edit(project: Project) -> None:
+        for part in edits:
+            part(project)
+
+    return edit
+
+
+def sources(project: Project) -> list[Path]:
+    """Every file that holds Python or rules."""
+    folders = (project.folder / "src", project.folder / "workflow")
+    files = [path for folder in folders for ending in ("py", "smk") for path in folder.rglob(f"*.{ending}")]
+    assert len(files) > 100
+    return [*files, project.folder / "Snakefile"]
+
+
+def comment_everything(project: Project) -> None:
+    for path in sources(project):
+        path.write_text(f"# a remark\n\n{path.read_text()}\n# another\n")
+
+
+def reword_docstrings(project: Project) -> None:
+    for path in sources(project):
+        path.write_text(re.sub(r'^( *)"""(?!\n)', r'\1"""Reworded. ', path.read_text(), flags=re.MULTILINE))
+
+
+def reformat(project: Project) -> None:
+    ruff = [sys.executable, "-m", "ruff", "format", "--quiet", "--isolated", "--line-length", "60", "src", "workflow"]
+    subprocess.run(ruff, cwd=project.folder, check=True)
+    for path in sources(project):
+        if path.suffix != ".py":
+            path.write_text(re.sub(r"^( *\w+):$", r"\1: ", path.read_text(), flags=re.MULTILINE) + "\n\n")
+
+
+def touch(project: Project) -> None:
+    for path in project.folder.rglob("*"):
+        if not path.relative_to(project.folder).parts[0].startswith((".snakemake", "results")):
+            os.utime(path)
+
+
+def reorder(project: Project) -> None:
+    """Keys the other way round; not studies, nor patterns of run ids, of which the first that matches counts."""
+
+    def reversed_keys(value: object) -> object:
+        if isinstance(value, dict):
+            as_they_are = any("*" in key or key in ("fig01", "tab1") for key in value)
+            items = value.items() if as_they_are else reversed(value.items())
+            return {key: reversed_keys(item) for key, item in items}
+        return [reversed_keys(item) for item in value] if isinstance(value, list) else value
+
+    for name in ("config.yaml", "studies.yaml", "scales/tiny.yaml", "scales/quick.yaml", "scales/paper.yaml"):
+        rewrite(f"config/{name}", reversed_keys)(project)
+
+
+def rewrite(path: str, change: Callable[[dict[str, object]], object]) -> Edit:
+    return lambda project: project.edit(
+        path, lambda text: yaml.safe_dump(change(yaml.safe_load(text)), sort_keys=False)
+    )
+
+
+def move(project: Project) -> None:
+    """To a folder of another name, under which the tests go on."""
+    elsewhere = project.folder.with_name("elsewhere")
+    project.folder.rename(elsewhere)
+    object.__setattr__(project, "folder", elsewhere)
+
+
+NOTHING: set[str] = set()
+SCALE = "config/scales/tiny.yaml"
+MATRIX: dict[str, tuple[Edit, set[str]]] = {
+    # how things are written
+    "a comment, in any module, script or rule": (comment_everything, NOTHING),
+    "a docstring": (reword_docstrings, NOTHING),
+    "formatting": (reformat, NOTHING),
+    "a new time on any source file": (touch, NOTHING),
+    "the order of keys in the configuration": (reorder, NOTHING),
+    "the folder of the checkout": (move, NOTHING),
+    # code
+    "the drawing of one kind of figure": (code("figures/step_surface.py"), figures("06") | REPORT),
+    "the style of all figures": (code("figures/style.py"), FIGURES | REPORT),
+    "the drawing of tables": (code("tables/end_points.py"), TABLES | REPORT),
+    "the rules of verdicts": (code("claims/verdicts.py"), CLAIMS | REPORT),
+    "the page": (code("report/page.py"), REPORT),
+    "the report's template, style or script": (
+        all_of(*(append(f"src/sharpest/report/page.{kind}", "\n ") for kind in ("html.jinja", "css", "js"))), REPORT,
+    ),
+    "the measurement of directions": (
+        code("directions/measure.py"), DIRECTIONS | figures("06") | CLAIMS | REPORT,
+    ),
+    "the evaluation of end points": (code("evaluation.py"), EVALUATIONS | TABLES | REPORT),
+    "the eigensolver": (code("curvature/lanczos.py"), train(NSGD, *BRANCHES) | MEASURED_ON),
+    "the Hessian": (code("curvature/hessian.py"), train(NSGD, *BRANCHES) | MEASURED_ON),
+    "the training loop": (code("training/trainer.py"), EVERY_RUN | MEASURED_ON),
+    "one architecture": (
+        code("models/simple_cnn.py"),
+        train(SLOW, SGD, *BRANCHES)
+        | SPECTRUM[SLOW] | SPECTRUM[SGD] | DIRECTIONS | figures("01", "06", "07") | CLAIMS | REPORT,
+    ),
+    "one kind of data": (code("data/tokens.py"), LSTM_ON),
+    "the decoding of one data set": (code("data/sources/python_topics.py"), {"prepare_data ptb"} | LSTM_ON),
+    "a rule's script": (
+        append("workflow/scripts/measure_directions.py", "\nEDITED = 1\n"),
+        DIRECTIONS | figures("06") | CLAIMS | REPORT,
+    ),
+    "what a job prints, or records of its machine": (code("progress.py", "job.py", "provenance.py"), NOTHING),
+    "a rule's memory or time limit": (replace("workflow/rules/train.smk", "runtime=", "runtime=1 +"), NOTHING),
+    # settings
+    "the learning rate of one run": (
+        append(SCALE, f'lr_factor: {{"{SLOW}": 5}}\n'), train(SLOW) | SPECTRUM[SLOW] | figures("01") | REPORT,
+    ),
+    "the length of one run": (
+        replace(SCALE, '"*": 2', f'"{SLOW}": 3\n  "*": 2'), train(SLOW) | SPECTRUM[SLOW] | figures("01") | REPORT,
+    ),
+    "the length of a branch": (
+        replace(SCALE, '"*-L*": 3', '"*-L*": 4'), train(STAGE) | SPECTRUM[STAGE] | figures("12") | REPORT,
+    ),
+    "the length of a run that others branch off": (
+        replace(SCALE, '"*": 2\n', f'"{TRUNK}": 3\n  "*": 2\n'),
+        train(TRUNK, STAGE) | SPECTRUM[TRUNK] | SPECTRUM[STAGE] | figures("12") | REPORT,
+    ),
+    "a new run in a figure": (
+        all_of(
+            append("config/runs.tsv", f"{NEW}\tnew\t200\n"),
+            replace("config/studies.yaml", f"{{run: {SGD}, ", f"{{run: {NEW}, "),
+        ),
+        train(NEW) | {f"measure_spectrum {NEW} step", f"measure_directions {NEW} step"} | figures("06") | REPORT,
+    ),
+    "a new study on an old run": (
+        append("config/studies.yaml", f"""
+fig02:
+  kind: spectrum_evolution
+  caption: new
+  num_eigenvalues: 3
+  rows:
+    - {{run: {SGD}, schedule: evolution, label: SimpleCNN}}
+"""),
+        {f"measure_spectrum {SGD} evolution"} | figures("02") | REPORT,
+    ),
+    "the points of a schedule": (
+        replace(SCALE, "every 4 iterations", "every 5 iterations"),
+        SPECTRUM[SGD] | DIRECTIONS | figures("06") | CLAIMS | REPORT,
+    ),
+    "the number of gradients, or alphas, of a schedule": (
+        replace(SCALE, "num_gradients: 3", "num_gradients: 4"), DIRECTIONS | figures("06") | CLAIMS | REPORT,
+    ),
+    "the number of CPU threads of a job": (append(SCALE, "torch_threads: 2\n"), EVERY_RUN | MEASURED_ON),
+    "a limit of an axis": (
+        replace("config/studies.yaml", "grid_limit: 5", "grid_limit: 4"), figures("06") | REPORT,
+    ),
+    "a figure's caption": (replace("config/studies.yaml", "caption: step", "caption: another one"), REPORT),
+    "a table's caption": (
+        replace("config/studies.yaml", "caption: end points", "caption: another one"), TABLES | REPORT,
+    ),
+    "the order of studies": (
+        rewrite("config/studies.yaml", lambda studies: dict(reversed(studies.items()))), REPORT,
+    ),
+    "a claim": (replace("config/claims.csv", ",+,", ",-,"), CLAIMS | REPORT),
+    "the scale's description": (
+        replace(SCALE, "tiny, for tests", "tiny"), FIGURES | TABLES | CLAIMS | REPORT,
+    ),
+    "a key that nothing here uses": (
+        all_of(
+            append(SCALE, 'patience: {"imdb*": 26}\nclip_norm: {"imdb*": 3}\n'),
+            replace("config/config.yaml", "sources: {}", "sources: {cifar-10: {url: 'http://localhost'}}"),
+        ),
+        NOTHING,
+    ),
+    "where data files are": (
+        replace("config/config.yaml", "sources: {}", "sources: {digits: {folder: src}, python-topics: {folder: src}}"),
+        NOTHING,
+    ),
+    # around it
+    "the version of the package": (
+        replace("src/sharpest/__init__.py", '__version__ = "', '__version__ = "9.'), NOTHING,
+    ),
+    "versions of other packages": (
+        all_of(
+            append("envs/sharpest.yaml", "# a remark\n"), replace("envs/sharpest.yaml", "torch==", "torch==9.")
+        ),
+        NOTHING,
+    ),
+}  # fmt: skip
+
+
+@dataclass
+class Plans:
+    """Dry runs of edited copies, side by side."""
+
+    tiny: Project
+    folder: Path
+    executor: ThreadPoolExecutor
+    futures: dict[str, Future[set[str]]] = field(default_factory=dict)
+
+    def start(self, edit: str) -> None:
+        self.futures[edit] = self.executor.submit(self._plan, edit)
+
+    def _plan(self, edit: str) -> set[str]:
+        project = copy_of(self.tiny, self.folder / str(list(MATRIX).index(edit)) / "checkout")
+        MATRIX[edit][0](project)
+        return stale_jobs(project)
+
+
+def copy_of(tiny: Project, folder: Path) -> Project:
+    """With times and records; results, which nobody may write to in place, as links."""
+    shutil.copytree(tiny.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("results"))
+    shutil.copytree(tiny.folder / "results", folder / "results", copy_function=os.link)
+    return Project(folder)
+
+
+def stale_jobs(project: Project, *arguments: str) -> set[str]:
+    """Rule and wildcards of each job that a dry run plans, targets apart."""
+    result = project.snakemake("--dry-run", *(arguments if "results/" in "".join(arguments) else ["all", *arguments]))
+    assert result.returncode == 0, result.stdout
+    found = []
+    for rule, facts in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", result.stdout, re.MULTILINE):
+        if "    output: " in facts:
+            wildcards = "".join(re.findall("    wildcards: (.*)", facts))
+            found.append(" ".join([rule, *re.findall("=([^,]+)", wildcards)]))
+    assert len(set(found)) == len(found)
+    assert found or "Nothing to be done" in result.stdout
+    return set(found)
+
+
+@pytest.fixture(scope="module")
+def plans(tiny: Project, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Plans]:
+    """Those of the tests that were chosen are all begun at once."""
+    with ThreadPoolExecutor(os.cpu_count()) as executor:
+        begun = Plans(tiny, tmp_path_factory.mktemp("plans"), executor)
+        for item in request.session.items:
+            if isinstance(item, pytest.Function) and item.function is test_an_edit_reruns_these_jobs_and_no_others:
+                begun.start(item.callspec.params["edit"])
+        yield begun
+        executor.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("edit", MATRIX)
+def test_an_edit_reruns_these_jobs_and_no_others(plans: Plans, edit: str) -> None:
+    assert plans.futures[edit].result() == MATRIX[edit][1]
+
+
+def test_the_plain_command_needs_no_profile_to_be_named(tiny: Project, tmp_path: Path) -> None:
+    """Without the default profile a comment in a script would rerun every job of it: that the matrix cannot see."""
+    project = copy_of(tiny, tmp_path / "checkout")
+    append("workflow/scripts/write_table.py", "# a remark\n")(project)
+    assert stale_jobs(project) == NOTHING
+    assert stale_jobs(project, "--workflow-profile", "workflow/profiles/local", "--quiet", "host") == NOTHING
+    assert stale_jobs(project, "--workflow-profile", "none") == TABLES | REPORT
+
+
+def test_data_files_count_when_they_are_decoded_only(tiny: Project, tmp_path: Path) -> None:
+    """They are checked then, and the decoded arrays are kept with their hash."""
+    project = copy_of(tiny, tmp_path / "checkout")
+    raw = project.folder / "raw"
+    raw.mkdir()
+    words = [f"w{number}" for number in range(PTB.num_types - 1)]
+    for name, count in (("train", PTB.num_train), ("valid", PTB.num_val), ("test", PTB.num_test)):
+        text = " ".join(itertools.islice(itertools.cycle(words), count - 1))
+        (raw / f"ptb.{name}.txt").write_text(f"{text}\n")
+    replace("config/config.yaml", "datasets: {}", "datasets: {ptb: {source: ptb, vocabulary: 10000}}")(project)
+    replace("config/config.yaml", "sources: {}", "sources: {ptb: {folder: raw}}")(project)
+    data = "results/tiny/data/ptb.h5"
+    made = project.snakemake("--cores", "1", data)
+    assert made.returncode == 0, made.stdout
+    for path in raw.iterdir():
+        os.utime(path)
+    assert stale_jobs(project, data) == NOTHING
+    shutil.move(raw, project.folder / "moved")
+    replace("config/config.yaml", "folder: raw", "folder: moved")(project)
+    assert stale_jobs(project, data) == NOTHING
+    (project.folder / "moved/ptb.train.txt").write_text("other words")
+    assert stale_jobs(project, data) == NOTHING
+    # and once decoding is asked for, it notices
+    refused = project.snakemake("--cores", "1", "--forcerun", "prepare_data", "--", data)
+    assert refused.returncode != 0
+    assert "ptb.{train,valid,test}.txt: the train text has 3 tokens" in refused.stdout
+
+
+def test_results_are_accepted_by_one_command_that_changes_no_byte(edited: Project) -> None:
+    for edit in ("the eigensolver", "the learning rate of one run", "a claim", "a limit of an axis"):
+        MATRIX[edit][0](edited)
+    assert stale_jobs(edited) >= CLAIMS | SPECTRA
+    before = digests(edited.folder / "results")
+    accepted = edited.snakemake("--touch", "all")
+    assert accepted.returncode == 0, accepted.stdout
+    assert digests(edited.folder / "results") == before
+    assert stale_jobs(edited) == NOTHING
+    # the next edit counts from here
+    append(SCALE, f'snapshot_every: {{"{LSTM}": 2}}\n')(edited)
+    assert stale_jobs(edited) == LSTM_ON
+
+
+def test_accepting_makes_nothing_up(edited: Project) -> None:
+    """What is missing stays missing, and is made by the next run."""
+    MATRIX["a new study on an old run"][0](edited)
+    code("figures/step_surface.py")(edited)
+    assert edited.snakemake("--touch", "all").returncode == 0
+    assert stale_jobs(edited) == MATRIX["a new study on an old run"][1]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Of every file within, by its path."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(paths) > 50
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def test_reasons_name_module_and_setting_with_old_and_new_value(edited: Project) -> None:
+    MATRIX["the learning rate of one run"][0](edited)
+    code("directions/measure.py", "figures/step_surface.py")(edited)
+    replace("config/studies.yaml", "num_eigenvalues: 2", "num_eigenvalues: 1")(edited)
+    plan = edited.snakemake("--dry-run", "all").stdout
+    changed = "reason: Params have changed since last execution: "
+    assert f"{changed}settings.lr 0.015 -> 0.025\n" in plan
+    assert f"{changed}sharpest.directions.measure changed\n" in plan
+    assert f"{changed}study.num_eigenvalues 2 -> 1\n" in plan
+    environment = {**os.environ, "PYTHONPATH": str(edited.folder / "src")}
+    why = subprocess.run(
+        [sys.executable, "-m", "sharpest.why"], cwd=edited.folder, env=environment, capture_output=True, text=True
+    )
+    assert why.stdout.splitlines() == [
+        f"results/tiny/directions/{SGD}/step.h5: sharpest.directions.measure changed",
+        "results/tiny/figures/fig04.pdf: study.num_eigenvalues 2 -> 1",
+        f"results/tiny/runs/{SLOW}/snapshots.h5: settings.lr 0.015 -> 0.025",
+        "behind these: 1 measure_spectrum, 2 draw_figure, 1 judge_claims, 1 write_report",
+    ]
+
+
+def test_every_edit_of_the_matrix_is_in_the_documentation_and_no_other() -> None:
+    page = (ROOT / "docs/staleness.md").read_text()
+    assert re.findall(r"^\| ([^|]+?) +\|", page.partition("|---")[2], re.MULTILINE) == list(MATRIX)
