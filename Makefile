@@ -6,10 +6,13 @@ SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores
 SOURCES := src workflow tests benchmarks
 RULES := Snakefile workflow/rules
 
-.PHONY: figures test environment lint format benchmarks docs
+.PHONY: figures test environment lint format benchmarks docs why
 
 figures: environment
 	$(SNAKEMAKE) all
+
+why: environment
+	$(BIN)/python -m sharpest.why all
 
 test: environment lint
 	$(BIN)/pytest

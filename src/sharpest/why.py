@@ -56,9 +56,7 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from _walk(item, f"{path}.{key}")
-    elif (
-        isinstance(value, Sequence) and not isinstance(value, str) and any(isinstance(item, Mapping) for item in value)
-    ):
+    elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
         for index, item in enumerate(value):
             yield from _walk(item, f"{path}[{index}]")
     else:
@@ -72,22 +70,18 @@ def _likeness(old: _Leaves, new: _Leaves) -> float:
 
 
 def _differences(old: _Leaves, new: _Leaves, name: str) -> list[str]:
-    told = []
-    for path in [*old, *(path for path in new if path not in old)]:
-        if path not in new:
-            told.append(f"{_called(old[path], name, path)} is gone")
-        elif path not in old:
-            value = "" if isinstance(new[path], _Digest) else f" {_short(new[path])}"
-            told.append(f"{_called(new[path], name, path)}{value} is new")
-        elif isinstance(new[path], _Digest) and new[path] != old[path]:
-            told.append(f"{path} changed")
-        elif new[path] != old[path]:
-            told.append(f"{name}{path} {_short(old[path])} -> {_short(new[path])}")
-    return told
+    paths = [path for path in {**old, **new} if old.get(path) != new.get(path)]
+    return [_difference(old.get(path), new.get(path), name, path) for path in paths]
 
 
-def _called(value: Any, name: str, path: str) -> str:
-    return path if isinstance(value, _Digest) else f"{name}{path}"
+def _difference(old: Any, new: Any, name: str, path: str) -> str:
+    """``None`` is no value: a setting that is not there, or says none."""
+    change = "is new" if old is None else "is gone" if new is None else "changed"
+    if isinstance(new if old is None else old, _Digest):
+        return f"{path} {change}"
+    if change == "changed":
+        return f"{name}{path} {_short(old)} -> {_short(new)}"
+    return f"{name}{path} {_short(new if old is None else old)} {change}"
 
 
 def _short(value: Any) -> str:
@@ -127,7 +121,7 @@ def summary(plan: str) -> str:
 
 
 def _counted(rules: Counter[str]) -> str:
-    return ", ".join(f"{count} {rule}" for rule, count in rules.items())
+    return ", ".join(f"{count} {rule}" for rule, count in sorted(rules.items()))
 
 
 def main(arguments: Sequence[str]) -> int:
