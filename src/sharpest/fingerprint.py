@@ -1,4 +1,4 @@
-"""A fingerprint of the code behind a job: its script, and what its entry modules import; comments do not count.
+"""A fingerprint of the code behind a job: its script, and the modules behind it; comments do not count.
 
 Snakemake does not see that a module imported by a script has changed, and takes a script with a new comment for a new
 one. Each rule therefore carries this fingerprint as a parameter, module by module, so that a stale job can say which
@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import grimp
+
+_FRAME = ("sharpest.job", "sharpest.progress", "sharpest.provenance", "sharpest.startup")
+"""How a job runs and what it tells of itself: no part of any result."""
 
 
 @lru_cache(maxsize=1)
@@ -43,19 +46,31 @@ def import_closure(entry: str) -> tuple[str, ...]:
     return tuple(sorted(modules))
 
 
-def fingerprint(*entries: str, script: Path) -> str:
-    """A line for the script and for each module of the entries' import closures: its name and a digest of its code.
+def fingerprint(script: Path, *entries: str) -> str:
+    """A line for the script and for each module that its work imports: its name and a digest of its code.
 
     Args:
-        entries: Modules of this package.
-        script: Calls them.
+        script: What it imports at its top counts, apart from the frame of a job.
+        entries: Modules of this package that the work imports besides, e.g. by a name among its settings.
 
     Raises:
         ValueError: If there is no such module.
     """
+    entries = (*_imports(script), *entries)
     digests = {module: _module_digest(module) for entry in entries for module in import_closure(entry)}
     digests[f"scripts/{script.name}"] = _file_digest(script)
     return "\n".join(f"{name} {digest}" for name, digest in sorted(digests.items()))
+
+
+@lru_cache
+def _imports(script: Path) -> tuple[str, ...]:
+    names: list[str] = []
+    for node in ast.parse(script.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{node.module}", *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(name for name in names if name in _graph().modules and name not in ("sharpest", *_FRAME))
 
 
 @lru_cache

@@ -1,5 +1,6 @@
 """Comments and docstrings change nothing, code changes what imports it."""
 
+import ast
 import json
 import os
 import shutil
@@ -35,6 +36,7 @@ def nothing():
     """Only a docstring."""
 '''
 SCRIPT = Path(__file__).parents[2] / "workflow/scripts/train_run.py"
+FRAME = ("sharpest.job", "sharpest.progress", "sharpest.provenance", "sharpest.startup", "sharpest.config.project")
 KINDS = (
     "alignment", "first_stage", "largest_eigenvalues", "learning_curves", "nsgd_curves", "restricted_steps",
     "spectrum_evolution", "step_surface",
@@ -121,14 +123,25 @@ def test_an_unknown_module_is_refused():
         import_closure("sharpest.figures.pie")
 
 
-def test_editing_a_module_changes_the_fingerprints_of_what_imports_it(monkeypatch):
+def names_in(text: str) -> list[str]:
+    return [line.split()[0] for line in text.splitlines()]
+
+
+def script_of(folder: Path, *modules: str) -> Path:
+    path = folder / f"{modules[-1]}.py"
+    path.write_text("".join(f"import {module}\n" for module in modules))
+    return path
+
+
+def test_editing_a_module_changes_the_fingerprints_of_what_imports_it(tmp_path, monkeypatch):
     entries = [f"sharpest.figures.{kind}" for kind in KINDS] + ["sharpest.training.run", "sharpest.spectra.measure"]
-    before = {entry: fingerprint(entry, script=SCRIPT) for entry in entries}
+    scripts = {entry: script_of(tmp_path, entry) for entry in entries}
+    before = {entry: fingerprint(scripts[entry]) for entry in entries}
     real = module._module_digest
 
     def changed(edited: str) -> set[str]:
         monkeypatch.setattr(module, "_module_digest", lambda name: "edited" if name == edited else real(name))
-        now = {entry: fingerprint(entry, script=SCRIPT) for entry in entries}
+        now = {entry: fingerprint(scripts[entry]) for entry in entries}
         # the module alone tells that it changed
         assert all(f"{edited} edited" in now[entry].splitlines() for entry in entries if now[entry] != before[entry])
         return {entry for entry in entries if now[entry] != before[entry]}
@@ -141,11 +154,42 @@ def test_editing_a_module_changes_the_fingerprints_of_what_imports_it(monkeypatc
     assert changed("sharpest.models.resnet") == set()
 
 
-def test_a_fingerprint_has_a_line_for_the_script_and_for_each_module_once():
+def test_a_fingerprint_has_a_line_for_the_script_and_for_each_module_once(tmp_path):
     one, other = "sharpest.training.run", "sharpest.models.resnet"
-    names = [line.split()[0] for line in fingerprint(one, other, script=SCRIPT).splitlines()]
-    assert names == sorted({"scripts/train_run.py", *import_closure(one), *import_closure(other)})
-    assert fingerprint(one, other, script=SCRIPT) == fingerprint(other, one, script=SCRIPT)
+    both = script_of(tmp_path, other, one)
+    assert names_in(fingerprint(both)) == sorted(
+        {"scripts/sharpest.training.run.py", *import_closure(one), *import_closure(other)}
+    )
+    alone = script_of(tmp_path, one)
+    assert fingerprint(alone, other) == fingerprint(alone, other, one)
+    assert names_in(fingerprint(alone, other)) == names_in(fingerprint(script_of(tmp_path, other, one)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import sharpest.losses",
+        "from sharpest.losses import mean_loss",
+        "from sharpest import losses",
+        "import sharpest.losses as l",
+    ],
+)
+def test_a_script_may_import_a_module_in_any_way(tmp_path, text):
+    script = tmp_path / "any.py"
+    script.write_text(f"import json\nimport sharpest.startup\n{text}\nfrom sharpest.job import job\n")
+    assert names_in(fingerprint(script)) == ["scripts/any.py", *import_closure("sharpest.losses")]
+
+
+def test_all_that_a_script_imports_is_behind_it_but_the_frame_of_a_job():
+    """So that no edit is missed; the whole configuration makes notes for readers only."""
+    for script in SCRIPT.parent.glob("*.py"):
+        tree = ast.parse(script.read_text())
+        imported = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+        found = set(names_in(fingerprint(script)))
+        own = {name for name in imported if name and name.startswith("sharpest.")}
+        assert own - set(FRAME) <= found, script
+        assert own - set(FRAME), script
+        assert not found & set(FRAME[:-1]), script
 
 
 def test_in_a_copy_of_the_package_edits_of_files_count(tmp_path):
@@ -154,11 +198,12 @@ def test_in_a_copy_of_the_package_edits_of_files_count(tmp_path):
     script = tmp_path / "train_run.py"
     shutil.copy(SCRIPT, script)
     steps = tmp_path / "sharpest/training/steps.py"
-    entries = ["sharpest.training.run", "sharpest.figures.alignment"]
+    figure = tmp_path / "draw_figure.py"
+    shutil.copy(SCRIPT.with_name("draw_figure.py"), figure)
     code = f"""
 import json, pathlib, sharpest.fingerprint as f
-script = pathlib.Path({str(script)!r})
-print(json.dumps([f.__file__, *(f.fingerprint(entry, script=script) for entry in {entries})]))
+scripts = map(pathlib.Path, {[str(script), str(figure)]})
+print(json.dumps([f.__file__, *map(f.fingerprint, scripts)]))
 """
 
     def fingerprints() -> list[str]:
@@ -171,7 +216,7 @@ print(json.dumps([f.__file__, *(f.fingerprint(entry, script=script) for entry in
         return values
 
     before = fingerprints()
-    assert before == [fingerprint(entry, script=SCRIPT) for entry in entries]
+    assert before == [fingerprint(SCRIPT), fingerprint(SCRIPT.with_name("draw_figure.py"))]
     for file in (steps, script):
         file.write_text("# a comment\n" + file.read_text())
     assert fingerprints() == before
@@ -179,4 +224,4 @@ print(json.dumps([f.__file__, *(f.fingerprint(entry, script=script) for entry in
     after = fingerprints()
     assert [after[0] != before[0], after[1] == before[1]] == [True, True]
     script.write_text(script.read_text().replace("progress.finish()", "pass"))
-    assert [new != old for new, old in zip(fingerprints(), after, strict=True)] == [True, True]
+    assert [new != old for new, old in zip(fingerprints(), after, strict=True)] == [True, False]

@@ -175,6 +175,9 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
     ),
     "one kind of data": (code("data/tokens.py"), LSTM_ON),
     "the decoding of one data set": (code("data/sources/python_topics.py"), {"prepare_data ptb"} | LSTM_ON),
+    "the layout of a kind of file": (
+        code("store/spectrum.py"), SPECTRA | DIRECTIONS | figures("01", "04", "06", "12") | CLAIMS | REPORT,
+    ),
     "a rule's script": (
         append("workflow/scripts/measure_directions.py", "\nEDITED = 1\n"),
         DIRECTIONS | figures("06") | CLAIMS | REPORT,

@@ -33,8 +33,6 @@ rule judge_claims:
         # numbers are the paper's, and so are only its own scale's to reach
         paper_scale=SCALE == "paper",
         foot=f"Scale {SCALE}: {PROJECT.scale.description}.",
-        code=code_behind(
-            "judge_claims.py", "sharpest.claims.judge", "sharpest.claims.report"
-        ),
+        code=code_behind("judge_claims.py"),
     script:
         "../scripts/judge_claims.py"

@@ -100,10 +100,8 @@ def measurement_of(wildcards):
 
 
 def code_behind(script, *entries):
-    """Fingerprint of a rule's script and entry modules."""
-    return fingerprint(
-        *entries, script=Path(workflow.basedir) / "workflow/scripts" / script
-    )
+    """Fingerprint of a rule's script, and of modules that it imports by name."""
+    return fingerprint(Path(workflow.basedir) / "workflow/scripts" / script, *entries)
 
 
 def code_of(script, *entries):
@@ -123,10 +121,9 @@ def code_of(script, *entries):
 
 def training_code(wildcards):
     """NSGD and the variants of the step train with the eigensolver, SGD does not."""
-    entries = ["sharpest.training.run"]
-    if PROJECT.run(wildcards.run).nudge:
-        entries.append("sharpest.training.eigenpairs")
-    return code_of("train_run.py", *entries)(wildcards)
+    nudged = PROJECT.run(wildcards.run).nudge
+    solver = ["sharpest.training.eigenpairs"] if nudged else []
+    return code_of("train_run.py", *solver)(wildcards)
 
 
 def files_of_figure(wildcards):

@@ -20,7 +20,6 @@ rule prepare_data:
         ),
         code=lambda wildcards: code_behind(
             "prepare_data.py",
-            "sharpest.data.prepare",
             source_module(PROJECT.scale.datasets[wildcards.dataset].source),
         ),
     script:

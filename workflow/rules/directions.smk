@@ -23,6 +23,6 @@ rule measure_directions:
         ).directions.model_dump(mode="json"),
         measurement=measurement_of,
         chunk_size=lambda wildcards: PROJECT.hessian(wildcards.run).chunk_size,
-        code=code_of("measure_directions.py", "sharpest.directions.measure"),
+        code=code_of("measure_directions.py"),
     script:
         "../scripts/measure_directions.py"

@@ -21,6 +21,6 @@ rule evaluate_run:
             mode="json"
         ),
         hessian=hessian_of,
-        code=code_of("evaluate_run.py", "sharpest.evaluation"),
+        code=code_of("evaluate_run.py"),
     script:
         "../scripts/evaluate_run.py"

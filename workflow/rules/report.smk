@@ -22,8 +22,6 @@ rule write_report:
         **REPORT_FACTS.parts(),
         folder=lambda wildcards, output: str(Path(output[0]).parent),
         assets=assets_digest(),
-        code=code_behind(
-            "write_report.py", "sharpest.report.page", "sharpest.report.render"
-        ),
+        code=code_behind("write_report.py"),
     script:
         "../scripts/write_report.py"

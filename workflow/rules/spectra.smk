@@ -20,6 +20,6 @@ rule measure_spectrum:
         schedule=lambda wildcards: PROJECT.spectrum_settings(wildcards.schedule),
         hessian=hessian_of,
         measurement=measurement_of,
-        code=code_of("measure_spectrum.py", "sharpest.spectra.measure"),
+        code=code_of("measure_spectrum.py"),
     script:
         "../scripts/measure_spectrum.py"

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import sharpest.startup  # noqa: F401  # isort: split
-from sharpest.config.project import load_project
 from sharpest.config.run import RunSettings
 from sharpest.job import job
 from sharpest.progress import Progress
@@ -38,6 +37,9 @@ def main(
 
 
 if __name__ == "__main__":
+    # here, for the whole configuration is no part of the code behind a run
+    from sharpest.config.project import load_project
+
     with job(snakemake.log[0]) as terminal:
         settings = RunSettings.model_validate(snakemake.params.settings)
         # notes for readers of the file; no parameters, since training does not depend on them

@@ -51,7 +51,7 @@ def test_preparing_a_source_depends_on_no_other_one(name):
 
 def test_editing_a_source_changes_its_own_fingerprint_alone(monkeypatch):
     def fingerprints() -> dict[str, str]:
-        return {name: fingerprint("sharpest.data.prepare", source_module(name), script=SCRIPT) for name in SOURCES}
+        return {name: fingerprint(SCRIPT, source_module(name)) for name in SOURCES}
 
     before, real = fingerprints(), module._module_digest
 
