@@ -15,9 +15,8 @@ def jobs_by_id():
 def say_what_changed(record):
     """Put the changed modules and settings into the reason of a job that is announced."""
     if getattr(record, "event", None) == LogEvent.JOB_INFO:
-        job = jobs_by_id()[record.jobid]
-        change = workflow.dag.reason(job).params_changed
-        if change:
+        job = jobs_by_id().get(record.jobid)
+        if job and (change := workflow.dag.reason(job).params_changed):
             now = {
                 name: value
                 for name, value in job.params.items()
