@@ -381,6 +381,12 @@ def test_accepting_makes_nothing_up(edited: Project) -> None:
     assert stale_jobs(edited) == MATRIX["a new study on an old run"][1]
 
 
+def test_one_file_is_accepted_by_its_name(edited: Project) -> None:
+    MATRIX["the style of all figures"][0](edited)
+    assert edited.snakemake("--touch", "results/tiny/figures/fig06.png").returncode == 0
+    assert stale_jobs(edited) == (FIGURES | REPORT) - figures("06")
+
+
 def digests(folder: Path) -> dict[str, str]:
     """Of every file within, by its path."""
     paths = [path for path in folder.rglob("*") if path.is_file()]
