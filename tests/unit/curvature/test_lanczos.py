@@ -229,6 +229,17 @@ def test_a_full_basis_is_compressed(spectrum: np.ndarray, dtype: torch.dtype, mo
     assert np.all(true <= 1.05 * pairs.residuals + noise)
 
 
+@pytest.mark.parametrize(("seed", "tolerance"), [(59, 1e-2), (134, 1e-2), (116, 5e-2), (77, 5e-2)])
+def test_a_value_that_could_still_reach_the_wanted_ones_is_waited_for(seed: int, tolerance: float) -> None:
+    """Six pairs are within the tolerance here while another Ritz value is on its way to a place among them."""
+    draws = np.random.default_rng(seed)
+    leading = draws.uniform(0.3, 1, 12) * draws.choice([-1, 1], 12)
+    matrix, _ = symmetric(np.sort(np.concatenate([leading, 0.15 * draws.normal(size=60)])).tolist(), seed)
+    found = np.sort(np.abs(solve(matrix, 6, tolerance, seed=seed).eigenvalues))
+    wanted = np.sort(np.abs(expected(matrix, 6)))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance * wanted[-1])
+
+
 def test_residuals_near_the_rounding_are_verified() -> None:
     """A float32 operator cannot give residuals of 1e-8: the bound would say so, the product does not."""
     matrix, _ = symmetric([6.0, -5.5, 5, 4, 3, *BULK])
