@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
+from sealed import changed
 
 from sharpest.errors import StoreError
+from sharpest.store.checksum import ROW_CHECKSUMS
 from sharpest.store.data import DATA
 from sharpest.store.directions import DIRECTIONS
 from sharpest.store.evaluation import EVALUATION
@@ -134,7 +136,7 @@ def test_sizes_at_odds_are_neither_written_nor_read(
     assert not path.exists()
 
     write_spectrum(path)
-    with h5py.File(path, "a") as file:
+    with changed(path) as file:
         del file[name]
         file[name] = np.zeros(shape)
     assert name in refusal(path)
@@ -151,24 +153,86 @@ def test_a_truncated_file_is_refused_at_any_length(tmp_path: Path) -> None:
         assert "delete it" in refusal(path)
 
 
+@pytest.fixture(scope="module", params=["short rows", "long rows"])
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The bytes of a file; its rows of eigenvectors have checksums of their own if they are long."""
+    path = tmp_path_factory.mktemp("whole") / "a.h5"
+    arrays = arrays_of(SPECTRUM)
+    if request.param == "long rows":
+        v, k, p = len(arrays["vector_index"]), arrays["eigenvalues"].shape[1], 2**18
+        arrays["eigenvectors"] = np.random.default_rng(0).standard_normal((v, k, p)).astype("f4")
+    write_stored(path, SPECTRUM, arrays, attributes_of(SPECTRUM))
+    with h5py.File(path) as file:
+        assert (ROW_CHECKSUMS in file["eigenvectors"].attrs) == (request.param == "long rows")
+    return path.read_bytes()
+
+
+def read_all(path: Path) -> None:
+    with open_stored(path, SPECTRUM) as file:
+        for dataset in SPECTRUM.datasets:
+            file[dataset.name]
+
+
+def test_any_damaged_byte_is_found_before_it_does_harm(whole: bytes, tmp_path: Path) -> None:
+    """Flipped bits, zeros and noise anywhere; HDF5 alone returns wrong numbers, fails, or loops for ever."""
+    rng = np.random.default_rng(1)
+    path = tmp_path / "a.h5"
+    # HDF5's own structures and the small arrays are at both ends
+    places = [*range(0, 3000, 61), *rng.integers(0, len(whole), 60), *(len(whole) - rng.integers(1, 3000, 30))]
+    for place in map(int, places):
+        damaged = bytearray(whole)
+        length = min(int(rng.integers(1, 64)), len(whole) - place)
+        match rng.integers(3):
+            case 0:
+                damaged[place] ^= 1 << int(rng.integers(8))
+            case 1:
+                damaged[place : place + length] = bytes(length)
+            case 2:
+                damaged[place : place + length] = rng.bytes(length)
+        if damaged == whole:  # zeros over zeros
+            continue
+        path.write_bytes(damaged)
+        with pytest.raises(StoreError) as caught:
+            read_all(path)
+        assert str(path) in str(caught.value)
+        assert "delete it and run snakemake again" in str(caught.value)
+
+
+def test_a_damaged_row_spoils_no_other(tmp_path: Path) -> None:
+    path, arrays = tmp_path / "a.h5", arrays_of(SPECTRUM)
+    v, k = len(arrays["vector_index"]), arrays["eigenvalues"].shape[1]
+    arrays["eigenvectors"] = np.random.default_rng(0).standard_normal((v, k, 2**18)).astype("f4")
+    write_stored(path, SPECTRUM, arrays, attributes_of(SPECTRUM))
+    content = path.read_bytes()
+    place = content.index(arrays["eigenvectors"][2].tobytes()) + 12345
+    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    with open_stored(path, SPECTRUM) as file:
+        for row in range(v):
+            if row != 2:
+                assert_array_equal(file.row("eigenvectors", row), arrays["eigenvectors"][row])
+        for damaged in (lambda: file.row("eigenvectors", 2), lambda: file["eigenvectors"]):
+            with pytest.raises(StoreError, match=r"a\.h5: eigenvectors is damaged .*delete it and run snakemake again"):
+                damaged()
+
+
 @pytest.mark.parametrize("content", [b"", b"iteration,epoch\n0,0\n", b"\x89HDF\r\n\x1a\n" + bytes(500)])
 def test_foreign_bytes_are_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_bytes(content)
-    assert "is empty, truncated or no HDF5 file" in refusal(tmp_path / "a.h5")
+    assert "is empty, truncated, of an older version or no results file" in refusal(tmp_path / "a.h5")
 
 
 def test_foreign_hdf5_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file["iteration"] = [1, 2]
-    assert "is no spectrum file (layout None)" in refusal(path)
+    assert "no results file (it has no checksum)" in refusal(path)
 
 
 def test_a_file_of_another_layout_or_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     write_spectrum(path)
     assert "is no directions file (layout 'spectrum')" in refusal(path, DIRECTIONS)
-    with h5py.File(path, "a") as file:
+    with changed(path) as file:
         file.attrs["version"] = SPECTRUM.version + 1
     assert f"spectrum version {SPECTRUM.version + 1}, this code reads {SPECTRUM.version}" in refusal(path)
 
@@ -176,7 +240,7 @@ def test_a_file_of_another_layout_or_version_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_lacks_something_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     write_spectrum(path)
-    with h5py.File(path, "a") as file:
+    with changed(path) as file:
         del file["eigenvalues"], file["hvps"], file.attrs["tolerance"]
         file.create_group("hvps")
     assert "lacks eigenvalues, hvps, tolerance" in refusal(path)
@@ -185,7 +249,7 @@ def test_a_file_that_lacks_something_is_refused(tmp_path: Path) -> None:
 def test_another_type_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     write_spectrum(path)
-    with h5py.File(path, "a") as file:
+    with changed(path) as file:
         values = file["eigenvalues"][...]
         del file["eigenvalues"]
         file["eigenvalues"] = values.astype("f4")
@@ -231,7 +295,7 @@ def test_a_file_under_way_is_not_seen_under_its_name(tmp_path: Path, monkeypatch
 # a limit on file sizes fails in the same calls as a full disk, at each stage of writing
 FULL_DISK = """
 import resource, signal, sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from pathlib import Path
 from sharpest.errors import StoreError
 from test_store import write_spectrum
@@ -249,7 +313,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     write_spectrum(path)
     before = path.read_bytes()
-    code = FULL_DISK.format(tests=str(Path(__file__).parent), size=len(before))
+    code = FULL_DISK.format(tests=[str(Path(__file__).parents[level]) for level in (0, 1)], size=len(before))
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()

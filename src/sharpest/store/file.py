@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharpest.errors import StoreError
+from sharpest.store.checksum import ROW_CHECKSUMS, USER_BLOCK, has_long_rows, row_checksums, seal, verify
 from sharpest.store.layout import Layout
 
 
@@ -30,11 +31,16 @@ class StoredFile:
         return self._read(name, index)
 
     def _read(self, name: str, selection: Any) -> NDArray[Any]:
+        path, array = self._file.filename, self._file[name]
         try:
-            return self._file[name][selection]  # type: ignore[no-any-return]
+            values: NDArray[Any] = array[selection]
         except OSError as error:
-            path = self._file.filename
             raise StoreError(f"{path}: {name} cannot be read ({error}); {_remedy(path)}") from error
+        if ROW_CHECKSUMS in array.attrs:
+            rows = values if selection is ... else values[np.newaxis]
+            if not np.array_equal(row_checksums(rows), np.atleast_1d(array.attrs[ROW_CHECKSUMS][selection])):
+                raise StoreError(f"{path}: {name} is damaged (a checksum differs); {_remedy(path)}")
+        return values
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._file[name].shape)
@@ -98,16 +104,21 @@ def write_stored(path: str | Path, layout: Layout, arrays: Mapping[str, Any], at
     _check_names(layout, arrays, attributes)
     values = {dataset.name: np.asarray(arrays[dataset.name], dtype=dataset.dtype) for dataset in layout.datasets}
     _check_shapes(layout, {name: value.shape for name, value in values.items()})
-    # through a Python file: on a full disk HDF5's own driver may close without a word, or end the process
-    with written_whole(path) as temporary, open(temporary, "w+b") as stream, h5py.File(stream, "w") as file:
-        file.attrs["layout"] = layout.name
-        file.attrs["version"] = layout.version
-        for name, value in attributes.items():
-            file.attrs[name] = _encode(value)
-        for dataset in layout.datasets:
-            stored = file.create_dataset(dataset.name, data=values[dataset.name])
-            stored.attrs["unit"], stored.attrs["meaning"] = dataset.unit, dataset.meaning
-        file.flush()
+    with written_whole(path) as temporary:
+        # through a Python file: on a full disk HDF5's own driver may close without a word, or end the process
+        with open(temporary, "w+b") as stream, h5py.File(stream, "w", userblock_size=USER_BLOCK) as file:
+            file.attrs["layout"] = layout.name
+            file.attrs["version"] = layout.version
+            for name, value in attributes.items():
+                file.attrs[name] = _encode(value)
+            for dataset in layout.datasets:
+                value = values[dataset.name]
+                stored = file.create_dataset(dataset.name, data=value)
+                stored.attrs["unit"], stored.attrs["meaning"] = dataset.unit, dataset.meaning
+                if has_long_rows(value.shape, value.dtype):
+                    stored.attrs[ROW_CHECKSUMS] = row_checksums(value)
+            file.flush()
+        seal(temporary)
 
 
 @contextmanager
@@ -135,15 +146,19 @@ def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
     """Open a file for reading after checking that it is what it should be.
 
     Raises:
-        StoreError: If it is missing, truncated, foreign, or of another version; the message names file and remedy.
+        StoreError: If it is missing, truncated, damaged, foreign, or of another version; the message names file and
+            remedy.
     """
-    if not Path(path).exists():
-        raise StoreError(f"{path}: does not exist; make it with: snakemake --cores all {path}")
     try:
-        file = h5py.File(path, "r")
-    except OSError:
-        raise StoreError(f"{path}: is empty, truncated or no HDF5 file; {_remedy(path)}") from None
-    with file:
+        verify(path)
+    except FileNotFoundError:
+        raise StoreError(f"{path}: does not exist; make it with: snakemake --cores all {path}") from None
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); correct its rights or the disk") from error
+    except ValueError as error:
+        raise StoreError(f"{path}: {error}; {_remedy(path)}") from None
+    # no locks: a file is never changed under its name, and a shared folder may not grant them
+    with h5py.File(path, "r", locking=False) as file:
         try:
             _check_file(file, layout)
             stored = StoredFile(file)

@@ -5,7 +5,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -20,6 +19,7 @@ from builders import (
     run_settings,
 )
 from numpy.typing import NDArray
+from sealed import changed
 
 from sharpest.config.run import RunSettings
 from sharpest.errors import StoreError
@@ -95,7 +95,7 @@ def test_a_first_stage_goes_on_with_another_rate_and_nothing_else(tmp_path: Path
 def test_the_best_of_a_branch_is_looked_for_from_the_branch_point_on(tmp_path: Path, variant):
     """A trunk that was better before leaves no mark."""
     branch = Run(tmp_path, branch_settings(run_settings(), 2, variant, lr_factor=0.1)).prepare()
-    with h5py.File(branch.trunk.snapshots, "r+") as file:
+    with changed(branch.trunk.snapshots) as file:
         progress = file["progress"][:]
         progress[:, PROGRESS.index("best_accuracy")] = 2.0
         file["progress"][:] = progress
@@ -150,7 +150,7 @@ def test_work_on_a_parent_that_has_changed_is_not_resumed(tmp_path: Path):
     """The trunk trained anew, with other weights at the branch point."""
     settings = branch_settings(run_settings(), 2, "notop")
     other = Run(tmp_path / "other", settings).prepare()
-    with h5py.File(other.trunk.snapshots, "r+") as file:
+    with changed(other.trunk.snapshots) as file:
         file["theta"][2] = file["theta"][2] * np.float32(0.5)
     run = Run(tmp_path / "run", settings).prepare()
 

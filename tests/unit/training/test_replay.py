@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -17,6 +16,7 @@ from builders import (
     nsgd_settings,
     run_settings,
 )
+from sealed import changed
 
 from sharpest.store.file import open_stored
 from sharpest.store.snapshots import SNAPSHOTS, STATE
@@ -187,7 +187,7 @@ def test_points_after_the_end_are_left_out(momentum):
 
 def tampered(run: Run, path: Path, name: str, row: int, change) -> Path:
     path.write_bytes(run.snapshots.read_bytes())
-    with h5py.File(path, "r+") as file:
+    with changed(path) as file:
         file[name][row] = change(file[name][row])
     return path
 
