@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 
 from sharpest.config.run import RunSettings
 from sharpest.errors import StoreError
@@ -20,11 +19,14 @@ from sharpest.store.snapshots import SNAPSHOTS, STATE
 from sharpest.training.problem import Problem
 from sharpest.training.state import PROGRESS, TrainingState, branch_state, initial_state
 from sharpest.training.trainer import DirectionSolver, EpochLog, advance, end_epoch
-from sharpest.training.work import WorkFolder
+from sharpest.training.work import WorkFolder, locked
 
 if TYPE_CHECKING:
     from sharpest.curvature.lanczos import Eigenpairs
     from sharpest.progress import Progress
+
+SAVE_INTERVAL = 30.0
+"""Seconds between saves within an epoch, so that a kill costs less than a minute where epochs take long."""
 
 HISTORY_COLUMNS = ("iteration", "epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
@@ -41,8 +43,8 @@ def train_run(
 ) -> None:
     """Train a run to its end and write ``snapshots.h5`` and ``history.csv``.
 
-    A killed run goes on from its last epoch. A run that diverges ends there, and is a result. The files of a branch
-    begin at the branch point.
+    A killed run goes on from its last epoch, or from where it was less than a minute before. A run that diverges ends
+    there, and is a result. The files of a branch begin at the branch point.
 
     Args:
         problem: The run.
@@ -57,9 +59,8 @@ def train_run(
         StoreError: If a file cannot be written, the state up to then is kept; or if the parent has no snapshot at the
             branch point, e.g. because it diverged before.
     """
-    work_path.mkdir(parents=True, exist_ok=True)
     # a second trainer waits here, and then finds the work of the first, or its files
-    with FileLock(work_path / "lock"):
+    with locked(work_path):
         start = _start(problem, parent)
         work = WorkFolder(work_path, _identity(problem, start, attributes["code"]))
         if not _is_written(problem, snapshots_path, history_path, attributes):
@@ -115,10 +116,12 @@ def _train(
 ) -> TrainingState:
     settings = problem.settings
     device = problem.data.train.inputs.device
+    spe = settings.steps_per_epoch
+    work.drop_damaged(range(settings.start + spe, settings.num_iterations + 1, spe))
     saved = work.iterations()
     if saved:
         state = TrainingState.from_arrays(work.load(saved[-1]), settings, device)
-        state = _ended(state, work)
+        state = _ended(state, work, settings)
     else:
         state = start
         work.save(state.iteration, state.arrays())
@@ -142,9 +145,15 @@ def _train(
 
     progress.update(state.iteration)
     while state.iteration < settings.num_iterations and not state.stopped and state.diverged < 0:
-        log = EpochLog()
-        before, began = state, time.perf_counter()
-        state = advance(problem, state, state.iteration + settings.steps_per_epoch, log, solver, record_refresh)
+        before, (state, log, seconds) = state, _midway(work, state, settings, device)
+        end, began = before.iteration + spe, time.perf_counter() - seconds
+        while state.iteration < end:
+            deadline = time.monotonic() + SAVE_INTERVAL
+            state = advance(problem, state, end, log, solver, record_refresh, deadline)
+            if state.iteration < end:
+                seconds = time.perf_counter() - began
+                work.save_midway({**state.arrays(), **log.arrays(), "seconds": np.array(seconds)})
+                progress.update(state.iteration)
         state, row = end_epoch(problem, state, log)
         seconds = time.perf_counter() - began
         work.append("history", {**row, "stopped": state.stopped, "diverged": state.diverged, "seconds": seconds})
@@ -157,6 +166,17 @@ def _train(
     return state
 
 
+def _midway(
+    work: WorkFolder, start: TrainingState, settings: RunSettings, device: torch.device
+) -> tuple[TrainingState, EpochLog, float]:
+    """Where a kill has left the epoch that begins at ``start``: state, log, and the seconds spent on it."""
+    arrays = work.midway()
+    if arrays is None or not start.iteration < arrays["iteration"] < start.iteration + settings.steps_per_epoch:
+        return start, EpochLog(), 0.0
+    state = TrainingState.from_arrays(arrays, settings, device)
+    return state, EpochLog.from_arrays(arrays, device), float(arrays["seconds"])
+
+
 def _drop_unwanted(work: WorkFolder, state: TrainingState, settings: RunSettings) -> None:
     """Keep the states of the snapshots: the start, every n-th epoch, the best, and the last."""
     interval = settings.snapshot_every * settings.steps_per_epoch
@@ -165,10 +185,11 @@ def _drop_unwanted(work: WorkFolder, state: TrainingState, settings: RunSettings
             work.drop(iteration)
 
 
-def _ended(state: TrainingState, work: WorkFolder) -> TrainingState:
+def _ended(state: TrainingState, work: WorkFolder, settings: RunSettings) -> TrainingState:
     """A state from the work folder, with what its journal says of the end of the run."""
     for row in work.rows("history"):
-        if row["diverged"] >= 0 or (row["stopped"] and row["iteration"] == state.iteration):
+        diverged = row["diverged"] >= 0 and row["iteration"] == state.iteration + settings.steps_per_epoch
+        if diverged or (row["stopped"] and row["iteration"] == state.iteration):
             return TrainingState(**{**vars(state), "diverged": row["diverged"], "stopped": row["stopped"]})
     return state
 

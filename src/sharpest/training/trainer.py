@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sharpest.config.run import RunSettings
@@ -30,6 +33,16 @@ class EpochLog:
     correct: list[Tensor] = field(default_factory=list)
     cut: list[Tensor] = field(default_factory=list)
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """One array a list, (u,) for u updates; there is at least one."""
+        return {name: torch.stack(values).cpu().numpy() for name, values in vars(self).items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]], device: torch.device) -> EpochLog:
+        """Back from :meth:`arrays`; others are ignored."""
+        lists = {entry.name: list(torch.from_numpy(arrays[entry.name]).to(device)) for entry in fields(cls)}
+        return cls(**lists)
+
 
 def advance(
     problem: Problem,
@@ -38,8 +51,9 @@ def advance(
     log: EpochLog,
     solver: DirectionSolver | None,
     on_refresh: Callable[[int, Eigenpairs, float], None] | None = None,
+    deadline: float = math.inf,
 ) -> TrainingState:
-    """Train on to an iteration of the same epoch (its end included).
+    """Train on to an iteration of the same epoch (its end included), or until time is up.
 
     Args:
         problem: The run.
@@ -48,6 +62,7 @@ def advance(
         log: Receives the loss of each update.
         solver: Computes the directions along which the step is scaled; None for SGD.
         on_refresh: Told the eigenpairs, and the loss where the run takes it, whenever directions are computed.
+        deadline: Stop after the first update that ends at this moment of ``time.monotonic`` or later.
     """
     settings, nudged = problem.settings, problem.settings.nudge
     theta, directions, solver_start = state.theta.clone(), state.directions, state.solver_start
@@ -76,6 +91,9 @@ def advance(
         if nudged and nudged.correction != "g":
             change = nudge(change, _known(directions), nudged.gamma, nudged.rest)
         theta += change
+        if time.monotonic() >= deadline:
+            iteration = step + 1
+            break
     return replace(
         state,
         iteration=iteration,

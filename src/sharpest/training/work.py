@@ -3,19 +3,42 @@
 import json
 import os
 import shutil
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from sharpest.errors import StoreError
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a work folder, made where it does not exist, against other processes; waits while another one holds it.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    lock = FileLock(path / "lock")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class WorkFolder:
     """States and journals of an unfinished run.
 
-    Use it under a lock (:func:`sharpest.training.run.train_run`). A folder of another identity (parameters, data, code,
+    Use it while it is :func:`locked`. A folder of another identity (parameters, data, code,
     device) is emptied: stale state is never resumed.
 
     Args:
@@ -27,18 +50,16 @@ class WorkFolder:
         self._path = path
         self._states = path / "states"
         self._vectors = path / "vectors"
+        self._midway = path / "midway.npz"
         mark = path / "identity"
-        if not mark.exists() or mark.read_text() != identity:
-            for old in (mark, path / "history.jsonl", path / "refreshes.jsonl"):
-                old.unlink(missing_ok=True)
-            shutil.rmtree(self._states, ignore_errors=True)
-            shutil.rmtree(self._vectors, ignore_errors=True)
+        if not mark.exists() or mark.read_bytes() != identity.encode():
             try:
+                self.remove()
                 self._states.mkdir(parents=True)
                 self._vectors.mkdir(parents=True)
                 mark.write_text(identity)
             except OSError as error:
-                raise self._cannot_write(error) from error
+                raise _cannot_write(self._path, error) from error
 
     def iterations(self) -> list[int]:
         """Iterations whose states are kept, increasing."""
@@ -52,6 +73,18 @@ class WorkFolder:
         """
         self._save(self._states / f"{iteration}.npz", arrays)
 
+    def save_midway(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Keep a state within an epoch in the place of the one before; ``arrays`` has its ``iteration``.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        self._save(self._midway, arrays)
+
+    def midway(self) -> dict[str, NDArray[Any]] | None:
+        """The kept state within an epoch; None where there is none that can be read."""
+        return _read(self._midway)
+
     def save_vectors(self, iteration: int, vectors: NDArray[np.float32]) -> None:
         """Keep eigenvectors (k, p) that were computed at an iteration.
 
@@ -62,8 +95,7 @@ class WorkFolder:
 
     def load_vectors(self, iteration: int) -> NDArray[np.float32]:
         """Kept eigenvectors, (k, p)."""
-        with np.load(self._vectors / f"{iteration}.npz") as file:
-            return file["vectors"]  # type: ignore[no-any-return]
+        return self._load(self._vectors / f"{iteration}.npz")["vectors"]
 
     def _save(self, path: Path, arrays: dict[str, NDArray[Any]]) -> None:
         temporary = path.with_suffix(".partial")
@@ -73,18 +105,36 @@ class WorkFolder:
             os.replace(temporary, path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise self._cannot_write(error) from error
-
-    def _cannot_write(self, error: OSError) -> StoreError:
-        return StoreError(
-            f"{self._path}: cannot be written ({error}); free space or correct the folder's rights, then run "
-            "snakemake again: training goes on from the last state"
-        )
+            raise _cannot_write(self._path, error) from error
 
     def load(self, iteration: int) -> dict[str, NDArray[Any]]:
         """A kept state."""
-        with np.load(self._states / f"{iteration}.npz") as file:
-            return dict(file)
+        return self._load(self._states / f"{iteration}.npz")
+
+    def _load(self, path: Path) -> dict[str, NDArray[Any]]:
+        arrays = _read(path)
+        if arrays is None:
+            raise StoreError(f"{path}: is missing or damaged; run snakemake again: training goes on from before it")
+        return arrays
+
+    def drop_damaged(self, epoch_ends: Iterable[int]) -> None:
+        """Forget what a power loss or a bad disk has spoiled, and all that came after: training leads there again.
+
+        Args:
+            epoch_ends: Iterations that the journal ``history`` has rows of, as far as there are states.
+        """
+        rows = {row["iteration"] for row in self.rows("history")}
+        bad = [iteration for iteration in self.iterations() if _read(self._states / f"{iteration}.npz") is None]
+        bad += [end for end in epoch_ends if end not in rows][:1]
+        if any(self._vectors.iterdir()):
+            refreshed = (row["iteration"] for row in self.rows("refreshes"))
+            bad += [iteration + 1 for iteration in refreshed if _read(self._vectors / f"{iteration}.npz") is None]
+        for iteration in self.iterations():
+            if bad and iteration >= min(bad):
+                self.drop(iteration)
+        midway = self.midway()
+        if midway is not None and bad and midway["iteration"] >= min(bad):
+            self._midway.unlink()
 
     def drop(self, iteration: int) -> None:
         """Forget a state."""
@@ -99,25 +149,47 @@ class WorkFolder:
         try:
             with open(self._path / f"{journal}.jsonl", "a") as file:
                 # on a line of its own, also after a row that a kill or a full disk cut short
-                file.write("\n" + json.dumps(row))
+                text = json.dumps(row)
+                file.write(f"\n{_checksum(text)} {text}")
         except OSError as error:
-            raise self._cannot_write(error) from error
+            raise _cannot_write(self._path, error) from error
 
     def rows(self, journal: str) -> list[dict[str, Any]]:
-        """The rows of a journal; a row that a kill cut short is left out, of rows written twice the last counts."""
+        """The rows of a journal; a row cut short or damaged is left out, of rows written twice the last counts."""
         path = self._path / f"{journal}.jsonl"
         rows: dict[int, dict[str, Any]] = {}
-        for line in path.read_text().splitlines() if path.exists() else ():
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            rows[row["iteration"]] = row
+        for line in path.read_text(errors="replace").split("\n") if path.exists() else ():
+            checksum, _, text = line.partition(" ")
+            if text and checksum == _checksum(text):
+                row = json.loads(text)
+                rows[row["iteration"]] = row
         return [rows[iteration] for iteration in sorted(rows)]
 
     def remove(self) -> None:
         """Delete everything but the lock."""
-        for path in (self._path / "identity", self._path / "history.jsonl", self._path / "refreshes.jsonl"):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(self._states)
-        shutil.rmtree(self._vectors)
+        # the mark goes first: what a kill leaves is not taken for work
+        for name in ("identity", "history.jsonl", "refreshes.jsonl", "midway.npz"):
+            (self._path / name).unlink(missing_ok=True)
+        for folder in (self._states, self._vectors):
+            if folder.exists():
+                shutil.rmtree(folder)
+
+
+def _cannot_write(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{path}: cannot be written ({error}); free space or correct the folder's rights, then run "
+        "snakemake again: training goes on from the last state"
+    )
+
+
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]] | None:
+    """The arrays of a file, whose format has checksums; None where it is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except Exception:  # a damaged archive may raise anything
+        return None

@@ -30,7 +30,7 @@ from builders import (
 from sharpest.store.file import open_stored
 from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.training.eigenpairs import direction_solver
-from sharpest.training.run import HISTORY_COLUMNS
+from sharpest.training.run import HISTORY_COLUMNS, SAVE_INTERVAL
 from sharpest.training.state import initial_state
 from sharpest.training.trainer import EpochLog, advance
 
@@ -270,26 +270,33 @@ class FileKiller:
 KILLER = FileKiller()  # an audit hook stays for good
 
 
+KILLED = {
+    "momentum": run_settings(momentum=0.5, epochs=4, snapshot_every=3, batch_size=16),
+    "nsgd": run_settings(epochs=2, nudge=CHEAP_NSGD, batch_size=20),
+    "stops": run_settings(lr=0.05, rule="plat", patience=1, stop_patience=1, epochs=6, snapshot_every=4, batch_size=20),
+    "diverges": DIVERGING,
+    "lstm": lstm_settings(epochs=2, clip_norm=0.1),
+    "vgg": run_settings(model=VGG, epochs=3, batch_size=16, snapshot_every=2),
+    "kept vectors": run_settings(
+        model=RESNET_BN, epochs=2, batch_size=20,
+        nudge=CHEAP_NSGD.model_copy(update={"refresh_every": 3, "keep_vectors": True}),
+    ),
+    "constant top": branch_settings(
+        run_settings(batch_size=20, epochs=3), 1, "ctop", nudge={"hessian": CHEAP_NSGD.hessian}
+    ),
+}  # fmt: skip
+SAVED_EACH_UPDATE = ("nsgd", "diverges", "kept vectors")
+
+
 @pytest.mark.parametrize(
-    "settings",
-    [
-        run_settings(momentum=0.5, epochs=4, snapshot_every=3, batch_size=16),
-        run_settings(epochs=2, nudge=CHEAP_NSGD, batch_size=20),
-        run_settings(lr=0.05, rule="plat", patience=1, stop_patience=1, epochs=6, snapshot_every=4, batch_size=20),
-        DIVERGING,
-        lstm_settings(epochs=2, clip_norm=0.1),
-        run_settings(model=VGG, epochs=3, batch_size=16, snapshot_every=2),
-        run_settings(
-            model=RESNET_BN, epochs=2, batch_size=20,
-            nudge=CHEAP_NSGD.model_copy(update={"refresh_every": 3, "keep_vectors": True}),
-        ),
-        branch_settings(run_settings(batch_size=20, epochs=3), 1, "ctop", nudge={"hessian": CHEAP_NSGD.hessian}),
-    ],
-    ids=["momentum", "nsgd", "stops", "diverges", "lstm", "vgg", "kept vectors", "constant top"],
-)  # fmt: skip
-def test_a_kill_before_any_change_of_a_file_changes_nothing(tmp_path, settings):
+    ("kind", "save_interval"),
+    [*((kind, SAVE_INTERVAL) for kind in KILLED), *((kind, 0.0) for kind in SAVED_EACH_UPDATE)],
+)
+def test_a_kill_before_any_change_of_a_file_changes_nothing(tmp_path, monkeypatch, kind, save_interval):
     """Trained again after the kill, and killed again two changes later, the files are those of the undisturbed run."""
+    settings = KILLED[kind]
     undisturbed = contents(Run(tmp_path / "undisturbed", settings).train())
+    monkeypatch.setattr("sharpest.training.run.SAVE_INTERVAL", save_interval)
     killed = 0
     while True:
         run = Run(tmp_path / str(killed), settings).prepare()
@@ -314,6 +321,63 @@ def test_a_kill_before_any_change_of_a_file_changes_nothing(tmp_path, settings):
             break
         killed += 1
     assert killed > 10
+
+
+class Dying(Silent):
+    """Ends the process as soon as enough iterations are done."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def update(self, done: int, note: str = "") -> None:
+        super().update(done, note)
+        if done >= self.limit:
+            raise Killed
+
+
+@pytest.mark.parametrize("kind", ["sgd", "momentum", "nsgd", "lstm", "vgg", "nsgd-vgg", "resnet-bn", "constant-top"])
+def test_training_goes_on_from_within_an_epoch(tmp_path, monkeypatch, kind):
+    """Saved after each update here: nothing that was done is done again, and the bits are the same."""
+    undisturbed = contents(Run(tmp_path / "undisturbed", KINDS[kind]).train())
+    monkeypatch.setattr("sharpest.training.run.SAVE_INTERVAL", 0.0)
+    run = Run(tmp_path / "killed", KINDS[kind]).prepare()
+    start, spe = run.settings.start, run.settings.steps_per_epoch
+    for limit in (start + spe - 1, start + 2 * spe - 1):
+        with pytest.raises(Killed):
+            run.train(Dying(limit))
+    progress = Silent()
+    run.train(progress)
+    assert progress.done[:2] == [start + spe, start + 2 * spe]  # where the epoch starts, and its last update
+    assert contents(run) == undisturbed
+
+
+def test_an_epoch_is_saved_by_the_clock(tmp_path, monkeypatch):
+    """Each second update of an epoch here ends after a save is due."""
+    seconds = iter(np.arange(0, 1e4, 0.5))
+    monkeypatch.setattr("sharpest.training.run.SAVE_INTERVAL", 0.9)
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(seconds)))
+    progress = Silent()
+    run = Run(tmp_path / "saved").train(progress)
+    assert progress.done == [0, 2, 4, 5, 7, 9, 10, 12, 14, 15, 17, 19, 20]
+    assert contents(run) == contents(Run(tmp_path / "undisturbed").train())
+
+
+def test_what_a_power_loss_spoiled_is_trained_again(tmp_path):
+    """The newest state empty, as after a lost write, and an older one with a flipped bit."""
+    undisturbed = contents(Run(tmp_path / "undisturbed").train())
+    for damaged in ("15.npz", "5.npz"):
+        run = Run(tmp_path / damaged)
+        with pytest.raises(Killed):
+            run.train(Dying(15))
+        path = run.work / "states" / damaged
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(b"" if damaged == "15.npz" else content)
+        progress = Silent()
+        run.train(progress)
+        assert progress.done[0] == (10 if damaged == "15.npz" else 0)
+        assert contents(run) == undisturbed
 
 
 @pytest.fixture(scope="module")

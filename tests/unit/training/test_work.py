@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sharpest.errors import StoreError
-from sharpest.training.work import WorkFolder
+from sharpest.training.work import WorkFolder, locked
 
 
 @pytest.fixture
@@ -44,6 +44,64 @@ def test_a_state_cut_short_is_not_there(work, folder, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         work.save(5, {"theta": np.zeros(3)})
     assert WorkFolder(folder, "one").iterations() == [0]
+
+
+def test_the_state_within_an_epoch_is_one(work, folder):
+    assert work.midway() is None
+    for iteration in (3, 4):
+        work.save_midway({"iteration": np.array(iteration), "theta": np.full(2, iteration, dtype="f4")})
+    assert WorkFolder(folder, "one").midway()["theta"].tolist() == [4, 4]
+    assert work.iterations() == []
+
+
+DAMAGE = {
+    "empty": lambda content: b"",
+    "truncated": lambda content: content[: len(content) // 2],
+    "flipped": lambda content: content[:200] + bytes([content[200] ^ 4]) + content[201:],
+    "foreign": lambda content: b"a text",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize(
+    ("place", "iterations", "midway"),
+    [
+        ("states/5.npz", [0], False),
+        ("states/0.npz", [], False),
+        ("states/10.npz", [0, 5], False),
+        ("vectors/3.npz", [0], False),
+        ("vectors/11.npz", [0, 5, 10], False),
+        ("midway.npz", [0, 5, 10], False),
+        ("history.jsonl", [0], False),
+        (None, [0, 5, 10], True),
+    ],
+)
+def test_what_a_damaged_file_leads_to_is_dropped(work, folder, damage, place, iterations, midway):
+    """A power loss may leave files empty; training goes on from before them, not with them."""
+    for iteration in (0, 5, 10):
+        work.save(iteration, {"theta": np.ones(30)})
+    for iteration in (3, 11):
+        work.save_vectors(iteration, np.ones((2, 20), dtype="f4"))
+        work.append("refreshes", {"iteration": iteration})
+    for iteration in (5, 10):
+        work.append("history", {"iteration": iteration, "loss": 1.0, "note": "x" * 300})
+    work.save_midway({"iteration": np.array(12), "theta": np.ones(30)})
+    if place == "history.jsonl":  # the row of the first epoch
+        (folder / place).write_bytes(DAMAGE[damage]((folder / place).read_bytes().split(b"\n")[1]) + b"\n")
+    elif place:
+        (folder / place).write_bytes(DAMAGE[damage]((folder / place).read_bytes()))
+    work.drop_damaged(range(5, 21, 5))
+    assert work.iterations() == iterations
+    assert (work.midway() is not None) == midway
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "work").write_text("a file where a folder should be")
+    with (
+        pytest.raises(StoreError, match=r"work/run: cannot be written .*correct the folder's rights.*snakemake again"),
+        locked(tmp_path / "work/run"),
+    ):
+        pass
 
 
 def test_rows_come_back_in_order_and_the_last_of_an_iteration_counts(work):
