@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from sharpest.errors import SharpestError
@@ -18,8 +18,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 def job(log: str) -> Iterator[TextIO]:
     """Run a job's work: stdout and stderr go to the log, the terminal stays free for lines a person can read.
 
-    An error that a person can mend is one line on the terminal; any other names the log, which holds the traceback.
-    The process ends with the work.
+    An error that a person can mend is one line, on the terminal and in the log; any other names the log, which holds
+    the traceback. The process ends with the work.
 
     Args:
         log: Path of the log file.
@@ -30,25 +30,35 @@ def job(log: str) -> Iterator[TextIO]:
     gc.enable()  # see sharpest.startup
     tune_allocator()
     terminal = os.fdopen(os.dup(2), "w")
-    os.makedirs(os.path.dirname(log), exist_ok=True)
-    with open(log, "w") as file:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        try:
-            yield terminal
-        except BaseException as error:
-            traceback.print_exc(file=file)
-            mendable = isinstance(error, SharpestError)
-            text = str(error) if mendable else f"{type(error).__name__}: {error}; the whole story is in {log}"
-            print(f"error      {text}", file=terminal, flush=True)
-            sys.exit(1)
-        # all files are closed; taking torch down in order costs half a second a job
-        terminal.flush()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+    try:
+        os.makedirs(os.path.dirname(log), exist_ok=True)
+        file = open(log, "w")  # noqa: SIM115 - closed when the process ends
+    except OSError as error:
+        text = f"{log}: cannot be written ({error.strerror}); free space or correct the folder's rights"
+        print(f"error      {text}", file=terminal, flush=True)
+        sys.exit(1)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(file.fileno(), 1)
+    os.dup2(file.fileno(), 2)
+    try:
+        yield terminal
+    except KeyboardInterrupt:
+        print("stopped    by Ctrl-C; the same command goes on from here", file=terminal, flush=True)
+        sys.exit(1)
+    except BaseException as error:
+        mendable = isinstance(error, SharpestError)
+        text = str(error) if mendable else f"{type(error).__name__}: {error}; the whole story is in {log}"
+        print(f"error      {text}", file=terminal, flush=True)
+        # the disk may be full
+        with suppress(OSError), file:
+            file.write(f"{text}\n" if mendable else traceback.format_exc())
+        sys.exit(1)
+    # all files are closed; taking torch down in order costs half a second a job
+    terminal.flush()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def tune_allocator() -> None:

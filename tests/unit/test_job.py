@@ -1,5 +1,6 @@
 """The frame of a job, in processes of their own: it takes their stdout and stderr."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,11 +41,36 @@ def test_output_goes_to_the_log_and_lines_for_people_to_the_terminal(run_job):
 
 
 def test_an_error_that_a_person_can_mend_is_one_line(run_job):
+    """In the log as well, which snakemake may be asked to show."""
     code, terminal, log = run_job('raise DataError("c10.h5: is damaged; delete it")')
     assert code == 1
     assert terminal == "error      c10.h5: is damaged; delete it\n"
-    assert "Traceback (most recent call last)" in log
-    assert "DataError: c10.h5: is damaged; delete it" in log
+    assert log == "c10.h5: is damaged; delete it\n"
+
+
+def test_an_interrupt_is_no_error(run_job):
+    code, terminal, log = run_job("raise KeyboardInterrupt")
+    assert (code, log) == (1, "")
+    assert terminal == "stopped    by Ctrl-C; the same command goes on from here\n"
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "logs").write_text("a file where a folder should be")
+    log = tmp_path / "logs/job.log"
+    code = f"from sharpest.job import job\nwith job({str(log)!r}): print('never')"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr.startswith(f"error      {log}: cannot be written (")
+    assert found.stderr.endswith("free space or correct the folder's rights\n")
+    assert found.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_log_on_a_full_disk_hides_no_error():
+    code = "from sharpest.job import job\nwith job('/dev/full'): 1 / 0"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert found.returncode != 0
+    assert found.stderr == "error      ZeroDivisionError: division by zero; the whole story is in /dev/full\n"
 
 
 def test_any_other_error_names_the_log(run_job, tmp_path):

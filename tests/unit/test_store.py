@@ -292,6 +292,17 @@ def test_a_file_under_way_is_not_seen_under_its_name(tmp_path: Path, monkeypatch
     assert path.exists()
 
 
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+    """The leftover of a process that still runs stays, and so do other files."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    names = [f".a.h5.{dead.pid}", f".a.h5.{os.getppid()}", f".b.h5.{dead.pid}", ".a.h5.old", "a.h5.1"]
+    for name in names:
+        (tmp_path / name).write_text("half")
+    write_spectrum(tmp_path / "a.h5")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names[1:], "a.h5"])
+
+
 # a limit on file sizes fails in the same calls as a full disk, at each stage of writing
 FULL_DISK = """
 import resource, signal, sys

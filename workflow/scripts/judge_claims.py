@@ -9,6 +9,7 @@ from sharpest.claims.ledger import parse_claim
 from sharpest.claims.report import markdown
 from sharpest.job import job
 from sharpest.progress import Progress
+from sharpest.store.file import written_whole
 
 
 def main(
@@ -23,8 +24,10 @@ def main(
     claims = list(map(parse_claim, ledger))
     sources = {claim: tuple(map(RunSource.model_validate, runs)) for claim, runs in plans.items()}
     table = judge(claims, sources, Path(csv).parent, paper_scale)
-    Path(md).write_text(markdown(table, foot))
-    table.to_csv(csv, index=False)
+    with written_whole(md) as path:
+        path.write_text(markdown(table, foot))
+    with written_whole(csv) as path:
+        table.to_csv(path, index=False)
     counts = table["verdict"].value_counts()
     progress.finish(", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts.items()))
 

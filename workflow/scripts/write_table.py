@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from sharpest.config.studies import AnyStudy
 from sharpest.job import job
 from sharpest.progress import Progress
+from sharpest.store.file import written_whole
 
 
 def main(
@@ -18,9 +19,12 @@ def main(
     kind = import_module(f"sharpest.tables.{typed.kind}")
     paths = dict(zip(typed.runs(), map(Path, evaluations), strict=True))
     table = kind.build(typed, paths)
-    Path(md).write_text(kind.markdown(typed, table, foot))
-    Path(tex).write_text(kind.latex(typed, table, foot))
-    table.to_csv(csv, index=False)
+    with written_whole(md) as path:
+        path.write_text(kind.markdown(typed, table, foot))
+    with written_whole(tex) as path:
+        path.write_text(kind.latex(typed, table, foot))
+    with written_whole(csv) as path:
+        table.to_csv(path, index=False)
     progress.finish(md)
 
 

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
+from sharpest.store.file import written_whole
+
 PANEL_WIDTH, PANEL_HEIGHT = 2.7, 2.3  # inches
 
 BLUE, GREEN, RED, GREY = "tab:blue", "tab:green", "tab:red", "0.45"
@@ -171,7 +173,14 @@ def add_foot(figure: Figure, *lines: str) -> None:
 
 @styled
 def save(figure: Figure, table: pd.DataFrame, pdf: Path, png: Path, csv: Path) -> None:
-    """Write a figure and its points. The same figure gives the same bytes: no dates, floats in full."""
-    figure.savefig(pdf, metadata={"CreationDate": None})
-    figure.savefig(png, dpi=150)
-    table.to_csv(csv, index=False, lineterminator="\n")
+    """Write a figure and its points. The same figure gives the same bytes: no dates, floats in full.
+
+    Raises:
+        StoreError: If a file cannot be written.
+    """
+    with written_whole(pdf) as path:
+        figure.savefig(path, format="pdf", metadata={"CreationDate": None})
+    with written_whole(png) as path:
+        figure.savefig(path, format="png", dpi=150)
+    with written_whole(csv) as path:
+        table.to_csv(path, index=False, lineterminator="\n")
