@@ -6,9 +6,11 @@ SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores
 SOURCES := src workflow tests benchmarks
 RULES := Snakefile workflow/rules
 
-.PHONY: figures test environment lint format benchmarks docs why
+.PHONY: figures test test-slow environment lint format benchmarks docs why
 
+# what a snakemake that was killed has left locked is unlocked; while another one lives, that is refused
 figures: environment
+	@if ls .snakemake/locks/*.lock >/dev/null 2>&1; then $(SNAKEMAKE) --unlock; fi
 	$(SNAKEMAKE) all
 
 why: environment
@@ -16,6 +18,9 @@ why: environment
 
 test: environment lint
 	$(BIN)/pytest
+
+test-slow: environment
+	$(BIN)/pytest -m slow
 
 environment: .venv/complete
 

@@ -43,9 +43,6 @@ def job(log: str) -> Iterator[TextIO]:
     os.dup2(file.fileno(), 2)
     try:
         yield terminal
-    except KeyboardInterrupt:
-        print("stopped    by Ctrl-C; the same command goes on from here", file=terminal, flush=True)
-        sys.exit(1)
     except BaseException as error:
         mendable = isinstance(error, SharpestError)
         text = str(error) if mendable else f"{type(error).__name__}: {error}; the whole story is in {log}"

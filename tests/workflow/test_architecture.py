@@ -9,7 +9,7 @@ import pytest
 # lowest first; modules of one layer know nothing of each other
 LAYERS = [
     ["errors", "randomness", "progress", "fingerprint", "why", "data.kinds"],
-    ["run_id", "schedule", "job", "startup", "provenance"],
+    ["run_id", "schedule", "job", "startup", "provenance", "exclusive"],
     ["store", "claims.ledger"],
     ["data.sources"],
     ["config"],

@@ -1,6 +1,7 @@
 # Configuration, wildcards and the few input functions that several rules share.
 import os
 import re
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -10,6 +11,7 @@ try:
     from sharpest.config.project import load_project
     from sharpest.data.kinds import data_module
     from sharpest.errors import SharpestError
+    from sharpest.exclusive import hold, only_reads
     from sharpest.fingerprint import fingerprint
 except ImportError as error:
     raise WorkflowError(
@@ -34,14 +36,24 @@ os.environ |= {
 SCALE = PROJECT.settings.scale
 RESULTS = f"results/{SCALE}"
 
-_folder = next(
-    folder for folder in (Path(RESULTS), *Path(RESULTS).parents) if folder.exists()
-)
-if not os.access(_folder, os.W_OK | os.X_OK):
-    raise WorkflowError(
-        f"results folder {_folder.resolve()} cannot be written; correct its rights, or start snakemake with "
-        "--directory FOLDER"
+# a dry run, a list or a job on another machine disturbs nothing, and reads a folder that cannot be written
+if (
+    workflow.is_main_process
+    and not workflow.output_settings.dryrun
+    and not only_reads(sys.argv)
+):
+    try:
+        hold(Path(".snakemake/sharpest.lock"))
+    except SharpestError as error:
+        raise WorkflowError(str(error))
+    _folder = next(
+        folder for folder in (Path(RESULTS), *Path(RESULTS).parents) if folder.exists()
     )
+    if not os.access(_folder, os.W_OK | os.X_OK):
+        raise WorkflowError(
+            f"results folder {_folder.resolve()} cannot be written; correct its rights, or start snakemake with "
+            "--directory FOLDER"
+        )
 
 
 wildcard_constraints:

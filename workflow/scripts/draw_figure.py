@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+import sharpest.startup  # noqa: F401  # isort: split
 from sharpest.config.studies import AnyStudy
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.style import save

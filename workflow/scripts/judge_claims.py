@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import sharpest.startup  # noqa: F401  # isort: split
 from sharpest.claims.files import RunSource
 from sharpest.claims.judge import judge
 from sharpest.claims.ledger import parse_claim

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import sharpest.startup  # noqa: F401  # isort: split
 from sharpest.config.source import SourceSettings
 from sharpest.data.prepare import prepare
 from sharpest.job import job

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import sharpest.startup  # noqa: F401  # isort: split
 from sharpest.job import job
 from sharpest.progress import Progress
 from sharpest.report.facts import Facts
