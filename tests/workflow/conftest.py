@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,6 +115,8 @@ tab1:
 """
 
 
+NOBODY = 65534
+
 TINY_CLAIMS = ("fig6.alpha2.scnn.sign", "fig7.top.lambda")
 
 
@@ -123,9 +126,16 @@ class Project:
 
     folder: Path
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run snakemake in the checkout, on its own copy of the package; stdout holds both streams."""
+    def snakemake(self, *arguments: str, user: int | None = None) -> subprocess.CompletedProcess[str]:
+        """Run snakemake in the checkout, on its own copy of the package; stdout holds both streams.
+
+        Args:
+            arguments: Of the command line.
+            user: Id of the user who does; none = this one.
+        """
         environment = {**os.environ, "PYTHONPATH": str(self.folder / "src")}
+        if user is not None:
+            environment |= {"HOME": str(self.folder), "XDG_CACHE_HOME": str(self.folder / ".cache")}
         return subprocess.run(
             [sys.executable, "-m", "snakemake", *arguments],
             cwd=self.folder,
@@ -134,6 +144,7 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
             timeout=300,
+            user=user,
         )
 
     def planned(self, *arguments: str) -> dict[str, int]:
@@ -196,3 +207,22 @@ def edited(tiny: Project, tmp_path: Path) -> Project:
     """A copy of the finished tiny project, with its results and records, to be edited."""
     shutil.copytree(tiny.folder, tmp_path, dirs_exist_ok=True, symlinks=True)
     return Project(tmp_path)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that other users may enter, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def other_user() -> int:
+    """The id of a user who is not root, and who can use this environment."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can act as another user")
+    probe = [sys.executable, "-c", "import snakemake, torch"]
+    if subprocess.run(probe, user=NOBODY, cwd="/", capture_output=True, check=False).returncode:
+        pytest.skip("another user cannot read this environment")
+    return NOBODY

@@ -2,10 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import h5py
@@ -67,56 +63,6 @@ def test_the_engines_own_report_has_captions_and_categories(tiny: Project, tmp_p
     page = (tmp_path / "report.html").read_text()
     assert all(f'"{category}"' in page for category in ("Figures", "Tables", "Claims"))
     assert "first stage" in page
-
-
-@pytest.mark.parametrize("damage", ["truncated", "empty", "foreign"])
-def test_a_damaged_input_is_named_with_the_remedy(edited: Project, damage: str) -> None:
-    path = edited.folder / f"results/tiny/runs/{SGD_RUN}/snapshots.h5"
-    content = path.read_bytes()
-    path.write_bytes({"truncated": content[: len(content) // 2], "empty": b"", "foreign": b"not HDF5 at all"}[damage])
-    result = edited.snakemake("--cores", "1", f"results/tiny/spectra/{SGD_RUN}/step.h5")
-    assert result.returncode != 0
-    (line,) = [line for line in result.stdout.splitlines() if line.startswith("error ")]
-    assert "snapshots.h5" in line
-    assert "delete it" in line
-    assert "Traceback" not in result.stdout
-    # what was finished is still there
-    assert (edited.folder / f"results/tiny/directions/{SGD_RUN}/step.h5").exists()
-    assert (edited.folder / "results/tiny/figures/fig01.png").exists()
-
-
-def test_a_killed_trainer_goes_on_under_snakemake(edited: Project) -> None:
-    """SIGKILL of the job: the next plain run resumes, and the result is bitwise that of the undisturbed run."""
-    edited.edit("config/scales/tiny.yaml", lambda text: text.replace('"*": 2', '"*-lr0.005-*": 400\n  "*": 2'))
-    target = "results/tiny/runs/scnn-c10-sgd-lr0.005-S128-s777/snapshots.h5"
-    states = edited.folder / "results/tiny/work/scnn-c10-sgd-lr0.005-S128-s777/states"
-    environment = {**os.environ, "PYTHONPATH": str(edited.folder / "src")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "1", target], cwd=edited.folder, env=environment,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    _wait_for(lambda: len(list(states.glob("*.npz"))) > 20, process)
-    subprocess.run(["pkill", "-KILL", "-f", f"{edited.folder}/.snakemake/scripts/.*train_run.py"], check=True)
-    process.communicate(timeout=60)
-    assert not (edited.folder / target).exists()
-    assert len(list(states.glob("*.npz"))) > 20
-    resumed = edited.snakemake("--cores", "1", target)
-    assert resumed.returncode == 0, resumed.stdout
-    with h5py.File(edited.folder / target) as file:
-        first = {name: file[name][...] for name in file if name != "epoch_seconds"}
-    (edited.folder / target).unlink()
-    assert edited.snakemake("--cores", "1", target).returncode == 0
-    with h5py.File(edited.folder / target) as file:
-        for name in first:
-            np.testing.assert_array_equal(first[name], file[name][...])
-
-
-def _wait_for(condition, process) -> None:  # type: ignore[no-untyped-def]
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 BAD_CONFIG = {

@@ -1,5 +1,6 @@
 """What all figures share: fonts, colours, the record of what is plotted, the foot line, saving."""
 
+import io
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -178,9 +179,10 @@ def save(figure: Figure, table: pd.DataFrame, pdf: Path, png: Path, csv: Path) -
     Raises:
         StoreError: If a file cannot be written.
     """
-    with written_whole(pdf) as path:
-        figure.savefig(path, format="pdf", metadata={"CreationDate": None})
-    with written_whole(png) as path:
-        figure.savefig(path, format="png", dpi=150)
+    for target, options in ((pdf, {"metadata": {"CreationDate": None}}), (png, {"dpi": 150})):
+        drawn = io.BytesIO()  # on a full disk the writer of PDF would fail for another reason
+        figure.savefig(drawn, format=target.suffix[1:], **options)
+        with written_whole(target) as path:
+            path.write_bytes(drawn.getvalue())
     with written_whole(csv) as path:
         table.to_csv(path, index=False, lineterminator="\n")

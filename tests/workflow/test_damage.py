@@ -1,0 +1,205 @@
+"""Damaged, foreign and missing files, a full disk, a folder that cannot be written: one line, and nothing is lost."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import h5py
+import pytest
+from sealed import changed
+
+from .conftest import Project
+from .test_deaths import assert_equal, contents, wait_for
+
+RUN = "scnn-c10-sgd-lr0.01-S128-s777"
+VOLATILE = ("logs", "benchmarks", "work")
+PROFILE = ("--workflow-profile", "workflow/profiles/local")  # which shows the logs of failed jobs
+
+
+def error_lines(result: "subprocess.CompletedProcess[str]") -> set[str]:
+    return {line for line in result.stdout.splitlines() if line.startswith("error ")}
+
+
+def finished(project: Project) -> dict[str, int]:
+    """Results but logs and records of time, by time of change."""
+    results = project.folder / "results/tiny"
+    paths = [path for path in results.rglob("*") if path.is_file() and path.parts[len(results.parts)] not in VOLATILE]
+    return {str(path.relative_to(results)): path.stat().st_mtime_ns for path in paths}
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0x40
+    path.write_bytes(content)
+
+
+def older(path: Path) -> None:
+    with changed(path) as file:
+        file.attrs["version"] -= 1
+
+
+def foreign(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["loss"] = [1.0, 2.0]
+
+
+# one file behind each drawing: what is done to it, and what is said of it
+DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "figures/fig01.csv": (
+        "spectra/scnn-c10-sgd-lr0.005-S128-s777/growth.h5",
+        lambda path: os.truncate(path, path.stat().st_size // 2),
+        "truncated",
+    ),
+    "figures/fig04.csv": (
+        "spectra/lstm-ptb-sgd-lr1-S20-s777/grid.h5",
+        lambda path: os.truncate(path, 0),
+        "empty",
+    ),
+    "figures/fig06.csv": (f"directions/{RUN}/step.h5", lambda path: flip(path, 1200), "damaged"),
+    "figures/fig07.csv": (f"runs/{RUN}@e4/top/snapshots.h5", older, "version 1, this code reads 2"),
+    "figures/fig12.csv": ("spectra/r32-c10-sgd-lr0.1-S128-s777/epochs.h5", foreign, "no results file"),
+    "tables/tab1.csv": (
+        "evaluations/r32-c10-nsgd-lr0.01-S128-g0.01-K5-plat-s777.h5",
+        lambda path: path.write_text("iteration,loss\n0,1.0\n"),
+        "no results file",
+    ),
+}
+
+
+def test_each_damaged_file_is_named_with_the_remedy(edited: Project) -> None:
+    """And the remedy helps."""
+    results = edited.folder / "results/tiny"
+    expected = contents(results)
+    for name, damage, _ in DAMAGES.values():
+        damage(results / name)
+    before = finished(edited)
+    result = edited.snakemake("--cores", "2", *PROFILE, "all")
+    assert result.returncode != 0
+    assert "Traceback" not in result.stdout, result.stdout
+    lines = error_lines(result)
+    for name, _, word in DAMAGES.values():
+        (line,) = [line for line in lines if f"results/tiny/{name}: " in line]
+        assert word in line
+        assert f"delete it and run snakemake again to make {Path(name).name} anew" in line
+    # the outputs of a failed job go, as always; nothing that was trained or measured does
+    gone = before.keys() - finished(edited).keys()
+    assert {name.partition("/")[0].partition(".")[0] for name in gone} <= {"figures", "tables", "claims"}
+    for name, _, _ in DAMAGES.values():
+        (results / name).unlink()
+    repaired = edited.snakemake("--cores", "2", *PROFILE, "all")
+    assert repaired.returncode == 0, repaired.stdout
+    assert_equal(contents(results), expected)
+
+
+def test_a_data_file_that_vanishes_in_mid_run_is_named(edited: Project) -> None:
+    """Training has read it and ends well; the measurement after it misses it, which Snakemake itself says."""
+    edited.edit("config/scales/tiny.yaml", lambda text: text.replace('"*": 2', '"*-lr0.005-*": 300\n  "*": 2'))
+    run = "scnn-c10-sgd-lr0.005-S128-s777"
+    results = edited.folder / "results/tiny"
+    with ThreadPoolExecutor() as pool:
+        target = f"results/tiny/spectra/{run}/growth.h5"
+        running = pool.submit(edited.snakemake, "--cores", "1", *PROFILE, target)
+        wait_for(lambda: list((results / f"work/{run}/states").glob("[1-9]*.npz")))
+        (results / "data/c10.h5").unlink()
+        failed = running.result()
+    assert failed.returncode != 0
+    assert "Traceback" not in failed.stdout
+    assert "results/tiny/data/c10.h5 (missing locally" in failed.stdout
+    assert (results / f"runs/{run}/snapshots.h5").exists()
+    again = edited.snakemake("--cores", "1", *PROFILE, target)
+    assert again.returncode == 0, again.stdout
+
+
+@pytest.fixture
+def small_disk(edited: Project) -> Iterator[tuple[Project, Path]]:
+    """The tiny project with its results on a disk of their own, and a file that fills that disk."""
+    results = edited.folder / "results"
+    size = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())
+    kept = shutil.move(results, edited.folder / "kept")
+    results.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={2 * size + 2**22}", "tmpfs", str(results)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a disk of its own needs root, and the right to mount one")
+    try:
+        shutil.copytree(kept, results, dirs_exist_ok=True)
+        yield edited, results / "filler"
+    finally:
+        subprocess.run(["umount", "--lazy", str(results)], check=True)
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_full_disk_is_named_and_costs_nothing(small_disk: tuple[Project, Path], tiny: Project, trained: bool) -> None:
+    """The work folder of training or a measurement, and a drawing."""
+    project, filler = small_disk
+    results = project.folder / "results/tiny"
+    for name in [*([] if trained else [f"runs/{RUN}"]), f"spectra/{RUN}", f"directions/{RUN}", "figures"]:
+        shutil.rmtree(results / name)
+    before = finished(project)
+    with open(filler, "wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    failed = project.snakemake(
+        "--cores", "1", *PROFILE, "results/tiny/figures/fig06.csv", "results/tiny/figures/fig01.csv"
+    )
+    assert failed.returncode != 0
+    assert "Traceback" not in failed.stdout
+    lines = error_lines(failed)
+    assert len(lines) == 2, failed.stdout
+    assert all("results/tiny/" in line and "No space left on device" in line and "free space" in line for line in lines)
+    filler.unlink()
+    assert before.items() <= finished(project).items()
+    again = project.snakemake("--cores", "2", *PROFILE, "all")
+    assert again.returncode == 0, again.stdout
+    assert_equal(contents(results), contents(tiny.folder / "results/tiny"))
+
+
+@pytest.fixture
+def of_other_user(edited: Project, open_folder: Path, other_user: int) -> Project:
+    """The tiny project as another user's."""
+    folder = open_folder / "project"
+    shutil.move(edited.folder, folder)
+    subprocess.run(["chown", "-R", str(other_user), str(folder)], check=True)
+    return Project(folder)
+
+
+def test_results_that_cannot_be_written_are_named(of_other_user: Project, other_user: int) -> None:
+    project = of_other_user
+    subprocess.run(["chmod", "-R", "a-w", str(project.folder / "results")], check=True)
+    before = finished(project)
+    for arguments in (("all",), ("--forcerun", "draw_figure", "--", "all")):
+        result = project.snakemake("--cores", "1", *PROFILE, *arguments, user=other_user)
+        assert result.returncode != 0
+        assert "Traceback" not in result.stdout
+        (line,) = [line for line in result.stdout.splitlines() if "cannot be written" in line]
+        assert str(project.folder / "results") in line
+        assert "rights" in line
+    assert project.snakemake("-n", *PROFILE, "all", user=other_user).returncode == 0
+    assert finished(project) == before
+
+
+@pytest.mark.parametrize("stage", ["runs", "spectra", "figures", "logs", "work"])
+def test_a_stage_that_cannot_be_written_is_named(of_other_user: Project, other_user: int, stage: str) -> None:
+    project = of_other_user
+    results = project.folder / "results/tiny"
+    removed = {"runs": f"runs/{RUN}", "spectra": f"spectra/{RUN}", "figures": "figures", "logs": "figures"}
+    shutil.rmtree(results / removed.get(stage, f"runs/{RUN}"))
+    if stage == "logs":
+        shutil.rmtree(results / "logs/figures")
+    elif stage == "work":
+        shutil.rmtree(results / "work")
+        (results / "work").mkdir()
+    subprocess.run(["chmod", "-R", "a-w", str(results / stage)], check=True)
+    before = finished(project)
+    target = {"runs": f"runs/{RUN}/snapshots.h5", "spectra": f"spectra/{RUN}/step.h5"}
+    target |= {"work": target["runs"]}
+    name = target.get(stage, "figures/fig06.csv")
+    result = project.snakemake("--cores", "1", *PROFILE, f"results/tiny/{name}", user=other_user)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stdout, result.stdout
+    (line,) = {line for line in result.stdout.splitlines() if "ermission denied" in line or "cannot be written" in line}
+    assert f"results/tiny/{stage}" in line
+    assert finished(project) == before
