@@ -46,14 +46,16 @@ if (
         hold(Path(".snakemake/sharpest.lock"))
     except SharpestError as error:
         raise WorkflowError(str(error))
-    _folder = next(
+    _top = next(
         folder for folder in (Path(RESULTS), *Path(RESULTS).parents) if folder.exists()
     )
-    if not os.access(_folder, os.W_OK | os.X_OK):
-        raise WorkflowError(
-            f"results folder {_folder.resolve()} cannot be written; correct its rights, or start snakemake with "
-            "--directory FOLDER"
-        )
+    # folders behind links are another's, and are read only
+    for _folder, _, _ in os.walk(_top):
+        if not os.access(_folder, os.W_OK | os.X_OK):
+            raise WorkflowError(
+                f"results folder {Path(_folder).resolve()} cannot be written; correct its rights, or start snakemake "
+                "with --directory FOLDER"
+            )
 
 
 wildcard_constraints:
