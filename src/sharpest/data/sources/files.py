@@ -121,7 +121,8 @@ def read_members(content: bytes, names: Iterable[str], archive: str, remedy: str
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as tar:
             for member in tar:
                 path = posixpath.normpath(member.name)  # some archives have ./ before each path
-                if path in names and (file := tar.extractfile(member)) is not None:
+                # a link would lead to another member, or out of the archive
+                if path in names and member.isfile() and (file := tar.extractfile(member)) is not None:
                     found[path] = file.read()
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise DataError(f"{archive} is truncated or damaged ({error}); {remedy}") from error
