@@ -28,8 +28,9 @@ def second(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_the_whole_folder_can_be_looked_at(shared: Project, second: Project, bound: tuple[str, ...]) -> None:
-    """A link in the place of ``results``: a dry run finds all of it, and a run says that it cannot write there."""
-    (second.folder / "results").symlink_to(shared.folder / "results")
+    """A link to the results of a scale: a dry run finds all of it, and a run says that it cannot write there."""
+    (second.folder / "results").mkdir()
+    (second.folder / "results/tiny").symlink_to(shared.folder / "results/tiny")
     before = finished(shared)
     dry = second.snakemake("-n", "all", prefix=bound)
     assert dry.returncode == 0, dry.stdout
