@@ -89,7 +89,7 @@ def _check_shapes(layout: Layout, shapes: Mapping[str, tuple[int, ...]]) -> None
 
 
 def write_stored(path: str | Path, layout: Layout, arrays: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
-    """Write a file under a temporary name, then rename it: it is there whole or not at all.
+    """Write a file whose arrays are in memory.
 
     Args:
         path: Where.
@@ -101,23 +101,94 @@ def write_stored(path: str | Path, layout: Layout, arrays: Mapping[str, Any], at
         ValueError: If an array or attribute is missing, unknown, or at odds with the layout.
         StoreError: If the file cannot be written.
     """
-    _check_names(layout, arrays, attributes)
-    values = {dataset.name: np.asarray(arrays[dataset.name], dtype=dataset.dtype) for dataset in layout.datasets}
-    _check_shapes(layout, {name: value.shape for name, value in values.items()})
+    with create_stored(path, layout) as file:
+        file.complete(arrays, attributes)
+
+
+class StoredRows:
+    """Room for an array in a file; each of its rows is assigned once, and none but the current one is in memory."""
+
+    def __init__(self, array: h5py.Dataset) -> None:
+        self._array = array
+        self._checksums = np.zeros(len(array), dtype=np.uint32) if has_long_rows(array.shape, array.dtype) else None
+
+    def __setitem__(self, index: int, row: NDArray[Any]) -> None:
+        row = np.asarray(row, dtype=self._array.dtype)
+        self._array[index] = row
+        if self._checksums is not None:
+            self._checksums[index] = row_checksums(row[np.newaxis])[0]
+
+    def complete(self) -> None:
+        """Called when all rows are there."""
+        if self._checksums is not None:
+            self._array.attrs[ROW_CHECKSUMS] = self._checksums
+
+
+class StoredWriter:
+    """A results file in the making. Large arrays come first, row by row; :meth:`complete` takes all the rest."""
+
+    def __init__(self, file: h5py.File, layout: Layout) -> None:
+        self._file, self._layout = file, layout
+        self._datasets = {dataset.name: dataset for dataset in layout.datasets}
+        self._streamed: dict[str, StoredRows] = {}
+
+    def stream(self, name: str, shape: tuple[int, ...]) -> StoredRows:
+        """Make room for an array, whose rows the caller then assigns.
+
+        Args:
+            name: A dataset of the layout.
+            shape: Of the whole array.
+        """
+        array = self._file.create_dataset(name, shape, np.dtype(self._datasets[name].dtype))
+        self._streamed[name] = StoredRows(self._describe(array))
+        return self._streamed[name]
+
+    def complete(self, arrays: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
+        """Write the arrays that were not streamed, and the attributes.
+
+        Raises:
+            ValueError: If an array or attribute is missing, unknown, or at odds with the layout.
+        """
+        _check_names(self._layout, [*self._streamed, *arrays], attributes)
+        values = {name: np.asarray(array, dtype=self._datasets[name].dtype) for name, array in arrays.items()}
+        shapes = {name: self._file[name].shape for name in self._streamed}
+        _check_shapes(self._layout, {**shapes, **{name: value.shape for name, value in values.items()}})
+        for name, value in attributes.items():
+            self._file.attrs[name] = _encode(value)
+        for name, value in values.items():
+            stored = self._describe(self._file.create_dataset(name, data=value))
+            if has_long_rows(value.shape, value.dtype):
+                stored.attrs[ROW_CHECKSUMS] = row_checksums(value)
+        for rows in self._streamed.values():
+            rows.complete()
+        self._file.attrs["layout"] = self._layout.name
+        self._file.attrs["version"] = self._layout.version
+        self._file.flush()
+
+    def _describe(self, stored: h5py.Dataset) -> h5py.Dataset:
+        dataset = self._datasets[stored.name.removeprefix("/")]
+        stored.attrs["unit"], stored.attrs["meaning"] = dataset.unit, dataset.meaning
+        return stored
+
+
+@contextmanager
+def create_stored(path: str | Path, layout: Layout) -> Iterator[StoredWriter]:
+    """Write a file under a temporary name, then rename it: it is there whole or not at all.
+
+    Args:
+        path: Where.
+        layout: Its kind.
+
+    Raises:
+        ValueError: If it was not completed.
+        StoreError: If the file cannot be written.
+    """
     with written_whole(path) as temporary:
         # through a Python file: on a full disk HDF5's own driver may close without a word, or end the process
         with open(temporary, "w+b") as stream, h5py.File(stream, "w", userblock_size=USER_BLOCK) as file:
-            file.attrs["layout"] = layout.name
-            file.attrs["version"] = layout.version
-            for name, value in attributes.items():
-                file.attrs[name] = _encode(value)
-            for dataset in layout.datasets:
-                value = values[dataset.name]
-                stored = file.create_dataset(dataset.name, data=value)
-                stored.attrs["unit"], stored.attrs["meaning"] = dataset.unit, dataset.meaning
-                if has_long_rows(value.shape, value.dtype):
-                    stored.attrs[ROW_CHECKSUMS] = row_checksums(value)
-            file.flush()
+            yield StoredWriter(file, layout)
+            if "layout" not in file.attrs:
+                raise ValueError(f"{path}: a {layout.name} file was begun and never completed")
         seal(temporary)
 
 
