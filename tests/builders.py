@@ -23,7 +23,7 @@ from sharpest.provenance import provenance
 from sharpest.spectra.measure import measure_spectrum
 from sharpest.store.data import DATA
 from sharpest.store.directions import DIRECTIONS
-from sharpest.store.file import open_stored, write_stored
+from sharpest.store.file import create_stored, open_stored, write_stored
 from sharpest.store.snapshots import SNAPSHOTS
 from sharpest.store.spectrum import SPECTRUM
 from sharpest.store.tokens import TOKENS
@@ -274,34 +274,46 @@ class Run:
         return self
 
     def measure_spectrum(self, points: list[int], schedule: str = "step", **changes: Any) -> "Run":
-        """Measure ``changes`` = settings of the spectrum, or ``hessian``."""
+        """Measure at the points of one segment; ``changes`` = settings of the spectrum, or ``hessian``."""
+        return self.measure_segments([points], self.spectrum(schedule), **changes)
+
+    def measure_segments(self, segments: list[list[int]], path: Path, **changes: Any) -> "Run":
+        """Measure segments as one job does, into a file."""
         hessian = changes.pop("hessian", hessian_settings())
         settings = SpectrumSettings(**{"num_eigenpairs": 3, "accuracy_every": 1, "keep_vectors": True, **changes})
-        with open_stored(self.snapshots, SNAPSHOTS) as file:
+        with open_stored(self.snapshots, SNAPSHOTS) as snapshots, create_stored(path, SPECTRUM) as file:
             problem = self.problem()
-            replay = Replay(problem, file)
-            arrays = measure_spectrum(problem, replay, points, settings, hessian, MEASUREMENT, Silent())
-        facts = {
-            "run": self.settings.run,
-            "schedule": schedule,
-            "examples": hessian.examples,
-            "tolerance": hessian.tolerance,
-            "hessian": hessian.model_dump(),
-            "mode": problem.model.mode,
-            "diverged_epoch": replay.diverged_epoch,
-            "planned_points": len(points),
-            "replays_checked": replay.checked,
-            "replay_drift": replay.drift,
-        }
-        write_stored(self.spectrum(schedule), SPECTRUM, arrays, _origin() | facts)
+            replay = Replay(problem, snapshots)
+            arrays = measure_spectrum(problem, replay, segments, settings, hessian, MEASUREMENT, file, Silent())
+            facts = {
+                "run": self.settings.run,
+                "schedule": path.stem,
+                "examples": hessian.examples,
+                "tolerance": hessian.tolerance,
+                "hessian": hessian.model_dump(),
+                "mode": problem.model.mode,
+                "diverged_epoch": replay.diverged_epoch,
+                "planned_points": sum(map(len, segments)),
+                "replays_checked": replay.checked,
+                "replay_drift": replay.drift,
+            }
+            file.complete(arrays, _origin() | facts)
         return self
 
     def measure_directions(self, settings: DirectionSettings, schedule: str = "step") -> "Run":
-        """Measure along the eigenvectors of a schedule."""
+        """Measure along the eigenvectors of a schedule, in one segment."""
+        with open_stored(self.spectrum(schedule), SPECTRUM) as spectrum:
+            points = spectrum["iteration"].tolist()
+        return self.measure_direction_segments([points], self.directions(schedule), settings)
+
+    def measure_direction_segments(
+        self, segments: list[list[int]], path: Path, settings: DirectionSettings, schedule: str = "step"
+    ) -> "Run":
+        """Measure segments as one job does, into a file."""
         with open_stored(self.snapshots, SNAPSHOTS) as file, open_stored(self.spectrum(schedule), SPECTRUM) as spectrum:
             problem = self.problem()
             replay = Replay(problem, file)
-            arrays = measure_directions(problem, replay, spectrum, settings, MEASUREMENT, 7, Silent())
+            arrays = measure_directions(problem, replay, spectrum, segments, settings, MEASUREMENT, 7, Silent())
         facts = {
             "run": self.settings.run,
             "schedule": schedule,
@@ -311,7 +323,7 @@ class Run:
             "replays_checked": replay.checked,
             "replay_drift": replay.drift,
         }
-        write_stored(self.directions(schedule), DIRECTIONS, arrays, _origin() | facts)
+        write_stored(path, DIRECTIONS, arrays, _origin() | facts)
         return self
 
 

@@ -61,6 +61,9 @@ if (
 wildcard_constraints:
     run="|".join(re.escape(run) for run in PROJECT.run_ids),
     schedule="|".join(re.escape(name) for name in PROJECT.scale.schedules),
+    # curves of the studies that are measured in shards; (?!) = none
+    curve="|".join(map(re.escape, PROJECT.sharded_curves())) or "(?!)",
+    shard=r"\d+",
     dataset="|".join(re.escape(name) for name in PROJECT.scale.datasets),
     figure=r"fig\w+",
     table=r"tab\w+",
@@ -99,6 +102,26 @@ def parent_of(wildcards):
     """Snapshots of the run that a branch leaves; nothing for other runs."""
     branch = PROJECT.run(wildcards.run).branch
     return [f"{RESULTS}/runs/{branch.parent}/snapshots.h5"] if branch else []
+
+
+def segments_of(wildcards):
+    """The points of a schedule, cut into shards; only one of them where the job measures a shard."""
+    segments = PROJECT.segments(wildcards.run, wildcards.schedule)
+    shard = getattr(wildcards, "shard", None)
+    return segments if shard is None else [segments[int(shard)]]
+
+
+def shards_of(stage):
+    """The files that make up a spectrum or directions file measured in shards."""
+
+    def shards(wildcards):
+        count = len(PROJECT.segments(*wildcards.curve.rsplit("/", 1)))
+        return [
+            f"{RESULTS}/shards/{stage}/{wildcards.curve}/{shard}.h5"
+            for shard in range(count)
+        ]
+
+    return shards
 
 
 def settings_of(wildcards):

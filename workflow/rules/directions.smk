@@ -17,7 +17,7 @@ rule measure_directions:
         mem_mb=8000,
         runtime=1440,
     params:
-        points=lambda wildcards: PROJECT.points(wildcards.run, wildcards.schedule),
+        segments=segments_of,
         directions=lambda wildcards: PROJECT.schedule(
             wildcards.schedule
         ).directions.model_dump(mode="json"),
@@ -26,3 +26,38 @@ rule measure_directions:
         code=code_of("measure_directions.py"),
     script:
         "../scripts/measure_directions.py"
+
+
+use rule measure_directions as measure_directions_shard with:
+    output:
+        temp(f"{RESULTS}/shards/directions/{{run}}/{{schedule}}/{{shard}}.h5"),
+    log:
+        f"{RESULTS}/logs/shards/directions/{{run}}/{{schedule}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/shards/directions/{{run}}/{{schedule}}/{{shard}}.tsv"
+
+
+rule merge_directions:
+    """Directions from their shards, as one job would have measured them."""
+    input:
+        shards_of("directions"),
+    output:
+        f"{RESULTS}/directions/{{curve}}.h5",
+    log:
+        f"{RESULTS}/logs/directions/{{curve}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/directions/{{curve}}.tsv"
+    conda:
+        "../../envs/sharpest.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        layout="directions",
+        code=fingerprint("sharpest.store.shards"),
+    script:
+        "../scripts/merge_shards.py"
+
+
+# a curve is measured by one job, unless its schedule cuts it into shards
+ruleorder: merge_directions > measure_directions

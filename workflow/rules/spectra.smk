@@ -16,10 +16,45 @@ rule measure_spectrum:
         mem_mb=8000,
         runtime=1440,
     params:
-        points=lambda wildcards: PROJECT.points(wildcards.run, wildcards.schedule),
+        segments=segments_of,
         schedule=lambda wildcards: PROJECT.spectrum_settings(wildcards.schedule),
         hessian=hessian_of,
         measurement=measurement_of,
         code=code_of("measure_spectrum.py"),
     script:
         "../scripts/measure_spectrum.py"
+
+
+use rule measure_spectrum as measure_spectrum_shard with:
+    output:
+        temp(f"{RESULTS}/shards/spectra/{{run}}/{{schedule}}/{{shard}}.h5"),
+    log:
+        f"{RESULTS}/logs/shards/spectra/{{run}}/{{schedule}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/shards/spectra/{{run}}/{{schedule}}/{{shard}}.tsv"
+
+
+rule merge_spectrum:
+    """A spectrum from its shards, as one job would have measured it."""
+    input:
+        shards_of("spectra"),
+    output:
+        f"{RESULTS}/spectra/{{curve}}.h5",
+    log:
+        f"{RESULTS}/logs/spectra/{{curve}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/spectra/{{curve}}.tsv"
+    conda:
+        "../../envs/sharpest.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        layout="spectrum",
+        code=fingerprint("sharpest.store.shards"),
+    script:
+        "../scripts/merge_shards.py"
+
+
+# a curve is measured by one job, unless its schedule cuts it into shards
+ruleorder: merge_spectrum > measure_spectrum

@@ -19,6 +19,7 @@ def main(
     snapshots: str,
     spectrum: str,
     output: str,
+    segments: list[list[int]],
     directions: dict[str, Any],
     measurement: dict[str, Any],
     chunk_size: int,
@@ -30,6 +31,7 @@ def main(
             replay.problem,
             replay,
             vectors,
+            segments,
             DirectionSettings.model_validate(directions),
             MeasurementSettings.model_validate(measurement),
             chunk_size,
@@ -50,15 +52,16 @@ def main(
 
 if __name__ == "__main__":
     with job(snakemake.log[0]) as terminal:
-        subject = f"{snakemake.wildcards.run} {snakemake.wildcards.schedule}"
+        segments = snakemake.params.segments
         main(
             snakemake.input.data,
             snakemake.input.snapshots,
             snakemake.input.spectrum,
             snakemake.output[0],
+            segments,
             snakemake.params.directions,
             snakemake.params.measurement,
             snakemake.params.chunk_size,
             snakemake.params.code,
-            Progress("directions", subject, len(snakemake.params.points), "points", terminal),
+            Progress("directions", " ".join(snakemake.wildcards), sum(map(len, segments)), "points", terminal),
         )

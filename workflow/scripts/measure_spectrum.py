@@ -9,7 +9,7 @@ from sharpest.job import job
 from sharpest.progress import Progress
 from sharpest.provenance import derived_provenance
 from sharpest.spectra.measure import measure_spectrum
-from sharpest.store.file import write_stored
+from sharpest.store.file import create_stored
 from sharpest.store.spectrum import SPECTRUM
 from sharpest.training.replay import open_run
 
@@ -19,52 +19,52 @@ def main(
     snapshots: str,
     output: str,
     name: str,
-    points: list[int],
+    segments: list[list[int]],
     schedule: dict[str, Any],
     hessian: dict[str, Any],
     measurement: dict[str, Any],
     code: str,
     progress: Progress,
 ) -> None:
-    with open_run(snapshots, data) as replay:
+    with open_run(snapshots, data) as replay, create_stored(output, SPECTRUM) as file:
         arrays = measure_spectrum(
             replay.problem,
             replay,
-            points,
+            segments,
             SpectrumSettings.model_validate(schedule),
             HessianSettings.model_validate(hessian),
             MeasurementSettings.model_validate(measurement),
+            file,
             progress,
         )
-    facts = {
-        "schedule": name,
-        "examples": hessian["examples"],
-        "tolerance": hessian["tolerance"],
-        "hessian": hessian,
-        "mode": replay.problem.model.mode,
-        "diverged_epoch": replay.diverged_epoch,
-        "planned_points": len(points),
-        "replays_checked": replay.checked,
-        "replay_drift": replay.drift,
-    }
-    config = {"schedule": schedule, "hessian": hessian, "measurement": measurement}
-    write_stored(output, SPECTRUM, arrays, derived_provenance(replay.attributes, config, code) | facts)
+        facts = {
+            "schedule": name,
+            "examples": hessian["examples"],
+            "tolerance": hessian["tolerance"],
+            "hessian": hessian,
+            "mode": replay.problem.model.mode,
+            "diverged_epoch": replay.diverged_epoch,
+            "planned_points": sum(map(len, segments)),
+            "replays_checked": replay.checked,
+            "replay_drift": replay.drift,
+        }
+        config = {"schedule": schedule, "hessian": hessian, "measurement": measurement}
+        file.complete(arrays, derived_provenance(replay.attributes, config, code) | facts)
     progress.finish(f"{len(arrays['iteration'])} points, {arrays['hvps'].sum():,} Hessian-vector products")
 
 
 if __name__ == "__main__":
     with job(snakemake.log[0]) as terminal:
-        points = list(snakemake.params.points)
-        subject = f"{snakemake.wildcards.run} {snakemake.wildcards.schedule}"
+        segments = snakemake.params.segments
         main(
             snakemake.input.data,
             snakemake.input.snapshots,
             snakemake.output[0],
             snakemake.wildcards.schedule,
-            points,
+            segments,
             snakemake.params.schedule,
             snakemake.params.hessian,
             snakemake.params.measurement,
             snakemake.params.code,
-            Progress("spectra", subject, len(points), "points", terminal),
+            Progress("spectra", " ".join(snakemake.wildcards), sum(map(len, segments)), "points", terminal),
         )

@@ -146,6 +146,15 @@ def _check_dataset(key: str, dataset: DatasetSettings) -> None:
 
 
 def _check_schedule(key: str, schedule: ScheduleSettings) -> None:
+    lengths = schedule.shard_points
+    for length in lengths.values() if isinstance(lengths, dict) else [lengths] if lengths else []:
+        alpha_every = schedule.directions.alpha_every if schedule.directions else 1
+        for name, every in (("accuracy_every", schedule.accuracy_every), ("directions.alpha_every", alpha_every)):
+            if every and length % every:
+                raise ConfigError(
+                    f"{key}: shard_points {length} is no multiple of {name} {every}, whose count starts anew in each "
+                    f"shard; use {length // every * every or every}"
+                )
     if schedule.directions is None:
         return
     largest = max(schedule.directions.indices)

@@ -68,4 +68,6 @@ class ScheduleSettings(Strict):
     """Losses and accuracies at every n-th point; 0 = never."""
     window_epochs: PositiveFloat | dict[str, PositiveFloat] | None = None
     """Early window that figures draw apart; may differ by run."""
+    shard_points: PositiveInt | dict[str, PositiveInt] | None = None
+    """Points that one job measures, may differ by run; none = all. Each such shard starts its first solve cold."""
     directions: DirectionSettings | None = None

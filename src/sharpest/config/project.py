@@ -9,7 +9,7 @@ from sharpest.claims.ledger import Claim, read_ledger
 from sharpest.config.checks import check_scale
 from sharpest.config.datasets import ImageSettings
 from sharpest.config.measurement import EvaluationSettings, MeasurementSettings, ScheduleSettings
-from sharpest.config.patterns import first_match
+from sharpest.config.patterns import for_run
 from sharpest.config.plan import run_settings
 from sharpest.config.reading import merge, read_runs, read_scale, read_yaml, validate
 from sharpest.config.reductions import describe_evaluation, describe_measurement, describe_reductions
@@ -79,8 +79,7 @@ class Project:
 
     def window(self, run: str, schedule: str) -> float | None:
         """The early window of a measured run in epochs; None where the schedule has none."""
-        window = self.schedule(schedule).window_epochs
-        return first_match(window, run) if isinstance(window, dict) else window
+        return for_run(self.schedule(schedule).window_epochs, run)
 
     def warnings(self) -> list[str]:
         """What is allowed but seldom meant."""
@@ -102,6 +101,18 @@ class Project:
         self.schedule(schedule)
         # a branch counts from its branch point
         return [settings.start + point for point in _relative_points(settings, self.scale, schedule)]
+
+    def segments(self, run: str, schedule: str) -> list[list[int]]:
+        """Those iterations, cut into the shards that a job each measures; known before the run ends."""
+        points = self.points(run, schedule)
+        length = for_run(self.schedule(schedule).shard_points, run) or len(points)
+        return [points[first : first + length] for first in range(0, len(points), length)]
+
+    def sharded_curves(self) -> list[str]:
+        """``<run>/<schedule>`` of the curves behind studies that several jobs measure."""
+        studies = [self.study(name) for name in self.studies]
+        curves = dict.fromkeys((curve.run, curve.schedule) for study in studies for curve in study.curves())
+        return [f"{run}/{schedule}" for run, schedule in curves if len(self.segments(run, schedule)) > 1]
 
     def study(self, name: str) -> Any:
         """A study by the name of its figure or table.
@@ -157,12 +168,9 @@ class Project:
 
 def _relative_points(run: RunSettings, scale: ScaleSettings, name: str) -> list[int]:
     """The points of a schedule on a run, counted from its start."""
-    text = scale.schedules[name].points
-    if isinstance(text, dict):
-        found = first_match(text, run.run)
-        if found is None:
-            raise ConfigError(f"schedules.{name}.points: no pattern fits run {run.run!r}; add one")
-        text = found
+    text = for_run(scale.schedules[name].points, run.run)
+    if text is None:
+        raise ConfigError(f"schedules.{name}.points: no pattern fits run {run.run!r}; add one")
     length = run.epochs - (run.branch.epoch if run.branch else 0)
     try:
         return measurement_iterations(text, length, run.steps_per_epoch, run.lr)

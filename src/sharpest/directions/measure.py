@@ -5,6 +5,7 @@ Letters: t points, m gradients, d directions, a alphas, g grid points, p paramet
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,7 @@ def measure_directions(
     problem: Problem,
     replay: Replay,
     spectrum: StoredFile,
+    segments: Sequence[Sequence[int]],
     settings: DirectionSettings,
     measurement: MeasurementSettings,
     chunk_size: int,
@@ -50,12 +52,14 @@ def measure_directions(
 ) -> dict[str, NDArray[Any]]:
     """Projections and alignment at each point with vectors; alpha study and profiles where the settings ask for them.
 
-    Every alpha uses the same gradients, so that only the length of the step differs.
+    Every alpha uses the same gradients, so that only the length of the step differs. A segment has the same bits alone
+    and among others. Points that the spectrum lacks are left out: the run ended before.
 
     Args:
         problem: The run.
         replay: Gives its states.
         spectrum: The eigenvectors.
+        segments: Iterations, increasing from segment to segment and within each.
         settings: Directions, gradients, alphas, grid.
         measurement: Number of examples of the loss.
         chunk_size: Examples a forward pass; no effect on results.
@@ -66,13 +70,15 @@ def measure_directions(
 
     Source: Figs. 5 and 6; inventory, Figures 5 and 6.
     """
-    rows = spectrum["vector_index"]
-    iterations = spectrum["iteration"][rows]
-    t, m, d = len(rows), settings.num_gradients, len(settings.indices)
+    rows_of_t = spectrum["vector_index"]
+    kept = {int(iteration): row for row, iteration in enumerate(spectrum["iteration"][rows_of_t])}
+    segments = [[point for point in segment if point in kept] for segment in segments]
+    iterations = np.array([point for segment in segments for point in segment], dtype="i8")
+    t, m, d = len(iterations), settings.num_gradients, len(settings.indices)
     a, g = len(settings.alphas), len(settings.grid)
     arrays: dict[str, NDArray[Any]] = {
         "iteration": iterations,
-        "epoch": spectrum["epoch"][rows],
+        "epoch": iterations / problem.settings.steps_per_epoch,
         "direction": np.array(settings.indices),
         "alphas": np.array(settings.alphas),
         "grid": np.array(settings.grid),
@@ -86,7 +92,12 @@ def measure_directions(
     }
 
     progress.update(0)
-    for row, state in enumerate(replay.states(iterations.tolist())):
+    states = (
+        (place % settings.alpha_every == 0, state)
+        for segment in segments
+        for place, state in enumerate(replay.states(segment))
+    )
+    for row, (study, state) in enumerate(states):
         here, theta, lr = problem.at(state.buffers), state.theta, state.lr
 
         def loss(theta: Tensor, here: Problem = here) -> float:
@@ -95,7 +106,7 @@ def measure_directions(
 
         gradients = gradient_sample(here, theta, state.iteration, m)
         norms = gradients.norm(dim=1).double()
-        vectors = torch.from_numpy(spectrum.row("eigenvectors", row)).to(theta)
+        vectors = torch.from_numpy(spectrum.row("eigenvectors", kept[state.iteration])).to(theta)
         units = torch.stack([_unit(problem, index, vectors, gradients, state.iteration) for index in settings.indices])
         projection = projections(gradients, units)
         if FULL_STEP in settings.indices:
@@ -109,7 +120,6 @@ def measure_directions(
         if g:
             start = loss(theta)
             arrays["loss"][row] = start
-            study = row % settings.alpha_every == 0
             for column, index in enumerate(settings.indices):
                 length = arrays["step_length"][row, column]
                 if not np.isfinite(length):

@@ -1,0 +1,142 @@
+"""A schedule measured in shards: the same bits, and a kill costs one shard."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from sharpest.config.project import load_project
+from sharpest.progress import Progress
+
+from .conftest import ROOT, Project
+
+RUN = "scnn-c10-sgd-lr0.01-S128-s777"
+SPECTRUM, DIRECTIONS = f"results/tiny/spectra/{RUN}/step.h5", f"results/tiny/directions/{RUN}/step.h5"
+SHARDS = f"results/tiny/shards/spectra/{RUN}/step"
+ALL_JOBS = {"measure_spectrum_shard": 3, "merge_spectrum": 1, "measure_directions_shard": 3, "merge_directions": 1}
+
+
+def cut(project: Project) -> None:
+    """Eleven points of the schedule in shards of four."""
+    project.edit("config/scales/tiny.yaml", lambda text: text.replace("  step:\n", "  step:\n    shard_points: 4\n"))
+
+
+@pytest.fixture(scope="module")
+def sharded(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The finished tiny project, with one curve measured again, in shards."""
+    folder = tmp_path_factory.mktemp("sharded")
+    shutil.copytree(tiny.folder, folder, dirs_exist_ok=True)
+    project = Project(folder)
+    cut(project)
+    assert project.planned(DIRECTIONS) == ALL_JOBS
+    result = project.snakemake("--cores", "2", DIRECTIONS)
+    assert result.returncode == 0, result.stdout
+    return project
+
+
+def held(path: Path) -> dict[str, bytes]:
+    with h5py.File(path) as file:
+        return {name: file[name][...].tobytes() for name in file if name != "seconds"}
+
+
+def script(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"workflow/scripts/{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_shards_give_the_files_of_one_job(sharded: Project, tmp_path: Path) -> None:
+    """The scripts' own work, all segments in one job."""
+    project = load_project({"scale": "tiny"}, sharded.folder / "config")
+    segments = project.segments(RUN, "step")
+    assert list(map(len, segments)) == [4, 4, 3]
+    results = sharded.folder / "results/tiny"
+    data, snapshots = str(results / "data/c10.h5"), str(results / f"runs/{RUN}/snapshots.h5")
+    measurement = project.measurement(RUN).model_dump(mode="json")
+    hessian = project.hessian(RUN).model_dump(mode="json")
+    progress = Progress("test", RUN, 1, "points", sys.stderr)
+    spectrum, directions = str(tmp_path / "spectrum.h5"), str(tmp_path / "directions.h5")
+    settings = project.spectrum_settings("step")
+    script("measure_spectrum").main(
+        data, snapshots, spectrum, "step", segments, settings, hessian, measurement, "code", progress
+    )
+    asked = project.schedule("step").directions
+    assert asked is not None
+    script("measure_directions").main(
+        data, snapshots, spectrum, directions, segments, asked.model_dump(mode="json"), measurement,
+        hessian["chunk_size"], "code", progress,
+    )  # fmt: skip
+    assert held(sharded.folder / SPECTRUM) == held(Path(spectrum))
+    assert held(sharded.folder / DIRECTIONS) == held(Path(directions))
+
+
+def test_a_shard_begins_anew(sharded: Project, tiny: Project) -> None:
+    """The first has the bits of the uncut schedule; the others are as close as the tolerance allows."""
+    with h5py.File(sharded.folder / SPECTRUM) as cut, h5py.File(tiny.folder / SPECTRUM) as whole:
+        np.testing.assert_array_equal(cut["iteration"], whole["iteration"])
+        np.testing.assert_array_equal(cut["eigenvectors"][:4], whole["eigenvectors"][:4])
+        assert (cut["eigenvectors"][4] != whole["eigenvectors"][4]).any()
+        allowed = 2 * cut.attrs["tolerance"] * np.abs(cut["eigenvalues"]).max()
+        converged = cut["converged"][...].all(axis=1) & whole["converged"][...].all(axis=1)
+        np.testing.assert_allclose(cut["eigenvalues"][converged], whole["eigenvalues"][converged], atol=allowed)
+
+
+def test_shards_are_gone_and_nothing_is_left_to_do(sharded: Project) -> None:
+    assert not list((sharded.folder / "results/tiny/shards").rglob("*.h5"))
+    assert sharded.planned(DIRECTIONS) == {}
+
+
+# jobs that run again although the shards are gone
+STALE = {
+    "curvature/lanczos.py": ALL_JOBS,
+    "directions/line.py": {"measure_directions_shard": 3, "merge_directions": 1},
+    "store/shards.py": ALL_JOBS,
+    "figures/step_surface.py": {},
+}
+
+
+@pytest.mark.parametrize("path", STALE)
+def test_edited_code_reruns_shards(sharded: Project, tmp_path: Path, path: str) -> None:
+    shutil.copytree(sharded.folder, tmp_path, dirs_exist_ok=True)
+    edited = Project(tmp_path)
+    edited.edit(f"src/sharpest/{path}", lambda text: text + "\nEDITED = 1\n")
+    assert edited.planned(DIRECTIONS) == STALE[path]
+
+
+def test_a_kill_costs_one_shard(sharded: Project, edited: Project) -> None:
+    """SIGKILL of a shard: the others stay, and the same command ends with the same bits."""
+    cut(edited)
+    environment = {**os.environ, "PYTHONPATH": str(edited.folder / "src")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "1", SPECTRUM], cwd=edited.folder, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    done = edited.folder / SHARDS
+    deadline = time.monotonic() + 120
+    while not (list(done.glob("*.h5")) and list(done.glob(".*.h5.*"))):  # one finished, another begun
+        assert process.poll() is None, process.stdout and process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    subprocess.run(["pkill", "-KILL", "-f", f"{edited.folder}/.snakemake/scripts/.*measure_spectrum.py"], check=True)
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    finished = {path.name: path.stat().st_mtime_ns for path in done.glob("*.h5")}
+    assert 1 <= len(finished) < 3
+    assert edited.planned(SPECTRUM) == {"measure_spectrum_shard": 3 - len(finished), "merge_spectrum": 1}
+    result = edited.snakemake("--cores", "1", "--notemp", SPECTRUM)
+    assert result.returncode == 0, result.stdout
+    assert {name: (done / name).stat().st_mtime_ns for name in finished} == finished
+    assert held(edited.folder / SPECTRUM) == held(sharded.folder / SPECTRUM)
+    # what the killed job had begun is swept up by the next one
+    assert not list(done.glob(".*"))
