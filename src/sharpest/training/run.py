@@ -14,7 +14,7 @@ import torch
 
 from sharpest.config.run import RunSettings
 from sharpest.errors import StoreError
-from sharpest.store.file import open_stored, write_stored, written_whole
+from sharpest.store.file import create_stored, open_stored, written_whole
 from sharpest.store.snapshots import SNAPSHOTS, STATE
 from sharpest.training.problem import Problem
 from sharpest.training.state import PROGRESS, TrainingState, branch_state, initial_state
@@ -204,19 +204,12 @@ def _write(
 ) -> None:
     settings = problem.settings
     iterations = work.iterations()
-    rows = [work.load(iteration) for iteration in iterations]
     refreshes = work.rows("refreshes")
     num_pairs = len(refreshes[0]["eigenvalues"]) if refreshes else 0
     keeps_vectors = settings.nudge is not None and settings.nudge.keep_vectors
-    # filled in place: gigabytes at the paper's scale
-    vectors = np.empty((len(refreshes), num_pairs, len(state.theta)) if keeps_vectors else (0, 0, 0), dtype="f4")
-    for row in range(len(vectors)):
-        vectors[row] = work.load_vectors(refreshes[row]["iteration"])
     arrays = {
-        **{name: np.stack([row[name] for row in rows]) for name in rows[0]},
         "epoch": np.array(iterations) / settings.steps_per_epoch,
         "epoch_seconds": np.array([row["seconds"] for row in work.rows("history")]),
-        "eigenvectors": vectors,
         "refresh_iteration": np.array([row["iteration"] for row in refreshes], dtype="i8"),
         **{
             name: np.array([row[name] for row in refreshes]).reshape(len(refreshes), num_pairs)
@@ -240,7 +233,19 @@ def _write(
     }
     # the snapshots last: they say what run the two files are of
     _write_history(history_path, work.rows("history"))
-    write_stored(snapshots_path, SNAPSHOTS, arrays, {**attributes, **facts})
+    with create_stored(snapshots_path, SNAPSHOTS) as file:
+        # states and vectors are gigabytes at the paper's scale, and pass one by one
+        states: dict[str, Any] = {}
+        for row, iteration in enumerate(iterations):
+            for name, value in work.load(iteration).items():
+                if row == 0:
+                    states[name] = file.stream(name, (len(iterations), *value.shape))
+                states[name][row] = value
+        shape = (len(refreshes), num_pairs, len(state.theta)) if keeps_vectors else (0, 0, 0)
+        vectors = file.stream("eigenvectors", shape)
+        for row in range(shape[0]):
+            vectors[row] = work.load_vectors(refreshes[row]["iteration"])
+        file.complete(arrays, {**attributes, **facts})
 
 
 def _write_history(path: Path, rows: list[dict[str, Any]]) -> None:
