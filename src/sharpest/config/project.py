@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,14 @@ class Project:
         Raises:
             ConfigError: If no row of config/runs.tsv has that id.
         """
-        return run_settings(run, self.epochs, self.scale)
+        if run not in self._runs:
+            self._runs[run] = run_settings(run, self.epochs, self.scale)
+        return self._runs[run]
+
+    @cached_property
+    def _runs(self) -> dict[str, RunSettings]:
+        """What was asked for before: planning asks many times for each run."""
+        return {}
 
     def schedule(self, schedule: str) -> ScheduleSettings:
         """A schedule by name.
@@ -109,10 +117,15 @@ class Project:
         return [points[first : first + length] for first in range(0, len(points), length)]
 
     def sharded_curves(self) -> list[str]:
-        """``<run>/<schedule>`` of the curves behind studies that several jobs measure."""
-        studies = [self.study(name) for name in self.studies]
-        curves = dict.fromkeys((curve.run, curve.schedule) for study in studies for curve in study.curves())
-        return [f"{run}/{schedule}" for run, schedule in curves if len(self.segments(run, schedule)) > 1]
+        """``<run>/<schedule>`` wherever several jobs measure, whether a study shows it or not."""
+        cut = [name for name, schedule in self.scale.schedules.items() if schedule.shard_points]
+        return [f"{run}/{name}" for run in self.run_ids for name in cut if self._is_sharded(run, name)]
+
+    def _is_sharded(self, run: str, schedule: str) -> bool:
+        try:
+            return len(self.segments(run, schedule)) > 1
+        except ConfigError:  # the schedule is not made for that run
+            return False
 
     def study(self, name: str) -> Any:
         """A study by the name of its figure or table.

@@ -9,7 +9,7 @@ from sharpest.config.project import Project, load_project
 from sharpest.config.reading import read_yaml
 from sharpest.errors import SharpestError
 from sharpest.forecast.table import Need, Speeds, cells, need_of, plain_table, sum_of
-from sharpest.forecast.work import Job, jobs_of_study, net_of
+from sharpest.forecast.work import jobs_of_claims, jobs_of_study, net_of
 
 
 def forecast(project: Project, speeds: Speeds) -> tuple[dict[str, Need], dict[str, Need]]:
@@ -19,8 +19,7 @@ def forecast(project: Project, speeds: Speeds) -> tuple[dict[str, Need], dict[st
         By figure or table, shared jobs counted in each; by path of each job, those of verdicts and report included.
     """
     by_study = {name: jobs_of_study(project, name) for name in project.studies}
-    ends = [Job("judge_claims", "claims.csv", written=5e5), Job("write_report", "report.html", written=2e7)]
-    jobs = {job.path: job for jobs in (*by_study.values(), ends) for job in jobs}
+    jobs = {job.path: job for jobs in (*by_study.values(), jobs_of_claims(project)) for job in jobs}
     needs = {path: need_of(job, speeds) for path, job in jobs.items()}
     return {name: sum_of(needs[job.path] for job in jobs) for name, jobs in by_study.items()}, needs
 

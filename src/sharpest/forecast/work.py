@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sharpest.claims.plans import files_behind, plan_claims
 from sharpest.config.datasets import ImageSettings, TokenSettings
 from sharpest.config.patterns import first_match
 from sharpest.config.project import Project
@@ -27,6 +28,9 @@ PLATEAU_EPOCHS = {
     "scnnM-fm-*": 400,
     "*": 450,
 }
+
+# folder -> what its files hold
+_KINDS = {"spectra": "spectrum", "directions": "directions"}
 
 What = Literal["update", "forward", "product"]
 
@@ -116,6 +120,18 @@ def jobs_of_study(project: Project, name: str) -> list[Job]:
     return list({job.path: job for job in jobs}.values())
 
 
+def jobs_of_claims(project: Project) -> list[Job]:
+    """What is measured for the verdicts, beside what figures and tables show; then verdicts and report."""
+    jobs = []
+    for path in files_behind(project.claims, plan_claims(project.claims, project)):
+        stage, _, name = path.removesuffix(".h5").partition("/")
+        if stage in _KINDS:
+            jobs += _measured(project, *name.rsplit("/", 1), _KINDS[stage])
+        elif stage == "evaluations":
+            jobs.append(_evaluation(project, name))
+    return [*jobs, Job("judge_claims", "claims.csv", written=5e5), Job("write_report", "report.html", written=2e7)]
+
+
 def _trained(project: Project, name: str) -> list[Job]:
     run = project.run(name)
     before = _trained(project, run.branch.parent) if run.branch else []
@@ -147,7 +163,7 @@ def _trained(project: Project, name: str) -> list[Job]:
 
 def _measured(project: Project, run: str, schedule: str, kind: str) -> Iterator[Job]:
     """One job, or shards and their merging."""
-    folder = "spectra" if kind == "spectrum" else kind
+    folder = next(stage for stage, measured in _KINDS.items() if measured == kind)
     work = _spectrum if kind == "spectrum" else _directions
     segments, path = project.segments(run, schedule), f"{folder}/{run}/{schedule}"
     if len(segments) == 1:
