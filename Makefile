@@ -6,7 +6,7 @@ SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores
 SOURCES := src workflow tests benchmarks
 RULES := Snakefile workflow/rules
 
-.PHONY: figures test test-slow environment lint format benchmarks docs why
+.PHONY: figures test test-slow environment lint format benchmarks docs why forecast
 
 # what a snakemake that was killed has left locked is unlocked; while another one lives, that is refused
 figures: environment
@@ -49,6 +49,9 @@ benchmarks: environment
 	for script in side_by_side scaling lines page; do \
 		PYTHONPATH=benchmarks/.peers $(BIN)/python -W ignore benchmarks/$$script.py benchmarks/results || exit 1; \
 	done
+
+forecast: environment
+	$(BIN)/python -m sharpest.forecast $(if $(SCALE),--scale $(SCALE))
 
 docs: environment
 	$(BIN)/python -m sharpest.config.reference

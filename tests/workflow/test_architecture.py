@@ -20,7 +20,7 @@ LAYERS = [
     ["directions", "point"],
     ["figures", "tables"],
     ["claims"],
-    ["report"],
+    ["report", "forecast"],
 ]
 LEVELS = {f"sharpest.{name}": level for level, names in enumerate(LAYERS) for name in names}
 

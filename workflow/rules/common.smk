@@ -2,6 +2,8 @@
 import os
 import re
 import sys
+
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -18,6 +20,8 @@ except ImportError as error:
         f"{error}: this environment lacks the package; 'make figures' builds one that has it, "
         "or run: pip install -e . in the folder of the Snakefile"
     )
+
+fingerprint = cache(fingerprint)  # thousands of jobs ask for a few
 
 try:
     PROJECT = load_project(config, Path(workflow.basedir) / "config")

@@ -1,0 +1,97 @@
+"""The forecast against what the workflow plans, and against what then happened."""
+
+import csv
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from sharpest.config.project import load_project
+from sharpest.forecast.table import Cost, Speed, Speeds, need_of, sum_of
+from sharpest.forecast.work import Job, jobs_of_claims, jobs_of_study, net_of
+
+from .conftest import ROOT, Project
+
+LONGEST = 24  # GPU hours of one measuring job at the paper's scale
+
+
+def jobs_of(folder: Path, scale: str) -> dict[str, Job]:
+    project = load_project({"scale": scale}, folder / "config")
+    listed = [jobs_of_study(project, name) for name in project.studies] + [jobs_of_claims(project)]
+    return {job.path: job for jobs in listed for job in jobs}
+
+
+@pytest.mark.parametrize("scale", ["quick", "small", "paper"])
+def test_its_jobs_are_those_that_snakemake_plans(checkout: Project, scale: str) -> None:
+    """Rule by rule; jobs that several figures need are counted once."""
+    counted = Counter(job.rule for job in jobs_of(checkout.folder, scale).values())
+    assert counted == checkout.planned("all", "--config", f"scale={scale}")
+
+
+def forecast(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sharpest.forecast", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_forecast_of_a_finished_scale(tiny: Project, tmp_path: Path) -> None:
+    """Within a factor of 3 of the benchmark files: jobs of a second, whose cost is sampled, on a machine that may be busy."""
+    result = forecast(tiny.folder, "--scale", "tiny", "--csv", str(tmp_path / "tiny.csv"))
+    assert result.returncode == 0, result.stderr
+    with open(tmp_path / "tiny.csv", newline="") as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {"fig01", "fig04", "fig06", "fig07", "fig12", "tab1", "all"}
+    results = tiny.folder / "results/tiny"
+    measured = [
+        row for path in results.glob("benchmarks/**/*.tsv") for row in csv.DictReader(open(path), delimiter="\t")
+    ]
+    spent = sum(float(row["cpu_time"]) for row in measured) / 3600
+    assert spent / 3 < float(rows["all"]["cpu_hours"]) < 3 * spent
+    memory = max(float(row["max_rss"]) for row in measured) * 2**20
+    assert memory / 2 < float(rows["all"]["memory_bytes"]) < 2 * memory
+    disk = sum(path.stat().st_size for path in results.rglob("*") if path.suffix in (".h5", ".pdf", ".png"))
+    assert float(rows["all"]["disk_bytes"]) < 30e6 + 3 * disk  # a report of up to 20 MB is allowed for
+    # what figures share is counted once in the sum
+    assert int(rows["all"]["jobs"]) == len(jobs_of(tiny.folder, "tiny"))
+    assert sum(int(row["jobs"]) for row in rows.values()) > 2 * int(rows["all"]["jobs"])
+
+
+def test_an_unknown_scale_is_one_line() -> None:
+    result = forecast(ROOT, "--scale", "huge")
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "huge" in result.stderr
+    assert "paper, quick, small" in result.stderr
+
+
+def test_longest_measurement_at_the_papers_scale() -> None:
+    """With the speeds that docs/forecast.md rests on for the largest nets, in GPU seconds a call on n examples."""
+    gpu = {  # update, forward, product: operations, and floating-point operations of an example, as counted
+        "scnn": ((132, 117e6), (34, 40e6), (288, 350e6)),
+        "scnnM": ((132, 2.4e9), (34, 0.8e9), (288, 7.2e9)),
+        "r32": ((429, 414e6), (158, 138e6), (1321, 1.24e9)),
+        "r32bn": ((708, 414e6), (345, 138e6), (3151, 1.24e9)),
+        "vgg": ((307, 920e6), (125, 307e6), (1132, 2.76e9)),
+        "vggp": ((196, 916e6), (58, 307e6), (515, 2.75e9)),
+        "lstm": ((1916, 316e6), (562, 106e6), (6017, 947e6)),
+        "imdb": ((82, 90e6), (23, 30e6), (202, 270e6)),
+        "imdb2": ((82, 181e6), (23, 60e6), (202, 542e6)),
+    }
+    names = ("update", "forward", "product")
+
+    def speed(net: str) -> Speed:
+        costs = {
+            name: Cost(0, 0, operations * 1e-5, flops / 3e12)
+            for name, (operations, flops) in zip(names, gpu[net.split("-")[0]], strict=True)
+        }
+        return Speed(costs, 0, 1, 0)
+
+    jobs = jobs_of(ROOT, "paper")
+    speeds = Speeds({net_of(job.run): speed(net_of(job.run)) for job in jobs.values() if job.run}, 3, 1, 0, 0, "")
+    hours = {path: need_of(job, speeds).gpu_hours for path, job in jobs.items() if job.rule != "train_run"}
+    longest = max(hours, key=lambda path: hours[path])
+    assert hours[longest] <= LONGEST, longest
+    # a schedule left in one piece would not do
+    whole = sum_of(need_of(job, speeds) for path, job in jobs.items() if Path(path).parent == Path(longest).parent)
+    assert whole.gpu_hours > LONGEST
