@@ -36,16 +36,15 @@ def forecast(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_forecast_of_a_finished_scale(tiny: Project, tmp_path: Path) -> None:
-    """Within a factor of 3 of the benchmark files: jobs of a second, whose cost is sampled, on a machine that may be busy."""
+    """Within a factor of 3 of the benchmark files: short jobs, whose cost is sampled, on a machine that may be busy."""
     result = forecast(tiny.folder, "--scale", "tiny", "--csv", str(tmp_path / "tiny.csv"))
     assert result.returncode == 0, result.stderr
     with open(tmp_path / "tiny.csv", newline="") as file:
         rows = {row["name"]: row for row in csv.DictReader(file)}
     assert set(rows) == {"fig01", "fig04", "fig06", "fig07", "fig12", "tab1", "all"}
     results = tiny.folder / "results/tiny"
-    measured = [
-        row for path in results.glob("benchmarks/**/*.tsv") for row in csv.DictReader(open(path), delimiter="\t")
-    ]
+    tables = [path.read_text().splitlines() for path in results.glob("benchmarks/**/*.tsv")]
+    measured = [row for table in tables for row in csv.DictReader(table, delimiter="\t")]
     spent = sum(float(row["cpu_time"]) for row in measured) / 3600
     assert spent / 3 < float(rows["all"]["cpu_hours"]) < 3 * spent
     memory = max(float(row["max_rss"]) for row in measured) * 2**20

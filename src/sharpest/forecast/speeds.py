@@ -100,6 +100,7 @@ def _calls(
 def _problem(run: RunSettings, n: int, device: torch.device) -> Problem:
     """The run on random data, with batches of n."""
     count, rng, dataset = UPDATES * n + n, torch.Generator().manual_seed(0), run.dataset
+    shape: tuple[int, ...]
     if isinstance(dataset, TokenSettings):
         text = torch.randint(dataset.vocabulary, (count * (dataset.window + 1) * 2,), generator=rng).to(device)
         count = (len(text) - 1) // dataset.window
@@ -117,7 +118,7 @@ def _problem(run: RunSettings, n: int, device: torch.device) -> Problem:
             if dataset.flip or dataset.shift:
                 change = lambda images, draws: augment(images, draws, flip=dataset.flip, shift=dataset.shift)  # noqa: E731
         else:
-            shape = (dataset.length, dataset.vocabulary)
+            shape = dataset.length, dataset.vocabulary
             inputs = torch.randint(dataset.vocabulary, (count, dataset.length), generator=rng)
         train = Split(inputs.to(device), torch.randint(num_classes, (count,), generator=rng).to(device))
         stream = ShuffledStream(train, n, run.seed, change)
@@ -152,7 +153,9 @@ def _line(few: int, seconds_few: float, many: int, seconds_many: float) -> tuple
 class _Operations(TorchDispatchMode):
     """Counts the operations that PyTorch starts."""
 
-    count = 0
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.count += 1

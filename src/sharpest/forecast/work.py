@@ -122,11 +122,12 @@ def jobs_of_study(project: Project, name: str) -> list[Job]:
 
 def jobs_of_claims(project: Project) -> list[Job]:
     """What is measured for the verdicts, beside what figures and tables show; then verdicts and report."""
-    jobs = []
+    jobs: list[Job] = []
     for path in files_behind(project.claims, plan_claims(project.claims, project)):
         stage, _, name = path.removesuffix(".h5").partition("/")
         if stage in _KINDS:
-            jobs += _measured(project, *name.rsplit("/", 1), _KINDS[stage])
+            run, _, schedule = name.rpartition("/")
+            jobs += _measured(project, run, schedule, _KINDS[stage])
         elif stage == "evaluations":
             jobs.append(_evaluation(project, name))
     return [*jobs, Job("judge_claims", "claims.csv", written=5e5), Job("write_report", "report.html", written=2e7)]
