@@ -1,6 +1,7 @@
 """The runs as published, against a table of this test's own (inventory 1.3, 4.2 and the figures of section 2)."""
 
 import csv
+import shutil
 from collections import Counter
 from itertools import product
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sharpest.config.project import Project, load_project
+from sharpest.errors import ConfigError
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -269,3 +271,23 @@ def test_the_directions_of_figure_20_are_measured_where_nsgd_computes_them(paper
         assert points == [*range(0, points[-1] + 1, run.nudge.refresh_every)]
         assert paper.hessian(run.run) == run.nudge.hessian
         assert paper.schedule("step").num_eigenpairs <= run.nudge.num_eigenpairs
+
+
+def test_points_are_cut_into_shards() -> None:
+    project = load_project({"scale": "paper"}, CONFIG)
+    run, settings = "scnn-c10-sgd-lr0.01-S128-s777", project.schedule("step")
+    segments = project.segments(run, "step")
+    assert [point for segment in segments for point in segment] == project.points(run, "step")
+    assert set(map(len, segments[:-1])) == {settings.shard_points}
+    assert 0 < len(segments[-1]) <= settings.shard_points
+    assert f"{run}/step" in project.sharded_curves()
+    assert len(project.segments(run, "late")) == 1
+    assert f"{run}/late" not in project.sharded_curves()
+
+
+def test_shards_keep_the_cadences_of_their_schedule(tmp_path: Path) -> None:
+    shutil.copytree(CONFIG, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "scales/paper.yaml"
+    path.write_text(path.read_text().replace("shard_points: 110", "shard_points: 108"))
+    with pytest.raises(ConfigError, match=r"schedules\.step: shard_points 108 is no multiple of accuracy_every 5"):
+        load_project({"scale": "paper"}, tmp_path)
