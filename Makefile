@@ -6,7 +6,7 @@ SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores
 SOURCES := src workflow tests benchmarks
 RULES := Snakefile workflow/rules
 
-.PHONY: figures test test-slow environment lint format benchmarks docs why forecast
+.PHONY: figures test test-slow environment lint format benchmarks docs why forecast test-slurm
 
 # what a snakemake that was killed has left locked is unlocked; while another one lives, that is refused
 figures: environment
@@ -22,6 +22,10 @@ test: environment lint
 test-slow: environment
 	$(BIN)/pytest -m slow
 
+# on a Slurm of one node, which needs root and Debian's packages
+test-slurm: .venv/slurm
+	$(BIN)/pytest -m slurm
+
 environment: .venv/complete
 
 # the mark is written last, so that an interrupted installation is done again
@@ -29,6 +33,10 @@ environment: .venv/complete
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement envs/requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+.venv/slurm: envs/slurm.txt .venv/complete
+	$(BIN)/python -m pip install --quiet --requirement envs/slurm.txt
 	touch $@
 
 lint: environment

@@ -22,7 +22,9 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/reasons.smk"
 
 
+# data are prepared where snakemake runs: nodes of a cluster seldom reach the network
 localrules:
+    prepare_data,
     figures,
     tables,
     claims,

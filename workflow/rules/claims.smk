@@ -23,7 +23,7 @@ rule judge_claims:
         "../../envs/sharpest.yaml"
     resources:
         mem_mb=2000,
-        runtime=15,
+        runtime=grows(5),
     params:
         ledger=[dict(claim.row) for claim in PROJECT.claims],
         plans={

@@ -72,6 +72,11 @@ wildcard_constraints:
     table=r"tab\w+",
 
 
+def grows(minutes):
+    """A time limit in minutes; a job killed for it gets as many more when it is submitted again."""
+    return lambda wildcards, attempt: minutes * attempt
+
+
 def studies(prefix):
     """Names of the studies that make a figure (fig) or a table (tab)."""
     return [name for name in PROJECT.studies if name.startswith(prefix)]

@@ -11,7 +11,7 @@ rule prepare_data:
         "../../envs/sharpest.yaml"
     resources:
         mem_mb=4000,
-        runtime=60,
+        runtime=grows(60),
     params:
         source=lambda wildcards: PROJECT.scale.datasets[wildcards.dataset].source,
         # a function of output, which is not recorded: the same data may lie elsewhere

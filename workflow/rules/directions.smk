@@ -15,7 +15,7 @@ rule measure_directions:
     threads: PROJECT.scale.torch_threads
     resources:
         mem_mb=8000,
-        runtime=1440,
+        runtime=grows(PROJECT.scale.time_limit),
     params:
         segments=segments_of,
         directions=lambda wildcards: PROJECT.schedule(

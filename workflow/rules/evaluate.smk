@@ -15,7 +15,7 @@ rule evaluate_run:
     threads: PROJECT.scale.torch_threads
     resources:
         mem_mb=8000,
-        runtime=240,
+        runtime=grows(PROJECT.scale.time_limit),
     params:
         evaluation=lambda wildcards: PROJECT.evaluation(wildcards.run).model_dump(
             mode="json"

@@ -17,7 +17,7 @@ rule draw_figure:
         "../../envs/sharpest.yaml"
     resources:
         mem_mb=2000,
-        runtime=15,
+        runtime=grows(5),
     params:
         # a caption stands beside its figure, never in it
         study=lambda wildcards: PROJECT.study(wildcards.figure).model_dump(

@@ -17,7 +17,7 @@ rule write_report:
         "../../envs/sharpest.yaml"
     resources:
         mem_mb=2000,
-        runtime=15,
+        runtime=grows(5),
     params:
         **REPORT_FACTS.parts(),
         folder=lambda wildcards, output: str(Path(output[0]).parent),

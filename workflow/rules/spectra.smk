@@ -14,7 +14,7 @@ rule measure_spectrum:
     threads: PROJECT.scale.torch_threads
     resources:
         mem_mb=8000,
-        runtime=1440,
+        runtime=grows(PROJECT.scale.time_limit),
     params:
         segments=segments_of,
         schedule=lambda wildcards: PROJECT.spectrum_settings(wildcards.schedule),

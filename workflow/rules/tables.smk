@@ -20,7 +20,7 @@ rule write_table:
         "../../envs/sharpest.yaml"
     resources:
         mem_mb=2000,
-        runtime=15,
+        runtime=grows(5),
     params:
         study=lambda wildcards: PROJECT.study(wildcards.table).model_dump(mode="json"),
         foot=lambda wildcards: foot_of(wildcards.table),

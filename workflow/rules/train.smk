@@ -15,7 +15,7 @@ rule train_run:
     threads: PROJECT.scale.torch_threads
     resources:
         mem_mb=6000,
-        runtime=1440,
+        runtime=grows(PROJECT.scale.time_limit),
     params:
         settings=settings_of,
         code=training_code,

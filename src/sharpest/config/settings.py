@@ -111,6 +111,8 @@ class ScaleSettings(Strict):
     schedules: dict[str, ScheduleSettings]
     torch_threads: PositiveInt
     """Threads of each job; part of a run's identity (bits depend on it)."""
+    time_limit: PositiveInt
+    """Minutes a cluster gives a training or measuring job at its first attempt; each further attempt gets as many more."""
 
     def hessian_of(self, run: str) -> HessianSettings:
         """The Hessian that is measured on a run."""
