@@ -1,6 +1,6 @@
 """A real Slurm of one node on the loopback interface, for as long as a command or a test runs.
 
-    one_node.py [--accounting] COMMAND...
+    python tests/one_node_slurm.py [--accounting] COMMAND...
 
 It needs root and Debian's packages. The node claims the machine's cores and one GPU that is none: Slurm schedules it,
 and nothing is behind it. Nothing is left when it stops, and the daemons die with the process that started them.

@@ -1,0 +1,224 @@
+"""The pipeline on a real Slurm: from submission to pictures, time limits, cancelled jobs, grouped jobs."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import h5py
+import pytest
+from one_node_slurm import SlurmError, one_node
+
+pytestmark = pytest.mark.slurm
+
+RUN = "scnn-c10-sgd-lr0.005-S128-s777"
+SNAPSHOTS = f"results/tiny/runs/{RUN}/snapshots.h5"
+PLACES = {
+    "local": ["--cores", "1"],
+    "slurm": ["--workflow-profile", "workflow/profiles/slurm", "--slurm-init-seconds-before-status-checks", "3"],
+}
+GROUPS = [
+    "--groups", "draw_figure=draw", "write_table=draw", "judge_claims=judge", "write_report=judge",
+    "measure_spectrum=measure", "measure_directions=measure", "evaluate_run=measure",
+    "--group-components", "draw=10", "measure=4",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ClusterProject:
+    """A checkout whose jobs run on the cluster, or here to compare."""
+
+    folder: Path
+
+    def start(self, *arguments: str, where: str = "slurm") -> subprocess.Popen[str]:
+        """Start snakemake; stdout holds both streams."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", *arguments, *PLACES[where]],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder / "src")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str, where: str = "slurm") -> str:
+        """Run snakemake to its end, which must be good."""
+        process = self.start(*arguments, where=where)
+        output, _ = process.communicate(timeout=900)
+        assert process.returncode == 0, output
+        return output
+
+
+def _cluster(accounting: bool) -> Iterator[Path]:
+    if find_spec("snakemake_executor_plugin_slurm") is None:
+        pytest.fail("the executor plugin is missing: make test-slurm, or pip install -r envs/slurm.txt", pytrace=False)
+    try:
+        with one_node(accounting) as folder:
+            yield folder
+    except SlurmError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def slurm() -> Iterator[Path]:
+    """A cluster without accounting; the folder of its logs."""
+    yield from _cluster(accounting=False)
+
+
+@pytest.fixture
+def slurm_with_accounting() -> Iterator[Path]:
+    """A cluster with accounting; the folder of its logs."""
+    yield from _cluster(accounting=True)
+
+
+@pytest.fixture
+def cluster_project(tiny, tmp_path: Path) -> ClusterProject:  # type: ignore[no-untyped-def]
+    """The tiny project before anything has run."""
+    shutil.copytree(tiny.folder, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("results", ".snakemake"))
+    return ClusterProject(tmp_path)
+
+
+def test_figures_on_slurm_equal_those_of_a_local_run(tiny, cluster_project, slurm) -> None:  # type: ignore[no-untyped-def]
+    """Each file is bitwise that of the local run, and 25 jobs take 13 submissions: 9 trainings and 4 groups."""
+    output = cluster_project.run("all", *GROUPS)
+    logs = re.findall(
+        r"has been submitted with SLURM jobid \d+ \(log: .*/slurm_logs/(rule_train_run|group_\w+?)_?/", output
+    )
+    assert Counter(logs) == Counter(
+        {
+            "rule_train_run": 9,
+            "group_measure_measure_spectrum": 1,
+            "group_measure_evaluate_run_measure_directions_measure_spectrum": 1,
+            "group_draw_draw_figure_write_table": 1,
+            "group_judge_judge_claims_write_report": 1,
+        }
+    ), output
+    local, cluster = tiny.folder / "results/tiny", cluster_project.folder / "results/tiny"
+    names = _results(local)
+    assert len([name for name in names if name.endswith(".png")]) == 5
+    assert _results(cluster) == names
+    for name in names:
+        assert _content(cluster / name) == _content(local / name), name
+
+
+def test_a_job_killed_for_its_time_limit_goes_on_with_a_longer_one(
+    cluster_project,  # type: ignore[no-untyped-def]
+    slurm_with_accounting,
+) -> None:
+    """The second attempt has twice the minutes, trains no epoch again, and ends bitwise as if nothing had happened."""
+    reference = _long_run(cluster_project)
+    process = cluster_project.start(
+        SNAPSHOTS, "--set-resources", "train_run:runtime=attempt", "--slurm-status-command", "sacct"
+    )
+    journal = _Journal(cluster_project.folder)
+    journal.wait(process, rows=20)
+    # as slow as it takes to reach the limit, on any machine
+    subprocess.run(["scancel", "--signal=STOP", _running_job()], check=True)
+    journal.watch(process)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    accounts = subprocess.run(
+        ["sacct", "-X", "-n", "-P", "--format=State,TimelimitRaw"], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.split()
+    assert accounts == ["TIMEOUT|1", "COMPLETED|2"], output
+    assert _content(cluster_project.folder / SNAPSHOTS) == reference
+
+
+def test_a_cancelled_job_goes_on_with_the_same_command(cluster_project, slurm) -> None:  # type: ignore[no-untyped-def]
+    """``scancel`` loses at most the epoch under way; the same command ends bitwise as if nothing had happened."""
+    reference = _long_run(cluster_project)
+    command = [SNAPSHOTS, "--retries", "0"]
+    process = cluster_project.start(*command)
+    journal = _Journal(cluster_project.folder)
+    journal.wait(process, rows=20)
+    subprocess.run(["scancel", _running_job()], check=True)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    assert "CANCELLED" in output
+    assert not (cluster_project.folder / SNAPSHOTS).exists()
+    process = cluster_project.start(*command)
+    journal.watch(process)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert _content(cluster_project.folder / SNAPSHOTS) == reference
+
+
+class _Journal:
+    """The journal of a run's epochs, read while it is trained: it must only grow."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / f"results/tiny/work/{RUN}/history.jsonl"
+        self._seen = ""
+
+    def _read(self) -> int:
+        if not self._path.exists():
+            return 0
+        text = self._path.read_text()
+        assert text.startswith(self._seen), "training began anew"
+        self._seen = text
+        iterations = [int(number) for number in re.findall(r'"iteration": (\d+)', text)]
+        assert iterations == sorted(set(iterations)), "an epoch was trained twice"
+        return len(iterations)
+
+    def wait(self, process: "subprocess.Popen[str]", rows: int) -> None:
+        """Until the journal has a number of rows."""
+        _wait_for(lambda: self._read() >= rows, process)
+
+    def watch(self, process: "subprocess.Popen[str]") -> None:
+        """Until the process ends; it must have added rows."""
+        before = self._read()
+        after = before
+        deadline = time.monotonic() + 600
+        while process.poll() is None:
+            assert time.monotonic() < deadline
+            after = self._read() or after  # deleted at the end
+            time.sleep(0.02)
+        assert after > before >= 20
+
+
+def _long_run(project) -> dict[str, bytes]:  # type: ignore[no-untyped-def]
+    """Give a run some seconds of training; its snapshots when nothing disturbs it, deleted again."""
+    scale = project.folder / "config/scales/tiny.yaml"
+    scale.write_text(scale.read_text().replace('  "*": 2\n', '  "*-lr0.005-*": 500\n  "*": 2\n', 1))
+    project.run(SNAPSHOTS, where="local")
+    file = project.folder / SNAPSHOTS
+    content = _content(file)
+    with h5py.File(file) as snapshots:
+        assert len(snapshots["epoch_seconds"]) == 500
+    file.unlink()
+    return content
+
+
+def _running_job() -> str:
+    command = ["squeue", "--noheader", "--states=running", "--format=%i"]
+    (job,) = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    return job
+
+
+def _results(folder: Path) -> set[str]:
+    """Names of all results but logs and times."""
+    kinds = {".h5", ".csv", ".md", ".tex", ".png"}
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix in kinds}
+
+
+def _content(path: Path) -> dict[str, bytes]:
+    """What a file says, byte by byte, without times."""
+    if path.suffix != ".h5":
+        return {"": path.read_bytes()}
+    with h5py.File(path) as file:
+        return {name: file[name][...].tobytes() for name in file if not name.endswith("seconds")}
+
+
+def _wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 300
+    while not condition():
+        assert process.poll() is None, process.stdout and process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
