@@ -7,15 +7,16 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 from sharpest.errors import SharpestError
+from sharpest.gpu_slots import choose_device
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 @contextmanager
-def job(log: str) -> Iterator[TextIO]:
+def job(log: str, resources: Any = None) -> Iterator[TextIO]:
     """Run a job's work: stdout and stderr go to the log, the terminal stays free for lines a person can read.
 
     An error that a person can mend is one line, on the terminal and in the log; any other names the log, which holds
@@ -23,6 +24,7 @@ def job(log: str) -> Iterator[TextIO]:
 
     Args:
         log: Path of the log file.
+        resources: Snakemake's, of a job that computes on the configured device.
 
     Yields:
         The terminal.
@@ -42,6 +44,8 @@ def job(log: str) -> Iterator[TextIO]:
     os.dup2(file.fileno(), 1)
     os.dup2(file.fileno(), 2)
     try:
+        if resources is not None:
+            choose_device(resources)
         yield terminal
     except BaseException as error:
         mendable = isinstance(error, SharpestError)

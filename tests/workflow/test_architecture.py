@@ -9,6 +9,7 @@ import pytest
 # lowest first; modules of one layer know nothing of each other
 LAYERS = [
     ["errors", "randomness", "progress", "fingerprint", "why", "data.kinds"],
+    ["gpu_slots"],
     ["run_id", "schedule", "job", "startup", "provenance", "exclusive"],
     ["store", "claims.ledger"],
     ["data.sources"],

@@ -150,6 +150,15 @@ def test_a_cancelled_job_goes_on_with_the_same_command(cluster_project, slurm) -
     assert _content(cluster_project.folder / SNAPSHOTS) == reference
 
 
+def test_a_gpu_is_asked_for_by_the_device_and_by_nothing_else(cluster_project, slurm) -> None:  # type: ignore[no-untyped-def]
+    """The node's GPU is none: Slurm gives the job its id, and the job says that torch cannot use it."""
+    output, _ = cluster_project.start(SNAPSHOTS, "--retries", "0", "--config", "device=cuda").communicate(timeout=300)
+    assert "torch finds no GPU it can use (CUDA_VISIBLE_DEVICES: 0)" in output, output
+    assert "TresPerJob=gres:gpu:1" in _shown_job(1)
+    cluster_project.run(SNAPSHOTS)
+    assert "gpu" not in _shown_job(2)
+
+
 class _Journal:
     """The journal of a run's epochs, read while it is trained: it must only grow."""
 
@@ -200,6 +209,11 @@ def _running_job() -> str:
     command = ["squeue", "--noheader", "--states=running", "--format=%i"]
     (job,) = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     return job
+
+
+def _shown_job(number: int) -> str:
+    command = ["scontrol", "show", "job", str(number)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _results(folder: Path) -> set[str]:

@@ -38,6 +38,8 @@ os.environ |= {
 
 SCALE = PROJECT.settings.scale
 RESULTS = f"results/{SCALE}"
+# of each job that trains or measures; Snakemake counts them on one machine, Slurm gets them as --gpus
+GPUS = int(PROJECT.settings.device == "cuda")
 
 # a dry run, a list or a job on another machine disturbs nothing, and reads a folder that cannot be written
 if (

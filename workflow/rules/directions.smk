@@ -16,6 +16,7 @@ rule measure_directions:
     resources:
         mem_mb=8000,
         runtime=grows(PROJECT.scale.time_limit),
+        gpu=GPUS,
     params:
         segments=segments_of,
         directions=lambda wildcards: PROJECT.schedule(

@@ -16,6 +16,7 @@ rule evaluate_run:
     resources:
         mem_mb=8000,
         runtime=grows(PROJECT.scale.time_limit),
+        gpu=GPUS,
     params:
         evaluation=lambda wildcards: PROJECT.evaluation(wildcards.run).model_dump(
             mode="json"

@@ -15,6 +15,7 @@ rule measure_spectrum:
     resources:
         mem_mb=8000,
         runtime=grows(PROJECT.scale.time_limit),
+        gpu=GPUS,
     params:
         segments=segments_of,
         schedule=lambda wildcards: PROJECT.spectrum_settings(wildcards.schedule),

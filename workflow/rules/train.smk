@@ -16,6 +16,7 @@ rule train_run:
     resources:
         mem_mb=6000,
         runtime=grows(PROJECT.scale.time_limit),
+        gpu=GPUS,
     params:
         settings=settings_of,
         code=training_code,

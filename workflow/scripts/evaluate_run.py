@@ -56,7 +56,7 @@ def main(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]) as terminal:
+    with job(snakemake.log[0], snakemake.resources) as terminal:
         main(
             snakemake.input.data,
             snakemake.input.snapshots,

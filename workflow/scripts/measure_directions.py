@@ -51,7 +51,7 @@ def main(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]) as terminal:
+    with job(snakemake.log[0], snakemake.resources) as terminal:
         segments = snakemake.params.segments
         main(
             snakemake.input.data,

@@ -40,7 +40,7 @@ if __name__ == "__main__":
     # here, for the whole configuration is no part of the code behind a run
     from sharpest.config.project import load_project
 
-    with job(snakemake.log[0]) as terminal:
+    with job(snakemake.log[0], snakemake.resources) as terminal:
         settings = RunSettings.model_validate(snakemake.params.settings)
         # notes for readers of the file; no parameters, since training does not depend on them
         project = load_project(snakemake.config, Path(snakemake.scriptdir).resolve().parents[1] / "config")

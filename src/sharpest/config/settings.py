@@ -4,7 +4,7 @@ Lengths are in epochs or iterations (updates), losses in nats, accuracies in fra
 patterns (``scnn-*``) gives each run the value of the first pattern that matches its id.
 """
 
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -112,7 +112,7 @@ class ScaleSettings(Strict):
     torch_threads: PositiveInt
     """Threads of each job; part of a run's identity (bits depend on it)."""
     time_limit: PositiveInt
-    """Minutes a cluster gives a training or measuring job at its first attempt; each further attempt gets as many more."""
+    """Minutes a cluster gives a training or measuring job at first; each further attempt gets as many more."""
 
     def hessian_of(self, run: str) -> HessianSettings:
         """The Hessian that is measured on a run."""
@@ -138,6 +138,8 @@ class ProjectSettings(Strict):
 
     scale: str
     """Name of a file in config/scales."""
+    device: Literal["cpu", "cuda"] = Field(default="cpu")
+    """Where jobs train and measure; cuda asks for one GPU a job."""
     datasets: dict[str, dict[str, Any]] = Field(default={})
     """Changes to the scale's datasets."""
     sources: dict[str, SourceSettings] = Field(default={})

@@ -1,0 +1,17 @@
+"""The profile of a machine with GPUs, on stand-in ids: no GPU is behind them."""
+
+
+def test_a_job_of_the_gpu_profile_takes_a_slot(edited, monkeypatch, tmp_path):
+    """The id it took is in the message that torch has no such GPU; on the CPU the same command has nothing to do."""
+    (tmp_path / "slots").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "slots"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "stand-in")
+    profile = ["--workflow-profile", "workflow/profiles/gpu"]
+    target = "results/tiny/runs/scnn-c10-sgd-lr0.005-S128-s777/snapshots.h5"
+    assert "Nothing to be done" in edited.snakemake(target, *profile).stdout
+    (edited.folder / target).unlink()
+    result = edited.snakemake(target, *profile, "--config", "device=cuda")
+    assert result.returncode == 1
+    assert "torch finds no GPU it can use (CUDA_VISIBLE_DEVICES: stand-in)" in result.stdout
+    (slot,) = (tmp_path / "slots").glob("sharpest-gpu-slots-*/*")
+    assert slot.name == "stand-in"
