@@ -17,13 +17,14 @@ def choose_device(resources: Any) -> None:
     """Let this process see the GPU that its rule asks for, or none. Call it before torch looks for one.
 
     Args:
-        resources: Those of the job. ``gpu`` is 1 where the configuration asks for a GPU; ``gpu_slots`` is 1 where
-            nobody has given the job one of its own, as Slurm does: with the profile ``gpu``.
+        resources: Those of the job. ``gpu`` is 1 where the configuration asks for a GPU, and ``gres`` names one at
+            sites that want it so; ``gpu_slots`` is 1 where nobody has given the job one of its own, as Slurm does:
+            with the profile ``gpu``.
 
     Raises:
         ConfigError: If the job is to have a GPU and there is none that it can use.
     """
-    if not resources.get("gpu", 0):
+    if not (resources.get("gpu", 0) or "gpu" in resources.get("gres", "")):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         return
     if resources.get("gpu_slots", 0):

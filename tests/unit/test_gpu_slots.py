@@ -82,12 +82,13 @@ def test_a_job_sees_its_own_gpu_only(monkeypatch, tmp_path):
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"
 
 
-def test_a_job_of_slurm_keeps_what_slurm_gave_it(monkeypatch, tmp_path):
+@pytest.mark.parametrize("resources", [{"gpu": 1}, {"gpu": 0, "gres": "gpu:a100:1"}])
+def test_a_job_of_slurm_keeps_what_slurm_gave_it(monkeypatch, tmp_path, resources):
     torch = pytest.importorskip("torch")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
-    choose_device({"gpu": 1})
+    choose_device(resources)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
     assert not list(tmp_path.iterdir())
 
