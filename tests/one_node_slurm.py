@@ -274,6 +274,7 @@ if __name__ == "__main__":
     command = arguments[accounting:]
     if not command:
         sys.exit(__doc__)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # through the cleaning up below
     try:
         with one_node(accounting):
             status = subprocess.run(command).returncode

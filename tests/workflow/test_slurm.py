@@ -100,6 +100,10 @@ def test_figures_on_slurm_equal_those_of_a_local_run(tiny, cluster_project, slur
             "group_judge_judge_claims_write_report": 1,
         }
     ), output
+    (drawing,) = re.findall(r"SLURM jobid (\d+) \(log: \S*/group_draw_", output)
+    shown = _shown_job(int(drawing))
+    assert "TimeLimit=00:30:00" in shown  # six jobs of five minutes
+    assert "NumCPUs=1 " in shown
     local, cluster = tiny.folder / "results/tiny", cluster_project.folder / "results/tiny"
     names = _results(local)
     assert len([name for name in names if name.endswith(".png")]) == 5
@@ -114,9 +118,9 @@ def test_a_job_killed_for_its_time_limit_goes_on_with_a_longer_one(
 ) -> None:
     """The second attempt has twice the minutes, trains no epoch again, and ends bitwise as if nothing had happened."""
     reference = _long_run(cluster_project)
-    process = cluster_project.start(
-        SNAPSHOTS, "--set-resources", "train_run:runtime=attempt", "--slurm-status-command", "sacct"
-    )
+    with open(cluster_project.folder / "config/scales/tiny.yaml", "a") as scale:
+        scale.write("time_limit: 1\n")
+    process = cluster_project.start(SNAPSHOTS, "--slurm-status-command", "sacct")
     journal = _Journal(cluster_project.folder)
     journal.wait(process, rows=20)
     # as slow as it takes to reach the limit, on any machine
