@@ -160,7 +160,7 @@ def test_a_gpu_is_asked_for_by_the_device_and_by_nothing_else(cluster_project, s
     assert "torch finds no GPU it can use (CUDA_VISIBLE_DEVICES: 0)" in output, output
     assert "TresPerJob=gres:gpu:1" in _shown_job(1)
     cluster_project.run(SNAPSHOTS)
-    assert "gpu" not in _shown_job(2)
+    assert "TresPerJob" not in _shown_job(2)
 
 
 class _Journal:
