@@ -55,7 +55,7 @@ rule merge_directions:
         runtime=60,
     params:
         layout="directions",
-        code=fingerprint("sharpest.store.shards"),
+        code=code_behind("merge_shards.py"),
     script:
         "../scripts/merge_shards.py"
 

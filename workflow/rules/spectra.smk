@@ -52,7 +52,7 @@ rule merge_spectrum:
         runtime=60,
     params:
         layout="spectrum",
-        code=fingerprint("sharpest.store.shards"),
+        code=code_behind("merge_shards.py"),
     script:
         "../scripts/merge_shards.py"
 
