@@ -54,7 +54,7 @@ def definition(problem: Problem, file: h5py.File, correction: str) -> np.ndarray
 def test_replayed_steps_are_those_of_the_definition(tmp_path: Path, correction: str, gamma: float) -> None:
     nudge = nsgd_settings(gamma=gamma, correction=correction, refresh_every=EVERY, keep_vectors=True)
     run = Run(tmp_path, run_settings(momentum=0.9, lr=0.02, nudge=nudge, epochs=6)).train()
-    with open_stored(run.snapshots, SNAPSHOTS) as stored, h5py.File(run.snapshots) as file:
+    with open_stored(run.snapshots, SNAPSHOTS) as stored, h5py.File(run.snapshots, locking=False) as file:
         problem = run.problem()
         (state,) = Replay(problem, stored).states([FIRST + STEPS])
         expected = definition(problem, file, correction)
