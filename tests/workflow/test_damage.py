@@ -97,11 +97,11 @@ def test_each_damaged_file_is_named_with_the_remedy(edited: Project) -> None:
 
 def test_a_data_file_that_vanishes_in_mid_run_is_named(edited: Project) -> None:
     """Training has read it and ends well; the measurement after it misses it, which Snakemake itself says."""
-    edited.edit("config/scales/tiny.yaml", lambda text: text.replace('"*": 2', '"*-lr0.005-*": 300\n  "*": 2'))
-    run = "scnn-c10-sgd-lr0.005-S128-s777"
+    edited.edit("config/scales/tiny.yaml", lambda text: text.replace('"*": 2', '"vgg-*": 40\n  "*": 2'))
+    run = "vgg-c10-sgd-lr0.1-S128-s777"
     results = edited.folder / "results/tiny"
     with ThreadPoolExecutor() as pool:
-        target = f"results/tiny/spectra/{run}/growth.h5"
+        target = f"results/tiny/spectra/{run}/grid.h5"
         running = pool.submit(edited.snakemake, "--cores", "1", *PROFILE, target)
         wait_for(lambda: list((results / f"work/{run}/states").glob("[1-9]*.npz")))
         (results / "data/c10.h5").unlink()
