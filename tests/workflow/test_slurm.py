@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,10 +36,11 @@ class ClusterProject:
     """A checkout whose jobs run on the cluster, or here to compare."""
 
     folder: Path
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *arguments: str, where: str = "slurm") -> subprocess.Popen[str]:
         """Start snakemake; stdout holds both streams."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "snakemake", *arguments, *PLACES[where]],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(self.folder / "src")},
@@ -47,6 +48,8 @@ class ClusterProject:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self.processes.append(process)
+        return process
 
     def run(self, *arguments: str, where: str = "slurm") -> str:
         """Run snakemake to its end, which must be good."""
@@ -79,13 +82,17 @@ def slurm_with_accounting() -> Iterator[Path]:
 
 
 @pytest.fixture
-def cluster_project(tiny, tmp_path: Path) -> ClusterProject:  # type: ignore[no-untyped-def]
-    """The tiny project before anything has run."""
+def cluster_project(tiny, tmp_path: Path) -> Iterator[ClusterProject]:  # type: ignore[no-untyped-def]
+    """The tiny project before anything has run. Name it behind the cluster: its processes must end first."""
     shutil.copytree(tiny.folder, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("results", ".snakemake"))
-    return ClusterProject(tmp_path)
+    project = ClusterProject(tmp_path)
+    yield project
+    for process in project.processes:
+        process.kill()  # one that a failed test has left would submit its jobs again
+        process.communicate()
 
 
-def test_figures_on_slurm_equal_those_of_a_local_run(tiny, cluster_project, slurm) -> None:  # type: ignore[no-untyped-def]
+def test_figures_on_slurm_equal_those_of_a_local_run(tiny, slurm, cluster_project) -> None:  # type: ignore[no-untyped-def]
     """Each file is bitwise that of the local run, and 25 jobs take 13 submissions: 9 trainings and 4 groups."""
     output = cluster_project.run("all", *GROUPS)
     logs = re.findall(
@@ -113,8 +120,8 @@ def test_figures_on_slurm_equal_those_of_a_local_run(tiny, cluster_project, slur
 
 
 def test_a_job_killed_for_its_time_limit_goes_on_with_a_longer_one(
-    cluster_project,  # type: ignore[no-untyped-def]
-    slurm_with_accounting,
+    slurm_with_accounting,  # type: ignore[no-untyped-def]
+    cluster_project,
 ) -> None:
     """The second attempt has twice the minutes, trains no epoch again, and ends bitwise as if nothing had happened."""
     reference = _long_run(cluster_project)
@@ -135,7 +142,7 @@ def test_a_job_killed_for_its_time_limit_goes_on_with_a_longer_one(
     assert _content(cluster_project.folder / SNAPSHOTS) == reference
 
 
-def test_a_cancelled_job_goes_on_with_the_same_command(cluster_project, slurm) -> None:  # type: ignore[no-untyped-def]
+def test_a_cancelled_job_goes_on_with_the_same_command(slurm, cluster_project) -> None:  # type: ignore[no-untyped-def]
     """``scancel`` loses at most the epoch under way; the same command ends bitwise as if nothing had happened."""
     reference = _long_run(cluster_project)
     command = [SNAPSHOTS, "--retries", "0"]
@@ -154,7 +161,7 @@ def test_a_cancelled_job_goes_on_with_the_same_command(cluster_project, slurm) -
     assert _content(cluster_project.folder / SNAPSHOTS) == reference
 
 
-def test_a_gpu_is_asked_for_by_the_device_and_by_nothing_else(cluster_project, slurm) -> None:  # type: ignore[no-untyped-def]
+def test_a_gpu_is_asked_for_by_the_device_and_by_nothing_else(slurm, cluster_project) -> None:  # type: ignore[no-untyped-def]
     """The node's GPU is none: Slurm gives the job its id, and the job says that torch cannot use it."""
     output, _ = cluster_project.start(SNAPSHOTS, "--retries", "0", "--config", "device=cuda").communicate(timeout=300)
     assert "torch finds no GPU it can use (CUDA_VISIBLE_DEVICES: 0)" in output, output
