@@ -88,7 +88,7 @@ def _small_net() -> Problem:
     return Problem("digits", _net(settings, (1, 8, 8), 10), *_images(1_024, 8, 1), 512, 0.1, 32, 400)
 
 
-def simple_cnn(width: int = 32, count: int = 128) -> Problem:
+def simple_cnn(width: int = 32, count: int = 64) -> Problem:
     settings = {"kind": "simple_cnn", "width": width, "kernel_size": 3, "padding": "valid", "hidden": 4 * width}
     images = _images(1_024, 32, 3)
     return Problem("SimpleCNN", _net(settings, (3, 32, 32), 10), *images, count, 0.05, 32, 150)
@@ -96,7 +96,7 @@ def simple_cnn(width: int = 32, count: int = 128) -> Problem:
 
 def _resnet() -> Problem:
     settings = {"kind": "resnet", "blocks_per_stage": 5, "widths": [16, 32, 64]}
-    return Problem("ResNet-32", _net(settings, (3, 32, 32), 10), *_images(512, 32, 3), 64, 0.1, 32, 80)
+    return Problem("ResNet-32", _net(settings, (3, 32, 32), 10), *_images(512, 32, 3), 32, 0.1, 32, 80)
 
 
 def _lstm() -> Problem:
@@ -104,7 +104,7 @@ def _lstm() -> Problem:
     words = torch.from_numpy(python_topics.load().train).long().clamp(max=1_999)
     windows = words[: len(words) // 21 * 21].view(-1, 21)
     model = _net(settings, (20, 2_000), 2_000)
-    return Problem("LSTM", model, windows[:, :-1].contiguous(), windows[:, 1:].contiguous(), 64, 1.0, 20, 150)
+    return Problem("LSTM", model, windows[:, :-1].contiguous(), windows[:, 1:].contiguous(), 32, 1.0, 20, 150)
 
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {

@@ -15,10 +15,10 @@ from problems import simple_cnn
 
 from sharpest.job import tune_allocator
 
-EXAMPLES = (32, 64, 128, 256, 512)
+EXAMPLES = (16, 32, 64, 128, 256)
 PAIRS = (1, 2, 5, 10, 20)
 WIDTHS = (8, 16, 32, 64)
-COUNT, WIDTH = 64, 32
+COUNT, WIDTH = 32, 32
 REPEATS = 3
 
 
