@@ -89,7 +89,7 @@ def cluster_project(tiny, tmp_path: Path) -> Iterator[ClusterProject]:  # type: 
     yield project
     for process in project.processes:
         process.kill()  # one that a failed test has left would submit its jobs again
-        process.communicate()
+        process.wait()
 
 
 def test_figures_on_slurm_equal_those_of_a_local_run(tiny, slurm, cluster_project) -> None:  # type: ignore[no-untyped-def]
