@@ -11,6 +11,7 @@ try:
     from sharpest.config.architectures import architecture_module
     from sharpest.config.project import load_project
     from sharpest.data.kinds import data_module
+    from sharpest.data.recorded import check_recorded
     from sharpest.errors import SharpestError
     from sharpest.exclusive import hold, only_reads
     from sharpest.fingerprint import fingerprint
@@ -40,6 +41,14 @@ SCALE = PROJECT.settings.scale
 RESULTS = f"results/{SCALE}"
 # of each job that trains or measures; Snakemake counts them on one machine, Slurm gets them as --gpus
 GPUS = int(PROJECT.settings.device == "cuda")
+
+try:
+    check_recorded(
+        {name: dataset.source for name, dataset in PROJECT.scale.datasets.items()},
+        Path(RESULTS, "data"),
+    )
+except SharpestError as error:
+    raise WorkflowError(str(error))
 
 # a dry run, a list or a job on another machine disturbs nothing, and reads a folder that cannot be written
 if (

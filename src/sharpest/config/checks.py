@@ -24,13 +24,17 @@ def check_scale(settings: ProjectSettings, scale: ScaleSettings, runs: Sequence[
     Raises:
         ConfigError: The first fact that does not hold, with key and remedy.
     """
+    for original, substitute in settings.substitutes.items():
+        _check_substitute(original, substitute.source)
     for name, dataset in scale.datasets.items():
         _check_dataset(f"datasets.{name}", dataset)
     for source, place in settings.sources.items():
         if source not in SOURCES:
             raise ConfigError(f"config: sources.{source} is no data source; known: {', '.join(SOURCES)}")
+        substitute = source in {other.source for other in settings.substitutes.values()}
+        hint = ", or bring its files with the command in the substitutes file" if substitute else ""
         if place.folder is not None and not Path(place.folder).expanduser().is_dir():
-            raise ConfigError(f"config: sources.{source}.folder {place.folder!r} is no folder; correct the path")
+            raise ConfigError(f"config: sources.{source}.folder {place.folder!r} is no folder; correct the path{hint}")
     for key in BY_RUN:
         for pattern in getattr(scale, key):
             if not any(fnmatchcase(run.run, pattern) for run in runs):
@@ -117,6 +121,19 @@ def _image_source(dataset: ImageSettings) -> ImageSource:
     source = SOURCES[dataset.source]
     assert isinstance(source, ImageSource)  # checked with the data sets
     return source
+
+
+def _check_substitute(original: str, source: str) -> None:
+    for name in (original, source):
+        if name not in SOURCES:
+            raise ConfigError(
+                f"config: substitutes.{original}: {name!r} is no data source; known: {', '.join(SOURCES)}"
+            )
+    if SOURCES[original].kind != SOURCES[source].kind:
+        raise ConfigError(
+            f"config: substitutes.{original}: {source!r} has {SOURCES[source].kind}, {original!r} has "
+            f"{SOURCES[original].kind}; name a source of that kind"
+        )
 
 
 def _check_dataset(key: str, dataset: DatasetSettings) -> None:

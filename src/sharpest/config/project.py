@@ -191,6 +191,15 @@ def _relative_points(run: RunSettings, scale: ScaleSettings, name: str) -> list[
         raise ConfigError(f"schedules.{name}.points, run {run.run}: {error}") from None
 
 
+def _datasets(datasets: Mapping[str, Any], settings: ProjectSettings) -> dict[str, Any]:
+    """A scale's data sets with the substitutes for their sources, then with the changes to single ones."""
+    substituted = dict(datasets)
+    for name, dataset in datasets.items():
+        if substitute := settings.substitutes.get(dataset["source"]):
+            substituted[name] = {**dataset, "source": substitute.source, **substitute.changes}
+    return merge(substituted, settings.datasets)
+
+
 def load_project(config: Mapping[str, Any], folder: Path) -> Project:
     """Read and check the whole configuration.
 
@@ -212,7 +221,7 @@ def load_project(config: Mapping[str, Any], folder: Path) -> Project:
             raise ConfigError(f"config: datasets.{name} is not in the scale; known: {', '.join(scale.datasets)}")
     project = Project(
         settings=settings,
-        scale=validate(ScaleSettings, merge(values, {"datasets": settings.datasets}), "config"),
+        scale=validate(ScaleSettings, {**values, "datasets": _datasets(values["datasets"], settings)}, "config"),
         paper=paper,
         studies=validate(dict[str, AnyStudy], read_yaml(folder / "studies.yaml"), str(folder / "studies.yaml")),
         epochs=read_runs(folder / "runs.tsv"),

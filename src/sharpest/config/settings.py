@@ -17,7 +17,7 @@ from sharpest.config.datasets import DatasetSettings
 from sharpest.config.measurement import EvaluationSettings, MeasurementSettings, ScheduleSettings
 from sharpest.config.patterns import first_match
 from sharpest.config.run import HessianSettings
-from sharpest.config.source import SourceSettings
+from sharpest.config.source import SourceSettings, SubstituteSettings
 from sharpest.config.strict import Strict
 
 ModelSettings = Annotated[
@@ -144,3 +144,5 @@ class ProjectSettings(Strict):
     """Changes to the scale's datasets."""
     sources: dict[str, SourceSettings] = Field(default={})
     """Where data files are, by source."""
+    substitutes: dict[str, SubstituteSettings] = Field(default={})
+    """What stands in for a source, wherever the scale names it."""

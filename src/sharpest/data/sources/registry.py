@@ -16,5 +16,7 @@ SOURCES: dict[str, Source] = {
         "python-topics",
         "imdb",
         "generated-reviews",
+        "bible-kjv",
+        "rated-sentences",
     )
 }

@@ -1,7 +1,7 @@
 """Words as numbers, the most frequent first."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,14 @@ from numpy.typing import NDArray
 from sharpest.data.sources.decoded import DecodedTokens
 
 
+def ranks(words: Iterable[str]) -> dict[str, int]:
+    """Different words and their ranks by frequency, from 0; equally frequent ones in alphabetical order."""
+    counts = Counter(words)
+    return {word: rank for rank, word in enumerate(sorted(counts, key=lambda word: (-counts[word], word)))}
+
+
 def number_words(train: Sequence[str], val: Sequence[str], test: Sequence[str], origin: str) -> DecodedTokens:
-    """Number words by their frequency in the training text, equally frequent ones in alphabetical order.
+    """Number words by their rank in the training text.
 
     Words that the training text lacks share one number more, which exists only where there are such words.
 
@@ -18,8 +24,7 @@ def number_words(train: Sequence[str], val: Sequence[str], test: Sequence[str], 
         train, val, test: The words of each part, in order.
         origin: Where they came from, for readers.
     """
-    counts = Counter(train)
-    numbers = {word: number for number, word in enumerate(sorted(counts, key=lambda word: (-counts[word], word)))}
+    numbers = ranks(train)
     unknown = len(numbers)
 
     def numbered(words: Sequence[str]) -> NDArray[np.int32]:
