@@ -214,6 +214,55 @@ def test_a_data_set_is_overridden_in_the_config(config: Config) -> None:
     assert project.scale.datasets["fm"].source == "digits"
 
 
+SUBSTITUTES = yaml.safe_load((ROOT / "config/substitutes/debian.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def debian(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The set of substitutes as shipped, in a folder with a place for its files."""
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return SUBSTITUTES
+
+
+def test_substitutes_stand_in_wherever_their_original_is_named(config: Config, debian: dict[str, Any]) -> None:
+    originals, substituted = config.load(scale="small"), config.load(scale="small", **debian)
+
+    def sources(project: Project) -> dict[str, str]:
+        return {name: dataset.source for name, dataset in project.scale.datasets.items()}
+
+    assert sources(originals) == {
+        "c10": "cifar-10", "c100": "cifar-100", "fm": "fashion-mnist", "ptb": "ptb", "imdb": "imdb",
+    }  # fmt: skip
+    assert sources(substituted) == {
+        "c10": "fashion-mnist", "c100": "fashion-mnist", "fm": "fashion-mnist", "ptb": "bible-kjv",
+        "imdb": "rated-sentences",
+    }  # fmt: skip
+    assert (originals.scale.datasets["imdb"].length, substituted.scale.datasets["imdb"].length) == (400, 50)
+    # where a scale names no original, nothing is replaced
+    assert sources(config.load(**debian)) == sources(config.load())
+
+
+def test_outputs_name_the_substitutes(config: Config, debian: dict[str, Any]) -> None:
+    project = config.load(scale="small", **debian)
+    fig04, fig21, tab5 = (project.study_reductions(name) for name in ("fig04", "fig21", "tab5"))
+    assert "Fashion-MNIST in place of CIFAR-10" in fig04
+    assert "King James Bible in place of Penn Treebank" in fig04
+    assert "rated sentences of movie reviews in place of IMDB" in fig21
+    assert "length 50 (400)" in fig21
+    assert not [note for note in tab5 if "in place of" in note]
+    originals = config.load(scale="small")
+    assert not [
+        note for name in originals.studies for note in originals.study_reductions(name) if "in place of" in note
+    ]
+
+
+def test_one_data_set_can_keep_its_original(config: Config, debian: dict[str, Any]) -> None:
+    project = config.load(scale="small", datasets={"c100": {"source": "cifar-100"}}, **debian)
+    assert project.scale.datasets["c100"].source == "cifar-100"
+    assert project.scale.datasets["c10"].source == "fashion-mnist"
+
+
 # --- mistakes: (what is spoiled, parts of the message)
 
 MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
@@ -530,6 +579,23 @@ def test_a_mistake_is_refused_with_key_and_remedy(mistake: str, config: Config) 
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [
+        (
+            {"substitutes": {"cifar": {"source": "digits"}}},
+            ["substitutes.cifar: 'cifar' is no data source", "cifar-10"],
+        ),
+        ({"substitutes": {"ptb": {"source": "bible"}}}, ["substitutes.ptb: 'bible' is no data source", "bible-kjv"]),
+        (
+            {"substitutes": {"ptb": {"source": "rated-sentences"}}},
+            ["substitutes.ptb: 'rated-sentences' has reviews, 'ptb' has tokens", "of that kind"],
+        ),
+        (
+            {"substitutes": {"cifar-10": {"source": "fashion-mnist", "changes": {"lenght": 50}}}, "scale": "small"},
+            ["config: unknown key 'datasets.c10.lenght'", "remove it"],
+        ),
+        (
+            {"substitutes": {"ptb": {"source": "bible-kjv"}}, "sources": {"bible-kjv": {"folder": "/nowhere"}}},
+            ["sources.bible-kjv.folder '/nowhere' is no folder", "the command in the substitutes file"],
+        ),
         ({"scal": "small"}, ["config: unknown key 'scal'", "did you mean 'scale'"]),
         ({"scale": "huge"}, ["scale 'huge' has no file", "known scales: paper, quick, small"]),
         ({"scale": 3}, ["config: scale should be a valid string", "found 3"]),

@@ -55,7 +55,9 @@ def test_what_was_decoded_is_checked(tmp_path, monkeypatch):
         prepare("digits", SourceSettings(), tmp_path)
 
 
-@pytest.mark.parametrize("source", ["fashion-mnist", "cifar-10", "cifar-100", "ptb", "imdb"])
+@pytest.mark.parametrize(
+    "source", ["fashion-mnist", "cifar-10", "cifar-100", "ptb", "imdb", "bible-kjv", "rated-sentences"]
+)
 def test_folder_may_begin_with_the_home_folder(source, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(DataError, match=rf"^{tmp_path}/data/.*: its folder does not exist"):

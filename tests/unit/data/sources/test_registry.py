@@ -26,6 +26,8 @@ def test_kinds_of_sources():
         "python-topics": "tokens",
         "imdb": "reviews",
         "generated-reviews": "reviews",
+        "bible-kjv": "tokens",
+        "rated-sentences": "reviews",
     }
 
 
@@ -63,5 +65,5 @@ def test_editing_a_source_changes_its_own_fingerprint_alone(monkeypatch):
     assert {name: changed(source_module(name)) for name in SOURCES} == {name: {name} for name in SOURCES}
     assert changed(REGISTRY) == set()
     assert changed("sharpest.data.sources.cifar") == {"cifar-10", "cifar-100"}
-    assert changed("sharpest.data.sources.words") == {"ptb", "python-topics"}
+    assert changed("sharpest.data.sources.words") == {"ptb", "python-topics", "bible-kjv", "rated-sentences"}
     assert changed("sharpest.data.sources.decoded") == set(SOURCES)
