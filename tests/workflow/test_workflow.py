@@ -72,6 +72,10 @@ BAD_CONFIG = {
         ["--config", "sources={cifar-10: {folder: /nowhere/at/all}}"],
         ["sources.cifar-10.folder", "/nowhere/at/all"],
     ),
+    "missing folder of a substitute": (
+        ["--configfile", "config/substitutes/debian.yaml"],
+        ["sources.bible-kjv.folder 'data' is no folder", "the command in the substitutes file"],
+    ),
     "unknown source": (["--config", "datasets={c10: {source: cifar-11}}"], ["datasets.c10.source", "cifar-10"]),
 }
 
@@ -86,11 +90,42 @@ def test_bad_config_is_one_line_before_any_job(checkout: Project, mistake: str) 
     assert "Traceback" not in result.stdout
 
 
+MISSING = {
+    "bible-kjv": ("ptb", ["data/bible-kjv.txt does not exist", "Debian's bible-kjv 4.38", "bible -f gen1:1-rev22:21"]),
+    "rated-sentences": ("imdb", ["data/vaderSentiment-3.3.2.tar.gz does not exist", "pip download", "==3.3.2"]),
+}
+
+
+@pytest.mark.parametrize("source", MISSING)
+def test_a_substitute_without_its_file_is_one_line_with_the_command_that_brings_it(
+    checkout: Project, source: str
+) -> None:
+    dataset, words = MISSING[source]
+    (checkout.folder / "data").mkdir()
+    small = ("--config", "scale=small", "--configfile", "config/substitutes/debian.yaml")
+    result = checkout.snakemake("--cores", "1", f"results/small/data/{dataset}.h5", *small)
+    assert result.returncode != 0
+    (line,) = [line for line in result.stdout.splitlines() if words[0] in line]
+    assert line.startswith("error")
+    assert all(word in line for word in words), line
+
+
+def test_an_original_and_a_substitute_are_not_mixed_in_one_results_folder(edited: Project) -> None:
+    """The tiny results are of the digits; with another source nothing is planned, in another folder everything is."""
+    source = ("--config", "datasets={c10: {source: fashion-mnist}}")
+    result = edited.snakemake("-n", "figures", *source)
+    assert result.returncode != 0
+    (line,) = [line for line in result.stdout.splitlines() if "results/tiny/data/c10.h5" in line]
+    assert "holds digits, the configuration says fashion-mnist" in line
+    (edited.folder / "elsewhere").mkdir()
+    assert "prepare_data" in edited.planned("figures", *source, "--directory", "elsewhere")
+
+
 PLANNED_OF_ALL_SEEDS = {"train_run": 140, "evaluate_run": 75, "measure_spectrum": 94, "measure_directions": 14}
 PLANNED = {
-    # one seed for the tables
+    # one seed for the tables; at small for Tables 5 and 7 and Fig. 22
     "quick": {"train_run": 102, "evaluate_run": 37, "measure_spectrum": 88, "measure_directions": 14},
-    "small": PLANNED_OF_ALL_SEEDS,
+    "small": {"train_run": 130, "evaluate_run": 65, "measure_spectrum": 88, "measure_directions": 14},
     # long schedules in shards
     "paper": PLANNED_OF_ALL_SEEDS
     | {"measure_spectrum": 75, "merge_spectrum": 19, "measure_spectrum_shard": 108}

@@ -31,8 +31,8 @@ def check_scale(settings: ProjectSettings, scale: ScaleSettings, runs: Sequence[
     for source, place in settings.sources.items():
         if source not in SOURCES:
             raise ConfigError(f"config: sources.{source} is no data source; known: {', '.join(SOURCES)}")
-        substitute = source in {other.source for other in settings.substitutes.values()}
-        hint = ", or bring its files with the command in the substitutes file" if substitute else ""
+        substitutes = {substitute.source for substitute in settings.substitutes.values()}
+        hint = ", or bring its files with the command in the substitutes file" if source in substitutes else ""
         if place.folder is not None and not Path(place.folder).expanduser().is_dir():
             raise ConfigError(f"config: sources.{source}.folder {place.folder!r} is no folder; correct the path{hint}")
     for key in BY_RUN:

@@ -34,6 +34,7 @@ _CONFIGURATION = f"""{_HEAD}
 |---|---|
 | `config/config.yaml` | which scale, changes to its data sets, where data files are |
 | `config/scales/<scale>.yaml` | the values behind runs and measurements |
+| `config/substitutes/<set>.yaml` | what stands in for data that are not at hand; named with `--configfile` |
 | `config/runs.tsv` | the runs: id, group, length in epochs at paper scale |
 | `config/studies.yaml` | what is behind each figure and table, and how it is drawn |
 
@@ -45,15 +46,31 @@ are replaced. Where keys are patterns of run ids (`scnn-*`), the first that fits
 before those it inherits. `points` of a schedule are replaced as a whole. What differs from the paper's scale stands at
 the foot of every figure and table.
 
-**Data sets.** `datasets` in `config.yaml` changes single keys of the scale's data sets. The original in the place of a
-substitute, with the counts of the scale:
+**Data sets.** A scale names the data of the paper, and `substitutes` says what stands in for a source that is not at
+hand, wherever the scale names it. A set of substitutes is one file that a command names; with the originals, leave it
+out. `config/substitutes/debian.yaml` is such a set: what stands in for what, where its files are, and in its head one
+command for each that brings them. A set of your own looks the same:
 
 ```yaml
-datasets:
-  c10: {{source: cifar-10}}
+substitutes:
+  ptb: {{source: bible-kjv}}
+  imdb: {{source: rated-sentences, changes: {{length: 50}}}}
 sources:
-  cifar-10: {{folder: ~/data}}
+  bible-kjv: {{folder: ~/data}}
+  rated-sentences: {{folder: ~/data}}
 ```
+
+```
+snakemake all --cores all --config scale=small --configfile config/substitutes/debian.yaml
+```
+
+(Targets come first: snakemake takes what follows `--configfile` for further files.) The stages after `data` know nothing
+of it; the foot of each figure and table says what stands in for what. A results folder holds each data set from one
+source: where `results/<scale>/data` has it from another one than the configuration names, the command is refused. Go on
+with the file that the folder was begun with, give `--directory`, or delete the folder.
+
+`datasets` in `config.yaml` changes single keys of a data set, after the substitutes: with
+`datasets: {{c100: {{source: cifar-100}}}}` that one keeps its original.
 
 **Measurement points.** Iterations are completed updates, and 0 is the start of training. A text is
 {GRAMMAR.replace("'", "`")}.

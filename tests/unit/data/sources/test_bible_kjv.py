@@ -32,23 +32,8 @@ def test_words_and_ends_of_verses_by_frequency(tmp_path):
     data = _load(tmp_path, _write(tmp_path, lines))
     # the 4; end 2, the verses' ends 2; then one each in alphabetical order: apostrophes stay inside of words only
     order = ["the", "<eos>", "end", "beginning", "in", "kings", "quoted", "son", "son's"]
-    text = [
-        "in",
-        "the",
-        "beginning",
-        "the",
-        "end",
-        "<eos>",
-        "the",
-        "kings",
-        "son's",
-        "son",
-        "the",
-        "end",
-        "quoted",
-        "<eos>",
-    ]
-    assert data.train.tolist() == [order.index(word) for word in text]
+    words = [order[number] for number in data.train]
+    assert " ".join(words) == "in the beginning the end <eos> the kings son's son the end quoted <eos>"
     assert (len(data.val), len(data.test), data.num_types) == (0, 0, 9)
     assert data.origin == str(tmp_path / BIBLE_FILE)
 
