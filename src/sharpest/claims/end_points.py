@@ -54,7 +54,8 @@ def _diverged(files: RunFiles, facet: str) -> Number:
     evaluation = files.evaluation
     source = SOURCES[evaluation.attributes["config"]["run"]["dataset"]["source"]]
     # what guessing costs is not known of a text
-    guessing = math.inf if isinstance(source, TokenSource) else math.log(source.num_classes)
+    num_classes = None if isinstance(source, TokenSource) else source.num_classes
+    guessing = math.inf if num_classes is None else math.log(num_classes)
     never_learnt = bool((evaluation["train_loss"] >= _CHANCE * guessing).all())
     return Number(float(never_learnt or evaluation.attributes["diverged_epoch"] is not None))
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from sharpest.config.architectures import architecture_module
 from sharpest.config.architectures.lstm import LstmSettings
+from sharpest.config.architectures.own import OwnSettings
 from sharpest.config.architectures.text_cnn import TextCnnSettings
 from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings
 from sharpest.config.measurement import ScheduleSettings
@@ -60,9 +63,13 @@ def _check_run(scale: ScaleSettings, run: RunSettings) -> None:
             f"run {run.run}: {dataset.train} words in {run.batch_size} streams leave no window of {dataset.window}; "
             "lower batch_factor"
         )
+    if isinstance(model, OwnSettings) and find_spec(architecture_module(run.model)) is None:
+        raise ConfigError(
+            f"run {run.run}: there is no src/sharpest/models/{model.net}.py; write it, or correct net of its model"
+        )
     if isinstance(dataset, ImageSettings) and not isinstance(model, LstmSettings | TextCnnSettings):
-        side = model.image_size or _image_source(dataset).shape[1]
-        if side < model.smallest_image:
+        side = model.image_size or _side(dataset)
+        if side is not None and side < model.smallest_image:
             raise ConfigError(
                 f"run {run.run}: images of side {side} vanish in the model; set its image_size to at least "
                 f"{model.smallest_image}"
@@ -117,10 +124,11 @@ def _check_branch(run: RunSettings, parent: RunSettings | None) -> None:
         raise ConfigError(f"run {run.run}: branches off at epoch {epoch} and ends at {run.epochs}; raise its epochs")
 
 
-def _image_source(dataset: ImageSettings) -> ImageSource:
+def _side(dataset: ImageSettings) -> int | None:
+    """The side of its images; None where it is not known yet."""
     source = SOURCES[dataset.source]
     assert isinstance(source, ImageSource)  # checked with the data sets
-    return source
+    return source.shape and source.shape[1]
 
 
 def _check_substitute(original: str, source: str) -> None:
@@ -151,12 +159,12 @@ def _check_dataset(key: str, dataset: DatasetSettings) -> None:
             if (asked := getattr(dataset, part)) > count:
                 raise ConfigError(f"{key}: {part} {asked} exceeds the {count} words of {dataset.source}; lower it")
         return
-    if dataset.train + dataset.val > source.num_train:
+    if source.num_train is not None and dataset.train + dataset.val > source.num_train:
         raise ConfigError(
             f"{key}: train {dataset.train} + val {dataset.val} exceed the {source.num_train} examples of "
             f"{dataset.source}; lower them"
         )
-    if dataset.test > source.num_test:
+    if source.num_test is not None and dataset.test > source.num_test:
         raise ConfigError(
             f"{key}: test {dataset.test} exceeds the {source.num_test} test examples of {dataset.source}; lower it"
         )

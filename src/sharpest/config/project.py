@@ -19,6 +19,7 @@ from sharpest.config.settings import ProjectSettings, ScaleSettings
 from sharpest.config.source import SourceSettings
 from sharpest.config.studies import AnyStudy
 from sharpest.errors import ConfigError
+from sharpest.run_id import RunId
 from sharpest.schedule import measurement_iterations
 
 
@@ -157,13 +158,16 @@ class Project:
                 raise ConfigError(f"{name} in config/studies.yaml: {error}") from None
 
     def reductions(self, runs: Iterable[str]) -> list[str]:
-        """What was replaced or reduced for these runs against the paper, in words."""
-        pairs = [(self.run(run), run_settings(run, self.epochs, self.paper)) for run in runs]
+        """What was replaced or reduced for these runs against the paper, in words; the scale's own are not compared."""
+        published = [run for run in runs if run not in self.scale.runs]
+        pairs = [(self.run(run), run_settings(run, self.epochs, self.paper)) for run in published]
         return describe_reductions(pairs, self.scale, self.paper)
 
     def study_reductions(self, name: str) -> list[str]:
         """What was replaced or reduced behind a figure or table: its runs, and how they are measured."""
         study = self.study(name)
+        if name in self.scale.studies:
+            return ["not in the paper", *self.reductions(study.runs())]
         curves = [(curve.run, curve.schedule) for curve in study.curves()]
         points = [
             (_relative_points(self.run(run), self.scale, name), _relative_points(paper_run, self.paper, name))
@@ -216,6 +220,11 @@ def load_project(config: Mapping[str, Any], folder: Path) -> Project:
     # the paper's scale first: the others inherit its mistakes
     paper = validate(ScaleSettings, read_scale(scales, "paper"), str(scales / "paper.yaml"))
     scale = validate(ScaleSettings, values, str(scales / f"{settings.scale}.yaml"))
+    for run in scale.runs:
+        try:
+            RunId.parse(run)
+        except ConfigError as error:
+            raise ConfigError(f"{scales / settings.scale}.yaml: runs: {error}") from None
     for name in settings.datasets:
         if name not in scale.datasets:
             raise ConfigError(f"config: datasets.{name} is not in the scale; known: {', '.join(scale.datasets)}")
@@ -223,8 +232,9 @@ def load_project(config: Mapping[str, Any], folder: Path) -> Project:
         settings=settings,
         scale=validate(ScaleSettings, {**values, "datasets": _datasets(values["datasets"], settings)}, "config"),
         paper=paper,
-        studies=validate(dict[str, AnyStudy], read_yaml(folder / "studies.yaml"), str(folder / "studies.yaml")),
-        epochs=read_runs(folder / "runs.tsv"),
+        studies=validate(dict[str, AnyStudy], read_yaml(folder / "studies.yaml"), str(folder / "studies.yaml"))
+        | scale.studies,
+        epochs=read_runs(folder / "runs.tsv") | scale.runs,
         claims=read_ledger(folder / "claims.csv"),
     )
     try:

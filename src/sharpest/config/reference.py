@@ -64,10 +64,10 @@ sources:
 snakemake all --cores all --config scale=small --configfile config/substitutes/debian.yaml
 ```
 
-(Targets come first: snakemake takes what follows `--configfile` for further files.) The stages after `data` know nothing
-of it; the foot of each figure and table says what stands in for what. A results folder holds each data set from one
-source: where `results/<scale>/data` has it from another one than the configuration names, the command is refused. Go on
-with the file that the folder was begun with, give `--directory`, or delete the folder.
+Targets come first, since snakemake takes what follows `--configfile` for further files. The stages after `data` know
+nothing of it; the foot of each figure and table says what stands in for what. A results folder holds each data set from
+one source: where `results/<scale>/data` has it from another one than the configuration names, the command is refused.
+Go on with the file that the folder was begun with, give `--directory`, or delete the folder.
 
 `datasets` in `config.yaml` changes single keys of a data set, after the substitutes: with
 `datasets: {{c100: {{source: cifar-100}}}}` that one keeps its original.

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from sharpest.config.architectures.lstm import LstmSettings
+from sharpest.config.architectures.own import OwnSettings
 from sharpest.config.architectures.resnet import ResNetSettings
 from sharpest.config.architectures.simple_cnn import SimpleCnnSettings
 from sharpest.config.architectures.text_cnn import TextCnnSettings
@@ -19,9 +20,11 @@ from sharpest.config.patterns import first_match
 from sharpest.config.run import HessianSettings
 from sharpest.config.source import SourceSettings, SubstituteSettings
 from sharpest.config.strict import Strict
+from sharpest.config.studies import AnyStudy
 
 ModelSettings = Annotated[
-    SimpleCnnSettings | ResNetSettings | VggSettings | LstmSettings | TextCnnSettings, Field(discriminator="kind")
+    SimpleCnnSettings | ResNetSettings | VggSettings | LstmSettings | TextCnnSettings | OwnSettings,
+    Field(discriminator="kind"),
 ]
 _Part = TypeVar("_Part", bound=Strict)
 
@@ -109,6 +112,10 @@ class ScaleSettings(Strict):
     overrides: dict[str, Overrides]
     """What is measured differently, by pattern."""
     schedules: dict[str, ScheduleSettings]
+    runs: dict[str, PositiveInt] = Field(default={})
+    """Runs beside those of config/runs.tsv, with their lengths in epochs; they are not compared with the paper."""
+    studies: dict[str, AnyStudy] = Field(default={})
+    """Figures and tables beside those of config/studies.yaml."""
     torch_threads: PositiveInt
     """Threads of each job; part of a run's identity (bits depend on it)."""
     time_limit: PositiveInt

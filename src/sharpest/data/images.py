@@ -29,7 +29,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
         device: Where the tensors go.
 
     Raises:
-        DataError: If the file holds another source than the settings name.
+        DataError: If the file holds another source than the settings name, or fewer images than they ask for.
 
     Source: inventory 1.1.
     """
@@ -41,6 +41,9 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
             raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")
         pool, pool_targets = file["train_inputs"], file["train_targets"]
         test, test_targets = file["test_inputs"][: dataset.test], file["test_targets"][: dataset.test]
+        for part, asked, found in (("train + val", dataset.train + dataset.val, pool), ("test", dataset.test, test)):
+            if asked > len(found):
+                raise DataError(f"{path}: has {len(found)} images for {part}, {asked} are asked for; lower these keys")
         num_classes, sha256 = file.attributes["num_classes"], file.attributes["sha256"]
     order = np.random.RandomState(settings.seed).permutation(len(pool))
     parts = {"train": order[: dataset.train], "val": order[len(order) - dataset.val :]}

@@ -68,7 +68,11 @@ def facts_of(project: Project) -> Facts:
         studies=studies,
         reductions={name: tuple(project.study_reductions(name)) for name in studies},
         runs={run: project.run(run).dataset_name for run in runs},
-        sources={name: (project.paper.datasets[name].source, project.scale.datasets[name].source) for name in names},
+        sources={
+            name: (project.paper.datasets.get(name, dataset).source, dataset.source)
+            for name in names
+            for dataset in [project.scale.datasets[name]]
+        },
     )
 
 

@@ -103,11 +103,15 @@ class DecodedImages(Decoded[ImageSource]):
         return f"{len(self.train_targets):,} + {len(self.test_targets):,} examples"
 
     def check(self, source: ImageSource) -> None:
+        # what is not known beforehand is as it is found, and agrees with the other arrays
+        num_train = len(self.train_targets) if source.num_train is None else source.num_train
+        num_test = len(self.test_targets) if source.num_test is None else source.num_test
+        shape = source.shape or self.train_inputs.shape[1:]
         expected: dict[str, tuple[type, tuple[int, ...]]] = {
-            "train_inputs": (np.uint8, (source.num_train, *source.shape)),
-            "train_targets": (np.int64, (source.num_train,)),
-            "test_inputs": (np.uint8, (source.num_test, *source.shape)),
-            "test_targets": (np.int64, (source.num_test,)),
+            "train_inputs": (np.uint8, (num_train, *shape)),
+            "train_targets": (np.int64, (num_train,)),
+            "test_inputs": (np.uint8, (num_test, *shape)),
+            "test_targets": (np.int64, (num_test,)),
         }
         for name, array in self.arrays.items():
             dtype, shape = expected[name]
@@ -116,7 +120,7 @@ class DecodedImages(Decoded[ImageSource]):
                     source,
                     f"{name.replace('_', ' ')} are {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}",
                 )
-        self._check_classes(source, source.num_classes)
+        self._check_classes(source, source.num_classes or self.facts["num_classes"])
 
 
 @dataclass(frozen=True, eq=False)

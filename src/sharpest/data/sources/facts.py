@@ -6,14 +6,14 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Images: counts, image shape (channels, height, width), classes, and a name for readers."""
+    """Images: counts, image shape (channels, height, width), classes, and a name for readers; None = not known."""
 
     kind: ClassVar[str] = "images"
 
-    num_train: int
-    num_test: int
-    shape: tuple[int, int, int]
-    num_classes: int
+    num_train: int | None
+    num_test: int | None
+    shape: tuple[int, int, int] | None
+    num_classes: int | None
     title: str
 
 

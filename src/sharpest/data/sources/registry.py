@@ -18,5 +18,6 @@ SOURCES: dict[str, Source] = {
         "generated-reviews",
         "bible-kjv",
         "rated-sentences",
+        "own-images",
     )
 }

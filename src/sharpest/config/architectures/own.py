@@ -1,0 +1,22 @@
+"""Settings of a net of your own."""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, PositiveInt
+
+from sharpest.config.strict import Strict
+
+
+class OwnSettings(Strict):
+    """A net of your own (docs/your-own.md)."""
+
+    reads: ClassVar[str] = "images"
+    smallest_image: ClassVar[int] = 1
+
+    kind: Literal["own"]
+    net: str = Field(pattern=r"^[a-z]\w*$")
+    """Name of its file in src/sharpest/models, without .py."""
+    options: dict[str, Any] = Field(default={})
+    """Arguments of its class beside the image shape and the number of classes."""
+    image_size: PositiveInt | None = None
+    """Side to resize images to; none = as they are."""

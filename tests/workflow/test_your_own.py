@@ -1,0 +1,69 @@
+"""docs/your-own.md, taken word for word, and what is refused there."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from .conftest import ROOT, Project
+
+PAGE = (ROOT / "docs/your-own.md").read_text()
+FILE = re.compile(r"```(?:python|yaml)\n# new file: (\S+)\n(.*?)```", re.DOTALL)
+SCRIPT = re.compile(r"```python\n# run\n(.*?)```", re.DOTALL)
+TARGET = "results/mine/figures/fig_mine.png"
+
+
+@pytest.fixture
+def followed(checkout: Project) -> Project:
+    """A checkout in which somebody has done what the page says, up to the command."""
+    (checkout.folder / "data").mkdir()
+    (script,) = SCRIPT.findall(PAGE)
+    subprocess.run([sys.executable, "-c", script], cwd=checkout.folder, check=True)
+    files = FILE.findall(PAGE)
+    assert [name for name, _ in files] == ["src/sharpest/models/my_net.py", "config/scales/mine.yaml"]
+    for name, content in files:
+        assert not (checkout.folder / name).exists()
+        (checkout.folder / name).write_text(content)
+    assert f"snakemake --cores all {TARGET} --config scale=mine" in PAGE
+    return checkout
+
+
+def test_the_page_draws_its_figure(followed: Project) -> None:
+    result = followed.snakemake("--cores", "2", TARGET, "--config", "scale=mine")
+    assert result.returncode == 0, result.stdout
+    assert (followed.folder / TARGET).exists()
+    points = pd.read_csv(followed.folder / TARGET.replace("png", "csv"))
+    assert set(points["run"].dropna()) == {"mynet-mine-sgd-lr0.1-S32-s777"}
+    assert np.isfinite(points["y"]).any()
+    # the rest of the project is as it was, and a changed net is noticed
+    assert followed.planned("tables", "--config", "scale=quick") == followed.planned("tables")
+    assert followed.planned(TARGET, "--config", "scale=mine") == {}
+    followed.edit("src/sharpest/models/my_net.py", lambda text: text.replace("relu()", "tanh()"))
+    assert followed.planned(TARGET, "--config", "scale=mine")["train_run"] == 1
+
+
+MISTAKES = {
+    "no such net": ("net: my_net", "net: my_nett", ["there is no src/sharpest/models/my_nett.py", "write it"]),
+    "net as a path": ("net: my_net", "net: ../my_net", ["models.mynet.net", "../my_net"]),
+    "no such run": (
+        "{run: mynet-mine-sgd-lr0.1-",
+        "{run: mynet-mine-sgd-lr0.2-",
+        ["did you mean mynet-mine-sgd-lr0.1"],
+    ),
+    "no id": ("mynet-mine-sgd-lr0.1-S32-s777: 8", "mynet-mine: 8", ["mine.yaml: runs: ", "'mynet-mine'"]),
+    "no such kind": ("kind: step_surface", "kind: step_surfaces", ["mine.yaml: studies.fig_mine.kind"]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_before_any_job(followed: Project, mistake: str) -> None:
+    right, wrong, words = MISTAKES[mistake]
+    followed.edit("config/scales/mine.yaml", lambda text: text.replace(right, wrong))
+    result = followed.snakemake("-n", TARGET, "--config", "scale=mine")
+    assert result.returncode != 0
+    (line,) = [line for line in result.stdout.splitlines() if words[0] in line]
+    assert all(word in line for word in words), line
+    assert "Traceback" not in result.stdout
