@@ -28,6 +28,7 @@ def test_kinds_of_sources():
         "generated-reviews": "reviews",
         "bible-kjv": "tokens",
         "rated-sentences": "reviews",
+        "own-images": "images",
     }
 
 

@@ -1,0 +1,63 @@
+"""Plain modules of torch as nets."""
+
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from sharpest.models.build import build_model
+from sharpest.models.own import builder
+
+
+class Net(nn.Module):
+    """What docs/your-own.md asks for."""
+
+    def __init__(self, image_shape: tuple[int, ...], num_classes: int, hidden: int = 3) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(image_shape[1] ** 2, hidden), nn.Linear(hidden, num_classes)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images)
+
+
+SETTINGS = {"kind": "own", "net": "a_net", "options": {"hidden": 7}, "image_size": None}
+
+
+@pytest.fixture(autouse=True)
+def _a_net(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("sharpest.models.a_net")
+    module.build = builder(Net)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+def _weights(seed: int) -> Tensor:
+    model = build_model(SETTINGS, (1, 4, 4), 5, seed)
+    return torch.cat([parameter.flatten() for parameter in model.parameters()])
+
+
+def test_the_class_gets_shape_classes_and_options() -> None:
+    model = build_model(SETTINGS, (1, 4, 4), 5, 1)
+    assert [layer.weight.shape for layer in model.layers[1:]] == [(7, 16), (5, 7)]
+
+
+def test_weights_follow_the_seed_and_nothing_else() -> None:
+    first = _weights(1)
+    torch.rand(3)
+    assert torch.equal(_weights(1), first)
+    assert not torch.equal(_weights(2), first)
+
+
+def test_the_generator_of_torch_stays_as_it_was() -> None:
+    before = torch.random.get_rng_state()
+    _weights(1)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_unknown_settings_are_refused() -> None:
+    with pytest.raises(ValidationError):
+        build_model({**SETTINGS, "hidden": 3}, (1, 4, 4), 5, 1)
