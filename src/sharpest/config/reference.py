@@ -158,7 +158,8 @@ def _key_rows(model: type[Strict], place: str) -> Iterator[str]:
         yield _row(f"`{place}{name}`", _value(properties[name]), default, _escaped(" ".join(described.split())))
         # below a mapping stand names, below a list numbers
         shape = {"object": ".<name>", "array": ".<n>"}.get(str(properties[name].get("type")), "")
-        for class_inside in inner:
+        # studies have tables of their own
+        for class_inside in inner if name != "studies" else ():
             yield from _key_rows(class_inside, f"{place}{name}{shape}.")
 
 

@@ -115,7 +115,7 @@ class ScaleSettings(Strict):
     runs: dict[str, PositiveInt] = Field(default={})
     """Runs beside those of config/runs.tsv, with their lengths in epochs; they are not compared with the paper."""
     studies: dict[str, AnyStudy] = Field(default={})
-    """Figures and tables beside those of config/studies.yaml."""
+    """Figures and tables beside those of config/studies.yaml; their keys are below."""
     torch_threads: PositiveInt
     """Threads of each job; part of a run's identity (bits depend on it)."""
     time_limit: PositiveInt
