@@ -94,3 +94,13 @@ def test_longest_measurement_at_the_papers_scale() -> None:
     # a schedule left in one piece would not do
     whole = sum_of(need_of(job, speeds) for path, job in jobs.items() if Path(path).parent == Path(longest).parent)
     assert whole.gpu_hours > LONGEST
+
+
+def test_a_scale_on_images_of_unknown_size_has_no_forecast(edited: Project) -> None:
+    (edited.folder / "config/scales/mine.yaml").write_text(
+        "extends: tiny\ndescription: mine\ndatasets: {c10: {source: own-images}}\n"
+    )
+    result = forecast(edited.folder, "--scale", "mine")
+    assert result.returncode != 0
+    assert "the size of own-images is not known before its files are read" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -52,7 +52,7 @@ rule merge_directions:
         "../../envs/sharpest.yaml"
     resources:
         mem_mb=2000,
-        runtime=60,
+        runtime=grows(60),
     params:
         layout="directions",
         code=code_behind("merge_shards.py"),

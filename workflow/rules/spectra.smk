@@ -49,7 +49,7 @@ rule merge_spectrum:
         "../../envs/sharpest.yaml"
     resources:
         mem_mb=2000,
-        runtime=60,
+        runtime=grows(60),
     params:
         layout="spectrum",
         code=code_behind("merge_shards.py"),

@@ -9,7 +9,7 @@ from sharpest.config.project import Project, load_project
 from sharpest.config.reading import read_yaml
 from sharpest.errors import SharpestError
 from sharpest.forecast.table import Need, Speeds, cells, need_of, plain_table, sum_of
-from sharpest.forecast.work import jobs_of_claims, jobs_of_study, net_of
+from sharpest.forecast.work import check_sizes, jobs_of_claims, jobs_of_study, net_of
 
 
 def forecast(project: Project, speeds: Speeds) -> tuple[dict[str, Need], dict[str, Need]]:
@@ -46,6 +46,7 @@ def main() -> None:
     try:
         config = read_yaml(folder / "config.yaml")
         project = load_project({**config, **({"scale": options.scale} if options.scale else {})}, folder)
+        check_sizes(project)
     except SharpestError as error:
         sys.exit(f"error: {error}")
     speeds = measure_speeds(project)

@@ -19,10 +19,10 @@ from sharpest.curvature.lanczos import largest_eigenpairs
 from sharpest.data.augmentation import augment
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.shuffled import ShuffledStream
-from sharpest.data.sources.facts import ImageSource
 from sharpest.data.sources.registry import SOURCES
 from sharpest.data.tokens import TokenStream
 from sharpest.forecast.table import Cost, Speed, Speeds
+from sharpest.forecast.work import image_shape
 from sharpest.models.build import build_model
 from sharpest.models.flat import FlatModel
 from sharpest.training.eigenpairs import hessian_at
@@ -111,9 +111,9 @@ def _problem(run: RunSettings, n: int, device: torch.device) -> Problem:
         source: Any = SOURCES[dataset.source]
         num_classes, change = source.num_classes, None
         if isinstance(dataset, ImageSettings):
-            assert isinstance(source, ImageSource)  # checked with the configuration
-            side = run.model["image_size"] or source.shape[1]
-            shape = (source.shape[0], side, side)
+            channels, height, _ = image_shape(run)
+            side = run.model["image_size"] or height
+            shape = (channels, side, side)
             inputs = torch.randn(count, *shape, generator=rng)
             if dataset.flip or dataset.shift:
                 change = lambda images, draws: augment(images, draws, flip=dataset.flip, shift=dataset.shift)  # noqa: E731

@@ -1,5 +1,6 @@
 """The jobs behind the figures and tables of a scale, and the calls of the net that each will make."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from sharpest.config.project import Project
 from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.data.sources.facts import ImageSource
 from sharpest.data.sources.registry import SOURCES
+from sharpest.errors import ConfigError
 from sharpest.run_id import RunId
 
 # Hessian-vector products of one measurement, by number of eigenpairs: means of the quick scale, where all residuals are
@@ -257,10 +259,33 @@ def _targets(run: RunSettings, count: int) -> int:
     return count // run.dataset.window if isinstance(run.dataset, TokenSettings) else count
 
 
+def check_sizes(project: Project) -> None:
+    """Refuse a scale with a data set whose size only its files tell.
+
+    Raises:
+        ConfigError: Names the data set.
+    """
+    for name, dataset in project.scale.datasets.items():
+        source = SOURCES[dataset.source]
+        if isinstance(source, ImageSource) and source.shape is None:
+            raise ConfigError(
+                f"datasets.{name}: the size of {dataset.source} is not known before its files are read, so there is "
+                "no forecast of this scale; make one figure, and read results/<scale>/benchmarks"
+            )
+
+
+def image_shape(run: RunSettings) -> tuple[int, int, int]:
+    """(channels, height, width) of the source of a run on images."""
+    source = SOURCES[run.dataset.source]
+    assert isinstance(source, ImageSource)
+    assert source.shape is not None  # checked before
+    return source.shape
+
+
 def _stored_bytes(run: RunSettings) -> float:
     source: Any = SOURCES[run.dataset.source]
     if isinstance(source, ImageSource):
-        return float((source.num_train + source.num_test) * np.prod(source.shape))
+        return float(math.prod(image_shape(run)) * (source.num_train + source.num_test))  # type: ignore[operator]
     if isinstance(run.dataset, TokenSettings):
         return 4.0 * (run.dataset.train + run.dataset.val + run.dataset.test)
     return 4.0 * (source.num_train + source.num_test) * getattr(run.dataset, "length", 0)
@@ -269,10 +294,8 @@ def _stored_bytes(run: RunSettings) -> float:
 def _data_bytes(run: RunSettings) -> float:
     """Float32 images beside the integers of the file, and float64 while their spread is taken; words as int64."""
     if isinstance(run.dataset, ImageSettings):
-        source = SOURCES[run.dataset.source]
-        assert isinstance(source, ImageSource)  # checked with the configuration
-        side = run.model["image_size"] or source.shape[1]
-        pixels = source.shape[0] * side**2
+        channels, height, _ = image_shape(run)
+        pixels = channels * (run.model["image_size"] or height) ** 2
         return _stored_bytes(run) + pixels * (16.0 * run.dataset.train + 8.0 * (run.dataset.val + run.dataset.test))
     return 4 * _stored_bytes(run)
 
