@@ -52,6 +52,10 @@ def offences(source: str, name: str = "") -> list[str]:
                 found.append(f"imports {module}")
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
+            if called == "yaml.load" and any(
+                ast.unparse(keyword.value).endswith("SafeLoader") for keyword in node.keywords
+            ):
+                continue
             if called in FORBIDDEN_CALLS or called.rpartition(".")[2] in FORBIDDEN_METHODS:
                 found.append(f"calls {called}")
             for keyword in node.keywords:
@@ -82,7 +86,7 @@ def test_no_module_runs_what_it_reads() -> None:
     [
         "import pickle", "from pickle import loads", "import dill as d", "eval('1')", "exec(text)", "os.system('ls')",
         "from os import system", "subprocess.run('ls', shell=True)", "subprocess.run(f'ls {name}')", "torch.load(path)",
-        "np.load(path, allow_pickle=True)", "np.load(path, allow_pickle=flag)", "yaml.load(text)", "tar.extractall()",
+        "np.load(path, allow_pickle=True)", "np.load(path, allow_pickle=flag)", "yaml.load(text)", "yaml.load(text, Loader=yaml.Loader)", "tar.extractall()",
         "__import__(name)", "open('/etc/passwd')", "pd.read_pickle(path)",
     ],
 )  # fmt: skip

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 from builders import Run, branch_settings, hessian_settings, lstm_settings, nsgd_settings, run_settings
+from sealed import changed
 
 from sharpest.config.measurement import DirectionSettings
 from sharpest.errors import StoreError
@@ -110,7 +111,7 @@ def test_shards_of_two_machines_name_both(tmp_path: Path) -> None:
     shards = [tmp_path / f"{number}/step.h5" for number in range(2)]
     for shard, point in zip(shards, (0, 5), strict=True):
         run.measure_segments([[point]], shard, hessian=HESSIAN)
-    with h5py.File(shards[1], "a") as file:
+    with changed(shards[1]) as file:
         device = file.attrs["device"]
         file.attrs["device"] = "another"
     merge_shards(list(map(str, shards)), str(tmp_path / "merged.h5"), SPECTRUM)

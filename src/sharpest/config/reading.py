@@ -15,7 +15,7 @@ from sharpest.run_id import RunId
 
 _T = TypeVar("_T")
 # ten times as fast, where PyYAML was built with it
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _read_text(path: Path) -> str:
@@ -32,7 +32,7 @@ def _read_text(path: Path) -> str:
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file."""
     try:
-        return yaml.load(_read_text(path), Loader=_LOADER)
+        return yaml.load(_read_text(path), Loader=_SafeLoader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}; correct that line") from None
 

@@ -26,7 +26,7 @@ SDIST_URL = f"https://files.pythonhosted.org/packages/source/v/vaderSentiment/{S
 SDIST_SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
 SENTENCES_SHA256 = "c8293b0d942e90e223ea2c0955d969040d1a1be514a978b9af0698940bd13350"
 
-_ARCHIVE = f"{PACKAGE}/additional_resources/hutto_ICWSM_2014.tar.gz"
+_ARCHIVE = "/".join((PACKAGE, "additional_resources", "hutto_ICWSM_2014.tar.gz"))
 _MEMBER = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
 _ROW = re.compile(r"\d+\t(?P<rating>-?\d+(?:\.\d+)?)\t(?P<text>.+)")
 _WORD = re.compile("[a-z']+")
