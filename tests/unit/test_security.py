@@ -86,7 +86,8 @@ def test_no_module_runs_what_it_reads() -> None:
     [
         "import pickle", "from pickle import loads", "import dill as d", "eval('1')", "exec(text)", "os.system('ls')",
         "from os import system", "subprocess.run('ls', shell=True)", "subprocess.run(f'ls {name}')", "torch.load(path)",
-        "np.load(path, allow_pickle=True)", "np.load(path, allow_pickle=flag)", "yaml.load(text)", "yaml.load(text, Loader=yaml.Loader)", "tar.extractall()",
+        "np.load(path, allow_pickle=True)", "np.load(path, allow_pickle=flag)", "yaml.load(text)", "tar.extractall()",
+        "yaml.load(text, Loader=yaml.Loader)",
         "__import__(name)", "open('/etc/passwd')", "pd.read_pickle(path)",
     ],
 )  # fmt: skip
