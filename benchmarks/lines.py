@@ -59,6 +59,7 @@ def study(problem: Problem, theta: Tensor, point: str) -> list[dict[str, object]
 
 def main() -> None:
     folder, rows = Path(sys.argv[1]), []
+    folder.mkdir(parents=True, exist_ok=True)
     tune_allocator()
     torch.set_num_threads(1)
     for name in ("digits", "SimpleCNN", "LSTM"):

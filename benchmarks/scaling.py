@@ -24,6 +24,7 @@ REPEATS = 3
 
 def main() -> None:
     folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
     tune_allocator()
     torch.set_num_threads(1)
     cases = [
