@@ -95,18 +95,11 @@ def cluster_project(tiny, tmp_path: Path) -> Iterator[ClusterProject]:  # type: 
 def test_figures_on_slurm_equal_those_of_a_local_run(tiny, slurm, cluster_project) -> None:  # type: ignore[no-untyped-def]
     """Each file is bitwise that of the local run, and 25 jobs take 13 submissions: 9 trainings and 4 groups."""
     output = cluster_project.run("all", *GROUPS)
+    # which measurements share a group is the engine's choice
     logs = re.findall(
-        r"has been submitted with SLURM jobid \d+ \(log: .*/slurm_logs/(rule_train_run|group_\w+?)_?/", output
+        r"has been submitted with SLURM jobid \d+ \(log: .*/slurm_logs/(rule_train_run|group_[a-z]+)", output
     )
-    assert Counter(logs) == Counter(
-        {
-            "rule_train_run": 9,
-            "group_measure_measure_spectrum": 1,
-            "group_measure_evaluate_run_measure_directions_measure_spectrum": 1,
-            "group_draw_draw_figure_write_table": 1,
-            "group_judge_judge_claims_write_report": 1,
-        }
-    ), output
+    assert Counter(logs) == {"rule_train_run": 9, "group_measure": 2, "group_draw": 1, "group_judge": 1}, output
     (drawing,) = re.findall(r"SLURM jobid (\d+) \(log: \S*/group_draw_", output)
     shown = _shown_job(int(drawing))
     assert "TimeLimit=00:30:00" in shown  # six jobs of five minutes
