@@ -13,7 +13,7 @@ import torch
 from curvlinops import HessianLinearOperator
 from hessian_eigenthings import HessianOperator, lanczos, supervised_loss
 from numpy.typing import NDArray
-from problems import SEED, Flattened, Problem
+from problems import SEED, Problem
 from pyhessian import hessian as PyHessian  # noqa: N812  # a class in lower case
 from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
@@ -66,7 +66,7 @@ def sharpest(problem: Problem, theta: Tensor, warm: Tensor | None = None, k: int
 
 
 def _module(problem: Problem, theta: Tensor) -> nn.Module:
-    module = Flattened(problem.model.module)
+    module = nn.Sequential(problem.model.module, nn.Flatten(0, -2))  # time among the examples
     nn.utils.vector_to_parameters(theta.clone(), module.parameters())
     return module.eval()
 

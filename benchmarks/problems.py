@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from sharpest.data.sources import digits, python_topics
@@ -56,17 +56,6 @@ class Problem:
             rows = torch.randint(len(self.targets), (self.batch_size,), generator=generator(SEED, "batch", step))
             theta = theta - self.lr * self.gradient(theta, self.inputs[rows], self.targets[rows])
         return points
-
-
-class Flattened(nn.Module):
-    """The net as the libraries expect it: logits (n, classes), with time among the examples."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self.module(inputs).flatten(0, -2)
 
 
 def _images(count: int, side: int, channels: int) -> tuple[Tensor, Tensor]:

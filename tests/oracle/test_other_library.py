@@ -6,7 +6,7 @@ import torch
 from curvlinops import HessianLinearOperator
 from problems import rng
 from scipy.sparse.linalg import eigsh
-from torch import Tensor, nn
+from torch import nn
 
 from sharpest.curvature.hessian import Hessian
 from sharpest.curvature.lanczos import largest_eigenpairs, start_vector
@@ -23,17 +23,6 @@ NETS = {
     "LSTM": ({"kind": "lstm", "width": 200, "num_layers": 2, "dropout": 0.0}, (10, 300), 1.0),
 }
 COUNT, CUT, K = 16, 10, 3
-
-
-class Flattened(nn.Module):
-    """The net as curvlinops expects it: logits (n, classes), with time among the examples."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self.module(inputs).flatten(0, -2)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +51,7 @@ def test_leading_eigenpairs(name: str, steps: int) -> None:
 
     nn.utils.vector_to_parameters(theta, model.module.parameters())
     other = HessianLinearOperator(
-        Flattened(model.module), nn.CrossEntropyLoss(), list(model.module.parameters()),
+        nn.Sequential(model.module, nn.Flatten(0, -2)), nn.CrossEntropyLoss(), list(model.module.parameters()),
         [(x, y.flatten()) for x, y in chunks], check_deterministic=False,
     ).to_scipy()  # fmt: skip
     start = np.random.default_rng(0).normal(size=len(theta)).astype(np.float32)
