@@ -77,7 +77,7 @@ def _small_net() -> Problem:
     return Problem("digits", _net(settings, (1, 8, 8), 10), *_images(1_024, 8, 1), 512, 0.1, 32, 400)
 
 
-def simple_cnn(width: int = 32, count: int = 64) -> Problem:
+def simple_cnn(width: int = 32, count: int = 256) -> Problem:
     settings = {"kind": "simple_cnn", "width": width, "kernel_size": 3, "padding": "valid", "hidden": 4 * width}
     images = _images(1_024, 32, 3)
     return Problem("SimpleCNN", _net(settings, (3, 32, 32), 10), *images, count, 0.05, 32, 150)

@@ -7,7 +7,7 @@ of them changed.
 
 import ast
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,6 +60,24 @@ def fingerprint(script: Path, *entries: str) -> str:
     digests = {module: _module_digest(module) for entry in entries for module in import_closure(entry)}
     digests[f"scripts/{script.name}"] = _file_digest(script)
     return "\n".join(f"{name} {digest}" for name, digest in sorted(digests.items()))
+
+
+def changed_since(fingerprints: Iterable[str], scripts: Path) -> list[str]:
+    """The scripts and modules of some fingerprints whose code is another today, or gone.
+
+    Args:
+        fingerprints: As :func:`fingerprint` made them.
+        scripts: The folder of the scripts.
+    """
+    lines = {line for lines in fingerprints for line in lines.splitlines()}
+    return sorted({name for name, digest in map(str.split, lines) if digest != _digest_today(name, scripts)})
+
+
+def _digest_today(name: str, scripts: Path) -> str | None:
+    if name.startswith("scripts/"):
+        path = scripts / name.removeprefix("scripts/")
+        return _file_digest(path) if path.exists() else None
+    return _module_digest(name) if name in _graph().modules else None
 
 
 @lru_cache

@@ -22,6 +22,7 @@ LAYERS = [
     ["figures", "tables"],
     ["claims"],
     ["report", "forecast"],
+    ["gallery"],
 ]
 LEVELS = {f"sharpest.{name}": level for level, names in enumerate(LAYERS) for name in names}
 

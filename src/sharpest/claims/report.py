@@ -30,7 +30,7 @@ def markdown(table: pd.DataFrame, foot: str) -> str:
     rows = [[item, str(sum(row)), *map(str, row)] for item, row in zip(counts.index, counts.to_numpy(), strict=True)]
     parts.append(_grid(["", "claims", *VERDICTS.values()], rows))
     for item, claims in table.groupby("item", sort=False):
-        parts += [f"## {item}", _grid(["claim", "verdict", "value", "expected", "why"], _rows(claims))]
+        parts += [f"## {item}", claims_table(claims)]
     used = table["quantity"].unique()
     parts += [
         "## Quantities",
@@ -39,8 +39,9 @@ def markdown(table: pd.DataFrame, foot: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _rows(claims: pd.DataFrame) -> list[list[str]]:
-    return [
+def claims_table(claims: pd.DataFrame) -> str:
+    """Judged claims with their reasons, as a table."""
+    rows = [
         [
             f"{claim['statement']} (`{claim['id']}`)",
             VERDICTS[claim["verdict"]],
@@ -50,6 +51,7 @@ def _rows(claims: pd.DataFrame) -> list[list[str]]:
         ]
         for claim in claims.to_dict("records")
     ]
+    return _grid(["claim", "verdict", "value", "expected", "why"], rows)
 
 
 def _number(value: float, spread: float) -> str:

@@ -48,7 +48,7 @@ class Hessian:
         self._num_examples = sum(len(targets) for _, targets in self._chunks)
         if self._num_examples == 0:
             raise ValueError("a Hessian needs at least one example")
-        size = _Size()
+        size = GraphSize()
         with torch.autograd.graph.saved_tensors_hooks(size.add, lambda tensor: tensor):
             first = self._chunk_gradient(self._chunks[0])
         _refuse_undifferentiable(first)
@@ -127,19 +127,21 @@ class Hessian:
         return _differentiate(gradient, self._theta, vector, retain_graph=keep)
 
 
-class _Size:
-    """Bytes that a graph keeps, each block of memory counted once."""
+class GraphSize:
+    """Bytes that a graph keeps, each block of memory counted once: ``saved_tensors_hooks(size.add, ...)``."""
 
     def __init__(self) -> None:
         self._blocks: dict[int, int] = {}
 
     def add(self, tensor: Tensor) -> Tensor:
+        """Count what is kept, and keep it."""
         storage = tensor.untyped_storage()
         self._blocks[storage.data_ptr()] = storage.nbytes()
         return tensor.detach()
 
     @property
     def bytes(self) -> int:
+        """Their sum."""
         return sum(self._blocks.values())
 
 

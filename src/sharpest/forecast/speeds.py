@@ -1,6 +1,5 @@
 """Speeds of this machine: seconds of a net's calls, of the eigensolver's bookkeeping, and of a job without work."""
 
-import gc
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sharpest.config.datasets import ImageSettings, TokenSettings
 from sharpest.config.run import HessianSettings, RunSettings
+from sharpest.curvature.hessian import GraphSize
 from sharpest.curvature.lanczos import largest_eigenpairs
 from sharpest.data.augmentation import augment
 from sharpest.data.dataset import RunData, Split
@@ -47,7 +47,7 @@ def measure_speed(run: RunSettings, hessian: HessianSettings) -> Speed:
 
     Args:
         run: Gives net, data set, augmentation.
-        hessian: Says whether its examples pass in one chunk, whose graph is kept.
+        hessian: Says whether its examples pass in one chunk.
     """
     torch.set_num_threads(run.torch_threads)
     chunks = min(2, -(-hessian.examples // hessian.chunk_size))
@@ -185,22 +185,14 @@ def _solver_seconds(dimension: int) -> float:
 
 def _kept_bytes(problem: Problem) -> float:
     """What the graph of one gradient keeps beside the parameters."""
-    sizes: dict[int, int] = {}
-    theta = problem.model.initial()
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        sizes[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with saved_tensors_hooks(pack, lambda tensor: tensor):
-        parameters = theta.clone().requires_grad_()
-        batch = problem.data.train.first(SMALL)
-        loss = problem.model.loss(parameters, batch.inputs, batch.targets)
-    own = {parameters.untyped_storage().data_ptr()}
-    del loss
-    gc.collect()
-    return float(sum(size for pointer, size in sizes.items() if pointer not in own))
+    size = GraphSize()
+    theta = problem.model.initial().requires_grad_()
+    batch = problem.data.train.first(SMALL)
+    with saved_tensors_hooks(size.add, lambda tensor: tensor):
+        problem.model.loss(theta, batch.inputs, batch.targets)
+    whole = size.bytes
+    size.add(theta)
+    return float(whole - theta.nbytes * (size.bytes == whole))
 
 
 def all_speeds(nets: dict[str, Speed]) -> Speeds:

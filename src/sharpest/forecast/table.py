@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sharpest.forecast.work import Job, net_of
 
 PRODUCT_GRAPHS = 3  # graphs of a gradient that are alive in a product: of the loss, of its gradient, of the product
-BASIS = 64  # vectors for which the eigensolver makes room, twice that when they are full
+BASIS = 64  # vectors in the eigensolver's basis
 
 
 @dataclass(frozen=True)

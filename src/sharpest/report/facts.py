@@ -1,6 +1,6 @@
 """What the report is told of the configuration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from sharpest.config.project import Project
@@ -57,9 +57,9 @@ class Facts(Strict):
         return list(dict.fromkeys(runs))
 
 
-def facts_of(project: Project) -> Facts:
-    """Gather them."""
-    studies = {name: project.study(name) for name in project.studies}
+def facts_of(project: Project, names: Iterable[str] | None = None) -> Facts:
+    """Gather them, of some studies or of all."""
+    studies = {name: project.study(name) for name in names or project.studies}
     runs = _with_trunks(project, [run for study in studies.values() for run in study.runs()])
     names = dict.fromkeys(project.run(run).dataset_name for run in runs)
     return Facts(

@@ -57,9 +57,9 @@ def item_of(study: str) -> str:
 
 
 def title_of(item: str) -> str:
-    """The name of an item for readers: ``Figure 6``, ``Section 3.2``, ``Appendix E``."""
+    """The name of an item for readers: ``Figure 6``, ``Section 3.2``, ``Appendix E``, ``Figure 4 without resnet``."""
     for prefix, name in _NAMES:
         if item.startswith(prefix):
-            number = item.removeprefix(prefix)
+            number = item.removeprefix(prefix).replace("_", " ")
             return f"{'Appendix' if prefix == 'sec' and number[:1].isalpha() else name} {number}"
     return item

@@ -1,0 +1,122 @@
+"""The gallery: what it keeps of a finished figure, what it says of its age, and that its pages are fresh."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from sharpest.gallery.entry import LARGEST_PICTURE, NOT_RUN, Entry, entries
+from sharpest.gallery.page import held_of, pages
+
+from .conftest import ROOT, Project
+
+GALLERY = ROOT / "docs/gallery"
+KEPT = entries(GALLERY)
+
+
+def gallery(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sharpest.gallery", *arguments]
+    return subprocess.run(
+        command,
+        cwd=project.folder,
+        env={"PYTHONPATH": str(project.folder / "src"), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def kept(edited: Project) -> Project:
+    """A finished project that keeps a figure and a table."""
+    result = gallery(edited, "fig06", "tab1")
+    assert result.returncode == 0, result.stderr
+    return edited
+
+
+def test_an_entry_says_what_made_it(kept: Project) -> None:
+    folder, results = kept.folder / "docs/gallery/fig06", kept.folder / "results/tiny/figures"
+    made = Entry(folder).made
+    assert made.command == "snakemake --cores 2 results/tiny/figures/fig06.png"
+    assert made.runs == ["scnn-c10-sgd-lr0.01-S128-s777"]
+    assert made.sha256["fig06.csv"] == hashlib.sha256((folder / "fig06.csv").read_bytes()).hexdigest()
+    assert set(made.minutes) == {"training", "eigenpairs", "steps along directions"}
+    names = {line.split()[0] for line in made.code}
+    assert {"scripts/draw_figure.py", "sharpest.figures.step_surface", "sharpest.curvature.lanczos"} <= names
+    assert "sharpest.figures.curvature" not in names
+    with Image.open(folder / "fig06.png") as small, Image.open(results / "fig06.png") as drawn:
+        assert small.size == drawn.size
+    claims = Entry(folder).claims
+    assert list(claims["id"]) == ["fig6.alpha2.scnn.sign"]
+    page = (folder / "README.md").read_text()
+    assert "![Figure 6](fig06.png)" in page
+    assert "its code since then | unchanged |" in page
+    table = (kept.folder / "docs/gallery/tab1/README.md").read_text()
+    assert (kept.folder / "results/tiny/tables/tab1.md").read_text().strip() in table
+
+
+def test_an_edit_shows_on_the_pages_and_what_is_written_by_hand_stays(kept: Project) -> None:
+    kept.edit("src/sharpest/figures/step_surface.py", lambda text: text + "\n_UNUSED = 1\n")
+    kept.edit("docs/gallery/fig06/README.md", lambda text: text + "\nA bowl forms.\n")
+    assert gallery(kept).returncode == 0
+    figure, table, index = (kept.folder / f"docs/gallery/{name}README.md" for name in ("fig06/", "tab1/", ""))
+    assert "its code since then | changed: sharpest.figures.step_surface |" in figure.read_text()
+    assert figure.read_text().endswith("\nA bowl forms.\n")
+    assert "changed: " not in table.read_text()
+    assert index.read_text().count("changed: sharpest.figures.step_surface") == 1
+
+
+def test_a_claim_on_runs_that_are_missing_is_not_run(edited: Project) -> None:
+    edited.edit("config/claims.csv", lambda text: text.replace("fig7.top.lambda,fig7", "fig7.top.lambda,fig6"))
+    shutil.rmtree(edited.folder / "results/tiny/runs/scnn-c10-sgd-lr0.01-S128-s777@e4/top")
+    result = gallery(edited, "fig06")
+    assert result.returncode == 0, result.stderr
+    claims = Entry(edited.folder / "docs/gallery/fig06").claims.set_index("id")["verdict"]
+    assert claims["fig7.top.lambda"] == NOT_RUN != claims["fig6.alpha2.scnn.sign"]
+    assert "Not run: `fig7.top.lambda`." in (edited.folder / "docs/gallery/fig06/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["fig99"], "no figure or table 'fig99'; known: fig01, "),
+        (["fig06", "--scale", "huge"], "scale 'huge'"),
+        (["fig06", "--configfile", "nowhere.yaml"], "nowhere.yaml"),
+        (["fig06", "--scale", "quick"], "results/quick/figures/fig06.png: does not exist"),
+    ],
+)
+def test_bad_input_is_one_line(edited: Project, arguments: list[str], said: str) -> None:
+    result = gallery(edited, *arguments)
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (edited.folder / "docs/gallery").exists()
+
+
+def test_the_pages_are_fresh() -> None:
+    stale = [
+        str(path.relative_to(ROOT))
+        for path, text in pages(GALLERY, ROOT / "workflow/scripts").items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    assert stale == [], "refresh them with: python -m sharpest.gallery"
+
+
+@pytest.mark.parametrize("entry", KEPT, ids=[entry.made.study for entry in KEPT])
+def test_an_entry_of_the_repository_is_whole(entry: Entry) -> None:
+    made, claims = entry.made, entry.claims
+    picture, points = entry.kept(".png"), entry.kept(".csv")
+    assert picture is None or picture.stat().st_size <= LARGEST_PICTURE
+    assert points is None or hashlib.sha256(points.read_bytes()).hexdigest() == made.sha256[points.name]
+    assert not any(commit.endswith("+") or commit == "unknown" for commit in made.commits)
+    assert sum(made.minutes.values()) > 0
+    held, judged = held_of(claims)
+    assert held == ((claims["any_scale"] == "yes") & (claims["verdict"] == "holds")).sum()
+    assert judged == ((claims["any_scale"] == "yes") & (claims["verdict"] != NOT_RUN)).sum()
+    by_hand = (entry.folder / "README.md").read_text(encoding="utf-8").partition("written by hand -->")[2]
+    assert all(name in by_hand for name in claims.loc[claims["verdict"].isin(["fails", "inconclusive"]), "id"])
+    assert pd.to_numeric(claims["value"], errors="coerce").notna().any()
