@@ -76,7 +76,7 @@ def test_as_many_graphs_are_kept_as_fit(
         built += 1
         return problem.loss(theta, inputs, targets)
 
-    size, theta = hessian._Size(), problem.theta.clone().requires_grad_()
+    size, theta = hessian.GraphSize(), problem.theta.clone().requires_grad_()
     with torch.autograd.graph.saved_tensors_hooks(size.add, lambda tensor: tensor), SecondOrder():
         torch.autograd.grad(problem.loss(theta, *problem.chunks(2)[0]), theta, create_graph=True)
     monkeypatch.setattr(hessian, "KEPT_BYTES_CPU", int(chunks_that_fit * size.bytes))
