@@ -1,0 +1,29 @@
+"""The forecast of the quick scale against its benchmark files, where it is finished; skipped elsewhere."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "results" / "quick"
+pytestmark = pytest.mark.skipif(
+    not (RESULTS / "report.html").exists(), reason="no finished results; make them with: snakemake --cores all all"
+)
+
+
+def test_within_a_factor_of_two_of_what_happened(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sharpest.forecast", "--scale", "quick", "--csv", str(tmp_path / "quick.csv")]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    with open(tmp_path / "quick.csv", newline="") as file:
+        (foreseen,) = (row for row in csv.DictReader(file) if row["name"] == "all")
+    tables = [path.read_text().splitlines() for path in RESULTS.glob("benchmarks/**/*.tsv")]
+    happened = [row for table in tables for row in csv.DictReader(table, delimiter="\t")]
+    hours = sum(float(row["cpu_time"]) for row in happened) / 3600
+    memory = max(float(row["max_rss"]) for row in happened) * 2**20
+    disk = sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file())
+    assert hours / 2 < float(foreseen["cpu_hours"]) < 2 * hours
+    assert memory / 2 < float(foreseen["memory_bytes"]) < 2 * memory
+    assert disk / 2 < float(foreseen["disk_bytes"]) < 2 * disk
