@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -77,10 +77,10 @@ def _small_net() -> Problem:
     return Problem("digits", _net(settings, (1, 8, 8), 10), *_images(1_024, 8, 1), 512, 0.1, 32, 400)
 
 
-def simple_cnn(width: int = 32, count: int = 256) -> Problem:
+def simple_cnn(width: int = 32, count: int = 64, name: str = "SimpleCNN") -> Problem:
     settings = {"kind": "simple_cnn", "width": width, "kernel_size": 3, "padding": "valid", "hidden": 4 * width}
     images = _images(1_024, 32, 3)
-    return Problem("SimpleCNN", _net(settings, (3, 32, 32), 10), *images, count, 0.05, 32, 150)
+    return Problem(name, _net(settings, (3, 32, 32), 10), *images, count, 0.05, 32, 150)
 
 
 def _resnet() -> Problem:
@@ -97,5 +97,9 @@ def _lstm() -> Problem:
 
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {
-    "digits": cache(_small_net), "SimpleCNN": cache(simple_cnn), "ResNet-32": cache(_resnet), "LSTM": cache(_lstm)
-}  # fmt: skip
+    "digits": cache(_small_net),
+    "SimpleCNN": cache(simple_cnn),
+    "SimpleCNN, N 256": cache(partial(simple_cnn, count=256, name="SimpleCNN, N 256")),
+    "ResNet-32": cache(_resnet),
+    "LSTM": cache(_lstm),
+}
