@@ -13,10 +13,11 @@ import torch
 from sharpest import __version__
 
 _PACKAGES = ("h5py", "numpy", "scipy", "torch")
+_CODE = (":/Snakefile", ":/config", ":/src", ":/workflow")
 
 
 def git_commit() -> str:
-    """Commit of the code, with ``+`` where files differ from it; ``unknown`` outside of a checkout."""
+    """Commit of the code, with ``+`` where it or the configuration differ from it; ``unknown`` outside of a checkout."""
     folder = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -25,7 +26,8 @@ def git_commit() -> str:
         ).stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", *_CODE)
+        return git("rev-parse", "HEAD") + "+" * bool(changed)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
 
