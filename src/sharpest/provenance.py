@@ -17,7 +17,7 @@ _CODE = (":/Snakefile", ":/config", ":/src", ":/workflow")
 
 
 def git_commit() -> str:
-    """Commit of the code, with ``+`` where it or the configuration differ from it; ``unknown`` outside of a checkout."""
+    """Commit of the code, with ``+`` where code or configuration differ; ``unknown`` outside of a checkout."""
     folder = Path(__file__).parent
 
     def git(*arguments: str) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from sharpest.claims.files import RunSource
 from sharpest.claims.judge import judge
 from sharpest.claims.ledger import Claim
 from sharpest.claims.plans import files_behind, plan_claims
@@ -116,12 +115,6 @@ def collect(project: Project, study: str, results: Path, scripts: Path, command:
         *(read_directions(files.directions(*curve)).origin for curve in facts.directions()),
         *(read_evaluation(files.evaluation(run)).origin for run in facts.evaluations()),
     ]
-    folder = gallery / study
-    folder.mkdir(parents=True, exist_ok=True)
-    for suffix, path in outputs.items():
-        kept = _small_picture(path) if suffix == ".png" else path.read_bytes()
-        if len(kept) <= LARGEST_TABLE:
-            (folder / f"{study}{suffix}").write_bytes(kept)
     script, package = ("draw_figure.py", "figures") if is_figure(study) else ("write_table.py", "tables")
     last = fingerprint(scripts / script, f"sharpest.{package}.{project.study(study).kind}")
     made = Made(
@@ -141,8 +134,15 @@ def collect(project: Project, study: str, results: Path, scripts: Path, command:
         code=sorted({line for lines in [last, *(origin["code"] for origin in origins)] for line in lines.splitlines()}),
         sha256={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in outputs.values()},
     )
+    judged = _judged(project, study, results)
+    folder = gallery / study
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix, path in outputs.items():
+        kept = _small_picture(path) if suffix == ".png" else path.read_bytes()
+        if len(kept) <= LARGEST_TABLE:
+            (folder / f"{study}{suffix}").write_bytes(kept)
+    judged.to_csv(folder / _CLAIMS, index=False, lineterminator="\n")
     (folder / _FACTS).write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    _judged(project, study, results).to_csv(folder / _CLAIMS, index=False, lineterminator="\n")
     return Entry(folder)
 
 
@@ -169,8 +169,7 @@ def _judged(project: Project, study: str, results: Path) -> pd.DataFrame:
     def measured(claim: Claim) -> bool:
         return all((results / path).exists() for path in files_behind([claim], plans))
 
-    chosen: dict[str, tuple[RunSource, ...]] = {claim.id: plans[claim.id] for claim in claims}
-    judged = judge([claim for claim in claims if measured(claim)], chosen, results, project.settings.scale == "paper")
+    judged = judge([claim for claim in claims if measured(claim)], plans, results, project.settings.scale == "paper")
     rest = pd.DataFrame([dict(claim.row) for claim in claims if not measured(claim)]).assign(verdict=NOT_RUN)
     whole = pd.concat([judged, rest]) if len(rest) else judged
     return whole.set_index("id").loc[[claim.id for claim in claims]].reset_index()
