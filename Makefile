@@ -54,7 +54,7 @@ format: environment
 # every library in one run on one thread; see benchmarks/README.md
 benchmarks: environment
 	$(BIN)/python -m pip install --quiet --no-deps --target benchmarks/.peers --upgrade --requirement benchmarks/peers.txt
-	for script in side_by_side scaling lines page; do \
+	for script in side_by_side memory scaling lines page; do \
 		PYTHONPATH=benchmarks/.peers $(BIN)/python -W ignore benchmarks/$$script.py benchmarks/results || exit 1; \
 	done
 

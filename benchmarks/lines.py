@@ -42,11 +42,16 @@ def study(problem: Problem, theta: Tensor, point: str) -> list[dict[str, object]
         distances, scaled = GRID * np.abs(steps).mean(), -np.outer(ALPHAS, steps)
         asked, began = 0, time.process_time()
         values = loss_profile(loss, theta, unit, distances.tolist())
-        found = LossLine(loss, theta, unit, distances, values).mean_changes(scaled)
+        LossLine(loss, theta, unit, distances, values).mean_changes(scaled)
         ours, evaluations, began = time.process_time() - began, asked, time.process_time()
         loss_profile(loss, theta, unit, distances.tolist())
-        exact = loss_profile(loss, theta, unit, scaled.ravel().tolist()).reshape(scaled.shape).mean(axis=1)
+        loss_profile(loss, theta, unit, scaled.ravel().tolist())
         direct = time.process_time() - began
+        # in float64: at initialisation the changes are of the size of float32's rounding
+        exact_theta, exact_unit = theta.double(), unit.double()
+        values = loss_profile(loss, exact_theta, exact_unit, distances.tolist())
+        found = LossLine(loss, exact_theta, exact_unit, distances, values).mean_changes(scaled)
+        exact = loss_profile(loss, exact_theta, exact_unit, scaled.ravel().tolist()).reshape(scaled.shape).mean(axis=1)
         exact -= values[len(HALF)]
         rows.append({
             "problem": problem.name, "point": point, "direction": index, "evaluations": evaluations,

@@ -1,35 +1,50 @@
-"""Peak memory of one measurement, in a process of its own.
+"""Peak memory of one measurement in one chunk, each in a process of its own.
 
-python benchmarks/memory.py PROBLEM ENTRANT
+python benchmarks/memory.py FOLDER
 """
 
-import resource
-import subprocess
+import re
 import sys
+from multiprocessing import get_context
+from pathlib import Path
 
+import pandas as pd
 import torch
+from entrants import arpack, sharpest
+from problems import PROBLEMS
+
+from sharpest.job import tune_allocator
+
+ENTRANTS = {"sharpest": sharpest, "curvlinops": arpack(1e-3)}
 
 
 def peak_megabytes(problem: str, entrant: str) -> float:
-    """What the process grows by from the first gradient's inputs on, in MiB."""
-    run = subprocess.run([sys.executable, __file__, problem, entrant], capture_output=True, text=True, check=True)
-    return float(run.stdout.split()[-1])
+    """What the process grows by, in MiB; Linux only."""
+    tune_allocator()
+    torch.set_num_threads(1)
+    posed = PROBLEMS[problem]()
+    theta = posed.model.initial()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = _kilobytes("VmHWM")
+    ENTRANTS[entrant](posed, theta)
+    return (_kilobytes("VmHWM") - before) / 1024
+
+
+def _kilobytes(what: str) -> int:
+    found = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1])
 
 
 def main() -> None:
-    from entrants import arpack, sharpest
-    from problems import PROBLEMS
-
-    from sharpest.job import tune_allocator
-
-    tune_allocator()
-    torch.set_num_threads(1)
-    problem = PROBLEMS[sys.argv[1]]()
-    measure = {"sharpest": sharpest, "curvlinops": arpack(1e-3)}[sys.argv[2]]
-    theta = problem.model.initial()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    measure(problem, theta)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    cases = [(problem, entrant) for problem in PROBLEMS for entrant in ENTRANTS]
+    with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        peaks = pool.starmap(peak_megabytes, cases, chunksize=1)
+    table = pd.DataFrame(cases, columns=["problem", "entrant"]).assign(MiB=peaks)
+    table.to_csv(folder / "memory.csv", index=False, float_format="%.4g")
+    print(table.to_string())
 
 
 if __name__ == "__main__":

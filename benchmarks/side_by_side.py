@@ -25,7 +25,6 @@ from entrants import (
     sharpest,
     solved,
 )
-from memory import peak_megabytes
 from problems import PROBLEMS, Problem
 from torch import Tensor
 
@@ -132,18 +131,16 @@ def main() -> None:
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "versions.json").write_text(json.dumps(VERSIONS, indent=1) + "\n")
-    rows, memory, along = [], [], []
+    rows, along = [], []
     for name in names:
         problem = PROBLEMS[name]()
         first, *_, last = problem.trajectory(2)
         for point, theta in (("start", first), ("late", last)):
             rows += cold(problem, point, theta)
-        memory += [{"problem": name, "entrant": entrant, "MiB": peak_megabytes(name, entrant)}
-                   for entrant in ("sharpest", "curvlinops")]  # fmt: skip
         if name in TRAJECTORIES:
             along += trajectory(problem)
-        for file, table in (("cold", rows), ("memory", memory), ("trajectory", along)):
-            pd.DataFrame(table).to_csv(folder / f"{file}.csv", index=False, float_format="%.4g")
+        for file, table in (("cold", rows), ("trajectory", along)):
+            pd.DataFrame(table).to_csv(folder / f"{file}.csv", index=False, float_format="%.6g")
 
 
 if __name__ == "__main__":
