@@ -191,7 +191,7 @@ def _kept_bytes(problem: Problem) -> float:
     with saved_tensors_hooks(size.add, lambda tensor: tensor):
         problem.model.loss(theta, batch.inputs, batch.targets)
     whole = size.bytes
-    size.add(theta)
+    size.add(theta)  # adds nothing where the graph keeps it
     return float(whole - theta.nbytes * (size.bytes == whole))
 
 

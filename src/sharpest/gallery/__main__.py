@@ -12,7 +12,7 @@ from sharpest.config.reading import merge, read_yaml
 from sharpest.errors import SharpestError
 from sharpest.gallery.entry import collect
 from sharpest.gallery.page import pages
-from sharpest.report.files import is_figure
+from sharpest.report.files import Results, is_figure
 
 GALLERY = Path("docs/gallery")
 SCRIPTS = Path("workflow/scripts")
@@ -40,7 +40,7 @@ def _keep(study: str, scale: str | None, configfile: Path | None) -> None:
     if study not in project.studies:
         raise SharpestError(f"no figure or table {study!r}; known: {', '.join(project.studies)}")
     results = Path("results", project.settings.scale)
-    target = results / (f"figures/{study}.png" if is_figure(study) else f"tables/{study}.csv")
+    target = Results(results).drawing(study) if is_figure(study) else Results(results).table(study)
     options = [f"--config scale={scale}"] * bool(scale) + [f"--configfile {configfile}"] * bool(configfile)
     collect(project, study, results, SCRIPTS, " ".join(["snakemake --cores 2", str(target), *options]), GALLERY)
 
