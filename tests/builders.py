@@ -1,5 +1,6 @@
 """Tiny data files, settings and trained runs, laid out like a results folder."""
 
+import csv
 import os
 import time
 from collections.abc import Callable
@@ -365,3 +366,10 @@ def largest_in_magnitude(hessian: NDArray[np.float64], k: int) -> NDArray[np.flo
     """(k,) eigenvalues, signed, largest first."""
     values = np.linalg.eigvalsh(hessian)
     return np.sort(values[np.argsort(-np.abs(values))[:k]])[::-1]
+
+
+def spent(results: Path) -> tuple[float, float]:
+    """CPU hours of all jobs of a scale, and the bytes of the largest, by the benchmark files in its folder."""
+    tables = [path.read_text().splitlines() for path in results.glob("benchmarks/**/*.tsv")]
+    rows = [row for table in tables for row in csv.DictReader(table, delimiter="\t")]
+    return sum(float(row["cpu_time"]) for row in rows) / 3600, max(float(row["max_rss"]) for row in rows) * 2**20

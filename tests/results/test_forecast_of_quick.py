@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from builders import spent
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results" / "quick"
@@ -19,10 +20,7 @@ def test_within_a_factor_of_two_of_what_happened(tmp_path: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     with open(tmp_path / "quick.csv", newline="") as file:
         (foreseen,) = (row for row in csv.DictReader(file) if row["name"] == "all")
-    tables = [path.read_text().splitlines() for path in RESULTS.glob("benchmarks/**/*.tsv")]
-    happened = [row for table in tables for row in csv.DictReader(table, delimiter="\t")]
-    hours = sum(float(row["cpu_time"]) for row in happened) / 3600
-    memory = max(float(row["max_rss"]) for row in happened) * 2**20
+    hours, memory = spent(RESULTS)
     disk = sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file())
     assert hours / 2 < float(foreseen["cpu_hours"]) < 2 * hours
     assert memory / 2 < float(foreseen["memory_bytes"]) < 2 * memory

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from builders import spent
 
 from sharpest.config.project import load_project
 from sharpest.forecast.table import Cost, Speed, Speeds, need_of, sum_of
@@ -43,11 +44,8 @@ def test_forecast_of_a_finished_scale(tiny: Project, tmp_path: Path) -> None:
         rows = {row["name"]: row for row in csv.DictReader(file)}
     assert set(rows) == {"fig01", "fig04", "fig06", "fig07", "fig12", "tab1", "all"}
     results = tiny.folder / "results/tiny"
-    tables = [path.read_text().splitlines() for path in results.glob("benchmarks/**/*.tsv")]
-    measured = [row for table in tables for row in csv.DictReader(table, delimiter="\t")]
-    spent = sum(float(row["cpu_time"]) for row in measured) / 3600
-    assert spent / 3 < float(rows["all"]["cpu_hours"]) < 3 * spent
-    memory = max(float(row["max_rss"]) for row in measured) * 2**20
+    hours, memory = spent(results)
+    assert hours / 3 < float(rows["all"]["cpu_hours"]) < 3 * hours
     assert memory / 2 < float(rows["all"]["memory_bytes"]) < 2 * memory
     disk = sum(path.stat().st_size for path in results.rglob("*") if path.suffix in (".h5", ".pdf", ".png"))
     assert float(rows["all"]["disk_bytes"]) < 30e6 + 3 * disk  # a report of up to 20 MB is allowed for
