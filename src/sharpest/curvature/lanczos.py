@@ -99,7 +99,7 @@ def largest_eigenpairs(
     if not start.any():
         raise ValueError("the start vector is zero; take a random one")
     began = time.perf_counter()
-    capacity = max(64, 4 * num_eigenpairs)
+    capacity = max(32, 3 * num_eigenpairs)
     space = Subspace(start, min(dimension, capacity))
     source: Tensor | Remainder = start
     betas: list[float] = []  # lengths of the remainders of the rows since the latest start, when they were new

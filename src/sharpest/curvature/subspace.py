@@ -13,6 +13,9 @@ from torch import Tensor
 
 # float32 sums over all p would cost an eigenvalue its fifth digit; pieces of this length are summed in float64
 _PIECE_CPU = 8_192
+# share of its length that a vector must keep for one pass to make it orthogonal to working precision: Daniel, Gragg,
+# Kaufman and Stewart (1976), who also show that two passes always do
+_ENOUGH = 0.5**0.5
 
 
 @dataclass(frozen=True)
@@ -83,20 +86,23 @@ class Subspace:
         vector = source.vector if isinstance(source, Remainder) else source
         row = self._block[self.size]
         torch.div(vector, length(vector), out=row)
-        known = np.zeros(self.size)  # its image's part within the older rows, from their images
+        known = np.zeros(self.size + 1)  # its image's coefficients in the rows; in older ones, from their images
         for remainder in self.remainders:
-            known += float(row @ remainder.vector) * remainder.coefficients
+            known[:-1] += float(row @ remainder.vector) * remainder.coefficients
         self.size += 1
         image = product(row)
-        inside = self.inside(image)
-        entries = inside.cpu().numpy()
-        self.asymmetry = max(self.asymmetry, float(np.abs(entries[:-1] - known).max(initial=0.0)))
+        known[-1] = float(row @ image)
+        known = torch.from_numpy(known).to(image.dtype).double().numpy()  # as they are subtracted
+        outer = image - known[-1] * row
+        for older in np.flatnonzero(known[:-1]):  # mostly one, and a pass over all rows costs as much as a product
+            outer.sub_(self.rows[older], alpha=float(known[older]))
+        outer, missed = self._cleaned(outer)
+        self.asymmetry = max(self.asymmetry, float(np.abs(missed[:-1]).max(initial=0.0)))
         self.projected = np.pad(self.projected, (0, 1))
-        self.projected[-1] = self.projected[:, -1] = entries
-        outer = image - self.rows.T @ inside.to(image)
-        parts = [(r.vector, np.append(r.coefficients, 0.0)) for r in self.remainders if r is not source]
-        parts.append((outer, np.append(np.zeros(self.size - 1), 1.0)))
-        cleaned = [(self.outside(part), coefficients) for part, coefficients in parts]
+        self.projected[-1] = self.projected[:, -1] = known + missed
+        others = [r for r in self.remainders if r is not source]
+        cleaned = [(self.outside(r.vector), np.append(r.coefficients, 0.0)) for r in others]
+        cleaned.append((outer, np.append(np.zeros(self.size - 1), 1.0)))
         remainders = [Remainder(part, length(part), coefficients) for part, coefficients in cleaned]
         self.remainders = [remainder for remainder in remainders if remainder.length != 0]
         return remainders[-1].length
@@ -114,6 +120,15 @@ class Subspace:
         self.projected = weights.T @ self.projected @ weights
         self.remainders = [Remainder(r.vector, r.length, weights.T @ r.coefficients) for r in self.remainders]
         self.size = kept
+
+    def _cleaned(self, vector: Tensor) -> tuple[Tensor, NDArray[np.float64]]:
+        """The part outside the span, and the coefficients (j,) of what was inside; twice where much was."""
+        before, inside = length(vector), self.inside(vector)
+        vector = vector - self.rows.T @ inside.to(vector)
+        if length(vector) < _ENOUGH * before:
+            more = self.inside(vector)
+            vector, inside = vector - self.rows.T @ more.to(vector), inside + more
+        return vector, inside.cpu().numpy()
 
 
 def length(vector: Tensor) -> float:
