@@ -18,6 +18,8 @@ LAYERS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "strided": (nn.Conv2d(3, 4, 3, stride=2, padding=1), (2, 3, 8, 7)),
     "dilated in groups": (nn.Conv2d(4, 6, 3, dilation=2, padding="same", groups=2), (2, 4, 9, 8)),
     "uneven": (nn.Conv2d(3, 4, (1, 3), stride=(2, 1), padding=(0, 2)), (2, 3, 7, 6)),
+    "wide": (nn.Conv2d(3, 16, 3), (2, 3, 7, 6)),
+    "with more margin than kernel": (nn.Conv2d(3, 4, 3, padding=3), (2, 3, 5, 4)),
     "without bias": (nn.Conv2d(3, 4, 3, bias=False), (2, 3, 6, 6)),
     "words": (nn.Conv1d(3, 4, 3), (2, 3, 9)),
     "relu": (nn.ReLU(), (3, 5)),
