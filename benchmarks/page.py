@@ -91,29 +91,29 @@ def exponents(scaling: pd.DataFrame) -> dict[str, float]:
 
 
 def plot(cold: pd.DataFrame, scaling: pd.DataFrame, fits: dict[str, float], path: Path) -> None:
-    figure, axes = plt.subplots(1, 4, figsize=(16, 4), width_ratios=[2.6, 1, 1, 1], layout="constrained")
+    figure, axes = plt.subplot_mosaic([["cold"] * 3, ["N", "K", "p"]], figsize=(11, 7), layout="constrained")
+    bars = axes.pop("cold")
     converged = cold[(cold.converged == True) & ~cold.entrant.str.contains("PyHessian")]  # noqa: E712  # of a column
     labels = {OURS: "sharpest", "hessian": "hessian-eigenthings, fewest steps", "curvlinops": "curvlinops + eigsh"}
     cases = list(dict.fromkeys(zip(cold.problem, cold.point, strict=True)))
     for offset, (key, label) in enumerate(labels.items()):
         chosen = converged[converged.entrant.str.startswith(key)].groupby(["problem", "point"]).gradients.min()
         heights = [chosen.get(case, np.nan) for case in cases]
-        axes[0].bar(np.arange(len(cases)) + 0.27 * (offset - 1), heights, 0.25, label=label)
-    axes[0].set_xticks(
+        bars.bar(np.arange(len(cases)) + 0.27 * (offset - 1), heights, 0.25, label=label)
+    bars.set_xticks(
         np.arange(len(cases)), ["\n".join([*problem.split(", "), point]) for problem, point in cases], fontsize=8
     )
-    axes[0].set_ylim(top=1.3 * axes[0].get_ylim()[1])  # room for the legend
-    axes[0].set_ylabel("cost in gradients")
-    axes[0].set_title("top 10 at a residual of 1e-3, cold")
-    axes[0].legend(frameon=False)
+    bars.set_ylabel("cost in gradients")
+    bars.set_title("top 10 at a residual of 1e-3, cold")
+    bars.legend(frameon=False, loc="upper left")
     titles = {"N": "examples N", "K": "eigenpairs K", "p": "parameters p"}
-    for axis, (what, title) in zip(axes[1:], titles.items(), strict=True):
+    for what, axis in axes.items():
         group = scaling[scaling.against == what]
         cost = group.seconds_per_product if what == "p" else group.seconds
         axis.loglog(group.value, cost, "o-")
         axis.set_xticks(group.value, [f"{value:,.0f}" if value < 10_000 else f"{value:.1g}" for value in group.value])
         axis.xaxis.set_minor_locator(plt.NullLocator())
-        axis.set_xlabel(title)
+        axis.set_xlabel(titles[what])
         axis.set_ylabel("s per product" if what == "p" else "s")
         axis.set_title(f"exponent {fits[what]:.2f}")
     figure.savefig(path, dpi=110)
