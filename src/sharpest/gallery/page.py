@@ -68,10 +68,10 @@ def _entry_page(entry: Entry, scripts: Path) -> str:
     parts = [
         f"# {made.title}",
         f"![{made.title}]({picture.name})" if picture else "",
-        f"*{made.caption}*",
-        table.read_text(encoding="utf-8").strip() if table else "",
+        # a table's own text has its caption above it and what is reduced below it
+        table.read_text(encoding="utf-8").strip() if table else f"*{made.caption}*",
         "\n".join(["| | |", "|---|---|", *(f"| {what} | {text} |" for what, text in facts.items())]),
-        f"Against the paper: {made.foot}",
+        "" if table else f"Against the paper: {made.foot}",
         "## Claims",
         f"{held} of {judged} scale-free claims hold. How verdicts are reached: [claims.md](../../claims.md).",
         _claims_table(measured),
