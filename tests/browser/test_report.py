@@ -119,7 +119,8 @@ def test_it_follows_the_system(page: Any) -> None:
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.emulate_media(color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
-    assert page.locator(".theme").get_attribute("aria-pressed") == "true"
+    # the page hears of the change at its next frame
+    playwright.expect(page.locator(".theme")).to_have_attribute("aria-pressed", "true")
 
 
 def test_tables_are_sorted_by_their_numbers(page: Any) -> None:
