@@ -257,6 +257,14 @@ def test_outputs_name_the_substitutes(config: Config, debian: dict[str, Any]) ->
     ]
 
 
+def test_outputs_say_when_seeds_are_left_out(config: Config) -> None:
+    config.set("scales/small.yaml", "seeds", {"tab5": 1, "tab7": 2})
+    project = config.load(scale="small")
+    assert "1 seed (2)" in project.study_reductions("tab5")
+    assert "2 seeds (3)" in project.study_reductions("tab7")
+    assert not [note for name in ("fig02", "tab6") for note in project.study_reductions(name) if "seed" in note]
+
+
 def test_one_data_set_can_keep_its_original(config: Config, debian: dict[str, Any]) -> None:
     project = config.load(scale="small", datasets={"c100": {"source": "cifar-100"}}, **debian)
     assert project.scale.datasets["c100"].source == "cifar-100"

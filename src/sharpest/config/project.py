@@ -13,7 +13,7 @@ from sharpest.config.measurement import EvaluationSettings, MeasurementSettings,
 from sharpest.config.patterns import for_run
 from sharpest.config.plan import run_settings
 from sharpest.config.reading import merge, read_runs, read_scale, read_yaml, validate
-from sharpest.config.reductions import describe_evaluation, describe_measurement, describe_reductions
+from sharpest.config.reductions import describe_evaluation, describe_measurement, describe_reductions, describe_seeds
 from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.config.settings import ProjectSettings, ScaleSettings
 from sharpest.config.source import SourceSettings
@@ -175,7 +175,8 @@ class Project:
             for paper_run in [run_settings(run, self.epochs, self.paper)]
         ]
         schedules = [(self.scale.schedules[s], self.paper.schedules[s]) for s in dict.fromkeys(s for _, s in curves)]
-        notes = self.reductions(study.runs()) + describe_measurement(points, schedules, self.scale, self.paper)
+        notes = self.reductions(study.runs()) + describe_seeds(study.runs(), self.studies[name].runs())
+        notes += describe_measurement(points, schedules, self.scale, self.paper)
         if study.wants_evaluations():
             notes += describe_evaluation(
                 [(self.evaluation(run), self.paper.evaluation_of(run)) for run in study.runs()]

@@ -49,6 +49,16 @@ def describe_reductions(
     return list(notes)
 
 
+def describe_seeds(ours: Iterable[str], paper: Iterable[str]) -> list[str]:
+    """How a study has fewer seeds than in the paper.
+
+    Args:
+        ours, paper: Its runs at the scale, and as published.
+    """
+    used, published = (len({RunId.parse(run).seed for run in runs}) for runs in (ours, paper))
+    return [] if used == published else [f"{used} {'seed' if used == 1 else 'seeds'} ({published})"]
+
+
 def describe_measurement(
     points: Sequence[tuple[Sequence[int], Sequence[int]]],
     schedules: Sequence[tuple[ScheduleSettings, ScheduleSettings]],
