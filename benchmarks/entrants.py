@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from sharpest import __version__
 from sharpest.curvature.hessian import Hessian
 from sharpest.curvature.lanczos import largest_eigenpairs, start_vector
-from sharpest.randomness import generator
+from sharpest.data.randomness import generator
 
 K = 10
 TOLERANCE = 1e-3

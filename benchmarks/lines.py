@@ -14,9 +14,9 @@ from entrants import sharpest
 from problems import PROBLEMS, SEED, Problem
 from torch import Tensor
 
-from sharpest.directions.line import LossLine, loss_profile
-from sharpest.job import tune_allocator
-from sharpest.randomness import generator
+from sharpest.data.randomness import generator
+from sharpest.measures.directions.line import LossLine, loss_profile
+from sharpest.pipeline.job import tune_allocator
 
 ALPHAS = (0.25, 0.33, 0.5, 1, 2, 3, 4)
 HALF = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 6, 8, 12, 16)  # the grid of the paper's scale

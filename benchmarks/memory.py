@@ -13,7 +13,7 @@ import torch
 from entrants import arpack, sharpest
 from problems import PROBLEMS
 
-from sharpest.job import tune_allocator
+from sharpest.pipeline.job import tune_allocator
 
 ENTRANTS = {"sharpest": sharpest, "curvlinops": arpack(1e-3)}
 

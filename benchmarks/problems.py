@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sharpest.data.randomness import generator
 from sharpest.data.sources import digits, python_topics
 from sharpest.models.build import build_model
 from sharpest.models.flat import FlatModel
-from sharpest.randomness import generator
 
 SEED = 777
 

@@ -13,7 +13,7 @@ import torch
 from entrants import K, sharpest
 from problems import simple_cnn
 
-from sharpest.job import tune_allocator
+from sharpest.pipeline.job import tune_allocator
 
 EXAMPLES = (16, 32, 64, 128, 256)
 PAIRS = (1, 2, 5, 10, 20)

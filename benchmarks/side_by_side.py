@@ -29,7 +29,7 @@ from problems import PROBLEMS, Problem
 from torch import Tensor
 
 from sharpest.curvature.hessian import Hessian
-from sharpest.job import tune_allocator
+from sharpest.pipeline.job import tune_allocator
 
 REPEATS = 3
 POINTS = 20

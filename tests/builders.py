@@ -18,20 +18,20 @@ from sharpest.config.datasets import ImageSettings, TokenSettings
 from sharpest.config.measurement import DirectionSettings, MeasurementSettings, SpectrumSettings
 from sharpest.config.run import BranchSettings, HessianSettings, NudgeSettings, RunSettings
 from sharpest.config.variants import variant
-from sharpest.directions.measure import measure_directions
-from sharpest.progress import Progress
-from sharpest.provenance import provenance
-from sharpest.spectra.measure import measure_spectrum
-from sharpest.store.data import DATA
-from sharpest.store.directions import DIRECTIONS
-from sharpest.store.file import create_stored, open_stored, write_stored
-from sharpest.store.snapshots import SNAPSHOTS
-from sharpest.store.spectrum import SPECTRUM
-from sharpest.store.tokens import TOKENS
-from sharpest.training.eigenpairs import direction_solver
-from sharpest.training.problem import Problem, build_problem
-from sharpest.training.replay import Replay
+from sharpest.measures.directions import DIRECTIONS
+from sharpest.measures.directions.measure import measure_directions
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.measures.spectra.measure import measure_spectrum
+from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.provenance import provenance
+from sharpest.results.data import DATA
+from sharpest.results.file import create_stored, open_stored, write_stored
+from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.results.tokens import TOKENS
 from sharpest.training.run import train_run
+from sharpest.trajectory.eigenpairs import direction_solver
+from sharpest.trajectory.problem import Problem, build_problem
+from sharpest.trajectory.replay import Replay
 
 SCALE = "quick"
 NUM_CLASSES = 3

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import h5py
 
-from sharpest.store.checksum import seal
+from sharpest.results.checksum import seal
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sharpest.point import Point, open_point
+    from sharpest.measures.point import Point, open_point
 
 __all__ = ["Point", "open_point"]
 __version__ = "0.1.0"
@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     # torch takes seconds to import, and planning a workflow does not need it
     if name in ("Point", "open_point"):
-        from sharpest import point
+        from sharpest.measures import point
 
         return getattr(point, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,7 @@ from problems import (
 )
 
 from sharpest.curvature.lanczos import largest_eigenpairs
-from sharpest.training.steps import nudge, sgd_change
+from sharpest.trajectory.steps import nudge, sgd_change
 
 CASES = {
     "linear regression": (linear_regression(7, 0), linear_regression_hessian(linear_regression(7, 0))),

@@ -11,10 +11,10 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from sharpest.models.build import build_model
-from sharpest.store.file import open_stored
-from sharpest.store.snapshots import SNAPSHOTS
-from sharpest.training.problem import Problem
-from sharpest.training.replay import Replay
+from sharpest.results.file import open_stored
+from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.trajectory.problem import Problem
+from sharpest.trajectory.replay import Replay
 
 STEPS, FIRST, EVERY = 20, 5, 5
 

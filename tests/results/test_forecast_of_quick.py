@@ -16,7 +16,15 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_within_a_factor_of_two_of_what_happened(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sharpest.forecast", "--scale", "quick", "--csv", str(tmp_path / "quick.csv")]
+    command = [
+        sys.executable,
+        "-m",
+        "sharpest.pipeline.forecast",
+        "--scale",
+        "quick",
+        "--csv",
+        str(tmp_path / "quick.csv"),
+    ]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     with open(tmp_path / "quick.csv", newline="") as file:
         (foreseen,) = (row for row in csv.DictReader(file) if row["name"] == "all")

@@ -91,7 +91,7 @@ def test_nothing_under_src_imports_snakemake(graph: grimp.ImportGraph) -> None:
     assert "snakemake" not in graph.modules
 
 
-@pytest.mark.parametrize("module", ["sharpest", "sharpest.config.project", "sharpest.store.file"])
+@pytest.mark.parametrize("module", ["sharpest", "sharpest.config.project", "sharpest.results.file"])
 def test_planning_a_workflow_does_not_wait_for_torch(module: str) -> None:
     """Also through the ``__init__`` of packages above, which the import graph leaves out."""
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"

@@ -10,8 +10,8 @@ import pytest
 from builders import spent
 
 from sharpest.config.project import load_project
-from sharpest.forecast.table import Cost, Speed, Speeds, need_of, sum_of
-from sharpest.forecast.work import Job, jobs_of_claims, jobs_of_study, net_of
+from sharpest.pipeline.forecast.table import Cost, Speed, Speeds, need_of, sum_of
+from sharpest.pipeline.forecast.work import Job, jobs_of_claims, jobs_of_study, net_of
 
 from .conftest import ROOT, Project
 
@@ -32,7 +32,7 @@ def test_its_jobs_are_those_that_snakemake_plans(checkout: Project, scale: str) 
 
 
 def forecast(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sharpest.forecast", *arguments]
+    command = [sys.executable, "-m", "sharpest.pipeline.forecast", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from sharpest.gallery.entry import LARGEST_PICTURE, NOT_RUN, Entry, entries
-from sharpest.gallery.page import held_of, pages
+from sharpest.pipeline.gallery.entry import LARGEST_PICTURE, NOT_RUN, Entry, entries
+from sharpest.pipeline.gallery.page import held_of, pages
 
 from .conftest import ROOT, Project
 
@@ -19,7 +19,7 @@ KEPT = entries(GALLERY)
 
 
 def gallery(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sharpest.gallery", *arguments]
+    command = [sys.executable, "-m", "sharpest.pipeline.gallery", *arguments]
     return subprocess.run(
         command,
         cwd=project.folder,
@@ -108,7 +108,7 @@ def test_the_pages_are_fresh() -> None:
         for path, text in pages(GALLERY, ROOT / "workflow/scripts").items()
         if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
-    assert stale == [], "refresh them with: python -m sharpest.gallery"
+    assert stale == [], "refresh them with: python -m sharpest.pipeline.gallery"
 
 
 @pytest.mark.parametrize("entry", KEPT, ids=[entry.made.study for entry in KEPT])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from sharpest.config.project import load_project
-from sharpest.progress import Progress
+from sharpest.pipeline.progress import Progress
 
 from .conftest import ROOT, Project
 

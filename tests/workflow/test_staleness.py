@@ -405,14 +405,18 @@ def test_reasons_name_module_and_setting_with_old_and_new_value(edited: Project)
     plan = edited.snakemake("--dry-run", "all").stdout
     changed = "reason: Params have changed since last execution: "
     assert f"{changed}settings.lr 0.015 -> 0.025\n" in plan
-    assert f"{changed}sharpest.directions.measure changed\n" in plan
+    assert f"{changed}sharpest.measures.directions.measure changed\n" in plan
     assert f"{changed}study.num_eigenvalues 2 -> 1\n" in plan
     environment = {**os.environ, "PYTHONPATH": str(edited.folder / "src")}
     why = subprocess.run(
-        [sys.executable, "-m", "sharpest.why"], cwd=edited.folder, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "sharpest.pipeline.why"],
+        cwd=edited.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert why.stdout.splitlines() == [
-        f"results/tiny/directions/{SGD}/step.h5: sharpest.directions.measure changed",
+        f"results/tiny/directions/{SGD}/step.h5: sharpest.measures.directions.measure changed",
         "results/tiny/figures/fig04.pdf: study.num_eigenvalues 2 -> 1",
         f"results/tiny/runs/{SLOW}/snapshots.h5: settings.lr 0.015 -> 0.025",
         "behind these: 2 draw_figure, 1 judge_claims, 1 measure_spectrum, 1 write_report",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from sharpest.point import open_point
+from sharpest.measures.point import open_point
 
 from .conftest import ROOT, Project
 

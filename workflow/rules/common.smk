@@ -13,8 +13,8 @@ try:
     from sharpest.data.kinds import data_module
     from sharpest.data.recorded import check_recorded
     from sharpest.errors import SharpestError
-    from sharpest.exclusive import hold, only_reads
-    from sharpest.fingerprint import fingerprint
+    from sharpest.pipeline.exclusive import hold, only_reads
+    from sharpest.pipeline.fingerprint import fingerprint
 except ImportError as error:
     raise WorkflowError(
         f"{error}: this environment lacks the package; 'make figures' builds one that has it, "
@@ -178,7 +178,7 @@ def code_of(script, *entries):
 def training_code(wildcards):
     """NSGD and the variants of the step train with the eigensolver, SGD does not."""
     nudged = PROJECT.run(wildcards.run).nudge
-    solver = ["sharpest.training.eigenpairs"] if nudged else []
+    solver = ["sharpest.trajectory.eigenpairs"] if nudged else []
     return code_of("train_run.py", *solver)(wildcards)
 
 

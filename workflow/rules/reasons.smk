@@ -4,7 +4,7 @@ import logging
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from sharpest.why import changes
+from sharpest.pipeline.why import changes
 
 
 @functools.cache

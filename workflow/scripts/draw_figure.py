@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-import sharpest.startup  # noqa: F401  # isort: split
+import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.studies import AnyStudy
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.style import save
-from sharpest.job import job
-from sharpest.progress import Progress
+from sharpest.pipeline.job import job
+from sharpest.pipeline.progress import Progress
 
 
 def main(

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-import sharpest.startup  # noqa: F401  # isort: split
+import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.measurement import EvaluationSettings
 from sharpest.config.run import HessianSettings
-from sharpest.evaluation import accuracy_at, evaluate_run, median_seconds
-from sharpest.job import job
-from sharpest.progress import Progress
-from sharpest.provenance import derived_provenance
-from sharpest.store.evaluation import EVALUATION
-from sharpest.store.file import open_stored, write_stored
-from sharpest.store.snapshots import SNAPSHOTS
-from sharpest.training.replay import open_run
+from sharpest.measures.evaluations import EVALUATION
+from sharpest.measures.evaluations.measure import accuracy_at, evaluate_run, median_seconds
+from sharpest.pipeline.job import job
+from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.provenance import derived_provenance
+from sharpest.results.file import open_stored, write_stored
+from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.trajectory.replay import open_run
 
 
 def main(

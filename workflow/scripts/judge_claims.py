@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import sharpest.startup  # noqa: F401  # isort: split
+import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.claims.files import RunSource
 from sharpest.claims.judge import judge
 from sharpest.claims.ledger import parse_claim
 from sharpest.claims.report import markdown
-from sharpest.job import job
-from sharpest.progress import Progress
-from sharpest.store.file import written_whole
+from sharpest.pipeline.job import job
+from sharpest.pipeline.progress import Progress
+from sharpest.results.file import written_whole
 
 
 def main(

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-import sharpest.startup  # noqa: F401  # isort: split
+import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.measurement import DirectionSettings, MeasurementSettings
-from sharpest.directions.measure import measure_directions
-from sharpest.job import job
-from sharpest.progress import Progress
-from sharpest.provenance import derived_provenance
-from sharpest.store.directions import DIRECTIONS
-from sharpest.store.file import open_stored, write_stored
-from sharpest.store.spectrum import SPECTRUM
-from sharpest.training.replay import open_run
+from sharpest.measures.directions import DIRECTIONS
+from sharpest.measures.directions.measure import measure_directions
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.pipeline.job import job
+from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.provenance import derived_provenance
+from sharpest.results.file import open_stored, write_stored
+from sharpest.trajectory.replay import open_run
 
 
 def main(

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-import sharpest.startup  # noqa: F401  # isort: split
+import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.measurement import MeasurementSettings, SpectrumSettings
 from sharpest.config.run import HessianSettings
-from sharpest.job import job
-from sharpest.progress import Progress
-from sharpest.provenance import derived_provenance
-from sharpest.spectra.measure import measure_spectrum
-from sharpest.store.file import create_stored
-from sharpest.store.spectrum import SPECTRUM
-from sharpest.training.replay import open_run
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.measures.spectra.measure import measure_spectrum
+from sharpest.pipeline.job import job
+from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.provenance import derived_provenance
+from sharpest.results.file import create_stored
+from sharpest.trajectory.replay import open_run
 
 
 def main(

@@ -1,10 +1,10 @@
 """Put the shards of a spectrum or directions file together."""
 
-from sharpest.job import job
-from sharpest.progress import Progress
-from sharpest.store.directions import DIRECTIONS
-from sharpest.store.shards import merge_shards
-from sharpest.store.spectrum import SPECTRUM
+from sharpest.measures.directions import DIRECTIONS
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.pipeline.job import job
+from sharpest.pipeline.progress import Progress
+from sharpest.results.shards import merge_shards
 
 LAYOUTS = {layout.name: layout for layout in (SPECTRUM, DIRECTIONS)}
 

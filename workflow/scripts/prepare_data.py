@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import sharpest.startup  # noqa: F401  # isort: split
+import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.source import SourceSettings
 from sharpest.data.prepare import prepare
-from sharpest.job import job
-from sharpest.progress import Progress
-from sharpest.provenance import now
-from sharpest.store.file import write_stored
+from sharpest.pipeline.job import job
+from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.provenance import now
+from sharpest.results.file import write_stored
 
 
 def main(source: str, place: dict[str, Any], code: str, output: str, progress: Progress) -> None:

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import sharpest.startup  # noqa: F401  # isort: split
+import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.run import RunSettings
-from sharpest.job import job
-from sharpest.progress import Progress
-from sharpest.provenance import provenance
-from sharpest.training.problem import build_problem
+from sharpest.pipeline.job import job
+from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.provenance import provenance
 from sharpest.training.run import train_run
+from sharpest.trajectory.problem import build_problem
 
 
 def main(
@@ -27,7 +27,7 @@ def main(
     problem = build_problem(settings, data)
     solver = None
     if settings.nudge:
-        from sharpest.training.eigenpairs import direction_solver
+        from sharpest.trajectory.eigenpairs import direction_solver
 
         solver = direction_solver(problem)
     config = settings.model_dump(mode="json")

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import sharpest.startup  # noqa: F401  # isort: split
-from sharpest.job import job
-from sharpest.progress import Progress
+import sharpest.pipeline.startup  # noqa: F401  # isort: split
+from sharpest.pipeline.job import job
+from sharpest.pipeline.progress import Progress
 from sharpest.report.facts import Facts
 from sharpest.report.files import Results
 from sharpest.report.page import build_page
 from sharpest.report.render import render
-from sharpest.store.file import written_whole
+from sharpest.results.file import written_whole
 
 
 def main(facts: dict[str, Any], folder: str, html: str, progress: Progress) -> None:

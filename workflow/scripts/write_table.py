@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-import sharpest.startup  # noqa: F401  # isort: split
+import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.studies import AnyStudy
-from sharpest.job import job
-from sharpest.progress import Progress
-from sharpest.store.file import written_whole
+from sharpest.pipeline.job import job
+from sharpest.pipeline.progress import Progress
+from sharpest.results.file import written_whole
 
 
 def main(

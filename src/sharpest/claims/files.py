@@ -9,12 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sharpest.config.strict import Strict
-from sharpest.store.directions import DIRECTIONS
-from sharpest.store.evaluation import EVALUATION
-from sharpest.store.file import open_stored
-from sharpest.store.layout import Layout
-from sharpest.store.snapshots import SNAPSHOTS
-from sharpest.store.spectrum import SPECTRUM
+from sharpest.measures.directions import DIRECTIONS
+from sharpest.measures.evaluations import EVALUATION
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.results.file import open_stored
+from sharpest.results.layout import Layout
+from sharpest.results.snapshots import SNAPSHOTS
 
 Need = Literal["spectrum", "accuracy", "window", "directions", "parent", "snapshots", "history", "evaluation"]
 """What a quantity reads: a file, or of a spectrum its accuracies, its schedule's window, or that of the trunk."""

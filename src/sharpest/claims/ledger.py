@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
+from sharpest.config.run_id import RunId
 from sharpest.errors import ConfigError
-from sharpest.run_id import RunId
 
 COLUMNS = (
     "id", "item", "kind", "statement", "subject", "quantity", "expected", "tolerance", "unit", "any_scale", "source",

@@ -14,8 +14,8 @@ from sharpest.claims.quantities import QUANTITIES
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import FEWEST_POINTS
 from sharpest.claims.steps import ALIGNMENTS
+from sharpest.config.run_id import RunId
 from sharpest.errors import ConfigError
-from sharpest.run_id import RunId
 
 if TYPE_CHECKING:  # the verdicts do not depend on the rest of the configuration
     from sharpest.config.project import Project

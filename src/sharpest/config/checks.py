@@ -14,11 +14,11 @@ from sharpest.config.architectures.text_cnn import TextCnnSettings
 from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings
 from sharpest.config.measurement import ScheduleSettings
 from sharpest.config.run import RunSettings
+from sharpest.config.run_id import RunId
 from sharpest.config.settings import BY_RUN, ProjectSettings, ScaleSettings
 from sharpest.data.sources.facts import ImageSource, TokenSource
 from sharpest.data.sources.registry import SOURCES
 from sharpest.errors import ConfigError
-from sharpest.run_id import RunId
 
 
 def check_scale(settings: ProjectSettings, scale: ScaleSettings, runs: Sequence[RunSettings]) -> None:

@@ -95,3 +95,8 @@ class ReviewSettings(Strict):
 
 
 DatasetSettings = Annotated[ImageSettings | TokenSettings | ReviewSettings, Field(discriminator="kind")]
+
+
+def targets_of(dataset: ImageSettings | TokenSettings | ReviewSettings, count: int) -> int:
+    """Forward passes that ``count`` examples, or words of a text, take: a window of words is one."""
+    return count // dataset.window if isinstance(dataset, TokenSettings) else count

@@ -6,10 +6,10 @@ from typing import Any
 
 from sharpest.config.patterns import first_match
 from sharpest.config.run import BranchSettings, NudgeSettings, RunSettings
+from sharpest.config.run_id import RunId
 from sharpest.config.settings import ScaleSettings
 from sharpest.config.variants import variant
 from sharpest.errors import ConfigError
-from sharpest.run_id import RunId
 
 # NSGD keeps this many eigenpairs and nudges the first K in signed order (inventory 1.6)
 MIN_NSGD_EIGENPAIRS = 10

@@ -15,12 +15,12 @@ from sharpest.config.plan import run_settings
 from sharpest.config.reading import merge, read_runs, read_scale, read_yaml, validate
 from sharpest.config.reductions import describe_evaluation, describe_measurement, describe_reductions, describe_seeds
 from sharpest.config.run import HessianSettings, RunSettings
+from sharpest.config.run_id import RunId
+from sharpest.config.schedule import measurement_iterations
 from sharpest.config.settings import ProjectSettings, ScaleSettings
 from sharpest.config.source import SourceSettings
 from sharpest.config.studies import AnyStudy
 from sharpest.errors import ConfigError
-from sharpest.run_id import RunId
-from sharpest.schedule import measurement_iterations
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from sharpest.config.run_id import RunId
 from sharpest.config.settings import BY_RUN, models_in
 from sharpest.errors import ConfigError
-from sharpest.run_id import RunId
 
 _T = TypeVar("_T")
 # ten times as fast, where PyYAML was built with it

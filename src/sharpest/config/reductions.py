@@ -6,9 +6,9 @@ from typing import Any
 from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings
 from sharpest.config.measurement import EvaluationSettings, ScheduleSettings
 from sharpest.config.run import RunSettings
+from sharpest.config.run_id import RunId
 from sharpest.config.settings import ScaleSettings
 from sharpest.data.sources.registry import SOURCES
-from sharpest.run_id import RunId
 
 # names of models in run ids, as a reader knows them
 _MODEL_TITLES = {

@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+from sharpest.config.run_id import GRAMMAR as RUN_ID_GRAMMAR
+from sharpest.config.schedule import GRAMMAR
 from sharpest.config.settings import ProjectSettings, ScaleSettings, models_in
 from sharpest.config.strict import Strict
 from sharpest.config.studies import AnyStudy
-from sharpest.run_id import GRAMMAR as RUN_ID_GRAMMAR
-from sharpest.schedule import GRAMMAR
-from sharpest.store import layout as layouts
-from sharpest.store.data import DATA
-from sharpest.store.directions import DIRECTIONS
-from sharpest.store.evaluation import EVALUATION
-from sharpest.store.layout import Layout
-from sharpest.store.reviews import REVIEWS
-from sharpest.store.snapshots import SNAPSHOTS
-from sharpest.store.spectrum import SPECTRUM
-from sharpest.store.tokens import TOKENS
+from sharpest.measures.directions import DIRECTIONS
+from sharpest.measures.evaluations import EVALUATION
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.results import layout as layouts
+from sharpest.results.data import DATA
+from sharpest.results.layout import Layout
+from sharpest.results.reviews import REVIEWS
+from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.results.tokens import TOKENS
 
 COMMAND = "python -m sharpest.config.reference"
 

@@ -14,8 +14,8 @@ from sharpest.data.augmentation import augment
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.shuffled import ShuffledStream
 from sharpest.errors import DataError
-from sharpest.store.data import DATA
-from sharpest.store.file import open_stored
+from sharpest.results.data import DATA
+from sharpest.results.file import open_stored
 
 
 def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunData:

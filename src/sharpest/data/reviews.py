@@ -11,8 +11,8 @@ from sharpest.config.run import RunSettings
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.shuffled import ShuffledStream
 from sharpest.errors import DataError
-from sharpest.store.file import open_stored
-from sharpest.store.reviews import REVIEWS
+from sharpest.results.file import open_stored
+from sharpest.results.reviews import REVIEWS
 
 PADDING, UNKNOWN = 0, 2  # word ids of Keras
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sharpest.data.dataset import Split
-from sharpest.randomness import generator
+from sharpest.data.randomness import generator
 
 NUM_DRAWS = 3  # uniform numbers for the change of one example
 

@@ -9,10 +9,10 @@ from torch import Tensor
 from sharpest.config.datasets import TokenSettings
 from sharpest.config.run import RunSettings
 from sharpest.data.dataset import RunData, Split
+from sharpest.data.randomness import generator
 from sharpest.errors import DataError
-from sharpest.randomness import generator
-from sharpest.store.file import open_stored
-from sharpest.store.tokens import TOKENS
+from sharpest.results.file import open_stored
+from sharpest.results.tokens import TOKENS
 
 
 def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunData:

@@ -28,9 +28,9 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.store.directions import DIRECTIONS
-from sharpest.store.file import open_stored
-from sharpest.store.spectrum import SPECTRUM
+from sharpest.measures.directions import DIRECTIONS
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.results.file import open_stored
 
 _COLOURS = (RED, GREEN, BLUE, *OTHERS)  # of the code, for increasing lr (inventory 1.8)
 

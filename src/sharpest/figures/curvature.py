@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from sharpest.figures.style import PlottedPoints, divergence, mark_missed
-from sharpest.store.file import open_stored
-from sharpest.store.spectrum import SPECTRUM
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.results.file import open_stored
 
 
 @dataclass(frozen=True)

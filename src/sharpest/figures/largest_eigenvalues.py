@@ -32,8 +32,8 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.store.file import open_stored
-from sharpest.store.spectrum import SPECTRUM
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.results.file import open_stored
 
 _NAMED = {"red": RED, "green": GREEN, "blue": BLUE}
 _COLOURS = (RED, GREEN, BLUE, *OTHERS)  # of the code, for increasing lr and decreasing S (inventory 1.8)

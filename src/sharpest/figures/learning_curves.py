@@ -17,8 +17,8 @@ from sharpest.figures.style import (
     new_figure,
     styled,
 )
-from sharpest.store.file import open_stored
-from sharpest.store.spectrum import SPECTRUM
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.results.file import open_stored
 
 
 @styled

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from sharpest.config.run_id import RunId
 from sharpest.config.studies import EndPointPanel, NsgdCurves, NsgdPanel, SeedRuns
 from sharpest.figures.curvature import Tracked, curvature_lines, norm_axis, read_tracked, separate
 from sharpest.figures.files import FigureFiles
@@ -32,9 +33,8 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.run_id import RunId
-from sharpest.store.evaluation import EVALUATION
-from sharpest.store.file import open_stored
+from sharpest.measures.evaluations import EVALUATION
+from sharpest.results.file import open_stored
 
 _LEFT_OUT = 1 / 4  # of the longest run: accuracies before are left out at most
 _BEST = 0  # row of an evaluation file: best validation

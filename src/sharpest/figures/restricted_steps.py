@@ -32,8 +32,8 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.store.file import open_stored
-from sharpest.store.snapshots import SNAPSHOTS
+from sharpest.results.file import open_stored
+from sharpest.results.snapshots import SNAPSHOTS
 
 ORANGE, *_MORE = OTHERS
 _COLOURS = (BLUE, ORANGE, GREEN, RED, *_MORE)  # of the code, for SGD, only top, constant top, no top

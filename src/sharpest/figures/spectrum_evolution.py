@@ -28,8 +28,8 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.store.file import open_stored
-from sharpest.store.spectrum import SPECTRUM
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.results.file import open_stored
 
 # the valleys of the sketch: curvature, height of the bottom, half width, and the step from where to where
 _VALLEYS = {"A": (0.35, 2.35, 2.0, -1.7, -0.8), "B": (1.3, 1.15, 1.2, -0.95, 1.05), "C": (3.6, 0.0, 0.75, -0.6, 0.66)}

@@ -31,9 +31,9 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.store.directions import DIRECTIONS
-from sharpest.store.file import open_stored
-from sharpest.store.spectrum import SPECTRUM
+from sharpest.measures.directions import DIRECTIONS
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.results.file import open_stored
 
 NUM_AVERAGED = 25  # last points behind the quoted means (inventory, Figure 6)
 

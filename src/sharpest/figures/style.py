@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
-from sharpest.store.file import written_whole
+from sharpest.results.file import written_whole
 
 PANEL_WIDTH, PANEL_HEIGHT = 2.7, 2.3  # inches
 

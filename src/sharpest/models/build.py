@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from sharpest.config.architectures import architecture_module
-from sharpest.randomness import generator
+from sharpest.data.randomness import generator
 
 
 def build_model(

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.store.directions import DIRECTIONS
-from sharpest.store.evaluation import EVALUATION
-from sharpest.store.file import open_stored
-from sharpest.store.spectrum import SPECTRUM
+from sharpest.measures.directions import DIRECTIONS
+from sharpest.measures.evaluations import EVALUATION
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.results.file import open_stored
 
 MOST_POINTS = 600
 """Points of a curve that a page carries."""

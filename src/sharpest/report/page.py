@@ -28,10 +28,10 @@ from sharpest.report.measured import (
 )
 from sharpest.report.paper import SECTIONS, item_of, title_of
 from sharpest.report.trained import Run, read_run
-from sharpest.store.data import DATA
-from sharpest.store.file import open_stored
-from sharpest.store.reviews import REVIEWS
-from sharpest.store.tokens import TOKENS
+from sharpest.results.data import DATA
+from sharpest.results.file import open_stored
+from sharpest.results.reviews import REVIEWS
+from sharpest.results.tokens import TOKENS
 
 _USED = "Used: "
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -9,8 +9,8 @@ import numpy as np
 
 from sharpest.config.run import RunSettings
 from sharpest.data.sources.registry import SOURCES
-from sharpest.store.file import open_stored
-from sharpest.store.snapshots import SNAPSHOTS
+from sharpest.results.file import open_stored
+from sharpest.results.snapshots import SNAPSHOTS
 
 
 @dataclass(frozen=True)

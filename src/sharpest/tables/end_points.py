@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sharpest.config.run_id import RunId
 from sharpest.config.studies import END_POINT_COLUMNS, EndPointRow, EndPoints
-from sharpest.run_id import RunId
-from sharpest.store.evaluation import EVALUATION
-from sharpest.store.file import open_stored
+from sharpest.measures.evaluations import EVALUATION
+from sharpest.results.file import open_stored
 
 # unit in print: per cent for accuracies, which are fractions everywhere else
 _TITLES = {

@@ -1,1 +1,1 @@
-"""Training of one run, and its states at any iteration by replay. Knows no study."""
+"""Training a run to its end: files, kills, resuming."""

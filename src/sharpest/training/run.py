@@ -14,16 +14,16 @@ import torch
 
 from sharpest.config.run import RunSettings
 from sharpest.errors import StoreError
-from sharpest.store.file import create_stored, open_stored, written_whole
-from sharpest.store.snapshots import SNAPSHOTS, STATE
-from sharpest.training.problem import Problem
-from sharpest.training.state import PROGRESS, TrainingState, branch_state, initial_state
-from sharpest.training.trainer import DirectionSolver, EpochLog, advance, end_epoch
+from sharpest.results.file import create_stored, open_stored, written_whole
+from sharpest.results.snapshots import SNAPSHOTS, STATE
 from sharpest.training.work import WorkFolder, locked
+from sharpest.trajectory.epoch import DirectionSolver, EpochLog, advance, end_epoch
+from sharpest.trajectory.problem import Problem
+from sharpest.trajectory.state import PROGRESS, TrainingState, branch_state, initial_state
 
 if TYPE_CHECKING:
     from sharpest.curvature.lanczos import Eigenpairs
-    from sharpest.progress import Progress
+    from sharpest.pipeline.progress import Progress
 
 SAVE_INTERVAL = 30.0
 """Seconds between saves within an epoch, so that a kill costs less than a minute where epochs take long."""

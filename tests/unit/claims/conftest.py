@@ -12,12 +12,12 @@ import yaml
 
 from sharpest.claims.ledger import Claim, read_ledger
 from sharpest.config.project import Project, load_project
-from sharpest.store.directions import DIRECTIONS
-from sharpest.store.evaluation import EVALUATION
-from sharpest.store.file import write_stored
-from sharpest.store.layout import Layout
-from sharpest.store.snapshots import SNAPSHOTS
-from sharpest.store.spectrum import SPECTRUM
+from sharpest.measures.directions import DIRECTIONS
+from sharpest.measures.evaluations import EVALUATION
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.results.file import write_stored
+from sharpest.results.layout import Layout
+from sharpest.results.snapshots import SNAPSHOTS
 
 CONFIG = Path(__file__).parents[3] / "config"
 PARAMETERS = 50

@@ -10,8 +10,8 @@ from sharpest.claims.files import RunSource
 from sharpest.claims.ledger import Claim
 from sharpest.claims.plans import facets, files_behind, ordered_groups, plan_claims
 from sharpest.config.project import Project
+from sharpest.config.run_id import RunId
 from sharpest.errors import ConfigError
-from sharpest.run_id import RunId
 
 SCALES = ("quick", "small", "paper")
 Configured = Callable[[str], Project]

@@ -12,8 +12,8 @@ from sharpest.config.datasets import ImageSettings
 from sharpest.data.dataset import RunData
 from sharpest.data.images import load
 from sharpest.errors import DataError
-from sharpest.store.data import DATA
-from sharpest.store.file import open_stored, write_stored
+from sharpest.results.data import DATA
+from sharpest.results.file import open_stored, write_stored
 
 CPU = torch.device("cpu")
 SEED = 778

@@ -12,11 +12,11 @@ from sharpest.config.source import SourceSettings
 from sharpest.data.prepare import prepare
 from sharpest.data.sources import digits
 from sharpest.errors import DataError
-from sharpest.progress import Progress
-from sharpest.store.data import DATA
-from sharpest.store.file import open_stored
-from sharpest.store.reviews import REVIEWS
-from sharpest.store.tokens import TOKENS
+from sharpest.pipeline.progress import Progress
+from sharpest.results.data import DATA
+from sharpest.results.file import open_stored
+from sharpest.results.reviews import REVIEWS
+from sharpest.results.tokens import TOKENS
 
 SCRIPT = Path(__file__).parents[3] / "workflow/scripts/prepare_data.py"
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sharpest.store.directions import DIRECTIONS
-from sharpest.store.evaluation import EVALUATION
-from sharpest.store.file import write_stored
-from sharpest.store.layout import Layout
-from sharpest.store.snapshots import SNAPSHOTS
-from sharpest.store.spectrum import SPECTRUM
+from sharpest.measures.directions import DIRECTIONS
+from sharpest.measures.evaluations import EVALUATION
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.results.file import write_stored
+from sharpest.results.layout import Layout
+from sharpest.results.snapshots import SNAPSHOTS
 
 ALPHAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
 GRID = np.array([-8.0, -5.0, -2.0, 0.0, 2.0, 5.0, 8.0])

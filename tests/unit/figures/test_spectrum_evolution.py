@@ -15,8 +15,8 @@ from sharpest.config.studies import Curve, SpectrumEvolution
 from sharpest.errors import ConfigError
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.spectrum_evolution import draw
-from sharpest.store.file import open_stored
-from sharpest.store.spectrum import SPECTRUM
+from sharpest.measures.spectra import SPECTRUM
+from sharpest.results.file import open_stored
 
 Build = Callable[..., Path]
 ROWS = (Curve(run="run-a", schedule="growth", label="A"), Curve(run="run-b", schedule="growth", label="B"))

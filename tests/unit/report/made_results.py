@@ -10,14 +10,14 @@ import numpy as np
 from matplotlib.image import imsave
 
 from sharpest.config.studies import AnyStudy, EndPoints, SpectrumEvolution
+from sharpest.measures.evaluations import EVALUATION
+from sharpest.measures.spectra import SPECTRUM
 from sharpest.report.facts import Facts
 from sharpest.report.files import Results
-from sharpest.store.data import DATA
-from sharpest.store.evaluation import EVALUATION
-from sharpest.store.file import write_stored
-from sharpest.store.layout import Layout
-from sharpest.store.snapshots import SNAPSHOTS
-from sharpest.store.spectrum import SPECTRUM
+from sharpest.results.data import DATA
+from sharpest.results.file import write_stored
+from sharpest.results.layout import Layout
+from sharpest.results.snapshots import SNAPSHOTS
 
 HOSTILE = """</script><script>alert("it's run")</script><img src=x onerror=alert(1)> & {{ 7 * 7 }}"""
 FINISHED = "scnn-c10-sgd-lr0.1-S8-s777"

@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from sharpest.config.studies import EndPoints
-from sharpest.store.evaluation import EVALUATION
-from sharpest.store.file import write_stored
+from sharpest.measures.evaluations import EVALUATION
+from sharpest.results.file import write_stored
 from sharpest.tables.end_points import build, latex, markdown
 
 A7, A8 = (f"r32-c10-nsgd-lr0.1-S128-g0.1-K5-plat-s{seed}" for seed in (777, 778))

@@ -23,12 +23,12 @@ from sealed import changed
 
 from sharpest.config.run import RunSettings
 from sharpest.errors import StoreError
-from sharpest.store.file import open_stored
-from sharpest.store.snapshots import SNAPSHOTS
-from sharpest.training.eigenpairs import hessian_examples
-from sharpest.training.problem import Problem
-from sharpest.training.replay import Replay
-from sharpest.training.state import PROGRESS, TrainingState
+from sharpest.results.file import open_stored
+from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.trajectory.eigenpairs import hessian_examples
+from sharpest.trajectory.problem import Problem
+from sharpest.trajectory.replay import Replay
+from sharpest.trajectory.state import PROGRESS, TrainingState
 
 TRUNKS = {
     "momentum": run_settings(momentum=0.5),

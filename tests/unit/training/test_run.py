@@ -27,12 +27,12 @@ from builders import (
     write_images,
 )
 
-from sharpest.store.file import open_stored
-from sharpest.store.snapshots import SNAPSHOTS
-from sharpest.training.eigenpairs import direction_solver
+from sharpest.results.file import open_stored
+from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.training.run import HISTORY_COLUMNS, SAVE_INTERVAL
-from sharpest.training.state import initial_state
-from sharpest.training.trainer import EpochLog, advance
+from sharpest.trajectory.eigenpairs import direction_solver
+from sharpest.trajectory.epoch import EpochLog, advance
+from sharpest.trajectory.state import initial_state
 
 KINDS = {
     "sgd": run_settings(),
@@ -385,7 +385,9 @@ def processes():
     """Processes that start with everything imported."""
     context = multiprocessing.get_context("forkserver")
     # this reaches installed packages only; what is left to import for builders takes no time
-    context.set_forkserver_preload(["sharpest.directions.measure", "sharpest.spectra.measure", "sharpest.training.run"])
+    context.set_forkserver_preload(
+        ["sharpest.measures.directions.measure", "sharpest.measures.spectra.measure", "sharpest.training.run"]
+    )
     return context
 
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from sharpest.data.sources.facts import ImageSource, ReviewSource, Source, TokenSource
 from sharpest.errors import DataError
-from sharpest.store.data import DATA
-from sharpest.store.layout import Layout
-from sharpest.store.reviews import REVIEWS
-from sharpest.store.tokens import TOKENS
+from sharpest.results.data import DATA
+from sharpest.results.layout import Layout
+from sharpest.results.reviews import REVIEWS
+from sharpest.results.tokens import TOKENS
 
 Facts = TypeVar("Facts", bound=Source)
 

@@ -9,7 +9,7 @@ from sharpest.data.sources.decoded import DecodedImages, DecodedReviews, Decoded
 from sharpest.data.sources.digits import SOURCE, load
 from sharpest.data.sources.facts import ReviewSource, TokenSource
 from sharpest.errors import DataError
-from sharpest.store.file import open_stored, write_stored
+from sharpest.results.file import open_stored, write_stored
 
 TEXT = TokenSource(5, 2, 3, 3, "Penn Treebank")
 REVIEWS = ReviewSource(3, 2, 2, "IMDB")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sharpest import fingerprint as module
 from sharpest.data.sources import source_module
 from sharpest.data.sources.registry import SOURCES
-from sharpest.fingerprint import fingerprint, import_closure
+from sharpest.pipeline import fingerprint as module
+from sharpest.pipeline.fingerprint import fingerprint, import_closure
 
 SCRIPT = Path(__file__).parents[4] / "workflow/scripts/prepare_data.py"
 REGISTRY = "sharpest.data.sources.registry"

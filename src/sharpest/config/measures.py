@@ -1,0 +1,45 @@
+"""The measures that there are: each folder of ``sharpest.measures``, found by itself."""
+
+import difflib
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+
+from sharpest.config.measure import Measure
+from sharpest.errors import ConfigError
+
+_PACKAGE = "sharpest.measures"
+
+
+@cache
+def measure_names() -> tuple[str, ...]:
+    """Names of all measures, in the order of the alphabet."""
+    package = import_module(_PACKAGE)
+    return tuple(sorted(module.name for module in iter_modules(package.__path__) if module.ispkg))
+
+
+@cache
+def declared(name: str) -> Measure:
+    """The declaration of a measure; its code is imported by the job that measures, and nowhere else.
+
+    Raises:
+        ConfigError: If there is no such measure.
+    """
+    if name not in measure_names():
+        close = difflib.get_close_matches(name, measure_names(), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(measure_names())}"
+        raise ConfigError(f"unknown measure {name!r}; {hint}")
+    measure: Measure = import_module(f"{_PACKAGE}.{name}").MEASURE
+    return measure
+
+
+def measuring_module(name: str) -> str:
+    """The module that holds the function ``measure``."""
+    return f"{_PACKAGE}.{name}.measure"
+
+
+def reading_module(name: str) -> str:
+    """The module behind reading its files: its own reader, or its declaration."""
+    own = f"{_PACKAGE}.{name}.reader"
+    return own if find_spec(own) else f"{_PACKAGE}.{name}"

@@ -1,1 +1,0 @@
-"""What the SGD step does along the sharpest directions."""

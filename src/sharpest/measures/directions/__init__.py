@@ -1,0 +1,91 @@
+"""What the SGD step does along the sharpest directions: gradients, scaled steps, loss profiles."""
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from sharpest.config.measure import Cost, Measure, Planned, Taken
+from sharpest.config.strict import Strict
+from sharpest.errors import ConfigError
+from sharpest.results.layout import Dataset, measured_layout
+
+
+class Settings(Strict):
+    """Gradients, scaled steps and profiles along directions (inventory, Figs. 5 and 6)."""
+
+    indices: tuple[Annotated[int, Field(ge=-1)], ...] = Field(min_length=1)
+    """Eigenvectors, from 1; 0 = the full step, -1 = a random direction."""
+    num_gradients: PositiveInt
+    """Mini-batch gradients at each point."""
+    loss_examples: PositiveInt
+    """Clean training examples of the alpha study and the profiles."""
+    alphas: tuple[PositiveFloat, ...] = ()
+    """Multiples of the step whose loss is taken."""
+    alpha_every: PositiveInt = 1
+    """Alpha study at every n-th point."""
+    grid: tuple[float, ...] = ()
+    """Profile points, in mean step lengths."""
+
+
+def _cost(settings: Settings, point: Planned) -> Cost:
+    losses = 1 + len(settings.indices) * len(settings.grid) if settings.grid else 0
+    if settings.grid and 0 in settings.indices and point.place % settings.alpha_every == 0:
+        losses += settings.num_gradients * len(settings.alphas)  # the full steps lie on no common line
+    return Cost(
+        gradients=settings.num_gradients,
+        forwards=losses * settings.loss_examples,
+        held=2 * (settings.num_gradients + max(settings.indices)),
+    )
+
+
+def _check(settings: Settings, taken: Taken) -> None:
+    largest, num_eigenpairs = max(settings.indices), taken.settings["spectra"].num_eigenpairs
+    if largest > num_eigenpairs:
+        raise ConfigError(
+            f"indices: direction {largest} exceeds num_eigenpairs {num_eigenpairs} of spectra; raise num_eigenpairs"
+        )
+    if settings.grid and (0 not in settings.grid or list(settings.grid) != sorted(set(settings.grid))):
+        raise ConfigError("grid should increase and hold 0")
+    if settings.alphas and not settings.grid:
+        raise ConfigError("alphas need a grid, the profile from which losses are read; add grid")
+    every, length = settings.alpha_every, taken.shard_points
+    if length and length % every:
+        raise ConfigError(
+            f"alpha_every {every} does not divide shard_points {length}, and its count starts again in each shard; "
+            f"use shard_points {length // every * every or every}"
+        )
+
+
+MEASURE = Measure(
+    title="steps along directions",
+    settings=Settings,
+    layout=measured_layout(
+        "directions",
+        3,
+        Dataset("direction", "i8", ("d",), "", "1-based eigenvector; 0 = the full step, -1 = a random unit vector"),
+        Dataset("projection", "f8", ("t", "m", "d"), "", "<g_m, e_i>; |g_m| for the full step"),
+        Dataset("gradient_norm", "f8", ("t", "m"), "", "|g_m|"),
+        Dataset("alphas", "f8", ("a",), "", "multiples of the SGD step"),
+        Dataset("loss", "f8", ("t",), "nats", "L(theta) on clean training examples"),
+        Dataset(
+            "loss_change", "f8", ("t", "d", "a"), "nats", "mean over m of L(theta - alpha eta <g_m,e_i> e_i), minus L(theta)"
+        ),
+        Dataset("grid", "f8", ("g",), "mean steps", "k"),
+        Dataset("step_length", "f8", ("t", "d"), "", "eta times mean |<g_m, e_i>|"),
+        Dataset(
+            "profile", "f8", ("t", "d", "g"), "nats",
+            "L(theta + k step_length e_i); along the mean gradient for the full step",
+        ),
+        Dataset("cosine", "f8", ("t", "d"), "", "mean over m of |cos(g_m, e_i)|"),
+    ),
+    cost=_cost,
+    needs={"spectra": {"keep_vectors": True}},
+    sizes=lambda settings, p: {"m": settings.num_gradients},
+    constants=lambda settings: {
+        "direction": np.array(settings.indices),
+        "alphas": np.array(settings.alphas),
+        "grid": np.array(settings.grid),
+    },
+    check=_check,
+)  # fmt: skip

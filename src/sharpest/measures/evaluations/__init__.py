@@ -1,0 +1,54 @@
+"""Norms of the Hessian, test accuracy, training loss and distance travelled: the columns of the paper's tables."""
+
+from pydantic import Field, PositiveInt
+
+from sharpest.config.datasets import targets_of
+from sharpest.config.measure import Cost, Measure, Planned
+from sharpest.config.strict import Strict
+from sharpest.results.layout import Dataset, measured_layout
+
+
+class Settings(Strict):
+    """End points of a run (inventory 1.7)."""
+
+    num_eigenpairs: PositiveInt
+    """Eigenvalues behind the Frobenius norm."""
+    examples: PositiveInt
+    """N of that Hessian."""
+    num_probes: int = Field(ge=4)
+    """Hessian-vector products behind the estimate of the Frobenius norm from all eigenvalues (Hutchinson++)."""
+    loss_examples: PositiveInt
+    """Clean training examples of the loss."""
+    early_epoch: PositiveInt
+    """Epoch at whose end the early validation accuracy is read from the history."""
+
+
+def _cost(settings: Settings, point: Planned) -> Cost:
+    return Cost(
+        eigenpairs=settings.num_eigenpairs,
+        products=settings.num_probes,
+        examples=settings.examples,
+        forwards=settings.loss_examples + targets_of(point.run.dataset, point.run.dataset.test),
+    )
+
+
+MEASURE = Measure(
+    title="end points",
+    settings=Settings,
+    layout=measured_layout(
+        "evaluations",
+        4,
+        Dataset("eigenvalues", "f8", ("t", "k"), "nats", "the k largest in magnitude; signed, largest first"),
+        Dataset("residuals", "f8", ("t", "k"), "", "|Hv - lambda v| / |lambda_1|"),
+        Dataset("converged", "?", ("t", "k"), "", "residual within the tolerance"),
+        Dataset("spectral_norm", "f8", ("t",), "nats", "largest magnitude of an eigenvalue"),
+        Dataset("frobenius", "f8", ("t",), "nats", "square root of the sum of the squared eigenvalues"),
+        Dataset("frobenius_probe", "f8", ("t",), "nats", "of all eigenvalues, by Hutchinson++ on the square"),
+        Dataset("frobenius_probe_error", "f8", ("t",), "nats", "its standard error"),
+        Dataset("test_accuracy", "f8", ("t",), "fraction", "on the test examples"),
+        Dataset("train_loss", "f8", ("t",), "nats", "cross-entropy without L2 on clean training examples"),
+        Dataset("distance", "f8", ("t",), "", "|theta - theta_0| over all parameters"),
+    ),
+    cost=_cost,
+    sizes=lambda settings, p: {"k": min(settings.num_eigenpairs, p)},
+)

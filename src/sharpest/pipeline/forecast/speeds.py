@@ -1,0 +1,221 @@
+"""Speeds of this machine: seconds of a net's calls, of the eigensolver's bookkeeping, and of a job without work."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from sharpest.config.datasets import ImageSettings, TokenSettings
+from sharpest.config.run import HessianSettings, RunSettings
+from sharpest.curvature.hessian import GraphSize
+from sharpest.curvature.lanczos import largest_eigenpairs
+from sharpest.data.augmentation import augment
+from sharpest.data.dataset import RunData, Split
+from sharpest.data.shuffled import ShuffledStream
+from sharpest.data.sources.registry import SOURCES
+from sharpest.data.tokens import TokenStream
+from sharpest.models.build import build_model
+from sharpest.models.flat import FlatModel
+from sharpest.pipeline.forecast.table import Cost, Speed, Speeds
+from sharpest.pipeline.forecast.work import image_shape
+from sharpest.trajectory.eigenpairs import hessian_at
+from sharpest.trajectory.epoch import EpochLog, advance
+from sharpest.trajectory.problem import Problem
+from sharpest.trajectory.state import initial_state
+
+# Where no GPU is at hand: an A100 at a sixth of its 19.5 TFLOP/s in float32, on nets of few channels, and the time in
+# which PyTorch starts one operation. Assumed, not measured.
+GPU_FLOPS = 3e12
+GPU_OPERATION = 10e-6
+
+SMALL, MIDDLE, LARGE = 4, 16, 128  # examples a call is timed on; the third for nets that are fast
+FAST = 0.03  # seconds of a call on the second
+REPEATS, LEAST, MOST = 3, 0.1, 1.0  # calls, and seconds, of one timing
+STEPS, LARGEST_BASIS = 30, 200_000  # of the eigensolver, and dimension on which it is timed
+UPDATES = 4  # in one timing of training
+
+
+def measure_speed(run: RunSettings, hessian: HessianSettings) -> Speed:
+    """Time the calls of a run's net on random data of its shapes.
+
+    Args:
+        run: Gives net, data set, augmentation.
+        hessian: Says whether its examples pass in one chunk.
+    """
+    torch.set_num_threads(run.torch_threads)
+    chunks = min(2, -(-hessian.examples // hessian.chunk_size))
+    cpu = {n: _calls(run, hessian, n, chunks, torch.device("cpu")) for n in (SMALL, MIDDLE)}
+    seconds = {n: {what: _seconds(call, time.process_time) for what, call in calls.items()} for n, calls in cpu.items()}
+    large = MIDDLE
+    if seconds[MIDDLE]["product"] < FAST:
+        large = LARGE
+        calls = _calls(run, hessian, large, chunks, torch.device("cpu"))
+        seconds[large] = {what: _seconds(call, time.process_time) for what, call in calls.items()}
+    gpu_calls = None
+    if torch.cuda.is_available():
+        gpu_calls = {n: _calls(run, hessian, n, chunks, torch.device("cuda")) for n in (SMALL, LARGE)}
+    costs = {}
+    for what, per in (("update", UPDATES), ("forward", 1), ("product", chunks)):
+        fixed, each = _line(SMALL, seconds[SMALL][what] / per, large, seconds[large][what] / per)
+        if gpu_calls is None:
+            operations, flops = _counts(cpu[SMALL][what])
+            gpu = operations * GPU_OPERATION / per, flops / per / SMALL / GPU_FLOPS
+        else:
+            on_gpu = [_seconds(gpu_calls[n][what], _gpu_clock) / per for n in (SMALL, LARGE)]
+            gpu = _line(SMALL, on_gpu[0], LARGE, on_gpu[1])
+        costs[what] = Cost(fixed, each, *gpu)
+    problem = _problem(run, SMALL, torch.device("cpu"))
+    num_parameters = problem.model.num_parameters
+    return Speed(costs, _solver_seconds(num_parameters), num_parameters, _kept_bytes(problem) / SMALL)
+
+
+def _calls(
+    run: RunSettings, hessian: HessianSettings, n: int, chunks: int, device: torch.device
+) -> dict[str, Callable[[], object]]:
+    problem = _problem(run, n, device)
+    state = initial_state(problem.settings, problem.model)
+    train = problem.data.train
+    hessian = hessian.model_copy(update={"examples": chunks * n, "chunk_size": n, "resample": False})
+    operator = hessian_at(problem, state.theta, 0, hessian)
+    vector = torch.randn_like(state.theta)
+
+    def forward() -> Tensor:
+        with torch.no_grad():
+            return problem.model.loss(state.theta, train.inputs[:n], train.targets[:n])
+
+    return {
+        "update": lambda: advance(problem, state, UPDATES, EpochLog(), None),
+        "forward": forward,
+        "product": lambda: operator.product(vector),
+    }
+
+
+def _problem(run: RunSettings, n: int, device: torch.device) -> Problem:
+    """The run on random data, with batches of n."""
+    count, rng, dataset = UPDATES * n + n, torch.Generator().manual_seed(0), run.dataset
+    shape: tuple[int, ...]
+    if isinstance(dataset, TokenSettings):
+        text = torch.randint(dataset.vocabulary, (count * (dataset.window + 1) * 2,), generator=rng).to(device)
+        count = (len(text) - 1) // dataset.window
+        train = Split(*(text[i : i + count * dataset.window].view(count, dataset.window) for i in (0, 1)))
+        stream: Any = TokenStream(text, train, n, dataset.window, run.seed)
+        shape, num_classes = (dataset.window, dataset.vocabulary), dataset.vocabulary
+    else:
+        source: Any = SOURCES[dataset.source]
+        num_classes, change = source.num_classes, None
+        if isinstance(dataset, ImageSettings):
+            channels, height, _ = image_shape(run)
+            side = run.model["image_size"] or height
+            shape = (channels, side, side)
+            inputs = torch.randn(count, *shape, generator=rng)
+            if dataset.flip or dataset.shift:
+                change = lambda images, draws: augment(images, draws, flip=dataset.flip, shift=dataset.shift)  # noqa: E731
+        else:
+            shape = dataset.length, dataset.vocabulary
+            inputs = torch.randint(dataset.vocabulary, (count, dataset.length), generator=rng)
+        train = Split(inputs.to(device), torch.randint(num_classes, (count,), generator=rng).to(device))
+        stream = ShuffledStream(train, n, run.seed, change)
+    data = RunData(train, train, train, stream, shape, num_classes, dataset.source, "")
+    plain = run.model_copy(update={"batch_size": n, "full_batch": False, "nudge": None, "branch": None})
+    module = build_model(run.model, shape, num_classes, run.seed, n).to(device)
+    return Problem(plain, data, FlatModel(module, run.l2))
+
+
+def _seconds(call: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Median time of one call, after a warm-up."""
+    call()
+    times: list[float] = []
+    while sum(times) < (LEAST if len(times) >= REPEATS else MOST):
+        began = clock()
+        call()
+        times.append(clock() - began)
+    return sorted(times)[len(times) // 2]
+
+
+def _gpu_clock() -> float:
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def _line(few: int, seconds_few: float, many: int, seconds_many: float) -> tuple[float, float]:
+    """Fixed part, and part of each example, of two timings."""
+    each = max(0.0, (seconds_many - seconds_few) / (many - few))
+    return max(0.0, seconds_many - each * many), each
+
+
+class _Operations(TorchDispatchMode):
+    """Counts the operations that PyTorch starts."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def _counts(call: Callable[[], object]) -> tuple[int, float]:
+    """Operations and floating-point operations of a call."""
+    with _Operations() as operations:
+        call()
+    with FlopCounterMode(display=False) as flops:
+        call()
+    return operations.count, float(flops.get_total_flops())
+
+
+def _solver_seconds(dimension: int) -> float:
+    """Of one step of the eigensolver, beside its product, at a basis of ordinary length."""
+    timed = min(dimension, LARGEST_BASIS)
+    rng = torch.Generator().manual_seed(0)
+    spectrum = torch.randn(timed, generator=rng)
+    began = time.process_time()
+    start = torch.randn(timed, generator=rng)
+    pairs = largest_eigenpairs(lambda vector: spectrum * vector, start, 1, 1e-12, min(STEPS, timed), rng)
+    # passes over the basis; for small nets the small eigenproblems, which do not grow
+    return (time.process_time() - began) / pairs.num_products * max(1.0, dimension / timed)
+
+
+def _kept_bytes(problem: Problem) -> float:
+    """What the graph of one gradient keeps beside the parameters."""
+    size = GraphSize()
+    theta = problem.model.initial().requires_grad_()
+    batch = problem.data.train.first(SMALL)
+    with saved_tensors_hooks(size.add, lambda tensor: tensor):
+        problem.model.loss(theta, batch.inputs, batch.targets)
+    whole = size.bytes
+    size.add(theta)  # adds nothing where the graph keeps it
+    return float(whole - theta.nbytes * (size.bytes == whole))
+
+
+def all_speeds(nets: dict[str, Speed]) -> Speeds:
+    """The nets, and what a job takes before its work begins, in processes that import what it imports."""
+    torch_job = _idle("sharpest.measures.spectra.measure", "sharpest.trajectory.replay", "sharpest.pipeline.provenance")
+    plain_job = _idle("sharpest.figures.spectrum_evolution")
+    if torch.cuda.is_available():
+        gpu = f"{torch.cuda.get_device_name()}, measured"
+    else:
+        gpu = (
+            f"none here; {GPU_FLOPS / 1e12:g} TFLOP/s and {1e6 * GPU_OPERATION:g} us an operation are assumed, "
+            "operations counted"
+        )
+    return Speeds(nets, torch_job[0], plain_job[0], torch_job[1], plain_job[1], gpu)
+
+
+def _idle(*modules: str) -> tuple[float, float]:
+    """CPU time and memory of a job that does nothing."""
+    code = (
+        f"import sharpest.pipeline.startup, {', '.join(modules)}, os, resource\n"
+        "usage = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print(usage.ru_utime + usage.ru_stime, 1024 * usage.ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    seconds, memory = map(float, done.stdout.split())
+    return seconds, memory

@@ -1,0 +1,136 @@
+"""What is stale and why, in words: ``python -m sharpest.pipeline.why`` with the targets and options of snakemake."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+_LONGEST = 60  # characters of a value
+_MOST = 6  # changes that are told one by one
+
+_Leaves = dict[str, Any]
+
+
+def changes(before: Collection[str], now: Mapping[str, Any]) -> str:
+    """How parameters of a job differ from the recorded ones, e.g. ``settings.lr 0.1 -> 0.05``.
+
+    Args:
+        before: Those only in the record, which has their texts and not their names.
+        now: Those not in the record, by name.
+    """
+    old = [_read(text) for text in before]
+    told: list[str] = []
+    for name, value in now.items():
+        leaves = _leaves(value)
+        counterpart = max(old, key=lambda other: _likeness(_leaves(other), leaves), default=None)
+        if counterpart is not None:
+            old.remove(counterpart)
+        told += _differences({} if counterpart is None else _leaves(counterpart), leaves, name)
+    told += [f"{_short(value)} is gone" for value in old]
+    rest = [f"and {len(told) - _MOST} more"] if len(told) > _MOST else []
+    return ", ".join(told[:_MOST] + rest)
+
+
+def _read(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _leaves(value: Any) -> _Leaves:
+    """The single values within a parameter by their path; a fingerprint's by module."""
+    if isinstance(value, str) and value.startswith("scripts/"):
+        return {name: _Digest(digest) for name, digest in map(str.split, value.splitlines())}
+    return dict(_walk(value, ""))
+
+
+class _Digest(str):
+    """Of a module's code."""
+
+
+def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _walk(item, f"{path}.{key}")
+    elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
+        for index, item in enumerate(value):
+            yield from _walk(item, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+def _likeness(old: _Leaves, new: _Leaves) -> float:
+    """Shared paths with values of one type; equal values count more."""
+    shared = [path for path in old.keys() & new.keys() if type(old[path]) is type(new[path])]
+    return (len(shared) + sum(old[path] == new[path] for path in shared)) / (len(old) + len(new))
+
+
+def _differences(old: _Leaves, new: _Leaves, name: str) -> list[str]:
+    paths = [path for path in {**old, **new} if old.get(path) != new.get(path)]
+    return [_difference(old.get(path), new.get(path), name, path) for path in paths]
+
+
+def _difference(old: Any, new: Any, name: str, path: str) -> str:
+    """``None`` is no value: a setting that is not there, or says none."""
+    change = "is new" if old is None else "is gone" if new is None else "changed"
+    if isinstance(new if old is None else old, _Digest):
+        return f"{path} {change}"
+    if change == "changed":
+        return f"{name}{path} {_short(old)} -> {_short(new)}"
+    return f"{name}{path} {_short(new if old is None else old)} {change}"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) and value else repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+_JOB = re.compile(r"^(?:local)?rule (?P<rule>\w+):\n(?P<facts>(?:    .*\n)+)", re.MULTILINE)
+_BEHIND = "Input files updated by another job"
+
+
+def summary(plan: str) -> str:
+    """The jobs of a dry run: a line for each that is stale in itself, counts of those behind them.
+
+    Args:
+        plan: What ``snakemake -n`` prints.
+    """
+    stale, behind, missing = [], Counter[str](), Counter[str]()
+    for job in _JOB.finditer(plan):
+        facts = dict(line.strip().split(": ", 1) for line in job["facts"].splitlines() if ": " in line)
+        if "output" not in facts:
+            continue  # a target without files of its own
+        reason = facts["reason"]
+        if reason.startswith("Missing output files"):
+            missing[job["rule"]] += 1
+        elif reason.startswith(_BEHIND):
+            behind[job["rule"]] += 1
+        else:
+            reason = reason.replace("Params have changed since last execution: ", "")
+            stale.append(f"{facts['output'].split(', ')[0]}: {reason}")
+    lines = [
+        *sorted(stale),
+        *([f"behind these: {_counted(behind)}"] if behind else []),
+        *([f"not made yet: {_counted(missing)}"] if missing else []),
+    ]
+    return "\n".join(lines or ["nothing is stale"])
+
+
+def _counted(rules: Counter[str]) -> str:
+    return ", ".join(f"{count} {rule}" for rule, count in sorted(rules.items()))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the summary of a dry run; where it fails, what it says."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", *(arguments or ["all"])]
+    plan = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print(summary(plan.stdout) if plan.returncode == 0 else plan.stdout)
+    return plan.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Results: the layout of each kind of file, writing and reading them, and where they are."""

@@ -1,0 +1,15 @@
+"""Decoded data."""
+
+from sharpest.results.layout import Dataset, Layout
+
+DATA = Layout(
+    "data",
+    1,
+    (
+        Dataset("train_inputs", "u1", ("n", "c", "y", "w"), "", "decoded training images in canonical order"),
+        Dataset("train_targets", "i8", ("n",), "", "classes"),
+        Dataset("test_inputs", "u1", ("x", "c", "y", "w"), "", "decoded test images in canonical order"),
+        Dataset("test_targets", "i8", ("x",), "", "classes"),
+    ),
+    ("dataset", "sha256", "origin", "num_classes", "code", "created"),
+)

@@ -1,0 +1,271 @@
+"""Write and read HDF5 files of a known layout."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from sharpest.errors import StoreError
+from sharpest.results.checksum import ROW_CHECKSUMS, USER_BLOCK, has_long_rows, row_checksums, seal, verify
+from sharpest.results.layout import Layout
+
+
+class StoredFile:
+    """An open results file: arrays by name, and decoded attributes."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        self.attributes: dict[str, Any] = {name: _decode(value) for name, value in file.attrs.items()}
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._read(name, ...)
+
+    def row(self, name: str, index: int) -> NDArray[Any]:
+        """One row of an array, without reading the others."""
+        return self._read(name, index)
+
+    def _read(self, name: str, selection: Any) -> NDArray[Any]:
+        path, array = self._file.filename, self._file[name]
+        try:
+            values: NDArray[Any] = array[selection]
+        except OSError as error:
+            raise StoreError(f"{path}: {name} cannot be read ({error}); {_remedy(path)}") from error
+        if ROW_CHECKSUMS in array.attrs:
+            rows = values if selection is ... else values[np.newaxis]
+            if not np.array_equal(row_checksums(rows), np.atleast_1d(array.attrs[ROW_CHECKSUMS][selection])):
+                raise StoreError(f"{path}: {name} is damaged (a checksum differs); {_remedy(path)}")
+        return values
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._file[name].shape)
+
+
+def _remedy(path: str | Path) -> str:
+    return f"delete it and run snakemake again to make {Path(path).name} anew"
+
+
+def _is_json(text: str) -> bool:
+    return text[:1] in ("{", "[", '"') or text == "null"
+
+
+def _encode(value: Any) -> Any:
+    # a text that looks like JSON is stored as JSON, so that it comes back as the text it was
+    plain = not _is_json(value) if isinstance(value, str) else isinstance(value, (int, float, np.generic))
+    return value if plain else json.dumps(value, sort_keys=True)
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, str) and _is_json(value):
+        return json.loads(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_names(layout: Layout, arrays: Iterable[str], attributes: Iterable[str]) -> None:
+    for kind, expected, found in (
+        ("arrays", {dataset.name for dataset in layout.datasets}, set(arrays)),
+        ("attributes", set(layout.attributes), set(attributes)),
+    ):
+        if found != expected:
+            raise ValueError(
+                f"{layout.name}: {kind} missing {sorted(expected - found)}, unknown {sorted(found - expected)}"
+            )
+
+
+def _check_shapes(layout: Layout, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    sizes: dict[str, int] = {}
+    for dataset in layout.datasets:
+        shape = shapes[dataset.name]
+        if len(shape) != len(dataset.dims):
+            raise ValueError(f"{dataset.name} has shape {shape}, expected dimensions ({', '.join(dataset.dims)})")
+        for letter, size in zip(dataset.dims, shape, strict=True):
+            if sizes.setdefault(letter, size) != size:
+                raise ValueError(f"{dataset.name} has {letter} = {size}, other arrays have {sizes[letter]}")
+
+
+def write_stored(path: str | Path, layout: Layout, arrays: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
+    """Write a file whose arrays are in memory.
+
+    Args:
+        path: Where.
+        layout: Its kind.
+        arrays: One array for each dataset of the layout.
+        attributes: One value for each attribute of the layout; containers and None are stored as JSON.
+
+    Raises:
+        ValueError: If an array or attribute is missing, unknown, or at odds with the layout.
+        StoreError: If the file cannot be written.
+    """
+    with create_stored(path, layout) as file:
+        file.complete(arrays, attributes)
+
+
+class StoredRows:
+    """Room for an array in a file; each of its rows is assigned once, and none but the current one is in memory."""
+
+    def __init__(self, array: h5py.Dataset) -> None:
+        self._array = array
+        self._checksums = np.zeros(len(array), dtype=np.uint32) if has_long_rows(array.shape, array.dtype) else None
+
+    def __setitem__(self, index: int, row: NDArray[Any]) -> None:
+        row = np.asarray(row, dtype=self._array.dtype)
+        self._array[index] = row
+        if self._checksums is not None:
+            self._checksums[index] = row_checksums(row[np.newaxis])[0]
+
+    def complete(self) -> None:
+        """Called when all rows are there."""
+        if self._checksums is not None:
+            self._array.attrs[ROW_CHECKSUMS] = self._checksums
+
+
+class StoredWriter:
+    """A results file in the making. Large arrays come first, row by row; :meth:`complete` takes all the rest."""
+
+    def __init__(self, file: h5py.File, layout: Layout) -> None:
+        self._file, self._layout = file, layout
+        self._datasets = {dataset.name: dataset for dataset in layout.datasets}
+        self._streamed: dict[str, StoredRows] = {}
+
+    def stream(self, name: str, shape: tuple[int, ...]) -> StoredRows:
+        """Make room for an array, whose rows the caller then assigns.
+
+        Args:
+            name: A dataset of the layout.
+            shape: Of the whole array.
+        """
+        array = self._file.create_dataset(name, shape, np.dtype(self._datasets[name].dtype))
+        self._streamed[name] = StoredRows(self._describe(array))
+        return self._streamed[name]
+
+    def complete(self, arrays: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
+        """Write the arrays that were not streamed, and the attributes.
+
+        Raises:
+            ValueError: If an array or attribute is missing, unknown, or at odds with the layout.
+        """
+        _check_names(self._layout, [*self._streamed, *arrays], attributes)
+        values = {name: np.asarray(array, dtype=self._datasets[name].dtype) for name, array in arrays.items()}
+        shapes = {name: self._file[name].shape for name in self._streamed}
+        _check_shapes(self._layout, {**shapes, **{name: value.shape for name, value in values.items()}})
+        for name, value in attributes.items():
+            self._file.attrs[name] = _encode(value)
+        for name, value in values.items():
+            stored = self._describe(self._file.create_dataset(name, data=value))
+            if has_long_rows(value.shape, value.dtype):
+                stored.attrs[ROW_CHECKSUMS] = row_checksums(value)
+        for rows in self._streamed.values():
+            rows.complete()
+        self._file.attrs["layout"] = self._layout.name
+        self._file.attrs["version"] = self._layout.version
+        self._file.flush()
+
+    def _describe(self, stored: h5py.Dataset) -> h5py.Dataset:
+        dataset = self._datasets[stored.name.removeprefix("/")]
+        stored.attrs["unit"], stored.attrs["meaning"] = dataset.unit, dataset.meaning
+        return stored
+
+
+@contextmanager
+def create_stored(path: str | Path, layout: Layout) -> Iterator[StoredWriter]:
+    """Write a file under a temporary name, then rename it: it is there whole or not at all.
+
+    Args:
+        path: Where.
+        layout: Its kind.
+
+    Raises:
+        ValueError: If it was not completed.
+        StoreError: If the file cannot be written.
+    """
+    with written_whole(path) as temporary:
+        # through a Python file: on a full disk HDF5's own driver may close without a word, or end the process
+        with open(temporary, "w+b") as stream, h5py.File(stream, "w", userblock_size=USER_BLOCK) as file:
+            yield StoredWriter(file, layout)
+            if "layout" not in file.attrs:
+                raise ValueError(f"{path}: a {layout.name} file was begun and never completed")
+        seal(temporary)
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """A temporary name to write to, renamed at the end: the file is there whole or not at all.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())  # a power loss must not leave an empty file under the name
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written ({error}); free space or correct the folder's rights") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed have left of a file."""
+    for leftover in path.parent.iterdir():
+        name, _, process = leftover.name.rpartition(".")
+        if name == f".{path.name}" and process.isdigit():
+            try:
+                os.kill(int(process), 0)
+            except ProcessLookupError:
+                leftover.unlink(missing_ok=True)
+            except (PermissionError, OverflowError):
+                pass  # it lives, or is none of ours
+
+
+@contextmanager
+def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
+    """Open a file for reading after checking that it is what it should be.
+
+    Raises:
+        StoreError: If it is missing, truncated, damaged, foreign, or of another version; the message names file and
+            remedy.
+    """
+    try:
+        verify(path)
+    except FileNotFoundError:
+        raise StoreError(f"{path}: does not exist; make it with: snakemake --cores all {path}") from None
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); correct its rights or the disk") from error
+    except ValueError as error:
+        raise StoreError(f"{path}: {error}; {_remedy(path)}") from None
+    # no locks: a file is never changed under its name, and a shared folder may not grant them
+    with h5py.File(path, "r", locking=False) as file:
+        try:
+            _check_file(file, layout)
+            stored = StoredFile(file)
+        # what h5py raises for damaged insides, and _check_file for what is at odds with the layout
+        except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"{path}: {error}; {_remedy(path)}") from None
+        yield stored
+
+
+def _check_file(file: h5py.File, layout: Layout) -> None:
+    found, version = file.attrs.get("layout"), file.attrs.get("version")
+    if found != layout.name:
+        raise ValueError(f"is no {layout.name} file (layout {found!r})")
+    if version != layout.version:
+        raise ValueError(f"{layout.name} version {version}, this code reads {layout.version}")
+    missing = [dataset.name for dataset in layout.datasets if not isinstance(file.get(dataset.name), h5py.Dataset)]
+    missing += [name for name in layout.attributes if name not in file.attrs]
+    if missing:
+        raise ValueError(f"lacks {', '.join(missing)}")
+    for dataset in layout.datasets:
+        if file[dataset.name].dtype != np.dtype(dataset.dtype):
+            raise ValueError(f"{dataset.name} is of type {file[dataset.name].dtype}, expected {dataset.dtype}")
+    _check_shapes(layout, {dataset.name: file[dataset.name].shape for dataset in layout.datasets})

@@ -1,0 +1,18 @@
+"""Decoded reviews of different lengths, one behind the other."""
+
+from sharpest.results.data import DATA
+from sharpest.results.layout import Dataset, Layout
+
+REVIEWS = Layout(
+    "reviews",
+    1,
+    (
+        Dataset("train_tokens", "i4", ("i",), "", "training reviews in canonical order, as ids of tokens"),
+        Dataset("train_offsets", "i8", ("n+1",), "", "where each training review starts; last, where they end"),
+        Dataset("train_targets", "i8", ("n",), "", "classes"),
+        Dataset("test_tokens", "i4", ("j",), "", "test reviews in canonical order, as ids of tokens"),
+        Dataset("test_offsets", "i8", ("x+1",), "", "where each test review starts; last, where they end"),
+        Dataset("test_targets", "i8", ("x",), "", "classes"),
+    ),
+    DATA.attributes,
+)

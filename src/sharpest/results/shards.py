@@ -1,0 +1,80 @@
+"""Put the shards of a measurement together."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sharpest.errors import StoreError
+from sharpest.results.file import StoredFile, create_stored, open_stored
+from sharpest.results.layout import Layout
+
+
+def _joined(values: Sequence[Any]) -> Any:
+    """What jobs on several machines have in common, and ``a, b`` where they differ."""
+    if isinstance(values[0], dict):
+        return {name: _joined([value[name] for value in values]) for name in values[0]}
+    return ", ".join(dict.fromkeys(values))
+
+
+# attributes in which shards may differ, and what they come to together
+_TOGETHER: dict[str, Callable[[Sequence[Any]], Any]] = {
+    "planned_points": sum,
+    "replays_checked": sum,
+    "replay_drift": lambda values: float(np.max(values)),  # NaN stays
+    "created": max,
+    "git": _joined,
+    "packages": _joined,
+    "device": _joined,
+}
+
+
+def merge_shards(paths: Sequence[str], output: str, layout: Layout) -> int:
+    """Write the file that one job, measuring all shards in turn, would have written, bit for bit but for clock times.
+
+    Args:
+        paths: The shards, in the order of their points.
+        output: Where.
+        layout: Their kind.
+
+    Returns:
+        The number of points.
+
+    Raises:
+        StoreError: If a shard is damaged or belongs to another measurement, or the file cannot be written.
+    """
+    with ExitStack() as stack:
+        shards = [stack.enter_context(open_stored(path, layout)) for path in paths]
+        attributes = {name: _merged(name, paths, shards) for name in layout.attributes}
+        starts = np.cumsum([0, *(shard.shape("iteration")[0] for shard in shards)])
+        with create_stored(output, layout) as merged:
+            whole = {}
+            for dataset in layout.datasets:
+                name = dataset.name
+                if dataset.dims[0] not in ("t", "v"):
+                    whole[name] = shards[0][name]
+                    continue
+                shapes = [shard.shape(name) for shard in shards]
+                rows = merged.stream(name, (sum(shape[0] for shape in shapes), *shapes[0][1:]))
+                done = 0
+                for shard, shape, start in zip(shards, shapes, starts, strict=False):
+                    for row in range(shape[0]):
+                        value = shard.row(name, row)
+                        rows[done] = value + start if name == "vector_index" else value
+                        done += 1
+            merged.complete(whole, attributes)
+    return int(starts[-1])
+
+
+def _merged(name: str, paths: Sequence[str], shards: Sequence[StoredFile]) -> Any:
+    values = [shard.attributes[name] for shard in shards]
+    if name in _TOGETHER:
+        return _TOGETHER[name](values)
+    for path, value in zip(paths, values, strict=True):
+        if value != values[0]:
+            raise StoreError(
+                f"{path}: {name} differs from that of {paths[0]}; delete {Path(path).parent} and run snakemake again"
+            )
+    return values[0]

@@ -1,0 +1,35 @@
+"""States of a run."""
+
+from sharpest.results.layout import PROVENANCE, Dataset, Layout
+
+# all that training needs to go on from a snapshot
+STATE = (
+    Dataset("iteration", "i8", ("t",), "updates", "completed updates"),
+    Dataset("theta", "f4", ("t", "p"), "", "parameters, in the order of the attribute parameters"),
+    Dataset("buffers", "f4", ("t", "b"), "", "running averages and carried state, in the order of buffer_names"),
+    Dataset("velocity", "f4", ("t", "p*"), "", "velocity of momentum; no columns where there is none"),
+    Dataset("solver_start", "f4", ("t", "p**"), "", "start of the next eigensolve; no columns where there is none"),
+    Dataset("directions", "f4", ("t", "q*", "p***"), "", "directions in force; none where they are computed next"),
+    Dataset("lr", "f8", ("t",), "", "learning rate of the next update"),
+    Dataset("progress", "f8", ("t", "s"), "", "running sums and counters of the trainer, see attribute progress"),
+)
+
+SNAPSHOTS = Layout(
+    "snapshots",
+    2,
+    (
+        *STATE,
+        Dataset("epoch", "f8", ("t",), "epochs", "iteration over steps per epoch"),
+        Dataset("epoch_seconds", "f8", ("h",), "s", "wall time of each trained epoch"),
+        Dataset("refresh_iteration", "i8", ("r",), "updates", "when the run computed its directions"),
+        Dataset("eigenvalues", "f8", ("r", "k"), "nats", "of those directions; signed, largest first"),
+        Dataset("residuals", "f8", ("r", "k"), "", "|Hv - lambda v| / |lambda_1|"),
+        Dataset("converged", "?", ("r", "k"), "", "residual within the tolerance"),
+        Dataset("hvps", "i8", ("r",), "", "Hessian-vector products"),
+        Dataset("seconds", "f8", ("r",), "s", "time of the eigensolve"),
+        Dataset("refresh_loss", "f8", ("r",), "nats", "cross-entropy without L2 on clean training examples"),
+        Dataset("eigenvectors", "f4", ("r*", "k*", "p****"), "", "unit rows; none where they are not kept"),
+    ),
+    ("run", "best", "last", "diverged", "stopped", "clipped", "parameters", "buffer_names", "progress", "hessian",
+     "measurement", "data_sha256", *PROVENANCE),
+)  # fmt: skip

@@ -1,0 +1,15 @@
+"""Decoded text."""
+
+from sharpest.results.data import DATA
+from sharpest.results.layout import Dataset, Layout
+
+TOKENS = Layout(
+    "tokens",
+    1,
+    (
+        Dataset("train", "i4", ("n",), "", "training text as ids of tokens, 0 the most frequent"),
+        Dataset("val", "i4", ("v",), "", "validation text as ids of tokens"),
+        Dataset("test", "i4", ("x",), "", "test text as ids of tokens"),
+    ),
+    DATA.attributes,  # the classes are the types of tokens
+)

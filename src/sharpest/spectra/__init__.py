@@ -1,1 +1,0 @@
-"""Leading eigenpairs of the Hessian along a run."""

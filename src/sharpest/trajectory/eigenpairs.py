@@ -1,0 +1,82 @@
+"""The Hessian of a run's training loss and its leading eigenpairs, for NSGD and for measurements."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sharpest.config.run import HessianSettings
+from sharpest.curvature.determinism import check_deterministic
+from sharpest.curvature.hessian import Hessian
+from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
+from sharpest.data.dataset import Split
+from sharpest.data.randomness import generator
+from sharpest.trajectory.epoch import DirectionSolver
+from sharpest.trajectory.problem import Problem, chunks_of
+
+
+def hessian_examples(problem: Problem, iteration: int, settings: HessianSettings) -> Split:
+    """The N examples of the Hessian at an iteration: the same for every run of one seed and N (inventory 1.4)."""
+    if settings.resample:
+        return problem.data.stream.sample("hessian", iteration, settings.examples)
+    return problem.data.train.first(settings.examples)
+
+
+def hessian_at(problem: Problem, theta: Tensor, iteration: int, settings: HessianSettings) -> Hessian:
+    """The Hessian of the training loss at a state of the run.
+
+    Args:
+        problem: The run, with the buffers of that state.
+        theta: (p,).
+        iteration: Decides the Hessian examples.
+        settings: The Hessian.
+
+    Raises:
+        NotDeterministicError: If the loss is not a function.
+    """
+    model = problem.model
+    chunks = chunks_of(hessian_examples(problem, iteration, settings), settings.chunk_size)
+    check_deterministic(lambda: model.loss(theta, *chunks[0]), model.module)
+    return Hessian(model.loss, theta, chunks)
+
+
+def solve_eigenpairs(
+    problem: Problem,
+    operator: Hessian,
+    iteration: int,
+    settings: HessianSettings,
+    num_eigenpairs: int,
+    warm: Tensor | None = None,
+) -> Eigenpairs:
+    """Leading eigenpairs of that Hessian, from the gradient, which leans towards them, and earlier ones.
+
+    Args:
+        problem: The run.
+        operator: Of :func:`hessian_at`.
+        iteration: Decides the random part of the start vector.
+        settings: The Hessian.
+        num_eigenpairs: k; all p where the model has fewer parameters.
+        warm: (p,), sum of earlier eigenvectors, or None.
+    """
+    seed, like = problem.settings.seed, operator.theta
+    hints = [operator.gradient] if warm is None else [operator.gradient, warm]
+    return largest_eigenpairs(
+        operator.product,
+        start_vector(generator(seed, "solver", iteration), len(like), hints).to(like),
+        min(num_eigenpairs, len(like)),
+        settings.tolerance,
+        settings.max_products,
+        generator(seed, "solver-restart", iteration),
+    )
+
+
+def direction_solver(problem: Problem) -> DirectionSolver | None:
+    """What computes the directions along which a run scales its step; None for SGD."""
+    nudged = problem.settings.nudge
+    if nudged is None:
+        return None
+
+    def solve(here: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
+        operator = hessian_at(here, theta, iteration, nudged.hessian)
+        return solve_eigenpairs(here, operator, iteration, nudged.hessian, nudged.num_eigenpairs, warm)
+
+    return solve

@@ -1,0 +1,176 @@
+"""The training loop: updates within an epoch, and what happens at its end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sharpest.config.run import RunSettings
+from sharpest.trajectory.plateau import FACTOR
+from sharpest.trajectory.problem import Problem
+from sharpest.trajectory.state import TrainingState
+from sharpest.trajectory.steps import nudge, sgd_change
+
+if TYPE_CHECKING:  # SGD trains without the eigensolver, and is not stale when that changes
+    from sharpest.curvature.lanczos import Eigenpairs
+
+# problem bound to the state's buffers, theta (p,), iteration, sum of the last eigenvectors (p,) -> eigenpairs
+DirectionSolver: TypeAlias = "Callable[[Problem, Tensor, int, Tensor], Eigenpairs]"
+
+
+@dataclass
+class EpochLog:
+    """What the updates of one epoch tell, one scalar each, kept on the device until the epoch ends."""
+
+    losses: list[Tensor] = field(default_factory=list)
+    correct: list[Tensor] = field(default_factory=list)
+    cut: list[Tensor] = field(default_factory=list)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """One array a list, (u,) for u updates; there is at least one."""
+        return {name: torch.stack(values).cpu().numpy() for name, values in vars(self).items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]], device: torch.device) -> EpochLog:
+        """Back from :meth:`arrays`; others are ignored."""
+        lists = {entry.name: list(torch.from_numpy(arrays[entry.name]).to(device)) for entry in fields(cls)}
+        return cls(**lists)
+
+
+def advance(
+    problem: Problem,
+    state: TrainingState,
+    iteration: int,
+    log: EpochLog,
+    solver: DirectionSolver | None,
+    on_refresh: Callable[[int, Eigenpairs, float], None] | None = None,
+    deadline: float = math.inf,
+) -> TrainingState:
+    """Train on to an iteration of the same epoch (its end included), or until time is up.
+
+    Args:
+        problem: The run.
+        state: Where it stands; not changed.
+        iteration: Where to stop.
+        log: Receives the loss of each update.
+        solver: Computes the directions along which the step is scaled; None for SGD.
+        on_refresh: Told the eigenpairs, and the loss where the run takes it, whenever directions are computed.
+        deadline: Stop after the first update that ends at this moment of ``time.monotonic`` or later.
+    """
+    settings, nudged = problem.settings, problem.settings.nudge
+    theta, directions, solver_start = state.theta.clone(), state.directions, state.solver_start
+    buffers, velocity = state.buffers.clone(), state.velocity if settings.momentum else None
+    for step in range(state.iteration, iteration):
+        if step % settings.steps_per_epoch == 0:
+            buffers = problem.model.start_epoch(buffers)
+        if nudged and _is_due(step, settings):
+            assert solver is not None  # the caller's duty
+            here = problem.at(buffers)
+            pairs = solver(here, theta, step, solver_start)
+            if not nudged.fixed or step == settings.start:
+                directions = pairs.eigenvectors[: nudged.num_directions]
+            solver_start = pairs.eigenvectors.sum(dim=0)
+            if on_refresh is not None:
+                on_refresh(step, pairs, _refresh_loss(here, theta))
+        gradient, loss, correct, cut = problem.training_gradient(theta, buffers, step)
+        log.losses.append(loss)
+        log.correct.append(correct)
+        log.cut.append(cut)
+        if nudged and nudged.correction != "v":
+            gradient = nudge(gradient, _known(directions), nudged.gamma, nudged.rest)
+        change = sgd_change(gradient, velocity, state.lr, settings.momentum)
+        if velocity is not None:
+            velocity = change
+        if nudged and nudged.correction != "g":
+            change = nudge(change, _known(directions), nudged.gamma, nudged.rest)
+        theta += change
+        if time.monotonic() >= deadline:
+            iteration = step + 1
+            break
+    return replace(
+        state,
+        iteration=iteration,
+        theta=theta,
+        buffers=buffers,
+        velocity=state.velocity if velocity is None else velocity,
+        # a copy: the solver's whole block would be kept alive by a view of it
+        directions=None if directions is None else directions.clone(),
+        solver_start=solver_start,
+    )
+
+
+def _known(directions: Tensor | None) -> Tensor:
+    assert directions is not None  # a run begins with a refresh
+    return directions
+
+
+def _is_due(step: int, settings: RunSettings) -> bool:
+    """Whether directions are computed before an update."""
+    assert settings.nudge is not None  # the caller's duty
+    if settings.nudge.refresh_every is None:
+        return step % settings.steps_per_epoch == 0
+    return (step - settings.start) % settings.nudge.refresh_every == 0
+
+
+def _refresh_loss(problem: Problem, theta: Tensor) -> float:
+    """Cross-entropy on the first clean training examples, where the run takes it with its directions."""
+    assert problem.settings.nudge is not None  # the caller's duty
+    count = problem.settings.nudge.loss_examples
+    return float("nan") if count is None else problem.evaluate(theta, problem.data.train.first(count))[0]
+
+
+def end_epoch(
+    problem: Problem, state: TrainingState, log: EpochLog, validate: bool = True
+) -> tuple[TrainingState, dict[str, float]]:
+    """Close an epoch: look for divergence, validate, apply the plateau rule.
+
+    Args:
+        problem: The run.
+        state: At the last update of the epoch.
+        log: The epoch's losses.
+        validate: False where nothing depends on it (a replay at a constant learning rate).
+
+    Returns:
+        The state at the start of the next epoch, and the row of ``history.csv``.
+    """
+    losses = torch.stack(log.losses)
+    nudged = problem.settings.nudge
+    kept = nudged is not None and nudged.refresh_every is not None
+    state = replace(
+        state,
+        directions=state.directions if kept else None,
+        clipped=state.clipped + int(torch.stack(log.cut).sum()),
+    )
+    row = {
+        "iteration": state.iteration,
+        "epoch": state.iteration / problem.settings.steps_per_epoch,
+        "lr": state.lr,
+        "train_loss": float(losses.mean()),
+        "train_accuracy": float(torch.stack(log.correct).mean()),
+        "val_loss": float("nan"),
+        "val_accuracy": float("nan"),
+    }
+    bad = (~torch.isfinite(losses)).nonzero()
+    if len(bad):
+        return replace(state, diverged=state.iteration - len(losses) + int(bad[0])), row
+    if not validate:
+        return state, row
+    row["val_loss"], row["val_accuracy"] = problem.at(state.buffers).evaluate(state.theta, problem.data.val)
+    if not torch.isfinite(torch.tensor(row["val_loss"])):
+        return replace(state, diverged=state.iteration), row
+    best = state.rule.best_accuracy
+    rule, cut, stop = state.rule.after_epoch(row["val_loss"], row["val_accuracy"])
+    return replace(
+        state,
+        rule=rule,
+        lr=state.lr * FACTOR if cut else state.lr,
+        best_iteration=state.iteration if row["val_accuracy"] > best else state.best_iteration,
+        stopped=stop,
+    ), row

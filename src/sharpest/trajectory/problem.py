@@ -1,0 +1,106 @@
+"""What one run optimises: its data, its model, and the losses that are measured on them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sharpest.config.run import RunSettings
+from sharpest.data.dataset import RunData, Split, load_data
+from sharpest.data.randomness import derived_seed
+from sharpest.models.build import build_model
+from sharpest.models.flat import FlatModel, cross_entropy
+
+EVALUATION_CHUNK = 1_000  # targets a forward pass; no effect on results
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Data and model of one run.
+
+    The model measures in inference mode, with the buffers it is bound to: :meth:`at` binds those of a state.
+    """
+
+    settings: RunSettings
+    data: RunData
+    model: FlatModel
+
+    def at(self, buffers: Tensor) -> "Problem":
+        """The same problem with the buffers (b,) of a state."""
+        return replace(self, model=self.model.bind(buffers))
+
+    def gradient(self, theta: Tensor, batch: Split) -> Tensor:
+        """Gradient (p,) of the training loss on a batch, in inference mode."""
+        theta = theta.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(self.model.loss(theta, batch.inputs, batch.targets), theta)
+        return gradient
+
+    def training_gradient(
+        self, theta: Tensor, buffers: Tensor, iteration: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Gradient of the training loss on the batch of an update, in training mode.
+
+        Args:
+            theta: (p,).
+            buffers: (b,); overwritten with their values after the batch.
+            iteration: Completed updates; decides the batch, and what dropout drops.
+
+        Returns:
+            (p,) gradient, cut to the longest the run allows; the loss, a scalar in nats with L2; the share of correct
+            answers, a scalar; whether the gradient was cut, a scalar.
+        """
+        batch = self.data.stream.batch(iteration)
+        theta = theta.detach().requires_grad_()
+        seed = derived_seed(self.settings.seed, "dropout", iteration)
+        logits = self.model.training_logits(theta, buffers, batch.inputs, seed)
+        loss = cross_entropy(logits, batch.targets) + self.model.penalty(theta)
+        (gradient,) = torch.autograd.grad(loss, theta)
+        correct = (logits.detach().argmax(-1) == batch.targets).float().mean()
+        cut = torch.zeros((), dtype=torch.bool)
+        if self.settings.clip_norm is not None:
+            norm = gradient.norm()
+            cut = norm > self.settings.clip_norm
+            gradient = gradient * (self.settings.clip_norm / norm).clamp(max=1)
+        return gradient, loss.detach(), correct, cut
+
+    def evaluate(self, theta: Tensor, split: Split) -> tuple[float, float]:
+        """Cross-entropy in nats without L2, and accuracy as a fraction, in inference mode; means over all targets."""
+        loss, correct = 0.0, 0
+        size = max(1, EVALUATION_CHUNK * len(split) // split.targets.numel())
+        with torch.no_grad():
+            for inputs, targets in chunks_of(split, size):
+                logits = self.model.logits(theta, inputs).flatten(0, -2)
+                loss += float(functional.cross_entropy(logits, targets.flatten(), reduction="sum"))
+                correct += int((logits.argmax(1) == targets.flatten()).sum())
+        return loss / split.targets.numel(), correct / split.targets.numel()
+
+
+def chunks_of(split: Split, size: int) -> list[tuple[Tensor, Tensor]]:
+    """A split as (inputs, targets) pairs of at most ``size`` examples."""
+    return list(zip(split.inputs.split(size), split.targets.split(size), strict=True))
+
+
+def device() -> torch.device:
+    """A GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def build_problem(settings: RunSettings, data_path: str | Path) -> Problem:
+    """Set up a run: fix the thread count, load its data, build its model.
+
+    Raises:
+        DataError, StoreError: If the data file is not what the settings name.
+    """
+    # the thread count changes the order of sums, hence bits: it is part of a run's identity
+    torch.set_num_threads(settings.torch_threads)
+    # curvature needs full float32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    place = device()
+    data = load_data(data_path, settings, place)
+    module = build_model(settings.model, data.input_shape, data.num_classes, settings.seed, settings.batch_size)
+    return Problem(settings, data, FlatModel(module.to(place), settings.l2))

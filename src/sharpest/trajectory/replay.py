@@ -1,0 +1,158 @@
+"""States of a run at any iteration: load the last snapshot before it and train on."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sharpest.config.run import RunSettings
+from sharpest.curvature.lanczos import Eigenpairs
+from sharpest.errors import StoreError
+from sharpest.results.file import StoredFile, open_stored
+from sharpest.results.snapshots import SNAPSHOTS, STATE
+from sharpest.trajectory.eigenpairs import direction_solver
+from sharpest.trajectory.epoch import EpochLog, advance, end_epoch
+from sharpest.trajectory.problem import Problem, build_problem
+from sharpest.trajectory.state import TrainingState
+
+
+class Replay:
+    """Reads states of a finished run, replaying what lies between its snapshots.
+
+    Because randomness is a pure function, a replay is bitwise the original. Each replay that has begun an interval
+    between two snapshots and is to leave it trains on to the next snapshot and compares.
+
+    Args:
+        problem: The run.
+        snapshots: Its open snapshots file.
+
+    Attributes:
+        problem: The run.
+        attributes: Those of its snapshots file.
+        checked: Comparisons made.
+        drift: Largest absolute difference of a parameter in them; 0 where replays are exact.
+    """
+
+    def __init__(self, problem: Problem, snapshots: StoredFile) -> None:
+        self.problem = problem
+        self.attributes = snapshots.attributes
+        self._solver = direction_solver(problem)
+        self._file = snapshots
+        self._refreshes = {int(iteration): row for row, iteration in enumerate(snapshots["refresh_iteration"])}
+        self._vectors_kept = snapshots.shape("eigenvectors")[0] > 0
+        if self._vectors_kept:
+            self._solver = self._look_up
+        self._iterations = snapshots["iteration"]
+        self._spe = problem.settings.steps_per_epoch
+        self.checked = 0
+        self.drift = 0.0
+
+    @property
+    def start(self) -> int:
+        """The first iteration that can be opened: that of the branch point, for a branch."""
+        return int(self._iterations[0])
+
+    @property
+    def end(self) -> int:
+        """The last iteration that can be opened; before the planned one where the run stopped or diverged."""
+        return int(self._iterations[-1])
+
+    def snapshot(self, row: int) -> TrainingState:
+        """The state of a row of the file."""
+        arrays = {name: self._file.row(name, row) for name in (dataset.name for dataset in STATE)}
+        return TrainingState.from_arrays(arrays, self.problem.settings, self.problem.data.train.inputs.device)
+
+    def has_recorded(self, iteration: int, with_vectors: bool) -> bool:
+        """Whether training itself computed eigenpairs at an iteration, and kept their vectors if these are needed."""
+        return iteration in self._refreshes and (self._vectors_kept or not with_vectors)
+
+    def recorded_eigenpairs(self, iteration: int, with_vectors: bool) -> Eigenpairs:
+        """The eigenpairs that training computed, so that nothing is computed twice; see :meth:`has_recorded`.
+
+        Args:
+            iteration: Completed updates.
+            with_vectors: Whether the eigenvectors are read; without, there are no rows of them.
+        """
+        row = self._refreshes[iteration]
+        vectors = torch.empty(0, self.problem.model.num_parameters)
+        if with_vectors:
+            vectors = torch.from_numpy(self._file.row("eigenvectors", row)).to(self.problem.data.train.inputs.device)
+        values = {name: self._file.row(name, row) for name in ("eigenvalues", "residuals", "converged")}
+        num_products, seconds = int(self._file.row("hvps", row)), float(self._file.row("seconds", row))
+        return Eigenpairs(**values, eigenvectors=vectors, num_products=num_products, seconds=seconds)
+
+    def _look_up(self, problem: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
+        """A solver that computes nothing anew."""
+        return self.recorded_eigenpairs(iteration, with_vectors=True)
+
+    def states(self, iterations: Iterable[int]) -> Iterator[TrainingState]:
+        """The states at increasing iterations; those before the start and after the end of the run are left out."""
+        state: TrainingState | None = None
+        for iteration in iterations:
+            if iteration < self.start:
+                continue
+            if iteration > self.end:
+                break
+            row = int(np.searchsorted(self._iterations, iteration, side="right")) - 1
+            base = int(self._iterations[row])
+            if state is not None and state.iteration < base:
+                self._check(state, row)
+                state = None
+            if state is None or state.iteration < base:
+                state = self.snapshot(row)
+            state = self._train_on(state, iteration)
+            yield state
+        if state is not None:
+            self._check(state, int(np.searchsorted(self._iterations, state.iteration, side="right")))
+
+    def _check(self, state: TrainingState, limit: int) -> None:
+        """Finish the interval that ``state`` lies in, if it is one of those before row ``limit``, and compare."""
+        if state.iteration in self._iterations:
+            return
+        row = int(np.searchsorted(self._iterations, state.iteration))
+        if row > limit:
+            return
+        replayed = self._train_on(state, int(self._iterations[row]))
+        stored = torch.from_numpy(self._file.row("theta", row)).to(replayed.theta)
+        self.checked += 1
+        # NaN stays
+        self.drift = float(np.maximum(self.drift, float((replayed.theta - stored).abs().max())))
+
+    def _train_on(self, state: TrainingState, iteration: int) -> TrainingState:
+        while state.iteration < iteration:
+            boundary = (state.iteration // self._spe + 1) * self._spe
+            # the losses of an epoch that was entered midway are incomplete, and only its divergence reads them
+            log = EpochLog()
+            state = advance(self.problem, state, min(boundary, iteration), log, self._solver)
+            if state.iteration == boundary and boundary not in self._iterations:
+                state, _ = end_epoch(self.problem, state, log, validate=self.problem.settings.rule == "plat")
+        return state
+
+    @property
+    def diverged_epoch(self) -> float | None:
+        """Epochs until the loss was no longer finite; None where it stayed so."""
+        iteration = self.attributes["diverged"]
+        return None if iteration < 0 else iteration / self._spe
+
+
+@contextmanager
+def open_run(snapshots: str | Path, data: str | Path) -> Iterator[Replay]:
+    """Open a trained run for measurement.
+
+    Args:
+        snapshots: Its snapshots file.
+        data: The data file that it was trained on.
+
+    Raises:
+        StoreError: If a file is damaged, or holds other data than the run was trained on.
+    """
+    with open_stored(snapshots, SNAPSHOTS) as file:
+        problem = build_problem(RunSettings.model_validate(file.attributes["config"]), data)
+        if problem.data.sha256 != file.attributes["data_sha256"]:
+            raise StoreError(
+                f"{data}: has changed since {problem.settings.run} was trained; run snakemake again to train it anew"
+            )
+        yield Replay(problem, file)

@@ -1,0 +1,141 @@
+"""All that training needs to go on from an epoch start."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sharpest.config.run import RunSettings
+from sharpest.models.flat import FlatModel
+from sharpest.trajectory.plateau import PlateauRule
+
+# what the attribute ``progress`` of a snapshots file names
+PROGRESS = ("best_loss", "wait", "best_accuracy", "stop_wait", "best_iteration", "diverged", "clipped")
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """A run after ``iteration`` updates.
+
+    Attributes:
+        iteration: Completed updates.
+        theta: (p,) parameters.
+        buffers: (b,), what the net carries besides its parameters.
+        velocity: (p,), or empty without momentum.
+        solver_start: (p,), sum of the last eigenvectors, from which the next solve starts; empty where there is none.
+        directions: (K, p), the directions in force; None where there are none, or they are computed anew next.
+        lr: Learning rate of the next update.
+        rule: Counters of the plateau rule; those of the best accuracy serve every run.
+        best_iteration: Where validation accuracy was highest; -1 before the first epoch has ended.
+        diverged: The update whose loss was not finite; -1 while there is none.
+        clipped: Updates whose gradient was cut.
+        stopped: Whether the plateau rule ended the run.
+    """
+
+    iteration: int
+    theta: Tensor
+    buffers: Tensor
+    velocity: Tensor
+    solver_start: Tensor
+    lr: float
+    rule: PlateauRule
+    directions: Tensor | None = None
+    best_iteration: int = -1
+    diverged: int = -1
+    clipped: int = 0
+    stopped: bool = False
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """As one row of a snapshots file."""
+        progress = {**vars(self.rule), **vars(self)}
+        directions = self.theta.new_empty(0, 0) if self.directions is None else self.directions
+        return {
+            "iteration": np.array(self.iteration),
+            "theta": self.theta.cpu().numpy(),
+            "buffers": self.buffers.cpu().numpy(),
+            "directions": directions.cpu().numpy(),
+            "velocity": self.velocity.cpu().numpy(),
+            "solver_start": self.solver_start.cpu().numpy(),
+            "lr": np.array(self.lr),
+            "progress": np.array([progress[name] for name in PROGRESS], dtype=np.float64),
+        }
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: dict[str, NDArray[Any]], settings: RunSettings, device: torch.device
+    ) -> "TrainingState":
+        """Back from a row."""
+        progress = dict(zip(PROGRESS, arrays["progress"].tolist(), strict=True))
+        rule = new_rule(settings)
+        kept = {field.name: progress[field.name] for field in fields(rule) if field.name in progress}
+        counters = {name: int(kept[name]) for name in ("wait", "stop_wait")}
+
+        def tensor(name: str) -> Tensor:
+            return torch.from_numpy(np.array(arrays[name])).to(device)
+
+        return cls(
+            iteration=int(arrays["iteration"]),
+            theta=tensor("theta"),
+            buffers=tensor("buffers"),
+            directions=tensor("directions") if arrays["directions"].size else None,
+            velocity=tensor("velocity"),
+            solver_start=tensor("solver_start"),
+            lr=float(arrays["lr"]),
+            rule=replace(rule, **{**kept, **counters}),
+            best_iteration=int(progress["best_iteration"]),
+            diverged=int(progress["diverged"]),
+            clipped=int(progress["clipped"]),
+        )
+
+
+def new_rule(settings: RunSettings) -> PlateauRule:
+    """The plateau rule at the start; for a constant rate it never cuts or stops and only tracks the best accuracy."""
+    never = settings.epochs + 1
+    return PlateauRule(settings.patience or never, settings.stop_patience or never)
+
+
+def initial_state(settings: RunSettings, model: FlatModel) -> TrainingState:
+    """The run before its first update."""
+    theta = model.initial()
+    empty = theta.new_empty(0)
+    return TrainingState(
+        iteration=0,
+        theta=theta,
+        buffers=model.buffers.clone(),
+        velocity=torch.zeros_like(theta) if settings.momentum else empty,
+        solver_start=torch.zeros_like(theta) if settings.nudge else empty,
+        directions=_no_directions(settings, theta),
+        lr=settings.lr,
+        rule=new_rule(settings),
+    )
+
+
+def _no_directions(settings: RunSettings, theta: Tensor) -> Tensor | None:
+    """Zeros (K, p) where states carry directions: the first update computes them."""
+    if settings.nudge is None or settings.nudge.refresh_every is None:
+        return None
+    return theta.new_zeros(settings.nudge.num_directions, len(theta))
+
+
+def branch_state(settings: RunSettings, arrays: dict[str, NDArray[Any]], device: torch.device) -> TrainingState:
+    """A branch before its first update.
+
+    Args:
+        settings: The branch.
+        arrays: The row of its parent's snapshots file at the branch point.
+        device: Where the tensors go.
+    """
+    assert settings.branch is not None  # the caller's duty
+    state = TrainingState.from_arrays(arrays, settings, device)
+    return replace(
+        state,
+        solver_start=torch.zeros_like(state.theta) if settings.nudge else state.theta.new_empty(0),
+        directions=_no_directions(settings, state.theta),
+        lr=float(f"{state.lr * settings.branch.lr_factor:.12g}"),
+        rule=new_rule(settings),
+        best_iteration=-1,
+        clipped=0,
+    )

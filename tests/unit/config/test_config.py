@@ -1,0 +1,800 @@
+"""The configuration: what is read, and how each mistake is refused in one line that says what to do."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sharpest.config.project import Project, load_project
+from sharpest.config.reading import read_scale, validate
+from sharpest.config.run import RunSettings
+from sharpest.config.run_id import RunId
+from sharpest.config.schedule import measurement_iterations
+from sharpest.config.settings import ScaleSettings
+from sharpest.errors import ConfigError
+
+ROOT = Path(__file__).parents[3]
+SCALES = ["quick", "small", "paper"]
+ADDED_RUN = "scnn-c10-sgd-lr0.07-S64-s777"
+ADDED_LINE = f"runs.tsv, line {len((ROOT / 'config/runs.tsv').read_text().splitlines()) + 1}"
+TRUNK = "r32-c10-sgd-lr0.1-S128-s777"
+
+
+class Config:
+    """A copy of the folder ``config`` that a test may spoil."""
+
+    def __init__(self, folder: Path) -> None:
+        shutil.copytree(ROOT / "config", folder)
+        self.folder = folder
+
+    def edit(self, name: str, change: Callable[[Any], object]) -> None:
+        """Apply ``change`` to the content of a YAML file."""
+        path = self.folder / name
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        change(content)
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+    def set(self, name: str, key: str, value: object) -> None:
+        """Set a key, given with dots, in a YAML file."""
+        *parents, last = key.split(".")
+
+        def change(content: Any) -> None:
+            for parent in parents:
+                content = content[int(parent)] if isinstance(content, list) else content.setdefault(parent, {})
+            content[last] = value
+
+        self.edit(name, change)
+
+    def remove(self, name: str, key: str) -> None:
+        """Remove a key, given with dots, from a YAML file."""
+        *parents, last = key.split(".")
+
+        def change(content: Any) -> None:
+            for parent in parents:
+                content = content[parent]
+            del content[last]
+
+        self.edit(name, change)
+
+    def first(self, key: str, pattern: str, value: object) -> None:
+        """Put a pattern before the others of a mapping of the scale quick."""
+        self.edit("scales/quick.yaml", lambda scale: scale.update({key: {pattern: value, **scale.get(key, {})}}))
+
+    def drop_figures(self) -> None:
+        """Keep only the tables, where a test makes runs shorter than their schedules."""
+
+        def keep_tables(content: dict[str, Any]) -> None:
+            for name in [name for name in content if not name.startswith("tab")]:
+                del content[name]
+
+        self.edit("studies.yaml", keep_tables)
+        self.edit("scales/quick.yaml", lambda scale: [keep_tables(scale[key]) for key in ("seeds", "notes")])
+
+    def drop_run(self, run: str) -> None:
+        """Remove a row of the runs."""
+        path = self.folder / "runs.tsv"
+        rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(row for row in rows if row.split("\t")[0] != run), encoding="utf-8")
+
+    def append(self, name: str, text: str) -> None:
+        with open(self.folder / name, "a", encoding="utf-8") as file:
+            file.write(text)
+
+    def load(self, **config: object) -> Project:
+        return load_project({"scale": "quick", **config}, self.folder)
+
+    def refusal(self, **config: object) -> str:
+        """The message with which the configuration is refused."""
+        with pytest.raises(ConfigError) as caught:
+            self.load(**config)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return Config(tmp_path / "config")
+
+
+@pytest.fixture(scope="module", params=SCALES)
+def project(request: pytest.FixtureRequest) -> Project:
+    return load_project({"scale": request.param}, ROOT / "config")
+
+
+def test_every_scale_loads_as_shipped(project: Project) -> None:
+    shipped = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    assert load_project({**shipped, "scale": project.settings.scale}, ROOT / "config") == project
+    assert shipped["scale"] == "quick"
+
+
+def test_every_run_and_every_curve_has_settings_and_points(project: Project) -> None:
+    for run in project.run_ids:
+        settings = project.run(run)
+        assert settings.run == run
+        assert settings.epochs >= 1
+    for study in project.studies.values():
+        for curve in study.curves():
+            points = project.points(curve.run, curve.schedule)
+            assert points[-1] <= project.run(curve.run).num_iterations
+
+
+def test_runs_of_the_paper_are_what_their_ids_say() -> None:
+    paper = load_project({"scale": "paper"}, ROOT / "config")
+    for run in paper.run_ids:
+        settings, run_id = paper.run(run), RunId.parse(run)
+        assert (settings.lr, settings.batch_size, settings.l2) == (run_id.lr, run_id.batch_size, run_id.l2)
+        assert settings.momentum == run_id.momentum
+        assert (settings.nudge is None) == (run_id.optimizer == "sgd" and not run_id.variant)
+        assert (settings.branch.parent if settings.branch else None) == run_id.parent
+        assert settings.epochs == paper.epochs[run]
+        assert paper.reductions([run]) == []
+    # inventory 1.3: 45,000 examples make 351 updates of 128
+    assert paper.run("scnn-c10-sgd-lr0.1-S128-s777").steps_per_epoch == 351
+
+
+def test_nsgd_computes_more_eigenpairs_than_it_uses(config: Config) -> None:
+    many = "r32-c10-nsgd-lr0.01-S128-g0.1-K20-s777"
+    config.append("runs.tsv", f"{many}\tK\t10\n")
+    project = config.load()
+    few = project.run("r32-c10-nsgd-lr0.01-S128-g0.1-K5-plat-s777").nudge
+    assert few is not None
+    assert (few.gamma, few.num_directions, few.num_eigenpairs) == (0.1, 5, 10)
+    assert project.run(many).nudge.num_eigenpairs == 20  # type: ignore[union-attr]
+
+
+# --- scales
+
+
+def test_a_scale_differs_only_where_it_says_so(config: Config) -> None:
+    config.append("scales/other.yaml", "extends: paper\ndescription: other\nhessian: {max_products: 64}\n")
+    other, paper = config.load(scale="other").scale, config.load(scale="paper").scale
+    assert other.hessian.max_products == 64
+    changes = {"description": "other", "hessian": paper.hessian.model_copy(update={"max_products": 64})}
+    assert other == paper.model_copy(update=changes)
+
+
+def test_quick_says_all_that_it_changes() -> None:
+    """Every value of quick is in its own file, or is the paper's."""
+
+    def check(found: Any, own: Any, inherited: Any, key: str) -> None:
+        if isinstance(found, dict) and (isinstance(own, dict) or own is None) and isinstance(inherited, dict):
+            for name, value in found.items():
+                check(value, (own or {}).get(name), inherited.get(name), f"{key}.{name}")
+        else:
+            assert found == (inherited if own is None else own), key
+
+    own = yaml.safe_load((ROOT / "config/scales/quick.yaml").read_text(encoding="utf-8"))
+    quick, paper = (load_project({"scale": name}, ROOT / "config").scale for name in ("quick", "paper"))
+    check(quick.model_dump(mode="json"), own, paper.model_dump(mode="json"), "quick")
+
+
+def test_a_scales_own_patterns_win(config: Config) -> None:
+    run = "vgg-c10-sgd-lr0.1-S128-s777"
+    config.drop_figures()
+    config.set("scales/paper.yaml", "epochs", {run: 7, "vgg-*": 8, "lstm-*": 9})
+    config.append("scales/other.yaml", 'extends: paper\ndescription: other\nepochs: {"vgg-*": 3}\n')
+    other = config.load(scale="other")
+    assert other.run(run).epochs == 3
+    assert other.run("lstm-ptb-sgd-lr1-S20-s777").epochs == 9
+    assert config.load(scale="paper").run(run).epochs == 7
+    # the paper's "*-plat-*": 10 is inherited behind quick's "*": 1
+    assert config.load().run("r32-c10-sgd-lr0.1-S128-plat-s777").snapshot_every == 1
+
+
+def test_points_are_replaced_and_never_mixed(config: Config) -> None:
+    text = 'extends: paper\ndescription: other\nepochs: {"*": 9}\nbranch_epochs: {"*": 1}\nschedules:\n'
+    config.append("scales/other.yaml", text + '  alignment: {points: {"*": every epoch}}\n')
+    others = [name for name in config.load(scale="paper").scale.schedules if name != "alignment"]
+    config.append("scales/other.yaml", "".join(f"  {name}: {{points: 3 points}}\n" for name in others))
+    other = config.load(scale="other")
+    assert other.scale.schedules["alignment"].points == {"*": "every epoch"}
+    assert other.scale.schedules["step"].points == "3 points"
+    assert other.points("scnn-c10-sgd-lr0.1-S128-s777", "alignment") == [351 * epoch for epoch in range(10)]
+
+
+def test_points_count_in_the_scales_learning_rate(config: Config) -> None:
+    config.set("scales/quick.yaml", "schedules.evolution.points", "every 3/lr iterations")
+    run = "scnn-c10-sgd-lr0.1-S128-s777"
+    project = config.load()
+    settings = project.run(run)
+    assert settings.lr == 0.3  # not 0.30000000000000004
+    expected = measurement_iterations("every 10 iterations", settings.epochs, settings.steps_per_epoch, 1)
+    assert project.points(run, "evolution") == expected
+
+
+def test_a_data_set_is_overridden_in_the_config(config: Config) -> None:
+    project = config.load(datasets={"c10": {"source": "fashion-mnist", "train": 1400}})
+    assert project.scale.datasets["c10"].source == "fashion-mnist"
+    assert project.scale.datasets["c10"].train == 1400
+    assert project.scale.datasets["c10"].val == 200
+    assert project.scale.datasets["fm"].source == "digits"
+
+
+SUBSTITUTES = yaml.safe_load((ROOT / "config/substitutes/debian.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def debian(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The set of substitutes as shipped, in a folder with a place for its files."""
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return SUBSTITUTES
+
+
+def test_substitutes_stand_in_wherever_their_original_is_named(config: Config, debian: dict[str, Any]) -> None:
+    originals, substituted = config.load(scale="small"), config.load(scale="small", **debian)
+
+    def sources(project: Project) -> dict[str, str]:
+        return {name: dataset.source for name, dataset in project.scale.datasets.items()}
+
+    assert sources(originals) == {
+        "c10": "cifar-10", "c100": "cifar-100", "fm": "fashion-mnist", "ptb": "ptb", "imdb": "imdb",
+    }  # fmt: skip
+    assert sources(substituted) == {
+        "c10": "fashion-mnist", "c100": "fashion-mnist", "fm": "fashion-mnist", "ptb": "bible-kjv",
+        "imdb": "rated-sentences",
+    }  # fmt: skip
+    assert (originals.scale.datasets["imdb"].length, substituted.scale.datasets["imdb"].length) == (400, 50)
+    # where a scale names no original, nothing is replaced
+    assert sources(config.load(**debian)) == sources(config.load())
+
+
+def test_outputs_name_the_substitutes(config: Config, debian: dict[str, Any]) -> None:
+    project = config.load(scale="small", **debian)
+    fig04, fig21, tab5 = (project.study_reductions(name) for name in ("fig04", "fig21", "tab5"))
+    assert "Fashion-MNIST in place of CIFAR-10" in fig04
+    assert "King James Bible in place of Penn Treebank" in fig04
+    assert "rated sentences of movie reviews in place of IMDB" in fig21
+    assert "length 50 (400)" in fig21
+    assert not [note for note in tab5 if "in place of" in note]
+    originals = config.load(scale="small")
+    assert not [
+        note for name in originals.studies for note in originals.study_reductions(name) if "in place of" in note
+    ]
+
+
+def test_outputs_say_when_seeds_are_left_out(config: Config) -> None:
+    config.set("scales/small.yaml", "seeds", {"tab5": 1, "tab7": 2})
+    project = config.load(scale="small")
+    assert "1 seed (2)" in project.study_reductions("tab5")
+    assert "2 seeds (3)" in project.study_reductions("tab7")
+    assert not [note for name in ("fig02", "tab6") for note in project.study_reductions(name) if "seed" in note]
+
+
+def test_one_data_set_can_keep_its_original(config: Config, debian: dict[str, Any]) -> None:
+    project = config.load(scale="small", datasets={"c100": {"source": "cifar-100"}}, **debian)
+    assert project.scale.datasets["c100"].source == "cifar-100"
+    assert project.scale.datasets["c10"].source == "fashion-mnist"
+
+
+# --- mistakes: (what is spoiled, parts of the message)
+
+MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
+    # unknown keys
+    "unknown key in a scale": (
+        lambda c: c.set("scales/quick.yaml", "patiense", 3),
+        ["quick.yaml", "unknown key 'patiense'", "did you mean 'patience'"],
+    ),
+    "unknown key in a scale, nested": (
+        lambda c: c.set("scales/quick.yaml", "hessian.example", 3),
+        ["quick.yaml", "unknown key 'hessian.example'", "did you mean 'examples'"],
+    ),
+    "unknown key in a model": (
+        lambda c: c.set("scales/quick.yaml", "models.r32.width", 3),
+        ["quick.yaml", "unknown key 'models.r32.width'", "did you mean 'widths'"],
+    ),
+    "unknown key in a list": (
+        lambda c: c.set("studies.yaml", "fig01.rows.0.labels", "x"),
+        ["studies.yaml", "unknown key 'fig01.rows.0.labels'", "did you mean 'label'"],
+    ),
+    "key of another place": (
+        lambda c: c.set("scales/quick.yaml", "hessian.patience", 3),
+        ["quick.yaml", "unknown key 'hessian.patience'", "remove it"],
+    ),
+    "unknown key in the paper's scale": (
+        lambda c: c.set("scales/paper.yaml", "hessian.example", 3),
+        ["paper.yaml", "unknown key 'hessian.example'"],
+    ),
+    "unknown key in a study": (
+        lambda c: c.set("studies.yaml", "fig01.acuracy", True),
+        ["studies.yaml", "unknown key 'fig01.acuracy'", "did you mean 'accuracy'"],
+    ),
+    # values
+    "wrong type": (
+        lambda c: c.set("scales/quick.yaml", "hessian.examples", "many"),
+        ["quick.yaml: hessian.examples should be a valid integer", "found 'many'"],
+    ),
+    "wrong type in a model": (
+        lambda c: c.set("scales/quick.yaml", "models.scnn.width", [8]),
+        ["quick.yaml: models.scnn.width should be a valid integer", "found [8]"],
+    ),
+    "wrong type of points": (
+        lambda c: c.set("scales/quick.yaml", "schedules.late.points", 5),
+        ["quick.yaml: schedules.late.points should be a valid string", "found 5"],
+    ),
+    "out of range": (
+        lambda c: c.set("scales/quick.yaml", "hessian.examples", -1),
+        ["quick.yaml: hessian.examples should be greater than 0", "found -1"],
+    ),
+    "out of range in a list": (
+        lambda c: c.set("studies.yaml", "fig06.alphas", [1, 0]),
+        ["studies.yaml: fig06.alphas.1 should be greater than 0", "found 0"],
+    ),
+    "infinite": (
+        lambda c: c.set("scales/quick.yaml", "lr_factor", {"scnn-*": float("inf")}),
+        ["quick.yaml: lr_factor.scnn-* should be a finite number", "found inf"],
+    ),
+    "number for patterns": (
+        lambda c: c.set("scales/quick.yaml", "lr_factor", 3),
+        ["quick.yaml: lr_factor should be a valid dictionary", "found 3"],
+    ),
+    "no such choice": (
+        lambda c: c.set("scales/quick.yaml", "models.scnn.padding", "full"),
+        ["quick.yaml: models.scnn.padding should be 'valid' or 'same'", "found 'full'"],
+    ),
+    "missing key": (
+        lambda c: c.remove("scales/paper.yaml", "models.scnn.width"),
+        ["paper.yaml: models.scnn.width is missing", "add it"],
+    ),
+    "missing top-level key": (
+        lambda c: c.remove("scales/paper.yaml", "epochs"),
+        ["paper.yaml: epochs is missing", "add it"],
+    ),
+    "key without a value": (
+        lambda c: c.set("scales/quick.yaml", "snapshot_every", None),
+        ["quick.yaml: snapshot_every should be"],
+    ),
+    "list for a mapping": (
+        lambda c: c.set("scales/quick.yaml", "schedules", ["late"]),
+        ["quick.yaml: schedules should be a valid dictionary", "found ['late']"],
+    ),
+    "unknown kind of model": (
+        lambda c: c.set("scales/paper.yaml", "models.r32.kind", "transformer"),
+        ["paper.yaml: models.r32.kind should be 'simple_cnn', 'resnet', 'vgg'", "found 'transformer'"],
+    ),
+    "unknown kind of data": (
+        lambda c: c.set("scales/paper.yaml", "datasets.ptb.kind", "sounds"),
+        ["paper.yaml: datasets.ptb.kind should be 'images'", "found 'sounds'"],
+    ),
+    "unknown kind of study": (
+        lambda c: c.set("studies.yaml", "fig01.kind", "pie"),
+        ["studies.yaml: fig01.kind should be 'spectrum_evolution'", "found 'pie'"],
+    ),
+    "study without a kind": (
+        lambda c: c.remove("studies.yaml", "fig01.kind"),
+        ["studies.yaml: fig01.kind is missing", "add it"],
+    ),
+    # files
+    "not YAML": (lambda c: c.append("scales/quick.yaml", "\n{["), ["quick.yaml is not YAML", "line"]),
+    "studies are not YAML": (lambda c: c.append("studies.yaml", "\n\tx: {"), ["studies.yaml is not YAML"]),
+    "not text": (
+        lambda c: (c.folder / "studies.yaml").write_bytes(b"\xff\xfe\x00"),
+        ["studies.yaml is not", "UTF-8"],
+    ),
+    "empty scale": (lambda c: (c.folder / "scales/quick.yaml").write_text(""), ["quick.yaml: holds no keys"]),
+    "empty studies": (lambda c: (c.folder / "studies.yaml").write_text(""), ["studies.yaml", "should be"]),
+    "missing studies": (lambda c: (c.folder / "studies.yaml").unlink(), ["studies.yaml does not exist", "restore"]),
+    "missing runs": (lambda c: (c.folder / "runs.tsv").unlink(), ["runs.tsv does not exist", "restore"]),
+    "scale extends an unknown one": (
+        lambda c: c.set("scales/quick.yaml", "extends", "papper"),
+        ["quick.yaml: extends: scale 'papper' has no file", "known scales: paper, quick, small"],
+    ),
+    "scale extends itself": (
+        lambda c: c.set("scales/paper.yaml", "extends", "quick"),
+        ["paper.yaml: extends", "quick", "in a circle"],
+    ),
+    # runs
+    "run twice": (
+        lambda c: c.append("runs.tsv", "scnn-c10-sgd-lr0.1-S128-s777\tA\t9\n"),
+        [ADDED_LINE, "scnn-c10-sgd-lr0.1-S128-s777", "remove one line"],
+    ),
+    "no run id": (
+        lambda c: c.append("runs.tsv", "scnn-c10-adam-lr0.1-S128-s777\tA\t9\n"),
+        [ADDED_LINE, "is not a run id", "write <model>"],
+    ),
+    "no number of epochs": (
+        lambda c: c.append("runs.tsv", f"{ADDED_RUN}\tA\t\n"),
+        [ADDED_LINE, "epochs must be a whole number"],
+    ),
+    "row cut short": (lambda c: c.append("runs.tsv", ADDED_RUN), [ADDED_LINE, "epochs must be"]),
+    "no epoch": (lambda c: c.append("runs.tsv", f"{ADDED_RUN}\tA\t0\n"), [ADDED_LINE, "at least 1"]),
+    "other columns": (
+        lambda c: (c.folder / "runs.tsv").write_text("run,group,epochs\n"),
+        ["runs.tsv", "run, group, epochs, separated by tabs"],
+    ),
+    "unknown model in a run": (
+        lambda c: c.append("runs.tsv", "alexnet-c10-sgd-lr0.1-S128-s777\tA\t9\n"),
+        ["alexnet-c10-sgd-lr0.1-S128-s777", "model 'alexnet' is not in the scale's models", "scnn"],
+    ),
+    "unknown data set in a run": (
+        lambda c: c.append("runs.tsv", "scnn-mnist-sgd-lr0.1-S128-s777\tA\t9\n"),
+        ["scnn-mnist-sgd-lr0.1-S128-s777", "dataset 'mnist' is not in the scale's datasets", "c10"],
+    ),
+    "images for a model of words": (
+        lambda c: c.append("runs.tsv", "lstm-c10-sgd-lr0.1-S128-s777\tA\t9\n"),
+        ["lstm-c10-sgd-lr0.1-S128-s777: a model of kind lstm reads tokens, the data set has images", "name another"],
+    ),
+    "words for a model of images": (
+        lambda c: c.append("runs.tsv", "scnn-ptb-sgd-lr0.1-S128-s777\tA\t9\n"),
+        ["a model of kind simple_cnn reads images, the data set has tokens", "name another"],
+    ),
+    "variant that is the trunk": (
+        lambda c: c.append("runs.tsv", "scnn-c10-sgd-lr0.01-S128-s777@e4/x1\tI\t9\n"),
+        ["variant 'x1' is not one", "write it as 'sgd'"],
+    ),
+    "variant that has a name": (
+        lambda c: c.append("runs.tsv", "scnn-c10-sgd-lr0.01-S128-s777@e4/x0\tI\t9\n"),
+        ["variant 'x0' is not one", "write it as 'notop'"],
+    ),
+    "unknown variant": (
+        lambda c: c.append("runs.tsv", "scnn-c10-sgd-lr0.01-S128-s777@e4/bottom\tI\t9\n"),
+        ["variant 'bottom' is not one", "known: sgd, top, ctop, notop, and x<number>"],
+    ),
+    # branches
+    "branch without its parent": (
+        lambda c: c.drop_run(TRUNK),
+        ["run r32-c10-sgd-lr0.1-S128-L10-s777: its parent 'r32-c10-sgd-lr0.1-S128-s777' is no row", "add the row"],
+    ),
+    "branch after the end of its parent": (
+        lambda c: c.first("epochs", TRUNK, 9),
+        ["L80-s777: branches off at epoch 10, and its parent ends at 9", "lengthen the parent or lower"],
+    ),
+    "branch between two snapshots of its parent": (
+        lambda c: c.first("snapshot_every", TRUNK, 3),
+        ["branches off at epoch 1, and its parent keeps a snapshot every 3", "lower snapshot_every of the parent"],
+    ),
+    "branch without an epoch of its own": (
+        lambda c: c.first("epochs", "*-L80-*", 10),
+        ["L80-s777: branches off at epoch 10 and ends at 10", "raise its epochs"],
+    ),
+    "branch before the start of its parent": (
+        lambda c: (
+            c.append("runs.tsv", "r32-c10-sgd-lr0.1-S128-L80-s777@e4/top\tI\t12\n"),
+            c.first("epochs", "*-L80-s777@*", 12),
+        ),
+        ["r32-c10-sgd-lr0.1-S128-L80-s777@e4/top: branches off at epoch 4", "begins at 10"],
+    ),
+    # what differs by run
+    "unknown key in an override": (
+        lambda c: c.set("scales/quick.yaml", "overrides.lstm-*.hessian", {"exampels": 3}),
+        ["overrides, run lstm-", "exampels", "correct the key or value"],
+    ),
+    "wrong value in an override": (
+        lambda c: c.set("scales/quick.yaml", "overrides.lstm-*.measurement", {"loss_examples": -1}),
+        ["overrides, run lstm-", "loss_examples", "greater than 0"],
+    ),
+    "override of another part": (
+        lambda c: c.set("scales/quick.yaml", "overrides.lstm-*.hesian", {"examples": 3}),
+        ["quick.yaml: unknown key 'overrides.lstm-*.hesian'", "did you mean 'hessian'"],
+    ),
+    "override that fits no run": (
+        lambda c: c.first("overrides", "alexnet-*", {"hessian": {"examples": 3}}),
+        ["overrides: pattern 'alexnet-*' fits no run", "correct or remove it"],
+    ),
+    "more Hessian examples than there are, in an override": (
+        lambda c: c.set("scales/quick.yaml", "overrides.lstm-*.hessian.examples", 99999),
+        ["run lstm-", "hessian.examples 99999 exceeds 2499 training examples"],
+    ),
+    "text too short for its streams": (
+        lambda c: c.first("batch_factor", "lstm-*-S128-*", 20),
+        ["run lstm-ptb-sgd-lr1-S128-s777: 50000 words in 2560 streams leave no window of 20", "lower batch_factor"],
+    ),
+    "more words than there are": (
+        lambda c: c.set("scales/quick.yaml", "datasets.ptb.train", 10**9),
+        ["datasets.ptb: train 1000000000 exceeds the", "words of python-topics; lower it"],
+    ),
+    "source of another kind": (
+        lambda c: c.set("scales/quick.yaml", "datasets.ptb.source", "digits"),
+        ["datasets.ptb.source: 'digits' has images, not tokens; use one of ptb, python-topics"],
+    ),
+    "full batch beyond the Hessian's examples": (
+        lambda c: c.set("scales/quick.yaml", "full_batch_examples", 129),
+        ["full_batch_examples 129 exceeds hessian.examples 128", "lower full_batch_examples"],
+    ),
+    "study of a run that no row has": (
+        lambda c: c.set("studies.yaml", "fig01.rows.0.run", "scnn-c10-sgd-lr0.005-S128-s778"),
+        ["fig01 in config/studies.yaml", "'scnn-c10-sgd-lr0.005-S128-s778'", "did you mean scnn-c10-sgd-lr0.005"],
+    ),
+    "table of a run that no row has": (
+        lambda c: c.set("studies.yaml", "tab1.rows", [{"label": "x", "runs": ["none"], "paper": {}}]),
+        ["tab1 in config/studies.yaml", "'none'", "add a row"],
+    ),
+    # facts that tie settings together
+    "study of an unknown schedule": (
+        lambda c: c.set("studies.yaml", "fig01.rows.0.schedule", "grow"),
+        ["fig01", "'grow'", "is not in the scale's schedules", "growth"],
+    ),
+    "study of more eigenvalues than measured": (
+        lambda c: c.set("studies.yaml", "fig01.num_eigenvalues", 31),
+        ["fig01 in config/studies.yaml: num_eigenvalues 31 exceeds num_eigenpairs 30", "raise schedules.growth"],
+    ),
+    "direction beyond the eigenpairs": (
+        lambda c: c.set("scales/quick.yaml", "schedules.alignment.num_eigenpairs", 4),
+        ["schedules.alignment", "direction 5 exceeds num_eigenpairs 4", "raise num_eigenpairs"],
+    ),
+    "study of a direction that is not measured": (
+        lambda c: c.set("studies.yaml", "fig15.direction", 2),
+        ["fig15 in config/studies.yaml: direction 2 is not in schedules.step.directions.indices", "add it"],
+    ),
+    "study of alphas that are not measured": (
+        lambda c: c.set("studies.yaml", "fig06.alphas", [0.7]),
+        ["fig06 in config/studies.yaml: alphas [0.7] are not in schedules.step.directions.alphas", "add them"],
+    ),
+    "study of directions that a schedule does not measure": (
+        lambda c: c.set("studies.yaml", "fig06.rows.0.schedule", "growth"),
+        ["fig06 in config/studies.yaml: schedule growth measures no directions", "give it directions"],
+    ),
+    "grid without its centre": (
+        lambda c: c.set("scales/quick.yaml", "schedules.step.directions.grid", [-1, 1]),
+        ["schedules.step.directions.grid", "hold 0"],
+    ),
+    "point outside the run": (
+        lambda c: c.set("scales/quick.yaml", "schedules.growth.points", "at iterations 0, 99999"),
+        ["fig01", "schedules.growth.points", "99999 lies outside the run", "shorten the schedule or lengthen"],
+    ),
+    "points that are no schedule": (
+        lambda c: c.set("scales/quick.yaml", "schedules.growth.points", "often"),
+        ["schedules.growth.points", "'often'", "write 'every"],
+    ),
+    "points without a pattern for a run": (
+        lambda c: c.set("scales/quick.yaml", "schedules.growth.points", {"r32-*": "9 points"}),
+        ["schedules.growth.points: no pattern fits run 'scnn-c10-sgd-lr0.005-S128-s777'", "add one"],
+    ),
+    "pattern that fits no run": (
+        lambda c: c.set("scales/quick.yaml", "epochs", {"alexnet-*": 3}),
+        ["epochs: pattern 'alexnet-*' fits no run", "correct or remove it"],
+    ),
+    "unknown data source": (
+        lambda c: c.set("scales/quick.yaml", "datasets.c10.source", "mnist"),
+        ["scale quick: datasets.c10.source: 'mnist' is no data source", "known: digits, fashion-mnist, cifar-10"],
+    ),
+    "more examples than there are": (
+        lambda c: c.set("scales/quick.yaml", "datasets.c10.train", 1298),
+        ["datasets.c10: train 1298 + val 200 exceed the 1497 examples of digits"],
+    ),
+    "more test examples than there are": (
+        lambda c: c.set("scales/quick.yaml", "datasets.c10.test", 301),
+        ["datasets.c10: test 301 exceeds the 300 test examples"],
+    ),
+    "more Hessian examples than there are": (
+        lambda c: c.set("scales/quick.yaml", "hessian.examples", 1298),
+        ["hessian.examples 1298 exceeds", "1297 training examples", "lower"],
+    ),
+    "more evaluation examples than there are": (
+        lambda c: c.set("scales/quick.yaml", "evaluation.examples", 1298),
+        ["evaluation.examples 1298 exceeds", "1297 training examples", "lower"],
+    ),
+    "images that vanish": (
+        lambda c: c.set("scales/quick.yaml", "models.scnn.image_size", None),
+        ["images of side 8 vanish", "image_size", "at least 10"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_refused_with_key_and_remedy(mistake: str, config: Config) -> None:
+    spoil, parts = MISTAKES[mistake]
+    spoil(config)
+    message = config.refusal()
+    assert [part for part in parts if part not in message] == [], message
+    assert len(message) < 600
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        (
+            {"substitutes": {"cifar": {"source": "digits"}}},
+            ["substitutes.cifar: 'cifar' is no data source", "cifar-10"],
+        ),
+        ({"substitutes": {"ptb": {"source": "bible"}}}, ["substitutes.ptb: 'bible' is no data source", "bible-kjv"]),
+        (
+            {"substitutes": {"ptb": {"source": "rated-sentences"}}},
+            ["substitutes.ptb: 'rated-sentences' has reviews, 'ptb' has tokens", "of that kind"],
+        ),
+        (
+            {"substitutes": {"cifar-10": {"source": "fashion-mnist", "changes": {"lenght": 50}}}, "scale": "small"},
+            ["config: unknown key 'datasets.c10.lenght'", "remove it"],
+        ),
+        (
+            {"substitutes": {"ptb": {"source": "bible-kjv"}}, "sources": {"bible-kjv": {"folder": "/nowhere"}}},
+            ["sources.bible-kjv.folder '/nowhere' is no folder", "the command in the substitutes file"],
+        ),
+        ({"scal": "small"}, ["config: unknown key 'scal'", "did you mean 'scale'"]),
+        ({"scale": "huge"}, ["scale 'huge' has no file", "known scales: paper, quick, small"]),
+        ({"scale": 3}, ["config: scale should be a valid string", "found 3"]),
+        (
+            {"datasets": {"mnist": {"source": "digits"}}},
+            ["config: datasets.mnist is not in the scale", "known: c10, c100"],
+        ),
+        ({"datasets": {"c10": {"sorce": "digits"}}}, ["config: unknown key 'datasets.c10.sorce'", "mean 'source'"]),
+        ({"datasets": {"c10": {"train": "all"}}}, ["config: datasets.c10.train should be a valid integer"]),
+        ({"datasets": {"c10": {"source": "mnist"}}}, ["datasets.c10.source: 'mnist'", "known: digits"]),
+        ({"sources": {"mnist": {}}}, ["config: sources.mnist is no data source", "known: digits"]),
+        ({"sources": {"cifar-10": {"path": "x"}}}, ["config: unknown key 'sources.cifar-10.path'", "remove it"]),
+        (
+            {"sources": {"cifar-10": {"folder": "/no/such/folder"}}},
+            ["config: sources.cifar-10.folder '/no/such/folder' is no folder", "correct the path"],
+        ),
+    ],
+)
+def test_a_mistake_in_the_config_is_refused(changes: dict[str, Any], parts: list[str], config: Config) -> None:
+    message = config.refusal(**changes)
+    assert [part for part in parts if part not in message] == [], message
+
+
+def test_a_batch_above_the_training_set_is_allowed_and_told(config: Config, project: Project) -> None:
+    """Each of its updates sees all of them; no scale as shipped has one."""
+    assert project.warnings() == []
+    config.drop_figures()
+    config.first("batch_factor", "scnn-*-S1024-*", 2)
+    crowded = config.load()
+    run = "scnn-c10-sgd-lr0.05-S1024-s777"
+    assert crowded.warnings() == [
+        f"run {run}: batch size 2048 exceeds 1297 training examples; each of its updates sees all of them"
+    ]
+    assert crowded.run(run).steps_per_epoch == 1
+
+
+def test_factors_differ_by_run(config: Config) -> None:
+    config.drop_figures()
+    config.set("scales/quick.yaml", "lr_factor", {"lstm-*": 2, "*-S32-*": 5})
+    config.set("scales/quick.yaml", "batch_factor", {"lstm-*": 0.5})
+    project = config.load()
+    assert project.run("lstm-ptb-sgd-lr1-S20-s777").lr == 2
+    assert project.run("lstm-ptb-sgd-lr1-S32-s777").lr == 2  # the first pattern counts
+    assert project.run("scnn-c10-sgd-lr0.05-S32-s777").lr == 0.25
+    assert project.run(TRUNK).lr == 0.1
+    assert [project.run(run).batch_size for run in ("lstm-ptb-sgd-lr1-S20-s777", TRUNK)] == [10, 128]
+
+
+def test_points_of_a_branch_count_from_its_branch_point(config: Config) -> None:
+    config.set("scales/quick.yaml", "schedules.epochs.points", "every 2 epochs")
+    project = config.load()
+    branch = "r32-c10-sgd-lr0.1-S128-L40-s777"
+    run = project.run(branch)
+    spe, end = run.steps_per_epoch, run.epochs
+    assert run.branch.epoch == 5
+    assert project.points(branch, "epochs") == [epoch * spe for epoch in range(5, end + 1, 2)]
+
+
+def test_unknown_names_are_refused_with_the_known_ones(project: Project) -> None:
+    with pytest.raises(ConfigError, match=r"'scnn-c10-sgd-lr0.1-S128-s77'.*did you mean scnn-c10-sgd-lr0.1-S128-s777"):
+        project.run("scnn-c10-sgd-lr0.1-S128-s77")
+    with pytest.raises(ConfigError, match=r"'fig99' is not in config/studies.yaml; it has fig01"):
+        project.study("fig99")
+    with pytest.raises(ConfigError, match="schedule 'none' is not in the scale's schedules: growth"):
+        project.schedule("none")
+
+
+# --- reductions
+
+CONSTANT = "scnn-c10-sgd-lr0.1-S128-s777"
+PLATEAU = "r32-c10-nsgd-lr0.01-S128-g0.1-K5-plat-s777"
+OFTEN = "scnn-c10-nsgd-lr0.01-S128-g0.01-K5-s777"
+FULL = "r32bn-c10-sgd-lr0.05-S2560-n2560-fb-s777"
+VGG = "vgg-c10-sgd-lr0.1-S128-s777"
+LSTM = "lstm-ptb-sgd-lr1-S20-s777"
+STAGE = "r32-c10-sgd-lr0.1-S128-L20-s777"
+VARIANT = "scnn-c10-sgd-lr0.01-S128-s777@e4/x2"
+RUNS = [CONSTANT, PLATEAU, OFTEN, FULL, VGG, LSTM, STAGE, VARIANT]
+
+# what the id itself says, at every scale; a kind cannot change, since the keys of the inherited one are refused
+SAID_BY_THE_ID = {"run", "dataset_name", "momentum", "l2", "rule", "seed", "model.kind", "dataset.kind", "full_batch"}
+SAID_BY_THE_ID |= {"nudge", "nudge.gamma", "nudge.correction", "nudge.rest", "nudge.fixed", "nudge.num_directions"}
+SAID_BY_THE_ID |= {"branch", "branch.parent", "branch.lr_factor", "nudge.keep_vectors"}
+# what changes no number, or (threads) only its last bits
+WITHOUT_EFFECT = {"snapshot_every", "torch_threads", "nudge.hessian.chunk_size"}
+SAID_BY_THE_ID |= {"nudge.num_eigenpairs"}  # of a variant only the first counts
+
+# a change of paper.yaml -> what the foot line says of it
+REDUCTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"datasets.c10.source": "fashion-mnist"}, "Fashion-MNIST in place of CIFAR-10"),
+    ({"datasets.c10.train": 20000}, "20,000/5,000/10,000 training/validation/test examples (45,000/5,000/10,000)"),
+    ({"datasets.c10.val": 100}, "45,000/100/10,000 training/validation/test examples (45,000/5,000/10,000)"),
+    ({"datasets.c10.test": 100}, "45,000/5,000/100 training/validation/test examples (45,000/5,000/10,000)"),
+    ({"datasets.c10.flip": False}, "other augmentation"),
+    ({"datasets.c10.shift": 0}, "other augmentation"),
+    ({"datasets.c10.shift": 0, "datasets.c10.flip": False}, "no augmentation"),
+    ({"datasets.ptb.source": "python-topics"}, "Python's language reference in place of Penn Treebank"),
+    ({"datasets.ptb.train": 9000}, "9,000/73,760/82,430 training/validation/test words (929,589/73,760/82,430)"),
+    ({"datasets.ptb.window": 10}, "window 10 (20)"),
+    ({"datasets.ptb.vocabulary": 500}, "vocabulary 500 (10,000)"),
+    ({"models.scnn.width": 8}, "SimpleCNN width 8 (32)"),
+    ({"models.scnn.kernel_size": 5}, "SimpleCNN kernel size 5 (3)"),
+    ({"models.scnn.padding": "same"}, "SimpleCNN padding same (valid)"),
+    ({"models.scnn.hidden": 16}, "SimpleCNN hidden 16 (128)"),
+    ({"models.scnn.image_size": 16}, "SimpleCNN image size 16 (as they are)"),
+    ({"models.r32.widths": [8, 16]}, "ResNet widths 8/16 (16/32/64)"),
+    ({"models.r32.blocks_per_stage": 1}, "ResNet blocks per stage 1 (5)"),
+    ({"models.r32.image_size": 16}, "ResNet image size 16 (as they are)"),
+    ({"models.r32bn.running_momentum": 0.1}, "ResNet with BN running momentum 0.1 (0.01)"),
+    ({"models.r32bn.batch_norm": False}, "ResNet with BN batch norm False (True)"),
+    ({"models.vgg.stages": [[64], [128]]}, "VGG stages"),
+    ({"models.vgg.hidden": 32}, "VGG hidden 32 (512)"),
+    ({"models.vgg.num_pools": 4}, "VGG num pools 4 (5)"),
+    ({"models.vgg.dropout": 0}, "VGG dropout 0 (0.5)"),
+    ({"models.lstm.width": 32}, "LSTM width 32 (200)"),
+    ({"models.lstm.num_layers": 1}, "LSTM num layers 1 (2)"),
+    ({"lr_factor": {"*": 3}}, "learning rates times 3"),
+    ({"lr_factor": {"lstm-*": 2}}, "LSTM learning rates times 2"),
+    ({"batch_factor": {"*": 0.25}}, "batch sizes times 0.25"),
+    ({"batch_factor": {"lstm-*": 0.25}}, "LSTM batch sizes times 0.25"),
+    ({"full_batch_examples": 128}, "full batch of 128 images (2,560)"),
+    ({"branch_epochs": {"*-L20-*": 2}}, "branches after epoch 2/4 (20/4)"),
+    ({"refresh_every": {OFTEN: 40}}, "directions computed every 40 iterations (4)"),
+    ({"variants.loss_examples": 128}, "loss on 128 examples (2,250)"),
+    ({"variants.refresh_every": 5}, "directions computed every 5 iterations (1)"),
+    ({"hessian.examples": 64}, "N 64 (2,560)"),
+    ({"overrides.lstm-*.hessian.examples": 64}, "N 64 windows (500)"),
+    ({"hessian.resample": False}, "the same Hessian examples throughout"),
+    ({"hessian.tolerance": 0.01}, "eigensolver tolerance 0.01 (0.001)"),
+    ({"hessian.max_products": 50}, "at most 50 Hessian-vector products (400)"),
+    ({"patience": {"*-plat-*": 10}}, "plateau patience 10 and 200 (100 and 200)"),
+    ({"stop_patience": {"*-plat-*": 20}}, "plateau patience 100 and 20 (100 and 200)"),
+    ({"epochs": {CONSTANT: 20, PLATEAU: 100}}, "20 to 100 epochs (200 to 2,000)"),
+    ({"epochs": {CONSTANT: 20}}, "20 epochs (200)"),
+    ({"snapshot_every": {"*": 3}}, ""),
+    ({"torch_threads": 2}, ""),
+    ({"hessian.chunk_size": 8}, ""),
+]  # fmt: skip
+
+
+def leaves(value: Any, key: str = "") -> dict[str, Any]:
+    """A nested mapping with dotted keys."""
+    if not isinstance(value, dict):
+        return {key: value}
+    return {k: v for name, inner in value.items() for k, v in leaves(inner, f"{key}.{name}" if key else name).items()}
+
+
+def differences(ours: RunSettings, paper: RunSettings) -> set[str]:
+    """Keys in which two settings differ."""
+    one, other = leaves(ours.model_dump()), leaves(paper.model_dump())
+    return {key for key in one | other if one.get(key) != other.get(key)}
+
+
+def changed(config: Config, changes: dict[str, Any]) -> Project:
+    """The paper's scale with some changes, which need not fit all of its runs."""
+    config.append("scales/other.yaml", "extends: paper\ndescription: other\n")
+    for key, value in changes.items():
+        config.set("scales/other.yaml", key, value)
+    scale = validate(ScaleSettings, read_scale(config.folder / "scales", "other"), "other.yaml")
+    return replace(config.load(scale="paper"), scale=scale)
+
+
+@pytest.mark.parametrize(("changes", "note"), REDUCTIONS, ids=lambda value: str(value)[:50])
+def test_a_reduction_is_named(changes: dict[str, Any], note: str, config: Config) -> None:
+    notes = changed(config, changes).reductions(RUNS)
+    assert len(notes) == bool(note), notes
+    assert note in "; ".join(notes)
+
+
+def test_cut_gradients_are_named(config: Config) -> None:
+    """Gradients that are cut elsewhere, or not at all, train another way."""
+    assert changed(config, {"clip_norm": {"lstm-*": 1}}).reductions([LSTM]) != []
+
+
+def test_settings_without_a_reduction_are_the_papers(config: Config, tmp_path: Path) -> None:
+    """Every key of a run's settings is said by its id, without effect, or changed by one of the cases above."""
+    paper = config.load(scale="paper")
+    covered: set[str] = set()
+    for number, (changes, note) in enumerate(REDUCTIONS):
+        project = changed(Config(tmp_path / f"{number}"), changes)
+        found = {key for run in RUNS for key in differences(project.run(run), paper.run(run))}
+        assert found or any(key.startswith("overrides") for key in changes), changes
+        assert bool(note) == bool(found - WITHOUT_EFFECT) or not found, changes
+        covered |= found
+    keys = {key for run in RUNS for key in leaves(paper.run(run).model_dump())}
+    # see test_cut_gradients_are_named
+    assert keys - covered - SAID_BY_THE_ID - {"clip_norm"} == set()
+
+
+def test_a_note_is_made_once_for_all_runs() -> None:
+    project = load_project({"scale": "quick"}, ROOT / "config")
+    notes = project.reductions(project.run_ids)
+    assert len(set(notes)) == len(notes)
+    assert [note for note in notes if "epochs" in note] == ["1 to 80 epochs (7 to 2,000)"]

@@ -1,0 +1,240 @@
+"""Comments and docstrings change nothing, code changes what imports it."""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sharpest
+from sharpest.pipeline import fingerprint as module
+from sharpest.pipeline.fingerprint import fingerprint, import_closure, source_digest
+
+SOURCE = '''
+"""A module."""
+import math
+
+
+class Rule:
+    """A rule."""
+
+    patience: int
+    """Epochs."""
+
+    def cut(self, loss):
+        """Whether to cut."""
+        if loss > 1e-4:  # absolute
+            return math.inf
+        return "a string"
+
+
+def nothing():
+    """Only a docstring."""
+'''
+SCRIPT = Path(__file__).parents[3] / "workflow/scripts/train_run.py"
+FRAME = (
+    "sharpest.pipeline.job",
+    "sharpest.pipeline.progress",
+    "sharpest.pipeline.provenance",
+    "sharpest.pipeline.startup",
+    "sharpest.config.project",
+)
+KINDS = (
+    "alignment", "first_stage", "largest_eigenvalues", "learning_curves", "nsgd_curves", "restricted_steps",
+    "spectrum_evolution", "step_surface",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# absolute", "# relative"),
+        ("  # absolute", ""),
+        ('"""A module."""', '"""Another module."""'),
+        ('"""A rule."""', '"""A rule\n\n    of two paragraphs.\n    """'),
+        ('"""Epochs."""', '"""Epochs without improvement."""'),
+        ('    """Epochs."""\n', ""),
+        ('"""Whether to cut."""', "'''Whether to cut.'''"),
+        ('    """Only a docstring."""', "    pass"),
+        ("def cut(self, loss):", "def cut(\n        self,\n        loss,\n    ):"),
+        ("import math\n", "import math\n\n\n\n"),
+        ("1e-4", "0.0001"),
+    ],
+)
+def test_what_changes_nothing(old, new):
+    assert old in SOURCE
+    assert source_digest(SOURCE.replace(old, new)) == source_digest(SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("1e-4", "2e-4"),
+        ("loss > ", "loss >= "),
+        ('"a string"', '"another string"'),
+        ("patience: int", "patience: float"),
+        ("cut(self", "cuts(self"),
+        ("import math", "import cmath as math"),
+        ("class Rule:", "class Rule(dict):"),
+    ],
+)
+def test_what_changes_something(old, new):
+    assert old in SOURCE
+    assert source_digest(SOURCE.replace(old, new)) != source_digest(SOURCE)
+
+
+def test_training_is_free_of_curvature_measurements_and_figures():
+    """So that editing them retrains no SGD run; NSGD's solver is another entry."""
+    closure = import_closure("sharpest.training.run")
+    assert "sharpest.trajectory.epoch" in closure
+    assert "sharpest.models.flat" in closure
+    for part in ("curvature", "figures", "tables", "spectra", "directions", "evaluation", "point", "models.resnet"):
+        assert not [name for name in closure if name.startswith(f"sharpest.{part}")], part
+    assert "sharpest.curvature.lanczos" in import_closure("sharpest.trajectory.eigenpairs")
+
+
+def test_measurements_contain_the_training_that_they_replay():
+    for entry in (
+        "sharpest.measures.spectra.measure",
+        "sharpest.measures.directions.measure",
+        "sharpest.measures.evaluations.measure",
+    ):
+        assert {"sharpest.trajectory.epoch", "sharpest.curvature.lanczos"} <= set(import_closure(entry)), entry
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_figure_contains_neither_torch_nor_another_figure(kind):
+    closure = import_closure(f"sharpest.figures.{kind}")
+    others = {f"sharpest.figures.{other}" for other in KINDS} - {f"sharpest.figures.{kind}"}
+    assert not others & set(closure)
+    folder = Path(sharpest.__file__).parent
+    for name in closure:
+        path = folder.joinpath(*name.split(".")[1:])
+        source = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+        assert "import torch" not in source, name
+        assert "from torch" not in source, name
+
+
+def test_parent_packages_run_too_and_belong_to_the_closure():
+    closure = import_closure("sharpest.models.resnet")
+    assert {"sharpest.models", "sharpest.models.resnet", "sharpest.config", "sharpest.config.architectures"} <= set(
+        closure
+    )
+    # but the package itself only holds the version and open_point
+    assert "sharpest" not in closure
+
+
+def test_an_unknown_module_is_refused():
+    with pytest.raises(ValueError, match=r"sharpest\.figures\.pie is no module of this package"):
+        import_closure("sharpest.figures.pie")
+
+
+def names_in(text: str) -> list[str]:
+    return [line.split()[0] for line in text.splitlines()]
+
+
+def script_of(folder: Path, *modules: str) -> Path:
+    path = folder / f"{modules[-1]}.py"
+    path.write_text("".join(f"import {module}\n" for module in modules))
+    return path
+
+
+def test_editing_a_module_changes_the_fingerprints_of_what_imports_it(tmp_path, monkeypatch):
+    entries = [f"sharpest.figures.{kind}" for kind in KINDS] + [
+        "sharpest.training.run",
+        "sharpest.measures.spectra.measure",
+    ]
+    scripts = {entry: script_of(tmp_path, entry) for entry in entries}
+    before = {entry: fingerprint(scripts[entry]) for entry in entries}
+    real = module._module_digest
+
+    def changed(edited: str) -> set[str]:
+        monkeypatch.setattr(module, "_module_digest", lambda name: "edited" if name == edited else real(name))
+        now = {entry: fingerprint(scripts[entry]) for entry in entries}
+        # the module alone tells that it changed
+        assert all(f"{edited} edited" in now[entry].splitlines() for entry in entries if now[entry] != before[entry])
+        return {entry for entry in entries if now[entry] != before[entry]}
+
+    assert changed("sharpest.figures.alignment") == {"sharpest.figures.alignment"}
+    assert changed("sharpest.figures.style") == {f"sharpest.figures.{kind}" for kind in KINDS}
+    assert changed("sharpest.curvature.lanczos") == {"sharpest.measures.spectra.measure"}
+    assert changed("sharpest.trajectory.steps") == {"sharpest.training.run", "sharpest.measures.spectra.measure"}
+    assert changed("sharpest.models") == {"sharpest.training.run", "sharpest.measures.spectra.measure"}
+    assert changed("sharpest.models.resnet") == set()
+
+
+def test_a_fingerprint_has_a_line_for_the_script_and_for_each_module_once(tmp_path):
+    one, other = "sharpest.training.run", "sharpest.models.resnet"
+    both = script_of(tmp_path, other, one)
+    assert names_in(fingerprint(both)) == sorted(
+        {"scripts/sharpest.training.run.py", *import_closure(one), *import_closure(other)}
+    )
+    alone = script_of(tmp_path, one)
+    assert fingerprint(alone, other) == fingerprint(alone, other, one)
+    assert names_in(fingerprint(alone, other)) == names_in(fingerprint(script_of(tmp_path, other, one)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import sharpest.measures.losses",
+        "from sharpest.measures.losses import mean_loss",
+        "from sharpest.measures import losses",
+        "import sharpest.measures.losses as l",
+    ],
+)
+def test_a_script_may_import_a_module_in_any_way(tmp_path, text):
+    script = tmp_path / "any.py"
+    script.write_text(f"import json\nimport sharpest.pipeline.startup\n{text}\nfrom sharpest.pipeline.job import job\n")
+    assert names_in(fingerprint(script)) == ["scripts/any.py", *import_closure("sharpest.measures.losses")]
+
+
+def test_all_that_a_script_imports_is_behind_it_but_the_frame_of_a_job():
+    """So that no edit is missed; the whole configuration makes notes for readers only."""
+    for script in SCRIPT.parent.glob("*.py"):
+        tree = ast.parse(script.read_text())
+        imported = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+        found = set(names_in(fingerprint(script)))
+        own = {name for name in imported if name and name.startswith("sharpest.")}
+        assert own - set(FRAME) <= found, script
+        assert own - set(FRAME), script
+        assert not found & set(FRAME[:-1]), script
+
+
+def test_in_a_copy_of_the_package_edits_of_files_count(tmp_path):
+    """A process of its own reads real files: a comment changes nothing, a number does."""
+    shutil.copytree(Path(sharpest.__file__).parent, tmp_path / "sharpest", ignore=shutil.ignore_patterns("__pycache__"))
+    script = tmp_path / "train_run.py"
+    shutil.copy(SCRIPT, script)
+    steps = tmp_path / "sharpest/training/steps.py"
+    figure = tmp_path / "draw_figure.py"
+    shutil.copy(SCRIPT.with_name("draw_figure.py"), figure)
+    code = f"""
+import json, pathlib, sharpest.pipeline.fingerprint as f
+scripts = map(pathlib.Path, {[str(script), str(figure)]})
+print(json.dumps([f.__file__, *map(f.fingerprint, scripts)]))
+"""
+
+    def fingerprints() -> list[str]:
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        found = subprocess.run(
+            [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+        )
+        path, *values = json.loads(found.stdout)
+        assert Path(path).is_relative_to(tmp_path)
+        return values
+
+    before = fingerprints()
+    assert before == [fingerprint(SCRIPT), fingerprint(SCRIPT.with_name("draw_figure.py"))]
+    for file in (steps, script):
+        file.write_text("# a comment\n" + file.read_text())
+    assert fingerprints() == before
+    steps.write_text(steps.read_text().replace("gradient * -lr", "gradient * -2 * lr"))
+    after = fingerprints()
+    assert [after[0] != before[0], after[1] == before[1]] == [True, True]
+    script.write_text(script.read_text().replace("progress.finish()", "pass"))
+    assert [new != old for new, old in zip(fingerprints(), after, strict=True)] == [True, False]
