@@ -14,7 +14,7 @@ figures: environment
 	$(SNAKEMAKE) all
 
 why: environment
-	$(BIN)/python -m sharpest.pipeline.why all
+	$(BIN)/sharpest why all
 
 test: environment lint
 	$(BIN)/pytest
@@ -59,7 +59,7 @@ benchmarks: environment
 	done
 
 forecast: environment
-	$(BIN)/python -m sharpest.pipeline.forecast $(if $(SCALE),--scale $(SCALE))
+	$(BIN)/sharpest forecast $(if $(SCALE),--scale $(SCALE))
 
 docs: environment
-	$(BIN)/python -m sharpest.config.reference
+	$(BIN)/sharpest reference

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sharpest import results
     from sharpest.measures.point import Point, open_point
 
-__all__ = ["Point", "open_point"]
+__all__ = ["Point", "open_point", "results"]
 __version__ = "0.1.0"
 
 
@@ -15,4 +16,8 @@ def __getattr__(name: str) -> Any:
         from sharpest.measures import point
 
         return getattr(point, name)
+    if name == "results":
+        from importlib import import_module
+
+        return import_module("sharpest.results")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

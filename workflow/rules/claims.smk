@@ -1,7 +1,9 @@
+from sharpest.claims.ledger import read_ledger
 from sharpest.claims.plans import files_behind, plan_claims
 
 try:
-    CLAIM_PLANS = plan_claims(PROJECT.claims, PROJECT)
+    CLAIMS = read_ledger(Path(workflow.basedir) / "config/claims.csv")
+    CLAIM_PLANS = plan_claims(CLAIMS, PROJECT)
 except SharpestError as error:
     raise WorkflowError(str(error))
 
@@ -9,23 +11,23 @@ except SharpestError as error:
 rule judge_claims:
     """The paper's claims, each judged on the measured files."""
     input:
-        [f"{RESULTS}/{path}" for path in files_behind(PROJECT.claims, CLAIM_PLANS)],
+        list(map(str, files_behind(CLAIMS, CLAIM_PLANS, PATHS))),
     output:
         csv=report(
-            f"{RESULTS}/claims.csv",
+            str(PATHS.claims("csv")),
             caption="../report/claims.rst",
             category="Claims",
         ),
-        md=f"{RESULTS}/claims.md",
+        md=str(PATHS.claims("md")),
     log:
-        f"{RESULTS}/logs/claims.log",
+        str(PATHS.log("claims")),
     conda:
         "../../envs/sharpest.yaml"
     resources:
         mem_mb=2000,
         runtime=grows(5),
     params:
-        ledger=[dict(claim.row) for claim in PROJECT.claims],
+        ledger=[dict(claim.row) for claim in CLAIMS],
         plans={
             claim: [source.model_dump(exclude_none=True) for source in sources]
             for claim, sources in CLAIM_PLANS.items()
@@ -33,6 +35,19 @@ rule judge_claims:
         # numbers are the paper's, and so are only its own scale's to reach
         paper_scale=SCALE == "paper",
         foot=f"Scale {SCALE}: {PROJECT.scale.description}.",
-        code=code_behind("judge_claims.py"),
+        code=code_behind(
+            "judge_claims.py",
+            *map(
+                reading_module,
+                sorted(
+                    {
+                        measure
+                        for sources in CLAIM_PLANS.values()
+                        for source in sources
+                        for measure in source.schedules
+                    }
+                ),
+            ),
+        ),
     script:
         "../scripts/judge_claims.py"

@@ -9,12 +9,15 @@ from snakemake.exceptions import WorkflowError
 
 try:
     from sharpest.config.architectures import architecture_module
+    from sharpest.config.measures import declared, measuring_module, reading_module
     from sharpest.config.project import load_project
     from sharpest.data.kinds import data_module
     from sharpest.data.recorded import check_recorded
     from sharpest.errors import SharpestError
     from sharpest.pipeline.exclusive import hold, only_reads
     from sharpest.pipeline.fingerprint import fingerprint
+    from sharpest.results.paths import Paths
+    from sharpest.results.versions import check_version
 except ImportError as error:
     raise WorkflowError(
         f"{error}: this environment lacks the package; 'make figures' builds one that has it, "
@@ -38,14 +41,15 @@ os.environ |= {
 }
 
 SCALE = PROJECT.settings.scale
-RESULTS = f"results/{SCALE}"
+PATHS = Paths.of(SCALE)
 # of each job that trains or measures; Snakemake counts them on one machine, Slurm gets them as --gpus
 GPUS = int(PROJECT.settings.device == "cuda")
 
 try:
+    check_version(PATHS)
     check_recorded(
         {name: dataset.source for name, dataset in PROJECT.scale.datasets.items()},
-        Path(RESULTS, "data"),
+        PATHS,
     )
 except SharpestError as error:
     raise WorkflowError(str(error))
@@ -61,7 +65,7 @@ if (
     except SharpestError as error:
         raise WorkflowError(str(error))
     _top = next(
-        folder for folder in (Path(RESULTS), *Path(RESULTS).parents) if folder.exists()
+        folder for folder in (PATHS.folder, *PATHS.folder.parents) if folder.exists()
     )
     # folders behind links are another's, and are read only
     for _folder, _, _ in os.walk(_top):
@@ -75,7 +79,7 @@ if (
 wildcard_constraints:
     run="|".join(re.escape(run) for run in PROJECT.run_ids),
     schedule="|".join(re.escape(name) for name in PROJECT.scale.schedules),
-    # curves of the studies that are measured in shards; (?!) = none
+    # <run>/<schedule> that is measured in shards; (?!) = none
     curve="|".join(map(re.escape, PROJECT.sharded_curves())) or "(?!)",
     shard=r"\d+",
     dataset="|".join(re.escape(name) for name in PROJECT.scale.datasets),
@@ -94,53 +98,72 @@ def studies(prefix):
 
 
 def figure_files():
-    return expand(
-        f"{RESULTS}/figures/{{name}}.{{kind}}",
-        name=studies("fig"),
-        kind=["pdf", "png", "csv"],
-    )
+    return [
+        str(PATHS.figure(name, kind))
+        for name in studies("fig")
+        for kind in ("pdf", "png", "csv")
+    ]
 
 
 def table_files():
-    return expand(
-        f"{RESULTS}/tables/{{name}}.{{kind}}",
-        name=studies("tab"),
-        kind=["csv", "md", "tex"],
-    )
+    return [
+        str(PATHS.table(name, kind))
+        for name in studies("tab")
+        for kind in ("csv", "md", "tex")
+    ]
 
 
 def snapshots_of(wildcards):
-    return f"{RESULTS}/runs/{wildcards.run}/snapshots.h5"
+    return str(PATHS.snapshots(wildcards.run))
 
 
 def data_of(wildcards):
-    return f"{RESULTS}/data/{PROJECT.run(wildcards.run).dataset_name}.h5"
+    return str(PATHS.data(PROJECT.run(wildcards.run).dataset_name))
 
 
 def parent_of(wildcards):
     """Snapshots of the run that a branch leaves; nothing for other runs."""
     branch = PROJECT.run(wildcards.run).branch
-    return [f"{RESULTS}/runs/{branch.parent}/snapshots.h5"] if branch else []
+    return [str(PATHS.snapshots(branch.parent))] if branch else []
 
 
 def segments_of(wildcards):
     """The points of a schedule, cut into shards; only one of them where the job measures a shard."""
-    segments = PROJECT.segments(wildcards.run, wildcards.schedule)
+    segments = PROJECT.schedule(wildcards.run, wildcards.schedule).segments
     shard = getattr(wildcards, "shard", None)
     return segments if shard is None else [segments[int(shard)]]
 
 
-def shards_of(stage):
-    """The files that make up a spectrum or directions file measured in shards."""
+def measure_settings_of(wildcards):
+    """Settings of a measure, of a schedule that takes it."""
+    schedule = PROJECT.schedule(wildcards.run, wildcards.schedule)
+    if wildcards.measure not in schedule.measures:
+        raise WorkflowError(
+            f"schedules.{wildcards.schedule} does not take {wildcards.measure}; add it to its measures"
+        )
+    return schedule.measures[wildcards.measure].model_dump(mode="json")
 
-    def shards(wildcards):
-        count = len(PROJECT.segments(*wildcards.curve.rsplit("/", 1)))
-        return [
-            f"{RESULTS}/shards/{stage}/{wildcards.curve}/{shard}.h5"
-            for shard in range(count)
-        ]
 
-    return shards
+def needs_of(wildcards):
+    """Measures that have to be taken at the same points before."""
+    return list(declared(wildcards.measure).needs)
+
+
+def files_needed(wildcards):
+    return [
+        str(PATHS.measured(measure, wildcards.run, wildcards.schedule))
+        for measure in needs_of(wildcards)
+    ]
+
+
+def shards_of(wildcards):
+    """The shards of a file."""
+    run, _, schedule = wildcards.curve.rpartition("/")
+    count = len(PROJECT.schedule(run, schedule).segments)
+    return [
+        str(PATHS.shard(wildcards.measure, run, schedule, shard))
+        for shard in range(count)
+    ]
 
 
 def settings_of(wildcards):
@@ -149,10 +172,6 @@ def settings_of(wildcards):
 
 def hessian_of(wildcards):
     return PROJECT.hessian(wildcards.run).model_dump(mode="json")
-
-
-def measurement_of(wildcards):
-    return PROJECT.measurement(wildcards.run).model_dump(mode="json")
 
 
 def code_behind(script, *entries):
@@ -182,28 +201,38 @@ def training_code(wildcards):
     return code_of("train_run.py", *solver)(wildcards)
 
 
-def files_of_figure(wildcards):
-    """What a figure is drawn from: spectra and directions by curve, snapshots and histories by run."""
-    study = PROJECT.study(wildcards.figure)
-    curves = [f"{curve.run}/{curve.schedule}.h5" for curve in study.curves()]
-    runs = [f"{RESULTS}/runs/{run}" for run in study.runs()]
-    return {
-        "spectra": [
-            f"{RESULTS}/spectra/{curve}" for curve in curves if study.wants_spectra()
-        ],
-        "directions": [
-            f"{RESULTS}/directions/{curve}"
-            for curve in curves
-            if study.wants_directions()
-        ],
-        "snapshots": [f"{run}/snapshots.h5" for run in runs if study.wants_snapshots()],
-        "histories": [f"{run}/history.csv" for run in runs if study.wants_histories()],
-        "evaluations": [
-            f"{RESULTS}/evaluations/{run}.h5"
-            for run in study.runs()
-            if study.wants_evaluations()
-        ],
-    }
+def measuring_code(wildcards):
+    """A measure, and what it reads of others."""
+    entries = [measuring_module(wildcards.measure)]
+    entries += [reading_module(measure) for measure in needs_of(wildcards)]
+    return code_of("measure.py", *entries)(wildcards)
+
+
+def files_of_study(name):
+    """Every file that a figure or table is made from."""
+    files = []
+    for source in PROJECT.study(name).inputs():
+        if source.schedule is not None:
+            files.append(PATHS.measured(source.kind, source.run, source.schedule))
+        elif source.kind == "history":
+            files.append(PATHS.history(source.run))
+        else:
+            files.append(PATHS.snapshots(source.run))
+    return list(map(str, files))
+
+
+def code_of_study(script, package, name):
+    """Fingerprint of a study's drawing or printing, of its settings, and of reading what it reads."""
+    study = PROJECT.study(name)
+    measures = dict.fromkeys(
+        source.kind for source in study.inputs() if source.schedule is not None
+    )
+    return code_behind(
+        script,
+        f"sharpest.{package}.{study.kind}",
+        f"sharpest.config.studies.{study.kind}",
+        *map(reading_module, measures),
+    )
 
 
 def caption_labels(wildcard):

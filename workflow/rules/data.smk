@@ -4,9 +4,9 @@ from sharpest.data.sources import source_module
 rule prepare_data:
     """Find, verify and decode a data set."""
     output:
-        f"{RESULTS}/data/{{dataset}}.h5",
+        str(PATHS.data("{dataset}")),
     log:
-        f"{RESULTS}/logs/data/{{dataset}}.log",
+        str(PATHS.log("data", "{dataset}")),
     conda:
         "../../envs/sharpest.yaml"
     resources:

@@ -1,18 +1,18 @@
 rule draw_figure:
     """One figure of the paper, by the drawing function of its kind."""
     input:
-        unpack(files_of_figure),
+        lambda wildcards: files_of_study(wildcards.figure),
     output:
-        pdf=f"{RESULTS}/figures/{{figure}}.pdf",
+        pdf=str(PATHS.figure("{figure}", "pdf")),
         png=report(
-            f"{RESULTS}/figures/{{figure}}.png",
+            str(PATHS.figure("{figure}", "png")),
             caption="../report/figure.rst",
             category="Figures",
             labels=caption_labels("figure"),
         ),
-        csv=f"{RESULTS}/figures/{{figure}}.csv",
+        csv=str(PATHS.figure("{figure}", "csv")),
     log:
-        f"{RESULTS}/logs/figures/{{figure}}.log",
+        str(PATHS.log("figures", "{figure}")),
     conda:
         "../../envs/sharpest.yaml"
     resources:
@@ -23,14 +23,15 @@ rule draw_figure:
         study=lambda wildcards: PROJECT.study(wildcards.figure).model_dump(
             mode="json", exclude={"caption"}
         ),
+        # early windows in epochs, by run and schedule
         windows=lambda wildcards: [
-            PROJECT.window(curve.run, curve.schedule) or 0
+            [curve.run, curve.schedule, window]
             for curve in PROJECT.study(wildcards.figure).curves()
+            if (window := PROJECT.schedule(curve.run, curve.schedule).window)
         ],
         foot=lambda wildcards: foot_of(wildcards.figure),
-        code=lambda wildcards: code_behind(
-            "draw_figure.py",
-            f"sharpest.figures.{PROJECT.study(wildcards.figure).kind}",
+        code=lambda wildcards: code_of_study(
+            "draw_figure.py", "figures", wildcards.figure
         ),
     script:
         "../scripts/draw_figure.py"

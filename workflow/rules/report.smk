@@ -1,27 +1,28 @@
-from sharpest.report.facts import facts_of
-from sharpest.report.files import Results
 from sharpest.report.render import assets_digest
+from sharpest.report.setup import setup_of
 
-REPORT_FACTS = facts_of(PROJECT)
+SETUP = setup_of(PROJECT)
 
 
 rule write_report:
     """One self-contained page: what the paper says, and what was found."""
     input:
-        [str(path) for path in Results(Path(RESULTS)).inputs(REPORT_FACTS)],
+        list(map(str, SETUP.inputs(PATHS))),
     output:
-        f"{RESULTS}/report.html",
+        str(PATHS.report()),
     log:
-        f"{RESULTS}/logs/report.log",
+        str(PATHS.log("report")),
     conda:
         "../../envs/sharpest.yaml"
     resources:
         mem_mb=2000,
         runtime=grows(5),
     params:
-        **REPORT_FACTS.parts(),
+        **SETUP.parts(),
         folder=lambda wildcards, output: str(Path(output[0]).parent),
         assets=assets_digest(),
-        code=code_behind("write_report.py"),
+        code=code_behind(
+            "write_report.py", *map(reading_module, SETUP.measured())
+        ),
     script:
         "../scripts/write_report.py"

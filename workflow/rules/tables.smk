@@ -1,21 +1,18 @@
 rule write_table:
     """One table of the paper: ours beside the printed numbers."""
     input:
-        lambda wildcards: [
-            f"{RESULTS}/evaluations/{run}.h5"
-            for run in PROJECT.study(wildcards.table).runs()
-        ],
+        lambda wildcards: files_of_study(wildcards.table),
     output:
         csv=report(
-            f"{RESULTS}/tables/{{table}}.csv",
+            str(PATHS.table("{table}", "csv")),
             caption="../report/table.rst",
             category="Tables",
             labels=caption_labels("table"),
         ),
-        md=f"{RESULTS}/tables/{{table}}.md",
-        tex=f"{RESULTS}/tables/{{table}}.tex",
+        md=str(PATHS.table("{table}", "md")),
+        tex=str(PATHS.table("{table}", "tex")),
     log:
-        f"{RESULTS}/logs/tables/{{table}}.log",
+        str(PATHS.log("tables", "{table}")),
     conda:
         "../../envs/sharpest.yaml"
     resources:
@@ -24,8 +21,8 @@ rule write_table:
     params:
         study=lambda wildcards: PROJECT.study(wildcards.table).model_dump(mode="json"),
         foot=lambda wildcards: foot_of(wildcards.table),
-        code=lambda wildcards: code_behind(
-            "write_table.py", f"sharpest.tables.{PROJECT.study(wildcards.table).kind}"
+        code=lambda wildcards: code_of_study(
+            "write_table.py", "tables", wildcards.table
         ),
     script:
         "../scripts/write_table.py"

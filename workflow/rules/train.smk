@@ -4,12 +4,12 @@ rule train_run:
         data=data_of,
         parent=parent_of,
     output:
-        snapshots=f"{RESULTS}/runs/{{run}}/snapshots.h5",
-        history=f"{RESULTS}/runs/{{run}}/history.csv",
+        snapshots=str(PATHS.snapshots("{run}")),
+        history=str(PATHS.history("{run}")),
     log:
-        f"{RESULTS}/logs/train/{{run}}.log",
+        str(PATHS.log("train", "{run}")),
     benchmark:
-        f"{RESULTS}/benchmarks/train/{{run}}.tsv"
+        str(PATHS.benchmark("train", "{run}"))
     conda:
         "../../envs/sharpest.yaml"
     threads: PROJECT.scale.torch_threads

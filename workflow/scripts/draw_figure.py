@@ -4,21 +4,20 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
-from sharpest.config.studies import AnyStudy
-from sharpest.figures.files import FigureFiles
+from sharpest.config.studies.base import study_class
+from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.style import save
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
+from sharpest.results.runs import Results
 
 
 def main(
-    study: dict[str, Any], files: FigureFiles, foot: str, outputs: tuple[str, str, str], progress: Progress
+    study: dict[str, Any], inputs: FigureInputs, foot: str, outputs: tuple[str, str, str], progress: Progress
 ) -> None:
-    typed: Any = TypeAdapter(AnyStudy).validate_python({**study, "caption": ""})
-    figure, table = import_module(f"sharpest.figures.{typed.kind}").draw(typed, files, foot)
+    typed = study_class(study["kind"]).model_validate({**study, "caption": ""})
+    figure, table = import_module(f"sharpest.figures.{study['kind']}").draw(typed, inputs, foot)
     save(figure, table, *(Path(path) for path in outputs))
     progress.finish(outputs[1])
 
@@ -27,12 +26,9 @@ if __name__ == "__main__":
     with job(snakemake.log[0]) as terminal:
         main(
             snakemake.params.study,
-            FigureFiles(
-                **{
-                    name: [Path(path) for path in snakemake.input.get(name)]
-                    for name in ("spectra", "directions", "snapshots", "histories", "evaluations")
-                },
-                windows=[window or None for window in snakemake.params.windows],
+            FigureInputs(
+                Results(Path(snakemake.output.png).parents[1]),
+                {(run, schedule): window for run, schedule, window in snakemake.params.windows},
             ),
             snakemake.params.foot,
             (snakemake.output.pdf, snakemake.output.png, snakemake.output.csv),

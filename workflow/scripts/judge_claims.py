@@ -10,7 +10,7 @@ from sharpest.claims.ledger import parse_claim
 from sharpest.claims.report import markdown
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
-from sharpest.results.file import written_whole
+from sharpest.results.whole import written_whole
 
 
 def main(

@@ -1,16 +1,13 @@
-"""Put the shards of a spectrum or directions file together."""
+"""Put the shards of a measurement together."""
 
-from sharpest.measures.directions import DIRECTIONS
-from sharpest.measures.spectra import SPECTRUM
+from sharpest.config.measures import declared
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
 from sharpest.results.shards import merge_shards
 
-LAYOUTS = {layout.name: layout for layout in (SPECTRUM, DIRECTIONS)}
 
-
-def main(shards: list[str], output: str, layout: str, progress: Progress) -> None:
-    count = merge_shards(shards, output, LAYOUTS[layout])
+def main(shards: list[str], output: str, measure: str, progress: Progress) -> None:
+    count = merge_shards(shards, output, declared(measure).layout)
     progress.finish(f"{count} points")
 
 
@@ -19,6 +16,6 @@ if __name__ == "__main__":
         main(
             list(snakemake.input),
             snakemake.output[0],
-            snakemake.params.layout,
+            snakemake.wildcards.measure,
             Progress("merge", snakemake.output[0], len(snakemake.input), "shards", terminal),
         )

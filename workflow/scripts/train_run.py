@@ -8,6 +8,7 @@ from sharpest.config.run import RunSettings
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
 from sharpest.pipeline.provenance import provenance
+from sharpest.results.paths import Paths
 from sharpest.training.run import train_run
 from sharpest.trajectory.problem import build_problem
 
@@ -47,7 +48,6 @@ if __name__ == "__main__":
         notes = {
             "reductions": project.reductions([settings.run]),
             "hessian": project.hessian(settings.run).model_dump(mode="json"),
-            "measurement": project.measurement(settings.run).model_dump(mode="json"),
         }
         main(
             settings,
@@ -55,7 +55,7 @@ if __name__ == "__main__":
             Path(snakemake.input.parent[0]) if settings.branch else None,
             snakemake.output.snapshots,
             snakemake.output.history,
-            Path("results") / project.settings.scale / "work" / settings.run,
+            Paths.of(project.settings.scale).work(settings.run),
             project.settings.scale,
             notes,
             snakemake.params.code,

@@ -1,20 +1,19 @@
 """Write the report."""
 
-from pathlib import Path
 from typing import Any
 
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
-from sharpest.report.facts import Facts
-from sharpest.report.files import Results
-from sharpest.report.page import build_page
+from sharpest.report.build import build_page
 from sharpest.report.render import render
-from sharpest.results.file import written_whole
+from sharpest.report.setup import Setup
+from sharpest.results.runs import Results
+from sharpest.results.whole import written_whole
 
 
-def main(facts: dict[str, Any], folder: str, html: str, progress: Progress) -> None:
-    page = build_page(Facts.joined(facts), Results(Path(folder)))
+def main(setup: dict[str, Any], folder: str, html: str, progress: Progress) -> None:
+    page = build_page(Setup.joined(setup), Results(folder))
     with written_whole(html) as temporary:
         temporary.write_text(render(page), encoding="utf-8")
     progress.finish(html)

@@ -4,22 +4,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
-from sharpest.config.studies import AnyStudy
+from sharpest.config.studies.base import study_class
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
-from sharpest.results.file import written_whole
+from sharpest.results.runs import Results
+from sharpest.results.whole import written_whole
 
 
-def main(
-    study: dict[str, Any], evaluations: list[str], foot: str, csv: str, md: str, tex: str, progress: Progress
-) -> None:
-    typed: Any = TypeAdapter(AnyStudy).validate_python(study)
-    kind = import_module(f"sharpest.tables.{typed.kind}")
-    paths = dict(zip(typed.runs(), map(Path, evaluations), strict=True))
-    table = kind.build(typed, paths)
+def main(study: dict[str, Any], results: Results, foot: str, csv: str, md: str, tex: str, progress: Progress) -> None:
+    typed = study_class(study["kind"]).model_validate(study)
+    kind = import_module(f"sharpest.tables.{study['kind']}")
+    table = kind.build(typed, results)
     with written_whole(md) as path:
         path.write_text(kind.markdown(typed, table, foot))
     with written_whole(tex) as path:
@@ -33,7 +29,7 @@ if __name__ == "__main__":
     with job(snakemake.log[0]) as terminal:
         main(
             snakemake.params.study,
-            list(snakemake.input),
+            Results(Path(snakemake.output.csv).parents[1]),
             snakemake.params.foot,
             snakemake.output.csv,
             snakemake.output.md,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.claims.files import RunFiles, Stored
+from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import (
     FEWEST_POINTS,
@@ -21,6 +21,8 @@ from sharpest.claims.series import (
     peak_epoch,
     sudden_fall,
 )
+from sharpest.measures.spectra.reader import Spectra
+from sharpest.results.stored import Measured, divergence
 
 _PAPER_EPOCHS = 200  # of a run, in which the windows below are counted (inventory, section 8)
 _FIRST_EPOCHS, _LAST_EPOCHS = 5, 10
@@ -37,7 +39,7 @@ def _series(
         UnmeasuredError: If there are none, or the run ended before.
     """
     if diverged is not None and diverged <= end:
-        raise UnmeasuredError(f"diverged at epoch {diverged:.3g}")
+        raise UnmeasuredError(divergence(diverged))
     values = values.reshape(len(epoch), -1)
     finite = np.isfinite(values).all(axis=1)
     chosen = finite & (epoch <= end)
@@ -48,18 +50,18 @@ def _series(
     return Series(epoch[chosen], values[chosen])
 
 
-def _of_spectrum(spectrum: Stored, values: NDArray[np.float64], end: float = np.inf) -> Series:
-    """Values (t,) or (t, c) at the points of a spectrum.
+def of_measured(measured: Measured, values: NDArray[np.float64], end: float = np.inf) -> Series:
+    """Values (t,) or (t, c) at the points of a measure.
 
     Iteration 0 of a net with batch normalisation is left out: inference mode sees untrained running averages.
     """
-    later = spectrum["iteration"] > (0 if spectrum.attributes["config"]["run"]["model"].get("batch_norm") else -1)
-    return _series(spectrum["epoch"][later], values[later], spectrum.attributes["diverged_epoch"], end)
+    later = measured.iteration > (0 if measured.attributes["config"]["run"]["model"].get("batch_norm") else -1)
+    return _series(measured.epoch[later], values[later], measured.diverged, end)
 
 
 def _eigenvalue(index: int) -> Callable[[RunFiles, str], Series]:
     def read(files: RunFiles, facet: str) -> Series:
-        return _of_spectrum(files.spectrum, files.spectrum["eigenvalues"][:, index])
+        return of_measured(files.spectra, files.spectra.eigenvalues[:, index])
 
     return read
 
@@ -67,14 +69,9 @@ def _eigenvalue(index: int) -> Callable[[RunFiles, str], Series]:
 _lambda_max = _eigenvalue(0)
 
 
-def _frobenius(spectrum: Stored) -> NDArray[np.float64]:
-    norms: NDArray[np.float64] = np.linalg.norm(spectrum["eigenvalues"], axis=1)
-    return norms
-
-
 def _lambda_2_to_10(files: RunFiles, facet: str) -> Series:
-    magnitudes = -np.sort(-np.abs(files.spectrum["eigenvalues"]), axis=1)
-    return _of_spectrum(files.spectrum, magnitudes[:, 1:10])
+    magnitudes = -np.sort(-np.abs(files.spectra.eigenvalues), axis=1)
+    return of_measured(files.spectra, magnitudes[:, 1:10])
 
 
 def _window(files: RunFiles) -> float:
@@ -83,7 +80,7 @@ def _window(files: RunFiles) -> float:
 
 
 def _lambda_max_zoom(files: RunFiles, facet: str) -> Series:
-    return _of_spectrum(files.spectrum, files.spectrum["eigenvalues"][:, 0], _window(files))
+    return of_measured(files.spectra, files.spectra.lambda_max, _window(files))
 
 
 def _lambda_max_zoom_start(files: RunFiles, facet: str) -> Series:
@@ -110,31 +107,31 @@ def _lambda_max_before_drop(files: RunFiles, facet: str) -> Series:
 
 
 def _lambda_max_early(files: RunFiles, facet: str) -> Series:
-    end = float(files.evaluation.attributes["early_epoch"])
-    series = _of_spectrum(files.spectrum, files.spectrum["eigenvalues"][:, 0], end)
+    end = float(files.evaluations.early_epoch)
+    series = of_measured(files.spectra, files.spectra.lambda_max, end)
     return series.rows(series.epoch >= 1)
 
 
 def _eta_lambda(files: RunFiles, facet: str) -> Series:
     series = _lambda_max(files, facet)
-    return Series(series.epoch, files.spectrum.attributes["config"]["run"]["lr"] * series.values)
+    return Series(series.epoch, files.spectra.lr * series.values)
 
 
 def _train_acc(files: RunFiles, facet: str) -> Series:
-    return _of_spectrum(files.spectrum, 100 * files.spectrum["train_accuracy"])
+    return of_measured(files.spectra, 100 * files.spectra["train_accuracy"])
 
 
 def _train_acc_zoom(files: RunFiles, facet: str) -> Series:
-    return _of_spectrum(files.spectrum, 100 * files.spectrum["train_accuracy"], _window(files))
+    return of_measured(files.spectra, 100 * files.spectra["train_accuracy"], _window(files))
 
 
-def _across_drop(values: Callable[[Stored], NDArray[np.float64]]) -> Callable[[RunFiles, str], Series]:
+def _across_drop(values: Callable[[Spectra], NDArray[np.float64]]) -> Callable[[RunFiles, str], Series]:
     """The trunk up to the drop of the learning rate, then the branch; epochs from the drop."""
 
     def read(files: RunFiles, facet: str) -> Series:
-        branch = _of_spectrum(files.spectrum, values(files.spectrum))
+        branch = of_measured(files.spectra, values(files.spectra))
         drop = branch.epoch[0]
-        trunk = _of_spectrum(files.parent_spectrum, values(files.parent_spectrum), drop)
+        trunk = of_measured(files.parent_spectra, values(files.parent_spectra), drop)
         later = branch.rows(branch.epoch > drop)
         return Series(np.concatenate([trunk.epoch, later.epoch]) - drop, np.concatenate([trunk.values, later.values]))
 
@@ -161,16 +158,16 @@ def _val_acc_final(files: RunFiles, facet: str) -> Series:
         raise UnmeasuredError("diverged in its first epoch")
     last = history[history["epoch"] > history["epoch"].iloc[-1] - _last_epochs(history["epoch"].iloc[-1])]
     if not np.isfinite(last["val_accuracy"]).all():
-        raise UnmeasuredError(f"diverged at epoch {last['epoch'].iloc[-1]:.3g}")
+        raise UnmeasuredError(divergence(float(last["epoch"].iloc[-1])))
     return Series(last["epoch"].to_numpy(), 100 * last[["val_accuracy"]].to_numpy())
 
 
 def _last_of_branch(name: str, column: int | None) -> Callable[[RunFiles, str], Series]:
     def read(files: RunFiles, facet: str) -> Series:
         snapshots = files.snapshots
-        diverged, iteration = snapshots.attributes["diverged"], snapshots["refresh_iteration"].astype(float)
+        iteration = snapshots["refresh_iteration"].astype(float)
         values: NDArray[Any] = snapshots[name] if column is None else snapshots[name][:, column]
-        series = _series(iteration, values, None if diverged < 0 else float(diverged))
+        series = _series(iteration, values, snapshots.diverged)
         first, last = series.epoch[0], series.epoch[-1]
         return series.rows(series.epoch > last - min(_BRANCH_ITERATIONS, (last - first) / 2))
 
@@ -182,76 +179,76 @@ _SECTION = "inventory, section 8"
 
 CURVES: Sequence[Quantity] = (
     Quantity(
-        "lambda_max", "", "Largest signed eigenvalue over the whole run.", _SECTION, ("spectrum",), _lambda_max,
+        "lambda_max", "", "Largest signed eigenvalue over the whole run.", _SECTION, ("spectra",), _lambda_max,
         is_curve=True,
     ),
     Quantity(
         "lambda_2_to_10", "", "Eigenvalues 2 to 10 by magnitude, over the whole run; the least marked curve counts.",
-        _SECTION, ("spectrum",), _lambda_2_to_10, is_curve=True,
+        _SECTION, ("spectra",), _lambda_2_to_10, is_curve=True,
     ),
     Quantity(
         "lambda_max_zoom", "", "Largest eigenvalue in the early window of the schedule, 0.5 epochs of the paper's.",
-        _SECTION, ("spectrum", "window"), _lambda_max_zoom, is_curve=True,
+        _SECTION, ("spectra", "window"), _lambda_max_zoom, is_curve=True,
     ),
     Quantity(
         "lambda_max_zoom_start", "", "Largest eigenvalue in the first fifth of that window, 0.1 epochs of the paper's; "
-        "at least five points.", _SECTION, ("spectrum", "window"), _lambda_max_zoom_start, is_curve=True,
+        "at least five points.", _SECTION, ("spectra", "window"), _lambda_max_zoom_start, is_curve=True,
     ),
     Quantity(
         "lambda_max_first_epochs", "", "Largest eigenvalue in the first fortieth of the measured epochs, 5 of the "
-        "paper's 200; at least five points.", _SECTION, ("spectrum",), _lambda_max_first_epochs, is_curve=True,
+        "paper's 200; at least five points.", _SECTION, ("spectra",), _lambda_max_first_epochs, is_curve=True,
     ),
     Quantity(
         "lambda_max_before_drop", "", "Largest eigenvalue up to the point from which the training accuracy takes its "
         "largest fall, where that is a quarter of its range or more; else over the whole run.", _SECTION,
-        ("spectrum", "accuracy"), _lambda_max_before_drop, is_curve=True,
+        ("spectra", "accuracy"), _lambda_max_before_drop, is_curve=True,
     ),
     Quantity(
         "train_acc", "%", "Accuracy on clean training images over the whole run; a fall counts though it recovers.",
-        _SECTION, ("spectrum", "accuracy"), _train_acc, is_curve=True, sudden=True,
+        _SECTION, ("spectra", "accuracy"), _train_acc, is_curve=True, sudden=True,
     ),
     Quantity(
         "train_acc_zoom", "%", "Accuracy on clean training images in the early window of the schedule.", _SECTION,
-        ("spectrum", "accuracy", "window"), _train_acc_zoom, is_curve=True,
+        ("spectra", "accuracy", "window"), _train_acc_zoom, is_curve=True,
     ),
     Quantity(
         "acc_drop", "points", "Largest fall of that accuracy below its highest value so far.", _SECTION,
-        ("spectrum", "accuracy"), _train_acc, largest_fall,
+        ("spectra", "accuracy"), _train_acc, largest_fall,
     ),
     Quantity(
         "lambda_max_peak", "nats", f"Highest point of the largest eigenvalue over the run, {_SMOOTH}.", _SECTION,
-        ("spectrum",), _lambda_max, peak, lower_bound=True,
+        ("spectra",), _lambda_max, peak, lower_bound=True,
     ),
     Quantity(
         "lambda2_peak", "nats", f"Highest point of the second eigenvalue over the run, {_SMOOTH}.", _SECTION,
-        ("spectrum",), _eigenvalue(1), peak, lower_bound=True,
+        ("spectra",), _eigenvalue(1), peak, lower_bound=True,
     ),
     Quantity(
         "lambda_max_peak_epoch", "epochs", "Epoch of the highest point of the largest eigenvalue, smoothed likewise.",
-        _SECTION, ("spectrum",), _lambda_max, peak_epoch, lower_bound=True,
+        _SECTION, ("spectra",), _lambda_max, peak_epoch, lower_bound=True,
     ),
     Quantity(
         "eta_lambda_product", "", "Learning rate in use times the highest point of the largest eigenvalue, smoothed "
-        "likewise.", _SECTION, ("spectrum",), _eta_lambda, peak, lower_bound=True,
+        "likewise.", _SECTION, ("spectra",), _eta_lambda, peak, lower_bound=True,
     ),
     Quantity(
         "lambda_max_early", "nats", "Maximum of the largest eigenvalue from epoch 1 to the early epoch of the scale's "
-        "evaluation, 50 (IMDB: 10) at the paper's.", _SECTION, ("spectrum", "evaluation"), _lambda_max_early, maximum,
+        "evaluation, 50 (IMDB: 10) at the paper's.", _SECTION, ("spectra", "evaluations"), _lambda_max_early, maximum,
         study="fig08",
     ),
     Quantity(
         "lambda_max_early_ratio", "", "Quotient of that maximum, NSGD over SGD.", _SECTION,
-        ("spectrum", "evaluation"), _lambda_max_early, maximum, compare="ratio", study="fig08",
+        ("spectra", "evaluations"), _lambda_max_early, maximum, compare="ratio", study="fig08",
     ),
     Quantity(
         "lambda_max_change_after_drop", "nats", "Mean of the largest eigenvalue over the last twentieth of the epochs, "
         "10 of the paper's 200, minus that over as many before the drop of the learning rate; at least one epoch, and "
-        "not the initial weights.", _SECTION, ("spectrum", "parent"),
-        _across_drop(lambda spectrum: spectrum["eigenvalues"][:, 0]), _change_after_drop,
+        "not the initial weights.", _SECTION, ("spectra", "parent"),
+        _across_drop(lambda spectra: spectra.lambda_max), _change_after_drop,
     ),
     Quantity(
         "frobenius_change_after_drop", "nats", "The same of the Frobenius norm of the tracked eigenvalues.", _SECTION,
-        ("spectrum", "parent"), _across_drop(_frobenius), _change_after_drop,
+        ("spectra", "parent"), _across_drop(lambda spectra: spectra.frobenius), _change_after_drop,
     ),
     Quantity(
         "val_acc_final", "%", "Validation accuracy, mean over the last twentieth of the epochs, 10 of the paper's 200.",

@@ -5,18 +5,19 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sharpest.claims.files import RunFiles, Stored
+from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import Number, UnmeasuredError
-from sharpest.data.sources.facts import TokenSource
-from sharpest.data.sources.registry import SOURCES
+from sharpest.config.sources.facts import TokenSource
+from sharpest.config.sources.registry import SOURCES
+from sharpest.measures.evaluations.reader import BEST, LAST, accuracy_at, median_seconds
+from sharpest.trajectory.steps import nudge, sgd_change
 
-_BEST, _FINAL = 0, 1
 _CHANCE = 0.95  # of the loss of guessing, above which a run has not learnt
 
 
-def _evaluated(number: Callable[[Stored], float], examples: str | None = None) -> Callable[[RunFiles, str], Number]:
-    """A number of the evaluation of a run that did not diverge.
+def _ended(number: Callable[[RunFiles], float], examples: str | None = None) -> Callable[[RunFiles, str], Number]:
+    """A number of a run that did not diverge.
 
     Args:
         number: Reads it.
@@ -24,23 +25,38 @@ def _evaluated(number: Callable[[Stored], float], examples: str | None = None) -
     """
 
     def read(files: RunFiles, facet: str) -> Number:
-        evaluation = files.evaluation
-        if evaluation.attributes["diverged_epoch"] is not None:
-            raise UnmeasuredError(f"diverged at epoch {evaluation.attributes['diverged_epoch']:.3g}")
-        value = number(evaluation)
+        if files.evaluations.divergence:
+            raise UnmeasuredError(files.evaluations.divergence)
+        value = number(files)
         if not math.isfinite(value):
             raise UnmeasuredError("not measured")
         if examples is None:
             return Number(float(value))
-        count = evaluation.attributes["config"]["run"]["dataset"][examples]
+        count = files.evaluations.attributes["config"]["run"]["dataset"][examples]
         return Number(float(100 * value), 100 * math.sqrt(value * (1 - value) / count))
 
     return read
 
 
-_test_acc = _evaluated(lambda evaluation: evaluation["test_accuracy"][_BEST], examples="test")
-_frobenius_final = _evaluated(lambda evaluation: evaluation["frobenius"][_FINAL])
-_val_acc_early = _evaluated(lambda evaluation: evaluation.attributes["val_accuracy_early"], examples="val")
+def _best(name: str) -> Callable[[RunFiles], float]:
+    return lambda files: files.evaluations.best(name)
+
+
+def _final(name: str) -> Callable[[RunFiles], float]:
+    return lambda files: files.evaluations.last(name)
+
+
+def _early_accuracy(files: RunFiles) -> float:
+    return accuracy_at(files.history, files.evaluations.early_epoch)
+
+
+def _epoch_seconds(files: RunFiles) -> float:
+    return median_seconds(files.snapshots)
+
+
+_test_acc = _ended(_best("test_accuracy"), examples="test")
+_frobenius_final = _ended(_final("frobenius"))
+_val_acc_early = _ended(_early_accuracy, examples="val")
 
 
 def _train_acc_final(files: RunFiles, facet: str) -> Number:
@@ -51,17 +67,17 @@ def _train_acc_final(files: RunFiles, facet: str) -> Number:
 
 
 def _diverged(files: RunFiles, facet: str) -> Number:
-    evaluation = files.evaluation
-    source = SOURCES[evaluation.attributes["config"]["run"]["dataset"]["source"]]
+    evaluations = files.evaluations
+    source = SOURCES[evaluations.attributes["config"]["run"]["dataset"]["source"]]
     # what guessing costs is not known of a text
     num_classes = None if isinstance(source, TokenSource) else source.num_classes
     guessing = math.inf if num_classes is None else math.log(num_classes)
-    never_learnt = bool((evaluation["train_loss"] >= _CHANCE * guessing).all())
-    return Number(float(never_learnt or evaluation.attributes["diverged_epoch"] is not None))
+    never_learnt = bool((evaluations["train_loss"] >= _CHANCE * guessing).all())
+    return Number(float(never_learnt or evaluations.diverged is not None))
 
 
 def update_difference() -> float:
-    """Largest difference between the updates of NSGD and of Newton's method where the Hessian is diagonal.
+    """Largest difference between the update of NSGD, as training takes it, and Newton's on a diagonal Hessian.
 
     Curvature is 100 in five directions and 1 in two; gamma = 0.01, K = 5, eta = 1.
 
@@ -71,8 +87,7 @@ def update_difference() -> float:
     gradient = np.linspace(-1, 1, 7)
     _, vectors = np.linalg.eigh(hessian)
     top = vectors.T[::-1][:5]
-    along = top.T @ (top @ -gradient)
-    nsgd = -gradient - along + 0.01 * along
+    nsgd = nudge(sgd_change(gradient, None, lr=1.0, momentum=0.0), top, gamma=0.01)
     return float(np.abs(nsgd + np.linalg.solve(hessian, gradient)).max())
 
 
@@ -81,43 +96,43 @@ _EARLY = "Validation accuracy at the end of the early epoch of the scale's evalu
 
 END_POINTS: Sequence[Quantity] = (
     Quantity(
-        "test_acc", "%", "Test accuracy at the best validation accuracy.", _SECTION, ("evaluation",), _test_acc,
+        "test_acc", "%", "Test accuracy at the best validation accuracy.", _SECTION, ("evaluations",), _test_acc,
     ),
     Quantity(
-        "test_acc_diff", "points", "First runs minus second.", _SECTION, ("evaluation",), _test_acc,
+        "test_acc_diff", "points", "First runs minus second.", _SECTION, ("evaluations",), _test_acc,
         compare="difference",
     ),
-    Quantity("val_acc_50", "%", _EARLY.format(50), _SECTION, ("evaluation",), _val_acc_early),
-    Quantity("val_acc_10", "%", _EARLY.format(10), _SECTION, ("evaluation",), _val_acc_early),
+    Quantity("val_acc_50", "%", _EARLY.format(50), _SECTION, ("evaluations", "history"), _val_acc_early),
+    Quantity("val_acc_10", "%", _EARLY.format(10), _SECTION, ("evaluations", "history"), _val_acc_early),
     Quantity(
-        "val_acc_50_diff", "points", "First runs minus second.", _SECTION, ("evaluation",), _val_acc_early,
+        "val_acc_50_diff", "points", "First runs minus second.", _SECTION, ("evaluations", "history"), _val_acc_early,
         compare="difference",
     ),
     Quantity(
         "loss_final", "nats", "Cross-entropy without L2 at the end, on clean training examples.", _SECTION,
-        ("evaluation",), _evaluated(lambda evaluation: evaluation["train_loss"][_FINAL]),
+        ("evaluations",), _ended(_final("train_loss")),
     ),
     Quantity(
         "dist", "", "Distance of the parameters at the best validation accuracy from the initial ones.", _SECTION,
-        ("evaluation",), _evaluated(lambda evaluation: evaluation["distance"][_BEST]),
+        ("evaluations",), _ended(_best("distance")),
     ),
     Quantity(
         "lambda_max_best", "nats", "Largest signed eigenvalue at the best validation accuracy.", _SECTION,
-        ("evaluation",), _evaluated(lambda evaluation: evaluation["eigenvalues"][_BEST, 0]),
+        ("evaluations",), _ended(lambda files: files.evaluations["eigenvalues"][BEST, 0]),
     ),
     Quantity(
-        "lambda_max_final", "nats", "Largest signed eigenvalue at the end.", _SECTION, ("evaluation",),
-        _evaluated(lambda evaluation: evaluation["eigenvalues"][_FINAL, 0]),
+        "lambda_max_final", "nats", "Largest signed eigenvalue at the end.", _SECTION, ("evaluations",),
+        _ended(lambda files: files.evaluations["eigenvalues"][LAST, 0]),
     ),
     Quantity(
         "frobenius_best", "nats", "Frobenius norm from the largest eigenvalues at the best validation accuracy.",
-        _SECTION, ("evaluation",), _evaluated(lambda evaluation: evaluation["frobenius"][_BEST]),
+        _SECTION, ("evaluations",), _ended(_best("frobenius")),
     ),
     Quantity(
-        "frobenius_final", "nats", "The same at the end.", _SECTION, ("evaluation",), _frobenius_final,
+        "frobenius_final", "nats", "The same at the end.", _SECTION, ("evaluations",), _frobenius_final,
     ),
     Quantity(
-        "frobenius_final_ratio", "", "First runs over second.", _SECTION, ("evaluation",), _frobenius_final,
+        "frobenius_final_ratio", "", "First runs over second.", _SECTION, ("evaluations",), _frobenius_final,
         compare="ratio",
     ),
     Quantity(
@@ -125,12 +140,12 @@ END_POINTS: Sequence[Quantity] = (
         "accuracy on clean ones exceeds.", _SECTION, ("history",), _train_acc_final,
     ),
     Quantity(
-        "epoch_time_ratio", "", "Median wall time of an epoch, first runs over second.", _SECTION, ("evaluation",),
-        _evaluated(lambda evaluation: evaluation.attributes["epoch_seconds"]), compare="ratio",
+        "epoch_time_ratio", "", "Median wall time of an epoch, first runs over second.", _SECTION, ("evaluations", "snapshots"),
+        _ended(_epoch_seconds), compare="ratio",
     ),
     Quantity(
         "diverged", "", "1 if the loss became non-finite, or was at 95 % of the loss of guessing or above both at the "
-        "best validation accuracy and at the end; else 0.", _SECTION, ("evaluation",), _diverged,
+        "best validation accuracy and at the end; else 0.", _SECTION, ("evaluations",), _diverged,
     ),
     Quantity(
         "update_difference", "", "Largest absolute difference of two updates, of NSGD and of Newton's method on a "

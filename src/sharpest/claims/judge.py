@@ -2,17 +2,17 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from sharpest.claims.files import Results, RunFiles, RunSource
+from sharpest.claims.files import RunFiles, RunSource
 from sharpest.claims.ledger import COLUMNS, Claim
 from sharpest.claims.plans import Plans, facets, ordered_groups
-from sharpest.claims.quantities import QUANTITIES
+from sharpest.claims.quantities import quantity_of
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import FEWEST_POINTS, Number, Statistic, UnmeasuredError, still_rising
 from sharpest.claims.verdicts import (
@@ -20,13 +20,14 @@ from sharpest.claims.verdicts import (
     Trend,
     Verdict,
     difference,
-    estimate,
     over_levels,
+    pooled,
     ratio,
     trend,
     within,
     worst,
 )
+from sharpest.results.runs import Results
 
 _COMPARE = {"difference": difference, "ratio": ratio}
 _NO_RUN = RunSource(run="")  # stands for the runs of a claim that needs none
@@ -73,17 +74,17 @@ def judge(claims: Iterable[Claim], plans: Plans, folder: Path, paper_scale: bool
     results = Results(folder)
     rows = []
     for claim in claims:
-        found = judge_claim(claim, plans[claim.id], results)
+        judgement = judge_claim(claim, plans[claim.id], results)
         if not (claim.any_scale or paper_scale):
-            reason = f"judged at the paper's scale only; {found.reason}"
-            found = Judgement(found.value, found.spread, found.seeds, "not_judged", reason)
-        rows.append({**claim.row, **asdict(found)})
+            reason = f"judged at the paper's scale only; {judgement.reason}"
+            judgement = replace(judgement, verdict="not_judged", reason=reason)
+        rows.append({**claim.row, **asdict(judgement)})
     return pd.DataFrame(rows, columns=[*COLUMNS, "value", "spread", "seeds", "verdict", "reason"])
 
 
 def judge_claim(claim: Claim, sources: Sequence[RunSource], results: Results) -> Judgement:
     """Judge one claim, whatever the scale; ``sources`` are those of its runs that the scale has."""
-    quantity = QUANTITIES[claim["quantity"]]
+    quantity = quantity_of(claim["quantity"])
     rule = trend(claim["expected"], quantity.sudden) if claim["kind"] == "trend" else None
     groups = ordered_groups(claim) if claim.levels and not quantity.facet else claim.groups
     statistic = rule.statistic if rule and quantity.is_curve else quantity.statistic
@@ -92,7 +93,7 @@ def judge_claim(claim: Claim, sources: Sequence[RunSource], results: Results) ->
     num_seeds = min(map(len, table.values()))
     if not num_seeds:
         return Judgement(math.nan, math.nan, 0, "inconclusive", "; ".join(notes))
-    statements = [estimate(samples) for samples in _statements(table, claim, quantity, rule)]
+    statements = [pooled(samples) for samples in _statements(table, claim, quantity, rule)]
     bounds = rule.bounds if rule else claim.bounds
     verdicts = [within(statement, bounds) for statement in statements]
     verdict = worst(verdicts)
@@ -103,7 +104,7 @@ def judge_claim(claim: Claim, sources: Sequence[RunSource], results: Results) ->
     )
     if len(table) > 1:
         names = _names(list(table), groups, claim)
-        notes.insert(0, ", ".join(f"{name}: {estimate(table[key]).value:.3g}" for key, name in names.items()))
+        notes.insert(0, ", ".join(f"{name}: {pooled(table[key]).value:.3g}" for key, name in names.items()))
     notes.insert(0, _asked(bounds, claim, rule))
     if math.isnan(shown.spread) and groups:
         notes.append("of one seed, whose spread is not known")

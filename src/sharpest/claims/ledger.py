@@ -11,7 +11,8 @@ from sharpest.config.run_id import RunId
 from sharpest.errors import ConfigError
 
 COLUMNS = (
-    "id", "item", "kind", "statement", "subject", "quantity", "expected", "tolerance", "unit", "any_scale", "source",
+    "id", "item", "kind", "statement", "subject", "quantity", "facet", "expected", "tolerance", "unit", "any_scale",
+    "source",
 )  # fmt: skip
 TRENDS = ("rises", "falls", "rises-then-falls", "rises-then-oscillates")
 VERDICTS = {"holds": "holds", "fails": "fails", "inconclusive": "inconclusive", "not_judged": "not judged"}
@@ -78,7 +79,7 @@ def read_ledger(path: Path) -> tuple[Claim, ...]:
     for row in rows:
         where = f"{path}, claim {row['id'] or '?'}"
         if None in row or None in row.values():
-            raise ConfigError(f"{where}: has not the {len(COLUMNS)} cells of the first line; add or remove commas")
+            raise ConfigError(f"{where}: expected {len(COLUMNS)} cells, as in the first line; add or remove commas")
         if row["id"] in claims or not row["id"]:
             raise ConfigError(f"{where}: each row needs an id of its own; change it")
         try:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sharpest.claims.files import Need, RunSource
+from sharpest.claims.files import OF_SPECTRA, RunSource
 from sharpest.claims.ledger import Claim, without_seed
-from sharpest.claims.quantities import QUANTITIES
+from sharpest.claims.quantities import quantity_of
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import FEWEST_POINTS
 from sharpest.claims.steps import ALIGNMENTS
 from sharpest.config.run_id import RunId
 from sharpest.errors import ConfigError
+from sharpest.results.paths import Paths
 
 if TYPE_CHECKING:  # the verdicts do not depend on the rest of the configuration
     from sharpest.config.project import Project
+    from sharpest.config.schedule import Schedule
 
-_ITEM = re.compile(r"(fig|tab)(\d+)|sec\w+(?:\.\d+)*")
-_ALPHA = re.compile(r"alpha(\d+(?:\.\d+)?)")
+_ITEM = re.compile(r"(fig|tab)(\d+)|((?:fig|tab)\w+)|sec\w+(?:\.\d+)*")
+_ALPHA = re.compile(r"\d+(?:\.\d+)?")
 _DIRECTION = re.compile(r"e([1-9]\d*)")
-# read at the points of a schedule
-_MEASURED: frozenset[Need] = frozenset({"spectrum", "accuracy", "window", "directions", "parent"})
+_OF_A_RUN = frozenset({"snapshots", "history"})  # needs that no schedule measures
+_ENDS = "ends"  # the schedule of end points, where the claim's own table names none
 
 Plans = Mapping[str, tuple[RunSource, ...]]
 """Id of a claim -> the runs behind it."""
@@ -50,57 +52,45 @@ def plan_claims(claims: Iterable[Claim], project: Project) -> Plans:
     return plans
 
 
-def files_behind(claims: Iterable[Claim], plans: Plans) -> list[str]:
-    """Every file that is read, below the folder of the scale."""
+def files_behind(claims: Iterable[Claim], plans: Plans, paths: Paths) -> list[Path]:
+    """Every file that is read."""
     return sorted(
         {
-            source.path(need)
+            source.path(need, paths)
             for claim in claims
             for source in plans[claim.id]
-            for need in QUANTITIES[claim["quantity"]].needs
+            for need in quantity_of(claim["quantity"]).needs
         }
     )
 
 
 def facets(claim: Claim) -> tuple[str, ...]:
-    """What its quantity has to be told beside the run: the levels of its order, or one; empty text for nothing.
-
-    The scale of a step stands in the id of the claim, as in fig6.alpha0.5.scnn.sign.
+    """What its quantity has to be told beside the run: the levels of its order, or its facet; empty text for nothing.
 
     Raises:
-        ConfigError: If it is nowhere.
+        ConfigError: If it is missing, or not asked for.
     """
-    facet = QUANTITIES[claim["quantity"]].facet
-    if facet is None:
-        return ("",)
-    if claim.levels:
-        return claim.levels
-    if facet == "direction":
-        return ("e1",)
-    match = _ALPHA.search(claim.id)
-    if facet != "alpha" or match is None:
-        raise ConfigError(
-            f"{claim['quantity']} needs "
-            + ("the scale of the step in the id, as in fig6.alpha0.5.scnn" if facet == "alpha" else "an order")
-        )
-    return (match[1],)
+    facet = quantity_of(claim["quantity"]).facet
+    if facet is None or claim.levels:
+        if claim["facet"]:
+            raise ConfigError(f"facet {claim['facet']!r} is not used by {claim['quantity']}; remove it")
+        return claim.levels if facet else ("",)
+    if not claim["facet"]:
+        remedy = {"alpha": "the scale of the step as facet, such as 0.5", "direction": "a direction as facet, such as e1"}
+        raise ConfigError(f"{claim['quantity']} needs {remedy.get(facet, 'an order')}")
+    return (claim["facet"],)
 
 
 def _check(claim: Claim, project: Project) -> None:
-    name = claim["quantity"]
-    if name not in QUANTITIES:
-        close = difflib.get_close_matches(name, QUANTITIES, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(QUANTITIES)}"
-        raise ConfigError(f"quantity {name!r} is not known; {hint}")
+    quantity = quantity_of(claim["quantity"])
     if not _ITEM.fullmatch(claim["item"]):
-        raise ConfigError(f"item {claim['item']!r} should be a figure (fig4), a table (tab1) or a section (sec3.2)")
+        raise ConfigError(f"item {claim['item']!r} should be a figure (fig4, fig_mine), a table (tab1) or a section (sec3.2)")
     for run in claim.runs:
         project.run(run)
-    quantity = QUANTITIES[name]
     if bool(quantity.needs) != bool(claim.groups):
-        raise ConfigError(f"{name} needs {'runs' if quantity.needs else 'no run'}; correct subject")
+        raise ConfigError(f"{quantity.name} needs {'runs' if quantity.needs else 'no run'}; correct subject")
     if quantity.is_curve and claim["kind"] != "trend":
-        raise ConfigError(f"{name} is a curve; its kind should be trend")
+        raise ConfigError(f"{quantity.name} is a curve; its kind should be trend")
     facets(claim)
     _check_groups(claim, quantity)
 
@@ -158,64 +148,69 @@ def _number(level: str) -> float | str:
 
 
 def _source(claim: Claim, run: str, project: Project) -> RunSource:
-    quantity = QUANTITIES[claim["quantity"]]
-    if not _MEASURED & set(quantity.needs):
-        return RunSource(run=run)
-    schedule = _schedule(claim, quantity, run, project)
-    project.points(run, schedule)
-    window, branch = project.window(run, schedule), project.run(run).branch
-    if "window" in quantity.needs and window is None:
-        raise ConfigError(f"schedules.{schedule} has no window_epochs; add it")
-    if "accuracy" in quantity.needs and not project.schedule(schedule).accuracy_every:
-        raise ConfigError(f"schedules.{schedule} takes no accuracies; give it accuracy_every")
-    if "parent" in quantity.needs and branch is None:
-        raise ConfigError(f"run {run!r} is no branch; name one of an L in its id")
-    if "directions" in quantity.needs:
-        _check_directions(claim, quantity, schedule, project)
+    quantity = quantity_of(claim["quantity"])
+    needs = set(quantity.needs)
+    measures = (needs - OF_SPECTRA - _OF_A_RUN) | ({"spectra"} if needs & OF_SPECTRA else set())
+    schedules = {measure: _schedule(claim, quantity, measure, run, project) for measure in sorted(measures)}
+    for measure, name in schedules.items():
+        if measure not in project.schedule(run, name).measures:
+            raise ConfigError(f"schedules.{name} does not take {measure}; add it to its measures")
+    along = project.schedule(run, schedules["spectra"]) if "spectra" in measures else None
+    branch = project.run(run).branch
+    if along and "window" in needs and along.window is None:
+        raise ConfigError(f"schedules.{along.name} has no window_epochs; add it")
+    if along and "accuracy" in needs and not along.measures["spectra"].accuracy_every:
+        raise ConfigError(f"spectra in schedules.{along.name} takes no accuracies; give it accuracy_every")
+    if "parent" in needs and branch is None:
+        raise ConfigError(f"run {run!r} is no branch; name one with an L in its id")
+    if "directions" in needs:
+        _check_directions(claim, quantity, project.schedule(run, schedules["directions"]))
     return RunSource(
         run=run,
-        schedule=schedule,
-        window=window if "window" in quantity.needs else None,
-        parent=branch.parent if branch and "parent" in quantity.needs else None,
+        schedules=schedules,
+        window=along.window if along and "window" in needs else None,
+        parent=branch.parent if branch and "parent" in needs else None,
     )
 
 
-def _schedule(claim: Claim, quantity: Quantity, run: str, project: Project) -> str:
-    """The schedule that measures a run for a claim.
+def _schedule(claim: Claim, quantity: Quantity, measure: str, run: str, project: Project) -> str:
+    """The schedule at whose points a measure of a run is taken for a claim.
 
     Raises:
         ConfigError: If there is none.
     """
+    if measure == "evaluations":
+        return _ENDS
     if quantity.study is not None:
         schedules = {curve.schedule for curve in project.study(quantity.study).curves()}
         if len(schedules) != 1:
             raise ConfigError(f"{quantity.study} should measure all its runs by one schedule, for {quantity.name}")
-        return schedules.pop()
+        return str(schedules.pop())
     match = _ITEM.fullmatch(claim["item"])
     assert match is not None  # checked before
-    if match[1] is None:
+    if match[1] is None and match[3] is None:
         raise ConfigError(f"{quantity.name} is measured by the schedule of a figure; name one as item")
     own = project.study(f"{match[1]}{int(match[2]):02d}" if match[1] == "fig" else claim["item"])
     # of its own figure, or of the first one drawn likewise, on this run or one of another seed
     for study in (own, *(study for study in project.studies.values() if study.kind == own.kind)):
         for curve in study.curves():
             if without_seed(curve.run) == without_seed(run):
-                return curve.schedule
+                return str(curve.schedule)
     raise ConfigError(f"no study measures {quantity.name} of {run!r}; add the run to {claim['item']} in studies.yaml")
 
 
-def _check_directions(claim: Claim, quantity: Quantity, schedule: str, project: Project) -> None:
-    measured = project.schedule(schedule).directions
-    if measured is None:
-        raise ConfigError(f"schedules.{schedule} measures no directions; give it directions")
+def _check_directions(claim: Claim, quantity: Quantity, schedule: Schedule) -> None:
+    measured = schedule.measures["directions"]
     for facet in facets(claim):
         direction = _DIRECTION.fullmatch(facet)
         if quantity.facet == "direction" and direction is None:
-            raise ConfigError(f"level {facet!r} is no direction; write e1, e2 and so on")
+            raise ConfigError(f"{facet!r} is no direction; write e1, e2 and so on")
         if quantity.facet == "alignment" and facet not in ALIGNMENTS:
             raise ConfigError(f"level {facet!r} should be one of {', '.join(ALIGNMENTS)}")
+        if quantity.facet == "alpha" and not _ALPHA.fullmatch(facet):
+            raise ConfigError(f"{facet!r} is no scale of the step; write a number such as 0.5")
         if quantity.facet == "alpha" and float(facet) not in measured.alphas:
-            raise ConfigError(f"alpha {facet} is not in schedules.{schedule}.directions.alphas; add it")
+            raise ConfigError(f"alpha {facet} is not in alphas of directions in schedules.{schedule.name}; add it")
         index = int(direction[1]) if direction else quantity.direction
         if index not in measured.indices:
-            raise ConfigError(f"direction {index} is not in schedules.{schedule}.directions.indices; add it")
+            raise ConfigError(f"direction {index} is not in indices of directions in schedules.{schedule.name}; add it")

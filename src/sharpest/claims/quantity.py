@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sharpest.claims.files import Need, RunFiles
+from sharpest.claims.files import RunFiles
 from sharpest.claims.series import Number, Series, Statistic
 
 
@@ -17,7 +17,7 @@ class Quantity:
         unit: Of the number; empty where it has none.
         definition: In words, for docs and results.
         source: Where the paper or the inventory defines it.
-        needs: What is read.
+        needs: What is read: measures, ``snapshots``, ``history``, or what ``OF_SPECTRA`` names.
         read: Files and facet to the number, or to the curves over the window that counts. Raises
             :class:`~sharpest.claims.series.UnmeasuredError` where the run does not give it.
         statistic: Turns the curves into the number; None where ``read`` gives it, or the curves themselves are judged.
@@ -34,7 +34,7 @@ class Quantity:
     unit: str
     definition: str
     source: str
-    needs: tuple[Need, ...]
+    needs: tuple[str, ...]
     read: Callable[[RunFiles, str], Series | Number]
     statistic: Statistic | None = None
     is_curve: bool = False

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 
 from sharpest.claims.ledger import VERDICTS
-from sharpest.claims.quantities import QUANTITIES
+from sharpest.claims.quantities import quantity_of
 
 _READING = (
     "Value ± its standard error: over seeds, or of one seed from noise along its curves. A claim holds where it does "
@@ -34,7 +34,7 @@ def markdown(table: pd.DataFrame, foot: str) -> str:
     used = table["quantity"].unique()
     parts += [
         "## Quantities",
-        _grid(["quantity", "definition"], [[name, QUANTITIES[name].definition] for name in used]),
+        _grid(["quantity", "definition"], [[name, quantity_of(name).definition] for name in used]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -7,9 +7,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.claims.files import Need, RunFiles, Stored
+from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import FEWEST_POINTS, Number, Series, UnmeasuredError, mean, peak, per_cent
+from sharpest.measures.directions.reader import Directions, random_cosine
+from sharpest.results.stored import common_points
 
 _LAST_POINTS = 25  # behind the quoted means (inventory, section 8)
 _STEP_POINTS, _LATE_POINTS = 110, 40  # points of the alpha study that the paper's scale has, early and over 200 epochs
@@ -17,16 +19,11 @@ _WALL = 5.0  # mean steps, at which the bowl is measured
 ALIGNMENTS = ("top5", "random")
 
 
-def _directions(files: RunFiles) -> Stored:
-    """The directions file of a run that did not diverge."""
-    diverged = files.spectrum.attributes["diverged_epoch"]
-    if diverged is not None:
-        raise UnmeasuredError(f"diverged at epoch {diverged:.3g}")
+def _directions(files: RunFiles) -> Directions:
+    """The steps along directions of a run that did not diverge."""
+    if files.spectra.divergence:
+        raise UnmeasuredError(files.spectra.divergence)
     return files.directions
-
-
-def _column(measured: Stored, direction: int) -> int:
-    return int(np.flatnonzero(measured["direction"] == direction)[0])
 
 
 def _finite(epoch: NDArray[np.float64], *columns: NDArray[np.float64]) -> Series:
@@ -38,11 +35,6 @@ def _finite(epoch: NDArray[np.float64], *columns: NDArray[np.float64]) -> Series
     return Series(epoch[chosen], values[chosen])
 
 
-def _studied(measured: Stored, direction: int, alpha: int = 0) -> NDArray[np.float64]:
-    """Change of the loss (t,), NaN where the alpha study was not made."""
-    return measured["loss_change"][:, _column(measured, direction), alpha]
-
-
 def _last(series: Series, paper_points: int) -> Series:
     """The last 25 points, or the same share of fewer than the paper's scale has, and at least five."""
     count = round(_LAST_POINTS * len(series.epoch) / paper_points)
@@ -52,45 +44,40 @@ def _last(series: Series, paper_points: int) -> Series:
 def _alpha_change(files: RunFiles, facet: str, direction: int = 1, paper_points: int = _STEP_POINTS) -> Series:
     """Change of the loss, and loss."""
     measured = _directions(files)
-    change = _studied(measured, direction, int(np.argmin(np.abs(measured["alphas"] - float(facet)))))
-    return _last(_finite(measured["epoch"], change, measured["loss"]), paper_points)
+    change = measured.along(direction).at(float(facet))
+    return _last(_finite(measured.epoch, change, measured.loss), paper_points)
 
 
 def _surface_rise(files: RunFiles, facet: str) -> Series:
     """Rise of the loss to the lower wall, and loss, where the alpha study was made."""
     measured = _directions(files)
-    direction = int(facet.removeprefix("e"))
-    profile, grid = measured["profile"][:, _column(measured, direction)], measured["grid"]
-    walls = [profile[:, int(np.argmin(np.abs(grid - wall)))] for wall in (-_WALL, _WALL)]
-    series = _finite(
-        measured["epoch"], np.minimum(*walls) - measured["loss"], measured["loss"], _studied(measured, direction)
-    )
+    along, grid = measured.along(int(facet.removeprefix("e"))), measured.grid
+    walls = [along.profile[:, int(np.argmin(np.abs(grid - wall)))] for wall in (-_WALL, _WALL)]
+    series = _finite(measured.epoch, np.minimum(*walls) - measured.loss, measured.loss, along.loss_change[:, 0])
     return _last(Series(series.epoch, series.values[:, :2]), _STEP_POINTS)
 
 
 def _surface_curvature(files: RunFiles, facet: str) -> Series:
-    measured, spectrum = _directions(files), files.spectrum
-    _, here, there = np.intersect1d(spectrum["iteration"], measured["iteration"], return_indices=True)
-    series = _finite(measured["epoch"][there], spectrum["eigenvalues"][here, 0], _studied(measured, 1)[there])
+    spectra, measured = common_points(files.spectra, _directions(files))
+    series = _finite(measured.epoch, spectra.lambda_max, measured.along(1).loss_change[:, 0])
     return _last(Series(series.epoch, series.values[:, :1]), _STEP_POINTS)
 
 
 def _alignment(files: RunFiles, facet: str) -> Series | Number:
     measured = _directions(files)
     if facet == "random":
-        return Number(math.sqrt(2 / (math.pi * files.spectrum.shapes["eigenvectors"][2])))
-    return _finite(measured["epoch"], measured["cosine"][:, measured["direction"] >= 1].mean(axis=1))
+        return Number(random_cosine(files.spectra.num_parameters))
+    return _finite(measured.epoch, measured.alignment)
 
 
 def _crossing(files: RunFiles, facet: str) -> Series:
     """Share of the gradients (t,) whose step along e_1 ends beyond the minimum of the loss along it."""
     measured = _directions(files)
-    column = _column(measured, 1)
-    projection, profile = measured["projection"][:, :, column], measured["profile"][:, column]
-    steps = -projection / np.abs(projection).mean(axis=1, keepdims=True)
-    lowest = np.array([lowest_point(measured["grid"], row) for row in profile])[:, None]
+    along = measured.along(1)
+    steps = -along.projection / np.abs(along.projection).mean(axis=1, keepdims=True)
+    lowest = np.array([lowest_point(measured.grid, row) for row in along.profile])[:, None]
     crossed = np.where(np.isnan(lowest + steps), np.nan, steps * np.sign(lowest) > np.abs(lowest))
-    return _finite(measured["epoch"], crossed.mean(axis=1))
+    return _finite(measured.epoch, crossed.mean(axis=1))
 
 
 def lowest_point(grid: NDArray[np.float64], profile: NDArray[np.float64]) -> float:
@@ -116,7 +103,7 @@ def lowest_point(grid: NDArray[np.float64], profile: NDArray[np.float64]) -> flo
 _SECTION = "inventory, section 8"
 _LAST_WORDS = "over the last 25 measured points, or of fewer than 110 the same share and at least five"
 _ALPHA_WORDS = "Sum of the changes of the loss by a step along e_{} times alpha, over the sum of the losses, {}."
-_BOTH: tuple[Need, ...] = ("spectrum", "directions")
+_BOTH = ("spectra", "directions")
 
 STEPS: Sequence[Quantity] = (
     Quantity(
@@ -143,7 +130,7 @@ STEPS: Sequence[Quantity] = (
     ),
     Quantity(
         "mean_abs_cosine", "", "Mean absolute cosine of mini-batch gradients with e_1 to e_5, over gradients, "
-        "directions and the run; of two random vectors in p dimensions it is the root of 2 / (pi p).", _SECTION, _BOTH,
+        "directions and the run; of two random vectors in p dimensions it is Γ(p/2) / (√π Γ((p+1)/2)).", _SECTION, _BOTH,
         _alignment, mean, facet="alignment", study="fig05",
     ),
     Quantity(

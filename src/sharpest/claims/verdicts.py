@@ -34,7 +34,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Pooled:
     """A number with its spread.
 
     Attributes:
@@ -50,13 +50,13 @@ class Estimate:
     high: float
 
 
-def estimate(samples: Sequence[Sample]) -> Estimate:
+def pooled(samples: Sequence[Sample]) -> Pooled:
     """Put seeds together."""
     values = np.array([sample.value for sample in samples])
     spreading = values / math.sqrt(len(values)) if len(samples) > 1 else samples[0].replicates
     spread = float(spreading.std(ddof=1)) if len(spreading) > 1 else math.nan
     value, half = float(values.mean()), 0.0 if math.isnan(spread) else spread
-    return Estimate(
+    return Pooled(
         value,
         spread,
         low=-math.inf if any(sample.open_below for sample in samples) else value - half,
@@ -83,7 +83,7 @@ def _compared(operation: Callable[..., NDArray[np.float64]], first: Sample, seco
     )
 
 
-def within(number: Estimate, bounds: tuple[float, float]) -> Verdict:
+def within(number: Pooled, bounds: tuple[float, float]) -> Verdict:
     """Whether a number lies between two bounds, which are allowed themselves; but 0 has no sign."""
     low, high = bounds
     signless = bounds in (POSITIVE, NEGATIVE) and 0 in (number.low, number.high)

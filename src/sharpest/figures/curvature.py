@@ -1,15 +1,15 @@
 """Largest eigenvalue and Frobenius norm along training, shared by the kinds that draw them in one panel."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from sharpest.figures.style import PlottedPoints, divergence, mark_missed
-from sharpest.measures.spectra import SPECTRUM
-from sharpest.results.file import open_stored
+from sharpest.config.studies.base import Curve
+from sharpest.figures.inputs import FigureInputs
+from sharpest.figures.style import PlottedPoints, mark_missed
+from sharpest.measures.spectra.reader import Spectra
 
 
 @dataclass(frozen=True)
@@ -28,22 +28,20 @@ class Tracked:
     diverged: str
 
 
-def read_tracked(run: str, path: Path) -> Tracked:
-    """The tracked eigenvalues in the spectrum file of a run."""
-    with open_stored(path, SPECTRUM) as stored:
-        eigenvalues = stored["eigenvalues"]
-        table = pd.DataFrame(
-            {
-                "run": run,
-                "iteration": stored["iteration"],
-                "epoch": stored["epoch"],
-                "lambda_max": eigenvalues[:, 0],
-                "frobenius": np.linalg.norm(eigenvalues, axis=1),
-                "converged": stored["converged"][:, 0],
-            }
-        )
-        diverged = divergence(stored.attributes)
-    return Tracked(table[np.isfinite(table["frobenius"])], eigenvalues.shape[1], diverged)
+def read_tracked(inputs: FigureInputs, curve: Curve) -> Tracked:
+    """The tracked eigenvalues of a run."""
+    spectra = inputs.read(Spectra, curve)
+    table = pd.DataFrame(
+        {
+            "run": curve.run,
+            "iteration": spectra.iteration,
+            "epoch": spectra.epoch,
+            "lambda_max": spectra.lambda_max,
+            "frobenius": spectra.frobenius,
+            "converged": spectra.converged[:, 0],
+        }
+    )
+    return Tracked(table[np.isfinite(table["frobenius"])], spectra.eigenvalues.shape[1], spectra.divergence)
 
 
 def norm_axis(axes: Axes) -> Axes:

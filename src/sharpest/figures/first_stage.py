@@ -5,9 +5,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sharpest.config.studies import Curve, FirstStage
+from sharpest.config.studies.base import Curve
+from sharpest.config.studies.first_stage import FirstStage
 from sharpest.figures.curvature import curvature_lines, norm_axis, read_tracked, separate
-from sharpest.figures.files import FigureFiles
+from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.style import (
     MISSED,
     PANEL_HEIGHT,
@@ -29,12 +30,12 @@ _ACCURACIES = {"train": "-", "val": "--"}
 
 
 @styled
-def draw(study: FirstStage, files: FigureFiles, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: FirstStage, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
     """Draw each branch behind the part of the trunk before it.
 
     Args:
         study: What to draw.
-        files: Spectrum files and histories, the trunk's first.
+        inputs: Spectra and histories.
         foot: What was replaced or reduced.
 
     Returns:
@@ -43,13 +44,9 @@ def draw(study: FirstStage, files: FigureFiles, foot: str) -> tuple[Figure, pd.D
 
     Source: Fig. 12; inventory, Figure 12.
     """
-    trunk, *branches = (
-        read_tracked(curve.run, path) for curve, path in zip(study.curves(), files.spectra, strict=True)
-    )
+    trunk, *branches = (read_tracked(inputs, curve) for curve in study.curves())
     # a row for each epoch: run, and the columns of history.csv
-    trunk_history, *histories = (
-        pd.read_csv(path, dtype=float).assign(run=run) for run, path in zip(study.runs(), files.histories, strict=True)
-    )
+    trunk_history, *histories = (inputs[run].history.assign(run=run) for run in study.runs())
     figure = new_figure(3 * 1.25 * PANEL_WIDTH, 1.4 * PANEL_HEIGHT)
     curvature, accuracy, rate = figure.subplots(1, 3)
     norm = norm_axis(curvature)

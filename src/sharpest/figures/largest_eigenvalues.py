@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from itertools import cycle
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from sharpest.config.studies import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
-from sharpest.figures.files import FigureFiles, early_window
+from sharpest.config.studies.largest_eigenvalues import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
+from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.style import (
     BLUE,
     GREEN,
@@ -24,7 +23,6 @@ from sharpest.figures.style import (
     PlottedPoints,
     add_foot,
     count_line,
-    divergence,
     legend_below,
     mark_missed,
     new_figure,
@@ -32,8 +30,7 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.measures.spectra import SPECTRUM
-from sharpest.results.file import open_stored
+from sharpest.measures.spectra.reader import Spectra
 
 _NAMED = {"red": RED, "green": GREEN, "blue": BLUE}
 _COLOURS = (RED, GREEN, BLUE, *OTHERS)  # of the code, for increasing lr and decreasing S (inventory 1.8)
@@ -59,14 +56,14 @@ class _Measured:
 
 
 @styled
-def draw(study: LargestEigenvalues, files: FigureFiles, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: LargestEigenvalues, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
     """Draw a grid of panels.
 
     A composite panel is two halves of equal width, each from epoch 0: the early window, and the whole run.
 
     Args:
         study: What to draw.
-        files: Spectrum files, and early windows where ``study.composite``; a panel takes the widest of its curves.
+        inputs: Spectra, and early windows where ``study.composite``; a panel takes the widest of its curves.
         foot: What was replaced or reduced.
 
     Returns:
@@ -81,59 +78,56 @@ def draw(study: LargestEigenvalues, files: FigureFiles, foot: str) -> tuple[Figu
     figure = new_figure(num_columns * 1.25 * PANEL_WIDTH, num_rows * 1.25 * PANEL_HEIGHT)
     grid = figure.add_gridspec(num_rows, num_columns)
     points = PlottedPoints()
-    measured = iter(zip(files.spectra, files.windows, strict=True))
     missed, left_out = {}, {}
     for row_index, row in enumerate(study.rows):
         for column, panel in enumerate(row):
             curves = [
-                _read(study, curve, _NAMED[curve.colour] if curve.colour else colour, *next(measured))
+                _read(study, curve, _NAMED[curve.colour] if curve.colour else colour, inputs)
                 for curve, colour in zip(panel.curves, cycle(_COLOURS))
             ]
             _panel(figure.add_subplot(grid[row_index, column]), study, panel, curves, points)
-            missed[panel.title] = [one.plotted & ~one.converged for one in curves]
-            left_out[panel.title] = [np.isfinite(one.eigenvalues) & ~one.plotted for one in curves]
+            missed[panel.title] = [each.plotted & ~each.converged for each in curves]
+            left_out[panel.title] = [np.isfinite(each.eigenvalues) & ~each.plotted for each in curves]
     add_foot(figure, count_line(_LEFT_OUT, left_out), count_line(MISSED, missed), foot)
     return figure, points.table()
 
 
-def _read(
-    study: LargestEigenvalues, curve: EigenvalueCurve, colour: str, path: Path, window: float | None
-) -> _Measured:
-    with open_stored(path, SPECTRUM) as spectrum:
-        rows = spectrum["epoch"] <= (np.inf if study.last_epoch is None else study.last_epoch)
-        eigenvalues = spectrum["eigenvalues"][rows, : study.num_eigenvalues]
-        plotted = np.isfinite(eigenvalues)
-        if study.scale == "log":
-            plotted &= eigenvalues > 0
-        return _Measured(
-            curve=curve,
-            colour=colour,
-            window=early_window(curve, window) if study.composite else None,
-            epoch=spectrum["epoch"][rows],
-            eigenvalues=eigenvalues,
-            converged=spectrum["converged"][rows, : study.num_eigenvalues],
-            plotted=plotted,
-            diverged=divergence(spectrum.attributes),
-        )
+def _read(study: LargestEigenvalues, curve: EigenvalueCurve, colour: str, inputs: FigureInputs) -> _Measured:
+    spectra = inputs.read(Spectra, curve)
+    rows = spectra.epoch <= (np.inf if study.last_epoch is None else study.last_epoch)
+    eigenvalues = spectra.eigenvalues[rows, : study.num_eigenvalues]
+    plotted = np.isfinite(eigenvalues)
+    if study.scale == "log":
+        plotted &= eigenvalues > 0
+    return _Measured(
+        curve=curve,
+        colour=colour,
+        window=inputs.early_window(curve) if study.composite else None,
+        epoch=spectra.epoch[rows],
+        eigenvalues=eigenvalues,
+        converged=spectra.converged[rows, : study.num_eigenvalues],
+        plotted=plotted,
+        diverged=spectra.divergence,
+    )
 
 
 def _panel(
     axes: Axes, study: LargestEigenvalues, panel: EigenvaluePanel, curves: list[_Measured], points: PlottedPoints
 ) -> None:
     axes.set_title(panel.title)
-    if not any(one.plotted.any() for one in curves):
+    if not any(each.plotted.any() for each in curves):
         say_empty(axes)
         whole = axes
     elif study.composite:
-        window = max(one.window or 0 for one in curves)
+        window = max(each.window or 0 for each in curves)
         early, whole = _halves(axes, window)
         _lines(early, study, f"{panel.title}, early", curves, points, window)
     else:
         whole = axes
         axes.set(xlabel="epoch", ylabel="eigenvalue")
-    _lines(whole, study, panel.title, curves, points, max(one.epoch.max(initial=0) for one in curves))
-    labels = [run_label(one.curve.label, one.diverged, not one.plotted.any()) for one in curves]
-    handles = [whole.plot([], [], color=one.colour, label=label)[0] for one, label in zip(curves, labels, strict=True)]
+    _lines(whole, study, panel.title, curves, points, max(each.epoch.max(initial=0) for each in curves))
+    labels = [run_label(each.curve.label, each.diverged, not each.plotted.any()) for each in curves]
+    handles = [whole.plot([], [], color=each.colour, label=label)[0] for each, label in zip(curves, labels, strict=True)]
     legend_below(axes, handles=handles, title=_LEGEND_TITLES[study.num_eigenvalues], most_columns=3)
 
 
@@ -157,14 +151,14 @@ def _lines(
 ) -> None:
     """One line an eigenvalue of each run, up to an epoch."""
     axes.set_yscale(study.scale)
-    for one in curves:
+    for each in curves:
         for index, (dashes, width) in enumerate(_LINES[: study.num_eigenvalues]):
-            rows = one.plotted[:, index] & (one.epoch <= limit)
-            x, y = one.epoch[rows], one.eigenvalues[rows, index]
-            axes.plot(x, y, dashes, color=one.colour, linewidth=width)
-            missed = ~one.converged[rows, index]
+            rows = each.plotted[:, index] & (each.epoch <= limit)
+            x, y = each.epoch[rows], each.eigenvalues[rows, index]
+            axes.plot(x, y, dashes, color=each.colour, linewidth=width)
+            missed = ~each.converged[rows, index]
             mark_missed(axes, x[missed], y[missed])
-            points.add(panel, f"{one.curve.label}, lambda_{index + 1}", one.curve.run, x=x, y=y)
+            points.add(panel, f"{each.curve.label}, lambda_{index + 1}", each.curve.run, x=x, y=y)
     if limit > 0:
         axes.set_xlim(0, limit)
     if study.scale == "log":

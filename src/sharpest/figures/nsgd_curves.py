@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,9 +10,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sharpest.config.run_id import RunId
-from sharpest.config.studies import EndPointPanel, NsgdCurves, NsgdPanel, SeedRuns
+from sharpest.config.studies.base import SeedRuns
+from sharpest.config.studies.nsgd_curves import EndPointPanel, NsgdCurves, NsgdPanel
 from sharpest.figures.curvature import Tracked, curvature_lines, norm_axis, read_tracked, separate
-from sharpest.figures.files import FigureFiles
+from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.style import (
     BLUE,
     MISSED,
@@ -24,7 +24,6 @@ from sharpest.figures.style import (
     add_foot,
     blue_to_red,
     count_line,
-    divergence,
     divergence_line,
     legend_below,
     new_figure,
@@ -33,11 +32,9 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.measures.evaluations import EVALUATION
-from sharpest.results.file import open_stored
+from sharpest.measures.evaluations.reader import Evaluations
 
 _LEFT_OUT = 1 / 4  # of the longest run: accuracies before are left out at most
-_BEST = 0  # row of an evaluation file: best validation
 _TEST, _NORM = "test accuracy (%)", "Frobenius norm"
 
 
@@ -51,12 +48,12 @@ class _EndPoint:
 
 
 @styled
-def draw(study: NsgdCurves, files: FigureFiles, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: NsgdCurves, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
     """Draw the panels side by side, that of the end points last.
 
     Args:
         study: What to draw.
-        files: Spectrum files, and where the study wants them histories and evaluations.
+        inputs: Spectra, and where the study reads them histories and evaluations.
         foot: What was replaced or reduced.
 
     Returns:
@@ -65,10 +62,7 @@ def draw(study: NsgdCurves, files: FigureFiles, foot: str) -> tuple[Figure, pd.D
 
     Source: Figs. 8, 19 and 22; inventory, Figures 8, 19 and 22.
     """
-    tracked = {
-        curve.run: read_tracked(curve.run, path) for curve, path in zip(study.curves(), files.spectra, strict=True)
-    }
-    histories = dict(zip(study.runs(), files.histories, strict=study.wants_histories()))
+    tracked = {curve.run: read_tracked(inputs, curve) for curve in study.curves()}
     num_panels = len(study.panels) + (study.end_points is not None)
     figure = new_figure(num_panels * 1.3 * PANEL_WIDTH, 1.5 * PANEL_HEIGHT)
     all_axes = figure.subplots(1, num_panels, squeeze=False)[0]
@@ -76,14 +70,13 @@ def draw(study: NsgdCurves, files: FigureFiles, foot: str) -> tuple[Figure, pd.D
     missed: dict[str, list[NDArray[np.bool_]]] = {}
     for axes, panel in zip(all_axes, study.panels, strict=False):
         if panel.quantity == "accuracy":
-            notes += _accuracy_panel(axes, study, panel, tracked, histories, points)
+            notes += _accuracy_panel(axes, study, panel, tracked, inputs, points)
         else:
             missed[panel.title] = _curvature_panel(axes, study, panel, tracked, points)
             if panel.quantity == "curvature":
                 notes.append(_tracked_line(panel, tracked))
     if study.end_points is not None:
-        evaluations = dict(zip(study.runs(), files.evaluations, strict=True))
-        notes += _end_point_panel(all_axes[-1], study.end_points, evaluations, points)
+        notes += _end_point_panel(all_axes[-1], study, study.end_points, inputs, points)
     add_foot(figure, *dict.fromkeys(notes), count_line(MISSED, missed), foot)
     return figure, points.table()
 
@@ -99,13 +92,13 @@ def _accuracy_panel(
     study: NsgdCurves,
     panel: NsgdPanel,
     tracked: Mapping[str, Tracked],
-    histories: Mapping[str, Path],
+    inputs: FigureInputs,
     points: PlottedPoints,
 ) -> list[str]:
     """Draw validation accuracies; returns lines for the foot."""
     axes.set(title=panel.title, xlabel="epoch", ylabel="validation accuracy (%)")
     last = np.inf if study.last_epoch is None else study.last_epoch
-    accuracies = {run: _accuracies(histories[run], study.smoothing) for line in panel.lines for run in line.runs}
+    accuracies = {run: _accuracies(inputs[run].history, study.smoothing) for line in panel.lines for run in line.runs}
     longest = max(x.max(initial=0, where=x <= last) for x, _ in accuracies.values())
     first = min(study.accuracy_from, _LEFT_OUT * longest)
     colours, num_drawn = _colours(panel), dict.fromkeys((line.label for line in panel.lines), 0)
@@ -122,9 +115,9 @@ def _accuracy_panel(
     return [f"Accuracies: {', '.join(filter(None, [smoothed, since]))}."] if smoothed or since else []
 
 
-def _accuracies(path: Path, smoothing: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _accuracies(history: pd.DataFrame, smoothing: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Epochs and validation accuracies (t,) of a history, smoothed."""
-    history = pd.read_csv(path, dtype=float)[["epoch", "val_accuracy"]]
+    history = history[["epoch", "val_accuracy"]]
     epochs, accuracies = running_mean(history[np.isfinite(history["val_accuracy"])].to_numpy().T, smoothing)
     return epochs, accuracies
 
@@ -182,13 +175,13 @@ def _of_seeds(group: SeedRuns, diverged: Mapping[str, str]) -> str:
 
 
 def _end_point_panel(
-    axes: Axes, panel: EndPointPanel, evaluations: Mapping[str, Path], points: PlottedPoints
+    axes: Axes, study: NsgdCurves, panel: EndPointPanel, inputs: FigureInputs, points: PlottedPoints
 ) -> list[str]:
     """Draw means over seeds on two axes; returns lines for the foot."""
     norm = axes.twinx()
     norm.spines.right.set_visible(True)
     axes.set(title=panel.title, xlabel=panel.xlabel)
-    ends = {group.label: _end_point(group, evaluations) for group in (*panel.points, panel.baseline)}
+    ends = {group.label: _end_point(group, study.ends, inputs) for group in (*panel.points, panel.baseline)}
     shown = [(point.x, ends[point.label]) for point in panel.points if ends[point.label].runs]
     x, runs = [place for place, _ in shown], np.array([end.runs for _, end in shown])
     baseline = ends[panel.baseline.label]
@@ -210,12 +203,12 @@ def _end_point_panel(
     return [f"{panel.title}: at the best validation, means over seeds.", divergence_line(diverged)]
 
 
-def _end_point(group: SeedRuns, evaluations: Mapping[str, Path]) -> _EndPoint:
+def _end_point(group: SeedRuns, schedule: str, inputs: FigureInputs) -> _EndPoint:
     values, diverged = {}, {}
     for run in group.runs:
-        with open_stored(evaluations[run], EVALUATION) as file:
-            diverged[run] = divergence(file.attributes)
-            if not diverged[run]:
-                values[run] = {_TEST: 100 * file["test_accuracy"][_BEST], _NORM: file["frobenius"][_BEST]}
+        evaluated = inputs[run].read(Evaluations, schedule)
+        diverged[run] = evaluated.divergence
+        if not diverged[run]:
+            values[run] = {_TEST: 100 * evaluated.best("test_accuracy"), _NORM: evaluated.best("frobenius")}
     means = {name: float(np.mean([of_run[name] for of_run in values.values()])) for name in (_TEST, _NORM) if values}
     return _EndPoint(";".join(values), means, _of_seeds(group, diverged))

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import cycle
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sharpest.config.studies import RestrictedPanel, RestrictedSteps
-from sharpest.figures.files import FigureFiles
+from sharpest.config.studies.restricted_steps import RestrictedPanel, RestrictedSteps
+from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.style import (
     BLUE,
     GREEN,
@@ -32,8 +31,7 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.results.file import open_stored
-from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.results.snapshots import Snapshots
 
 ORANGE, *_MORE = OTHERS
 _COLOURS = (BLUE, ORANGE, GREEN, RED, *_MORE)  # of the code, for SGD, only top, constant top, no top
@@ -52,12 +50,12 @@ class _Measured:
 
 
 @styled
-def draw(study: RestrictedSteps, files: FigureFiles, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: RestrictedSteps, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
     """Draw two panels side by side for each of the study's.
 
     Args:
         study: What to draw.
-        files: Snapshots files, whose first refresh of eigenpairs is at the branch.
+        inputs: Snapshots, whose first refresh of eigenpairs is at the branch.
         foot: What was replaced or reduced.
 
     Returns:
@@ -65,7 +63,7 @@ def draw(study: RestrictedSteps, files: FigureFiles, foot: str) -> tuple[Figure,
 
     Source: Fig. 7; inventory, Figure 7.
     """
-    measured = {run: _read(path) for run, path in zip(study.runs(), files.snapshots, strict=True)}
+    measured = {run: _read(inputs[run].snapshots) for run in study.runs()}
     figure = new_figure(2 * len(study.panels) * PANEL_WIDTH, 1.35 * PANEL_HEIGHT)
     points = PlottedPoints()
     all_axes = iter(figure.subplots(1, 2 * len(study.panels)))
@@ -77,18 +75,16 @@ def draw(study: RestrictedSteps, files: FigureFiles, foot: str) -> tuple[Figure,
     return figure, points.table()
 
 
-def _read(path: Path) -> _Measured:
-    with open_stored(path, SNAPSHOTS) as snapshots:
-        iteration = snapshots["refresh_iteration"]
-        start = iteration[0] if len(iteration) else 0
-        lambda_max = snapshots["eigenvalues"][:, 0]
-        diverged = snapshots.attributes["diverged"]
-        return _Measured(
-            iteration=iteration - start,
-            values={"lambda_max": lambda_max, "loss": snapshots["refresh_loss"]},
-            missed=np.isfinite(lambda_max) & ~snapshots["converged"][:, 0],
-            diverged="" if diverged < 0 else f"diverged at {diverged - start:,}",
-        )
+def _read(snapshots: Snapshots) -> _Measured:
+    iteration, lambda_max = snapshots["refresh_iteration"], snapshots["eigenvalues"][:, 0]
+    start = iteration[0] if len(iteration) else 0
+    diverged = snapshots.diverged
+    return _Measured(
+        iteration=iteration - start,
+        values={"lambda_max": lambda_max, "loss": snapshots["refresh_loss"]},
+        missed=np.isfinite(lambda_max) & ~snapshots["converged"][:, 0],
+        diverged="" if diverged is None else f"diverged at {diverged - start:,}",
+    )
 
 
 def _panel(

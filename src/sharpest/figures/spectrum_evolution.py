@@ -1,5 +1,6 @@
 """Eigenvalues along training, with an early window, accuracies or a schematic beside (Figs. 1, 2, 3, 9)."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -8,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sharpest.config.studies import Curve, SpectrumEvolution
+from sharpest.config.studies.base import Curve
+from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
 from sharpest.figures.accuracy import SERIES, accuracy_panel
-from sharpest.figures.files import FigureFiles, early_window
+from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.style import (
     GREY,
     MISSED,
@@ -21,27 +23,25 @@ from sharpest.figures.style import (
     add_foot,
     blue_to_red,
     count_line,
-    divergence,
     divergence_line,
     mark_missed,
     new_figure,
     say_empty,
     styled,
 )
-from sharpest.measures.spectra import SPECTRUM
-from sharpest.results.file import open_stored
+from sharpest.measures.spectra.reader import Spectra
 
 # the valleys of the sketch: curvature, height of the bottom, half width, and the step from where to where
 _VALLEYS = {"A": (0.35, 2.35, 2.0, -1.7, -0.8), "B": (1.3, 1.15, 1.2, -0.95, 1.05), "C": (3.6, 0.0, 0.75, -0.6, 0.66)}
 
 
 @styled
-def draw(study: SpectrumEvolution, files: FigureFiles, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: SpectrumEvolution, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
     """Draw one row of panels for each run, or all panels in one row.
 
     Args:
         study: What to draw.
-        files: Spectrum files, and early windows where ``study.early``.
+        inputs: Spectra, and early windows where ``study.early``.
         foot: What was replaced or reduced.
 
     Returns:
@@ -64,39 +64,50 @@ def draw(study: SpectrumEvolution, files: FigureFiles, foot: str) -> tuple[Figur
     if study.sketch:
         _sketch(figure.add_subplot(grid[:, 0]), points)
     missed, diverged = {}, {}
-    for index, (curve, path, window) in enumerate(zip(study.rows, files.spectra, files.windows, strict=True)):
-        with open_stored(path, SPECTRUM) as spectrum:
-            iterations, epochs = spectrum["iteration"], spectrum["epoch"]
-            eigenvalues = spectrum["eigenvalues"][:, : study.num_eigenvalues]
-            converged = spectrum["converged"][:, : study.num_eigenvalues]
-            accuracies = {name: spectrum[f"{name}_accuracy"] for name in SERIES}
-            diverged[curve.label] = divergence(spectrum.attributes)
-        missed[curve.label] = [~converged]
+    for index, curve in enumerate(study.rows):
+        spectra = inputs.read(Spectra, curve)
+        missed[curve.label] = [~spectra.converged[:, : study.num_eigenvalues]]
+        diverged[curve.label] = spectra.divergence
         limits = {"": np.inf}
         if study.early:
-            limits[", early"] = early_window(curve, window)
+            limits[", early"] = inputs.early_window(curve)
         axes = [figure.add_subplot(place) for place in places[index * panels_a_run : (index + 1) * panels_a_run]]
-        for column, (suffix, limit) in enumerate(limits.items()):
-            drawn = epochs <= limit
-            _spectrum_panel(axes[column], f"{curve.label}: eigenvalues{suffix}", curve, points,
-                            epochs[drawn], eigenvalues[drawn], converged[drawn])  # fmt: skip
-            if study.accuracy:
-                accuracy_panel(axes[len(limits) + column], f"{curve.label}: accuracy{suffix}", curve, points,
-                               epochs[drawn], {name: values[drawn] for name, values in accuracies.items()})  # fmt: skip
-            for panel in axes[column :: len(limits)]:
-                panel.set_xlim(left=0, right=limit if np.isfinite(limit) else None)
-        if study.steps_axis and epochs.max(initial=0) > 0:
-            for panel in axes:
-                _add_steps(panel, float(iterations.max() / epochs.max()))
+        _row_of_panels(axes, study, curve, spectra, limits, points)
     add_foot(figure, count_line(MISSED, missed), divergence_line(diverged), foot)
     return figure, points.table()
+
+
+def _row_of_panels(
+    axes: list[Axes],
+    study: SpectrumEvolution,
+    curve: Curve,
+    spectra: Spectra,
+    limits: Mapping[str, float],
+    points: PlottedPoints,
+) -> None:
+    """The panels of one run: eigenvalues up to each limit in epochs, then accuracies likewise."""
+    epochs, eigenvalues = spectra.epoch, spectra.eigenvalues[:, : study.num_eigenvalues]
+    converged = spectra.converged[:, : study.num_eigenvalues]
+    for column, (suffix, limit) in enumerate(limits.items()):
+        drawn = epochs <= limit
+        _spectrum_panel(axes[column], f"{curve.label}: eigenvalues{suffix}", curve, points,
+                        epochs[drawn], eigenvalues[drawn], converged[drawn])  # fmt: skip
+        if study.accuracy:
+            accuracies = {name: spectra[f"{name}_accuracy"][drawn] for name in SERIES}
+            accuracy_panel(axes[len(limits) + column], f"{curve.label}: accuracy{suffix}", curve, points,
+                           epochs[drawn], accuracies)  # fmt: skip
+        for panel in axes[column :: len(limits)]:
+            panel.set_xlim(left=0, right=limit if np.isfinite(limit) else None)
+    if study.steps_axis and epochs.max(initial=0) > 0:
+        for panel in axes:
+            _add_steps(panel, float(spectra.iteration.max() / epochs.max()))
 
 
 def _add_steps(axes: Axes, steps_per_epoch: float) -> None:
     """A second x axis on top, in iterations."""
     if axes.axison:
-        there_and_back = partial(np.multiply, steps_per_epoch), partial(np.multiply, 1 / steps_per_epoch)
-        axes.secondary_xaxis("top", there_and_back).set_xlabel("iteration")
+        conversions = partial(np.multiply, steps_per_epoch), partial(np.multiply, 1 / steps_per_epoch)
+        axes.secondary_xaxis("top", conversions).set_xlabel("iteration")
 
 
 def _spectrum_panel(

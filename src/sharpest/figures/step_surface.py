@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from sharpest.config.studies import StepCurve, StepSurface
-from sharpest.figures.files import FigureFiles
+from sharpest.config.studies.step_surface import StepCurve, StepSurface
+from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.style import (
     BLUE,
     GREEN,
@@ -24,16 +23,15 @@ from sharpest.figures.style import (
     PlottedPoints,
     add_foot,
     blue_to_red,
-    divergence,
     divergence_line,
     legend_below,
     new_figure,
     say_empty,
     styled,
 )
-from sharpest.measures.directions import DIRECTIONS
-from sharpest.measures.spectra import SPECTRUM
-from sharpest.results.file import open_stored
+from sharpest.measures.directions.reader import Directions
+from sharpest.measures.spectra.reader import Spectra
+from sharpest.results.stored import common_points
 
 NUM_AVERAGED = 25  # last points behind the quoted means (inventory, Figure 6)
 
@@ -62,14 +60,14 @@ class _Measured:
 
 
 @styled
-def draw(study: StepSurface, files: FigureFiles, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: StepSurface, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
     """Draw a scatter panel and a 3-D panel for each run.
 
     Points outside the scatter's axis are drawn as triangles at its edge, and keep their value in the returned points.
 
     Args:
         study: What to draw.
-        files: Spectrum and directions files, and as windows the epochs drawn, where None is the whole run.
+        inputs: Spectra and directions, and as windows the epochs drawn, where None is the whole run.
         foot: What was replaced or reduced.
 
     Returns:
@@ -82,10 +80,8 @@ def draw(study: StepSurface, files: FigureFiles, foot: str) -> tuple[Figure, pd.
     figure = new_figure(num_columns * PANEL_WIDTH * (1 if study.layout == "row" else 1.25), num_rows * 3.3)
     points = PlottedPoints()
     diverged = {}
-    for index, (curve, spectrum, path, window) in enumerate(
-        zip(study.rows, files.spectra, files.directions, files.windows, strict=True)
-    ):
-        measured = _read(study, spectrum, path)
+    for index, curve in enumerate(study.rows):
+        measured, window = _read(study, curve, inputs), inputs.window(curve)
         diverged[curve.label] = measured.diverged
         scatter, surface = (index, num_runs + index) if study.layout == "row" else (2 * index, 2 * index + 1)
         limit = np.inf if window is None else window
@@ -96,23 +92,19 @@ def draw(study: StepSurface, files: FigureFiles, foot: str) -> tuple[Figure, pd.
     return figure, points.table(("x", "y", "z"))
 
 
-def _read(study: StepSurface, spectrum_path: Path, directions_path: Path) -> _Measured:
-    with open_stored(spectrum_path, SPECTRUM) as spectrum, open_stored(directions_path, DIRECTIONS) as measured:
-        _, here, there = np.intersect1d(spectrum["iteration"], measured["iteration"], return_indices=True)
-        column = int(np.flatnonzero(measured["direction"] == study.direction)[0])
-        drawn = np.abs(measured["grid"]) <= study.grid_limit
-        loss = measured["loss"][there]
-        relative = 100 * measured["loss_change"][there, column] / loss[:, None]
-        alphas = measured["alphas"]
-        return _Measured(
-            epoch=measured["epoch"][there],
-            changes={alpha: relative[:, int(np.argmin(np.abs(alphas - alpha)))] for alpha in study.alphas},
-            grid=measured["grid"][drawn],
-            profile=measured["profile"][there, column][:, drawn],
-            lambda_max=spectrum["eigenvalues"][here, 0],
-            largest_loss=float(np.max(loss[np.isfinite(loss)], initial=-np.inf)),
-            diverged=divergence(spectrum.attributes),
-        )
+def _read(study: StepSurface, curve: StepCurve, inputs: FigureInputs) -> _Measured:
+    spectra, directions = common_points(inputs.read(Spectra, curve), inputs.read(Directions, curve))
+    along, loss = directions.along(study.direction), directions.loss
+    drawn = np.abs(directions.grid) <= study.grid_limit
+    return _Measured(
+        epoch=directions.epoch,
+        changes={alpha: 100 * along.at(alpha) / loss for alpha in study.alphas},
+        grid=directions.grid[drawn],
+        profile=along.profile[:, drawn],
+        lambda_max=spectra.lambda_max,
+        largest_loss=float(np.max(loss[np.isfinite(loss)], initial=-np.inf)),
+        diverged=spectra.divergence,
+    )
 
 
 def _scatter_panel(axes: Axes, curve: StepCurve, measured: _Measured, window: float, points: PlottedPoints) -> None:

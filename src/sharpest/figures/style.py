@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
-from sharpest.results.file import written_whole
+from sharpest.results.whole import written_whole
 
 PANEL_WIDTH, PANEL_HEIGHT = 2.7, 2.3  # inches
 
@@ -128,18 +128,12 @@ def count_line(what: str, found: Mapping[str, list[NDArray[np.bool_]]]) -> str:
     return f"{what} ({'; '.join(counts)})." if counts else ""
 
 
-def divergence(attributes: Mapping[str, Any]) -> str:
-    """What to add to the name of a run with this spectrum file, ``diverged at epoch 3.2``; empty where it did not."""
-    epoch = attributes["diverged_epoch"]
-    return "" if epoch is None else f"diverged at epoch {epoch:.3g}"
-
-
 def run_label(label: str, diverged: str, empty: bool) -> str:
     """The name of a run in a legend, with what happened to it.
 
     Args:
         label: Its plain name.
-        diverged: As from :func:`divergence`.
+        diverged: What to add to it where it diverged, as ``divergence`` of a reader.
         empty: Whether no point of it is drawn.
     """
     name = f"{label}: {_EMPTY}" if empty else label

@@ -1,48 +1,132 @@
-"""Open a run at an iteration: the parameters, and the very losses whose curvature was measured there."""
+"""A run at one iteration: its parameters, the very losses whose curvature is measured, and what a measure asks of it."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sharpest.config.measurement import MeasurementSettings
+from sharpest.config.measures import measure_names
 from sharpest.config.run import HessianSettings
-from sharpest.data.dataset import Split
-from sharpest.measures.losses import clean_loss, mean_loss
-from sharpest.measures.spectra import SPECTRUM
-from sharpest.results.file import StoredFile, open_stored
-from sharpest.results.snapshots import SNAPSHOTS
-from sharpest.trajectory.eigenpairs import hessian_examples
+from sharpest.curvature.hessian import Hessian
+from sharpest.curvature.lanczos import Eigenpairs
+from sharpest.data.dataset import RunData, Split
+from sharpest.data.randomness import generator
+from sharpest.results.runs import Results, RunResults, open_results, reader_of
+from sharpest.results.stored import Measured
+from sharpest.trajectory.eigenpairs import hessian_at, hessian_examples, leading, solve_eigenpairs
 from sharpest.trajectory.problem import Problem
-from sharpest.trajectory.replay import open_run
+from sharpest.trajectory.replay import Replay, Walk, open_run
+from sharpest.trajectory.state import TrainingState
 
 
-@dataclass(frozen=True)
 class Point:
-    """A run at one iteration.
+    """What :func:`open_point` gives to a person, and the driver to the function ``measure`` of a measure.
+
+    The state is replayed when it is first asked for.
+
+    Args:
+        replay: The run.
+        walk: Leads to the point.
+        iteration: Completed updates.
+        hessian: The Hessian that is measured.
+        stored: What other measures took of the run, by their name.
+        place: Number of the point within its segment, from 0.
+        carried: What the points before it in its segment left for it; empty at the first. A measure may put there
+            what saves work at the next point, such as the start of an eigensolve.
 
     Attributes:
         run: Run id.
-        iteration: Completed updates.
-        theta: (p,) float32 parameters.
-        model: The net with these parameters, in inference mode.
-        inputs, targets: The N Hessian examples.
-        eigenvalues: (k,) float64, signed, largest first; None where the point was not measured.
-        eigenvectors: (k, p) float32, unit rows; None where they were not kept.
+        iteration, place, carried: As given.
+        settings: Those of the Hessian.
     """
 
-    run: str
-    iteration: int
-    theta: Tensor
-    model: nn.Module
-    inputs: Tensor
-    targets: Tensor
-    eigenvalues: Tensor | None
-    eigenvectors: Tensor | None
-    _problem: Problem
-    _hessian: HessianSettings
-    _measurement: MeasurementSettings
+    def __init__(
+        self,
+        replay: Replay,
+        walk: Walk,
+        iteration: int,
+        hessian: HessianSettings,
+        stored: Mapping[str, Measured],
+        place: int = 0,
+        carried: dict[str, Any] | None = None,
+    ) -> None:
+        self._replay, self._walk, self._stored = replay, walk, stored
+        self.run = replay.problem.settings.run
+        self.iteration, self.place, self.settings = iteration, place, hessian
+        self.carried: dict[str, Any] = {} if carried is None else carried
+
+    @cached_property
+    def state(self) -> TrainingState:
+        """All that training needs to go on."""
+        return self._walk.to(self.iteration)
+
+    @cached_property
+    def problem(self) -> Problem:
+        """Data and net of the run, with the buffers of this state."""
+        return self._replay.problem.at(self.state.buffers)
+
+    @property
+    def theta(self) -> Tensor:
+        """(p,) float32 parameters."""
+        return self.state.theta
+
+    @property
+    def num_parameters(self) -> int:
+        """p; known before the state is replayed."""
+        return self._replay.problem.model.num_parameters
+
+    @property
+    def start(self) -> Tensor:
+        """(p,), the parameters at the start of the run; of a branch, at its branch point."""
+        return self._replay.snapshot(0).theta
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the next update."""
+        return self.state.lr
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return self._replay.problem.settings.seed
+
+    @property
+    def data(self) -> RunData:
+        """Training, validation and test examples, and the stream that training sees."""
+        return self._replay.problem.data
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """A copy of the net with these parameters and buffers, in inference mode."""
+        flat = self.problem.model
+        module = copy.deepcopy(flat.module)
+        with torch.no_grad():
+            for name, parameter in module.named_parameters():
+                parameter.copy_(flat.views(self.theta)[name])
+            for name, buffer in module.named_buffers():
+                buffer.copy_(flat.buffer_views(self.state.buffers)[name])
+        return module
+
+    @cached_property
+    def examples(self) -> Split:
+        """The N Hessian examples."""
+        return hessian_examples(self._replay.problem, self.iteration, self.settings)
+
+    @property
+    def inputs(self) -> Tensor:
+        """Of the Hessian examples."""
+        return self.examples.inputs
+
+    @property
+    def targets(self) -> Tensor:
+        """Of the Hessian examples."""
+        return self.examples.targets
 
     def loss(self, theta: Tensor) -> Tensor:
         """The function whose Hessian is measured: mean loss over the N Hessian examples, with L2, in nats.
@@ -53,18 +137,97 @@ class Point:
         Returns:
             A scalar, twice differentiable.
         """
-        return mean_loss(self._problem.model, theta, Split(self.inputs, self.targets), self._hessian.chunk_size)
+        return self.problem.mean_loss(theta, self.examples, self.settings.chunk_size)
 
-    def clean_loss(self, theta: Tensor) -> Tensor:
-        """The function of the alpha study and the profiles: mean loss over the first clean training examples.
+    def clean_loss(self, theta: Tensor, num_examples: int | None = None) -> Tensor:
+        """The function of the alpha study and the profiles: mean loss over the first clean training examples, with L2.
 
         Args:
             theta: (p,), float32 or float64; everything runs in its dtype.
+            num_examples: Those of the directions that were measured here; N where none were.
 
         Returns:
             A scalar in nats, twice differentiable.
+
+        Source: inventory, Figure 6.
         """
-        return clean_loss(self._problem, theta, self._measurement.loss_examples, self._hessian.chunk_size)
+        if num_examples is None:
+            directions = self._stored.get("directions")
+            num_examples = directions.settings["loss_examples"] if directions else self.settings.examples
+        train = self.data.train.first(num_examples)
+        return self.problem.mean_loss(theta, train, self.settings.chunk_size)
+
+    def evaluate(self, split: Split) -> tuple[float, float]:
+        """Cross-entropy in nats without L2, and accuracy as a fraction, in inference mode."""
+        return self.problem.evaluate(self.theta, split)
+
+    def gradients(self, num_gradients: int) -> Tensor:
+        """Mini-batch gradients of the training loss, (m, p), of the run's own batch size: a function of the iteration."""
+        size, stream = self.problem.settings.batch_size, self.data.stream
+        batches = (stream.sample(f"gradient-{m}", self.iteration, size) for m in range(num_gradients))
+        return torch.stack([self.problem.gradient(self.theta, batch) for batch in batches])
+
+    def random(self, purpose: str) -> torch.Generator:
+        """A generator that depends on seed, purpose and iteration alone."""
+        return generator(self.seed, purpose, self.iteration)
+
+    @cached_property
+    def hessian(self) -> Hessian:
+        """The Hessian of :meth:`loss` at theta.
+
+        Raises:
+            NotDeterministicError: If the loss is not a function.
+        """
+        return hessian_at(self.problem, self.theta, self.iteration, self.settings)
+
+    def on(self, num_examples: int) -> Point:
+        """The same point with another number of Hessian examples, or with all training examples where there are fewer."""
+        other = copy.copy(self)
+        for name in ("examples", "hessian"):
+            other.__dict__.pop(name, None)
+        count = min(num_examples, len(self.data.train))
+        other.settings = self.settings.model_copy(update={"examples": count})
+        return other
+
+    def eigenpairs(self, num_eigenpairs: int, warm: Tensor | None = None) -> Eigenpairs:
+        """Leading eigenpairs of the Hessian, to the tolerance of its settings.
+
+        Args:
+            num_eigenpairs: k; all p where the net has fewer parameters.
+            warm: (p,), sum of the eigenvectors of an earlier point, from which the solver starts; or None.
+        """
+        return solve_eigenpairs(self.problem, self.hessian, self.iteration, self.settings, num_eigenpairs, warm)
+
+    def recorded(self, num_eigenpairs: int, with_vectors: bool) -> Eigenpairs | None:
+        """Leading eigenpairs that training itself computed here, as it does for NSGD; None where it did not.
+
+        Args:
+            num_eigenpairs: k.
+            with_vectors: Whether the eigenvectors are needed; without, there are no rows of them.
+        """
+        nudge = self._replay.problem.settings.nudge
+        usable = nudge is not None and nudge.hessian == self.settings and nudge.num_eigenpairs >= num_eigenpairs
+        if not usable or not self._replay.has_recorded(self.iteration, with_vectors):
+            return None
+        return leading(self._replay.recorded_eigenpairs(self.iteration, with_vectors), num_eigenpairs)
+
+    def stored(self, measure: str) -> Mapping[str, Any] | None:
+        """What another measure took here, by the names of its layout; None where it did not."""
+        return self._stored[measure].at(self.iteration) if measure in self._stored else None
+
+    @cached_property
+    def eigenvalues(self) -> Tensor | None:
+        """(k,) float64, signed, largest first; None where the point was not measured."""
+        spectrum = self.stored("spectra")
+        return None if spectrum is None else torch.from_numpy(spectrum["eigenvalues"])
+
+    @cached_property
+    def eigenvectors(self) -> Tensor | None:
+        """(k, p) float32, unit rows; None where they were not kept."""
+        spectrum = self.stored("spectra")
+        if spectrum is None or "eigenvectors" not in spectrum:
+            return None
+        return torch.from_numpy(spectrum["eigenvectors"]).to(self._replay.device)
 
 
 def open_point(run: str, iteration: int, scale: str = "quick", results: str | Path = "results") -> Point:
@@ -82,52 +245,26 @@ def open_point(run: str, iteration: int, scale: str = "quick", results: str | Pa
 
     Source: design, section 5.
     """
-    folder = Path(results) / scale
-    snapshots = folder / "runs" / run / "snapshots.h5"
-    with open_run(snapshots, _data_of(folder, snapshots)) as replay:
-        facts = replay.attributes
-        if not replay.start <= iteration <= replay.end:
-            raise ValueError(
-                f"run {run}: iteration {iteration} lies outside the run, which has {replay.start} to {replay.end}"
-            )
-        (state,) = replay.states([iteration])
-        problem = replay.problem.at(state.buffers)
-    hessian = HessianSettings.model_validate(facts["hessian"])
-    measurement = MeasurementSettings.model_validate(facts["measurement"])
-    eigenvalues = eigenvectors = None
-    best = -1
-    for path in sorted((folder / "spectra" / run).glob("*.h5")):
-        with open_stored(path, SPECTRUM) as spectrum:
-            found, values, vectors = _measured(spectrum, iteration)
-            if found > best:
-                best, eigenvalues, eigenvectors = found, values, vectors
-                # the Hessian of the measurement; the run may have been trained before that was configured
-                hessian = HessianSettings.model_validate(spectrum.attributes["hessian"])
-    model = problem.model
-    with torch.no_grad():
-        for name, parameter in model.module.named_parameters():
-            parameter.copy_(model.views(state.theta)[name])
-        for name, buffer in model.module.named_buffers():
-            buffer.copy_(model.buffer_views(state.buffers)[name])
-    examples = hessian_examples(problem, iteration, hessian)
-    return Point(
-        run, iteration, state.theta, model.module, examples.inputs, examples.targets, eigenvalues, eigenvectors,
-        problem, hessian, measurement,
-    )  # fmt: skip
+    files = open_results(results, scale)
+    snapshots = files[run].snapshots
+    replay = open_run(snapshots, files.paths.data(snapshots.attributes["config"]["dataset_name"]))
+    if not replay.start <= iteration <= replay.end:
+        raise ValueError(
+            f"run {run}: iteration {iteration} lies outside the run, which has {replay.start} to {replay.end}"
+        )
+    stored = {
+        name: measured
+        for name in measure_names()
+        if (measured := _best(files[run], name, iteration)) is not None
+    }
+    # the Hessian of the measurement; the run may have been trained before that was configured
+    hessian = stored["spectra"].hessian if "spectra" in stored else snapshots.attributes["hessian"]
+    return Point(replay, replay.walk(), iteration, HessianSettings.model_validate(hessian), stored)
 
 
-def _data_of(folder: Path, snapshots: Path) -> Path:
-    with open_stored(snapshots, SNAPSHOTS) as file:
-        return folder / "data" / f"{file.attributes['config']['dataset_name']}.h5"
-
-
-def _measured(spectrum: StoredFile, iteration: int) -> tuple[int, Tensor | None, Tensor | None]:
-    """What a spectrum file knows of a point: 0 = nothing, 1 = eigenvalues (k,), 2 = eigenvectors (k, p) too."""
-    rows = (spectrum["iteration"] == iteration).nonzero()[0]
-    if len(rows) == 0:
-        return 0, None, None
-    values = torch.from_numpy(spectrum.row("eigenvalues", int(rows[0])))
-    kept = (spectrum["vector_index"] == rows[0]).nonzero()[0]
-    if len(kept) == 0:
-        return 1, values, None
-    return 2, values, torch.from_numpy(spectrum.row("eigenvectors", int(kept[0])))
+def _best(run: RunResults, measure: str, iteration: int) -> Measured | None:
+    """The file of a measure that holds most of a point; None where no schedule has it."""
+    reader = reader_of(measure)
+    files = [run.read(reader, schedule) for schedule in run.schedules(measure)]
+    held = [(len(values), measured) for measured in files if (values := measured.at(iteration)) is not None]
+    return max(held, key=lambda pair: pair[0])[1] if held else None

@@ -1,4 +1,4 @@
-"""What is stale and why, in words: ``python -m sharpest.pipeline.why`` with the targets and options of snakemake."""
+"""What is stale and why, in words."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 _LONGEST = 60  # characters of a value
-_MOST = 6  # changes that are told one by one
+_MOST = 6  # changes that are named
 
 _Leaves = dict[str, Any]
 
@@ -22,16 +22,16 @@ def changes(before: Collection[str], now: Mapping[str, Any]) -> str:
         now: Those not in the record, by name.
     """
     old = [_read(text) for text in before]
-    told: list[str] = []
+    differences: list[str] = []
     for name, value in now.items():
         leaves = _leaves(value)
         counterpart = max(old, key=lambda other: _likeness(_leaves(other), leaves), default=None)
         if counterpart is not None:
             old.remove(counterpart)
-        told += _differences({} if counterpart is None else _leaves(counterpart), leaves, name)
-    told += [f"{_short(value)} is gone" for value in old]
-    rest = [f"and {len(told) - _MOST} more"] if len(told) > _MOST else []
-    return ", ".join(told[:_MOST] + rest)
+        differences += _differences({} if counterpart is None else _leaves(counterpart), leaves, name)
+    differences += [f"{_short(value)} is gone" for value in old]
+    rest = [f"and {len(differences) - _MOST} more"] if len(differences) > _MOST else []
+    return ", ".join(differences[:_MOST] + rest)
 
 
 def _read(text: str) -> Any:
@@ -89,7 +89,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
-_JOB = re.compile(r"^(?:local)?rule (?P<rule>\w+):\n(?P<facts>(?:    .*\n)+)", re.MULTILINE)
+_JOB = re.compile(r"^(?:local)?rule (?P<rule>\w+):\n(?P<fields>(?:    .*\n)+)", re.MULTILINE)
 _BEHIND = "Input files updated by another job"
 
 
@@ -101,17 +101,17 @@ def summary(plan: str) -> str:
     """
     stale, behind, missing = [], Counter[str](), Counter[str]()
     for job in _JOB.finditer(plan):
-        facts = dict(line.strip().split(": ", 1) for line in job["facts"].splitlines() if ": " in line)
-        if "output" not in facts:
+        fields = dict(line.strip().split(": ", 1) for line in job["fields"].splitlines() if ": " in line)
+        if "output" not in fields:
             continue  # a target without files of its own
-        reason = facts["reason"]
+        reason = fields["reason"]
         if reason.startswith("Missing output files"):
             missing[job["rule"]] += 1
         elif reason.startswith(_BEHIND):
             behind[job["rule"]] += 1
         else:
             reason = reason.replace("Params have changed since last execution: ", "")
-            stale.append(f"{facts['output'].split(', ')[0]}: {reason}")
+            stale.append(f"{fields['output'].split(', ')[0]}: {reason}")
     lines = [
         *sorted(stale),
         *([f"behind these: {_counted(behind)}"] if behind else []),
@@ -124,13 +124,9 @@ def _counted(rules: Counter[str]) -> str:
     return ", ".join(f"{count} {rule}" for rule, count in sorted(rules.items()))
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Print the summary of a dry run; where it fails, what it says."""
+def print_stale(arguments: Sequence[str]) -> int:
+    """Print the summary of a dry run with targets and options of snakemake; where it fails, what it says."""
     command = [sys.executable, "-m", "snakemake", "--dry-run", *(arguments or ["all"])]
     plan = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(summary(plan.stdout) if plan.returncode == 0 else plan.stdout)
     return plan.returncode
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from sharpest.report.files import present
+from sharpest.results.whole import present
 from sharpest.report.paper import ACCURACIES, MEASURES
 
 Nearness = Literal["near", "apart", "far"]

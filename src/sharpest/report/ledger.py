@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sharpest.claims.ledger import VERDICTS
 from sharpest.errors import StoreError
-from sharpest.report.files import present
+from sharpest.results.whole import present
 
 _COLUMNS = (
     "item", "kind", "statement", "subject", "expected", "tolerance", "unit", "source", "value", "spread", "seeds",
@@ -19,7 +19,7 @@ _SIGNS = {"+": "above 0", "-": "below 0"}
 
 
 @dataclass(frozen=True)
-class Claim:
+class JudgedClaim:
     """One row; numbers as the file has them."""
 
     item: str
@@ -60,13 +60,13 @@ class Counts:
         return self.holds + self.fails
 
 
-def count(claims: Iterable[Claim]) -> Counts:
+def count(claims: Iterable[JudgedClaim]) -> Counts:
     """Count verdicts."""
     verdicts = [claim.verdict for claim in claims]
     return Counts(**{verdict: verdicts.count(verdict) for verdict in VERDICTS})
 
 
-def read_claims(path: Path) -> list[Claim]:
+def read_claims(path: Path) -> list[JudgedClaim]:
     """Read the ledger with its verdicts.
 
     Raises:
@@ -81,7 +81,7 @@ def read_claims(path: Path) -> list[Claim]:
         if row["verdict"] not in VERDICTS:
             raise StoreError(f"{path}, row {line}: verdict {row['verdict']!r} should be one of {', '.join(VERDICTS)}")
     return [
-        Claim(
+        JudgedClaim(
             runs=tuple(run.strip() for run in row["subject"].split(";")),
             expected=_expectation(row["kind"], row["expected"], row["tolerance"], row["unit"]),
             **{name: row[name] for name in

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.measures.directions import DIRECTIONS
-from sharpest.measures.evaluations import EVALUATION
-from sharpest.measures.spectra import SPECTRUM
-from sharpest.results.file import open_stored
+from sharpest.measures.spectra.reader import Spectra
+from sharpest.results.stored import Measured
+
 
 MOST_POINTS = 600
 """Points of a curve that a page carries."""
@@ -34,15 +32,15 @@ class LambdaMax:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One file of measurements.
+class MeasuredFile:
+    """One file of a measure.
 
     Attributes:
         points: Measured points.
         products: Hessian-vector products; None where they are not counted.
         eigenvalues, missed: Computed, and left above the solver's tolerance.
         checked: Replays that reached a snapshot.
-        drift: Largest difference between a replay and its snapshot; None where nothing is replayed.
+        drift: Largest difference between a replay and its snapshot.
         origin: Attributes of the file.
     """
 
@@ -51,59 +49,36 @@ class Measured:
     eigenvalues: int
     missed: int
     checked: int
-    drift: float | None
+    drift: float
     origin: Mapping[str, Any]
 
 
-def read_spectrum(path: Path) -> tuple[Measured, LambdaMax]:
-    """Read a spectrum file.
+def summary_of(measured: Measured) -> MeasuredFile:
+    """What the solver and the replays did for a file, of whatever measure."""
+    names = {dataset.name for dataset in measured.datasets}
+    converged = measured["converged"] if "converged" in names else np.ones(0, dtype=bool)
+    return MeasuredFile(
+        points=len(measured.iteration),
+        products=int(measured["hvps"].sum()) if "hvps" in names else None,
+        eigenvalues=converged.size,
+        missed=int((~converged).sum()),
+        checked=measured.attributes["replays_checked"],
+        drift=measured.attributes["replay_drift"],
+        origin=measured.attributes,
+    )
 
-    Raises:
-        StoreError: If it is missing, or no spectrum file.
-    """
-    with open_stored(path, SPECTRUM) as file:
-        epoch, value, converged = file["epoch"], file["eigenvalues"][:, 0], file["converged"]
-        facts = file.attributes
-        measured = Measured(
-            points=len(epoch),
-            products=int(file["hvps"].sum()),
-            eigenvalues=converged.size,
-            missed=int((~converged).sum()),
-            checked=facts["replays_checked"],
-            drift=facts["replay_drift"],
-            origin=facts,
-        )
-    finite = np.isfinite(value)
-    kept = decimate(value[finite], MOST_POINTS)
-    curve = LambdaMax(
-        epoch=[float(f"{number:.6g}") for number in epoch[finite][kept]],
-        value=[float(f"{number:.5g}") for number in value[finite][kept]],
-        missed=int((~converged[finite, 0]).sum()),
+
+def lambda_max_of(spectra: Spectra) -> LambdaMax:
+    """The largest eigenvalue along a run, thinned to what a page can carry."""
+    finite = np.isfinite(spectra.lambda_max)
+    epoch, value = spectra.epoch[finite], spectra.lambda_max[finite]
+    kept = decimate(value, MOST_POINTS)
+    return LambdaMax(
+        epoch=[float(f"{number:.6g}") for number in epoch[kept]],
+        value=[float(f"{number:.5g}") for number in value[kept]],
+        missed=int((~spectra.converged[finite, 0]).sum()),
         points=int(finite.sum()),
     )
-    return measured, curve
-
-
-def read_directions(path: Path) -> Measured:
-    """Read a directions file.
-
-    Raises:
-        StoreError: If it is missing, or no directions file.
-    """
-    with open_stored(path, DIRECTIONS) as file:
-        facts = file.attributes
-        return Measured(file.shape("iteration")[0], None, 0, 0, facts["replays_checked"], facts["replay_drift"], facts)
-
-
-def read_evaluation(path: Path) -> Measured:
-    """Read an evaluation file.
-
-    Raises:
-        StoreError: If it is missing, or no evaluation file.
-    """
-    with open_stored(path, EVALUATION) as file:
-        converged = file["converged"]
-        return Measured(len(converged), None, converged.size, int((~converged).sum()), 0, None, file.attributes)
 
 
 @dataclass(frozen=True)
@@ -120,19 +95,18 @@ class Quality:
     drift: float | None
 
 
-def add_up(what: str, files: Sequence[Measured]) -> Quality:
+def add_up(what: str, files: Sequence[MeasuredFile]) -> Quality:
     """Add up files of one kind; the drift is the largest."""
-    products = [one.products for one in files if one.products is not None]
-    drifts = [one.drift for one in files if one.drift is not None]
+    products = [file.products for file in files if file.products is not None]
     return Quality(
         what=what,
         files=len(files),
-        points=sum(one.points for one in files),
+        points=sum(file.points for file in files),
         products=sum(products) if products else None,
-        eigenvalues=sum(one.eigenvalues for one in files),
-        missed=sum(one.missed for one in files),
-        checked=sum(one.checked for one in files),
-        drift=max(drifts) if drifts else None,
+        eigenvalues=sum(file.eigenvalues for file in files),
+        missed=sum(file.missed for file in files),
+        checked=sum(file.checked for file in files),
+        drift=max((file.drift for file in files), default=None),
     )
 
 

@@ -1,41 +1,13 @@
-"""The page as data: everything a report shows, read from files."""
+"""The page as data: everything a report shows."""
 
-import base64
-import struct
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from sharpest.config.studies import Alignment, Curve, LargestEigenvalues, Study
-from sharpest.data.sources.registry import SOURCES
-from sharpest.errors import StoreError
-from sharpest.report.comparison import Comparison, read_comparison
-from sharpest.report.facts import Facts
-from sharpest.report.files import Results, is_figure, present
-from sharpest.report.ledger import Claim, Counts, count, read_claims
-from sharpest.report.measured import (
-    LambdaMax,
-    Measured,
-    Quality,
-    add_up,
-    read_directions,
-    read_evaluation,
-    read_spectrum,
-)
-from sharpest.report.paper import SECTIONS, item_of, title_of
-from sharpest.report.trained import Run, read_run
-from sharpest.results.data import DATA
-from sharpest.results.file import open_stored
-from sharpest.results.reviews import REVIEWS
-from sharpest.results.tokens import TOKENS
-
-_USED = "Used: "
-_PNG = b"\x89PNG\r\n\x1a\n"
-_LAYOUTS = {"images": DATA, "tokens": TOKENS, "reviews": REVIEWS}
+from sharpest.report.comparison import Comparison
+from sharpest.report.ledger import Counts, JudgedClaim
+from sharpest.report.measured import Quality
+from sharpest.report.trained import Run
 
 
 @dataclass(frozen=True)
@@ -56,7 +28,7 @@ class Item:
     title: str
     caption: str
     used: str
-    claims: tuple[Claim, ...]
+    claims: tuple[JudgedClaim, ...]
     counts: Counts
     runs: tuple[str, ...]
 
@@ -127,7 +99,7 @@ class DataSet:
 
 
 @dataclass(frozen=True)
-class Cost:
+class JobTime:
     """Time of one kind of job; ``recorded`` of ``jobs`` have a record."""
 
     what: str
@@ -166,7 +138,7 @@ class Page:
     texts: tuple[Item, ...]
     runs: tuple[Run, ...]
     datasets: tuple[DataSet, ...]
-    costs: tuple[Cost, ...]
+    costs: tuple[JobTime, ...]
     qualities: tuple[Quality, ...]
     origins: tuple[Origin, ...]
     departures: tuple[Departure, ...]
@@ -191,171 +163,3 @@ class Page:
     def diverged(self) -> list[Run]:
         """The runs that diverged."""
         return [run for run in self.runs if run.diverged_epoch is not None]
-
-
-def build_page(facts: Facts, results: Results) -> Page:
-    """Read all files behind a report.
-
-    Args:
-        facts: The configuration.
-        results: Where the files are.
-
-    Raises:
-        StoreError: If a file is missing or is not what it should be; the message names it.
-    """
-    claims = read_claims(results.claims)
-    items = {name: _study_item(name, study, claims) for name, study in facts.studies.items()}
-    figures, tables = (
-        {name: item for name, item in items.items() if is_figure(name) == kind} for kind in (True, False)
-    )
-    texts = _texts(claims, {item.name for item in items.values()}, facts.runs)
-    spectra = {curve: read_spectrum(results.spectrum(*curve)) for curve in facts.spectra()}
-    directions = [read_directions(results.directions(*curve)) for curve in facts.directions()]
-    evaluations = [read_evaluation(results.evaluation(run)) for run in facts.evaluations()]
-    runs = tuple(read_run(results.snapshots(run)) for run in facts.runs)
-    panels = {name: _panels(title_of(item_of(name)), facts.studies[name]) for name in figures}
-    departures = _departures(facts.reductions, items)
-    measured: list[Measured] = [*(one for one, _ in spectra.values()), *directions, *evaluations]
-    return Page(
-        scale=facts.scale,
-        description=facts.description,
-        reproduction=facts.scale == "paper" and not departures,
-        counts=count(claims),
-        sections=_sections([*items.values(), *texts]),
-        figures=tuple(
-            Figure(item, _drawing(results.drawing(name), results.points(name)), bool(panels[name]))
-            for name, item in figures.items()
-        ),
-        tables=tuple(Table(item, read_comparison(results.table(name))) for name, item in tables.items()),
-        texts=texts,
-        runs=runs,
-        datasets=tuple(_dataset(results.data(name), *sources, runs) for name, sources in facts.sources.items()),
-        costs=tuple(_cost(what, paths) for what, paths in results.benchmarks(facts).items()),
-        qualities=(
-            add_up("leading eigenpairs along training", [one for one, _ in spectra.values()]),
-            add_up("steps along directions", directions),
-            add_up("end points", evaluations),
-        ),
-        origins=_origins([*(run.origin for run in runs), *(one.origin for one in measured)]),
-        departures=departures,
-        explorer=_explorer(panels, {curve: values for curve, (_, values) in spectra.items()}),
-    )
-
-
-def _study_item(name: str, study: Study, claims: Sequence[Claim]) -> Item:
-    caption, _, used = study.caption.partition(_USED)
-    return _item(item_of(name), caption.strip(), used.strip(), study.runs(), claims)
-
-
-def _item(name: str, caption: str, used: str, runs: Iterable[str], claims: Sequence[Claim]) -> Item:
-    about = tuple(claim for claim in claims if claim.item == name)
-    return Item(name, title_of(name), caption, used, about, count(about), tuple(dict.fromkeys(runs)))
-
-
-def _texts(claims: Sequence[Claim], studies: Collection[str], known: Collection[str]) -> tuple[Item, ...]:
-    """What the paper says in its text, about no figure or table that is made here."""
-    # a claim that is about no run says so in the place of one
-    runs = {
-        name: [run for claim in claims if claim.item == name for run in claim.runs if run in known]
-        for name in dict.fromkeys(claim.item for claim in claims if claim.item not in studies)
-    }
-    return tuple(_item(name, "", "", about, claims) for name, about in runs.items())
-
-
-def _sections(items: Sequence[Item]) -> tuple[SectionCounts, ...]:
-    """By section of the paper; what belongs to none comes last."""
-    left = {item.name: item for item in items}
-    groups = [(section.title, [left.pop(name) for name in section.items if name in left]) for section in SECTIONS]
-    groups.append(("Beyond the paper", list(left.values())))
-    return tuple(
-        SectionCounts(title, tuple(group), count(claim for item in group for claim in item.claims))
-        for title, group in groups
-        if group
-    )
-
-
-def _drawing(image: Path, points: Path) -> Drawing:
-    data = present(image).read_bytes()
-    if data[: len(_PNG)] != _PNG:
-        raise StoreError(f"{image}: is no PNG image; delete it and run snakemake again to make it anew")
-    width, height = struct.unpack(">II", data[16:24])
-    return Drawing(
-        source=f"data:image/png;base64,{base64.b64encode(data).decode()}",
-        width=width,
-        height=height,
-        points=len(pd.read_csv(present(points), usecols=["panel"])),
-        points_file=f"figures/{points.name}",
-    )
-
-
-def _dataset(path: Path, paper: str, used: str, runs: Sequence[Run]) -> DataSet:
-    source = SOURCES[used]
-    with open_stored(path, _LAYOUTS[source.kind]) as file:
-        facts = file.attributes
-    settings = next(run.settings.dataset for run in runs if run.settings.dataset_name == path.stem)
-    return DataSet(
-        paper=SOURCES[paper].title,
-        used=source.title,
-        origin=facts["origin"],
-        sha256=facts["sha256"],
-        sizes=f"{settings.train:,} / {settings.val:,} / {settings.test:,} {settings.unit}",
-    )
-
-
-def _cost(what: str, paths: Sequence[Path]) -> Cost:
-    recorded = [path for path in paths if path.exists()]
-    seconds = sum(float(pd.read_csv(path, sep="\t", usecols=["s"])["s"].sum()) for path in recorded)
-    return Cost(what, len(paths), len(recorded), seconds)
-
-
-def _origins(files: Sequence[Mapping[str, Any]]) -> tuple[Origin, ...]:
-    packages = [", ".join(f"{name} {version}" for name, version in facts["packages"].items()) for facts in files]
-    days = [str(facts["created"])[:10] for facts in files]
-    columns = {
-        "Commit": [facts["git"] for facts in files],
-        "Packages": packages,
-        "Device": [facts["device"] for facts in files],
-        "Threads of torch": [str(facts["torch_threads"]) for facts in files],
-        "Written on": sorted(days),
-    }
-    return tuple(Origin(what, tuple(Counter(values).items())) for what, values in columns.items())
-
-
-def _departures(reductions: Mapping[str, Sequence[str]], items: Mapping[str, Item]) -> tuple[Departure, ...]:
-    """Each once; those that touch most come first."""
-    notes = dict.fromkeys(note for notes in reductions.values() for note in notes)
-    touched = [
-        Departure(note, tuple(items[name] for name, notes in reductions.items() if note in notes)) for note in notes
-    ]
-    return tuple(sorted(touched, key=lambda departure: -len(departure.items)))
-
-
-def _panels(title: str, study: Study) -> list[tuple[str, Sequence[Curve]]]:
-    """The curves of a figure that can be explored together, with a name."""
-    if not study.wants_spectra():
-        return []
-    if isinstance(study, LargestEigenvalues):
-        return [(f"{title}: {panel.title}", panel.curves) for row in study.rows for panel in row]
-    if isinstance(study, Alignment):
-        return [(f"{title}: {panel.title}", panel.curves) for panel in study.panels]
-    return [(title, study.curves())]
-
-
-def _explorer(
-    panels: Mapping[str, Sequence[tuple[str, Sequence[Curve]]]], values: Mapping[tuple[str, str], LambdaMax]
-) -> Mapping[str, Any]:
-    """The curves of lambda_max, and the panels that show them, as the page's script wants them."""
-    return {
-        "panels": [
-            {
-                "item": item_of(name),
-                "title": title,
-                "curves": [
-                    {"label": curve.label, "run": curve.run, "key": f"{curve.run}/{curve.schedule}"} for curve in curves
-                ],
-            }
-            for name, group in panels.items()
-            for title, curves in group
-        ],
-        "curves": {f"{run}/{schedule}": vars(curve) for (run, schedule), curve in values.items()},
-    }

@@ -63,3 +63,8 @@ def title_of(item: str) -> str:
             number = item.removeprefix(prefix).replace("_", " ")
             return f"{'Appendix' if prefix == 'sec' and number[:1].isalpha() else name} {number}"
     return item
+
+
+def is_figure(study: str) -> bool:
+    """Whether a study makes a figure; others make tables."""
+    return study.startswith("fig")

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sharpest.config.run import RunSettings
-from sharpest.data.sources.registry import SOURCES
-from sharpest.results.file import open_stored
-from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.config.sources.registry import SOURCES
+from sharpest.results.snapshots import Snapshots
+from sharpest.results.stored import divergence
 
 
 @dataclass(frozen=True)
@@ -45,32 +44,21 @@ class Run:
         return self.settings.run
 
 
-def read_run(path: Path) -> Run:
-    """Read attributes and a few numbers of a snapshots file.
-
-    Raises:
-        StoreError: If it is missing, or no snapshots file.
-    """
-    with open_stored(path, SNAPSHOTS) as file:
-        facts = file.attributes
-        settings = RunSettings.model_validate(facts["config"])
-        diverged = facts["diverged"] / settings.steps_per_epoch if facts["diverged"] >= 0 else None
-        nudge = settings.nudge
-        return Run(
-            settings=settings,
-            data=SOURCES[facts["dataset"]].title,
-            num_directions=nudge.num_directions if nudge else None,
-            gamma=nudge.gamma if nudge else None,
-            epochs=float(file["epoch"][-1]),
-            end=_end(diverged, bool(facts["stopped"])),
-            diverged_epoch=diverged,
-            best_epoch=float(file["epoch"][facts["best"]]),
-            seconds=float(np.nansum(file["epoch_seconds"])),
-            origin=facts,
-        )
-
-
-def _end(diverged: float | None, stopped: bool) -> str:
-    if diverged is not None:
-        return f"diverged at epoch {diverged:.3g}"
-    return "stopped at the plateau" if stopped else "complete"
+def trained_run(snapshots: Snapshots) -> Run:
+    """A run from attributes and a few numbers of its snapshots."""
+    attributes = snapshots.attributes
+    settings = RunSettings.model_validate(attributes["config"])
+    diverged = None if snapshots.diverged is None else snapshots.diverged / settings.steps_per_epoch
+    nudge = settings.nudge
+    return Run(
+        settings=settings,
+        data=SOURCES[attributes["dataset"]].title,
+        num_directions=nudge.num_directions if nudge else None,
+        gamma=nudge.gamma if nudge else None,
+        epochs=float(snapshots["epoch"][-1]),
+        end=divergence(diverged) or ("stopped at the plateau" if attributes["stopped"] else "complete"),
+        diverged_epoch=diverged,
+        best_epoch=float(snapshots["epoch"][attributes["best"]]),
+        seconds=float(np.nansum(snapshots["epoch_seconds"])),
+        origin=attributes,
+    )

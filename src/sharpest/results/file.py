@@ -1,9 +1,8 @@
 """Write and read HDF5 files of a known layout."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,28 @@ from numpy.typing import NDArray
 from sharpest.errors import StoreError
 from sharpest.results.checksum import ROW_CHECKSUMS, USER_BLOCK, has_long_rows, row_checksums, seal, verify
 from sharpest.results.layout import Layout
+from sharpest.results.whole import present, written_whole
+
+
+def read_parts(path: Path, names: Iterable[str], selection: Any) -> dict[str, NDArray[Any]]:
+    """A row of some arrays, or all of them (``...``), of a file that was checked before.
+
+    Raises:
+        StoreError: If they cannot be read, or a checksum differs.
+    """
+    with h5py.File(path, "r", locking=False) as file:
+        stored = StoredFile(file)
+        return {name: stored.read(name, selection) for name in names}
+
+
+def attributes_of(path: str | Path, layout: Layout) -> dict[str, Any]:
+    """The attributes of a file, which is checked; its arrays are not read.
+
+    Raises:
+        StoreError: As of :func:`open_stored`.
+    """
+    with open_stored(path, layout) as file:
+        return file.attributes
 
 
 class StoredFile:
@@ -24,13 +45,14 @@ class StoredFile:
         self.attributes: dict[str, Any] = {name: _decode(value) for name, value in file.attrs.items()}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return self._read(name, ...)
+        return self.read(name, ...)
 
     def row(self, name: str, index: int) -> NDArray[Any]:
         """One row of an array, without reading the others."""
-        return self._read(name, index)
+        return self.read(name, index)
 
-    def _read(self, name: str, selection: Any) -> NDArray[Any]:
+    def read(self, name: str, selection: Any) -> NDArray[Any]:
+        """A part of an array: an index, or all (``...``)."""
         path, array = self._file.filename, self._file[name]
         try:
             values: NDArray[Any] = array[selection]
@@ -47,7 +69,7 @@ class StoredFile:
 
 
 def _remedy(path: str | Path) -> str:
-    return f"delete it and run snakemake again to make {Path(path).name} anew"
+    return f"delete it and run snakemake again to make {Path(path).name}"
 
 
 def _is_json(text: str) -> bool:
@@ -193,42 +215,6 @@ def create_stored(path: str | Path, layout: Layout) -> Iterator[StoredWriter]:
 
 
 @contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
-    """A temporary name to write to, renamed at the end: the file is there whole or not at all.
-
-    Raises:
-        StoreError: If it cannot be written.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path)
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())  # a power loss must not leave an empty file under the name
-        os.replace(temporary, path)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error}); free space or correct the folder's rights") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed have left of a file."""
-    for leftover in path.parent.iterdir():
-        name, _, process = leftover.name.rpartition(".")
-        if name == f".{path.name}" and process.isdigit():
-            try:
-                os.kill(int(process), 0)
-            except ProcessLookupError:
-                leftover.unlink(missing_ok=True)
-            except (PermissionError, OverflowError):
-                pass  # it lives, or is none of ours
-
-
-@contextmanager
 def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
     """Open a file for reading after checking that it is what it should be.
 
@@ -239,7 +225,8 @@ def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
     try:
         verify(path)
     except FileNotFoundError:
-        raise StoreError(f"{path}: does not exist; make it with: snakemake --cores all {path}") from None
+        present(Path(path))
+        raise
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); correct its rights or the disk") from error
     except ValueError as error:
@@ -256,11 +243,12 @@ def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
 
 
 def _check_file(file: h5py.File, layout: Layout) -> None:
-    found, version = file.attrs.get("layout"), file.attrs.get("version")
-    if found != layout.name:
-        raise ValueError(f"is no {layout.name} file (layout {found!r})")
+    name, version = file.attrs.get("layout"), file.attrs.get("version")
+    if name != layout.name:
+        raise ValueError(f"holds the layout {name!r}, not {layout.name!r}")
     if version != layout.version:
-        raise ValueError(f"{layout.name} version {version}, this code reads {layout.version}")
+        age = "a newer" if version > layout.version else "an older"
+        raise ValueError(f"is of {age} version of the code: {layout.name} version {version}, this one reads {layout.version}")
     missing = [dataset.name for dataset in layout.datasets if not isinstance(file.get(dataset.name), h5py.Dataset)]
     missing += [name for name in layout.attributes if name not in file.attrs]
     if missing:

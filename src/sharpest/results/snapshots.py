@@ -1,6 +1,12 @@
 """States of a run."""
 
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
 from sharpest.results.layout import PROVENANCE, Dataset, Layout
+from sharpest.results.stored import Stored
 
 # all that training needs to go on from a snapshot
 STATE = (
@@ -16,7 +22,7 @@ STATE = (
 
 SNAPSHOTS = Layout(
     "snapshots",
-    2,
+    3,
     (
         *STATE,
         Dataset("epoch", "f8", ("t",), "epochs", "iteration over steps per epoch"),
@@ -31,5 +37,30 @@ SNAPSHOTS = Layout(
         Dataset("eigenvectors", "f4", ("r*", "k*", "p****"), "", "unit rows; none where they are not kept"),
     ),
     ("run", "best", "last", "diverged", "stopped", "clipped", "parameters", "buffer_names", "progress", "hessian",
-     "measurement", "data_sha256", *PROVENANCE),
+     "data_sha256", *PROVENANCE),
 )  # fmt: skip
+
+
+class Snapshots(Stored):
+    """The snapshots file of a run: t states, r computations of directions by training itself.
+
+    Args:
+        path: Where.
+
+    Raises:
+        StoreError: If it is missing, damaged, foreign, or of another version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path, SNAPSHOTS)
+
+    @property
+    def iteration(self) -> NDArray[np.int64]:
+        """(t,), completed updates."""
+        return self["iteration"]
+
+    @property
+    def diverged(self) -> int | None:
+        """The update whose loss was no longer finite; None where it stayed so."""
+        iteration = int(self.attributes["diverged"])
+        return None if iteration < 0 else iteration

@@ -3,16 +3,14 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sharpest.config.run_id import RunId
-from sharpest.config.studies import END_POINT_COLUMNS, EndPointRow, EndPoints
-from sharpest.measures.evaluations import EVALUATION
-from sharpest.results.file import open_stored
+from sharpest.config.studies.end_points import END_POINT_COLUMNS, EndPointRow, EndPoints
+from sharpest.measures.evaluations.reader import Evaluations, accuracy_at, median_seconds
+from sharpest.results.runs import Results, RunResults
 
 # unit in print: per cent for accuracies, which are fractions everywhere else
 _TITLES = {
@@ -44,31 +42,36 @@ _LATEX = str.maketrans(
 
 
 @dataclass(frozen=True)
-class _Evaluated:
+class _Run:
     """One run.
 
     Attributes:
         numbers: By column of the csv file.
-        diverged_epoch: None where it did not.
-        facts: Attributes of its file.
-        num_eigenvalues, num_missed: Behind its norms; those above the solver's tolerance.
-        probe_error: Standard error of its probed norms in parts of them, the larger one.
+        evaluated: Its end points.
+        epoch_seconds: Median wall time of an epoch.
     """
 
     numbers: Mapping[str, float]
-    diverged_epoch: float | None
-    facts: Mapping[str, Any]
-    num_eigenvalues: int
-    num_missed: int
-    probe_error: float
+    evaluated: Evaluations
+    epoch_seconds: float
+
+    @property
+    def num_eigenvalues(self) -> int:
+        """Behind its norms."""
+        return int(self.evaluated["eigenvalues"].shape[1])
+
+    @property
+    def probe_error(self) -> float:
+        """Standard error of its probed norms in parts of them, the larger one."""
+        return float(np.max(self.evaluated["frobenius_probe_error"] / self.evaluated["frobenius_probe"]))
 
 
-def build(study: EndPoints, evaluations: Mapping[str, Path]) -> pd.DataFrame:
+def build(study: EndPoints, results: Results) -> pd.DataFrame:
     """Gather the numbers of a table.
 
     Args:
         study: Rows and their runs.
-        evaluations: Evaluation file of each run of the study.
+        results: Those of the scale.
 
     Returns:
         Long, with columns row, column, value (mean over seeds), spread (their sample standard deviation, NaN for one
@@ -78,11 +81,11 @@ def build(study: EndPoints, evaluations: Mapping[str, Path]) -> pd.DataFrame:
 
     Source: Tables 1-7; inventory 1.7 and section 3.
     """
-    runs = {run: _read(path) for run, path in evaluations.items()}
+    runs = {run: _read(results[run], study.ends) for run in study.runs()}
     names = [name for column in study.columns for name in END_POINT_COLUMNS[column]]
     records = []
     for row in study.rows:
-        kept = [runs[run].numbers for run in row.runs if runs[run].diverged_epoch is None]
+        kept = [runs[run].numbers for run in row.runs if runs[run].evaluated.diverged is None]
         for name in names:
             values = np.array([numbers[name] for numbers in kept], dtype=float)
             values = values[~np.isnan(values)]
@@ -97,8 +100,8 @@ def build(study: EndPoints, evaluations: Mapping[str, Path]) -> pd.DataFrame:
                 }
             )
     table = pd.DataFrame(records)
-    finished = {run: one for run, one in runs.items() if one.diverged_epoch is None}
-    early_epochs = sorted({one.facts["early_epoch"] for one in runs.values()})
+    finished = {name: run for name, run in runs.items() if run.evaluated.diverged is None}
+    early_epochs = sorted({run.evaluated.early_epoch for run in runs.values()})
     table.attrs = {
         "early_epoch": "/".join(map(str, early_epochs)),
         "seeds": {row.label: _seeds(row, runs) for row in study.rows},
@@ -107,50 +110,42 @@ def build(study: EndPoints, evaluations: Mapping[str, Path]) -> pd.DataFrame:
     return table
 
 
-def _read(path: Path) -> _Evaluated:
-    best, last = 0, 1
-    with open_stored(path, EVALUATION) as file:
-        numbers = {
-            f"{norm}_{at}": float(file[norm][row])
-            for norm in ("spectral_norm", "frobenius", "frobenius_probe")
-            for at, row in (("best", best), ("final", last))
-        }
-        numbers |= {
-            "test_acc": float(file["test_accuracy"][best]),
-            "val_acc_early": file.attributes["val_accuracy_early"],
-            "loss_final": float(file["train_loss"][last]),
-            "dist": float(file["distance"][best]),
-        }
-        return _Evaluated(
-            numbers=numbers,
-            diverged_epoch=file.attributes["diverged_epoch"],
-            facts=file.attributes,
-            num_eigenvalues=file["eigenvalues"].shape[1],
-            num_missed=int((~file["converged"]).sum()),
-            probe_error=float(np.max(file["frobenius_probe_error"] / file["frobenius_probe"])),
-        )
+def _read(run: RunResults, schedule: str) -> _Run:
+    evaluated = run.read(Evaluations, schedule)
+    numbers = {
+        f"{norm}_{at}": read(norm)
+        for norm in ("spectral_norm", "frobenius", "frobenius_probe")
+        for at, read in (("best", evaluated.best), ("final", evaluated.last))
+    }
+    numbers |= {
+        "test_acc": evaluated.best("test_accuracy"),
+        "val_acc_early": accuracy_at(run.history, evaluated.early_epoch),
+        "loss_final": evaluated.last("train_loss"),
+        "dist": evaluated.best("distance"),
+    }
+    return _Run(numbers, evaluated, median_seconds(run.snapshots))
 
 
-def _seeds(row: EndPointRow, runs: Mapping[str, _Evaluated]) -> str:
+def _seeds(row: EndPointRow, runs: Mapping[str, _Run]) -> str:
     """How many runs are in the means of a row, and which are not."""
-    diverged = {run: runs[run].diverged_epoch for run in row.runs if runs[run].diverged_epoch is not None}
+    diverged = {run: runs[run].evaluated.divergence for run in row.runs if runs[run].evaluated.divergence}
     count = str(len(row.runs) - len(diverged)) if len(diverged) < len(row.runs) else "none"
-    return "; ".join(
-        [count, *(f"seed {RunId.parse(run).seed} diverged at epoch {epoch:.3g}" for run, epoch in diverged.items())]
-    )
+    return "; ".join([count, *(f"seed {RunId.parse(run).seed} {text}" for run, text in diverged.items())])
 
 
-def _measured(study: EndPoints, finished: Mapping[str, _Evaluated]) -> Iterable[str]:
+def _measured(study: EndPoints, finished: Mapping[str, _Run]) -> Iterable[str]:
     """How the norms were measured."""
     if not finished:
         return
-    one = next(iter(finished.values()))
-    examples, tracked, probes = one.facts["examples"], one.num_eigenvalues, one.facts["num_probes"]
-    parts = [f"Norms of H on {examples:,} training examples: Frobenius from the {tracked} largest eigenvalues"]
+    first = next(iter(finished.values()))
+    examples, probes = first.evaluated.num_examples, first.evaluated.settings["num_probes"]
+    parts = [
+        f"Norms of H on {examples:,} training examples: Frobenius from the {first.num_eigenvalues} largest eigenvalues"
+    ]
     if "spectral_norm" in study.columns:
         parts.append("spectral, the largest magnitude of an eigenvalue")
     if "frobenius_probe" in study.columns:
-        error = max(one.probe_error for one in finished.values())
+        error = max(run.probe_error for run in finished.values())
         parts.append(
             f"from probes, over all eigenvalues by Hutchinson++ with {probes} products "
             f"(standard error at most {100 * error:.2g} %)"
@@ -158,22 +153,22 @@ def _measured(study: EndPoints, finished: Mapping[str, _Evaluated]) -> Iterable[
     yield "; ".join(parts) + "."
 
 
-def _missed(finished: Mapping[str, _Evaluated]) -> Iterable[str]:
+def _missed(finished: Mapping[str, _Run]) -> Iterable[str]:
     """How many eigenvalues the solver gave up on."""
-    missed = sum(one.num_missed for one in finished.values())
+    missed = sum(run.evaluated.num_missed for run in finished.values())
     if missed:
-        total = sum(2 * one.num_eigenvalues for one in finished.values())
+        total = sum(2 * run.num_eigenvalues for run in finished.values())
         yield f"Residual above the solver's tolerance: {missed:,} of {total:,} eigenvalues."
 
 
-def _cost(finished: Mapping[str, _Evaluated]) -> Iterable[str]:
+def _cost(finished: Mapping[str, _Run]) -> Iterable[str]:
     """How long an epoch of NSGD takes, against SGD, which is gamma = 1, with all other settings alike."""
     ratios = []
-    for run, one in finished.items():
-        parts = RunId.parse(run)
+    for name, run in finished.items():
+        parts = RunId.parse(name)
         sgd = finished.get(str(replace(parts, optimizer="sgd", gamma=1.0, num_directions=0, correction="v")))
         if parts.optimizer == "nsgd" and sgd is not None:
-            ratios.append(one.facts["epoch_seconds"] / sgd.facts["epoch_seconds"])
+            ratios.append(run.epoch_seconds / sgd.epoch_seconds)
     ratios = [ratio for ratio in ratios if math.isfinite(ratio)]
     if ratios:
         shortest, longest = f"{min(ratios):.2g}", f"{max(ratios):.2g}"

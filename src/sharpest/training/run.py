@@ -14,7 +14,8 @@ import torch
 
 from sharpest.config.run import RunSettings
 from sharpest.errors import StoreError
-from sharpest.results.file import create_stored, open_stored, written_whole
+from sharpest.results.file import create_stored, open_stored
+from sharpest.results.whole import written_whole
 from sharpest.results.snapshots import SNAPSHOTS, STATE
 from sharpest.training.work import WorkFolder, locked
 from sharpest.trajectory.epoch import DirectionSolver, EpochLog, advance, end_epoch

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+import torch
 from torch import Tensor
 
 from sharpest.config.run import HessianSettings
@@ -75,8 +79,21 @@ def direction_solver(problem: Problem) -> DirectionSolver | None:
     if nudged is None:
         return None
 
-    def solve(here: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
-        operator = hessian_at(here, theta, iteration, nudged.hessian)
-        return solve_eigenpairs(here, operator, iteration, nudged.hessian, nudged.num_eigenpairs, warm)
+    def solve(bound: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
+        operator = hessian_at(bound, theta, iteration, nudged.hessian)
+        return solve_eigenpairs(bound, operator, iteration, nudged.hessian, nudged.num_eigenpairs, warm)
 
     return solve
+
+
+def leading(pairs: Eigenpairs, num_eigenpairs: int) -> Eigenpairs:
+    """The k pairs of largest magnitude of more, still with the largest eigenvalue first."""
+    wanted = np.sort(np.argsort(-np.abs(pairs.eigenvalues), kind="stable")[:num_eigenpairs])
+    has_vectors = len(pairs.eigenvectors) > 0
+    return replace(
+        pairs,
+        eigenvalues=pairs.eigenvalues[wanted],
+        eigenvectors=pairs.eigenvectors[torch.from_numpy(wanted)] if has_vectors else pairs.eigenvectors,
+        residuals=pairs.residuals[wanted],
+        converged=pairs.converged[wanted],
+    )

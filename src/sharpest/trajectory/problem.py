@@ -31,6 +31,21 @@ class Problem:
         """The same problem with the buffers (b,) of a state."""
         return replace(self, model=self.model.bind(buffers))
 
+    def mean_loss(self, theta: Tensor, split: Split, chunk_size: int) -> Tensor:
+        """Mean training loss with L2 over examples that pass in chunks, in inference mode, in nats.
+
+        Args:
+            theta: (p,); everything runs in its dtype.
+            split: n examples.
+            chunk_size: Examples a pass; no effect but on memory and the last bits.
+
+        Returns:
+            A scalar, twice differentiable.
+        """
+        chunks = chunks_of(split, chunk_size)
+        shares = [self.model.loss(theta, inputs, targets) * (len(targets) / len(split)) for inputs, targets in chunks]
+        return torch.stack(shares).sum()
+
     def gradient(self, theta: Tensor, batch: Split) -> Tensor:
         """Gradient (p,) of the training loss on a batch, in inference mode."""
         theta = theta.detach().requires_grad_()

@@ -1,7 +1,8 @@
 """States of a run at any iteration: load the last snapshot before it and train on."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,7 @@ from torch import Tensor
 from sharpest.config.run import RunSettings
 from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.errors import StoreError
-from sharpest.results.file import StoredFile, open_stored
-from sharpest.results.snapshots import SNAPSHOTS, STATE
+from sharpest.results.snapshots import STATE, Snapshots
 from sharpest.trajectory.eigenpairs import direction_solver
 from sharpest.trajectory.epoch import EpochLog, advance, end_epoch
 from sharpest.trajectory.problem import Problem, build_problem
@@ -27,7 +27,7 @@ class Replay:
 
     Args:
         problem: The run.
-        snapshots: Its open snapshots file.
+        snapshots: Its snapshots file.
 
     Attributes:
         problem: The run.
@@ -36,7 +36,7 @@ class Replay:
         drift: Largest absolute difference of a parameter in them; 0 where replays are exact.
     """
 
-    def __init__(self, problem: Problem, snapshots: StoredFile) -> None:
+    def __init__(self, problem: Problem, snapshots: Snapshots) -> None:
         self.problem = problem
         self.attributes = snapshots.attributes
         self._solver = direction_solver(problem)
@@ -60,10 +60,19 @@ class Replay:
         """The last iteration that can be opened; before the planned one where the run stopped or diverged."""
         return int(self._iterations[-1])
 
+    @property
+    def device(self) -> torch.device:
+        """Where data and states are."""
+        return self.problem.data.train.inputs.device
+
+    def iteration_of(self, name: str) -> int:
+        """The iteration of the snapshot ``best`` or ``last``."""
+        return int(self._iterations[self.attributes[name]])
+
     def snapshot(self, row: int) -> TrainingState:
         """The state of a row of the file."""
-        arrays = {name: self._file.row(name, row) for name in (dataset.name for dataset in STATE)}
-        return TrainingState.from_arrays(arrays, self.problem.settings, self.problem.data.train.inputs.device)
+        arrays = self._file.row_of([dataset.name for dataset in STATE], row)
+        return TrainingState.from_arrays(arrays, self.problem.settings, self.device)
 
     def has_recorded(self, iteration: int, with_vectors: bool) -> bool:
         """Whether training itself computed eigenpairs at an iteration, and kept their vectors if these are needed."""
@@ -79,7 +88,7 @@ class Replay:
         row = self._refreshes[iteration]
         vectors = torch.empty(0, self.problem.model.num_parameters)
         if with_vectors:
-            vectors = torch.from_numpy(self._file.row("eigenvectors", row)).to(self.problem.data.train.inputs.device)
+            vectors = torch.from_numpy(self._file.row("eigenvectors", row)).to(self.device)
         values = {name: self._file.row(name, row) for name in ("eigenvalues", "residuals", "converged")}
         num_products, seconds = int(self._file.row("hvps", row)), float(self._file.row("seconds", row))
         return Eigenpairs(**values, eigenvectors=vectors, num_products=num_products, seconds=seconds)
@@ -88,40 +97,43 @@ class Replay:
         """A solver that computes nothing anew."""
         return self.recorded_eigenpairs(iteration, with_vectors=True)
 
+    def walk(self) -> Walk:
+        """A way along the run, from one point to a later one."""
+        return Walk(self)
+
     def states(self, iterations: Iterable[int]) -> Iterator[TrainingState]:
         """The states at increasing iterations; those before the start and after the end of the run are left out."""
-        state: TrainingState | None = None
+        walk = self.walk()
         for iteration in iterations:
-            if iteration < self.start:
-                continue
             if iteration > self.end:
                 break
-            row = int(np.searchsorted(self._iterations, iteration, side="right")) - 1
-            base = int(self._iterations[row])
-            if state is not None and state.iteration < base:
-                self._check(state, row)
-                state = None
-            if state is None or state.iteration < base:
-                state = self.snapshot(row)
-            state = self._train_on(state, iteration)
-            yield state
-        if state is not None:
-            self._check(state, int(np.searchsorted(self._iterations, state.iteration, side="right")))
+            if iteration >= self.start:
+                yield walk.to(iteration)
+        walk.finish()
 
-    def _check(self, state: TrainingState, limit: int) -> None:
+    def row_before(self, iteration: int) -> int:
+        """Row of the last snapshot that is not after an iteration."""
+        return int(np.searchsorted(self._iterations, iteration, side="right")) - 1
+
+    def snapshot_iteration(self, row: int) -> int:
+        """The iteration of a row."""
+        return int(self._iterations[row])
+
+    def compare(self, state: TrainingState, limit: int) -> None:
         """Finish the interval that ``state`` lies in, if it is one of those before row ``limit``, and compare."""
         if state.iteration in self._iterations:
             return
         row = int(np.searchsorted(self._iterations, state.iteration))
         if row > limit:
             return
-        replayed = self._train_on(state, int(self._iterations[row]))
+        replayed = self.train_on(state, int(self._iterations[row]))
         stored = torch.from_numpy(self._file.row("theta", row)).to(replayed.theta)
         self.checked += 1
         # NaN stays
         self.drift = float(np.maximum(self.drift, float((replayed.theta - stored).abs().max())))
 
-    def _train_on(self, state: TrainingState, iteration: int) -> TrainingState:
+    def train_on(self, state: TrainingState, iteration: int) -> TrainingState:
+        """The state at a later iteration."""
         while state.iteration < iteration:
             boundary = (state.iteration // self._spe + 1) * self._spe
             # the losses of an epoch that was entered midway are incomplete, and only its divergence reads them
@@ -138,8 +150,37 @@ class Replay:
         return None if iteration < 0 else iteration / self._spe
 
 
-@contextmanager
-def open_run(snapshots: str | Path, data: str | Path) -> Iterator[Replay]:
+class Walk:
+    """States at increasing iterations, each by training on from the one before it or from a later snapshot.
+
+    Args:
+        replay: The run.
+    """
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+        self._state: TrainingState | None = None
+
+    def to(self, iteration: int) -> TrainingState:
+        """The state at an iteration of the run, which is not before the one asked for last."""
+        replay, state = self._replay, self._state
+        row = replay.row_before(iteration)
+        base = replay.snapshot_iteration(row)
+        if state is not None and state.iteration < base:
+            replay.compare(state, row)
+            state = None
+        if state is None:
+            state = replay.snapshot(row)
+        self._state = replay.train_on(state, iteration)
+        return self._state
+
+    def finish(self) -> None:
+        """Train on to the next snapshot, where the walk has begun an interval, and compare."""
+        if self._state is not None:
+            self._replay.compare(self._state, self._replay.row_before(self._state.iteration) + 1)
+
+
+def open_run(snapshots: Snapshots, data: str | Path) -> Replay:
     """Open a trained run for measurement.
 
     Args:
@@ -149,10 +190,9 @@ def open_run(snapshots: str | Path, data: str | Path) -> Iterator[Replay]:
     Raises:
         StoreError: If a file is damaged, or holds other data than the run was trained on.
     """
-    with open_stored(snapshots, SNAPSHOTS) as file:
-        problem = build_problem(RunSettings.model_validate(file.attributes["config"]), data)
-        if problem.data.sha256 != file.attributes["data_sha256"]:
-            raise StoreError(
-                f"{data}: has changed since {problem.settings.run} was trained; run snakemake again to train it anew"
-            )
-        yield Replay(problem, file)
+    problem = build_problem(RunSettings.model_validate(snapshots.attributes["config"]), data)
+    if problem.data.sha256 != snapshots.attributes["data_sha256"]:
+        raise StoreError(
+            f"{data}: has changed since {problem.settings.run} was trained; run snakemake again, which trains it again"
+        )
+    return Replay(problem, snapshots)

@@ -1,9 +1,16 @@
-"""One parameter update: SGD with momentum, and Nudged SGD."""
+"""One parameter update: SGD with momentum, and Nudged SGD; of tensors or of NumPy's arrays."""
 
-from torch import Tensor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:  # App. E is checked where torch is not imported
+    from torch import Tensor
+
+_Vector = TypeVar("_Vector", bound=Any)
 
 
-def sgd_change(gradient: Tensor, velocity: Tensor | None, lr: float, momentum: float) -> Tensor:
+def sgd_change(gradient: _Vector, velocity: Tensor | None, lr: float, momentum: float) -> _Vector:
     """d = m v - eta g, the change of the parameters and the next velocity.
 
     Args:
@@ -18,7 +25,7 @@ def sgd_change(gradient: Tensor, velocity: Tensor | None, lr: float, momentum: f
     return change if velocity is None else change.add_(velocity, alpha=momentum)
 
 
-def nudge(change: Tensor, directions: Tensor, gamma: float, rest: float = 1.0) -> Tensor:
+def nudge(change: _Vector, directions: _Vector, gamma: float, rest: float = 1.0) -> _Vector:
     """The change with its part along the top directions scaled by gamma: rest (d - P P^T d) + gamma P P^T d.
 
     Of the change this is the type ``correct_v``: the velocity keeps d as it was. Of a gradient, before it enters the

@@ -1,1 +1,1 @@
-"""What a scale will cost before it runs: ``python -m sharpest.pipeline.forecast --scale paper``."""
+"""What a scale will take before it runs: hours, memory and gigabytes."""

@@ -19,12 +19,12 @@ from sharpest.curvature.lanczos import largest_eigenpairs
 from sharpest.data.augmentation import augment
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.shuffled import ShuffledStream
-from sharpest.data.sources.registry import SOURCES
+from sharpest.config.sources.registry import SOURCES
 from sharpest.data.tokens import TokenStream
 from sharpest.models.build import build_model
 from sharpest.models.flat import FlatModel
-from sharpest.pipeline.forecast.table import Cost, Speed, Speeds
-from sharpest.pipeline.forecast.work import image_shape
+from sharpest.pipeline.forecast.sizes import image_shape
+from sharpest.pipeline.forecast.table import CallTime, Speed, Speeds
 from sharpest.trajectory.eigenpairs import hessian_at
 from sharpest.trajectory.epoch import EpochLog, advance
 from sharpest.trajectory.problem import Problem
@@ -70,7 +70,7 @@ def measure_speed(run: RunSettings, hessian: HessianSettings) -> Speed:
         else:
             on_gpu = [_seconds(gpu_calls[n][what], _gpu_clock) / per for n in (SMALL, LARGE)]
             gpu = _line(SMALL, on_gpu[0], LARGE, on_gpu[1])
-        costs[what] = Cost(fixed, each, *gpu)
+        costs[what] = CallTime(fixed, each, *gpu)
     problem = _problem(run, SMALL, torch.device("cpu"))
     num_parameters = problem.model.num_parameters
     return Speed(costs, _solver_seconds(num_parameters), num_parameters, _kept_bytes(problem) / SMALL)
@@ -197,7 +197,7 @@ def _kept_bytes(problem: Problem) -> float:
 
 def all_speeds(nets: dict[str, Speed]) -> Speeds:
     """The nets, and what a job takes before its work begins, in processes that import what it imports."""
-    torch_job = _idle("sharpest.measures.spectra.measure", "sharpest.trajectory.replay", "sharpest.pipeline.provenance")
+    torch_job = _idle("sharpest.measures.driver", "sharpest.measures.spectra.measure", "sharpest.pipeline.provenance")
     plain_job = _idle("sharpest.figures.spectrum_evolution")
     if torch.cuda.is_available():
         gpu = f"{torch.cuda.get_device_name()}, measured"

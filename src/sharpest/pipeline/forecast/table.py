@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sharpest.pipeline.forecast.work import Job, net_of
+from sharpest.curvature.lanczos import basis_size
+from sharpest.pipeline.forecast.sizes import net_of
+from sharpest.pipeline.forecast.work import Job
 
 PRODUCT_GRAPHS = 3  # graphs of a gradient that are alive in a product: of the loss, of its gradient, of the product
-BASIS = 64  # vectors in the eigensolver's basis
 
 
 @dataclass(frozen=True)
-class Cost:
+class CallTime:
     """Seconds of one call on n examples: ``fixed + each * n``, on one CPU thread and on a GPU."""
 
     fixed: float
@@ -30,7 +31,7 @@ class Speed:
         bytes_each: What the graph of a gradient keeps of one example.
     """
 
-    costs: Mapping[str, Cost]
+    costs: Mapping[str, CallTime]
     solver: float
     num_parameters: int
     bytes_each: float
@@ -80,9 +81,9 @@ def need_of(job: Job, speeds: Speeds) -> Need:
         cpu += calls.count * (cost.fixed + cost.each * calls.examples)
         gpu += calls.count * max(cost.gpu_fixed, cost.gpu_each * calls.examples)
         memory = max(memory, graphs * net.bytes_each * calls.examples)
-    basis = (BASIS if job.products else 0) + 2 * job.eigenpairs + 4
+    solver = basis_size(job.eigenpairs) + 2 * job.eigenpairs if job.eigenpairs else 0
     vector = 4.0 * net.num_parameters
-    memory += speeds.torch_bytes + job.data_bytes + basis * vector
+    memory += speeds.torch_bytes + job.data_bytes + (solver + job.held + 4) * vector
     disk = 0 if job.temporary else job.vectors * vector + job.written
     return Need(1, cpu / 3600, gpu / 3600, memory, disk)
 

@@ -1,21 +1,25 @@
 """The jobs behind the figures and tables of a scale, and the calls of the net that each will make."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from fnmatch import fnmatchcase
+from typing import Literal
 
 import numpy as np
 
-from sharpest.claims.plans import files_behind, plan_claims
-from sharpest.config.datasets import ImageSettings, TokenSettings
-from sharpest.config.patterns import first_match
+from sharpest.claims.ledger import Claim
+from sharpest.claims.plans import plan_claims
+from sharpest.claims.quantities import quantity_of
+from sharpest.config.datasets import targets_of
+from sharpest.config.measure import Planned
+from sharpest.config.measures import declared
 from sharpest.config.project import Project
 from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.config.run_id import RunId
-from sharpest.data.sources.facts import ImageSource
-from sharpest.data.sources.registry import SOURCES
-from sharpest.errors import ConfigError
+from sharpest.config.schedule import Schedule
+from sharpest.config.studies.base import Input
+from sharpest.pipeline.forecast.sizes import data_bytes, point_bytes, stored_bytes
+from sharpest.results.paths import Paths
 
 # Hessian-vector products of one measurement, by number of eigenpairs: means of the quick scale, where all residuals are
 # 1e-3 as elsewhere (the attribute hvps); 50 from inventory 4.3
@@ -30,9 +34,6 @@ PLATEAU_EPOCHS = {
     "scnnM-fm-*": 400,
     "*": 450,
 }
-
-# folder -> what its files hold
-_KINDS = {"spectra": "spectrum", "directions": "directions"}
 
 What = Literal["update", "forward", "product"]
 
@@ -57,6 +58,7 @@ class Job:
         calls: Of the net.
         products: Steps of the eigensolver, whose bookkeeping comes on top of the products' chunks.
         eigenpairs: Largest number computed at once.
+        held: Further vectors of p parameters in memory.
         vectors: Vectors of p parameters that it writes to disk.
         temporary: Whether its file is deleted once it has been used.
         data_bytes: Of the data set, in memory.
@@ -69,6 +71,7 @@ class Job:
     calls: tuple[Calls, ...] = ()
     products: float = 0
     eigenpairs: int = 0
+    held: float = 0
     vectors: float = 0
     temporary: bool = False
     data_bytes: float = 0
@@ -102,47 +105,74 @@ def products_of(num_eigenpairs: int) -> float:
 
 def expected_end(run: RunSettings) -> int:
     """Updates at the end of a run, where the plateau rule is expected to have ended it."""
-    epochs = min(run.epochs, first_match(PLATEAU_EPOCHS, run.run) or run.epochs) if run.rule == "plat" else run.epochs
+    epochs = run.epochs
+    if run.rule == "plat":
+        epochs = min(epochs, next(mean for pattern, mean in PLATEAU_EPOCHS.items() if fnmatchcase(run.run, pattern)))
     return max(epochs * run.steps_per_epoch, run.start)
 
 
-def jobs_of_study(project: Project, name: str) -> list[Job]:
+def jobs_of_study(project: Project, paths: Paths, name: str) -> list[Job]:
     """All that a figure or table needs, from the data on; jobs that others need too are equal."""
     study = project.study(name)
-    jobs = [job for run in study.runs() for job in _trained(project, run)]
-    for curve in study.curves():
-        if study.wants_spectra() or study.wants_directions():
-            jobs += _measured(project, curve.run, curve.schedule, "spectrum")
-        if study.wants_directions():
-            jobs += _measured(project, curve.run, curve.schedule, "directions")
-    if study.wants_evaluations():
-        jobs += [_evaluation(project, run) for run in study.runs()]
+    jobs = [job for source in study.inputs() for job in _jobs_of_input(project, paths, source)]
     drawn = name.startswith("fig")
     jobs.append(Job("draw_figure" if drawn else "write_table", name, written=3e5 if drawn else 1e4))
     return list({job.path: job for job in jobs}.values())
 
 
-def jobs_of_claims(project: Project) -> list[Job]:
+def jobs_of_claims(project: Project, paths: Paths, claims: Sequence[Claim]) -> list[Job]:
     """What is measured for the verdicts, beside what figures and tables show; then verdicts and report."""
+    plans = plan_claims(claims, project)
     jobs: list[Job] = []
-    for path in files_behind(project.claims, plan_claims(project.claims, project)):
-        stage, _, name = path.removesuffix(".h5").partition("/")
-        if stage in _KINDS:
-            run, _, schedule = name.rpartition("/")
-            jobs += _measured(project, run, schedule, _KINDS[stage])
-        elif stage == "evaluations":
-            jobs.append(_evaluation(project, name))
-    return [*jobs, Job("judge_claims", "claims.csv", written=5e5), Job("write_report", "report.html", written=2e7)]
+    for claim in claims:
+        for source in plans[claim.id]:
+            measured = [Input(measure, source.run, schedule) for measure, schedule in source.schedules.items()]
+            if "parent" in quantity_of(claim["quantity"]).needs:
+                measured.append(Input("spectra", str(source.parent), source.schedules["spectra"]))
+            jobs += [job for each in measured for job in _jobs_of_input(project, paths, each)]
+    return [
+        *{job.path: job for job in jobs}.values(),
+        Job("judge_claims", "claims.csv", written=5e5),
+        Job("write_report", "report.html", written=2e7),
+    ]
 
 
-def _trained(project: Project, name: str) -> list[Job]:
+def _jobs_of_input(project: Project, paths: Paths, source: Input) -> Iterator[Job]:
+    """The job that makes a file, or shards and their merging, behind all that it stands on."""
+    yield from _trained(project, paths, source.run)
+    if source.schedule is None:
+        return
+    for measure in declared(source.kind).needs:
+        yield from _jobs_of_input(project, paths, Input(measure, source.run, source.schedule))
+    schedule = project.schedule(source.run, source.schedule)
+    whole = paths.measured(source.kind, source.run, source.schedule)
+    if len(schedule.segments) == 1:
+        yield _measured(project, schedule, source.kind, schedule.segments[0], _name(paths, whole), temporary=False)
+        return
+    shards = [
+        _measured(
+            project, schedule, source.kind, segment,
+            _name(paths, paths.shard(source.kind, source.run, source.schedule, number)), temporary=True,
+        )
+        for number, segment in enumerate(schedule.segments)
+    ]  # fmt: skip
+    yield from shards
+    vectors, written = sum(shard.vectors for shard in shards), sum(shard.written for shard in shards)
+    yield Job("merge_shards", _name(paths, whole), shards[0].run, vectors=vectors, written=written)
+
+
+def _name(paths: Paths, path: object) -> str:
+    return str(path).removeprefix(f"{paths.folder}/")
+
+
+def _trained(project: Project, paths: Paths, name: str) -> list[Job]:
     run = project.run(name)
-    before = _trained(project, run.branch.parent) if run.branch else []
+    before = _trained(project, paths, run.branch.parent) if run.branch else []
     updates = expected_end(run) - run.start
     epochs = updates / run.steps_per_epoch
     work = _Work()
     work.add("update", updates, run.batch_size)
-    work.add("forward", epochs, _targets(run, run.dataset.val))
+    work.add("forward", epochs, targets_of(run.dataset, run.dataset.val))
     states, vectors = epochs / run.snapshot_every + 1, 0.0
     per_state = 1 + (run.momentum > 0)
     if nudge := run.nudge:
@@ -152,154 +182,59 @@ def _trained(project: Project, name: str) -> list[Job]:
             work.add("forward", refreshes, nudge.loss_examples)
         per_state += 1 + (nudge.num_directions if nudge.refresh_every else 0)
         vectors = refreshes * nudge.num_eigenpairs if nudge.keep_vectors else 0
-    data = f"data/{run.dataset_name}.h5"
-    size = _data_bytes(run)
+    stored = stored_bytes(run)
     return [
         *before,
-        Job("prepare_data", data, written=_stored_bytes(run), data_bytes=_stored_bytes(run)),
+        Job("prepare_data", _name(paths, paths.data(run.dataset_name)), written=stored, data_bytes=stored),
         Job(
-            "train_run", f"runs/{name}/snapshots.h5", run, tuple(work.calls), work.products,
-            nudge.num_eigenpairs if nudge else 0, states * per_state + vectors, data_bytes=size, written=1e5,
+            "train_run", _name(paths, paths.snapshots(name)), run, tuple(work.calls), work.products,
+            nudge.num_eigenpairs if nudge else 0, vectors=states * per_state + vectors, data_bytes=data_bytes(run),
+            written=1e5,
         ),
     ]  # fmt: skip
 
 
-def _measured(project: Project, run: str, schedule: str, kind: str) -> Iterator[Job]:
-    """One job, or shards and their merging."""
-    folder = next(stage for stage, measured in _KINDS.items() if measured == kind)
-    work = _spectrum if kind == "spectrum" else _directions
-    segments, path = project.segments(run, schedule), f"{folder}/{run}/{schedule}"
-    if len(segments) == 1:
-        yield work(project, run, schedule, segments[0], f"measure_{kind}", f"{path}.h5", False)
-        return
-    shards = [
-        work(project, run, schedule, segment, f"measure_{kind}_shard", f"shards/{path}/{number}.h5", True)
-        for number, segment in enumerate(segments)
-    ]
-    yield from shards
-    whole = sum(shard.vectors for shard in shards), sum(shard.written for shard in shards)
-    yield Job(f"merge_{kind}", f"{path}.h5", shards[0].run, vectors=whole[0], written=whole[1])
-
-
-def _spectrum(
-    project: Project, name: str, schedule: str, segment: Sequence[int], rule: str, path: str, temporary: bool
+def _measured(
+    project: Project, schedule: Schedule, measure: str, segment: Sequence[int | str], path: str, temporary: bool
 ) -> Job:
-    run, hessian, settings = project.run(name), project.hessian(name), project.schedule(schedule)
-    end, keeps = expected_end(run), settings.directions is not None
-    points = [point for point in segment if point <= end]
-    nudge, work = run.nudge, _Work()
-    recorded: set[int] = set()
-    if nudge and nudge.hessian == hessian and nudge.num_eigenpairs >= settings.num_eigenpairs:
-        every, start = (nudge.refresh_every, run.start) if nudge.refresh_every else (run.steps_per_epoch, 0)
-        if nudge.keep_vectors or not keeps:
-            recorded = {point for point in points if (point - start) % every == 0 and point < end}
-    accuracies = points[:: settings.accuracy_every] if settings.accuracy_every else []
-    _replay(work, run, sorted(set(accuracies) | set(points) - recorded), end)
-    work.solve(len(points) - len(recorded), settings.num_eigenpairs, hessian)
-    measurement = project.measurement(name)
-    work.add("forward", len(accuracies), measurement.accuracy_examples + _targets(run, run.dataset.val))
-    kept = len(points) * settings.num_eigenpairs if keeps else 0
+    """One job of a measure, by what it declares to take at each point."""
+    declaration, settings = declared(measure), schedule.measures[measure]
+    run, hessian = project.run(schedule.run), project.hessian(schedule.run)
+    end, work = expected_end(run), _Work()
+    points = [end if isinstance(point, str) else point for point in segment]
+    points = [point for point in points if point <= end]
+    planned = [Planned(run, hessian, point, place) for place, point in enumerate(points)]
+    costs = [declaration.cost(settings, point) for point in planned]
+    busy = [point for point, cost in zip(points, costs, strict=True) if cost.gradients or cost.eigenpairs or cost.forwards]
+    _replay(work, run, busy, end)
+    for cost in costs:
+        examples = min(cost.examples or hessian.examples, run.dataset.num_train)
+        measured = hessian.model_copy(update={"examples": examples})
+        if cost.eigenpairs:
+            work.solve(1, cost.eigenpairs, measured)
+        if cost.products:
+            work.product(cost.products, measured)
+        if cost.gradients:
+            work.add("update", cost.gradients, run.batch_size)
+        if cost.forwards:
+            work.add("forward", 1, round(cost.forwards))
     return Job(
-        rule, path, run, tuple(work.calls), work.products, settings.num_eigenpairs, kept, temporary, _data_bytes(run),
-        3e4 + 500 * len(points),
-    )  # fmt: skip
-
-
-def _directions(
-    project: Project, name: str, schedule: str, segment: Sequence[int], rule: str, path: str, temporary: bool
-) -> Job:
-    run, settings = project.run(name), project.schedule(schedule)
-    asked, end = settings.directions, expected_end(run)
-    assert asked is not None  # the study wants directions
-    points = [point for point in segment if point <= end]
-    work, examples = _Work(), project.measurement(name).loss_examples
-    _replay(work, run, points, end)
-    work.add("update", len(points) * asked.num_gradients, run.batch_size)
-    losses: float = 0
-    if asked.grid:
-        losses = len(points) * (1 + len(asked.indices) * len(asked.grid))
-        if 0 in asked.indices:  # the full steps lie on no common line
-            losses += len(points) / asked.alpha_every * asked.num_gradients * len(asked.alphas)
-    work.add("forward", losses, examples)
-    values = asked.num_gradients * len(asked.indices) + len(asked.indices) * (len(asked.grid) + len(asked.alphas))
-    return Job(
-        rule, path, run, tuple(work.calls), eigenpairs=asked.num_gradients + settings.num_eigenpairs,
-        temporary=temporary, data_bytes=_data_bytes(run), written=3e4 + 8 * values * len(points),
-    )  # fmt: skip
-
-
-def _evaluation(project: Project, name: str) -> Job:
-    run, settings, work = project.run(name), project.evaluation(name), _Work()
-    hessian = project.hessian(name).model_copy(update={"examples": min(settings.examples, run.dataset.num_train)})
-    work.solve(2, settings.num_eigenpairs, hessian)
-    work.product(2 * settings.num_probes, hessian)
-    work.add("forward", 2, settings.loss_examples + _targets(run, run.dataset.test))
-    return Job(
-        "evaluate_run", f"evaluations/{name}.h5", run, tuple(work.calls), work.products, settings.num_eigenpairs,
-        data_bytes=_data_bytes(run), written=3e4,
+        f"measure{'_shard' * temporary}", path, run, tuple(work.calls), work.products,
+        max((cost.eigenpairs for cost in costs), default=0), max((cost.held for cost in costs), default=0),
+        sum(cost.vectors for cost in costs), temporary, data_bytes(run), 
+        3e4 + len(points) * point_bytes(declaration, settings),
     )  # fmt: skip
 
 
 def _replay(work: _Work, run: RunSettings, points: Sequence[int], end: int) -> None:
-    """From the snapshot before to the one behind, wherever a point lies between."""
+    """From the snapshot before to the next one, wherever a point lies between."""
     interval = run.snapshot_every * run.steps_per_epoch
     entered = {point // interval for point in points if point % interval and point != end}
     updates = sum(min(interval, end - number * interval) for number in entered)
     work.add("update", updates, run.batch_size)
     epochs = updates / run.steps_per_epoch
     if run.rule == "plat":
-        work.add("forward", epochs, _targets(run, run.dataset.val))
+        work.add("forward", epochs, targets_of(run.dataset, run.dataset.val))
     if run.nudge and not run.nudge.keep_vectors:
         refreshes = updates / run.nudge.refresh_every if run.nudge.refresh_every else epochs
         work.solve(refreshes, run.nudge.num_eigenpairs, run.nudge.hessian)
-
-
-def _targets(run: RunSettings, count: int) -> int:
-    """Examples in ``count`` examples, or words, of a data set."""
-    return count // run.dataset.window if isinstance(run.dataset, TokenSettings) else count
-
-
-def check_sizes(project: Project) -> None:
-    """Refuse a scale with a data set whose size only its files tell.
-
-    Raises:
-        ConfigError: Names the data set.
-    """
-    for name, dataset in project.scale.datasets.items():
-        source = SOURCES[dataset.source]
-        if isinstance(source, ImageSource) and source.shape is None:
-            raise ConfigError(
-                f"datasets.{name}: the size of {dataset.source} is not known before its files are read, so there is "
-                "no forecast of this scale; make one figure, and read results/<scale>/benchmarks"
-            )
-
-
-def image_shape(run: RunSettings) -> tuple[int, int, int]:
-    """(channels, height, width) of the source of a run on images."""
-    source = SOURCES[run.dataset.source]
-    assert isinstance(source, ImageSource)
-    assert source.shape is not None  # checked before
-    return source.shape
-
-
-def _stored_bytes(run: RunSettings) -> float:
-    source: Any = SOURCES[run.dataset.source]
-    if isinstance(source, ImageSource):
-        return float(math.prod(image_shape(run)) * (source.num_train + source.num_test))  # type: ignore[operator]
-    if isinstance(run.dataset, TokenSettings):
-        return 4.0 * (run.dataset.train + run.dataset.val + run.dataset.test)
-    return 4.0 * (source.num_train + source.num_test) * getattr(run.dataset, "length", 0)
-
-
-def _data_bytes(run: RunSettings) -> float:
-    """Float32 images beside the integers of the file, and float64 while their spread is taken; words as int64."""
-    if isinstance(run.dataset, ImageSettings):
-        channels, height, _ = image_shape(run)
-        pixels = channels * (run.model["image_size"] or height) ** 2
-        return _stored_bytes(run) + pixels * (16.0 * run.dataset.train + 8.0 * (run.dataset.val + run.dataset.test))
-    return 4 * _stored_bytes(run)
-
-
-def net_of(run: RunSettings) -> str:
-    """Runs of one net cost the same for each call: architecture, data set, momentum left aside."""
-    return f"{RunId.parse(run.run).model}-{run.dataset_name}"

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,13 +13,14 @@ from sharpest.claims.ledger import Claim
 from sharpest.claims.plans import files_behind, plan_claims
 from sharpest.config.project import Project
 from sharpest.config.strict import Strict
-from sharpest.data.sources.registry import SOURCES
+from sharpest.config.sources.registry import SOURCES
 from sharpest.pipeline.fingerprint import fingerprint
-from sharpest.report.facts import Facts, facts_of
-from sharpest.report.files import Results, is_figure, present
-from sharpest.report.measured import read_directions, read_evaluation, read_spectrum
-from sharpest.report.paper import item_of, title_of
-from sharpest.report.trained import read_run
+from sharpest.report.paper import is_figure, item_of, title_of
+from sharpest.report.setup import Setup, setup_of
+from sharpest.report.trained import trained_run
+from sharpest.results.paths import Paths
+from sharpest.results.runs import Results, reader_of
+from sharpest.results.whole import present
 
 LARGEST_PICTURE = 150_000
 """Bytes."""
@@ -94,47 +95,32 @@ def entries(gallery: Path) -> list[Entry]:
     return [Entry(path.parent) for path in sorted(gallery.glob(f"*/{_FACTS}"))]
 
 
-def collect(project: Project, study: str, results: Path, scripts: Path, command: str, gallery: Path) -> Entry:
+def collect(
+    project: Project,
+    claims: Sequence[Claim],
+    study: str,
+    paths: Paths,
+    scripts: Path,
+    command: str,
+    gallery: Path,
+) -> Entry:
     """Copy a figure or table of a scale into the gallery, judge its claims, and write down what made it.
 
     Claims whose runs are not there are listed as not run.
 
     Args:
-        results: ``results/<scale>``.
+        claims: The ledger.
+        paths: Of the scale.
         scripts: The folder of the workflow's scripts.
         command: That made it.
 
     Raises:
         StoreError: If a file behind it is missing or damaged.
     """
-    facts, files = facts_of(project, [study]), Results(results)
-    outputs = {suffix: present(path) for suffix, path in _outputs(study, files).items()}
-    origins = [
-        *(read_run(files.snapshots(run)).origin for run in facts.runs),
-        *(read_spectrum(files.spectrum(*curve))[0].origin for curve in facts.spectra()),
-        *(read_directions(files.directions(*curve)).origin for curve in facts.directions()),
-        *(read_evaluation(files.evaluation(run)).origin for run in facts.evaluations()),
-    ]
-    script, package = ("draw_figure.py", "figures") if is_figure(study) else ("write_table.py", "tables")
-    last = fingerprint(scripts / script, f"sharpest.{package}.{project.study(study).kind}")
-    made = Made(
-        study=study,
-        title=title_of(item_of(study)),
-        caption=project.study(study).caption,
-        scale=project.settings.scale,
-        command=command,
-        data=_unique(SOURCES[origin["dataset"]].title for origin in origins),
-        runs=list(facts.runs),
-        minutes=_minutes(files, facts),
-        commits=_unique(origin["git"] for origin in origins),
-        packages=_unique(f"{name} {number}" for origin in origins for name, number in origin["packages"].items()),
-        devices=_unique(origin["device"] for origin in origins),
-        days=sorted({str(origin["created"])[:10] for origin in origins}),
-        foot=f"{project.scale.description}. " + "; ".join(facts.reductions[study]) + ".",
-        code=sorted({line for lines in [last, *(origin["code"] for origin in origins)] for line in lines.splitlines()}),
-        sha256={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in outputs.values()},
-    )
-    judged = _judged(project, study, results)
+    setup = setup_of(project, [study])
+    outputs = {suffix: present(path) for suffix, path in _outputs(study, paths).items()}
+    made = _made(project, study, setup, paths, scripts, command, outputs)
+    judged = _judged(project, claims, study, paths)
     folder = gallery / study
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, path in outputs.items():
@@ -146,31 +132,65 @@ def collect(project: Project, study: str, results: Path, scripts: Path, command:
     return Entry(folder)
 
 
-def _outputs(study: str, files: Results) -> dict[str, Path]:
+def _made(
+    project: Project, study: str, setup: Setup, paths: Paths, scripts: Path, command: str, outputs: dict[str, Path]
+) -> Made:
+    """What made a figure or table, from the attributes of all files behind it."""
+    results = Results(paths.folder)
+    origins = [
+        *(trained_run(results[run].snapshots).origin for run in setup.runs),
+        *(
+            results[run].read(reader_of(measure), schedule).attributes
+            for measure, curves in setup.measured().items()
+            for run, schedule in curves
+        ),
+    ]
+    script, package = ("draw_figure.py", "figures") if is_figure(study) else ("write_table.py", "tables")
+    last = fingerprint(scripts / script, f"sharpest.{package}.{project.study(study).kind}")
+    return Made(
+        study=study,
+        title=title_of(item_of(study)),
+        caption=project.study(study).caption,
+        scale=project.settings.scale,
+        command=command,
+        data=_unique(SOURCES[origin["dataset"]].title for origin in origins),
+        runs=list(setup.runs),
+        minutes=_minutes(paths, setup),
+        commits=_unique(origin["git"] for origin in origins),
+        packages=_unique(f"{name} {number}" for origin in origins for name, number in origin["packages"].items()),
+        devices=_unique(origin["device"] for origin in origins),
+        days=sorted({str(origin["created"])[:10] for origin in origins}),
+        foot=f"{project.scale.description}. " + "; ".join(setup.reductions[study]) + ".",
+        code=sorted({line for lines in [last, *(origin["code"] for origin in origins)] for line in lines.splitlines()}),
+        sha256={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in outputs.values()},
+    )
+
+
+def _outputs(study: str, paths: Paths) -> dict[str, Path]:
     if is_figure(study):
-        return {".png": files.drawing(study), ".csv": files.points(study)}
-    return {".md": files.table(study).with_suffix(".md"), ".csv": files.table(study)}
+        return {f".{suffix}": paths.figure(study, suffix) for suffix in ("png", "csv")}
+    return {f".{suffix}": paths.table(study, suffix) for suffix in ("md", "csv")}
 
 
-def _minutes(files: Results, facts: Facts) -> dict[str, float]:
+def _minutes(paths: Paths, setup: Setup) -> dict[str, float]:
     """By what was done, as Snakemake has recorded them."""
     return {
-        what: round(sum(float(pd.read_csv(present(path), sep="\t")["s"].sum()) for path in paths) / 60, 1)
-        for what, paths in files.benchmarks(facts).items()
-        if paths
+        what: round(sum(float(pd.read_csv(present(path), sep="\t")["s"].sum()) for path in records) / 60, 1)
+        for what, records in setup.benchmarks(paths).items()
+        if records
     }
 
 
-def _judged(project: Project, study: str, results: Path) -> pd.DataFrame:
+def _judged(project: Project, ledger: Sequence[Claim], study: str, paths: Paths) -> pd.DataFrame:
     item = item_of(study.partition("_")[0])
-    claims = [claim for claim in project.claims if claim["item"] == item]
+    claims = [claim for claim in ledger if claim["item"] == item]
     plans = plan_claims(claims, project)
-
-    def measured(claim: Claim) -> bool:
-        return all((results / path).exists() for path in files_behind([claim], plans))
-
-    judged = judge([claim for claim in claims if measured(claim)], plans, results, project.settings.scale == "paper")
-    rest = pd.DataFrame([dict(claim.row) for claim in claims if not measured(claim)]).assign(verdict=NOT_RUN)
+    measured = {
+        claim.id for claim in claims if all(path.exists() for path in files_behind([claim], plans, paths))
+    }
+    paper_scale = project.settings.scale == "paper"
+    judged = judge([claim for claim in claims if claim.id in measured], plans, paths.folder, paper_scale)
+    rest = pd.DataFrame([dict(claim.row) for claim in claims if claim.id not in measured]).assign(verdict=NOT_RUN)
     whole = pd.concat([judged, rest]) if len(rest) else judged
     return whole.set_index("id").loc[[claim.id for claim in claims]].reset_index()
 

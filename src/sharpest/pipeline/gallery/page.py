@@ -10,14 +10,14 @@ from sharpest.pipeline.fingerprint import changed_since
 from sharpest.pipeline.gallery.entry import NOT_RUN, Entry, entries
 
 PAGE = "README.md"
-_BEGIN, _END = "<!-- written by: python -m sharpest.pipeline.gallery -->", "<!-- the rest is written by hand -->"
+_BEGIN, _END = "<!-- written by: sharpest gallery -->", "<!-- the rest is written by hand -->"
 
 
 def pages(gallery: Path, scripts: Path) -> dict[Path, str]:
     """Every page as it should be now, by its path; what stands below the mark is kept."""
-    found = entries(gallery)
-    written = {gallery / PAGE: _index(found, scripts)} | {
-        entry.folder / PAGE: _entry_page(entry, scripts) for entry in found
+    listed = entries(gallery)
+    written = {gallery / PAGE: _index(listed, scripts)} | {
+        entry.folder / PAGE: _entry_page(entry, scripts) for entry in listed
     }
     return {path: f"{_BEGIN}\n{text}\n{_END}\n{_by_hand(path)}" for path, text in written.items()}
 
@@ -26,15 +26,15 @@ def _by_hand(path: Path) -> str:
     return path.read_text(encoding="utf-8").partition(f"{_END}\n")[2] if path.exists() else ""
 
 
-def _index(found: Sequence[Entry], scripts: Path) -> str:
+def _index(listed: Sequence[Entry], scripts: Path) -> str:
     rows = []
-    for entry in found:
+    for entry in listed:
         made, (held, judged) = entry.made, held_of(entry.claims)
         rows.append(
             f"| [{made.title}]({made.study}/{PAGE}) | {made.scale} | {', '.join(made.data)} | {held} of {judged} | "
             f"{sum(made.minutes.values()):.0f} | {_commits(entry)} | {_age(entry, scripts)} |"
         )
-    held, judged = map(sum, zip(*(held_of(entry.claims) for entry in found), strict=True)) if found else (0, 0)
+    held, judged = map(sum, zip(*(held_of(entry.claims) for entry in listed), strict=True)) if listed else (0, 0)
     return "\n".join([
         "# Gallery",
         "",

@@ -1,14 +1,18 @@
-"""What the report is told of the configuration."""
+"""The configuration behind a report."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
+from sharpest.config.measures import declared
 from sharpest.config.project import Project
 from sharpest.config.strict import Strict
-from sharpest.config.studies import AnyStudy
+from sharpest.config.studies.every import AnyStudy
+from sharpest.report.paper import is_figure
+from sharpest.results.paths import Paths
 
 
-class Facts(Strict):
+class Setup(Strict):
     """The configuration behind a report."""
 
     scale: str
@@ -25,7 +29,7 @@ class Facts(Strict):
     """Data set -> source of the paper, source that is really read."""
 
     def parts(self) -> dict[str, Any]:
-        """The same, study by study, as parameters of a rule: what changes is told alone."""
+        """The same, study by study, as parameters of a rule, so that a changed study is named alone."""
         whole = self.model_dump(mode="json")
         studies, reductions = whole.pop("studies"), whole.pop("reductions")
         whole["order"] = list(studies)
@@ -41,28 +45,45 @@ class Facts(Strict):
             reductions={name: part["reductions"] for name, part in studies.items()},
         )
 
-    def spectra(self) -> list[tuple[str, str]]:
-        """Run and schedule of every spectrum behind a figure, once each."""
-        curves = (curve for study in self.studies.values() if study.wants_spectra() for curve in study.curves())
-        return list(dict.fromkeys((curve.run, curve.schedule) for curve in curves))
+    def measured(self) -> dict[str, list[tuple[str, str]]]:
+        """Measure -> run and schedule of each of its files behind a study, once each."""
+        measured: dict[str, dict[tuple[str, str], None]] = {}
+        for study in self.studies.values():
+            for source in study.inputs():
+                if source.schedule is not None:
+                    measured.setdefault(source.kind, {})[source.run, source.schedule] = None
+        return {measure: list(curves) for measure, curves in measured.items()}
 
-    def directions(self) -> list[tuple[str, str]]:
-        """Run and schedule of every measurement along directions, once each."""
-        curves = (curve for study in self.studies.values() if study.wants_directions() for curve in study.curves())
-        return list(dict.fromkeys((curve.run, curve.schedule) for curve in curves))
+    def inputs(self, paths: Paths) -> list[Path]:
+        """Every file that a report reads."""
+        figures = [name for name in self.studies if is_figure(name)]
+        return [
+            paths.claims("csv"),
+            *(paths.figure(name, "png") for name in figures),
+            *(paths.figure(name, "csv") for name in figures),
+            *(paths.table(name, "csv") for name in self.studies if not is_figure(name)),
+            *map(paths.data, self.sources),
+            *map(paths.snapshots, self.runs),
+            *(paths.measured(measure, *curve) for measure, curves in self.measured().items() for curve in curves),
+        ]
 
-    def evaluations(self) -> list[str]:
-        """Runs whose end points are evaluated, once each."""
-        runs = (run for study in self.studies.values() if study.wants_evaluations() for run in study.runs())
-        return list(dict.fromkeys(runs))
+    def benchmarks(self, paths: Paths) -> dict[str, list[Path]]:
+        """The records of time, by what was done; those that do not exist are left out of the cost."""
+        return {
+            "training": [paths.benchmark("train", run) for run in self.runs],
+            **{
+                declared(measure).title: [paths.benchmark(measure, *curve) for curve in curves]
+                for measure, curves in self.measured().items()
+            },
+        }
 
 
-def facts_of(project: Project, names: Iterable[str] | None = None) -> Facts:
-    """Gather them, of some studies or of all."""
+def setup_of(project: Project, names: Iterable[str] | None = None) -> Setup:
+    """That of some studies, or of all."""
     studies = {name: project.study(name) for name in names or project.studies}
     runs = _with_trunks(project, [run for study in studies.values() for run in study.runs()])
     names = dict.fromkeys(project.run(run).dataset_name for run in runs)
-    return Facts(
+    return Setup(
         scale=project.settings.scale,
         description=project.scale.description,
         studies=studies,
@@ -78,9 +99,9 @@ def facts_of(project: Project, names: Iterable[str] | None = None) -> Facts:
 
 def _with_trunks(project: Project, runs: Sequence[str]) -> list[str]:
     """Each run once, behind the run that it branches off."""
-    found: dict[str, None] = {}
+    ordered: dict[str, None] = {}
     for run in runs:
         if branch := project.run(run).branch:
-            found[branch.parent] = None
-        found[run] = None
-    return list(found)
+            ordered[branch.parent] = None
+        ordered[run] = None
+    return list(ordered)

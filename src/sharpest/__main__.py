@@ -1,0 +1,8 @@
+"""``python -m sharpest`` is the command ``sharpest``."""
+
+import sys
+
+from sharpest.pipeline.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

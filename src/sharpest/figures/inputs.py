@@ -1,0 +1,50 @@
+"""What a figure is drawn from: a drawer asks for a curve and gets it."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from sharpest.config.studies.base import Curve
+from sharpest.errors import ConfigError
+from sharpest.results.runs import Results, RunResults, reader_of
+from sharpest.results.stored import Measured
+
+_Reader = TypeVar("_Reader", bound=Measured)
+
+
+class FigureInputs:
+    """The results behind a figure.
+
+    Args:
+        results: Those of the scale.
+        windows: Early window in epochs by run and schedule; None where the schedule has none.
+    """
+
+    def __init__(self, results: Results, windows: Mapping[tuple[str, str], float | None]) -> None:
+        self._results, self._windows = results, windows
+
+    def __getitem__(self, run: str) -> RunResults:
+        """A run by its id, with its snapshots and history."""
+        return self._results[run]
+
+    def read(self, reader: type[_Reader], curve: Curve) -> _Reader:
+        """What a measure took along a curve, by the class that reads it."""
+        return self._results[curve.run].read(reader, curve.schedule)
+
+    def measured(self, measure: str, curve: Curve) -> Measured:
+        """The same by the name of the measure."""
+        return self._results[curve.run].read(reader_of(measure), curve.schedule)
+
+    def window(self, curve: Curve) -> float | None:
+        """The early window of a curve, in epochs; None where its schedule has none."""
+        return self._windows.get((curve.run, curve.schedule))
+
+    def early_window(self, curve: Curve) -> float:
+        """The early window of a curve that is drawn apart.
+
+        Raises:
+            ConfigError: If its schedule has none.
+        """
+        window = self.window(curve)
+        if window is None:
+            raise ConfigError(f"schedules.{curve.schedule} has no window_epochs, which the early panel needs; add it")
+        return window

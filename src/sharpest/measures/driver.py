@@ -1,0 +1,169 @@
+"""Take any measure of a run at the points of a schedule: replay, segments, streaming of vectors, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sharpest.config.measure import Measure
+from sharpest.config.run import HessianSettings
+from sharpest.measures.point import Point
+from sharpest.results.file import StoredRows, StoredWriter
+from sharpest.results.layout import Dataset
+from sharpest.results.stored import Measured
+from sharpest.trajectory.replay import Replay
+
+
+def measure_run(
+    measure: Measure,
+    replay: Replay,
+    segments: Sequence[Sequence[int | str]],
+    settings: Any,
+    hessian: HessianSettings,
+    stored: Mapping[str, Measured],
+    file: StoredWriter,
+    progress: Callable[[int, str], None],
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Call the function ``measure`` of a measure at each point.
+
+    Points after the end of a run that stopped or diverged are left out, and so are those that a measure it needs
+    lacks. A segment has the same bits alone and among others: nothing is carried from one to the next.
+
+    Args:
+        measure: The declaration.
+        replay: Gives the states of the run.
+        segments: Points, increasing from segment to segment and within each; ``best`` and ``last`` are snapshots.
+        settings: Those of the measure.
+        hessian: The Hessian that is measured.
+        stored: Files of the measures that it needs, by name.
+        file: Takes the arrays of vectors, point by point: all of them are gigabytes at the paper's scale.
+        progress: Called with the number of points done and a note.
+
+    Returns:
+        The other arrays of the file, and its attributes as far as they are known from the measurement.
+
+    Raises:
+        ValueError: If a value is not in the layout, is missing, or has another shape than the layout says.
+    """
+    function = import_module(f"sharpest.measures.{measure.name}.measure").measure
+    planned = sum(map(len, segments))
+    taken = [_within(replay, stored, segment) for segment in segments]
+    rows = _Rows(measure, settings, replay.problem.model.num_parameters, sum(map(len, taken)), file)
+    progress(0, "")
+    for segment in taken:
+        walk, carried = replay.walk(), dict[str, Any]()
+        for place, iteration in enumerate(segment):
+            point = Point(replay, walk, iteration, hessian, stored, place, carried)
+            progress(rows.add(iteration, function(point, settings)), rows.note)
+        walk.finish()
+    attributes = {
+        "lr": replay.problem.settings.lr,
+        "mode": replay.problem.model.mode,
+        "diverged_epoch": replay.diverged_epoch,
+        "planned_points": planned,
+        "replays_checked": replay.checked,
+        "replay_drift": replay.drift,
+    }
+    return rows.arrays(replay.problem.settings.steps_per_epoch), attributes
+
+
+def _within(replay: Replay, stored: Mapping[str, Measured], segment: Sequence[int | str]) -> list[int]:
+    """The points of a segment that the run reached, and that all measures it needs have."""
+    points = [replay.iteration_of(point) if isinstance(point, str) else point for point in segment]
+    known = [set(measured.iteration.tolist()) for measured in stored.values()]
+    return [
+        point
+        for point in points
+        if replay.start <= point <= replay.end and all(point in iterations for iterations in known)
+    ]
+
+
+class _Rows:
+    """The arrays of a file as they fill, point by point.
+
+    Args:
+        measure: Gives the layout.
+        settings: Those of the measure.
+        num_parameters: p.
+        num_points: t.
+        file: Takes arrays of vectors.
+    """
+
+    def __init__(
+        self, measure: Measure, settings: Any, num_parameters: int, num_points: int, file: StoredWriter
+    ) -> None:
+        self._name, self._file, self._num_points, self._count = measure.name, file, num_points, 0
+        self._constants = {name: np.asarray(value) for name, value in measure.constants(settings).items()}
+        datasets = {dataset.name: dataset for dataset in measure.layout.datasets}
+        self._sizes = {
+            **{datasets[name].dims[0]: len(value) for name, value in self._constants.items()},
+            **measure.sizes(settings, num_parameters),
+            "p": num_parameters,
+        }
+        own = [dataset for name, dataset in datasets.items() if name not in ("epoch", "vector_index")]
+        self._by_point = {dataset.name: dataset for dataset in own if dataset.dims[0] == "t"}
+        self._vectors = {dataset.name: dataset for dataset in own if dataset.dims[0] == "v"}
+        self._streams: dict[str, StoredRows] = {}
+        self._arrays = {
+            name: np.full((num_points, *self._row_shape(dataset)), np.nan if _is_real(dataset) else 0, dataset.dtype)
+            for name, dataset in self._by_point.items()
+        }
+
+    def _row_shape(self, dataset: Dataset) -> tuple[int, ...]:
+        return tuple(self._sizes[letter] for letter in dataset.dims[1:])
+
+    @property
+    def note(self) -> str:
+        """The first number of the latest point, for people who wait."""
+        name = next(name for name in self._by_point if name != "iteration")
+        latest = self._arrays[name][self._count - 1].ravel()
+        return f"{name} {latest[0]:.3g}" if len(latest) else ""
+
+    def add(self, iteration: int, values: Mapping[str, Any]) -> int:
+        """Keep the values of the next point; returns the number of points so far."""
+        values = {"iteration": iteration, **values}
+        if unknown := sorted(values.keys() - self._by_point.keys() - self._vectors.keys()):
+            raise ValueError(f"measure {self._name}: its layout has no {', '.join(unknown)}")
+        for name, dataset in self._by_point.items():
+            if name in values:
+                self._arrays[name][self._count] = self._checked(dataset, values[name])
+            elif not _is_real(dataset):
+                raise ValueError(f"measure {self._name}: {name} is missing; only real numbers may be left out")
+        self._add_vectors({name: values[name] for name in self._vectors if name in values})
+        self._count += 1
+        return self._count
+
+    def _add_vectors(self, values: Mapping[str, Any]) -> None:
+        if self._count == 0:
+            for name, dataset in self._vectors.items() if values else ():
+                self._streams[name] = self._file.stream(name, (self._num_points, *self._row_shape(dataset)))
+        if values.keys() != self._streams.keys():
+            raise ValueError(f"measure {self._name}: vectors are kept at all points or at none")
+        for name, value in values.items():
+            self._streams[name][self._count] = self._checked(self._vectors[name], value)
+
+    def _checked(self, dataset: Dataset, value: Any) -> NDArray[Any]:
+        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+        if array.shape != self._row_shape(dataset):
+            raise ValueError(
+                f"measure {self._name}: {dataset.name} has shape {array.shape}, expected {self._row_shape(dataset)}"
+            )
+        return array
+
+    def arrays(self, steps_per_epoch: int) -> dict[str, NDArray[Any]]:
+        """What was not streamed, once all points are there."""
+        for name, dataset in self._vectors.items():
+            if name not in self._streams:
+                self._file.stream(name, (0, *self._row_shape(dataset)))
+        index = {"vector_index": np.arange(self._count if self._streams else 0)} if self._vectors else {}
+        epoch = self._arrays["iteration"] / steps_per_epoch
+        return {**self._arrays, **self._constants, **index, "epoch": epoch}
+
+
+def _is_real(dataset: Dataset) -> bool:
+    return np.dtype(dataset.dtype).kind == "f"

@@ -1,0 +1,42 @@
+"""Read spectra by the field's names."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sharpest.measures.spectra import MEASURE
+from sharpest.results.stored import Measured
+
+
+class Spectra(Measured):
+    """Leading eigenpairs of the Hessian of a run at t points; k eigenvalues, p parameters."""
+
+    layout = MEASURE.layout
+
+    @property
+    def eigenvalues(self) -> NDArray[np.float64]:
+        """(t, k), the largest in magnitude; signed, largest first; nats."""
+        return self["eigenvalues"]
+
+    @property
+    def lambda_max(self) -> NDArray[np.float64]:
+        """(t,), the largest signed eigenvalue, nats."""
+        return self["eigenvalues"][:, 0]
+
+    @property
+    def frobenius(self) -> NDArray[np.float64]:
+        """(t,), Frobenius norm of the k eigenvalues, nats."""
+        norms: NDArray[np.float64] = np.linalg.norm(self["eigenvalues"], axis=1)
+        return norms
+
+    @property
+    def converged(self) -> NDArray[np.bool_]:
+        """(t, k), residual within the tolerance."""
+        return self["converged"]
+
+    @property
+    def num_parameters(self) -> int:
+        """p."""
+        return self.shape("eigenvectors")[2]
+
+
+Reader = Spectra

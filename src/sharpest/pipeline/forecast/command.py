@@ -1,0 +1,72 @@
+"""Print what a scale will take."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sharpest.claims.ledger import Claim
+from sharpest.config.project import Project
+from sharpest.pipeline.forecast.sizes import check_sizes, net_of
+from sharpest.pipeline.forecast.table import Need, Speeds, cells, need_of, plain_table, sum_of
+from sharpest.pipeline.forecast.work import jobs_of_claims, jobs_of_study
+from sharpest.results.paths import Paths
+
+
+def forecast(project: Project, claims: Sequence[Claim], speeds: Speeds) -> tuple[dict[str, Need], dict[str, Need], set[str]]:
+    """What figures and tables will take, and all jobs.
+
+    Returns:
+        By figure or table, shared jobs counted in each; by path of each job, those of verdicts and report included;
+        the paths of those that train.
+    """
+    paths = Paths.of(project.settings.scale)
+    by_study = {name: jobs_of_study(project, paths, name) for name in project.studies}
+    jobs = {job.path: job for jobs in (*by_study.values(), jobs_of_claims(project, paths, claims)) for job in jobs}
+    needs = {path: need_of(job, speeds) for path, job in jobs.items()}
+    trained = {path for path, job in jobs.items() if job.rule == "train_run"}
+    return {name: sum_of(needs[job.path] for job in jobs) for name, jobs in by_study.items()}, needs, trained
+
+
+def measure_speeds(project: Project) -> Speeds:
+    """Time this machine on the nets of a scale."""
+    from sharpest.pipeline.forecast import speeds
+
+    nets = {net_of(project.run(run)): run for run in project.run_ids}
+    measured = {}
+    for net, run in nets.items():
+        print(f"timing {net}", file=sys.stderr, flush=True)
+        measured[net] = speeds.measure_speed(project.run(run), project.hessian(run))
+    return speeds.all_speeds(measured)
+
+
+def print_forecast(project: Project, claims: Sequence[Claim], table: Path | None) -> None:
+    """Time the nets of a scale, and print a row for each figure and table.
+
+    Args:
+        project: The scale.
+        claims: The ledger.
+        table: A csv file for the same rows; None = none.
+
+    Raises:
+        ConfigError: If a data set's size is not known before its files are read.
+    """
+    check_sizes(project)
+    speeds = measure_speeds(project)
+    by_study, needs, trained = forecast(project, claims, speeds)
+    total = sum_of(needs.values())
+    rows = [cells(name, need) for name, need in by_study.items()]
+    print(f"scale {project.settings.scale}: {project.scale.description}\n")
+    print(plain_table([*rows, cells("all", total)]))
+    print("\nJobs that figures share are counted in each, and once in all.")
+    for training in (True, False):
+        path = max((path for path in needs if (path in trained) == training), key=lambda path: needs[path].gpu_hours)
+        print(f"longest: {path}, {needs[path].cpu_hours:.3g} CPU h or {needs[path].gpu_hours:.3g} GPU h")
+    print(f"CPU hours are of one core of this machine, measured; GPU: {speeds.gpu}.")
+    print("Assumed: products of a measurement and lengths of plateau runs, as in sharpest.pipeline.forecast.work.")
+    if table:
+        with open(table, "w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["name", "jobs", "cpu_hours", "gpu_hours", "memory_bytes", "disk_bytes"])
+            for name, need in {**by_study, "all": total}.items():
+                writer.writerow([name, need.jobs, need.cpu_hours, need.gpu_hours, need.memory, need.disk])

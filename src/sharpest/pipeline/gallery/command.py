@@ -1,0 +1,39 @@
+"""Keep finished figures and tables beside the docs; without a name, bring the pages up to date with what is there."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sharpest.claims.ledger import Claim
+from sharpest.config.project import Project
+from sharpest.errors import ConfigError
+from sharpest.pipeline.gallery.entry import collect
+from sharpest.pipeline.gallery.page import pages
+from sharpest.report.paper import is_figure
+from sharpest.results.paths import Paths
+
+GALLERY = Path("docs/gallery")
+SCRIPTS = Path("workflow/scripts")
+
+
+def keep(project: Project, claims: Sequence[Claim], studies: Sequence[str], options: Sequence[str]) -> None:
+    """Copy finished studies of a scale into the gallery, and write its pages.
+
+    Args:
+        project: The scale.
+        claims: The ledger.
+        studies: Names of figures and tables; they have to be finished.
+        options: Of snakemake, that chose scale and data.
+
+    Raises:
+        ConfigError: If there is no such study.
+        StoreError: If a file behind it is missing or damaged.
+    """
+    paths = Paths.of(project.settings.scale)
+    for study in studies:
+        if study not in project.studies:
+            raise ConfigError(f"no figure or table {study!r}; known: {', '.join(project.studies)}")
+        target = paths.figure(study, "png") if is_figure(study) else paths.table(study, "csv")
+        command = " ".join(["snakemake --cores 2", str(target), *options])
+        collect(project, claims, study, paths, SCRIPTS, command, GALLERY)
+    for path, text in pages(GALLERY, SCRIPTS).items():
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,217 @@
+"""Build the page from the results of a scale."""
+
+import base64
+import struct
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sharpest.config.measures import declared
+from sharpest.config.sources.registry import SOURCES
+from sharpest.config.studies.alignment import Alignment
+from sharpest.config.studies.base import Curve, Study
+from sharpest.config.studies.largest_eigenvalues import LargestEigenvalues
+from sharpest.errors import StoreError
+from sharpest.measures.spectra.reader import Spectra
+from sharpest.report.comparison import read_comparison
+from sharpest.report.ledger import JudgedClaim, count, read_claims
+from sharpest.report.measured import LambdaMax, add_up, lambda_max_of, summary_of
+from sharpest.report.page import (
+    DataSet,
+    Departure,
+    Drawing,
+    Figure,
+    Item,
+    JobTime,
+    Origin,
+    Page,
+    SectionCounts,
+    Table,
+)
+from sharpest.report.paper import SECTIONS, is_figure, item_of, title_of
+from sharpest.report.setup import Setup
+from sharpest.report.trained import Run, trained_run
+from sharpest.results.data import DATA
+from sharpest.results.file import attributes_of
+from sharpest.results.whole import present
+from sharpest.results.reviews import REVIEWS
+from sharpest.results.runs import Results, reader_of
+from sharpest.results.tokens import TOKENS
+
+_USED = "Used: "
+_PNG = b"\x89PNG\r\n\x1a\n"
+_LAYOUTS = {"images": DATA, "tokens": TOKENS, "reviews": REVIEWS}
+
+
+def build_page(setup: Setup, results: Results) -> Page:
+    """Read all files behind a report.
+
+    Args:
+        setup: The configuration.
+        results: Those of the scale.
+
+    Raises:
+        StoreError: If a file is missing or is not what it should be; the message names it.
+    """
+    paths = results.paths
+    claims = read_claims(paths.claims("csv"))
+    items = {name: _study_item(name, study, claims) for name, study in setup.studies.items()}
+    figures, tables = (
+        {name: item for name, item in items.items() if is_figure(name) == kind} for kind in (True, False)
+    )
+    texts = _texts(claims, {item.name for item in items.values()}, setup.runs)
+    measured = {
+        measure: [summary_of(results[run].read(reader_of(measure), schedule)) for run, schedule in curves]
+        for measure, curves in setup.measured().items()
+    }
+    runs = tuple(trained_run(results[run].snapshots) for run in setup.runs)
+    panels = {name: _panels(title_of(item_of(name)), setup.studies[name]) for name in figures}
+    departures = _departures(setup.reductions, items)
+    files = [file for group in measured.values() for file in group]
+    return Page(
+        scale=setup.scale,
+        description=setup.description,
+        reproduction=setup.scale == "paper" and not departures,
+        counts=count(claims),
+        sections=_sections([*items.values(), *texts]),
+        figures=tuple(
+            Figure(item, _drawing(paths.figure(name, "png"), paths.figure(name, "csv")), bool(panels[name]))
+            for name, item in figures.items()
+        ),
+        tables=tuple(Table(item, read_comparison(paths.table(name, "csv"))) for name, item in tables.items()),
+        texts=texts,
+        runs=runs,
+        datasets=tuple(_dataset(paths.data(name), *sources, runs) for name, sources in setup.sources.items()),
+        costs=tuple(_job_time(what, records) for what, records in setup.benchmarks(paths).items()),
+        qualities=tuple(add_up(declared(measure).title, group) for measure, group in measured.items()),
+        origins=_origins([*(run.origin for run in runs), *(file.origin for file in files)]),
+        departures=departures,
+        explorer=_explorer(panels, _largest_eigenvalues(setup, results)),
+    )
+
+
+def _largest_eigenvalues(setup: Setup, results: Results) -> dict[tuple[str, str], LambdaMax]:
+    """By run and schedule."""
+    curves = setup.measured().get("spectra", [])
+    return {curve: lambda_max_of(results[curve[0]].read(Spectra, curve[1])) for curve in curves}
+
+
+def _study_item(name: str, study: Study, claims: Sequence[JudgedClaim]) -> Item:
+    caption, _, used = study.caption.partition(_USED)
+    return _item(item_of(name), caption.strip(), used.strip(), study.runs(), claims)
+
+
+def _item(name: str, caption: str, used: str, runs: Iterable[str], claims: Sequence[JudgedClaim]) -> Item:
+    about = tuple(claim for claim in claims if claim.item == name)
+    return Item(name, title_of(name), caption, used, about, count(about), tuple(dict.fromkeys(runs)))
+
+
+def _texts(claims: Sequence[JudgedClaim], studies: Collection[str], known: Collection[str]) -> tuple[Item, ...]:
+    """What the paper says in its text, about no figure or table that is made here."""
+    # a claim that is about no run says so in the place of one
+    runs = {
+        name: [run for claim in claims if claim.item == name for run in claim.runs if run in known]
+        for name in dict.fromkeys(claim.item for claim in claims if claim.item not in studies)
+    }
+    return tuple(_item(name, "", "", about, claims) for name, about in runs.items())
+
+
+def _sections(items: Sequence[Item]) -> tuple[SectionCounts, ...]:
+    """By section of the paper; what belongs to none comes last."""
+    left = {item.name: item for item in items}
+    groups = [(section.title, [left.pop(name) for name in section.items if name in left]) for section in SECTIONS]
+    groups.append(("Beyond the paper", list(left.values())))
+    return tuple(
+        SectionCounts(title, tuple(group), count(claim for item in group for claim in item.claims))
+        for title, group in groups
+        if group
+    )
+
+
+def _drawing(image: Path, points: Path) -> Drawing:
+    data = present(image).read_bytes()
+    if data[: len(_PNG)] != _PNG:
+        raise StoreError(f"{image}: is no PNG image; delete it and run snakemake again")
+    width, height = struct.unpack(">II", data[16:24])
+    return Drawing(
+        source=f"data:image/png;base64,{base64.b64encode(data).decode()}",
+        width=width,
+        height=height,
+        points=len(pd.read_csv(present(points), usecols=["panel"])),
+        points_file=f"figures/{points.name}",
+    )
+
+
+def _dataset(path: Path, paper: str, used: str, runs: Sequence[Run]) -> DataSet:
+    source = SOURCES[used]
+    attributes = attributes_of(path, _LAYOUTS[source.kind])
+    settings = next(run.settings.dataset for run in runs if run.settings.dataset_name == path.stem)
+    return DataSet(
+        paper=SOURCES[paper].title,
+        used=source.title,
+        origin=attributes["origin"],
+        sha256=attributes["sha256"],
+        sizes=f"{settings.train:,} / {settings.val:,} / {settings.test:,} {settings.unit}",
+    )
+
+
+def _job_time(what: str, paths: Sequence[Path]) -> JobTime:
+    recorded = [path for path in paths if path.exists()]
+    seconds = sum(float(pd.read_csv(path, sep="\t", usecols=["s"])["s"].sum()) for path in recorded)
+    return JobTime(what, len(paths), len(recorded), seconds)
+
+
+def _origins(origins: Sequence[Mapping[str, Any]]) -> tuple[Origin, ...]:
+    packages = [", ".join(f"{name} {version}" for name, version in origin["packages"].items()) for origin in origins]
+    days = [str(origin["created"])[:10] for origin in origins]
+    columns = {
+        "Commit": [origin["git"] for origin in origins],
+        "Packages": packages,
+        "Device": [origin["device"] for origin in origins],
+        "Threads of torch": [str(origin["torch_threads"]) for origin in origins],
+        "Written on": sorted(days),
+    }
+    return tuple(Origin(what, tuple(Counter(values).items())) for what, values in columns.items())
+
+
+def _departures(reductions: Mapping[str, Sequence[str]], items: Mapping[str, Item]) -> tuple[Departure, ...]:
+    """Each once; those that touch most come first."""
+    notes = dict.fromkeys(note for notes in reductions.values() for note in notes)
+    touched = [
+        Departure(note, tuple(items[name] for name, notes in reductions.items() if note in notes)) for note in notes
+    ]
+    return tuple(sorted(touched, key=lambda departure: -len(departure.items)))
+
+
+def _panels(title: str, study: Study) -> list[tuple[str, Sequence[Curve]]]:
+    """The curves of a figure that can be explored together, with a name."""
+    if "spectra" not in study.reads:
+        return []
+    if isinstance(study, LargestEigenvalues):
+        return [(f"{title}: {panel.title}", panel.curves) for row in study.rows for panel in row]
+    if isinstance(study, Alignment):
+        return [(f"{title}: {panel.title}", panel.curves) for panel in study.panels]
+    return [(title, study.curves())]
+
+
+def _explorer(
+    panels: Mapping[str, Sequence[tuple[str, Sequence[Curve]]]], values: Mapping[tuple[str, str], LambdaMax]
+) -> Mapping[str, Any]:
+    """The curves of lambda_max, and the panels that show them, as the page's script wants them."""
+    return {
+        "panels": [
+            {
+                "item": item_of(name),
+                "title": title,
+                "curves": [
+                    {"label": curve.label, "run": curve.run, "key": f"{curve.run}/{curve.schedule}"} for curve in curves
+                ],
+            }
+            for name, group in panels.items()
+            for title, curves in group
+        ],
+        "curves": {f"{run}/{schedule}": vars(curve) for (run, schedule), curve in values.items()},
+    }

@@ -1,0 +1,141 @@
+"""The results of a scale by run: what was trained, and what was measured on it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from sharpest.errors import StoreError
+from sharpest.results.paths import Paths
+from sharpest.results.snapshots import Snapshots
+from sharpest.results.stored import Measured
+
+_Reader = TypeVar("_Reader", bound=Measured)
+
+
+class Results:
+    """The files of a scale, each read once: ``results["<run>"].spectra("<schedule>")``.
+
+    Args:
+        folder: ``results/<scale>``.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.paths = Paths(Path(folder))
+        self._read: dict[Path, Any] = {}
+
+    def __getitem__(self, run: str) -> RunResults:
+        """One run by its id; its files are read when they are asked for."""
+        return RunResults(self, run)
+
+    def __iter__(self) -> Iterator[str]:
+        """Ids of the trained runs."""
+        folder = self.paths.snapshots("").parent
+        return iter(sorted(str(path.parent.relative_to(folder)) for path in folder.rglob(self.paths.snapshots("").name)))
+
+    def once(self, path: Path, read: Callable[[Path], Any]) -> Any:
+        """A file by the function that reads it, which is called the first time."""
+        if path not in self._read:
+            self._read[path] = read(path)
+        return self._read[path]
+
+
+class RunResults:
+    """One run. Each measure is a method: ``spectra("<schedule>")`` reads what it took at the points of a schedule.
+
+    Args:
+        results: Those of the scale.
+        run: Its id.
+    """
+
+    def __init__(self, results: Results, run: str) -> None:
+        self._results, self.run = results, run
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Its states.
+
+        Raises:
+            StoreError: If it was not trained, or the file is damaged.
+        """
+        self._check_trained()
+        snapshots: Snapshots = self._results.once(self._results.paths.snapshots(self.run), Snapshots)
+        return snapshots
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """A row for each epoch: iteration, epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy.
+
+        Raises:
+            StoreError: If it was not trained.
+        """
+        self._check_trained()
+        path = self._results.paths.history(self.run)
+        history: pd.DataFrame = self._results.once(path, lambda path: pd.read_csv(path, dtype=float))
+        return history
+
+    def schedules(self, measure: str) -> list[str]:
+        """The schedules at whose points a measure was taken."""
+        folder = self._results.paths.measured(measure, self.run, "").parent
+        return sorted(path.stem for path in folder.glob("*.h5"))
+
+    def read(self, reader: type[_Reader], schedule: str) -> _Reader:
+        """What a measure took at the points of a schedule, by the class that reads it.
+
+        Raises:
+            StoreError: If it was not taken, or the file is damaged.
+        """
+        measure = reader.layout.name
+        path = self._results.paths.measured(measure, self.run, schedule)
+        if not path.exists():
+            self._check_trained()
+            known = self.schedules(measure)
+            have = f"it has {', '.join(known)}" if known else "it has none"
+            raise StoreError(
+                f"{path}: does not exist; {self.run} has no {measure} of schedule {schedule!r}, {have}; make it with: "
+                f"snakemake --cores all {path}"
+            )
+        measured: _Reader = self._results.once(path, reader)
+        return measured
+
+    def __getattr__(self, measure: str) -> Callable[[str], Any]:
+        if measure.startswith("_") or find_spec(f"sharpest.measures.{measure}") is None:
+            raise AttributeError(f"a run has snapshots, history and the measures of sharpest.measures, not {measure!r}")
+        return lambda schedule: self.read(reader_of(measure), schedule)
+
+    def _check_trained(self) -> None:
+        if not self._results.paths.snapshots(self.run).exists():
+            close = difflib.get_close_matches(self.run, list(self._results), n=1)
+            hint = f"did you mean {close[0]}?" if close else "train it, or correct its id"
+            raise StoreError(f"{self._results.paths.folder} has no run {self.run!r}; {hint}")
+
+
+def reader_of(measure: str) -> type[Measured]:
+    """The class that reads the files of a measure: its own, or one that knows the names of its arrays only."""
+    if find_spec(f"sharpest.measures.{measure}.reader"):
+        own: type[Measured] = import_module(f"sharpest.measures.{measure}.reader").Reader
+        return own
+    layout = import_module(f"sharpest.measures.{measure}").MEASURE.layout
+    return type("Reader", (Measured,), {"layout": layout})
+
+
+def open_results(folder: str | Path = "results", scale: str = "quick") -> Results:
+    """The results of a scale.
+
+    Args:
+        folder: Holds a folder for each scale.
+        scale: Name of the scale.
+
+    Raises:
+        StoreError: If there is no such folder.
+    """
+    if not Paths.of(scale, folder).folder.is_dir():
+        scales = sorted(path.name for path in Path(folder).glob("*/")) if Path(folder).is_dir() else []
+        raise StoreError(f"{Path(folder) / scale} does not exist; {folder} has {', '.join(scales) or 'no scale'}")
+    return Results(Paths.of(scale, folder).folder)

@@ -1,0 +1,227 @@
+"""Read results files by name: small arrays at once, rows of large ones when they are asked for."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sharpest.errors import StoreError
+from sharpest.results.file import open_stored, read_parts
+from sharpest.results.layout import Dataset, Layout
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray
+
+
+def _is_large(dataset: Dataset) -> bool:
+    """Whether an array has parameters or buffers among its dimensions."""
+    return any(letter[0] in "pb" for letter in dataset.dims)
+
+
+class Stored:
+    """A results file. It is checked once, and not held open.
+
+    Args:
+        path: Where.
+        layout: Its kind.
+
+    Raises:
+        StoreError: If it is missing, damaged, foreign, or of another version.
+
+    Attributes:
+        path: Where it was read.
+        attributes: Those of the file, decoded.
+    """
+
+    def __init__(self, path: str | Path, layout: Layout) -> None:
+        self.path = Path(path)
+        self._layout = layout
+        self._datasets = {dataset.name: dataset for dataset in layout.datasets}
+        with open_stored(path, layout) as file:
+            self._arrays: dict[str, NDArray[Any]] = {
+                name: file[name] for name, dataset in self._datasets.items() if not _is_large(dataset)
+            }
+            self._shapes = {name: file.shape(name) for name in self._datasets}
+            self.attributes: Mapping[str, Any] = file.attributes
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """An array by its name in the layout.
+
+        Raises:
+            KeyError: If the layout has no such array.
+        """
+        if name not in self._datasets:
+            raise KeyError(f"{self._layout.name} files hold {', '.join(self._datasets)}, not {name!r}")
+        return self._arrays[name] if name in self._arrays else read_parts(self.path, [name], ...)[name]
+
+    def row(self, name: str, index: int) -> NDArray[Any]:
+        """One row of an array; of a large one, nothing else is read."""
+        return self.row_of([name], index)[name]
+
+    def row_of(self, names: Iterable[str], index: int) -> dict[str, NDArray[Any]]:
+        """The same row of several arrays."""
+        names = list(names)
+        large = [name for name in names if name not in self._arrays]
+        read = read_parts(self.path, large, index) if large else {}
+        return {name: read[name] if name in read else self._arrays[name][index] for name in names}
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Of an array, without reading it."""
+        return self._shapes[name]
+
+    @property
+    def datasets(self) -> Iterable[Dataset]:
+        """The arrays, as the layout describes them."""
+        return self._datasets.values()
+
+    @property
+    def run(self) -> str:
+        """Id of the run."""
+        return str(self.attributes["run"])
+
+
+def divergence(epoch: float | None) -> str:
+    """What to add to the name of a run that diverged: ``diverged at epoch 3.2``; empty where it did not."""
+    return "" if epoch is None else f"diverged at epoch {epoch:.3g}"
+
+
+class Measured(Stored):
+    """What a measure took of a run at t points. Readers of single measures add names of their own.
+
+    Args:
+        path: Where.
+        layout: That of the measure; None = the reader's own.
+    """
+
+    layout: ClassVar[Layout]
+
+    def __init__(self, path: str | Path, layout: Layout | None = None) -> None:
+        super().__init__(path, layout or self.layout)
+
+    @property
+    def iteration(self) -> NDArray[np.int64]:
+        """(t,), completed updates."""
+        return self["iteration"]
+
+    @property
+    def epoch(self) -> NDArray[np.float64]:
+        """(t,), iteration over steps per epoch."""
+        return self["epoch"]
+
+    @property
+    def lr(self) -> float:
+        """Learning rate at the start of the run."""
+        return float(self.attributes["lr"])
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Those of the measure."""
+        settings: Mapping[str, Any] = self.attributes["settings"]
+        return settings
+
+    @property
+    def hessian(self) -> Mapping[str, Any]:
+        """Settings of the Hessian."""
+        hessian: Mapping[str, Any] = self.attributes["hessian"]
+        return hessian
+
+    @property
+    def diverged(self) -> float | None:
+        """Epoch at which the loss of the run was no longer finite; None where it stayed so."""
+        epoch: float | None = self.attributes["diverged_epoch"]
+        return epoch
+
+    @property
+    def divergence(self) -> str:
+        """What to add to the name of the run; empty where it did not diverge."""
+        return divergence(self.diverged)
+
+    def rows(self, chosen: NDArray[Any]) -> Self:
+        """The same at some of the points: indices (n,) or flags (t,). Vectors are left out."""
+        part = copy.copy(self)
+        part._datasets = {
+            name: dataset for name, dataset in self._datasets.items() if name in self._arrays and dataset.dims[0] != "v"
+        }
+        part._arrays = {
+            name: self._arrays[name][chosen] if dataset.dims[0] == "t" else self._arrays[name]
+            for name, dataset in part._datasets.items()
+        }
+        return part
+
+    def at(self, iteration: int) -> Mapping[str, NDArray[Any]] | None:
+        """All that was taken at one iteration, kept vectors included; None where it was not measured."""
+        rows = np.flatnonzero(self.iteration == iteration)
+        if not len(rows):
+            return None
+        row = int(rows[0])
+        values = {name: self.row(name, row) for name, dataset in self._datasets.items() if dataset.dims[0] == "t"}
+        if "vector_index" in self._datasets:
+            kept = np.flatnonzero(self["vector_index"] == row)
+            for name, dataset in self._datasets.items():
+                if dataset.dims[0] == "v" and len(kept) and name != "vector_index":
+                    values[name] = self.row(name, int(kept[0]))
+        return values
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each point: run, iteration, epoch, and every array of one or two dimensions, such as ``loss``.
+
+        Columns of two dimensions have their place behind the name, from 0: ``eigenvalues_0``. Arrays of more
+        dimensions are in :meth:`to_xarray`.
+        """
+        import pandas as pd  # a third of a second, which training jobs save
+
+        columns: dict[str, Any] = {"run": [self.run] * len(self.iteration)}
+        for name, dataset in self._datasets.items():
+            if dataset.dims[0] != "t" or name not in self._arrays:
+                continue
+            if len(dataset.dims) == 1:
+                columns[name] = self[name]
+            elif len(dataset.dims) == 2:
+                columns |= {f"{name}_{place}": column for place, column in enumerate(self[name].T)}
+        return pd.DataFrame(columns)
+
+    def to_xarray(self, vectors: bool = False) -> xarray.Dataset:
+        """Arrays with the layout's letters as dimensions, and unit and meaning as their attributes.
+
+        Iteration, epoch and whatever numbers a dimension (alphas, grid) are coordinates; the attributes of the file
+        are those of the data set, mappings and lists as JSON.
+
+        Args:
+            vectors: Read the kept vectors of p parameters as well.
+
+        Raises:
+            StoreError: If xarray is not installed.
+        """
+        try:
+            import xarray
+        except ImportError as error:
+            raise StoreError("to_xarray needs the package xarray; pip install xarray") from error
+        arrays, coordinates = {}, {}
+        for name, dataset in self._datasets.items():
+            if name not in self._arrays and not vectors:
+                continue
+            dims = tuple(letter.rstrip("*") for letter in dataset.dims)
+            variable = xarray.Variable(dims, self[name], {"units": dataset.unit, "long_name": dataset.meaning})
+            numbers = len(dims) == 1 and (dims[0] != "t" or name in ("iteration", "epoch"))
+            (coordinates if numbers else arrays)[name] = variable
+        return xarray.Dataset(arrays, coordinates, {name: _plain(value) for name, value in self.attributes.items()})
+
+
+def _plain(value: Any) -> Any:
+    """A value that NetCDF can hold."""
+    return value if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True)
+
+
+def common_points(*measured: Measured) -> list[Any]:
+    """The same files at the iterations that all of them have, in order of time."""
+    shared = measured[0].iteration
+    for other in measured[1:]:
+        shared = np.intersect1d(shared, other.iteration)
+    return [each.rows(np.searchsorted(each.iteration, shared)) for each in measured]

@@ -1,0 +1,43 @@
+"""Refuse a results folder that an older or newer version of the code has written, before anything is made again."""
+
+from pathlib import Path
+
+import h5py
+
+from sharpest.errors import StoreError
+from sharpest.results.paths import Paths
+from sharpest.results.snapshots import SNAPSHOTS
+
+
+def check_version(paths: Paths) -> None:
+    """Look at the states of one run; all files of a folder are of one version of the code.
+
+    Without this, a new version would train every run again over the old files.
+
+    Raises:
+        StoreError: Names the versions, and what to do; nothing was changed.
+    """
+    any_run = paths.snapshots("*")
+    path = next(any_run.parents[1].rglob(any_run.name), None) if any_run.parents[1].is_dir() else None
+    version = _version(path) if path else None
+    if version is None or version == SNAPSHOTS.version:
+        return
+    if version > SNAPSHOTS.version:
+        remedy = "use that version of the code, or give snakemake another --directory"
+    else:
+        kept = f"{paths.folder}-{SNAPSHOTS.name}{version}"
+        remedy = f"keep it with: mv {paths.folder} {kept}; or give snakemake another --directory"
+    raise StoreError(
+        f"{paths.folder}: was written by {'a newer' if version > SNAPSHOTS.version else 'an older'} version of the code "
+        f"(snapshots version {version}, this one has {SNAPSHOTS.version}), and its runs would be trained again; {remedy}; "
+        "nothing was changed"
+    )
+
+
+def _version(path: Path) -> int | None:
+    """None where a file is damaged, which the jobs that read it refuse."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return int(file.attrs["version"])
+    except (OSError, RuntimeError, KeyError):
+        return None

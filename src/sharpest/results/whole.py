@@ -1,0 +1,55 @@
+"""Write a file whole or not at all, and ask for one that has to exist."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sharpest.errors import StoreError
+
+
+def present(path: Path) -> Path:
+    """The path itself.
+
+    Raises:
+        StoreError: If there is no such file.
+    """
+    if not path.exists():
+        raise StoreError(f"{path}: does not exist; make it with: snakemake --cores all {path}")
+    return path
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """A temporary name to write to, renamed at the end: the file is there whole or not at all.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())  # a power loss must not leave an empty file under the name
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written ({error}); free space or correct the folder's rights") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed have left of a file."""
+    for leftover in path.parent.iterdir():
+        name, _, process = leftover.name.rpartition(".")
+        if name == f".{path.name}" and process.isdigit():
+            try:
+                os.kill(int(process), 0)
+            except ProcessLookupError:
+                leftover.unlink(missing_ok=True)
+            except (PermissionError, OverflowError):
+                pass  # it lives, or is none of ours

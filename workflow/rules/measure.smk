@@ -1,0 +1,70 @@
+from sharpest.config.measures import measure_names, reading_module
+
+
+wildcard_constraints:
+    measure="|".join(measure_names()),
+
+
+rule measure:
+    """What a measure takes of a run at the points of a schedule."""
+    input:
+        data=data_of,
+        snapshots=snapshots_of,
+        needed=files_needed,
+    output:
+        str(PATHS.measured("{measure}", "{run}", "{schedule}")),
+    log:
+        str(PATHS.log("{measure}", "{run}", "{schedule}")),
+    benchmark:
+        str(PATHS.benchmark("{measure}", "{run}", "{schedule}"))
+    conda:
+        "../../envs/sharpest.yaml"
+    threads: PROJECT.scale.torch_threads
+    resources:
+        mem_mb=8000,
+        runtime=grows(PROJECT.scale.time_limit),
+        gpu=GPUS,
+    params:
+        segments=segments_of,
+        settings=measure_settings_of,
+        hessian=hessian_of,
+        needs=needs_of,
+        code=measuring_code,
+    script:
+        "../scripts/measure.py"
+
+
+use rule measure as measure_shard with:
+    output:
+        temp(str(PATHS.shard("{measure}", "{run}", "{schedule}", "{shard}"))),
+    log:
+        str(PATHS.log("shards", "{measure}", "{run}", "{schedule}", "{shard}")),
+    benchmark:
+        str(PATHS.benchmark("shards", "{measure}", "{run}", "{schedule}", "{shard}"))
+
+
+rule merge_shards:
+    """A file from its shards, as one job would have measured it."""
+    input:
+        shards_of,
+    output:
+        str(PATHS.curve("{measure}", "{curve}")),
+    log:
+        str(PATHS.log("{measure}", "{curve}")),
+    benchmark:
+        str(PATHS.benchmark("{measure}", "{curve}"))
+    conda:
+        "../../envs/sharpest.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=grows(60),
+    params:
+        code=lambda wildcards: code_behind(
+            "merge_shards.py", reading_module(wildcards.measure)
+        ),
+    script:
+        "../scripts/merge_shards.py"
+
+
+# a schedule on a run is measured by one job, unless it is cut into shards
+ruleorder: merge_shards > measure
