@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 try:
     from sharpest.config.architectures import architecture_module
     from sharpest.config.project import load_project
-    from sharpest.data.kinds import data_module
+    from sharpest.data import data_module
     from sharpest.data.recorded import check_recorded
     from sharpest.errors import SharpestError
     from sharpest.pipeline.exclusive import hold, only_reads

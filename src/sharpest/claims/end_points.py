@@ -8,8 +8,8 @@ import numpy as np
 from sharpest.claims.files import RunFiles, Stored
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import Number, UnmeasuredError
-from sharpest.data.sources.facts import TokenSource
-from sharpest.data.sources.registry import SOURCES
+from sharpest.config.sources.facts import TokenSource
+from sharpest.config.sources.registry import SOURCES
 
 _BEST, _FINAL = 0, 1
 _CHANCE = 0.95  # of the loss of guessing, above which a run has not learnt

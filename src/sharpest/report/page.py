@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from sharpest.config.sources.registry import SOURCES
 from sharpest.config.studies import Alignment, Curve, LargestEigenvalues, Study
-from sharpest.data.sources.registry import SOURCES
 from sharpest.errors import StoreError
 from sharpest.report.comparison import Comparison, read_comparison
 from sharpest.report.facts import Facts

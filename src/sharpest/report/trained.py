@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sharpest.config.run import RunSettings
-from sharpest.data.sources.registry import SOURCES
+from sharpest.config.sources.registry import SOURCES
 from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS
 

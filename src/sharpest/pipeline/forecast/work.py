@@ -13,8 +13,8 @@ from sharpest.config.patterns import first_match
 from sharpest.config.project import Project
 from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.config.run_id import RunId
-from sharpest.data.sources.facts import ImageSource
-from sharpest.data.sources.registry import SOURCES
+from sharpest.config.sources.facts import ImageSource
+from sharpest.config.sources.registry import SOURCES
 from sharpest.errors import ConfigError
 
 # Hessian-vector products of one measurement, by number of eigenpairs: means of the quick scale, where all residuals are

@@ -12,8 +12,8 @@ from sharpest.claims.judge import judge
 from sharpest.claims.ledger import Claim
 from sharpest.claims.plans import files_behind, plan_claims
 from sharpest.config.project import Project
+from sharpest.config.sources.registry import SOURCES
 from sharpest.config.strict import Strict
-from sharpest.data.sources.registry import SOURCES
 from sharpest.pipeline.fingerprint import fingerprint
 from sharpest.report.facts import Facts, facts_of
 from sharpest.report.files import Results, is_figure, present
