@@ -189,19 +189,21 @@ def files_of_figure(wildcards):
     runs = [f"{RESULTS}/runs/{run}" for run in study.runs()]
     return {
         "spectra": [
-            f"{RESULTS}/spectra/{curve}" for curve in curves if study.wants_spectra()
+            f"{RESULTS}/spectra/{curve}" for curve in curves if "spectra" in study.reads
         ],
         "directions": [
             f"{RESULTS}/directions/{curve}"
             for curve in curves
-            if study.wants_directions()
+            if "directions" in study.reads
         ],
-        "snapshots": [f"{run}/snapshots.h5" for run in runs if study.wants_snapshots()],
-        "histories": [f"{run}/history.csv" for run in runs if study.wants_histories()],
+        "snapshots": [
+            f"{run}/snapshots.h5" for run in runs if "snapshots" in study.reads
+        ],
+        "histories": [f"{run}/history.csv" for run in runs if "history" in study.reads],
         "evaluations": [
             f"{RESULTS}/evaluations/{run}.h5"
             for run in study.runs()
-            if study.wants_evaluations()
+            if "evaluations" in study.reads
         ],
     }
 

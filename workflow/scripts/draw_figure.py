@@ -4,10 +4,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
-from sharpest.config.studies import AnyStudy
+from sharpest.config.studies.base import study_class
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.style import save
 from sharpest.pipeline.job import job
@@ -17,7 +15,7 @@ from sharpest.pipeline.progress import Progress
 def main(
     study: dict[str, Any], files: FigureFiles, foot: str, outputs: tuple[str, str, str], progress: Progress
 ) -> None:
-    typed: Any = TypeAdapter(AnyStudy).validate_python({**study, "caption": ""})
+    typed = study_class(study["kind"]).model_validate({**study, "caption": ""})
     figure, table = import_module(f"sharpest.figures.{typed.kind}").draw(typed, files, foot)
     save(figure, table, *(Path(path) for path in outputs))
     progress.finish(outputs[1])

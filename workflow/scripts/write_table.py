@@ -4,10 +4,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
-from sharpest.config.studies import AnyStudy
+from sharpest.config.studies.base import study_class
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
 from sharpest.results.file import written_whole
@@ -16,7 +14,7 @@ from sharpest.results.file import written_whole
 def main(
     study: dict[str, Any], evaluations: list[str], foot: str, csv: str, md: str, tex: str, progress: Progress
 ) -> None:
-    typed: Any = TypeAdapter(AnyStudy).validate_python(study)
+    typed = study_class(study["kind"]).model_validate(study)
     kind = import_module(f"sharpest.tables.{typed.kind}")
     paths = dict(zip(typed.runs(), map(Path, evaluations), strict=True))
     table = kind.build(typed, paths)

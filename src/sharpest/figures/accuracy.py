@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from sharpest.config.studies import Curve
+from sharpest.config.studies.base import Curve
 from sharpest.figures.style import PlottedPoints, legend_below, say_empty
 
 # prefix in the spectrum file -> name, dashes, colour

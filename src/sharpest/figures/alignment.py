@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from sharpest.config.studies import Alignment
+from sharpest.config.studies.alignment import Alignment
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.style import (
     BLUE,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sharpest.config.studies import Curve
+from sharpest.config.studies.base import Curve
 from sharpest.errors import ConfigError
 
 

@@ -5,7 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sharpest.config.studies import Curve, FirstStage
+from sharpest.config.studies.base import Curve
+from sharpest.config.studies.first_stage import FirstStage
 from sharpest.figures.curvature import curvature_lines, norm_axis, read_tracked, separate
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.style import (

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from sharpest.config.studies import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
+from sharpest.config.studies.largest_eigenvalues import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
 from sharpest.figures.files import FigureFiles, early_window
 from sharpest.figures.style import (
     BLUE,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sharpest.config.studies import LearningCurves
+from sharpest.config.studies.learning_curves import LearningCurves
 from sharpest.figures.accuracy import SERIES, accuracy_panel
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.style import (

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sharpest.config.run_id import RunId
-from sharpest.config.studies import EndPointPanel, NsgdCurves, NsgdPanel, SeedRuns
+from sharpest.config.studies.base import SeedRuns
+from sharpest.config.studies.nsgd_curves import EndPointPanel, NsgdCurves, NsgdPanel
 from sharpest.figures.curvature import Tracked, curvature_lines, norm_axis, read_tracked, separate
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.style import (
@@ -68,7 +69,7 @@ def draw(study: NsgdCurves, files: FigureFiles, foot: str) -> tuple[Figure, pd.D
     tracked = {
         curve.run: read_tracked(curve.run, path) for curve, path in zip(study.curves(), files.spectra, strict=True)
     }
-    histories = dict(zip(study.runs(), files.histories, strict=study.wants_histories()))
+    histories = dict(zip(study.runs(), files.histories, strict="history" in study.reads))
     num_panels = len(study.panels) + (study.end_points is not None)
     figure = new_figure(num_panels * 1.3 * PANEL_WIDTH, 1.5 * PANEL_HEIGHT)
     all_axes = figure.subplots(1, num_panels, squeeze=False)[0]

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sharpest.config.studies import RestrictedPanel, RestrictedSteps
+from sharpest.config.studies.restricted_steps import RestrictedPanel, RestrictedSteps
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.style import (
     BLUE,

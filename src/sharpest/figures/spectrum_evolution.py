@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sharpest.config.studies import Curve, SpectrumEvolution
+from sharpest.config.studies.base import Curve
+from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
 from sharpest.figures.accuracy import SERIES, accuracy_panel
 from sharpest.figures.files import FigureFiles, early_window
 from sharpest.figures.style import (

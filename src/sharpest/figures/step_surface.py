@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from sharpest.config.studies import StepCurve, StepSurface
+from sharpest.config.studies.step_surface import StepCurve, StepSurface
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.style import (
     BLUE,

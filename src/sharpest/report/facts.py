@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from sharpest.config.project import Project
 from sharpest.config.strict import Strict
-from sharpest.config.studies import AnyStudy
+from sharpest.config.studies.every import AnyStudy
 
 
 class Facts(Strict):
@@ -43,18 +43,19 @@ class Facts(Strict):
 
     def spectra(self) -> list[tuple[str, str]]:
         """Run and schedule of every spectrum behind a figure, once each."""
-        curves = (curve for study in self.studies.values() if study.wants_spectra() for curve in study.curves())
-        return list(dict.fromkeys((curve.run, curve.schedule) for curve in curves))
+        return self._measured("spectra")
 
     def directions(self) -> list[tuple[str, str]]:
         """Run and schedule of every measurement along directions, once each."""
-        curves = (curve for study in self.studies.values() if study.wants_directions() for curve in study.curves())
-        return list(dict.fromkeys((curve.run, curve.schedule) for curve in curves))
+        return self._measured("directions")
 
     def evaluations(self) -> list[str]:
         """Runs whose end points are evaluated, once each."""
-        runs = (run for study in self.studies.values() if study.wants_evaluations() for run in study.runs())
-        return list(dict.fromkeys(runs))
+        return list(dict.fromkeys(run for run, _ in self._measured("evaluations")))
+
+    def _measured(self, measure: str) -> list[tuple[str, str]]:
+        files = (file for study in self.studies.values() for file in study.inputs() if file.kind == measure)
+        return list(dict.fromkeys((file.run, file.schedule) for file in files if file.schedule))
 
 
 def facts_of(project: Project, names: Iterable[str] | None = None) -> Facts:

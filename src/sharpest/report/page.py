@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from sharpest.config.sources.registry import SOURCES
-from sharpest.config.studies import Alignment, Curve, LargestEigenvalues, Study
+from sharpest.config.studies.base import Curve, Study
 from sharpest.errors import StoreError
 from sharpest.report.comparison import Comparison, read_comparison
 from sharpest.report.facts import Facts
@@ -332,13 +332,12 @@ def _departures(reductions: Mapping[str, Sequence[str]], items: Mapping[str, Ite
 
 def _panels(title: str, study: Study) -> list[tuple[str, Sequence[Curve]]]:
     """The curves of a figure that can be explored together, with a name."""
-    if not study.wants_spectra():
-        return []
-    if isinstance(study, LargestEigenvalues):
-        return [(f"{title}: {panel.title}", panel.curves) for row in study.rows for panel in row]
-    if isinstance(study, Alignment):
-        return [(f"{title}: {panel.title}", panel.curves) for panel in study.panels]
-    return [(title, study.curves())]
+    measured = {(file.run, file.schedule) for file in study.inputs() if file.kind == "spectra"}
+    groups = [
+        (f"{title}: {panel}" if panel else title, [curve for curve in curves if (curve.run, curve.schedule) in measured])
+        for panel, curves in study.groups()
+    ]
+    return [(name, curves) for name, curves in groups if curves]
 
 
 def _explorer(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sharpest.config.run_id import RunId
-from sharpest.config.studies import END_POINT_COLUMNS, EndPointRow, EndPoints
+from sharpest.config.studies.end_points import END_POINT_COLUMNS, EndPointRow, EndPoints
 from sharpest.measures.evaluations import EVALUATION
 from sharpest.results.file import open_stored
 

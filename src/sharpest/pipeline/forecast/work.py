@@ -110,13 +110,11 @@ def jobs_of_study(project: Project, name: str) -> list[Job]:
     """All that a figure or table needs, from the data on; jobs that others need too are equal."""
     study = project.study(name)
     jobs = [job for run in study.runs() for job in _trained(project, run)]
-    for curve in study.curves():
-        if study.wants_spectra() or study.wants_directions():
-            jobs += _measured(project, curve.run, curve.schedule, "spectrum")
-        if study.wants_directions():
-            jobs += _measured(project, curve.run, curve.schedule, "directions")
-    if study.wants_evaluations():
-        jobs += [_evaluation(project, run) for run in study.runs()]
+    for file in study.inputs():
+        if file.kind == "evaluations":
+            jobs.append(_evaluation(project, file.run))
+        elif file.schedule is not None:
+            jobs += _measured(project, file.run, file.schedule, "spectrum" if file.kind == "spectra" else file.kind)
     drawn = name.startswith("fig")
     jobs.append(Job("draw_figure" if drawn else "write_table", name, written=3e5 if drawn else 1e4))
     return list({job.path: job for job in jobs}.values())
