@@ -8,11 +8,10 @@ import pytest
 
 # lowest first; modules of one layer know nothing of each other
 LAYERS = [
-    ["errors", "randomness", "progress", "fingerprint", "why", "data.kinds"],
+    ["errors", "randomness", "progress", "fingerprint", "why"],
     ["gpu_slots"],
     ["run_id", "schedule", "job", "startup", "provenance", "exclusive"],
     ["store", "claims.ledger"],
-    ["data.sources"],
     ["config"],
     ["data", "models"],
     ["curvature"],

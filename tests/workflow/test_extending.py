@@ -27,7 +27,7 @@ def follow(project: Project) -> int:
 
 
 def test_the_worked_example_draws_its_figures(checkout: Project) -> None:
-    assert follow(checkout) == 12
+    assert follow(checkout) == 13
     targets = [f"results/quick/figures/{name}.png" for name in ("fig_mlp", "fig_half")]
     result = checkout.snakemake("--cores", "2", *targets)
     assert result.returncode == 0, result.stdout

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sharpest.data.sources.ptb import SOURCE as PTB
+from sharpest.config.sources.ptb import SOURCE as PTB
 
 from .conftest import ROOT, Project
 

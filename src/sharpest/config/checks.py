@@ -16,8 +16,8 @@ from sharpest.config.measurement import ScheduleSettings
 from sharpest.config.run import RunSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.settings import BY_RUN, ProjectSettings, ScaleSettings
-from sharpest.data.sources.facts import ImageSource, TokenSource
-from sharpest.data.sources.registry import SOURCES
+from sharpest.config.sources.facts import ImageSource, TokenSource
+from sharpest.config.sources.registry import SOURCES
 from sharpest.errors import ConfigError
 
 

@@ -19,7 +19,7 @@ from sharpest.config.run_id import RunId
 from sharpest.config.schedule import measurement_iterations
 from sharpest.config.settings import ProjectSettings, ScaleSettings
 from sharpest.config.source import SourceSettings
-from sharpest.config.studies import AnyStudy
+from sharpest.config.studies.every import AnyStudy
 from sharpest.errors import ConfigError
 
 
@@ -177,7 +177,7 @@ class Project:
         schedules = [(self.scale.schedules[s], self.paper.schedules[s]) for s in dict.fromkeys(s for _, s in curves)]
         notes = self.reductions(study.runs()) + describe_seeds(study.runs(), self.studies[name].runs())
         notes += describe_measurement(points, schedules, self.scale, self.paper)
-        if study.wants_evaluations():
+        if "evaluations" in study.reads:
             notes += describe_evaluation(
                 [(self.evaluation(run), self.paper.evaluation_of(run)) for run in study.runs()]
             )

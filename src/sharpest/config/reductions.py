@@ -8,7 +8,7 @@ from sharpest.config.measurement import EvaluationSettings, ScheduleSettings
 from sharpest.config.run import RunSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.settings import ScaleSettings
-from sharpest.data.sources.registry import SOURCES
+from sharpest.config.sources.registry import SOURCES
 
 # names of models in run ids, as a reader knows them
 _MODEL_TITLES = {

@@ -12,7 +12,7 @@ from sharpest.config.run_id import GRAMMAR as RUN_ID_GRAMMAR
 from sharpest.config.schedule import GRAMMAR
 from sharpest.config.settings import ProjectSettings, ScaleSettings, models_in
 from sharpest.config.strict import Strict
-from sharpest.config.studies import AnyStudy
+from sharpest.config.studies.every import AnyStudy
 from sharpest.measures.directions import DIRECTIONS
 from sharpest.measures.evaluations import EVALUATION
 from sharpest.measures.spectra import SPECTRUM

@@ -20,7 +20,7 @@ from sharpest.config.patterns import first_match
 from sharpest.config.run import HessianSettings
 from sharpest.config.source import SourceSettings, SubstituteSettings
 from sharpest.config.strict import Strict
-from sharpest.config.studies import AnyStudy
+from sharpest.config.studies.every import AnyStudy
 
 ModelSettings = Annotated[
     SimpleCnnSettings | ResNetSettings | VggSettings | LstmSettings | TextCnnSettings | OwnSettings,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sharpest.config.run import RunSettings
-from sharpest.data.kinds import data_module
+from sharpest.data import data_module
 
 
 @dataclass(frozen=True)

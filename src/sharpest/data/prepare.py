@@ -13,7 +13,7 @@ def prepare(source: str, settings: SourceSettings, cache: Path) -> Decoded[Any]:
     """Find, verify and decode a source.
 
     Args:
-        source: A name of ``sharpest.data.sources.registry.SOURCES``.
+        source: A name of ``sharpest.config.sources.registry.SOURCES``.
         settings: Where its files are; the folder may begin with ~.
         cache: Where downloaded files are kept.
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from sharpest.config.studies import Alignment, AlignmentPanel, Curve
+from sharpest.config.studies.alignment import Alignment, AlignmentPanel
+from sharpest.config.studies.base import Curve
 from sharpest.figures.alignment import draw, random_cosine
 from sharpest.figures.files import FigureFiles
 

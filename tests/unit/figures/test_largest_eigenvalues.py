@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from sharpest.config.measurement import ScheduleSettings
-from sharpest.config.studies import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
+from sharpest.config.studies.largest_eigenvalues import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
 from sharpest.errors import ConfigError
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.largest_eigenvalues import draw
@@ -203,20 +202,3 @@ def test_few_decades_get_ticks_between_powers_of_ten(spectrum_file: Build) -> No
         low, high = axes.get_ylim()
         shown = zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
         assert [label.get_text() for tick, label in shown if low <= tick <= high] == expected
-
-
-@pytest.mark.parametrize(
-    ("schedule", "message"),
-    [
-        ({"num_eigenpairs": 1, "window_epochs": 2}, "num_eigenvalues 2 exceeds num_eigenpairs 1 of schedule grid"),
-        ({"num_eigenpairs": 2}, "give schedules.grid window_epochs"),
-    ],
-)
-def test_a_schedule_that_measures_too_little_is_refused(schedule: dict[str, Any], message: str) -> None:
-    study = _study((_panel("P", "a"),), composite=True)
-    with pytest.raises(ConfigError, match=message):
-        study.check_schedule("grid", ScheduleSettings(points="every epoch", **schedule))
-
-
-def test_only_a_composite_needs_a_window() -> None:
-    _study((_panel("P", "a"),)).check_schedule("epochs", ScheduleSettings(points="every epoch", num_eigenpairs=2))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sharpest.config.studies import Curve, LearningCurves
+from sharpest.config.studies.base import Curve
+from sharpest.config.studies.learning_curves import LearningCurves
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.learning_curves import draw
 

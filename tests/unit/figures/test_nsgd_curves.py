@@ -10,7 +10,8 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from sharpest.config.studies import LearningCurves, NsgdCurves
+from sharpest.config.studies.learning_curves import LearningCurves
+from sharpest.config.studies.nsgd_curves import NsgdCurves
 from sharpest.errors import ConfigError
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.nsgd_curves import draw
@@ -255,16 +256,6 @@ def test_no_end_point_at_all_says_so(spectra: list[Path], evaluation_file: Build
     )
     assert "end points" not in set(table["panel"])
     assert [text.get_text() for text in figure.axes[1].texts] == ["no finite measurement"]
-
-
-def test_it_wants_what_it_draws() -> None:
-    curves = _study("curvature")
-    assert [(curve.run, curve.schedule) for curve in curves.curves()] == [(run, "tracked") for run in RUNS]
-    assert (curves.wants_spectra(), curves.wants_histories(), curves.wants_evaluations()) == (True, False, False)
-    all_panels = _study("accuracy", "curvature", end_points=END_POINTS)
-    assert (all_panels.wants_histories(), all_panels.wants_evaluations()) == (True, True)
-    # a run in two panels is measured once
-    assert [curve.run for curve in all_panels.curves()] == RUNS
 
 
 def test_a_scale_may_use_fewer_seeds() -> None:

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from sharpest.config.studies import NamedRun, RestrictedPanel, RestrictedSteps
+from sharpest.config.studies.base import NamedRun
+from sharpest.config.studies.restricted_steps import RestrictedPanel, RestrictedSteps
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.restricted_steps import draw
 from sharpest.figures.style import BLUE, GREEN, OTHERS, RED
@@ -32,14 +33,6 @@ def _study(*panels: RestrictedPanel) -> RestrictedSteps:
 
 def _axes(figure: Figure) -> dict[str, Axes]:
     return {axes.get_title(loc="left"): axes for axes in figure.axes}
-
-
-def test_the_study_reads_each_run_once_and_only_its_snapshots() -> None:
-    study = _study(*PANELS)
-    assert study.runs() == [f"run@e4/{label}" for label in "abcdef"]
-    assert study.curves() == []
-    wanted = study.wants_spectra(), study.wants_directions(), study.wants_snapshots(), study.wants_histories()
-    assert wanted == (False, False, True, False)
 
 
 def test_lines_are_eigenvalue_and_loss_since_the_branch(snapshots_file: Build) -> None:

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from sharpest.config.measurement import ScheduleSettings
-from sharpest.config.studies import Curve, SpectrumEvolution
+from sharpest.config.studies.base import Curve
+from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
 from sharpest.errors import ConfigError
 from sharpest.figures.files import FigureFiles
 from sharpest.figures.spectrum_evolution import draw
@@ -142,10 +142,3 @@ def test_a_diverged_run_is_named(spectrum_file: Build) -> None:
     figure, table = draw(_study(), files, "reduced")
     assert figure.texts[0].get_text() == "B diverged at epoch 1.65.\nreduced"
     assert table.loc[table["panel"] == "B: eigenvalues", "x"].max() == 1.5
-
-
-def test_a_schedule_needs_a_window_only_for_early_panels() -> None:
-    schedule = ScheduleSettings(points="every epoch", num_eigenpairs=2)
-    _study(early=False).check_schedule("full_batch", schedule)
-    with pytest.raises(ConfigError, match=r"give schedules\.full_batch window_epochs"):
-        _study().check_schedule("full_batch", schedule)

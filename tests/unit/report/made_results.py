@@ -9,7 +9,9 @@ import builders
 import numpy as np
 from matplotlib.image import imsave
 
-from sharpest.config.studies import AnyStudy, EndPoints, SpectrumEvolution
+from sharpest.config.studies.end_points import EndPoints
+from sharpest.config.studies.every import AnyStudy
+from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
 from sharpest.measures.evaluations import EVALUATION
 from sharpest.measures.spectra import SPECTRUM
 from sharpest.report.facts import Facts

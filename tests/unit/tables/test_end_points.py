@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from sharpest.config.studies import EndPoints
+from sharpest.config.studies.end_points import EndPoints
 from sharpest.measures.evaluations import EVALUATION
 from sharpest.results.file import write_stored
 from sharpest.tables.end_points import build, latex, markdown

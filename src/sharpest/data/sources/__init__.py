@@ -2,7 +2,7 @@
 
 
 def source_module(name: str) -> str:
-    """The module that holds a source: ``SOURCE``, its facts, and ``load``, which decodes it; its name is the source's.
+    """The module whose ``load`` decodes a source, beside its ``SOURCE``; its name is the source's.
 
     It is imported when it is needed, so that the code of one source is no part of another one's fingerprint.
     """

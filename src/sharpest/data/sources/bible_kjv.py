@@ -4,13 +4,13 @@ import re
 from itertools import groupby
 from pathlib import Path
 
+from sharpest.config.sources.bible_kjv import SOURCE
 from sharpest.data.sources.decoded import DecodedTokens
-from sharpest.data.sources.facts import TokenSource
 from sharpest.data.sources.files import read_or_fetch
 from sharpest.data.sources.words import number_words
 from sharpest.errors import DataError
 
-SOURCE = TokenSource(num_train=741_779, num_val=39_065, num_test=39_942, num_types=12_272, title="King James Bible")
+__all__ = ["SOURCE", "load"]
 
 BIBLE_FILE = "bible-kjv.txt"
 # of what the program of Debian's bible-kjv 4.38 prints

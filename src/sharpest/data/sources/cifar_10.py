@@ -2,10 +2,9 @@
 
 from functools import partial
 
+from sharpest.config.sources.cifar_10 import SOURCE
 from sharpest.data.sources.cifar import Cifar, load_cifar
-from sharpest.data.sources.facts import ImageSource
 
-SOURCE = ImageSource(num_train=50_000, num_test=10_000, shape=(3, 32, 32), num_classes=10, title="CIFAR-10")
 CIFAR10 = Cifar(
     source="cifar-10",
     title=SOURCE.title,

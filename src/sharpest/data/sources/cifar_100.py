@@ -2,10 +2,9 @@
 
 from functools import partial
 
+from sharpest.config.sources.cifar_100 import SOURCE
 from sharpest.data.sources.cifar import Cifar, load_cifar
-from sharpest.data.sources.facts import ImageSource
 
-SOURCE = ImageSource(num_train=50_000, num_test=10_000, shape=(3, 32, 32), num_classes=100, title="CIFAR-100")
 CIFAR100 = Cifar(
     source="cifar-100",
     title=SOURCE.title,

@@ -1,11 +1,10 @@
 """The handwritten digits that come with scikit-learn."""
 
 import numpy as np
+import sklearn.datasets
 
+from sharpest.config.sources.digits import SOURCE
 from sharpest.data.sources.decoded import DecodedImages
-from sharpest.data.sources.facts import ImageSource
-
-SOURCE = ImageSource(num_train=1_497, num_test=300, shape=(1, 8, 8), num_classes=10, title="scikit-learn digits")
 
 _LARGEST = 16  # the grey values of the 8x8 images are 0 to 16
 
@@ -16,9 +15,6 @@ def load(*_: object) -> DecodedImages:
     The set has no split of its own, and its order follows the writers, so it is shuffled first. ``RandomState`` is
     frozen by numpy: the permutation is the same in every version.
     """
-    # imported here, for planning needs the facts only
-    import sklearn.datasets
-
     digits = sklearn.datasets.load_digits()
     order = np.random.RandomState(0).permutation(len(digits.target))
     inputs = np.rint(digits.images[order, np.newaxis] * (255 / _LARGEST)).astype(np.uint8)

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sharpest.config.sources.fashion_mnist import SOURCE
 from sharpest.data.sources.decoded import DecodedImages
-from sharpest.data.sources.facts import ImageSource
 from sharpest.data.sources.files import fetch, read_file
 from sharpest.errors import DataError
 
-SOURCE = ImageSource(num_train=60_000, num_test=10_000, shape=(1, 28, 28), num_classes=10, title="Fashion-MNIST")
+__all__ = ["SOURCE", "load"]
 
 # DecodedImages.sha256 of the files in Debian's dataset-fashion-mnist 0.0~git20200523. Those unpack to the original
 # bytes: given back the name and time that Debian takes out of the gzip header, they have the SHA-256 listed below.

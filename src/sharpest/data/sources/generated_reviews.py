@@ -3,10 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from sharpest.config.sources.generated_reviews import SOURCE
 from sharpest.data.sources.decoded import DecodedReviews
-from sharpest.data.sources.facts import ReviewSource
-
-SOURCE = ReviewSource(num_train=1_600, num_test=400, num_classes=2, title="generated reviews")
 
 _SEED = 0
 _LENGTH = 50  # tokens a review

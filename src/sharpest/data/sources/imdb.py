@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sharpest.config.sources.imdb import SOURCE
 from sharpest.data.sources.decoded import DecodedReviews
-from sharpest.data.sources.facts import ReviewSource
 from sharpest.data.sources.files import read_or_fetch
 from sharpest.errors import DataError
 
-SOURCE = ReviewSource(num_train=25_000, num_test=25_000, num_classes=2, title="IMDB")
+__all__ = ["SOURCE", "load"]
 
 IMDB_FILE = "imdb.npz"
 IMDB_URL = f"https://storage.googleapis.com/tensorflow/tf-keras-datasets/{IMDB_FILE}"

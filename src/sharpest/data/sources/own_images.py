@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from sharpest.config.sources.own_images import SOURCE
 from sharpest.data.sources.decoded import DecodedImages
-from sharpest.data.sources.facts import ImageSource
 from sharpest.data.sources.files import read_file
 from sharpest.errors import DataError
 
-# nothing is known of them before they are read
-SOURCE = ImageSource(num_train=None, num_test=None, shape=None, num_classes=None, title="images of your own")
+__all__ = ["SOURCE", "load"]
 
 OWN_FILE = "own-images.npz"
 _ARRAYS = {

@@ -5,13 +5,13 @@ The text is licensed by the Linguistic Data Consortium; neither it nor what is d
 
 from pathlib import Path
 
+from sharpest.config.sources.ptb import SOURCE
 from sharpest.data.sources.decoded import DecodedTokens
-from sharpest.data.sources.facts import TokenSource
 from sharpest.data.sources.files import folder_with, read_file, read_members, read_or_fetch
 from sharpest.data.sources.words import number_words
 from sharpest.errors import DataError
 
-SOURCE = TokenSource(num_train=929_589, num_val=73_760, num_test=82_430, num_types=10_000, title="Penn Treebank")
+__all__ = ["SOURCE", "load"]
 
 PTB_ARCHIVE = "simple-examples.tgz"
 PTB_URL = f"http://www.fit.vutbr.cz/~imikolov/rnnlm/{PTB_ARCHIVE}"

@@ -3,14 +3,10 @@
 import platform
 import re
 
+from sharpest.config.sources.python_topics import SOURCE
 from sharpest.data.sources.decoded import DecodedTokens
-from sharpest.data.sources.facts import TokenSource
 from sharpest.data.sources.words import number_words
 from sharpest.errors import DataError
-
-SOURCE = TokenSource(
-    num_train=50_000, num_val=6_000, num_test=6_000, num_types=None, title="Python's language reference"
-)
 
 
 def load(*_: object) -> DecodedTokens:

@@ -12,13 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sharpest.config.sources.rated_sentences import SOURCE
 from sharpest.data.sources.decoded import DecodedReviews
-from sharpest.data.sources.facts import ReviewSource
 from sharpest.data.sources.files import check_digest, read_members, read_or_fetch
 from sharpest.data.sources.words import ranks
 from sharpest.errors import DataError
-
-SOURCE = ReviewSource(num_train=9_568, num_test=1_000, num_classes=2, title="rated sentences of movie reviews")
 
 PACKAGE = "vaderSentiment-3.3.2"
 SDIST_FILE = f"{PACKAGE}.tar.gz"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sharpest.config.sources.facts import ReviewSource
 from sharpest.data.sources import imdb
-from sharpest.data.sources.facts import ReviewSource
 from sharpest.data.sources.imdb import IMDB_FILE, IMDB_URL, load
 from sharpest.errors import DataError
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from sharpest.config.sources import facts_module
+from sharpest.config.sources.registry import SOURCES
 from sharpest.data.sources import source_module
-from sharpest.data.sources.registry import SOURCES
 from sharpest.pipeline import fingerprint as module
 from sharpest.pipeline.fingerprint import fingerprint, import_closure
 
 SCRIPT = Path(__file__).parents[4] / "workflow/scripts/prepare_data.py"
-REGISTRY = "sharpest.data.sources.registry"
+REGISTRY = "sharpest.config.sources.registry"
 
 
 def test_kinds_of_sources():
@@ -35,12 +36,13 @@ def test_kinds_of_sources():
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_source_has_a_loader(name):
     source = import_module(source_module(name))
-    assert source.SOURCE is SOURCES[name]
+    assert source.SOURCE is import_module(facts_module(name)).SOURCE is SOURCES[name]
     assert callable(source.load)
 
 
 def test_a_configuration_is_checked_without_loading_anything():
-    code = f"import sys, {REGISTRY}; sys.exit(any(name in sys.modules for name in ('torch', 'sklearn', 'pydoc_data')))"
+    loaders = ("torch", "numpy", "sklearn", "pydoc_data", "sharpest.data")
+    code = f"import sys, {REGISTRY}; sys.exit(any(name in sys.modules for name in {loaders}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -48,7 +50,7 @@ def test_a_configuration_is_checked_without_loading_anything():
 def test_preparing_a_source_depends_on_no_other_one(name):
     """Nor on the list of all: a new source would make what was prepared from the others stale."""
     closure = import_closure("sharpest.data.prepare") + import_closure(source_module(name))
-    others = {source_module(other) for other in SOURCES if other != name}
+    others = {module_of(other) for other in SOURCES if other != name for module_of in (source_module, facts_module)}
     assert not {REGISTRY, *others} & set(closure)
 
 
@@ -63,8 +65,10 @@ def test_editing_a_source_changes_its_own_fingerprint_alone(monkeypatch):
         return {name for name, value in fingerprints().items() if value != before[name]}
 
     assert len(set(before.values())) == len(SOURCES)
-    assert {name: changed(source_module(name)) for name in SOURCES} == {name: {name} for name in SOURCES}
+    for module_of in (source_module, facts_module):
+        assert {name: changed(module_of(name)) for name in SOURCES} == {name: {name} for name in SOURCES}
     assert changed(REGISTRY) == set()
     assert changed("sharpest.data.sources.cifar") == {"cifar-10", "cifar-100"}
     assert changed("sharpest.data.sources.words") == {"ptb", "python-topics", "bible-kjv", "rated-sentences"}
     assert changed("sharpest.data.sources.decoded") == set(SOURCES)
+    assert changed("sharpest.config.sources.facts") == set(SOURCES)

@@ -1,12 +1,12 @@
-"""The data sources by name, as facts that a configuration can be checked against without loading anything."""
+"""The data sources by name, against which a configuration is checked before anything is loaded."""
 
 from importlib import import_module
 
-from sharpest.data.sources import source_module
-from sharpest.data.sources.facts import Source
+from sharpest.config.sources import facts_module
+from sharpest.config.sources.facts import Source
 
 SOURCES: dict[str, Source] = {
-    name: import_module(source_module(name)).SOURCE
+    name: import_module(facts_module(name)).SOURCE
     for name in (
         "digits",
         "fashion-mnist",

@@ -1,0 +1,190 @@
+"""What every study has: runs, and the files of theirs that it reads."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol, Self
+
+from pydantic import Field
+
+from sharpest.config.strict import Strict
+from sharpest.errors import ConfigError
+
+RUN_FILES = ("snapshots", "history")
+"""What a study may read of a run itself; anything else that it reads is a measure, taken at a schedule."""
+
+
+class NamedRun(Strict):
+    """One run in a figure."""
+
+    run: str
+    """A row of config/runs.tsv."""
+    label: str
+    """Its name in legends and titles."""
+
+
+class Curve(NamedRun):
+    """One measured run in a figure."""
+
+    schedule: str
+    """Name of one of the scale's schedules."""
+
+
+class SeedRuns(Strict):
+    """Runs that differ in their seed alone."""
+
+    label: str
+    """Their name in a legend, or in the first column of a table."""
+    runs: tuple[str, ...] = Field(min_length=1)
+    """One run a seed."""
+
+    def first(self, count: int) -> Self:
+        """The first ``count`` of them, or all."""
+        return self.model_copy(update={"runs": self.runs[:count]})
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file that a study reads.
+
+    Attributes:
+        kind: A measure, or one of ``RUN_FILES``.
+        run: Id of the run.
+        schedule: Of the measure; None for the run's own files.
+    """
+
+    kind: str
+    run: str
+    schedule: str | None
+
+
+class Schedule(Protocol):
+    """What a study looks at of a schedule on a run."""
+
+    @property
+    def name(self) -> str:
+        """Its key among the schedules of a scale."""
+
+    @property
+    def points(self) -> Sequence[int | str]:
+        """Iterations, or ``best`` and ``last``."""
+
+    @property
+    def window(self) -> float | None:
+        """Early window in epochs, which figures draw apart."""
+
+    @property
+    def measures(self) -> Mapping[str, Any]:
+        """Settings of each measure that it takes, by name."""
+
+
+class Study(Strict):
+    """What every study has."""
+
+    caption: str
+    """What is shown and what was used where paper and code differ."""
+    kind: str
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the measures that it reads, and of the runs' own files (``RUN_FILES``)."""
+        return ("spectra",)
+
+    def curves(self) -> list[Curve]:
+        """Runs that are measured along training, each with its schedule."""
+        raise TypeError(f"{type(self).__name__} does not say which runs it needs")
+
+    def groups(self) -> list[tuple[str, Sequence[Curve]]]:
+        """The same panel by panel, each with its title; one group without a title where there are no such panels."""
+        return [("", self.curves())]
+
+    def runs(self) -> list[str]:
+        """The ids of all runs behind the study."""
+        return [curve.run for curve in self.curves()]
+
+    def inputs(self) -> list[Input]:
+        """The files that it reads, each once."""
+        return list(dict.fromkeys(file for kind in self.reads for file in self.files(kind)))
+
+    def files(self, kind: str) -> Iterable[Input]:
+        """The files of one of its ``reads``: by default one a run, or one a curve."""
+        if kind in RUN_FILES:
+            return (Input(kind, run, None) for run in self.runs())
+        return (Input(kind, curve.run, curve.schedule) for curve in self.curves())
+
+    def with_seeds(self, count: int) -> Self:
+        """The same study with the first ``count`` seeds.
+
+        Raises:
+            ConfigError: If it has one seed only.
+        """
+        raise ConfigError(f"a study of kind {self.kind} has one seed; remove it from the scale's seeds")
+
+    def check(self, curve: Curve | Input, schedule: Schedule) -> None:
+        """Check that a schedule measures what is drawn of a run.
+
+        Args:
+            curve: One of ``curves()``, or of the measured ``inputs()``.
+            schedule: Its schedule, as it is for the run.
+
+        Raises:
+            ConfigError: With the key to change.
+        """
+        for file in self.inputs():
+            if (file.run, file.schedule) == (curve.run, curve.schedule):
+                settings_of(file.kind, schedule)
+
+
+def settings_of(measure: str, schedule: Schedule) -> Any:
+    """The settings of a measure on a schedule.
+
+    Raises:
+        ConfigError: If the schedule does not take the measure.
+    """
+    if measure not in schedule.measures:
+        raise ConfigError(f"schedules.{schedule.name} takes no {measure}; add {measure} to its measures")
+    return schedule.measures[measure]
+
+
+def check_num_eigenvalues(num_eigenvalues: int, schedule: Schedule) -> None:
+    """Refuse to draw more eigenvalues than are measured."""
+    measured = settings_of("spectra", schedule).num_eigenpairs
+    if num_eigenvalues > measured:
+        raise ConfigError(
+            f"num_eigenvalues {num_eigenvalues} exceeds num_eigenpairs {measured} of spectra in "
+            f"schedules.{schedule.name}; raise num_eigenpairs"
+        )
+
+
+def check_window(schedule: Schedule) -> None:
+    """Refuse to draw an early window where there is none."""
+    if schedule.window is None:
+        raise ConfigError(f"the early window is drawn apart; give schedules.{schedule.name} window_epochs")
+
+
+def check_accuracy(schedule: Schedule) -> None:
+    """Refuse to draw accuracies that are not measured."""
+    if not settings_of("spectra", schedule).accuracy_every:
+        raise ConfigError(
+            f"accuracy is drawn; give spectra in schedules.{schedule.name} an accuracy_every of at least 1"
+        )
+
+
+def check_ends(schedule: Schedule) -> None:
+    """Refuse end points from a schedule that has others."""
+    if list(schedule.points) != ["best", "last"]:
+        raise ConfigError(f"end points are read from schedules.{schedule.name}; set its points to 'best and last'")
+
+
+def study_module(kind: str) -> str:
+    """The module that holds a kind of study.
+
+    It is imported when it is needed, so that the keys of one kind are no part of another one's fingerprint.
+    """
+    return f"sharpest.config.studies.{kind}"
+
+
+def study_class(kind: str) -> type[Study]:
+    """The class of a kind of study; of all kinds, only its own module is imported."""
+    study: type[Study] = import_module(study_module(kind)).STUDY
+    return study

@@ -1,0 +1,73 @@
+"""End points of runs, mean and spread over seeds, beside the paper's (Tables 1-7)."""
+
+from collections.abc import Iterable
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from sharpest.config.studies.base import Curve, Input, Schedule, SeedRuns, Study, check_ends
+
+_BEST_FINAL = ("best", "final")
+END_POINT_COLUMNS: dict[str, tuple[str, ...]] = {
+    **{norm: tuple(f"{norm}_{at}" for at in _BEST_FINAL) for norm in ("spectral_norm", "frobenius", "frobenius_probe")},
+    **{name: (name,) for name in ("test_acc", "val_acc_early", "loss_final", "dist")},
+}
+"""Printed column of a table of end points -> columns of its csv file."""
+
+
+class EndPointRow(SeedRuns):
+    """One row of a table: the runs behind it and what the paper prints."""
+
+    paper: dict[str, float]
+    """Printed values, by column of the csv file."""
+
+    @field_validator("paper")
+    @classmethod
+    def _in_one_order(cls, paper: dict[str, float]) -> dict[str, float]:
+        return dict(sorted(paper.items()))  # another order makes nothing stale
+
+
+class EndPoints(Study):
+    """End points of runs, mean and spread over seeds, beside the paper's (Tables 1-7)."""
+
+    kind: Literal["end_points"]
+    ends: str = "ends"
+    """Name of the schedule at which end points are measured."""
+    columns: tuple[
+        Literal["spectral_norm", "frobenius", "frobenius_probe", "test_acc", "val_acc_early", "loss_final", "dist"], ...
+    ] = ("frobenius", "frobenius_probe", "test_acc", "val_acc_early", "loss_final", "dist")
+    """Printed from left to right; norms at best validation and at the end."""
+    rows: tuple[EndPointRow, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_paper(self) -> Self:
+        known = [name for column in self.columns for name in END_POINT_COLUMNS[column]]
+        for row in self.rows:
+            if unknown := set(row.paper) - set(known):
+                raise ValueError(f"row {row.label}: paper should have keys among {known}, not {sorted(unknown)}")
+        return self
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return ("evaluations", "history", "snapshots")
+
+    def curves(self) -> list[Curve]:
+        return []
+
+    def runs(self) -> list[str]:
+        return [run for row in self.rows for run in row.runs]
+
+    def files(self, kind: str) -> Iterable[Input]:
+        if kind == "evaluations":
+            return (Input(kind, run, self.ends) for run in self.runs())
+        return super().files(kind)
+
+    def with_seeds(self, count: int) -> Self:
+        return self.model_copy(update={"rows": tuple(row.first(count) for row in self.rows)})
+
+    def check(self, curve: Curve | Input, schedule: Schedule) -> None:
+        super().check(curve, schedule)
+        check_ends(schedule)
+
+
+STUDY = EndPoints

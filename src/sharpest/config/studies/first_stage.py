@@ -1,0 +1,29 @@
+"""Runs that leave one run at different times, when the learning rate drops (Fig. 12)."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from sharpest.config.studies.base import Curve, Study
+
+
+class FirstStage(Study):
+    """Runs that leave one run at different times, when the learning rate drops (Fig. 12)."""
+
+    kind: Literal["first_stage"]
+    trunk: Curve
+    """The run that all branches leave."""
+    branches: tuple[Curve, ...] = Field(min_length=1)
+    """The earliest first."""
+    smoothing: PositiveInt
+    """Epochs over which accuracies are averaged."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return ("spectra", "history")
+
+    def curves(self) -> list[Curve]:
+        return [self.trunk, *self.branches]
+
+
+STUDY = FirstStage

@@ -1,0 +1,55 @@
+"""The one or two largest eigenvalues of runs that differ in one setting (Figs. 4, 10, 11, 13, 21)."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field, PositiveFloat
+
+from sharpest.config.strict import Strict
+from sharpest.config.studies.base import Curve, Input, Schedule, Study, check_num_eigenvalues, check_window
+
+
+class EigenvalueCurve(Curve):
+    """One measured run in a panel of eigenvalues."""
+
+    colour: Literal["red", "green", "blue"] | None = None
+    """None = by its place in the panel: red, green, blue."""
+
+
+class EigenvaluePanel(Strict):
+    """One panel of Fig. 4: runs that differ in one setting."""
+
+    title: str
+    """Written above the panel; each panel has its own."""
+    curves: tuple[EigenvalueCurve, ...] = Field(min_length=1)
+
+
+class LargestEigenvalues(Study):
+    """The one or two largest eigenvalues of runs that differ in one setting (Figs. 4, 10, 11, 13, 21)."""
+
+    kind: Literal["largest_eigenvalues"]
+    rows: tuple[tuple[EigenvaluePanel, ...], ...] = Field(min_length=1)
+    """The panels, row by row."""
+    num_eigenvalues: Literal[1, 2]
+    """Eigenvalues drawn, the largest."""
+    scale: Literal["log", "linear"]
+    """Of the y axis."""
+    composite: bool
+    """Two halves: the early window, and the whole run."""
+    last_epoch: PositiveFloat | None = None
+    """End of the x axis; none = that of the longest run."""
+
+    def curves(self) -> list[Curve]:
+        return [curve for row in self.rows for panel in row for curve in panel.curves]
+
+    def groups(self) -> list[tuple[str, Sequence[Curve]]]:
+        return [(panel.title, panel.curves) for row in self.rows for panel in row]
+
+    def check(self, curve: Curve | Input, schedule: Schedule) -> None:
+        super().check(curve, schedule)
+        check_num_eigenvalues(self.num_eigenvalues, schedule)
+        if self.composite:
+            check_window(schedule)
+
+
+STUDY = LargestEigenvalues

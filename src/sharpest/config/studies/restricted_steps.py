@@ -1,0 +1,39 @@
+"""Branches whose steps are restricted to, or deprived of, the top direction (Fig. 7)."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from sharpest.config.strict import Strict
+from sharpest.config.studies.base import Curve, NamedRun, Study
+
+
+class RestrictedPanel(Strict):
+    """Two panels of Fig. 7, largest eigenvalue and loss of the same runs."""
+
+    title: str
+    """Begins the titles of both."""
+    curves: tuple[NamedRun, ...] = Field(min_length=1)
+    graded: bool = False
+    """Colours from blue to red, for runs that differ in one number."""
+
+
+class RestrictedSteps(Study):
+    """Branches whose steps are restricted to, or deprived of, the top direction (Fig. 7)."""
+
+    kind: Literal["restricted_steps"]
+    panels: tuple[RestrictedPanel, ...] = Field(min_length=1)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return ("snapshots",)
+
+    def curves(self) -> list[Curve]:
+        return []
+
+    def runs(self) -> list[str]:
+        # a run may be in several panels
+        return list(dict.fromkeys(curve.run for panel in self.panels for curve in panel.curves))
+
+
+STUDY = RestrictedSteps

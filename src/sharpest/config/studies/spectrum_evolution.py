@@ -1,0 +1,48 @@
+"""Eigenvalues along training, whole run and early window (Figs. 1, 2, 3, 9)."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from sharpest.config.studies.base import (
+    Curve,
+    Input,
+    Schedule,
+    Study,
+    check_accuracy,
+    check_num_eigenvalues,
+    check_window,
+)
+
+
+class SpectrumEvolution(Study):
+    """Eigenvalues along training, whole run and early window (Figs. 1, 2, 3, 9)."""
+
+    kind: Literal["spectrum_evolution"]
+    rows: tuple[Curve, ...] = Field(min_length=1)
+    num_eigenvalues: PositiveInt
+    """Eigenvalues drawn, the largest."""
+    accuracy: bool = False
+    """Add accuracy panels."""
+    sketch: bool = False
+    """Add the schematic bowl of Fig. 1."""
+    early: bool = True
+    """Add panels of the early window."""
+    layout: Literal["row", "rows"] = "rows"
+    """All panels in one row (Fig. 3), or one row a run (Fig. 2)."""
+    steps_axis: bool = False
+    """Add a second x axis, in iterations."""
+
+    def curves(self) -> list[Curve]:
+        return list(self.rows)
+
+    def check(self, curve: Curve | Input, schedule: Schedule) -> None:
+        super().check(curve, schedule)
+        check_num_eigenvalues(self.num_eigenvalues, schedule)
+        if self.early:
+            check_window(schedule)
+        if self.accuracy:
+            check_accuracy(schedule)
+
+
+STUDY = SpectrumEvolution

@@ -1,0 +1,50 @@
+"""Loss change for scaled steps, and loss along a direction, over training (Figs. 6, 15-18, 20)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat
+
+from sharpest.config.studies.base import Curve, Input, Schedule, Study, settings_of
+from sharpest.errors import ConfigError
+
+
+class StepCurve(Curve):
+    """One measured run in a figure of the step."""
+
+    change_limit: PositiveFloat
+    """Y limit of the scatter panel, per cent."""
+
+
+class StepSurface(Study):
+    """Loss change for scaled steps, and loss along a direction, over training (Figs. 6, 15-18, 20)."""
+
+    kind: Literal["step_surface"]
+    rows: tuple[StepCurve, ...] = Field(min_length=1)
+    direction: Annotated[int, Field(ge=-1)]
+    """As in the schedule's indices."""
+    alphas: tuple[PositiveFloat, ...] = Field(min_length=1)
+    """Scales drawn."""
+    grid_limit: PositiveFloat
+    """Largest |k| drawn."""
+    layout: Literal["row", "rows"]
+    """All panels in one row (Fig. 6), or one row a run (Fig. 17)."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return ("spectra", "directions")
+
+    def curves(self) -> list[Curve]:
+        return list(self.rows)
+
+    def check(self, curve: Curve | Input, schedule: Schedule) -> None:
+        super().check(curve, schedule)
+        measured, place = settings_of("directions", schedule), f"of directions in schedules.{schedule.name}"
+        if self.direction not in measured.indices:
+            raise ConfigError(f"direction {self.direction} is not in indices {place}; add it")
+        if missing := sorted(set(self.alphas) - set(measured.alphas)):
+            raise ConfigError(f"alphas {missing} are not in alphas {place}; add them")
+        if self.grid_limit > max(measured.grid, default=0):
+            raise ConfigError(f"grid_limit {self.grid_limit:g} exceeds grid {place}; widen it")
+
+
+STUDY = StepSurface
