@@ -3,7 +3,7 @@
 import csv
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,18 +15,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sharpest.config.datasets import ImageSettings, TokenSettings
-from sharpest.config.measurement import DirectionSettings, MeasurementSettings, SpectrumSettings
+from sharpest.config.measures import declared
 from sharpest.config.run import BranchSettings, HessianSettings, NudgeSettings, RunSettings
 from sharpest.config.variants import variant
-from sharpest.measures.directions import DIRECTIONS
-from sharpest.measures.directions.measure import measure_directions
-from sharpest.measures.spectra import SPECTRUM
-from sharpest.measures.spectra.measure import measure_spectrum
+from sharpest.measures.directions import Settings as DirectionSettings
+from sharpest.measures.driver import measure_run
+from sharpest.measures.evaluations import Settings as EvaluationSettings
+from sharpest.measures.evaluations.reader import Evaluations
+from sharpest.measures.spectra import Settings as SpectrumSettings
+from sharpest.measures.spectra.reader import Spectra
 from sharpest.pipeline.progress import Progress
 from sharpest.pipeline.provenance import provenance
 from sharpest.results.data import DATA
 from sharpest.results.file import create_stored, open_stored, write_stored
-from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.results.paths import Paths
+from sharpest.results.runs import reader_of
+from sharpest.results.snapshots import SNAPSHOTS, Snapshots
 from sharpest.results.tokens import TOKENS
 from sharpest.training.run import train_run
 from sharpest.trajectory.eigenpairs import direction_solver
@@ -36,7 +40,7 @@ from sharpest.trajectory.replay import Replay
 SCALE = "quick"
 NUM_CLASSES = 3
 POOL, TEST, SIDE = 64, 21, 8
-MEASUREMENT = MeasurementSettings(loss_examples=24, accuracy_examples=40)
+LOSS_EXAMPLES, ACCURACY_EXAMPLES = 24, 40
 
 
 class Silent(Progress):
@@ -219,30 +223,34 @@ class Run:
     code: str = "code"
 
     @property
-    def folder(self) -> Path:
-        return self.results / SCALE
+    def paths(self) -> Paths:
+        return Paths.of(SCALE, self.results)
 
     @property
     def data(self) -> Path:
-        return self.folder / "data" / f"{self.settings.dataset_name}.h5"
+        return self.paths.data(self.settings.dataset_name)
 
     @property
     def snapshots(self) -> Path:
-        return self.folder / "runs" / self.settings.run / "snapshots.h5"
+        return self.paths.snapshots(self.settings.run)
 
     @property
     def history(self) -> Path:
-        return self.snapshots.with_name("history.csv")
+        return self.paths.history(self.settings.run)
 
     @property
     def work(self) -> Path:
-        return self.folder / "work" / self.settings.run
+        return self.paths.work(self.settings.run)
 
     def spectrum(self, schedule: str = "step") -> Path:
-        return self.folder / "spectra" / self.settings.run / f"{schedule}.h5"
+        return self.paths.measured("spectra", self.settings.run, schedule)
 
     def directions(self, schedule: str = "step") -> Path:
-        return self.folder / "directions" / self.settings.run / f"{schedule}.h5"
+        return self.paths.measured("directions", self.settings.run, schedule)
+
+    def replay(self) -> Replay:
+        """States of the trained run."""
+        return Replay(self.problem(), Snapshots(self.snapshots))
 
     @property
     def trunk(self) -> "Run":
@@ -267,65 +275,91 @@ class Run:
     def train(self, progress: Progress | None = None) -> "Run":
         """Train it as the workflow's script does; first its trunk, where there are no files of it."""
         problem = self.prepare().problem()
-        notes = {"hessian": hessian_settings().model_dump(), "measurement": MEASUREMENT.model_dump()}
+        notes = {"hessian": hessian_settings().model_dump()}
         facts = _origin() | {"config": self.settings.model_dump(mode="json"), "code": self.code}
         solver = direction_solver(problem)
         parent = self.trunk.snapshots if self.settings.branch else None
         train_run(problem, solver, parent, self.work, self.snapshots, self.history, facts | notes, progress or Silent())
         return self
 
+    def measure(
+        self,
+        measure: str,
+        segments: Sequence[Sequence[int | str]],
+        settings: Any,
+        path: Path | None = None,
+        schedule: str = "step",
+        hessian: HessianSettings | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Take a measure as the workflow's script does.
+
+        Args:
+            measure: Its name.
+            segments: The points.
+            settings: Those of the measure.
+            path: Where; that of the schedule by default.
+            schedule: Of the file, and of the files that the measure needs.
+            hessian: Settings of the Hessian.
+            progress: Receives the points done.
+        """
+        declaration, hessian = declared(measure), hessian or hessian_settings()
+        path = path or self.paths.measured(measure, self.settings.run, schedule)
+        stored = {
+            name: reader_of(name)(self.paths.measured(name, self.settings.run, schedule)) for name in declaration.needs
+        }
+        update = (progress or Silent()).update
+        replay = self.replay()
+        with create_stored(path, declaration.layout) as file:
+            arrays, attributes = measure_run(declaration, replay, segments, settings, hessian, stored, file, update)
+            known = {
+                "run": self.settings.run,
+                "config": {"run": self.settings.model_dump(mode="json")},
+                "schedule": schedule,
+                "settings": settings.model_dump(mode="json"),
+                "hessian": hessian.model_dump(),
+            }
+            file.complete(arrays, _origin() | known | attributes)
+        return path
+
     def measure_spectrum(self, points: list[int], schedule: str = "step", **changes: Any) -> "Run":
-        """Measure at the points of one segment; ``changes`` = settings of the spectrum, or ``hessian``."""
+        """Leading eigenpairs at the points of one segment; ``changes`` = settings of the measure, or ``hessian``."""
         return self.measure_segments([points], self.spectrum(schedule), **changes)
 
     def measure_segments(self, segments: list[list[int]], path: Path, **changes: Any) -> "Run":
-        """Measure segments as one job does, into a file."""
-        hessian = changes.pop("hessian", hessian_settings())
-        settings = SpectrumSettings(**{"num_eigenpairs": 3, "accuracy_every": 1, "keep_vectors": True, **changes})
-        with open_stored(self.snapshots, SNAPSHOTS) as snapshots, create_stored(path, SPECTRUM) as file:
-            problem = self.problem()
-            replay = Replay(problem, snapshots)
-            arrays = measure_spectrum(problem, replay, segments, settings, hessian, MEASUREMENT, file, Silent())
-            facts = {
-                "run": self.settings.run,
-                "schedule": path.stem,
-                "examples": hessian.examples,
-                "tolerance": hessian.tolerance,
-                "hessian": hessian.model_dump(),
-                "mode": problem.model.mode,
-                "diverged_epoch": replay.diverged_epoch,
-                "planned_points": sum(map(len, segments)),
-                "replays_checked": replay.checked,
-                "replay_drift": replay.drift,
-            }
-            file.complete(arrays, _origin() | facts)
+        """Leading eigenpairs at the points of segments, into a file."""
+        hessian = changes.pop("hessian", None)
+        self.measure("spectra", segments, spectrum_settings(**changes), path, path.stem, hessian)
         return self
 
     def measure_directions(self, settings: DirectionSettings, schedule: str = "step") -> "Run":
-        """Measure along the eigenvectors of a schedule, in one segment."""
-        with open_stored(self.spectrum(schedule), SPECTRUM) as spectrum:
-            points = spectrum["iteration"].tolist()
-        return self.measure_direction_segments([points], self.directions(schedule), settings)
+        """Along the eigenvectors of a schedule, in one segment."""
+        points = Spectra(self.spectrum(schedule)).iteration.tolist()
+        return self.measure_direction_segments([points], self.directions(schedule), settings, schedule)
 
     def measure_direction_segments(
         self, segments: list[list[int]], path: Path, settings: DirectionSettings, schedule: str = "step"
     ) -> "Run":
-        """Measure segments as one job does, into a file."""
-        with open_stored(self.snapshots, SNAPSHOTS) as file, open_stored(self.spectrum(schedule), SPECTRUM) as spectrum:
-            problem = self.problem()
-            replay = Replay(problem, file)
-            arrays = measure_directions(problem, replay, spectrum, segments, settings, MEASUREMENT, 7, Silent())
-        facts = {
-            "run": self.settings.run,
-            "schedule": schedule,
-            "lr": self.settings.lr,
-            "measurement": MEASUREMENT.model_dump(),
-            "mode": problem.model.mode,
-            "replays_checked": replay.checked,
-            "replay_drift": replay.drift,
-        }
-        write_stored(path, DIRECTIONS, arrays, _origin() | facts)
+        """Along the eigenvectors of a schedule, in segments, into a file."""
+        # chunks of 7 cut the 24 examples of the loss unevenly
+        hessian = HessianSettings.model_validate({**Spectra(self.spectrum(schedule)).hessian, "chunk_size": 7})
+        self.measure("directions", segments, settings, path, schedule, hessian)
         return self
+
+    def evaluate(self, settings: EvaluationSettings, hessian: HessianSettings | None = None) -> Evaluations:
+        """The end points."""
+        return Evaluations(self.measure("evaluations", [["best", "last"]], settings, schedule="ends", hessian=hessian))
+
+
+def spectrum_settings(**changes: Any) -> SpectrumSettings:
+    """Three eigenpairs with their vectors, losses and accuracies at every point."""
+    values = {"num_eigenpairs": 3, "accuracy_every": 1, "keep_vectors": True, "accuracy_examples": ACCURACY_EXAMPLES}
+    return SpectrumSettings(**{**values, **changes})
+
+
+def direction_settings(**changes: Any) -> DirectionSettings:
+    """Losses over 24 examples; the rest is for the test to say."""
+    return DirectionSettings(**{"loss_examples": LOSS_EXAMPLES, **changes})
 
 
 def contents(run: Run, but: tuple[str, ...] = ()) -> dict[str, bytes | Any]:

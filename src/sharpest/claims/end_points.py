@@ -140,8 +140,8 @@ END_POINTS: Sequence[Quantity] = (
         "accuracy on clean ones exceeds.", _SECTION, ("history",), _train_acc_final,
     ),
     Quantity(
-        "epoch_time_ratio", "", "Median wall time of an epoch, first runs over second.", _SECTION, ("evaluations", "snapshots"),
-        _ended(_epoch_seconds), compare="ratio",
+        "epoch_time_ratio", "", "Median wall time of an epoch, first runs over second.", _SECTION,
+        ("evaluations", "snapshots"), _ended(_epoch_seconds), compare="ratio",
     ),
     Quantity(
         "diverged", "", "1 if the loss became non-finite, or was at 95 % of the loss of guessing or above both at the "

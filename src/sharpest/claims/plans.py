@@ -76,7 +76,10 @@ def facets(claim: Claim) -> tuple[str, ...]:
             raise ConfigError(f"facet {claim['facet']!r} is not used by {claim['quantity']}; remove it")
         return claim.levels if facet else ("",)
     if not claim["facet"]:
-        remedy = {"alpha": "the scale of the step as facet, such as 0.5", "direction": "a direction as facet, such as e1"}
+        remedy = {
+            "alpha": "the scale of the step as facet, such as 0.5",
+            "direction": "a direction as facet, such as e1",
+        }
         raise ConfigError(f"{claim['quantity']} needs {remedy.get(facet, 'an order')}")
     return (claim["facet"],)
 
@@ -84,7 +87,9 @@ def facets(claim: Claim) -> tuple[str, ...]:
 def _check(claim: Claim, project: Project) -> None:
     quantity = quantity_of(claim["quantity"])
     if not _ITEM.fullmatch(claim["item"]):
-        raise ConfigError(f"item {claim['item']!r} should be a figure (fig4, fig_mine), a table (tab1) or a section (sec3.2)")
+        raise ConfigError(
+            f"item {claim['item']!r} should be a figure (fig4, fig_mine), a table (tab1) or a section (sec3.2)"
+        )
     for run in claim.runs:
         project.run(run)
     if bool(quantity.needs) != bool(claim.groups):

@@ -2,9 +2,11 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -35,30 +37,15 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
     """
     dataset, image_size = settings.dataset, settings.model["image_size"]
     assert isinstance(dataset, ImageSettings)
-    with open_stored(path, DATA) as file:
-        name = file.attributes["dataset"]
-        if name != dataset.source:
-            raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")
-        pool, pool_targets = file["train_inputs"], file["train_targets"]
-        test, test_targets = file["test_inputs"][: dataset.test], file["test_targets"][: dataset.test]
-        for part, asked, found in (("train + val", dataset.train + dataset.val, pool), ("test", dataset.test, test)):
-            if asked > len(found):
-                raise DataError(f"{path}: has {len(found)} images for {part}, {asked} are asked for; lower these keys")
-        num_classes, sha256 = file.attributes["num_classes"], file.attributes["sha256"]
+    stored, attributes = _read(path, dataset)
+    pool, pool_targets = stored["train_inputs"], stored["train_targets"]
     order = np.random.RandomState(settings.seed).permutation(len(pool))
     parts = {"train": order[: dataset.train], "val": order[len(order) - dataset.val :]}
-
-    def as_float(images: np.ndarray) -> Tensor:  # type: ignore[type-arg]
-        values = torch.from_numpy(images).float() / 255
-        if image_size is None or image_size == values.shape[-1]:
-            return values
-        return functional.interpolate(values, size=(image_size, image_size), mode="bilinear", align_corners=False)
-
-    inputs = {part: as_float(pool[rows]) for part, rows in parts.items()}
+    inputs = {part: _as_float(pool[rows], image_size) for part, rows in parts.items()}
     mean = inputs["train"].mean(dim=0)
     std = inputs["train"].double().std(unbiased=False).float()
 
-    def split(values: Tensor, targets: np.ndarray) -> Split:  # type: ignore[type-arg]
+    def split(values: Tensor, targets: NDArray[Any]) -> Split:
         centred = ((values - mean) / std).to(device)
         return Split(centred, torch.from_numpy(targets).to(device))
 
@@ -70,10 +57,37 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
     return RunData(
         train=train,
         val=split(inputs["val"], pool_targets[parts["val"]]),
-        test=split(as_float(test), test_targets),
+        test=split(_as_float(stored["test_inputs"], image_size), stored["test_targets"]),
         stream=ShuffledStream(train, settings.batch_size, settings.seed, change if augmented else None),
         input_shape=tuple(train.inputs.shape[1:]),
-        num_classes=num_classes,
-        name=name,
-        sha256=sha256,
+        num_classes=attributes["num_classes"],
+        name=attributes["dataset"],
+        sha256=attributes["sha256"],
     )
+
+
+def _read(path: str | Path, dataset: ImageSettings) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Arrays and attributes of a data file, the test images cut to their number."""
+    with open_stored(path, DATA) as file:
+        name = file.attributes["dataset"]
+        if name != dataset.source:
+            raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")
+        arrays = {array.name: file[array.name] for array in DATA.datasets}
+        attributes = file.attributes
+    for array in ("test_inputs", "test_targets"):
+        arrays[array] = arrays[array][: dataset.test]
+    for part, asked, images in (
+        ("train + val", dataset.train + dataset.val, arrays["train_inputs"]),
+        ("test", dataset.test, arrays["test_inputs"]),
+    ):
+        if asked > len(images):
+            raise DataError(f"{path}: has {len(images)} images for {part}, {asked} are asked for; lower these keys")
+    return arrays, attributes
+
+
+def _as_float(images: NDArray[Any], side: int | None) -> Tensor:
+    """Between 0 and 1, resized to a side."""
+    values = torch.from_numpy(images).float() / 255
+    if side is None or side == values.shape[-1]:
+        return values
+    return functional.interpolate(values, size=(side, side), mode="bilinear", align_corners=False)

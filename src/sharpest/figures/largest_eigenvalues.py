@@ -127,7 +127,9 @@ def _panel(
         axes.set(xlabel="epoch", ylabel="eigenvalue")
     _lines(whole, study, panel.title, curves, points, max(each.epoch.max(initial=0) for each in curves))
     labels = [run_label(each.curve.label, each.diverged, not each.plotted.any()) for each in curves]
-    handles = [whole.plot([], [], color=each.colour, label=label)[0] for each, label in zip(curves, labels, strict=True)]
+    handles = [
+        whole.plot([], [], color=each.colour, label=label)[0] for each, label in zip(curves, labels, strict=True)
+    ]
     legend_below(axes, handles=handles, title=_LEGEND_TITLES[study.num_eigenvalues], most_columns=3)
 
 

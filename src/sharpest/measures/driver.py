@@ -51,7 +51,6 @@ def measure_run(
         ValueError: If a value is not in the layout, is missing, or has another shape than the layout says.
     """
     function = import_module(f"sharpest.measures.{measure.name}.measure").measure
-    planned = sum(map(len, segments))
     taken = [_within(replay, stored, segment) for segment in segments]
     rows = _Rows(measure, settings, replay.problem.model.num_parameters, sum(map(len, taken)), file)
     progress(0, "")
@@ -61,15 +60,18 @@ def measure_run(
             point = Point(replay, walk, iteration, hessian, stored, place, carried)
             progress(rows.add(iteration, function(point, settings)), rows.note)
         walk.finish()
-    attributes = {
+    attributes = {**_attributes(replay), "planned_points": sum(map(len, segments))}
+    return rows.arrays(replay.problem.settings.steps_per_epoch), attributes
+
+
+def _attributes(replay: Replay) -> dict[str, Any]:
+    return {
         "lr": replay.problem.settings.lr,
         "mode": replay.problem.model.mode,
         "diverged_epoch": replay.diverged_epoch,
-        "planned_points": planned,
         "replays_checked": replay.checked,
         "replay_drift": replay.drift,
     }
-    return rows.arrays(replay.problem.settings.steps_per_epoch), attributes
 
 
 def _within(replay: Replay, stored: Mapping[str, Measured], segment: Sequence[int | str]) -> list[int]:

@@ -17,7 +17,7 @@ from sharpest.curvature.hessian import Hessian
 from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.randomness import generator
-from sharpest.results.runs import Results, RunResults, open_results, reader_of
+from sharpest.results.runs import RunResults, open_results, reader_of
 from sharpest.results.stored import Measured
 from sharpest.trajectory.eigenpairs import hessian_at, hessian_examples, leading, solve_eigenpairs
 from sharpest.trajectory.problem import Problem
@@ -253,9 +253,7 @@ def open_point(run: str, iteration: int, scale: str = "quick", results: str | Pa
             f"run {run}: iteration {iteration} lies outside the run, which has {replay.start} to {replay.end}"
         )
     stored = {
-        name: measured
-        for name in measure_names()
-        if (measured := _best(files[run], name, iteration)) is not None
+        name: measured for name in measure_names() if (measured := _best(files[run], name, iteration)) is not None
     }
     # the Hessian of the measurement; the run may have been trained before that was configured
     hessian = stored["spectra"].hessian if "spectra" in stored else snapshots.attributes["hessian"]

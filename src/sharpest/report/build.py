@@ -11,9 +11,7 @@ import pandas as pd
 
 from sharpest.config.measures import declared
 from sharpest.config.sources.registry import SOURCES
-from sharpest.config.studies.alignment import Alignment
 from sharpest.config.studies.base import Curve, Study
-from sharpest.config.studies.largest_eigenvalues import LargestEigenvalues
 from sharpest.errors import StoreError
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.report.comparison import read_comparison
@@ -36,10 +34,10 @@ from sharpest.report.setup import Setup
 from sharpest.report.trained import Run, trained_run
 from sharpest.results.data import DATA
 from sharpest.results.file import attributes_of
-from sharpest.results.whole import present
 from sharpest.results.reviews import REVIEWS
 from sharpest.results.runs import Results, reader_of
 from sharpest.results.tokens import TOKENS
+from sharpest.results.whole import present
 
 _USED = "Used: "
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -190,11 +188,7 @@ def _panels(title: str, study: Study) -> list[tuple[str, Sequence[Curve]]]:
     """The curves of a figure that can be explored together, with a name."""
     if "spectra" not in study.reads:
         return []
-    if isinstance(study, LargestEigenvalues):
-        return [(f"{title}: {panel.title}", panel.curves) for row in study.rows for panel in row]
-    if isinstance(study, Alignment):
-        return [(f"{title}: {panel.title}", panel.curves) for panel in study.panels]
-    return [(title, study.curves())]
+    return [(f"{title}: {group}" if group else title, curves) for group, curves in study.groups()]
 
 
 def _explorer(

@@ -8,8 +8,8 @@ from typing import Literal
 
 import pandas as pd
 
-from sharpest.results.whole import present
 from sharpest.report.paper import ACCURACIES, MEASURES
+from sharpest.results.whole import present
 
 Nearness = Literal["near", "apart", "far"]
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.stored import Measured
 
-
 MOST_POINTS = 600
 """Points of a curve that a page carries."""
 

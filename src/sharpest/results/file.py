@@ -248,7 +248,9 @@ def _check_file(file: h5py.File, layout: Layout) -> None:
         raise ValueError(f"holds the layout {name!r}, not {layout.name!r}")
     if version != layout.version:
         age = "a newer" if version > layout.version else "an older"
-        raise ValueError(f"is of {age} version of the code: {layout.name} version {version}, this one reads {layout.version}")
+        raise ValueError(
+            f"is of {age} version of the code: {layout.name} version {version}, this one reads {layout.version}"
+        )
     missing = [dataset.name for dataset in layout.datasets if not isinstance(file.get(dataset.name), h5py.Dataset)]
     missing += [name for name in layout.attributes if name not in file.attrs]
     if missing:

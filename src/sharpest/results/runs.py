@@ -37,7 +37,9 @@ class Results:
     def __iter__(self) -> Iterator[str]:
         """Ids of the trained runs."""
         folder = self.paths.snapshots("").parent
-        return iter(sorted(str(path.parent.relative_to(folder)) for path in folder.rglob(self.paths.snapshots("").name)))
+        return iter(
+            sorted(str(path.parent.relative_to(folder)) for path in folder.rglob(self.paths.snapshots("").name))
+        )
 
     def once(self, path: Path, read: Callable[[Path], Any]) -> Any:
         """A file by the function that reads it, which is called the first time."""

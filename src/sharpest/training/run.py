@@ -6,17 +6,20 @@ import csv
 import hashlib
 import json
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sharpest.config.run import RunSettings
 from sharpest.errors import StoreError
-from sharpest.results.file import create_stored, open_stored
-from sharpest.results.whole import written_whole
+from sharpest.results.file import StoredRows, StoredWriter, create_stored, open_stored
 from sharpest.results.snapshots import SNAPSHOTS, STATE
+from sharpest.results.whole import written_whole
 from sharpest.training.work import WorkFolder, locked
 from sharpest.trajectory.epoch import DirectionSolver, EpochLog, advance, end_epoch
 from sharpest.trajectory.problem import Problem
@@ -105,11 +108,11 @@ def _is_written(problem: Problem, snapshots_path: Path, history_path: Path, attr
         return False
     try:
         with open_stored(snapshots_path, SNAPSHOTS) as file:
-            found = file.attributes
+            written = file.attributes
     except StoreError:
         return False
     wanted = {name: attributes[name] for name in ("config", "code", "packages", "device")}
-    return all(found[name] == value for name, value in {**wanted, "data_sha256": problem.data.sha256}.items())
+    return all(written[name] == value for name, value in {**wanted, "data_sha256": problem.data.sha256}.items())
 
 
 def _train(
@@ -128,29 +131,14 @@ def _train(
         work.save(state.iteration, state.arrays())
     _drop_unwanted(work, state, settings)  # what a kill has left
 
-    def record_refresh(iteration: int, pairs: Eigenpairs, loss: float) -> None:
-        if settings.nudge and settings.nudge.keep_vectors:
-            work.save_vectors(iteration, pairs.eigenvectors.cpu().numpy())
-        work.append(
-            "refreshes",
-            {
-                "iteration": iteration,
-                "eigenvalues": pairs.eigenvalues.tolist(),
-                "residuals": pairs.residuals.tolist(),
-                "converged": pairs.converged.tolist(),
-                "hvps": pairs.num_products,
-                "seconds": pairs.seconds,
-                "refresh_loss": loss,
-            },
-        )
-
+    on_refresh = partial(_record_refresh, work, settings)
     progress.update(state.iteration)
     while state.iteration < settings.num_iterations and not state.stopped and state.diverged < 0:
         before, (state, log, seconds) = state, _midway(work, state, settings, device)
         end, began = before.iteration + spe, time.perf_counter() - seconds
         while state.iteration < end:
             deadline = time.monotonic() + SAVE_INTERVAL
-            state = advance(problem, state, end, log, solver, record_refresh, deadline)
+            state = advance(problem, state, end, log, solver, on_refresh, deadline)
             if state.iteration < end:
                 seconds = time.perf_counter() - began
                 work.save_midway({**state.arrays(), **log.arrays(), "seconds": np.array(seconds)})
@@ -165,6 +153,24 @@ def _train(
         _drop_unwanted(work, state, settings)
         progress.update(state.iteration, f"loss {row['train_loss']:.3g}, validation {100 * row['val_accuracy']:.1f} %")
     return state
+
+
+def _record_refresh(work: WorkFolder, settings: RunSettings, iteration: int, pairs: Eigenpairs, loss: float) -> None:
+    """Keep what was computed for the directions of the step."""
+    if settings.nudge and settings.nudge.keep_vectors:
+        work.save_vectors(iteration, pairs.eigenvectors.cpu().numpy())
+    work.append(
+        "refreshes",
+        {
+            "iteration": iteration,
+            "eigenvalues": pairs.eigenvalues.tolist(),
+            "residuals": pairs.residuals.tolist(),
+            "converged": pairs.converged.tolist(),
+            "hvps": pairs.num_products,
+            "seconds": pairs.seconds,
+            "refresh_loss": loss,
+        },
+    )
 
 
 def _midway(
@@ -203,24 +209,10 @@ def _write(
     history_path: Path,
     attributes: dict[str, Any],
 ) -> None:
-    settings = problem.settings
-    iterations = work.iterations()
-    refreshes = work.rows("refreshes")
-    num_pairs = len(refreshes[0]["eigenvalues"]) if refreshes else 0
-    keeps_vectors = settings.nudge is not None and settings.nudge.keep_vectors
-    arrays = {
-        "epoch": np.array(iterations) / settings.steps_per_epoch,
-        "epoch_seconds": np.array([row["seconds"] for row in work.rows("history")]),
-        "refresh_iteration": np.array([row["iteration"] for row in refreshes], dtype="i8"),
-        **{
-            name: np.array([row[name] for row in refreshes]).reshape(len(refreshes), num_pairs)
-            for name in ("eigenvalues", "residuals", "converged")
-        },
-        **{name: np.array([row[name] for row in refreshes]) for name in ("hvps", "seconds", "refresh_loss")},
-    }
+    settings, iterations = problem.settings, work.iterations()
     # a run that ended before its first epoch did has its start as best
     best = iterations.index(max(state.best_iteration, settings.start))
-    facts = {
+    outcome = {
         "run": settings.run,
         "best": best,
         "last": len(iterations) - 1,
@@ -235,18 +227,42 @@ def _write(
     # the snapshots last: they say what run the two files are of
     _write_history(history_path, work.rows("history"))
     with create_stored(snapshots_path, SNAPSHOTS) as file:
-        # states and vectors are gigabytes at the paper's scale, and pass one by one
-        states: dict[str, Any] = {}
-        for row, iteration in enumerate(iterations):
-            for name, value in work.load(iteration).items():
-                if row == 0:
-                    states[name] = file.stream(name, (len(iterations), *value.shape))
-                states[name][row] = value
-        shape = (len(refreshes), num_pairs, len(state.theta)) if keeps_vectors else (0, 0, 0)
-        vectors = file.stream("eigenvectors", shape)
-        for row in range(shape[0]):
-            vectors[row] = work.load_vectors(refreshes[row]["iteration"])
-        file.complete(arrays, {**attributes, **facts})
+        _write_states(work, iterations, file)
+        arrays = _write_refreshes(work, settings, len(state.theta), file)
+        arrays["epoch"] = np.array(iterations) / settings.steps_per_epoch
+        arrays["epoch_seconds"] = np.array([row["seconds"] for row in work.rows("history")])
+        file.complete(arrays, {**attributes, **outcome})
+
+
+def _write_states(work: WorkFolder, iterations: Sequence[int], file: StoredWriter) -> None:
+    """States are gigabytes at the paper's scale, and pass one by one."""
+    states: dict[str, StoredRows] = {}
+    for row, iteration in enumerate(iterations):
+        for name, value in work.load(iteration).items():
+            if row == 0:
+                states[name] = file.stream(name, (len(iterations), *value.shape))
+            states[name][row] = value
+
+
+def _write_refreshes(
+    work: WorkFolder, settings: RunSettings, num_parameters: int, file: StoredWriter
+) -> dict[str, NDArray[Any]]:
+    """Kept vectors go into the file one by one; returns the other arrays of what training computed for its step."""
+    refreshes = work.rows("refreshes")
+    num_pairs = len(refreshes[0]["eigenvalues"]) if refreshes else 0
+    keeps_vectors = settings.nudge is not None and settings.nudge.keep_vectors
+    shape = (len(refreshes), num_pairs, num_parameters) if keeps_vectors else (0, 0, 0)
+    vectors = file.stream("eigenvectors", shape)
+    for row in range(shape[0]):
+        vectors[row] = work.load_vectors(refreshes[row]["iteration"])
+    return {
+        "refresh_iteration": np.array([row["iteration"] for row in refreshes], dtype="i8"),
+        **{
+            name: np.array([row[name] for row in refreshes]).reshape(len(refreshes), num_pairs)
+            for name in ("eigenvalues", "residuals", "converged")
+        },
+        **{name: np.array([row[name] for row in refreshes]) for name in ("hvps", "seconds", "refresh_loss")},
+    }
 
 
 def _write_history(path: Path, rows: list[dict[str, Any]]) -> None:

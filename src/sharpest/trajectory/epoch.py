@@ -27,11 +27,17 @@ DirectionSolver: TypeAlias = "Callable[[Problem, Tensor, int, Tensor], Eigenpair
 
 @dataclass
 class EpochLog:
-    """What the updates of one epoch tell, one scalar each, kept on the device until the epoch ends."""
+    """Loss, accuracy and clipping of each update of an epoch, kept on the device until the epoch ends."""
 
     losses: list[Tensor] = field(default_factory=list)
     correct: list[Tensor] = field(default_factory=list)
     cut: list[Tensor] = field(default_factory=list)
+
+    def add(self, loss: Tensor, correct: Tensor, cut: Tensor) -> None:
+        """Keep what one update gives."""
+        self.losses.append(loss)
+        self.correct.append(correct)
+        self.cut.append(cut)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """One array a list, (u,) for u updates; there is at least one."""
@@ -61,7 +67,7 @@ def advance(
         iteration: Where to stop.
         log: Receives the loss of each update.
         solver: Computes the directions along which the step is scaled; None for SGD.
-        on_refresh: Told the eigenpairs, and the loss where the run takes it, whenever directions are computed.
+        on_refresh: Called with iteration, eigenpairs and loss (where the run takes it) when directions are computed.
         deadline: Stop after the first update that ends at this moment of ``time.monotonic`` or later.
     """
     settings, nudged = problem.settings, problem.settings.nudge
@@ -72,24 +78,16 @@ def advance(
             buffers = problem.model.start_epoch(buffers)
         if nudged and _is_due(step, settings):
             assert solver is not None  # the caller's duty
-            here = problem.at(buffers)
-            pairs = solver(here, theta, step, solver_start)
+            bound = problem.at(buffers)
+            pairs = solver(bound, theta, step, solver_start)
+            solver_start = pairs.eigenvectors.sum(dim=0)
             if not nudged.fixed or step == settings.start:
                 directions = pairs.eigenvectors[: nudged.num_directions]
-            solver_start = pairs.eigenvectors.sum(dim=0)
             if on_refresh is not None:
-                on_refresh(step, pairs, _refresh_loss(here, theta))
-        gradient, loss, correct, cut = problem.training_gradient(theta, buffers, step)
-        log.losses.append(loss)
-        log.correct.append(correct)
-        log.cut.append(cut)
-        if nudged and nudged.correction != "v":
-            gradient = nudge(gradient, _known(directions), nudged.gamma, nudged.rest)
-        change = sgd_change(gradient, velocity, state.lr, settings.momentum)
-        if velocity is not None:
-            velocity = change
-        if nudged and nudged.correction != "g":
-            change = nudge(change, _known(directions), nudged.gamma, nudged.rest)
+                on_refresh(step, pairs, _refresh_loss(bound, theta))
+        gradient, *values = problem.training_gradient(theta, buffers, step)
+        log.add(*values)
+        change, velocity = _step(gradient, velocity, directions, state.lr, settings)
         theta += change
         if time.monotonic() >= deadline:
             iteration = step + 1
@@ -106,9 +104,22 @@ def advance(
     )
 
 
-def _known(directions: Tensor | None) -> Tensor:
-    assert directions is not None  # a run begins with a refresh
-    return directions
+def _step(
+    gradient: Tensor, velocity: Tensor | None, directions: Tensor | None, lr: float, settings: RunSettings
+) -> tuple[Tensor, Tensor | None]:
+    """The change of the parameters (p,), and the next velocity."""
+    nudged = settings.nudge
+
+    def scaled(vector: Tensor) -> Tensor:
+        assert nudged is not None
+        assert directions is not None  # a run begins with a refresh
+        return nudge(vector, directions, nudged.gamma, nudged.rest)
+
+    if nudged and nudged.correction != "v":
+        gradient = scaled(gradient)
+    change = sgd_change(gradient, velocity, lr, settings.momentum)
+    velocity = None if velocity is None else change
+    return (scaled(change) if nudged and nudged.correction != "g" else change), velocity
 
 
 def _is_due(step: int, settings: RunSettings) -> bool:

@@ -29,7 +29,9 @@ class Along:
     def __init__(self, directions: "Directions", direction: int) -> None:
         places = np.flatnonzero(directions["direction"] == direction)
         if not len(places):
-            raise KeyError(f"{directions.path} holds the directions {directions['direction'].tolist()}, not {direction}")
+            raise KeyError(
+                f"{directions.path} holds the directions {directions['direction'].tolist()}, not {direction}"
+            )
         place = int(places[0])
         self._alphas = directions["alphas"]
         self.cosine: NDArray[np.float64] = directions["cosine"][:, place]

@@ -13,7 +13,9 @@ from sharpest.pipeline.forecast.work import jobs_of_claims, jobs_of_study
 from sharpest.results.paths import Paths
 
 
-def forecast(project: Project, claims: Sequence[Claim], speeds: Speeds) -> tuple[dict[str, Need], dict[str, Need], set[str]]:
+def forecast(
+    project: Project, claims: Sequence[Claim], speeds: Speeds
+) -> tuple[dict[str, Need], dict[str, Need], set[str]]:
     """What figures and tables will take, and all jobs.
 
     Returns:

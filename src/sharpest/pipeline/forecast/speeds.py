@@ -14,12 +14,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sharpest.config.datasets import ImageSettings, TokenSettings
 from sharpest.config.run import HessianSettings, RunSettings
+from sharpest.config.sources.registry import SOURCES
 from sharpest.curvature.hessian import GraphSize
 from sharpest.curvature.lanczos import largest_eigenpairs
 from sharpest.data.augmentation import augment
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.shuffled import ShuffledStream
-from sharpest.config.sources.registry import SOURCES
 from sharpest.data.tokens import TokenStream
 from sharpest.models.build import build_model
 from sharpest.models.flat import FlatModel

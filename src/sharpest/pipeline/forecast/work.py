@@ -15,7 +15,6 @@ from sharpest.config.measure import Planned
 from sharpest.config.measures import declared
 from sharpest.config.project import Project
 from sharpest.config.run import HessianSettings, RunSettings
-from sharpest.config.run_id import RunId
 from sharpest.config.schedule import Schedule
 from sharpest.config.studies.base import Input
 from sharpest.pipeline.forecast.sizes import data_bytes, point_bytes, stored_bytes
@@ -205,7 +204,9 @@ def _measured(
     points = [point for point in points if point <= end]
     planned = [Planned(run, hessian, point, place) for place, point in enumerate(points)]
     costs = [declaration.cost(settings, point) for point in planned]
-    busy = [point for point, cost in zip(points, costs, strict=True) if cost.gradients or cost.eigenpairs or cost.forwards]
+    busy = [
+        point for point, cost in zip(points, costs, strict=True) if cost.gradients or cost.eigenpairs or cost.forwards
+    ]
     _replay(work, run, busy, end)
     for cost in costs:
         examples = min(cost.examples or hessian.examples, run.dataset.num_train)

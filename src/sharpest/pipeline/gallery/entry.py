@@ -12,8 +12,8 @@ from sharpest.claims.judge import judge
 from sharpest.claims.ledger import Claim
 from sharpest.claims.plans import files_behind, plan_claims
 from sharpest.config.project import Project
-from sharpest.config.strict import Strict
 from sharpest.config.sources.registry import SOURCES
+from sharpest.config.strict import Strict
 from sharpest.pipeline.fingerprint import fingerprint
 from sharpest.report.paper import is_figure, item_of, title_of
 from sharpest.report.setup import Setup, setup_of
@@ -185,9 +185,7 @@ def _judged(project: Project, ledger: Sequence[Claim], study: str, paths: Paths)
     item = item_of(study.partition("_")[0])
     claims = [claim for claim in ledger if claim["item"] == item]
     plans = plan_claims(claims, project)
-    measured = {
-        claim.id for claim in claims if all(path.exists() for path in files_behind([claim], plans, paths))
-    }
+    measured = {claim.id for claim in claims if all(path.exists() for path in files_behind([claim], plans, paths))}
     paper_scale = project.settings.scale == "paper"
     judged = judge([claim for claim in claims if claim.id in measured], plans, paths.folder, paper_scale)
     rest = pd.DataFrame([dict(claim.row) for claim in claims if claim.id not in measured]).assign(verdict=NOT_RUN)
