@@ -47,8 +47,8 @@ def quantity_of(name: str) -> Quantity:
     dataset = datasets[match["column"]]
     if dataset.dims[0] != "t" or len(dataset.dims) != 1 + (match["index"] is not None):
         raise ConfigError(
-            f"quantity {name!r}: {dataset.name} has the dimensions ({', '.join(dataset.dims)}); name a column of points, "
-            "with [index] where it has a second dimension"
+            f"quantity {name!r}: {dataset.name} has the dimensions ({', '.join(dataset.dims)}); name a column of "
+            "points, with [index] where it has a second dimension"
         )
     statistic = match["statistic"]
     return Quantity(

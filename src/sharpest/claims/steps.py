@@ -130,8 +130,8 @@ STEPS: Sequence[Quantity] = (
     ),
     Quantity(
         "mean_abs_cosine", "", "Mean absolute cosine of mini-batch gradients with e_1 to e_5, over gradients, "
-        "directions and the run; of two random vectors in p dimensions it is Γ(p/2) / (√π Γ((p+1)/2)).", _SECTION, _BOTH,
-        _alignment, mean, facet="alignment", study="fig05",
+        "directions and the run; of two random vectors in p dimensions it is Γ(p/2) / (√π Γ((p+1)/2)).", _SECTION,
+        _BOTH, _alignment, mean, facet="alignment", study="fig05",
     ),
     Quantity(
         "mean_abs_cosine_max", "", "Highest point over the run of the mean over gradients and directions, each point "

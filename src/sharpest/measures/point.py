@@ -1,4 +1,4 @@
-"""A run at one iteration: its parameters, the very losses whose curvature is measured, and what a measure asks of it."""
+"""A run at one iteration: its parameters, the losses whose curvature is measured, and what a measure asks of it."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ class Point:
         return self.problem.evaluate(self.theta, split)
 
     def gradients(self, num_gradients: int) -> Tensor:
-        """Mini-batch gradients of the training loss, (m, p), of the run's own batch size: a function of the iteration."""
+        """Mini-batch gradients of the training loss, (m, p), at the run's batch size: a function of the iteration."""
         size, stream = self.problem.settings.batch_size, self.data.stream
         batches = (stream.sample(f"gradient-{m}", self.iteration, size) for m in range(num_gradients))
         return torch.stack([self.problem.gradient(self.theta, batch) for batch in batches])
@@ -181,7 +181,7 @@ class Point:
         return hessian_at(self.problem, self.theta, self.iteration, self.settings)
 
     def on(self, num_examples: int) -> Point:
-        """The same point with another number of Hessian examples, or with all training examples where there are fewer."""
+        """The same point with another number of Hessian examples; all training examples where there are fewer."""
         other = copy.copy(self)
         for name in ("examples", "hessian"):
             other.__dict__.pop(name, None)

@@ -22,14 +22,12 @@ def check_version(paths: Paths) -> None:
     version = _version(path) if path else None
     if version is None or version == SNAPSHOTS.version:
         return
+    age, remedy = "an older", f"keep it with: mv {paths.folder} {paths.folder}-{SNAPSHOTS.name}{version}"
     if version > SNAPSHOTS.version:
-        remedy = "use that version of the code, or give snakemake another --directory"
-    else:
-        kept = f"{paths.folder}-{SNAPSHOTS.name}{version}"
-        remedy = f"keep it with: mv {paths.folder} {kept}; or give snakemake another --directory"
+        age, remedy = "a newer", "use that version of the code"
     raise StoreError(
-        f"{paths.folder}: was written by {'a newer' if version > SNAPSHOTS.version else 'an older'} version of the code "
-        f"(snapshots version {version}, this one has {SNAPSHOTS.version}), and its runs would be trained again; {remedy}; "
+        f"{paths.folder}: was written by {age} version of the code (snapshots version {version}, this one has "
+        f"{SNAPSHOTS.version}), and its runs would be trained again; {remedy}, or give snakemake another --directory; "
         "nothing was changed"
     )
 

@@ -78,17 +78,15 @@ def advance(
             buffers = problem.model.start_epoch(buffers)
         if nudged and _is_due(step, settings):
             assert solver is not None  # the caller's duty
-            bound = problem.at(buffers)
-            pairs = solver(bound, theta, step, solver_start)
+            pairs = solver(problem.at(buffers), theta, step, solver_start)
             solver_start = pairs.eigenvectors.sum(dim=0)
             if not nudged.fixed or step == settings.start:
                 directions = pairs.eigenvectors[: nudged.num_directions]
             if on_refresh is not None:
-                on_refresh(step, pairs, _refresh_loss(bound, theta))
+                on_refresh(step, pairs, _refresh_loss(problem.at(buffers), theta))
         gradient, *values = problem.training_gradient(theta, buffers, step)
         log.add(*values)
-        change, velocity = _step(gradient, velocity, directions, state.lr, settings)
-        theta += change
+        velocity = _update(theta, gradient, velocity, directions, state.lr, settings)
         if time.monotonic() >= deadline:
             iteration = step + 1
             break
@@ -104,10 +102,15 @@ def advance(
     )
 
 
-def _step(
-    gradient: Tensor, velocity: Tensor | None, directions: Tensor | None, lr: float, settings: RunSettings
-) -> tuple[Tensor, Tensor | None]:
-    """The change of the parameters (p,), and the next velocity."""
+def _update(
+    theta: Tensor,
+    gradient: Tensor,
+    velocity: Tensor | None,
+    directions: Tensor | None,
+    lr: float,
+    settings: RunSettings,
+) -> Tensor | None:
+    """Change theta (p,) in place by one step; returns the next velocity."""
     nudged = settings.nudge
 
     def scaled(vector: Tensor) -> Tensor:
@@ -118,8 +121,8 @@ def _step(
     if nudged and nudged.correction != "v":
         gradient = scaled(gradient)
     change = sgd_change(gradient, velocity, lr, settings.momentum)
-    velocity = None if velocity is None else change
-    return (scaled(change) if nudged and nudged.correction != "g" else change), velocity
+    theta += scaled(change) if nudged and nudged.correction != "g" else change
+    return None if velocity is None else change
 
 
 def _is_due(step: int, settings: RunSettings) -> bool:

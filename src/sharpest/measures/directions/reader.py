@@ -23,7 +23,7 @@ class Along:
         projection: (t, m), <g_m, e_i>.
         step_length: (t,), eta times mean |<g_m, e_i>|.
         profile: (t, g), loss at multiples of the mean step, nats.
-        loss_change: (t, a), mean over m of L(theta - alpha eta <g_m, e_i> e_i) - L(theta), nats; NaN where not measured.
+        loss_change: (t, a), mean over m of L(theta - alpha eta <g_m, e_i> e_i) - L(theta), nats; NaN: not measured.
     """
 
     def __init__(self, directions: "Directions", direction: int) -> None:

@@ -49,7 +49,7 @@ def stored_bytes(run: RunSettings) -> float:
 
 
 def data_bytes(run: RunSettings) -> float:
-    """In memory: float32 images beside the integers of the file, and float64 while their spread is taken; int64 words."""
+    """In memory: float32 images beside the file's integers, and float64 while their spread is taken; int64 words."""
     if isinstance(run.dataset, ImageSettings):
         channels, height, _ = image_shape(run)
         pixels = channels * (run.model["image_size"] or height) ** 2
