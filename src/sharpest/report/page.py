@@ -334,7 +334,10 @@ def _panels(title: str, study: Study) -> list[tuple[str, Sequence[Curve]]]:
     """The curves of a figure that can be explored together, with a name."""
     measured = {(file.run, file.schedule) for file in study.inputs() if file.kind == "spectra"}
     groups = [
-        (f"{title}: {panel}" if panel else title, [curve for curve in curves if (curve.run, curve.schedule) in measured])
+        (
+            f"{title}: {panel}" if panel else title,
+            [curve for curve in curves if (curve.run, curve.schedule) in measured],
+        )
         for panel, curves in study.groups()
     ]
     return [(name, curves) for name, curves in groups if curves]
