@@ -49,6 +49,13 @@ KEYS: dict[str, dict[str, Any]] = {
         "schedule": "tracked",
         "panels": [{"title": "P", "quantity": "curvature", "lines": LINES}],
     },
+    "measured": {
+        "panels": [
+            {"title": "P", "measure": "spectra", "column": "eigenvalues", "index": [0], "curves": [A, B]},
+            {"title": "Q", "measure": "directions", "column": "loss", "curves": [B]},
+            {"title": "R", "measure": "spectra", "column": "hvps", "curves": [B]},
+        ]
+    },
     "end_points": {"rows": [{"label": "SGD", "runs": ["a", "b"], "paper": {}}]},
 }
 """A small study of each kind."""
@@ -108,6 +115,7 @@ def test_an_edit_of_a_kind_makes_no_other_figure_stale(kind: str) -> None:
         ("step_surface", files("spectra", "a", "step") + files("directions", "a", "step")),
         ("learning_curves", files("spectra", "ab", "step")),
         ("nsgd_curves", files("spectra", "abc", "tracked")),
+        ("measured", files("spectra", "ab", "step") + files("directions", "b", "step")),
         (
             "end_points",
             [*files("evaluations", "ab", "ends"), *files("history", "ab", None), *files("snapshots", "ab", None)],

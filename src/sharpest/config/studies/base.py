@@ -1,9 +1,8 @@
 """What every study has: runs, and the files of theirs that it reads."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from pydantic import Field
 
@@ -43,8 +42,7 @@ class SeedRuns(Strict):
         return self.model_copy(update={"runs": self.runs[:count]})
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     """One file that a study reads.
 
     Attributes:

@@ -9,6 +9,7 @@ from sharpest.config.studies.end_points import EndPoints
 from sharpest.config.studies.first_stage import FirstStage
 from sharpest.config.studies.largest_eigenvalues import LargestEigenvalues
 from sharpest.config.studies.learning_curves import LearningCurves
+from sharpest.config.studies.measured import MeasuredCurves
 from sharpest.config.studies.nsgd_curves import NsgdCurves
 from sharpest.config.studies.restricted_steps import RestrictedSteps
 from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
@@ -23,6 +24,7 @@ AnyStudy = Annotated[
     | FirstStage
     | LearningCurves
     | NsgdCurves
-    | EndPoints,
+    | EndPoints
+    | MeasuredCurves,
     Field(discriminator="kind"),
 ]

@@ -1,0 +1,169 @@
+"""Any stored column of any measure along training."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal, Self
+
+from pydantic import Field, NonNegativeInt, field_validator, model_validator
+
+from sharpest.config.measure import Measure
+from sharpest.config.measures import declared
+from sharpest.config.strict import Strict
+from sharpest.config.studies.base import Curve, Input, Schedule, Study, settings_of
+from sharpest.errors import ConfigError
+from sharpest.results.layout import Dataset
+
+_REFERENCE = re.compile(r"(?P<number>-?\d+(\.\d+)?([eE][+-]?\d+)?)(?P<over_lr>/lr)?")
+_MANY = 2**31  # parameters; more than any dimension that they bound
+
+
+def reference_value(text: str, lr: float) -> float:
+    """The height of a reference line.
+
+    Args:
+        text: A number, or a number over the learning rate, such as ``2/lr``.
+        lr: The learning rate.
+
+    Raises:
+        ValueError: If the text is neither.
+    """
+    match = _REFERENCE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"reference {text!r} should be a number or a number over lr, such as 2/lr")
+    number = float(match["number"])
+    return number / lr if match["over_lr"] else number
+
+
+def over_lr(text: str) -> bool:
+    """Whether a reference differs between learning rates."""
+    return text.endswith("/lr")
+
+
+class MeasuredPanel(Strict):
+    """One panel: a column of a measure on several runs."""
+
+    title: str
+    """Written above the panel; each panel has its own."""
+    measure: str
+    """Name of the measure."""
+    column: str
+    """One of its arrays that have a value for each point, see docs/files.md."""
+    index: tuple[NonNegativeInt, ...] = ()
+    """Place in each dimension of the array behind the points, from 0."""
+    error: str | None = None
+    """An array of the same dimensions, drawn as a band around the curve; none = no band."""
+    factor: Literal["1", "lr"] = "1"
+    """Multiplies what is drawn, the band included; lr is the learning rate of each run."""
+    x: Literal["epoch", "iteration", "iteration x lr"] = "epoch"
+    """The x axis."""
+    scale: Literal["log", "linear"] = "linear"
+    """Of the y axis."""
+    ylabel: str | None = None
+    """What y is; none = the name of the column."""
+    references: tuple[str, ...] = ()
+    """Heights of horizontal lines: numbers, or numbers over the learning rate of each run, such as 2/lr."""
+    curves: tuple[Curve, ...] = Field(min_length=1)
+
+    @field_validator("references")
+    @classmethod
+    def _are_numbers(cls, references: tuple[str, ...]) -> tuple[str, ...]:
+        for text in references:
+            reference_value(text, lr=1)
+        return references
+
+    @model_validator(mode="after")
+    def _fit_the_axis(self) -> Self:
+        if self.scale == "log" and any(reference_value(text, lr=1) <= 0 for text in self.references):
+            raise ValueError("references should be above 0 on a logarithmic axis")
+        return self
+
+    def marks_missed(self) -> bool:
+        """Whether the measure says of each value drawn if it is within the solver's tolerance."""
+        arrays = {dataset.name: dataset.dims for dataset in declared(self.measure).layout.datasets}
+        return "converged" in arrays and arrays["converged"] == arrays[self.column]
+
+    def check(self, schedule: Schedule) -> None:
+        """Check that the measure has what is drawn.
+
+        Raises:
+            ConfigError: With the key to change.
+        """
+        measure = declared(self.measure)
+        column = _column(measure, self.column)
+        name, further = f"{self.column} of {self.measure}", column.dims[1:]
+        shown = f"({', '.join(column.dims)})"
+        if column.dims[0] != "t":
+            raise ConfigError(
+                f"{name} has dimensions {shown}, and no value for each point; name an array that has t first"
+            )
+        if len(self.index) != len(further):
+            places = f"{len(further)} {'place' if len(further) == 1 else 'places'}"
+            raise ConfigError(f"{name} has dimensions {shown}; give index {places}, not {len(self.index)}")
+        sizes = _sizes(measure, settings_of(self.measure, schedule))
+        for place, letter in zip(self.index, further, strict=True):
+            if place >= sizes.get(letter, _MANY):
+                raise ConfigError(
+                    f"index {place} exceeds {name} in schedules.{schedule.name}, whose {letter} ends at "
+                    f"{sizes[letter] - 1}; lower it"
+                )
+        if self.error is not None and (error := _column(measure, self.error)).dims != column.dims:
+            raise ConfigError(
+                f"error {self.error} has dimensions ({', '.join(error.dims)}), {name} has {shown}; name an array of "
+                "the same dimensions"
+            )
+
+
+def _column(measure: Measure, name: str) -> Dataset:
+    arrays = {dataset.name: dataset for dataset in measure.layout.datasets}
+    if name not in arrays:
+        close = difflib.get_close_matches(name, arrays, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(arrays)}"
+        raise ConfigError(f"{measure.name} has no column {name!r}; {hint}")
+    return arrays[name]
+
+
+def _sizes(measure: Measure, settings: object) -> dict[str, int]:
+    """The lengths of dimensions by letter, as far as the settings say them."""
+    sizes, constants = dict(measure.sizes(settings, _MANY)), measure.constants(settings)
+    for dataset in measure.layout.datasets:
+        if dataset.name in constants:
+            sizes |= zip(dataset.dims, constants[dataset.name].shape, strict=True)
+    return sizes
+
+
+class MeasuredCurves(Study):
+    """Any stored column of any measure along training."""
+
+    kind: Literal["measured"]
+    panels: tuple[MeasuredPanel, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _have_titles_of_their_own(self) -> Self:
+        titles = [panel.title for panel in self.panels]
+        if repeated := [title for title in titles if titles.count(title) > 1]:
+            raise ValueError(f"panels should each have a title of its own, {repeated[0]!r} is repeated")
+        return self
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(panel.measure for panel in self.panels))
+
+    def curves(self) -> list[Curve]:
+        return list(dict.fromkeys(curve for panel in self.panels for curve in panel.curves))
+
+    def groups(self) -> list[tuple[str, Sequence[Curve]]]:
+        return [(panel.title, panel.curves) for panel in self.panels]
+
+    def files(self, kind: str) -> Iterable[Input]:
+        panels = (panel for panel in self.panels if panel.measure == kind)
+        return (Input(kind, curve.run, curve.schedule) for panel in panels for curve in panel.curves)
+
+    def check(self, curve: Curve | Input, schedule: Schedule) -> None:
+        place = curve.run, curve.schedule
+        for panel in self.panels:
+            if place in [(drawn.run, drawn.schedule) for drawn in panel.curves]:
+                panel.check(schedule)
+
+
+STUDY = MeasuredCurves

@@ -1,0 +1,153 @@
+"""Any stored column of any measure along training, with reference lines."""
+
+from dataclasses import dataclass
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from sharpest.config.studies.base import Curve
+from sharpest.config.studies.measured import MeasuredCurves, MeasuredPanel, over_lr, reference_value
+from sharpest.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    OTHERS,
+    PANEL_HEIGHT,
+    PANEL_WIDTH,
+    RED,
+    PlottedPoints,
+    add_foot,
+    count_line,
+    legend_below,
+    mark_missed,
+    new_figure,
+    run_label,
+    say_empty,
+    styled,
+)
+
+if TYPE_CHECKING:
+    from sharpest.figures.inputs import FigureInputs
+
+_COLOURS = (RED, GREEN, BLUE, *OTHERS)
+_DASHES = ("--", ":", "-.")  # of reference lines, by their place
+_MOST_COLUMNS = 3
+_XLABELS = {"epoch": "epoch", "iteration": "iteration", "iteration x lr": "iteration × learning rate"}
+_MISSED = "Open circles: residual above the solver's tolerance"
+_LEFT_OUT = "Not drawn on a logarithmic axis: values at or below zero"
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """One curve; the t measurements that are finite."""
+
+    curve: Curve
+    colour: str
+    lr: float
+    x: NDArray[np.float64]  # (t,)
+    y: NDArray[np.float64]  # (t,)
+    error: NDArray[np.float64]  # (t,); NaN where there is no band
+    missed: NDArray[np.bool_]  # (t,), above the solver's tolerance
+    left_out: NDArray[np.bool_]  # (t,), no place on a logarithmic axis
+    diverged: str
+
+
+@styled
+def draw(study: MeasuredCurves, inputs: "FigureInputs", foot: str) -> tuple[Figure, pd.DataFrame]:
+    """Draw one panel beside the other, at most three in a row.
+
+    Args:
+        study: What to draw.
+        inputs: The files of the measures.
+        foot: What was replaced or reduced.
+
+    Returns:
+        The figure, and its points with columns panel, series, run, x, y, and error where the study has a band: half of
+        its height. The series of a reference line is its text, and its run is empty where it holds for all runs.
+    """
+    num_columns = min(_MOST_COLUMNS, len(study.panels))
+    num_rows = -(-len(study.panels) // num_columns)
+    figure = new_figure(num_columns * 1.25 * PANEL_WIDTH, num_rows * 1.25 * PANEL_HEIGHT)
+    points, missed, left_out = PlottedPoints(), {}, {}
+    for number, panel in enumerate(study.panels, start=1):
+        lines = [_read(panel, curve, colour, inputs) for curve, colour in zip(panel.curves, cycle(_COLOURS))]
+        _panel(figure.add_subplot(num_rows, num_columns, number), panel, lines, points)
+        missed[panel.title] = [line.missed[~line.left_out] for line in lines]
+        left_out[panel.title] = [line.left_out for line in lines]
+    add_foot(figure, count_line(_LEFT_OUT, left_out), count_line(_MISSED, missed), foot)
+    with_error = any(panel.error for panel in study.panels)
+    return figure, points.table(("x", "y", "error") if with_error else ("x", "y"))
+
+
+def _read(panel: MeasuredPanel, curve: Curve, colour: str, inputs: "FigureInputs") -> _Line:
+    measured = inputs.measured(panel.measure, curve)
+    place: tuple[Any, ...] = (slice(None), *panel.index)
+    factor = measured.lr if panel.factor == "lr" else 1.0
+    x = measured["epoch" if panel.x == "epoch" else "iteration"] * (measured.lr if panel.x == "iteration x lr" else 1.0)
+    y = factor * measured[panel.column][place]
+    error = factor * measured[panel.error][place] if panel.error else np.full(len(y), np.nan)
+    finite = np.isfinite(y)
+    missed = ~measured["converged"][place] if panel.marks_missed() else np.zeros(len(y), dtype=bool)
+    return _Line(
+        curve=curve,
+        colour=colour,
+        lr=measured.lr,
+        x=x[finite],
+        y=y[finite],
+        error=error[finite],
+        missed=missed[finite],
+        left_out=y[finite] <= 0 if panel.scale == "log" else np.zeros(finite.sum(), dtype=bool),
+        diverged=measured.divergence,
+    )
+
+
+def _panel(axes: Axes, panel: MeasuredPanel, lines: list[_Line], points: PlottedPoints) -> None:
+    axes.set(title=panel.title, xlabel=_XLABELS[panel.x], ylabel=panel.ylabel or _name(panel), yscale=panel.scale)
+    for line in lines:
+        drawn = ~line.left_out
+        x, y, error = line.x[drawn], line.y[drawn], line.error[drawn]
+        # a line through one point is not seen
+        axes.plot(x, y, color=line.colour, marker="o" if len(x) == 1 else "", markersize=3)
+        if np.isfinite(error).any():
+            axes.fill_between(x, y - error, y + error, color=line.colour, alpha=0.25, linewidth=0)
+        mark_missed(axes, x[line.missed[drawn]], y[line.missed[drawn]])
+        band = {} if panel.error is None else {"error": error}
+        points.add(panel.title, line.curve.label, line.curve.run, x=x, y=y, **band)
+    shown = [line for line in lines if not line.left_out.all()]
+    labels = [run_label(line.curve.label, line.diverged, empty=line not in shown) for line in lines]
+    handles = [axes.plot([], [], color=line.colour, label=label)[0] for line, label in zip(lines, labels, strict=True)]
+    if not shown:
+        say_empty(axes)
+    else:
+        ends = [min(line.x.min() for line in shown), max(line.x.max() for line in shown)]
+        for text, dashes in zip(panel.references, cycle(_DASHES)):
+            _reference(axes, panel, text, dashes, ends, shown, points)
+            handles += axes.plot([], [], dashes, color=GREY, label=text)
+    legend_below(axes, handles=handles, most_columns=3)
+
+
+def _reference(
+    axes: Axes,
+    panel: MeasuredPanel,
+    text: str,
+    dashes: str,
+    ends: list[float],
+    lines: list[_Line],
+    points: PlottedPoints,
+) -> None:
+    """A horizontal line for all runs, or one for each in its colour."""
+    heights = [(reference_value(text, line.lr), line.colour, line.curve.run) for line in lines]
+    for height, colour, run in heights if over_lr(text) else [(heights[0][0], GREY, "")]:
+        axes.plot(ends, [height, height], dashes, color=colour, linewidth=0.7, zorder=1.5)
+        points.add(panel.title, text, run, x=ends, y=height)
+
+
+def _name(panel: MeasuredPanel) -> str:
+    """The column as a reader knows it, ``lr × eigenvalues[0]``."""
+    place = f"[{', '.join(map(str, panel.index))}]" if panel.index else ""
+    return f"{'lr × ' if panel.factor == 'lr' else ''}{panel.column}{place}"
