@@ -29,6 +29,14 @@ class Eigenpairs:
         converged: (k,), residual within the tolerance.
         num_products: Operator applications spent.
         seconds: Wall time.
+
+    >>> import torch
+    >>> from sharpest.curvature import Eigenpairs, Hessian, eigenpairs
+    >>> net = torch.nn.Linear(3, 1)
+    >>> hessian = Hessian.of(net, torch.nn.functional.mse_loss, [(torch.eye(3), torch.zeros(3, 1))])
+    >>> pairs = eigenpairs(hessian, k=2)
+    >>> isinstance(pairs, Eigenpairs), pairs.eigenvalues.shape, pairs.eigenvectors.shape, pairs.converged.tolist()
+    (True, (2,), torch.Size([2, 4]), [True, True])
     """
 
     eigenvalues: NDArray[np.float64]

@@ -75,8 +75,8 @@ def direction_solver(problem: Problem) -> DirectionSolver | None:
     if nudged is None:
         return None
 
-    def solve(here: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
-        operator = hessian_at(here, theta, iteration, nudged.hessian)
-        return solve_eigenpairs(here, operator, iteration, nudged.hessian, nudged.num_eigenpairs, warm)
+    def solve(current: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
+        operator = hessian_at(current, theta, iteration, nudged.hessian)
+        return solve_eigenpairs(current, operator, iteration, nudged.hessian, nudged.num_eigenpairs, warm)
 
     return solve

@@ -62,7 +62,7 @@ def evaluate_run(
         operator = hessian_at(here, state.theta, state.iteration, hessian)
         pairs = solve_eigenpairs(here, operator, state.iteration, hessian, settings.num_eigenpairs)
         probes = generator(problem.settings.seed, "probe")  # the same at both
-        probed = frobenius_norm(operator.product, state.theta, settings.num_probes, probes)
+        probed = frobenius_norm(operator, settings.num_probes, probes)
         points.append(
             {
                 "iteration": state.iteration,
