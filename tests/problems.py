@@ -50,6 +50,20 @@ class SmallProblem:
         return torch.randn(len(self.theta), generator=rng(seed), dtype=torch.float64)
 
 
+@dataclass(frozen=True)
+class Matrix:
+    """A symmetric matrix (p, p) as an operator."""
+
+    matrix: Tensor
+
+    @property
+    def theta(self) -> Tensor:
+        return self.matrix[0]
+
+    def product(self, vector: Tensor) -> Tensor:
+        return self.matrix @ vector
+
+
 def rng(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

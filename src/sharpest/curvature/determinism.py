@@ -4,12 +4,25 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
+from torch.nn.modules.dropout import _DropoutNd
 
 from sharpest.errors import SharpestError
 
 
 class NotDeterministicError(SharpestError):
-    """The loss gave two values at one point."""
+    """The loss is not a function of the parameters, averaged over examples.
+
+    >>> import torch
+    >>> from sharpest.curvature import Hessian, NotDeterministicError
+    >>> net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Dropout(0.5)).train()
+    >>> batches = [(torch.arange(256.0).view(64, 4), torch.zeros(64, dtype=torch.long))]
+    >>> try:
+    ...     Hessian.of(net, torch.nn.functional.cross_entropy, batches)
+    ... except NotDeterministicError as error:
+    ...     print(str(error).partition("): ")[2])
+    1 (Dropout) in training mode; call eval() on the model
+    """
 
 
 def check_deterministic(loss: Callable[[], Tensor], module: nn.Module) -> None:
@@ -27,12 +40,30 @@ def check_deterministic(loss: Callable[[], Tensor], module: nn.Module) -> None:
     # a diverged loss is not a random one
     if first == second or (first != first and second != second):
         return
-    active = [
-        f"{name} ({type(layer).__name__})"
-        for name, layer in module.named_modules()
-        if layer.training and isinstance(layer, nn.modules.dropout._DropoutNd | nn.modules.batchnorm._NormBase)
-    ]
+    active = _layers(module, lambda layer: layer.training and isinstance(layer, _DropoutNd | _NormBase))
     cause = f"{', '.join(active)} in training mode; call eval() on the model" if active else (
         "no dropout or batch normalisation is in training mode, so examples or operations change; fix them"
     )  # fmt: skip
     raise NotDeterministicError(f"the loss is not deterministic ({first!r}, then {second!r}): {cause}")
+
+
+def check_independent(module: nn.Module) -> None:
+    """Refuse batch normalisation by the batch itself, in which the loss of an example depends on the others.
+
+    Two evaluations agree in spite of it, but the loss is no mean over examples.
+
+    Raises:
+        NotDeterministicError: With the layer and the remedy.
+    """
+    message = "the loss of an example depends on the others of its batch"
+    active = _layers(module, lambda layer: layer.training and isinstance(layer, _BatchNorm))
+    if active:
+        raise NotDeterministicError(f"{message}: {', '.join(active)} in training mode; call eval() on the model")
+    bare = _layers(module, lambda layer: isinstance(layer, _BatchNorm) and layer.running_mean is None)
+    if bare:
+        raise NotDeterministicError(f"{message}: {', '.join(bare)} has no running averages; let it track them")
+
+
+def _layers(module: nn.Module, fits: Callable[[nn.Module], bool]) -> list[str]:
+    """Name and kind of each layer that fits."""
+    return [f"{name} ({type(layer).__name__})" for name, layer in module.named_modules() if fits(layer)]

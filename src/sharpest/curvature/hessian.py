@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
+from sharpest.curvature.differentiation import differentiate, refuse_undifferentiable
+from sharpest.curvature.module_loss import ModuleLoss
 from sharpest.curvature.second_order import SecondOrder
-from sharpest.errors import SharpestError
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
 
 Chunk = tuple[Tensor, Tensor]
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 KEPT_BYTES_CPU = 2 * 2**30
-
-
-class NotTwiceDifferentiableError(SharpestError):
-    """The loss has no second derivative that autograd could compute."""
 
 
 class Hessian:
@@ -33,33 +36,78 @@ class Hessian:
         loss: ``loss(theta, inputs, targets)``, the mean over the examples given; twice differentiable.
         theta: (p,), where the Hessian is taken.
         chunks: (inputs, targets) pairs.
+        parts: Where named parameters lie in theta, for :meth:`block`.
 
     Raises:
         ValueError: If there is no example, or the loss does not depend on theta.
         NotTwiceDifferentiableError: If the loss has a first derivative only; products may raise it, too.
 
     Source: inventory 1.4; Pearlmutter (1994).
+
+    >>> import torch
+    >>> from sharpest.curvature import Hessian
+    >>> def loss(theta, inputs, targets):
+    ...     return (inputs @ theta - targets).square().mean()
+    >>> chunks = [(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.zeros(2)), (torch.tensor([[3.0, 0.0]]), torch.ones(1))]
+    >>> Hessian(loss, torch.zeros(2), chunks).product(torch.tensor([3.0, 3.0]))
+    tensor([20.,  8.])
     """
 
-    def __init__(self, loss: Loss, theta: Tensor, chunks: Sequence[Chunk]) -> None:
+    def __init__(
+        self, loss: Loss, theta: Tensor, chunks: Iterable[Chunk], parts: Mapping[str, slice] | None = None
+    ) -> None:
         self._loss = loss
         self._theta = theta.detach().clone().requires_grad_()
-        self._chunks = [chunk for chunk in chunks if len(chunk[1])]
+        self._chunks = _with_examples(chunks)
         self._num_examples = sum(len(targets) for _, targets in self._chunks)
-        if self._num_examples == 0:
-            raise ValueError("a Hessian needs at least one example")
+        self._parts = dict(parts or {})
         size = GraphSize()
         with torch.autograd.graph.saved_tensors_hooks(size.add, lambda tensor: tensor):
             first = self._chunk_gradient(self._chunks[0])
-        _refuse_undifferentiable(first)
+        refuse_undifferentiable(first)
         fitting = min(len(self._chunks), _budget(theta.device) // max(size.bytes, 1))
         others = [self._chunk_gradient(chunk) for chunk in self._chunks[1:fitting]]
         self._kept = [first, *others] if fitting else []
+
+    @classmethod
+    def of(cls, module: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], batches: Iterable[Chunk]) -> Hessian:
+        """The Hessian of a module's loss by its trainable parameters, flattened in the order of ``named_parameters``.
+
+        The module is used as it is, in its mode, with its frozen and tied parameters, and left untouched; what becomes
+        of it afterwards does not change the operator.
+
+        Args:
+            module: The net, as a rule after ``eval()``.
+            loss: ``loss(outputs, targets)``, the mean over the batch, such as ``torch.nn.functional.cross_entropy``.
+            batches: (inputs, targets) pairs.
+
+        Raises:
+            NotDeterministicError: If the loss of an example is not a function of it and the parameters, as with dropout
+                or batch normalisation in training mode.
+            ValueError: If there is no example or no trainable parameter, or the loss is not one number.
+            NotTwiceDifferentiableError: As for the class.
+
+        >>> import torch
+        >>> from sharpest.curvature import Hessian
+        >>> net = torch.nn.Linear(2, 1, bias=False)
+        >>> batches = [(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.zeros(2, 1))]
+        >>> hessian = Hessian.of(net, torch.nn.functional.mse_loss, batches)
+        >>> hessian.product(torch.ones(2))
+        tensor([1., 4.])
+        """
+        chunks, function = _with_examples(batches), ModuleLoss(module, loss)
+        function.check(*chunks[0])
+        return cls(function, function.theta, chunks, function.parts)
 
     @property
     def theta(self) -> Tensor:
         """(p,), where it is taken."""
         return self._theta.detach()
+
+    @property
+    def parts(self) -> dict[str, slice]:
+        """Where each named parameter lies in theta; empty where they have no names."""
+        return dict(self._parts)
 
     @cached_property
     def gradient(self) -> Tensor:
@@ -83,15 +131,65 @@ class Hessian:
             total += self._derivative(self._chunk_gradient(chunk), vector, keep=False)
         return total
 
-    def block(self, part: slice) -> Hessian:
-        """The diagonal block of some parameters, such as those of one layer: an operator on vectors of their number."""
+    def block(self, part: slice | str) -> Hessian:
+        """The diagonal block of some parameters, such as those of one layer: an operator on vectors of their number.
+
+        Args:
+            part: Where they lie in theta, or the name of one of :attr:`parts`.
+
+        Raises:
+            ValueError: If there is no such name, or the slice is empty or has gaps.
+
+        >>> import torch
+        >>> from sharpest.curvature import Hessian, eigenpairs
+        >>> net = torch.nn.Linear(2, 1)
+        >>> batches = [(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.zeros(2, 1))]
+        >>> hessian = Hessian.of(net, torch.nn.functional.mse_loss, batches)
+        >>> hessian.block("bias").product(torch.ones(1)), hessian.block(slice(0, 2)).product(torch.ones(2))
+        (tensor([2.]), tensor([1., 4.]))
+        """
         theta = self.theta
-        before, after = theta[: part.start], theta[part.stop :]
+        start, stop, step = self._place(part).indices(len(theta))
+        if step != 1 or start >= stop:
+            raise ValueError(f"{part} of {len(theta)} parameters is no block; take neighbours, at least one")
+        before, after = theta[:start], theta[stop:]
         return Hessian(
             lambda block, inputs, targets: self._loss(torch.cat([before, block, after]), inputs, targets),
-            theta[part],
+            theta[start:stop],
             self._chunks,
         )
+
+    def _place(self, part: slice | str) -> slice:
+        if isinstance(part, slice):
+            return part
+        if part not in self._parts:
+            names = f"those are {', '.join(self._parts)}" if self._parts else "they have no names; take a slice"
+            raise ValueError(f"{part} is none of the parameters; {names}")
+        return self._parts[part]
+
+    def as_scipy(self) -> LinearOperator:
+        """The same operator for SciPy: (p, p), float64 where theta is, else float32.
+
+        >>> import torch
+        >>> from scipy.sparse.linalg import eigsh
+        >>> from sharpest.curvature import Hessian
+        >>> net = torch.nn.Linear(3, 1, bias=False)
+        >>> batches = [(torch.diag(torch.tensor([1.0, 2.0, 3.0])), torch.zeros(3, 1))]
+        >>> operator = Hessian.of(net, torch.nn.functional.mse_loss, batches).as_scipy()
+        >>> operator.shape, operator.dtype
+        ((3, 3), dtype('float32'))
+        >>> eigsh(operator, k=1, return_eigenvectors=False).round(3).tolist()
+        [6.0]
+        """
+        from scipy.sparse.linalg import LinearOperator
+
+        size, dtype = len(self._theta), np.float64 if self._theta.dtype == torch.float64 else np.float32
+
+        def product(vector: NDArray[Any]) -> NDArray[Any]:
+            values = torch.from_numpy(np.array(vector, dtype, order="C").reshape(size))
+            return self.product(values.to(self.theta)).to(values).numpy()
+
+        return LinearOperator((size, size), matvec=product, rmatvec=product, dtype=dtype)
 
     def halves(self) -> tuple[Hessian, Hessian]:
         """The Hessians of two disjoint halves of the examples; of an odd number, one is left out.
@@ -106,7 +204,7 @@ class Hessian:
 
         def of(part: slice) -> Hessian:
             chunks = zip(inputs[part].split(size), targets[part].split(size), strict=True)
-            return Hessian(self._loss, self.theta, list(chunks))
+            return Hessian(self._loss, self.theta, chunks, self._parts)
 
         return of(slice(0, half)), of(slice(half, 2 * half))
 
@@ -119,12 +217,12 @@ class Hessian:
             raise ValueError(
                 "the loss does not depend on theta: build it from the tensor it is given, without detach()"
             )
-        return _differentiate(share, self._theta, create_graph=True)
+        return differentiate(share, self._theta, create_graph=True)
 
     def _derivative(self, gradient: Tensor, vector: Tensor, keep: bool) -> Tensor:
         if not gradient.requires_grad:  # the loss is linear in theta
             return torch.zeros_like(vector)
-        return _differentiate(gradient, self._theta, vector, retain_graph=keep)
+        return differentiate(gradient, self._theta, vector, retain_graph=keep)
 
 
 class GraphSize:
@@ -145,41 +243,12 @@ class GraphSize:
         return sum(self._blocks.values())
 
 
+def _with_examples(chunks: Iterable[Chunk]) -> list[Chunk]:
+    chunks = [chunk for chunk in chunks if len(chunk[1])]
+    if not chunks:
+        raise ValueError("a Hessian needs at least one example")
+    return chunks
+
+
 def _budget(device: torch.device) -> int:
     return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else KEPT_BYTES_CPU
-
-
-def _refuse_undifferentiable(gradient: Tensor) -> None:
-    """Find the operations that autograd leaves out of a derivative without a word: those differentiable only once."""
-    seen, pending = set(), [gradient.grad_fn]
-    while pending:
-        node = pending.pop()
-        if node is None or node in seen:
-            continue
-        if node.name() in ("torch::autograd::Error", "torch::autograd::NotImplemented"):
-            raise NotTwiceDifferentiableError(
-                "the loss is not twice differentiable: one of its operations has a first derivative only; replace it"
-            )
-        seen.add(node)
-        pending += [following for following, _ in node.next_functions]
-
-
-def _differentiate(
-    output: Tensor, theta: Tensor, vector: Tensor | None = None, create_graph: bool = False, retain_graph: bool = False
-) -> Tensor:
-    try:
-        return torch.autograd.grad(
-            output,
-            theta,
-            vector,
-            retain_graph=create_graph or retain_graph,
-            create_graph=create_graph,
-            materialize_grads=True,
-        )[0]
-    except RuntimeError as error:
-        if "not implemented" not in str(error):
-            raise
-        raise NotTwiceDifferentiableError(
-            f"the loss is not twice differentiable ({str(error).splitlines()[0]}); "
-            "replace that operation, cuDNN's RNN for instance by cells of one's own"
-        ) from error

@@ -3,6 +3,8 @@
 Letters: p dimension, k wanted eigenpairs, j basis vectors so far.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sharpest.curvature.sizes import basis_size
 from sharpest.curvature.subspace import Remainder, Subspace, length
 
 
@@ -26,6 +29,14 @@ class Eigenpairs:
         converged: (k,), residual within the tolerance.
         num_products: Operator applications spent.
         seconds: Wall time.
+
+    >>> import torch
+    >>> from sharpest.curvature import Eigenpairs, Hessian, eigenpairs
+    >>> net = torch.nn.Linear(3, 1)
+    >>> hessian = Hessian.of(net, torch.nn.functional.mse_loss, [(torch.eye(3), torch.zeros(3, 1))])
+    >>> pairs = eigenpairs(hessian, k=2)
+    >>> isinstance(pairs, Eigenpairs), pairs.eigenvalues.shape, pairs.eigenvectors.shape, pairs.converged.tolist()
+    (True, (2,), torch.Size([2, 4]), [True, True])
     """
 
     eigenvalues: NDArray[np.float64]
@@ -79,7 +90,7 @@ def largest_eigenpairs(
         start: (p,), not zero; gives dtype and device.
         num_eigenpairs: k; at most p.
         tolerance: Largest residual relative to |lambda_1|.
-        max_products: Give up after so many, with what was found and honest flags.
+        max_products: Give up after so many, with the pairs as they are then and honest flags.
         rng: Draws the random directions.
 
     Returns:
@@ -99,84 +110,153 @@ def largest_eigenpairs(
     if not start.any():
         raise ValueError("the start vector is zero; take a random one")
     began = time.perf_counter()
-    capacity = max(32, 3 * num_eigenpairs)
-    space = Subspace(start, min(dimension, capacity))
-    source: Tensor | Remainder = start
-    betas: list[float] = []  # lengths of the remainders of the rows since the latest start, when they were new
-    exhausted = False
-    known: NDArray[np.float64] | None = None  # wanted magnitudes before the latest start, where it looks for more
-    num_products = 0
-    while True:
-        betas.append(space.extend(source, product))
-        num_products += 1
-        if not np.isfinite(betas[-1]):
-            return _nothing(start, num_eigenpairs, num_products, began)
-        ritz, weights = (array.numpy() for array in torch.linalg.eigh(torch.from_numpy(space.projected)))
-        outer = [r.length * np.abs(r.coefficients @ weights) for r in space.remainders]
-        bounds = sum(outer, np.zeros(space.size))
-        if space.size == dimension or num_products == max_products:
-            break
-        order = np.argsort(-np.abs(ritz))
-        leading = np.abs(ritz[order[:num_eigenpairs]])
-        allowed = tolerance * leading[0]
-        exhausted = exhausted or betas[-1] <= allowed
-        pair = _unsettled(ritz, bounds, num_eigenpairs, allowed)
-        if pair is not None:
-            number = int(np.argmax([lengths[pair] for lengths in outer]))
-            if space.full and not exhausted:
-                space.compress(weights[:, order[: capacity // 2]])
-                betas.clear()
-            source = space.remainders[number]
-            if source.coefficients[-1] == 0:  # an earlier start goes on, which ends the latest one
-                known = None
-        elif space.size >= num_eigenpairs and not exhausted:
-            break
-        elif known is None or not np.allclose(leading, known, rtol=0, atol=allowed):
-            known = leading if space.size >= num_eigenpairs else None
-            source = space.outside(space.outside(torch.randn(dimension, generator=rng).to(start)))
-            betas.clear()
-        elif betas[-1] != 0 and not _would_have_shown(
-            space.projected[-len(betas) :, -len(betas) :], betas, leading[-1] + allowed, dimension
-        ):
-            source = space.remainders[-1]
-        else:
-            break
-    wanted = np.argsort(-np.abs(ritz), kind="stable")[:num_eigenpairs]
-    wanted = wanted[np.argsort(-ritz[wanted], kind="stable")]
-    vectors = torch.from_numpy(weights[:, wanted].T.copy()).to(start) @ space.rows
-    vectors /= torch.linalg.vector_norm(vectors, dim=1, keepdim=True, dtype=torch.float64)
-    residuals, scale = bounds[wanted], max(float(np.abs(ritz).max()), np.finfo(np.float64).tiny)
-    if space.asymmetry > 0.1 * tolerance * scale:
-        values = zip(vectors, ritz[wanted].tolist(), strict=True)
-        residuals = np.array([length(product(vector) - value * vector) for vector, value in values])
-        num_products += num_eigenpairs
-    residuals = residuals / scale
-    return Eigenpairs(
-        eigenvalues=ritz[wanted],
-        eigenvectors=vectors,
-        residuals=residuals,
-        converged=residuals <= tolerance,
-        num_products=num_products,
-        seconds=time.perf_counter() - began,
-    )
+    search = _Search(product, start, num_eigenpairs, tolerance, rng)
+    source: Tensor | Remainder | None = start
+    while source is not None:
+        search.extend(source)
+        if not search.finite:
+            return search.nothing(began)
+        complete = search.space.size == dimension or search.num_products == max_products
+        source = None if complete else search.next_source()
+    return search.pairs(began)
 
 
-def _nothing(like: Tensor, num_eigenpairs: int, num_products: int, began: float) -> Eigenpairs:
-    """What is known of an operator that is not finite."""
-    values = np.full(num_eigenpairs, np.nan)
-    vectors = like.new_zeros(num_eigenpairs, len(like))
-    return Eigenpairs(values, vectors, values, np.isfinite(values), num_products, time.perf_counter() - began)
+class _Ritz:
+    """The operator's eigenpairs within a basis, ascending, and how far they are from its own.
+
+    Attributes:
+        values: (j,).
+        weights: (j, j), the vectors as columns, in terms of the basis.
+        outside: For each remainder of the basis, (j,): the length of what each vector's image has outside along it.
+        bounds: (j,), the sum of these; not below |Hv - lambda v|.
+        order: (j,), numbers of the pairs from the largest magnitude to the smallest.
+    """
+
+    def __init__(self, space: Subspace) -> None:
+        self.values, self.weights = (array.numpy() for array in torch.linalg.eigh(torch.from_numpy(space.projected)))
+        self.outside = [rest.length * np.abs(rest.coefficients @ self.weights) for rest in space.remainders]
+        self.bounds = sum(self.outside, np.zeros(space.size))
+        self.order = np.argsort(-np.abs(self.values))
+
+    def wanted(self, num_eigenpairs: int) -> NDArray[np.intp]:
+        """Numbers of the k pairs of largest magnitude, from the largest to the smallest value."""
+        wanted = np.argsort(-np.abs(self.values), kind="stable")[:num_eigenpairs]
+        return wanted[np.argsort(-self.values[wanted], kind="stable")]
+
+    def unsettled(self, num_eigenpairs: int, allowed: float) -> int | None:
+        """The first of the wanted pairs that is not converged, or else the first other that could yet be wanted."""
+        wanted, others = self.order[:num_eigenpairs], self.order[num_eigenpairs:]
+        reach = np.abs(self.values[others]) + self.bounds[others]
+        least = np.abs(self.values[wanted[-1]]) + allowed
+        unsettled = [*wanted[self.bounds[wanted] > allowed], *others[reach > least]]
+        return int(unsettled[0]) if unsettled else None
 
 
-def _unsettled(
-    ritz: NDArray[np.float64], bounds: NDArray[np.float64], num_eigenpairs: int, allowed: float
-) -> int | None:
-    """The first of the wanted pairs that is not converged, or else the first other that could turn out to be wanted."""
-    order = np.argsort(-np.abs(ritz))
-    wanted, others = order[:num_eigenpairs], order[num_eigenpairs:]
-    reach = np.abs(ritz[others]) + bounds[others]
-    far = [*wanted[bounds[wanted] > allowed], *others[reach > np.abs(ritz[wanted[-1]]) + allowed]]
-    return int(far[0]) if far else None
+class _Search:
+    """A search for the k leading eigenpairs on its way: a basis that grows by a row a product.
+
+    Attributes:
+        space: The basis.
+        ritz: The pairs within it.
+        num_products: Spent so far.
+        betas: Lengths of the remainders of the rows since the latest start, when they were new.
+        exhausted: Whether a start was, at some time; from then on the basis is not compressed.
+        before: (k,), the wanted magnitudes before the latest start, where that one looks for more.
+    """
+
+    ritz: _Ritz
+
+    def __init__(
+        self,
+        product: Callable[[Tensor], Tensor],
+        start: Tensor,
+        num_eigenpairs: int,
+        tolerance: float,
+        rng: torch.Generator,
+    ) -> None:
+        self._product, self._start, self._rng = product, start, rng
+        self._num_eigenpairs, self._tolerance = num_eigenpairs, tolerance
+        self._capacity = basis_size(num_eigenpairs)
+        self.space = Subspace(start, min(len(start), self._capacity))
+        self.num_products = 0
+        self.betas: list[float] = []
+        self.exhausted = False
+        self.before: NDArray[np.float64] | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether the latest product was."""
+        return bool(np.isfinite(self.betas[-1]))
+
+    def extend(self, source: Tensor | Remainder) -> None:
+        """Add a row, for one product."""
+        self.betas.append(self.space.extend(source, self._product))
+        self.num_products += 1
+        if self.finite:
+            self.ritz = _Ritz(self.space)
+
+    def next_source(self) -> Tensor | Remainder | None:
+        """What the next row is made of; None where the wanted pairs are known."""
+        leading = np.abs(self.ritz.values[self.ritz.order[: self._num_eigenpairs]])
+        allowed = self._tolerance * leading[0]
+        self.exhausted = self.exhausted or self.betas[-1] <= allowed
+        unsettled = self.ritz.unsettled(self._num_eigenpairs, allowed)
+        if unsettled is not None:
+            return self._refine(unsettled)
+        all_there = self.space.size >= self._num_eigenpairs
+        if all_there and not self.exhausted:
+            return None
+        if self.before is None or not np.allclose(leading, self.before, rtol=0, atol=allowed):
+            self.before = leading if all_there else None
+            return self._start_again()
+        block = self.space.projected[-len(self.betas) :, -len(self.betas) :]
+        if self.betas[-1] == 0 or _would_have_shown(block, self.betas, leading[-1] + allowed, len(self._start)):
+            return None
+        return self.space.remainders[-1]
+
+    def _refine(self, number: int) -> Remainder:
+        """The remainder that holds most of a pair's residual; a full basis is compressed first."""
+        longest = int(np.argmax([lengths[number] for lengths in self.ritz.outside]))
+        if self.space.full and not self.exhausted:
+            self.space.compress(self.ritz.weights[:, self.ritz.order[: self._capacity // 2]])
+            self.betas.clear()
+        source = self.space.remainders[longest]
+        if source.coefficients[-1] == 0:  # an earlier start goes on, which ends the latest one
+            self.before = None
+        return source
+
+    def _start_again(self) -> Tensor:
+        """A random vector outside the basis."""
+        random = torch.randn(len(self._start), generator=self._rng).to(self._start)
+        self.betas.clear()
+        return self.space.outside(self.space.outside(random))
+
+    def pairs(self, began: float) -> Eigenpairs:
+        """The wanted pairs, for a search that began at a time."""
+        wanted = self.ritz.wanted(self._num_eigenpairs)
+        values = self.ritz.values[wanted]
+        vectors = torch.from_numpy(self.ritz.weights[:, wanted].T.copy()).to(self._start) @ self.space.rows
+        vectors /= torch.linalg.vector_norm(vectors, dim=1, keepdim=True, dtype=torch.float64)
+        scale = max(float(np.abs(self.ritz.values).max()), np.finfo(np.float64).tiny)
+        residuals = self.ritz.bounds[wanted]
+        if self.space.asymmetry > 0.1 * self._tolerance * scale:
+            residuals = self._verified(values, vectors)
+        residuals = residuals / scale
+        seconds = time.perf_counter() - began
+        return Eigenpairs(values, vectors, residuals, residuals <= self._tolerance, self.num_products, seconds)
+
+    def _verified(self, values: NDArray[np.float64], vectors: Tensor) -> NDArray[np.float64]:
+        """|Hv - lambda v| (k,), for one product each."""
+        self.num_products += len(values)
+        pairs = zip(values.tolist(), vectors, strict=True)
+        return np.array([length(self._product(vector) - value * vector) for value, vector in pairs])
+
+    def nothing(self, began: float) -> Eigenpairs:
+        """What is known of an operator that is not finite."""
+        values = np.full(self._num_eigenpairs, np.nan)
+        vectors = self._start.new_zeros(self._num_eigenpairs, len(self._start))
+        seconds = time.perf_counter() - began
+        return Eigenpairs(values, vectors, values, np.isfinite(values), self.num_products, seconds)
 
 
 def _would_have_shown(block: NDArray[np.float64], betas: list[float], magnitude: float, dimension: int) -> bool:

@@ -13,48 +13,73 @@ import torch
 from torch import Tensor
 
 from sharpest.curvature.hessian import Hessian
-
-Product = Callable[[Tensor], Tensor]
+from sharpest.curvature.operators import Operator, Seed, generator_of
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and its standard error."""
+    """A number and its standard error.
+
+    >>> from sharpest.curvature import Estimate
+    >>> print(Estimate(12.345678, 0.25))
+    12.3457 +- 0.25
+    """
 
     value: float
     error: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.6g} +- {self.error:.2g}"
 
-def trace(product: Product, like: Tensor, num_products: int, rng: torch.Generator) -> Estimate:
+
+def trace(hessian: Operator, num_products: int = 30, seed: Seed = 0) -> Estimate:
     """Trace of a symmetric operator by Hutchinson++.
 
     A third of the products finds a subspace Q that holds its large eigenvalues, a third takes the trace within Q
     exactly, and the rest probes what is left, whose spread alone makes the error.
 
     Args:
-        product: v (p,) to H v (p,).
-        like: (p,), gives dtype and device.
+        hessian: On vectors of p values.
         num_products: m, at least 4; with 3 p or more of them the estimate is exact.
-        rng: Draws the probes.
+        seed: Of the probes.
 
     Raises:
         ValueError: If there are too few products for an error bar.
 
     Source: Meyer, Musco, Musco and Woodruff (2021).
+
+    >>> import torch
+    >>> from sharpest.curvature import Hessian, trace
+    >>> steepness = torch.tensor([5.0, 3.0, 1.0, -4.0])
+    >>> def loss(theta, inputs, targets):
+    ...     return (steepness * theta.square()).sum() / 2
+    >>> hessian = Hessian(loss, torch.ones(4), [(torch.zeros(1), torch.zeros(1))])
+    >>> estimate = trace(hessian)
+    >>> round(estimate.value, 3), estimate.error < 1e-3
+    (5.0, True)
     """
-    basis, images, probes = _sketched(product, like, num_products, rng)
+    basis, images, probes = _sketched(hessian, num_products, generator_of(seed))
     inside = float((basis.double() * images.double()).sum())
-    return _probed(inside, [float(probe.double() @ product(probe).double()) for probe in probes])
+    return _probed(inside, [float(probe.double() @ hessian.product(probe).double()) for probe in probes])
 
 
-def frobenius_norm(product: Product, like: Tensor, num_products: int, rng: torch.Generator) -> Estimate:
+def frobenius_norm(hessian: Operator, num_products: int = 30, seed: Seed = 0) -> Estimate:
     """Frobenius norm of a symmetric operator, the root of the trace of its square by Hutchinson++.
 
     Its arguments and errors are those of :func:`trace`.
+
+    >>> import torch
+    >>> from sharpest.curvature import Hessian, frobenius_norm
+    >>> steepness = torch.tensor([2.0, -2.0, 1.0])
+    >>> def loss(theta, inputs, targets):
+    ...     return (steepness * theta.square()).sum() / 2
+    >>> hessian = Hessian(loss, torch.ones(3), [(torch.zeros(1), torch.zeros(1))])
+    >>> round(frobenius_norm(hessian).value, 3)
+    3.0
     """
-    _, images, probes = _sketched(product, like, num_products, rng)
+    _, images, probes = _sketched(hessian, num_products, generator_of(seed))
     inside = float(images.double().square().sum())
-    square = _probed(inside, [float(product(probe).double().square().sum()) for probe in probes])
+    square = _probed(inside, [float(hessian.product(probe).double().square().sum()) for probe in probes])
     root = math.sqrt(square.value)
     return Estimate(root, square.error / (2 * root) if root else 0.0)
 
@@ -67,29 +92,36 @@ def sampling_error(hessian: Hessian, quantity: Callable[[Hessian], float]) -> fl
 
     Args:
         hessian: On N examples, at least 2.
-        quantity: For instance the largest eigenvalue of :func:`sharpest.curvature.lanczos.largest_eigenpairs`.
+        quantity: For instance the largest eigenvalue, as below.
 
     Raises:
         ValueError: If there is one example only.
+
+    >>> import torch
+    >>> from sharpest.curvature import Hessian, eigenpairs, sampling_error
+    >>> net = torch.nn.Linear(1, 1, bias=False)
+    >>> batches = [(torch.tensor([[1.0], [1.0], [2.0], [2.0]]), torch.zeros(4, 1))]
+    >>> hessian = Hessian.of(net, torch.nn.functional.mse_loss, batches)  # 2 and 8 on the halves
+    >>> round(sampling_error(hessian, lambda half: float(eigenpairs(half, k=1).eigenvalues[0])), 4)
+    3.0
     """
     first, second = (quantity(half) for half in hessian.halves())
     return abs(first - second) / 2
 
 
-def _sketched(
-    product: Product, like: Tensor, num_products: int, rng: torch.Generator
-) -> tuple[Tensor, Tensor, list[Tensor]]:
+def _sketched(hessian: Operator, num_products: int, rng: torch.Generator) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Orthonormal rows that lean on the large eigenvalues, their images, and probes orthogonal to the rows."""
-    size = min(num_products // 3, len(like))
+    theta = hessian.theta
+    size = min(num_products // 3, len(theta))
     num_probes = num_products - 2 * size
     if num_products < 4:
         raise ValueError(f"num_products {num_products} is too few for an estimate with an error; take 4 or more")
-    images = torch.stack([product(_normal(like, rng)) for _ in range(size)])
+    images = torch.stack([hessian.product(_normal(theta, rng)) for _ in range(size)])
     basis = torch.linalg.qr(images.T)[0].T
     # a second pass: columns of an operator of low rank are nearly dependent
     basis = torch.linalg.qr(basis.T)[0].T
-    images = torch.stack([product(row) for row in basis])
-    probes = [_normal(like, rng) for _ in range(num_probes)]
+    images = torch.stack([hessian.product(row) for row in basis])
+    probes = [_normal(theta, rng) for _ in range(num_probes)]
     return basis, images, [probe - basis.T @ (basis @ probe) for probe in probes]
 
 

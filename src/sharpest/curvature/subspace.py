@@ -72,8 +72,8 @@ class Subspace:
         return total
 
     def outside(self, vector: Tensor) -> Tensor:
-        """The part outside the span; where little is left, a second pass brings back the digits lost."""
-        return vector - self.rows.T @ self.inside(vector).to(vector)
+        """The part outside the span; where little is left, a second call brings back the digits lost."""
+        return self._split(vector)[0]
 
     def extend(self, source: Tensor | Remainder, product: Callable[[Tensor], Tensor]) -> float:
         """Append a row: a vector orthogonal to the others, brought to unit length, or the vector of a remainder.
@@ -121,14 +121,19 @@ class Subspace:
         self.remainders = [Remainder(r.vector, r.length, weights.T @ r.coefficients) for r in self.remainders]
         self.size = kept
 
+    def _split(self, vector: Tensor) -> tuple[Tensor, Tensor]:
+        """The part outside the span, and the coefficients (j,) float64 of the part inside."""
+        inside = self.inside(vector)
+        return vector - self.rows.T @ inside.to(vector), inside
+
     def _cleaned(self, vector: Tensor) -> tuple[Tensor, NDArray[np.float64]]:
-        """The part outside the span, and the coefficients (j,) of what was inside; twice where much was."""
-        before, inside = length(vector), self.inside(vector)
-        vector = vector - self.rows.T @ inside.to(vector)
-        if length(vector) < _ENOUGH * before:
-            more = self.inside(vector)
-            vector, inside = vector - self.rows.T @ more.to(vector), inside + more
-        return vector, inside.cpu().numpy()
+        """The part outside the span, and the coefficients (j,) of the part inside; split twice where that was much."""
+        before = length(vector)
+        outside, inside = self._split(vector)
+        if length(outside) < _ENOUGH * before:
+            outside, more = self._split(outside)
+            inside = inside + more
+        return outside, inside.cpu().numpy()
 
 
 def length(vector: Tensor) -> float:

@@ -7,7 +7,7 @@ import torch
 from problems import NETS, examples, reduced_model, rng
 from torch import nn
 
-from sharpest.curvature.determinism import NotDeterministicError, check_deterministic
+from sharpest.curvature.determinism import NotDeterministicError, check_deterministic, check_independent
 
 
 def check(module: nn.Module) -> None:
@@ -72,3 +72,19 @@ def test_a_loss_that_is_sometimes_nan_is_refused() -> None:
     values = iter([float("nan"), 1.0])
     with pytest.raises(NotDeterministicError):
         check_deterministic(lambda: torch.tensor(next(values)), nn.Identity())
+
+
+def test_batch_normalisation_by_the_batch_is_named() -> None:
+    """Though two evaluations agree."""
+    message = re.escape("depends on the others of its batch: 1.1 (BatchNorm1d) in training mode; call eval()")
+    with pytest.raises(NotDeterministicError, match=message):
+        check_independent(with_layer(nn.BatchNorm1d(4)).train())
+    message = re.escape("depends on the others of its batch: 1.1 (BatchNorm1d) has no running averages")
+    with pytest.raises(NotDeterministicError, match=message):
+        check_independent(with_layer(nn.BatchNorm1d(4, track_running_stats=False)).eval())
+
+
+def test_normalisation_of_each_example_passes() -> None:
+    check_independent(with_layer(nn.LayerNorm(4)).train())
+    check_independent(with_layer(nn.InstanceNorm1d(4)).train())
+    check_independent(with_layer(nn.BatchNorm1d(4)).eval())

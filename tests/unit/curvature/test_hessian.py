@@ -1,17 +1,20 @@
 """The operator: chunks, kept graph, and what it is taken at. Its numbers are proved under tests/oracle."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from problems import (
     NETS,
     linear_regression,
+    linear_regression_hessian,
     reduced_model,
     reduced_net,
     reduced_net_hessian,
@@ -19,12 +22,12 @@ from problems import (
     softmax_regression,
     softmax_regression_hessian,
 )
+from scipy.sparse.linalg import eigsh
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from sharpest.curvature import hessian
-from sharpest.curvature.hessian import Hessian, NotTwiceDifferentiableError
+from sharpest.curvature import Hessian, NotTwiceDifferentiableError, hessian
 from sharpest.curvature.second_order import SecondOrder
 
 
@@ -99,6 +102,71 @@ def test_the_block_of_a_layer_is_cut_from_the_whole(name: str) -> None:
         block = reduced_net(name).hessian(chunk_size=5).block(part)
         vector = torch.randn(part.stop - part.start, generator=rng(1), dtype=torch.float64)
         torch.testing.assert_close(block.product(vector), dense[part, part] @ vector, rtol=1e-10, atol=1e-11)
+
+
+@pytest.mark.parametrize("part", [slice(3, 7), slice(None, 4), slice(-3, None), slice(2, 100), slice(None)])
+def test_a_block_is_what_a_slice_is(part: slice) -> None:
+    problem = softmax_regression(4, seed=0)
+    dense = softmax_regression_hessian(problem)[part, part]
+    vector = problem.vector(1)[part]
+    torch.testing.assert_close(problem.hessian(3).block(part).product(vector), dense @ vector)
+
+
+@pytest.mark.parametrize("part", [slice(3, 3), slice(12, 20), slice(0, 4, 2)])
+def test_a_slice_that_is_no_block_is_refused(part: slice) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{part} of 12 parameters is no block; take neighbours")):
+        softmax_regression(4, seed=0).hessian().block(part)
+
+
+def test_a_block_by_name() -> None:
+    problem = softmax_regression(4, seed=0)
+    parts = {"first": slice(0, 5), "second": slice(5, 12)}
+    named = Hessian(problem.loss, problem.theta, problem.chunks(3), parts)
+    vector = problem.vector(1)[5:]
+    assert torch.equal(named.block("second").product(vector), problem.hessian(3).block(slice(5, 12)).product(vector))
+    assert named.parts == parts
+    assert named.halves()[0].parts == parts
+    with pytest.raises(ValueError, match="third is none of the parameters; those are first, second"):
+        named.block("third")
+    with pytest.raises(ValueError, match="first is none of the parameters; they have no names; take a slice"):
+        problem.hessian().block("first")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_scipy_finds_the_same_eigenvalues(dtype: torch.dtype) -> None:
+    problem = reduced_net("simple-cnn-same")
+    operator = problem.hessian(5, dtype).as_scipy()
+    assert operator.dtype == (np.float64 if dtype == torch.float64 else np.float32)
+    values = np.sort(np.linalg.eigvalsh(reduced_net_hessian("simple-cnn-same").numpy()))
+    assert operator.shape == (len(values), len(values))
+    start = np.random.default_rng(0).normal(size=len(values)).astype(operator.dtype)
+    extremes = eigsh(operator, k=4, which="LA", v0=start, return_eigenvectors=False)
+    np.testing.assert_allclose(np.sort(extremes), values[-4:], rtol=1e-10 if dtype == torch.float64 else 1e-4)
+
+
+def test_scipy_may_hand_over_any_array() -> None:
+    """Columns, views that run backwards, integers, and several vectors at once."""
+    problem = softmax_regression(4, seed=0)
+    operator, dense = problem.hessian(3).as_scipy(), softmax_regression_hessian(problem).numpy()
+    numbers = np.arange(12)
+    for vector in (numbers, numbers[:, None], numbers[::-1], numbers[::-1].astype(np.float32)):
+        np.testing.assert_allclose(operator @ vector, dense @ vector, rtol=1e-10)
+        np.testing.assert_allclose(operator.T @ vector, dense @ vector, rtol=1e-10)
+    np.testing.assert_allclose(operator @ np.eye(12), dense, rtol=1e-10, atol=1e-14)
+    first, _ = operator @ numbers, operator @ np.zeros(12)
+    np.testing.assert_allclose(first, dense @ numbers, rtol=1e-10)  # each product has memory of its own
+
+
+def test_scipy_has_no_half_precision() -> None:
+    problem = linear_regression(4, seed=0)
+
+    def loss(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return 0.5 * (x.to(theta) @ theta - y.to(theta)).square().mean()
+
+    operator = Hessian(loss, problem.theta.bfloat16(), problem.chunks(4)).as_scipy()
+    assert operator.dtype == np.float32
+    expected = linear_regression_hessian(problem).numpy() @ np.ones(6)
+    np.testing.assert_allclose(operator @ np.ones(6, np.float32), expected, rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("num_examples", [12, 11])

@@ -6,13 +6,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from problems import reduced_net, reduced_net_hessian, rng, softmax_regression
+from problems import Matrix, reduced_net, reduced_net_hessian, rng, softmax_regression
 from torch import Tensor
 
-from sharpest.curvature.hessian import Hessian
-from sharpest.curvature.stochastic import Estimate, Product, frobenius_norm, sampling_error, trace
+from sharpest.curvature import Estimate, Hessian, Operator, eigenpairs, frobenius_norm, sampling_error, trace
 
-Estimator = Callable[[Product, Tensor, int, torch.Generator], Estimate]
+Estimator = Callable[[Operator, int, int | torch.Generator], Estimate]
 ESTIMATORS = {
     "trace": (trace, lambda matrix: float(matrix.trace())),
     "frobenius": (frobenius_norm, lambda matrix: float(matrix.norm())),
@@ -27,7 +26,7 @@ def slowly_falling(size: int = 60) -> Tensor:
 
 
 def estimate(estimator: Estimator, matrix: Tensor, num_products: int, seed: int = 0) -> Estimate:
-    return estimator(lambda vector: matrix @ vector, matrix[0], num_products, rng(seed))
+    return estimator(Matrix(matrix), num_products, seed)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -47,9 +46,9 @@ def test_the_truth_lies_within_the_error_bars(name: str) -> None:
 def test_enough_products_are_exact(name: str) -> None:
     estimator, exact = ESTIMATORS[name]
     matrix = slowly_falling(8)
-    found = estimate(estimator, matrix, 30)
-    assert found.value == pytest.approx(exact(matrix), rel=1e-10)
-    assert found.error <= 1e-10 * exact(matrix)
+    complete = estimate(estimator, matrix, 30)
+    assert complete.value == pytest.approx(exact(matrix), rel=1e-10)
+    assert complete.error <= 1e-10 * exact(matrix)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -58,25 +57,36 @@ def test_a_few_large_eigenvalues_are_taken_exactly(name: str) -> None:
     estimator, exact = ESTIMATORS[name]
     matrix = slowly_falling() * 1e-3
     matrix[:5, :5] += 100 * torch.eye(5, dtype=torch.float64)
-    found = estimate(estimator, matrix, 30)
-    assert found.value == pytest.approx(exact(matrix), rel=1e-4)
-    assert found.error <= 1e-4 * exact(matrix)
+    sketched = estimate(estimator, matrix, 30)
+    assert sketched.value == pytest.approx(exact(matrix), rel=1e-4)
+    assert sketched.error <= 1e-4 * exact(matrix)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_a_net(name: str) -> None:
     estimator, exact = ESTIMATORS[name]
     problem = reduced_net("simple-cnn-same")
-    found = estimator(problem.hessian(chunk_size=5).product, problem.theta, 60, rng(0))
-    assert found.value == pytest.approx(exact(reduced_net_hessian("simple-cnn-same")), abs=3 * found.error)
-    assert found.error < 0.1 * found.value
+    probed = estimator(problem.hessian(chunk_size=5), 60, 0)
+    assert probed.value == pytest.approx(exact(reduced_net_hessian("simple-cnn-same")), abs=3 * probed.error)
+    assert probed.error < 0.1 * probed.value
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_the_products_are_those_asked_for(name: str) -> None:
-    matrix, seen = slowly_falling(), []
-    ESTIMATORS[name][0](lambda vector: seen.append(vector) or matrix @ vector, matrix[0], 17, rng(0))
-    assert len(seen) == 17
+    operator, vectors = Matrix(slowly_falling()), []
+
+    class Counted:
+        theta = operator.theta
+
+        def product(self, vector: Tensor) -> Tensor:
+            vectors.append(vector)
+            return operator.product(vector)
+
+    ESTIMATORS[name][0](Counted(), 17, 0)
+    assert len(vectors) == 17
+    vectors.clear()
+    ESTIMATORS[name][0](Counted())
+    assert len(vectors) == 30
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -85,6 +95,20 @@ def test_the_seed_decides(name: str) -> None:
     matrix = slowly_falling().float()
     assert estimate(estimator, matrix, 12, seed=1) == estimate(estimator, matrix, 12, seed=1)
     assert estimate(estimator, matrix, 12, seed=1) != estimate(estimator, matrix, 12, seed=2)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_generator_is_a_seed_that_moves_on(name: str) -> None:
+    estimator, _ = ESTIMATORS[name]
+    operator, draws = Matrix(slowly_falling().float()), rng(1)
+    assert estimator(operator, 12, draws) == estimator(operator, 12, 1)
+    assert estimator(operator, 12, draws) != estimator(operator, 12, 1)
+
+
+def test_probes_follow_the_operator_in_dtype() -> None:
+    """Matrices in float32 refuse vectors in float64."""
+    for dtype in (torch.float32, torch.float64):
+        assert trace(Matrix(slowly_falling().to(dtype)), 180).value == pytest.approx(30, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -110,3 +134,12 @@ def test_the_sampling_error_is_the_spread_over_samples() -> None:
     spread = np.std([trace_of(hessian) for hessian in hessians])
     errors = np.array([sampling_error(hessian, trace_of) for hessian in hessians])
     assert math.sqrt((errors**2).mean()) == pytest.approx(spread, rel=0.15)
+
+
+def test_the_sampling_error_of_a_block_by_its_name() -> None:
+    """Halves keep the names."""
+    net = torch.nn.Linear(2, 1)
+    inputs = torch.tensor([[1.0, 0.0], [1.0, 0.0], [3.0, 0.0], [3.0, 0.0]])
+    hessian = Hessian.of(net, torch.nn.functional.mse_loss, [(inputs, torch.zeros(4, 1))])
+    error = sampling_error(hessian, lambda half: float(eigenpairs(half.block("weight"), k=1).eigenvalues[0]))
+    assert error == pytest.approx((18 - 2) / 2, rel=1e-6)

@@ -24,7 +24,7 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
     point = point.on(settings.examples)
     pairs = point.eigenpairs(settings.num_eigenpairs)
     probes = generator(point.seed, "probe")  # the same at both ends
-    probed = frobenius_norm(point.hessian.product, point.theta, settings.num_probes, probes)
+    probed = frobenius_norm(point.hessian, settings.num_probes, probes)
     train = point.data.train.first(settings.loss_examples)
     return {
         "eigenvalues": pairs.eigenvalues,

@@ -1,0 +1,74 @@
+"""Leading eigenpairs of a Hessian, with defaults."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
+from sharpest.curvature.operators import Operator, Seed, generator_of
+from sharpest.curvature.sizes import basis_size
+
+
+def eigenpairs(
+    hessian: Operator,
+    k: int = 5,
+    tolerance: float = 1e-3,
+    seed: Seed = 0,
+    max_products: int | None = None,
+    warm: Tensor | Eigenpairs | None = None,
+) -> Eigenpairs:
+    """The k eigenpairs of largest magnitude.
+
+    The search starts from a random vector that leans on the gradient, where the operator has one, and on what is known
+    from a measurement nearby. Both save products; neither decides what comes out.
+
+    Args:
+        hessian: Symmetric, on vectors of p values.
+        k: At most p.
+        tolerance: Largest |Hv - lambda v| in parts of the largest |lambda|.
+        seed: Of the random vectors.
+        max_products: Give up after so many products, with honest flags; by default 640, or 60 k if that is more.
+        warm: Earlier eigenpairs, or a vector (p,) such as the sum of their eigenvectors.
+
+    Returns:
+        The pairs, the largest signed eigenvalue first; all NaN where the loss is not finite.
+
+    Raises:
+        ValueError: If k is not within 1..p, max_products is below k, or warm has another number of parameters.
+
+    Source: :func:`sharpest.curvature.lanczos.largest_eigenpairs`.
+
+    >>> import torch
+    >>> from sharpest.curvature import Hessian, eigenpairs
+    >>> steepness = torch.tensor([5.0, 3.0, 1.0, -4.0])
+    >>> def loss(theta, inputs, targets):
+    ...     return (steepness * theta.square()).sum() / 2
+    >>> hessian = Hessian(loss, torch.ones(4), [(torch.zeros(1), torch.zeros(1))])
+    >>> pairs = eigenpairs(hessian, k=3)
+    >>> pairs.eigenvalues.round(3).tolist()
+    [5.0, 3.0, -4.0]
+    >>> bool(pairs.converged.all())
+    True
+    >>> again = eigenpairs(hessian, k=3, warm=pairs)
+    """
+    theta, rng = hessian.theta, generator_of(seed)
+    if not 1 <= k <= len(theta):
+        raise ValueError(f"k {k} must lie within 1..{len(theta)}, the number of parameters")
+    gradient = getattr(hessian, "gradient", None)
+    hints = [] if gradient is None else [gradient]
+    if warm is not None:
+        hints.append(_direction(warm, len(theta)).to(theta))
+    start = start_vector(rng, len(theta), hints).to(theta)
+    most = 20 * basis_size(k) if max_products is None else max_products
+    return largest_eigenpairs(hessian.product, start, k, tolerance, most, rng)
+
+
+def _direction(warm: Tensor | Eigenpairs, num_parameters: int) -> Tensor:
+    """One vector (p,) that holds the earlier ones."""
+    direction = warm.eigenvectors.sum(dim=0) if isinstance(warm, Eigenpairs) else warm
+    if direction.shape != (num_parameters,):
+        raise ValueError(
+            f"warm has the shape {tuple(direction.shape)}, the Hessian {num_parameters} parameters; "
+            "give earlier eigenpairs of the same parameters, or the sum of their vectors"
+        )
+    return direction

@@ -1,0 +1,67 @@
+"""The loss of a module as a function of one vector of its parameters."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from sharpest.curvature.determinism import check_deterministic, check_independent
+
+
+class ModuleLoss:
+    """``loss(theta, inputs, targets)`` of a module's outputs, for :class:`~sharpest.curvature.hessian.Hessian`.
+
+    It is that of a copy of the module, in the mode in which the module is: neither changes the other, and further
+    training leaves the function as it is. Parameters that need no gradient are constants; of tied ones the first name
+    counts.
+
+    Args:
+        module: The net.
+        loss: ``loss(outputs, targets)``, the mean over the examples given.
+
+    Attributes:
+        theta: (p,), the trainable parameters, flattened in the order of ``named_parameters``.
+        parts: Where each of them lies in theta, by name.
+
+    Raises:
+        ValueError: If the module has no trainable parameter.
+    """
+
+    def __init__(self, module: nn.Module, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+        trainable = {name: value.detach() for name, value in module.named_parameters() if value.requires_grad}
+        if not trainable:
+            raise ValueError("the module has no trainable parameter; set requires_grad on those to differentiate")
+        self._module = copy.deepcopy(module)
+        self._loss = loss
+        self._shapes = {name: value.shape for name, value in trainable.items()}
+        self._sizes = [value.numel() for value in trainable.values()]
+        ends = list(itertools.accumulate(self._sizes))
+        self.parts = {
+            name: slice(end - size, end) for name, size, end in zip(trainable, self._sizes, ends, strict=True)
+        }
+        self.theta = torch.cat([value.reshape(-1) for value in trainable.values()])
+
+    def __call__(self, theta: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean over the examples, a scalar, at parameters (p,)."""
+        pieces = zip(self._shapes.items(), theta.split(self._sizes), strict=True)
+        values = {name: piece.view(shape) for (name, shape), piece in pieces}
+        mean = self._loss(functional_call(self._module, values, (inputs,)), targets)
+        if mean.numel() != 1:
+            raise ValueError(
+                f"the loss has the shape {tuple(mean.shape)}; it must be one number, the mean over a batch"
+            )
+        return mean
+
+    def check(self, inputs: Tensor, targets: Tensor) -> None:
+        """Probe that it is a function of its arguments.
+
+        Raises:
+            NotDeterministicError: If it is not, with the layer that is likely at fault.
+        """
+        check_independent(self._module)
+        check_deterministic(lambda: self(self.theta, inputs, targets), self._module)
