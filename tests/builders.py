@@ -29,8 +29,9 @@ from sharpest.pipeline.provenance import provenance
 from sharpest.results.data import DATA
 from sharpest.results.file import create_stored, open_stored, write_stored
 from sharpest.results.paths import Paths
-from sharpest.results.runs import reader_of
-from sharpest.results.snapshots import SNAPSHOTS, Snapshots
+from sharpest.results.readers import reader_of
+from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.results.states import Snapshots
 from sharpest.results.tokens import TOKENS
 from sharpest.training.run import train_run
 from sharpest.trajectory.eigenpairs import direction_solver

@@ -11,8 +11,8 @@ from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
 from sharpest.pipeline.provenance import derived_provenance
 from sharpest.results.file import create_stored
-from sharpest.results.runs import reader_of
-from sharpest.results.snapshots import Snapshots
+from sharpest.results.readers import reader_of
+from sharpest.results.states import Snapshots
 from sharpest.trajectory.replay import open_run
 
 

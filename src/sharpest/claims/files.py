@@ -11,8 +11,9 @@ from sharpest.measures.directions.reader import Directions
 from sharpest.measures.evaluations.reader import Evaluations
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.paths import Paths
-from sharpest.results.runs import Results, RunResults, reader_of
-from sharpest.results.snapshots import Snapshots
+from sharpest.results.readers import reader_of
+from sharpest.results.runs import Results, RunResults
+from sharpest.results.states import Snapshots
 from sharpest.results.stored import Measured
 
 OF_SPECTRA = frozenset({"accuracy", "window", "parent"})

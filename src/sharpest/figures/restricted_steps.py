@@ -31,7 +31,7 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.results.snapshots import Snapshots
+from sharpest.results.states import Snapshots
 
 ORANGE, *_MORE = OTHERS
 _COLOURS = (BLUE, ORANGE, GREEN, RED, *_MORE)  # of the code, for SGD, only top, constant top, no top

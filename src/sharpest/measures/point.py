@@ -5,24 +5,23 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from sharpest.config.measures import measure_names
 from sharpest.config.run import HessianSettings
 from sharpest.curvature.hessian import Hessian
 from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.randomness import generator
-from sharpest.results.runs import RunResults, open_results, reader_of
-from sharpest.results.stored import Measured
 from sharpest.trajectory.eigenpairs import hessian_at, hessian_examples, leading, solve_eigenpairs
 from sharpest.trajectory.problem import Problem
-from sharpest.trajectory.replay import Replay, Walk, open_run
+from sharpest.trajectory.replay import Replay, Walk
 from sharpest.trajectory.state import TrainingState
+
+if TYPE_CHECKING:
+    from sharpest.results.stored import Measured
 
 
 class Point:
@@ -228,41 +227,3 @@ class Point:
         if spectrum is None or "eigenvectors" not in spectrum:
             return None
         return torch.from_numpy(spectrum["eigenvectors"]).to(self._replay.device)
-
-
-def open_point(run: str, iteration: int, scale: str = "quick", results: str | Path = "results") -> Point:
-    """Open any iteration of a trained run, measured or not, by replay from the snapshot before it.
-
-    Args:
-        run: Run id.
-        iteration: Completed updates, from 0 to the end of the run.
-        scale: Name of the scale.
-        results: The results folder.
-
-    Raises:
-        StoreError: If the run has not been trained at that scale, or a file is damaged.
-        ValueError: If the iteration lies outside the run.
-
-    Source: design, section 5.
-    """
-    files = open_results(results, scale)
-    snapshots = files[run].snapshots
-    replay = open_run(snapshots, files.paths.data(snapshots.attributes["config"]["dataset_name"]))
-    if not replay.start <= iteration <= replay.end:
-        raise ValueError(
-            f"run {run}: iteration {iteration} lies outside the run, which has {replay.start} to {replay.end}"
-        )
-    stored = {
-        name: measured for name in measure_names() if (measured := _best(files[run], name, iteration)) is not None
-    }
-    # the Hessian of the measurement; the run may have been trained before that was configured
-    hessian = stored["spectra"].hessian if "spectra" in stored else snapshots.attributes["hessian"]
-    return Point(replay, replay.walk(), iteration, HessianSettings.model_validate(hessian), stored)
-
-
-def _best(run: RunResults, measure: str, iteration: int) -> Measured | None:
-    """The file of a measure that holds most of a point; None where no schedule has it."""
-    reader = reader_of(measure)
-    files = [run.read(reader, schedule) for schedule in run.schedules(measure)]
-    held = [(len(values), measured) for measured in files if (values := measured.at(iteration)) is not None]
-    return max(held, key=lambda pair: pair[0])[1] if held else None

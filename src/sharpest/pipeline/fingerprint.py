@@ -29,9 +29,23 @@ def _graph() -> grimp.ImportGraph:
     return grimp.build_graph("sharpest", cache_dir=None, exclude_type_checking_imports=True)
 
 
+@lru_cache(maxsize=1)
+def _handed_out() -> dict[str, set[str]]:
+    """Packages that import what they export when it is asked for -> those modules, which they name to type checkers."""
+    named = grimp.build_graph("sharpest", cache_dir=None)
+    lazy = {
+        module: named.find_modules_directly_imported_by(module) - _graph().find_modules_directly_imported_by(module)
+        for module in named.modules
+        if module != "sharpest" and named.find_children(module)
+    }
+    return {package: modules for package, modules in lazy.items() if modules}
+
+
 @lru_cache
 def import_closure(entry: str) -> tuple[str, ...]:
     """The modules of this package that a module imports, directly or not, with itself and all parent packages.
+
+    Who asks a package for its exports imports all of them; who imports one of its modules does not.
 
     Raises:
         ValueError: If there is no such module.
@@ -39,15 +53,18 @@ def import_closure(entry: str) -> tuple[str, ...]:
     graph = _graph()
     if entry not in graph.modules:
         raise ValueError(f"{entry} is no module of this package")
-    modules = {entry, *graph.find_upstream_modules(entry)}
-    # importing a module runs the __init__ of its parents, and what those import
-    pending = list(modules)
+    modules: set[str] = set()
+    pending = {entry, *_handed_out().get(entry, ())}
     while pending:
-        parent = pending.pop().rpartition(".")[0]
-        if parent and parent not in modules and parent != "sharpest":
-            added = {parent, *graph.find_upstream_modules(parent)} - modules
-            modules |= added
-            pending += added
+        module = pending.pop()
+        if module in modules or module == "sharpest":
+            continue
+        modules.add(module)
+        imported = graph.find_modules_directly_imported_by(module)
+        # importing a module runs the __init__ of its parents
+        pending |= imported | {module.rpartition(".")[0]}
+        for package in imported & _handed_out().keys():
+            pending |= _handed_out()[package]
     return tuple(sorted(modules))
 
 

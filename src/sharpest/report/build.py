@@ -34,8 +34,9 @@ from sharpest.report.setup import Setup
 from sharpest.report.trained import Run, trained_run
 from sharpest.results.data import DATA
 from sharpest.results.file import attributes_of
+from sharpest.results.readers import reader_of
 from sharpest.results.reviews import REVIEWS
-from sharpest.results.runs import Results, reader_of
+from sharpest.results.runs import Results
 from sharpest.results.tokens import TOKENS
 from sharpest.results.whole import present
 

@@ -4,6 +4,7 @@ The package can be called: ``sharpest.results("results", scale="quick")`` opens 
 """
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -17,9 +18,10 @@ class _CallableModule(ModuleType):
 
     def __call__(self, folder: str | Path = "results", scale: str = "quick") -> "Results":
         """See :func:`sharpest.results.runs.open_results`."""
-        from sharpest.results.runs import open_results  # pandas takes a third of a second
-
-        return open_results(folder, scale)
+        # by name, since what is read is no part of the code behind jobs that only write
+        runs = import_module("sharpest.results.runs")
+        results: Results = runs.open_results(folder, scale)
+        return results
 
 
 sys.modules[__name__].__class__ = _CallableModule

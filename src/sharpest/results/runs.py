@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +12,8 @@ import pandas as pd
 
 from sharpest.errors import StoreError
 from sharpest.results.paths import Paths
-from sharpest.results.snapshots import Snapshots
+from sharpest.results.readers import reader_of
+from sharpest.results.states import Snapshots
 from sharpest.results.stored import Measured
 
 _Reader = TypeVar("_Reader", bound=Measured)
@@ -116,15 +116,6 @@ class RunResults:
             close = difflib.get_close_matches(self.run, list(self._results), n=1)
             hint = f"did you mean {close[0]}?" if close else "train it, or correct its id"
             raise StoreError(f"{self._results.paths.folder} has no run {self.run!r}; {hint}")
-
-
-def reader_of(measure: str) -> type[Measured]:
-    """The class that reads the files of a measure: its own, or one that knows the names of its arrays only."""
-    if find_spec(f"sharpest.measures.{measure}.reader"):
-        own: type[Measured] = import_module(f"sharpest.measures.{measure}.reader").Reader
-        return own
-    layout = import_module(f"sharpest.measures.{measure}").MEASURE.layout
-    return type("Reader", (Measured,), {"layout": layout})
 
 
 def open_results(folder: str | Path = "results", scale: str = "quick") -> Results:

@@ -12,7 +12,8 @@ from torch import Tensor
 from sharpest.config.run import RunSettings
 from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.errors import StoreError
-from sharpest.results.snapshots import STATE, Snapshots
+from sharpest.results.snapshots import STATE
+from sharpest.results.states import Snapshots
 from sharpest.trajectory.eigenpairs import direction_solver
 from sharpest.trajectory.epoch import EpochLog, advance, end_epoch
 from sharpest.trajectory.problem import Problem, build_problem

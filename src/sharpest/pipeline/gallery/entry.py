@@ -19,7 +19,8 @@ from sharpest.report.paper import is_figure, item_of, title_of
 from sharpest.report.setup import Setup, setup_of
 from sharpest.report.trained import trained_run
 from sharpest.results.paths import Paths
-from sharpest.results.runs import Results, reader_of
+from sharpest.results.readers import reader_of
+from sharpest.results.runs import Results
 from sharpest.results.whole import present
 
 LARGEST_PICTURE = 150_000

@@ -1,0 +1,51 @@
+"""Open a run at an iteration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sharpest.config.measures import measure_names
+from sharpest.config.run import HessianSettings
+from sharpest.measures.point import Point
+from sharpest.results.readers import reader_of
+from sharpest.results.runs import RunResults, open_results
+from sharpest.results.stored import Measured
+from sharpest.trajectory.replay import open_run
+
+
+def open_point(run: str, iteration: int, scale: str = "quick", results: str | Path = "results") -> Point:
+    """Open any iteration of a trained run, measured or not, by replay from the snapshot before it.
+
+    Args:
+        run: Run id.
+        iteration: Completed updates, from 0 to the end of the run.
+        scale: Name of the scale.
+        results: The results folder.
+
+    Raises:
+        StoreError: If the run has not been trained at that scale, or a file is damaged.
+        ValueError: If the iteration lies outside the run.
+
+    Source: design, section 5.
+    """
+    files = open_results(results, scale)
+    snapshots = files[run].snapshots
+    replay = open_run(snapshots, files.paths.data(snapshots.attributes["config"]["dataset_name"]))
+    if not replay.start <= iteration <= replay.end:
+        raise ValueError(
+            f"run {run}: iteration {iteration} lies outside the run, which has {replay.start} to {replay.end}"
+        )
+    stored = {
+        name: measured for name in measure_names() if (measured := _best(files[run], name, iteration)) is not None
+    }
+    # the Hessian of the measurement; the run may have been trained before that was configured
+    hessian = stored["spectra"].hessian if "spectra" in stored else snapshots.attributes["hessian"]
+    return Point(replay, replay.walk(), iteration, HessianSettings.model_validate(hessian), stored)
+
+
+def _best(run: RunResults, measure: str, iteration: int) -> Measured | None:
+    """The file of a measure that holds most of a point; None where no schedule has it."""
+    reader = reader_of(measure)
+    files = [run.read(reader, schedule) for schedule in run.schedules(measure)]
+    held = [(len(values), measured) for measured in files if (values := measured.at(iteration)) is not None]
+    return max(held, key=lambda pair: pair[0])[1] if held else None

@@ -1,0 +1,34 @@
+"""Read the states of a run by name."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.results.stored import Stored
+
+
+class Snapshots(Stored):
+    """The snapshots file of a run: t states, r computations of directions by training itself.
+
+    Args:
+        path: Where.
+
+    Raises:
+        StoreError: If it is missing, damaged, foreign, or of another version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path, SNAPSHOTS)
+
+    @property
+    def iteration(self) -> NDArray[np.int64]:
+        """(t,), completed updates."""
+        return self["iteration"]
+
+    @property
+    def diverged(self) -> int | None:
+        """The update whose loss was no longer finite; None where it stayed so."""
+        iteration = int(self.attributes["diverged"])
+        return None if iteration < 0 else iteration
