@@ -69,7 +69,8 @@ MEASURE = Measure(
         Dataset("alphas", "f8", ("a",), "", "multiples of the SGD step"),
         Dataset("loss", "f8", ("t",), "nats", "L(theta) on clean training examples"),
         Dataset(
-            "loss_change", "f8", ("t", "d", "a"), "nats", "mean over m of L(theta - alpha eta <g_m,e_i> e_i), minus L(theta)"
+            "loss_change", "f8", ("t", "d", "a"), "nats",
+            "mean over m of L(theta - alpha eta <g_m,e_i> e_i), minus L(theta)",
         ),
         Dataset("grid", "f8", ("g",), "mean steps", "k"),
         Dataset("step_length", "f8", ("t", "d"), "", "eta times mean |<g_m, e_i>|"),
