@@ -11,7 +11,7 @@ try:
     from sharpest.config.architectures import architecture_module
     from sharpest.config.measures import declared, measuring_module, reading_module
     from sharpest.config.project import load_project
-    from sharpest.data.kinds import data_module
+    from sharpest.data import data_module
     from sharpest.data.recorded import check_recorded
     from sharpest.errors import SharpestError
     from sharpest.pipeline.exclusive import hold, only_reads

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.measured import MeasuredCurves, MeasuredPanel, over_lr, reference_value
+from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.style import (
     BLUE,
     GREEN,
@@ -30,9 +31,6 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-
-if TYPE_CHECKING:
-    from sharpest.figures.inputs import FigureInputs
 
 _COLOURS = (RED, GREEN, BLUE, *OTHERS)
 _DASHES = ("--", ":", "-.")  # of reference lines, by their place
@@ -58,7 +56,7 @@ class _Line:
 
 
 @styled
-def draw(study: MeasuredCurves, inputs: "FigureInputs", foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: MeasuredCurves, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
     """Draw one panel beside the other, at most three in a row.
 
     Args:
@@ -84,7 +82,7 @@ def draw(study: MeasuredCurves, inputs: "FigureInputs", foot: str) -> tuple[Figu
     return figure, points.table(("x", "y", "error") if with_error else ("x", "y"))
 
 
-def _read(panel: MeasuredPanel, curve: Curve, colour: str, inputs: "FigureInputs") -> _Line:
+def _read(panel: MeasuredPanel, curve: Curve, colour: str, inputs: FigureInputs) -> _Line:
     measured = inputs.measured(panel.measure, curve)
     place: tuple[Any, ...] = (slice(None), *panel.index)
     factor = measured.lr if panel.factor == "lr" else 1.0

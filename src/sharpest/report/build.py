@@ -187,9 +187,11 @@ def _departures(reductions: Mapping[str, Sequence[str]], items: Mapping[str, Ite
 
 def _panels(title: str, study: Study) -> list[tuple[str, Sequence[Curve]]]:
     """The curves of a figure that can be explored together, with a name."""
-    if "spectra" not in study.reads:
-        return []
-    return [(f"{title}: {group}" if group else title, curves) for group, curves in study.groups()]
+    drawn = {(source.run, source.schedule) for source in study.inputs() if source.kind == "spectra"}
+    groups = [
+        (group, [curve for curve in curves if (curve.run, curve.schedule) in drawn]) for group, curves in study.groups()
+    ]
+    return [(f"{title}: {group}" if group else title, curves) for group, curves in groups if curves]
 
 
 def _explorer(

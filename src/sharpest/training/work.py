@@ -189,7 +189,7 @@ def _checksum(text: str) -> str:
 def _read(path: Path) -> dict[str, NDArray[Any]] | None:
     """The arrays of a file, whose format has checksums; None where it is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(path, allow_pickle=False) as file:  # noqa: TID251 - no pickles
             return dict(file)
     except Exception:  # a damaged archive may raise anything
         return None

@@ -37,7 +37,8 @@ def load(folder: Path | None, *_: object) -> DecodedImages:
     """
     path = (folder or Path("data")) / OWN_FILE
     try:
-        with np.load(io.BytesIO(read_file(path, _REMEDY)), allow_pickle=False) as file:
+        content = io.BytesIO(read_file(path, _REMEDY))
+        with np.load(content, allow_pickle=False) as file:  # noqa: TID251 - no pickles
             arrays = {name: file[name] for name in _ARRAYS}
     except DataError:
         raise

@@ -1,0 +1,91 @@
+"""Files that would run code or reach beyond their folder: they are refused, and leave no trace."""
+
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sharpest.data.sources.files import read_members
+from sharpest.data.sources.imdb import load as load_imdb
+from sharpest.data.sources.own_images import load as load_own_images
+from sharpest.errors import DataError
+
+
+class Intruder:
+    """Leaves a folder behind when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.mkdir, (self.trace,)
+
+
+@pytest.mark.parametrize(
+    ("load", "name", "arrays", "message"),
+    [
+        (
+            load_imdb,
+            "imdb.npz",
+            ("x_train", "y_train", "x_test", "y_test"),
+            r"imdb\.npz has SHA-256 .* expected .*damaged or another file",
+        ),
+        (
+            load_own_images,
+            "own-images.npz",
+            ("train_inputs", "train_targets", "test_inputs", "test_targets"),
+            r"own-images\.npz cannot be read \(Object arrays cannot be loaded",
+        ),
+    ],
+)
+def test_arrays_of_objects_are_not_unpickled(
+    load: Callable[..., Any], name: str, arrays: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    trace = tmp_path / "trace"
+    np.savez(tmp_path / name, **dict.fromkeys(arrays, np.array([Intruder(trace)], dtype=object)))
+    with pytest.raises(DataError, match=message):
+        load(tmp_path, None, tmp_path)
+    assert not trace.exists()
+    with np.load(tmp_path / name, allow_pickle=True) as file:
+        file[arrays[0]]  # the intruder does intrude
+    assert trace.exists()
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info
+
+
+@pytest.mark.parametrize(
+    "intruder",
+    [
+        member("../outside"),
+        member("/tmp/outside"),
+        member("set/../../outside"),
+        member("set/batch", tarfile.SYMTYPE, "/etc/passwd"),
+        member("set/batch", tarfile.SYMTYPE, "../../../etc/passwd"),
+        member("set/batch", tarfile.LNKTYPE, "/etc/passwd"),
+        member("set/batch", tarfile.CHRTYPE),
+        member("set", tarfile.SYMTYPE, "/"),
+    ],
+    ids=lambda info: f"{info.name} {info.type.decode()} {info.linkname}",
+)
+def test_an_archive_writes_nothing_and_reads_nothing_outside(
+    intruder: tarfile.TarInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Members are read into memory, regular files only; a link leads nowhere."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        intruder.size = 4 if intruder.isreg() else 0
+        tar.addfile(intruder, io.BytesIO(b"evil"))
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
+    with pytest.raises(DataError, match=r"archive\.tar\.gz lacks set/batch; get it anew"):
+        read_members(content.getvalue(), ["set/batch"], "archive.tar.gz", "get it anew")
+    assert [path.name for path in tmp_path.rglob("*")] == ["inside"]
+    assert not Path("/tmp/outside").exists()
