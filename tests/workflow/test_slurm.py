@@ -26,7 +26,7 @@ PLACES = {
 }
 GROUPS = [
     "--groups", "draw_figure=draw", "write_table=draw", "judge_claims=judge", "write_report=judge",
-    "measure_spectrum=measure", "measure_directions=measure", "evaluate_run=measure",
+    "measure=measure",
     "--group-components", "draw=10", "measure=4",
 ]  # fmt: skip
 
