@@ -238,7 +238,9 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
         append("workflow/scripts/measure.py", "\nEDITED = 1\n"),
         SPECTRA | DIRECTIONS | EVALUATIONS | figures("01", "04", "06", "12") | TABLES | CLAIMS | REPORT,
     ),
-    "what a job prints, or records of its machine": (code("pipeline/progress.py", "pipeline/job.py", "pipeline/provenance.py"), NOTHING),
+    "what a job prints, or records of its machine": (
+        code("pipeline/progress.py", "pipeline/job.py", "pipeline/provenance.py"), NOTHING,
+    ),
     "a rule's memory or time limit": (replace("workflow/rules/train.smk", "=grows(", "=grows(2 * "), NOTHING),
     # settings
     "the learning rate of one run": (
