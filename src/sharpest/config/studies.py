@@ -1,12 +1,20 @@
 """Studies: which runs and schedules are behind each figure and table, and how it is drawn."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from sharpest.config.measurement import DirectionSettings, ScheduleSettings
+from sharpest.config.schedule import Schedule
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
+
+
+class Input(NamedTuple):
+    """A file that a study reads."""
+
+    kind: str
+    run: str
+    schedule: str | None
 
 
 class NamedRun(Strict):
@@ -72,6 +80,16 @@ class Study(Strict):
         """Whether the study reads the evaluation of each of its runs."""
         return False
 
+    def inputs(self) -> list[Input]:
+        """Every file that the study reads, once each."""
+        curves, runs = [(curve.run, curve.schedule) for curve in self.curves()], self.runs()
+        inputs = [Input("spectra", *curve) for curve in curves if self.wants_spectra()]
+        inputs += [Input("directions", *curve) for curve in curves if self.wants_directions()]
+        inputs += [Input("evaluations", run, "ends") for run in runs if self.wants_evaluations()]
+        inputs += [Input("snapshots", run, None) for run in runs if self.wants_snapshots()]
+        inputs += [Input("history", run, None) for run in runs if self.wants_histories()]
+        return list(dict.fromkeys(inputs))
+
     def with_seeds(self, count: int) -> Self:
         """The same study with the first ``count`` seeds.
 
@@ -80,36 +98,39 @@ class Study(Strict):
         """
         raise ConfigError(f"a study of kind {getattr(self, 'kind', '')} has one seed; remove it from the scale's seeds")
 
-    def check_schedule(self, name: str, schedule: ScheduleSettings) -> None:
-        """Check that a schedule measures what is drawn.
+    def check(self, curve: Curve, schedule: Schedule) -> None:
+        """Check that the schedule of a curve measures what is drawn.
 
         Raises:
             ConfigError: With the key to change.
         """
 
 
-def _directions(name: str, schedule: ScheduleSettings) -> DirectionSettings:
-    if schedule.directions is None:
-        raise ConfigError(f"schedule {name} measures no directions; give it directions")
-    return schedule.directions
+def _directions(schedule: Schedule) -> Any:
+    if "directions" not in schedule.measures:
+        raise ConfigError(f"schedule {schedule.name} takes no directions; add directions to its measures")
+    return schedule.measures["directions"]
 
 
-def _check_num_eigenvalues(num_eigenvalues: int, name: str, schedule: ScheduleSettings) -> None:
-    if num_eigenvalues > schedule.num_eigenpairs:
+def _check_num_eigenvalues(num_eigenvalues: int, schedule: Schedule) -> None:
+    num_eigenpairs = schedule.measures["spectra"].num_eigenpairs
+    if num_eigenvalues > num_eigenpairs:
         raise ConfigError(
-            f"num_eigenvalues {num_eigenvalues} exceeds num_eigenpairs {schedule.num_eigenpairs} of schedule "
-            f"{name}; raise schedules.{name}.num_eigenpairs"
+            f"num_eigenvalues {num_eigenvalues} exceeds num_eigenpairs {num_eigenpairs} of schedule "
+            f"{schedule.name}; raise schedules.{schedule.name}.measures.spectra.num_eigenpairs"
         )
 
 
-def _check_window(name: str, schedule: ScheduleSettings) -> None:
-    if schedule.window_epochs is None:
-        raise ConfigError(f"the early window is drawn apart; give schedules.{name} window_epochs")
+def _check_window(schedule: Schedule) -> None:
+    if schedule.window is None:
+        raise ConfigError(f"the early window is drawn apart; give schedules.{schedule.name} window_epochs")
 
 
-def _check_accuracy(name: str, schedule: ScheduleSettings) -> None:
-    if not schedule.accuracy_every:
-        raise ConfigError(f"accuracy is drawn; give schedules.{name} an accuracy_every of at least 1")
+def _check_accuracy(schedule: Schedule) -> None:
+    if not schedule.measures["spectra"].accuracy_every:
+        raise ConfigError(
+            f"accuracy is drawn; give schedules.{schedule.name}.measures.spectra an accuracy_every of at least 1"
+        )
 
 
 class SpectrumEvolution(Study):
@@ -133,12 +154,12 @@ class SpectrumEvolution(Study):
     def curves(self) -> list[Curve]:
         return list(self.rows)
 
-    def check_schedule(self, name: str, schedule: ScheduleSettings) -> None:
-        _check_num_eigenvalues(self.num_eigenvalues, name, schedule)
+    def check(self, curve: Curve, schedule: Schedule) -> None:
+        _check_num_eigenvalues(self.num_eigenvalues, schedule)
         if self.early:
-            _check_window(name, schedule)
+            _check_window(schedule)
         if self.accuracy:
-            _check_accuracy(name, schedule)
+            _check_accuracy(schedule)
 
 
 class EigenvalueCurve(Curve):
@@ -174,10 +195,10 @@ class LargestEigenvalues(Study):
     def curves(self) -> list[Curve]:
         return [curve for row in self.rows for panel in row for curve in panel.curves]
 
-    def check_schedule(self, name: str, schedule: ScheduleSettings) -> None:
-        _check_num_eigenvalues(self.num_eigenvalues, name, schedule)
+    def check(self, curve: Curve, schedule: Schedule) -> None:
+        _check_num_eigenvalues(self.num_eigenvalues, schedule)
         if self.composite:
-            _check_window(name, schedule)
+            _check_window(schedule)
 
 
 class FirstStage(Study):
@@ -250,10 +271,10 @@ class Alignment(Study):
     def wants_directions(self) -> bool:
         return True
 
-    def check_schedule(self, name: str, schedule: ScheduleSettings) -> None:
-        _check_accuracy(name, schedule)
-        if 1 not in _directions(name, schedule).indices:
-            raise ConfigError(f"direction 1 is not in schedules.{name}.directions.indices; add it")
+    def check(self, curve: Curve, schedule: Schedule) -> None:
+        _check_accuracy(schedule)
+        if 1 not in _directions(schedule).indices:
+            raise ConfigError(f"direction 1 is not in schedules.{schedule.name}.measures.directions.indices; add it")
 
 
 class StepCurve(Curve):
@@ -283,14 +304,20 @@ class StepSurface(Study):
     def wants_directions(self) -> bool:
         return True
 
-    def check_schedule(self, name: str, schedule: ScheduleSettings) -> None:
-        measured = _directions(name, schedule)
+    def check(self, curve: Curve, schedule: Schedule) -> None:
+        measured = _directions(schedule)
         if self.direction not in measured.indices:
-            raise ConfigError(f"direction {self.direction} is not in schedules.{name}.directions.indices; add it")
+            raise ConfigError(
+                f"direction {self.direction} is not in schedules.{schedule.name}.measures.directions.indices; add it"
+            )
         if missing := sorted(set(self.alphas) - set(measured.alphas)):
-            raise ConfigError(f"alphas {missing} are not in schedules.{name}.directions.alphas; add them")
+            raise ConfigError(
+                f"alphas {missing} are not in schedules.{schedule.name}.measures.directions.alphas; add them"
+            )
         if self.grid_limit > max(measured.grid):
-            raise ConfigError(f"grid_limit {self.grid_limit:g} exceeds schedules.{name}.directions.grid; widen it")
+            raise ConfigError(
+                f"grid_limit {self.grid_limit:g} exceeds schedules.{schedule.name}.measures.directions.grid; widen it"
+            )
 
 
 class LearningCurves(Study):
@@ -302,8 +329,8 @@ class LearningCurves(Study):
     def curves(self) -> list[Curve]:
         return list(self.panels)
 
-    def check_schedule(self, name: str, schedule: ScheduleSettings) -> None:
-        _check_accuracy(name, schedule)
+    def check(self, curve: Curve, schedule: Schedule) -> None:
+        _check_accuracy(schedule)
 
 
 class NsgdLine(SeedRuns):
