@@ -1,7 +1,9 @@
+from sharpest.claims.ledger import read_ledger
 from sharpest.claims.plans import files_behind, plan_claims
 
 try:
-    CLAIM_PLANS = plan_claims(PROJECT.claims, PROJECT)
+    CLAIMS = read_ledger(PROJECT.folder / "claims.csv")
+    CLAIM_PLANS = plan_claims(CLAIMS, PROJECT)
 except SharpestError as error:
     raise WorkflowError(str(error))
 
@@ -9,7 +11,7 @@ except SharpestError as error:
 rule judge_claims:
     """The paper's claims, each judged on the measured files."""
     input:
-        [f"{RESULTS}/{path}" for path in files_behind(PROJECT.claims, CLAIM_PLANS)],
+        [f"{RESULTS}/{path}" for path in files_behind(CLAIMS, CLAIM_PLANS)],
     output:
         csv=report(
             f"{RESULTS}/claims.csv",
@@ -25,7 +27,7 @@ rule judge_claims:
         mem_mb=2000,
         runtime=grows(5),
     params:
-        ledger=[dict(claim.row) for claim in PROJECT.claims],
+        ledger=[dict(claim.row) for claim in CLAIMS],
         plans={
             claim: [source.model_dump(exclude_none=True) for source in sources]
             for claim, sources in CLAIM_PLANS.items()

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 import numpy as np
 
+from sharpest.claims.ledger import read_ledger
 from sharpest.claims.plans import files_behind, plan_claims
 from sharpest.config.datasets import ImageSettings, TokenSettings
-from sharpest.config.patterns import first_match
 from sharpest.config.project import Project
 from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.config.run_id import RunId
@@ -102,7 +103,8 @@ def products_of(num_eigenpairs: int) -> float:
 
 def expected_end(run: RunSettings) -> int:
     """Updates at the end of a run, where the plateau rule is expected to have ended it."""
-    epochs = min(run.epochs, first_match(PLATEAU_EPOCHS, run.run) or run.epochs) if run.rule == "plat" else run.epochs
+    expected = next(epochs for pattern, epochs in PLATEAU_EPOCHS.items() if fnmatchcase(run.run, pattern))
+    epochs = min(run.epochs, expected) if run.rule == "plat" else run.epochs
     return max(epochs * run.steps_per_epoch, run.start)
 
 
@@ -125,7 +127,8 @@ def jobs_of_study(project: Project, name: str) -> list[Job]:
 def jobs_of_claims(project: Project) -> list[Job]:
     """What is measured for the verdicts, beside what figures and tables show; then verdicts and report."""
     jobs: list[Job] = []
-    for path in files_behind(project.claims, plan_claims(project.claims, project)):
+    claims = read_ledger(project.folder / "claims.csv")
+    for path in files_behind(claims, plan_claims(claims, project)):
         stage, _, name = path.removesuffix(".h5").partition("/")
         if stage in _KINDS:
             run, _, schedule = name.rpartition("/")
@@ -168,7 +171,7 @@ def _measured(project: Project, run: str, schedule: str, kind: str) -> Iterator[
     """One job, or shards and their merging."""
     folder = next(stage for stage, measured in _KINDS.items() if measured == kind)
     work = _spectrum if kind == "spectrum" else _directions
-    segments, path = project.segments(run, schedule), f"{folder}/{run}/{schedule}"
+    segments, path = project.schedule(run, schedule).segments, f"{folder}/{run}/{schedule}"
     if len(segments) == 1:
         yield work(project, run, schedule, segments[0], f"measure_{kind}", f"{path}.h5", False)
         return
@@ -184,8 +187,12 @@ def _measured(project: Project, run: str, schedule: str, kind: str) -> Iterator[
 def _spectrum(
     project: Project, name: str, schedule: str, segment: Sequence[int], rule: str, path: str, temporary: bool
 ) -> Job:
-    run, hessian, settings = project.run(name), project.hessian(name), project.schedule(schedule)
-    end, keeps = expected_end(run), settings.directions is not None
+    run, hessian, settings = (
+        project.run(name),
+        project.hessian(name),
+        project.schedule(name, schedule).measures["spectra"],
+    )
+    end, keeps = expected_end(run), settings.keep_vectors
     points = [point for point in segment if point <= end]
     nudge, work = run.nudge, _Work()
     recorded: set[int] = set()
@@ -196,8 +203,7 @@ def _spectrum(
     accuracies = points[:: settings.accuracy_every] if settings.accuracy_every else []
     _replay(work, run, sorted(set(accuracies) | set(points) - recorded), end)
     work.solve(len(points) - len(recorded), settings.num_eigenpairs, hessian)
-    measurement = project.measurement(name)
-    work.add("forward", len(accuracies), measurement.accuracy_examples + _targets(run, run.dataset.val))
+    work.add("forward", len(accuracies), settings.accuracy_examples + _targets(run, run.dataset.val))
     kept = len(points) * settings.num_eigenpairs if keeps else 0
     return Job(
         rule, path, run, tuple(work.calls), work.products, settings.num_eigenpairs, kept, temporary, _data_bytes(run),
@@ -208,11 +214,10 @@ def _spectrum(
 def _directions(
     project: Project, name: str, schedule: str, segment: Sequence[int], rule: str, path: str, temporary: bool
 ) -> Job:
-    run, settings = project.run(name), project.schedule(schedule)
-    asked, end = settings.directions, expected_end(run)
-    assert asked is not None  # the study wants directions
+    run, measures = project.run(name), project.schedule(name, schedule).measures
+    asked, end = measures["directions"], expected_end(run)
     points = [point for point in segment if point <= end]
-    work, examples = _Work(), project.measurement(name).loss_examples
+    work, examples = _Work(), asked.loss_examples
     _replay(work, run, points, end)
     work.add("update", len(points) * asked.num_gradients, run.batch_size)
     losses: float = 0
@@ -223,13 +228,13 @@ def _directions(
     work.add("forward", losses, examples)
     values = asked.num_gradients * len(asked.indices) + len(asked.indices) * (len(asked.grid) + len(asked.alphas))
     return Job(
-        rule, path, run, tuple(work.calls), eigenpairs=asked.num_gradients + settings.num_eigenpairs,
+        rule, path, run, tuple(work.calls), eigenpairs=asked.num_gradients + measures["spectra"].num_eigenpairs,
         temporary=temporary, data_bytes=_data_bytes(run), written=3e4 + 8 * values * len(points),
     )  # fmt: skip
 
 
 def _evaluation(project: Project, name: str) -> Job:
-    run, settings, work = project.run(name), project.evaluation(name), _Work()
+    run, settings, work = project.run(name), project.schedule(name, "ends").measures["evaluations"], _Work()
     hessian = project.hessian(name).model_copy(update={"examples": min(settings.examples, run.dataset.num_train)})
     work.solve(2, settings.num_eigenpairs, hessian)
     work.product(2 * settings.num_probes, hessian)

@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from sharpest.claims.judge import judge
-from sharpest.claims.ledger import Claim
+from sharpest.claims.ledger import Claim, read_ledger
 from sharpest.claims.plans import files_behind, plan_claims
 from sharpest.config.project import Project
 from sharpest.config.strict import Strict
@@ -163,7 +163,7 @@ def _minutes(files: Results, facts: Facts) -> dict[str, float]:
 
 def _judged(project: Project, study: str, results: Path) -> pd.DataFrame:
     item = item_of(study.partition("_")[0])
-    claims = [claim for claim in project.claims if claim["item"] == item]
+    claims = [claim for claim in read_ledger(project.folder / "claims.csv") if claim["item"] == item]
     plans = plan_claims(claims, project)
 
     def measured(claim: Claim) -> bool:
