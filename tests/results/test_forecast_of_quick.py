@@ -18,7 +18,9 @@ pytestmark = pytest.mark.skipif(
 def test_within_a_factor_of_two_of_what_happened(tmp_path: Path) -> None:
     command = [
         sys.executable,
-        "-m", "sharpest", "forecast",
+        "-m",
+        "sharpest",
+        "forecast",
         "--scale",
         "quick",
         "--csv",

@@ -101,7 +101,7 @@ def test_each_damaged_file_is_named_with_the_remedy(edited: Project) -> None:
 
 def test_a_data_file_that_vanishes_in_mid_run_is_named(edited: Project) -> None:
     """Training has read it and ends well; the measurement after it misses it, which Snakemake itself says."""
-    edited.edit("config/scales/tiny.yaml", lambda text: text.replace('"*": 2', '"vgg-*": 40\n  "*": 2'))
+    edited.edit("config/scales/tiny.yaml", lambda text: text + '  - {runs: "vgg-*", set: {epochs: 40}}\n')
     run = "vgg-c10-sgd-lr0.1-S128-s777"
     results = edited.folder / "results/tiny"
     with ThreadPoolExecutor() as pool:

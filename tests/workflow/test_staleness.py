@@ -59,6 +59,7 @@ MEASURED_ON = SPECTRA | DIRECTIONS | EVALUATIONS | FIGURES | TABLES | CLAIMS | R
 LSTM_ON = train(LSTM) | SPECTRUM[LSTM] | figures("04") | REPORT
 EVERY_RUN = train(NSGD, SLOW, SGD, *BRANCHES, TRUNK, STAGE, VGG, LSTM)
 
+SCALE = "config/scales/tiny.yaml"
 Edit = Callable[[Project], None]
 
 
@@ -68,6 +69,11 @@ def replace(path: str, old: str, new: str) -> Edit:
 
 def append(path: str, text: str) -> Edit:
     return lambda project: project.edit(path, lambda old: old + text)
+
+
+def for_runs(pattern: str, changes: str) -> Edit:
+    """A further entry at the end of the scale, whose last key is for_runs."""
+    return append(SCALE, f'  - {{runs: "{pattern}", set: {{{changes}}}}}\n')
 
 
 def code(*modules: str) -> Edit:
@@ -116,11 +122,11 @@ def touch(project: Project) -> None:
 
 
 def reorder(project: Project) -> None:
-    """Keys the other way round; not studies, nor patterns of run ids, of which the first that matches counts."""
+    """Keys the other way round; not studies, which the report has in their order."""
 
     def reversed_keys(value: object) -> object:
         if isinstance(value, dict):
-            as_they_are = any("*" in key or key in ("fig01", "tab1") for key in value)
+            as_they_are = any(key in ("fig01", "tab1") for key in value)
             items = value.items() if as_they_are else reversed(value.items())
             return {key: reversed_keys(item) for key, item in items}
         return [reversed_keys(item) for item in value] if isinstance(value, list) else value
@@ -182,7 +188,6 @@ fig_newest:
 """
 
 NOTHING: set[str] = set()
-SCALE = "config/scales/tiny.yaml"
 MATRIX: dict[str, tuple[Edit, set[str]]] = {
     # how things are written
     "a comment, in any module, script or rule": (comment_everything, NOTHING),
@@ -244,16 +249,16 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
     "a rule's memory or time limit": (replace("workflow/rules/train.smk", "=grows(", "=grows(2 * "), NOTHING),
     # settings
     "the learning rate of one run": (
-        append(SCALE, f'lr_factor: {{"{SLOW}": 5}}\n'), train(SLOW) | SPECTRUM[SLOW] | figures("01") | REPORT,
+        for_runs(SLOW, "lr_factor: 5"), train(SLOW) | SPECTRUM[SLOW] | figures("01") | REPORT,
     ),
     "the length of one run": (
-        replace(SCALE, '"*": 2', f'"{SLOW}": 3\n  "*": 2'), train(SLOW) | SPECTRUM[SLOW] | figures("01") | REPORT,
+        for_runs(SLOW, "epochs: 3"), train(SLOW) | SPECTRUM[SLOW] | figures("01") | REPORT,
     ),
     "the length of a branch": (
-        replace(SCALE, '"*-L*": 3', '"*-L*": 4'), train(STAGE) | SPECTRUM[STAGE] | figures("12") | REPORT,
+        replace(SCALE, "set: {epochs: 3}", "set: {epochs: 4}"), train(STAGE) | SPECTRUM[STAGE] | figures("12") | REPORT,
     ),
     "the length of a run that others branch off": (
-        replace(SCALE, '"*": 2\n', f'"{TRUNK}": 3\n  "*": 2\n'),
+        for_runs(TRUNK, "epochs: 3"),
         train(TRUNK, STAGE) | SPECTRUM[TRUNK] | SPECTRUM[STAGE] | figures("12") | REPORT,
     ),
     "a new run in a figure": (
@@ -298,7 +303,7 @@ fig02:
     ),
     "a key that nothing here uses": (
         all_of(
-            append(SCALE, 'patience: {"imdb*": 26}\nclip_norm: {"imdb*": 3}\n'),
+            for_runs("imdb*", "patience: 26, clip_norm: 3"),
             replace("config/config.yaml", "sources: {}", "sources: {cifar-10: {url: 'http://localhost'}}"),
         ),
         NOTHING,
@@ -431,7 +436,7 @@ def test_results_are_accepted_by_one_command_that_changes_no_byte(edited: Projec
     assert digests(edited.folder / "results") == before
     assert stale_jobs(edited) == NOTHING
     # the next edit counts from here
-    append(SCALE, f'snapshot_every: {{"{LSTM}": 2}}\n')(edited)
+    for_runs(LSTM, "snapshot_every: 2")(edited)
     assert stale_jobs(edited) == LSTM_ON
 
 

@@ -115,7 +115,11 @@ def _is_written(problem: Problem, snapshots_path: Path, history_path: Path, attr
 
 
 def _train(
-    problem: Problem, solver: DirectionSolver | None, start: TrainingState, work: WorkFolder, progress: Callable[[int, str], None]
+    problem: Problem,
+    solver: DirectionSolver | None,
+    start: TrainingState,
+    work: WorkFolder,
+    progress: Callable[[int, str], None],
 ) -> TrainingState:
     settings = problem.settings
     device = problem.data.train.inputs.device
