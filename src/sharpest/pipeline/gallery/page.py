@@ -10,6 +10,7 @@ from sharpest.pipeline.fingerprint import changed_since
 from sharpest.pipeline.gallery.entry import NOT_RUN, Entry, entries
 
 PAGE = "README.md"
+_MOST_MODULES = 6  # that are named
 _BEGIN, _END = "<!-- written by: sharpest gallery -->", "<!-- the rest is written by hand -->"
 
 
@@ -97,4 +98,6 @@ def _commits(entry: Entry) -> str:
 
 def _age(entry: Entry, scripts: Path) -> str:
     changed = changed_since(entry.made.code, scripts)
+    if len(changed) > _MOST_MODULES:
+        return f"changed: {len(changed)} of {len(entry.made.code)} modules"
     return f"changed: {', '.join(changed)}" if changed else "unchanged"
