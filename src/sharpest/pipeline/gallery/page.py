@@ -56,7 +56,7 @@ def _entry_page(entry: Entry, scripts: Path) -> str:
     missing = claims[claims["verdict"] == NOT_RUN]["id"]
     points = entry.kept(".csv")
     digest = made.sha256[f"{made.study}.csv"]
-    facts = {
+    rows = {
         "command": f"`{made.command}`",
         "data": ", ".join(made.data),
         "runs": ", ".join(f"`{run}`" for run in made.runs),
@@ -71,7 +71,7 @@ def _entry_page(entry: Entry, scripts: Path) -> str:
         f"![{made.title}]({picture.name})" if picture else "",
         # a table's own text has its caption above it and what is reduced below it
         table.read_text(encoding="utf-8").strip() if table else f"*{made.caption}*",
-        "\n".join(["| | |", "|---|---|", *(f"| {what} | {text} |" for what, text in facts.items())]),
+        "\n".join(["| | |", "|---|---|", *(f"| {what} | {text} |" for what, text in rows.items())]),
         "" if table else f"Against the paper: {made.foot}",
         "## Claims",
         f"{held} of {judged} scale-free claims hold. How verdicts are reached: [claims.md](../../claims.md).",
