@@ -62,4 +62,4 @@ forecast: environment
 	$(BIN)/python -m sharpest.pipeline.forecast $(if $(SCALE),--scale $(SCALE))
 
 docs: environment
-	$(BIN)/python -m sharpest.config.reference
+	$(BIN)/python -m sharpest reference
