@@ -16,6 +16,7 @@ from sharpest.config.studies.every import AnyStudy
 from sharpest.results import layout as layouts
 from sharpest.results.data import DATA
 from sharpest.results.layout import Layout
+from sharpest.results.paths import Paths
 from sharpest.results.reviews import REVIEWS
 from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.results.tokens import TOKENS
@@ -137,11 +138,10 @@ their own in its attribute `crc32`. A file that another program has changed is t
 _APART = {(ScaleFile, "studies"), (ForRuns, "set")}
 
 # where each kind of file is, but for those of measures
+_PATHS = Paths.of("<scale>")
 _PLACES: tuple[tuple[Layout, str], ...] = (
-    (DATA, "results/<scale>/data/<dataset>.h5"),
-    (TOKENS, "results/<scale>/data/<dataset>.h5"),
-    (REVIEWS, "results/<scale>/data/<dataset>.h5"),
-    (SNAPSHOTS, "results/<scale>/runs/<run>/snapshots.h5"),
+    *((layout, str(_PATHS.data("<dataset>"))) for layout in (DATA, TOKENS, REVIEWS)),
+    (SNAPSHOTS, str(_PATHS.snapshots("<run>"))),
 )
 
 
@@ -165,7 +165,7 @@ def files_page() -> str:
     """docs/files.md."""
     legend = (layouts.__doc__ or "").partition("\n\n")[2]
     parts = [_FILES, legend]
-    measured = [(declared(name).layout, f"results/<scale>/{name}/<run>/<schedule>.h5") for name in measure_names()]
+    measured = [(declared(name).layout, str(_PATHS.measured(name, "<run>", "<schedule>"))) for name in measure_names()]
     for layout, place in (*_PLACES, *measured):
         parts += [f"## {layout.name}, version {layout.version}\n", f"`{place}`\n"]
         parts += ["| array | type | dimensions | unit | meaning |", "|---|---|---|---|---|"]
