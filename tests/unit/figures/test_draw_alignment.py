@@ -56,6 +56,14 @@ def test_colours_and_the_level_of_chance(folder: Any) -> None:
     assert set(table["run"]) == {"", *(curve.run for curve in CURVES)}
 
 
+def test_the_level_of_chance_has_the_formula_of_the_measure(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.spectra(CURVES[0])
+    folder.directions(CURVES[0])
+    monkeypatch.setattr("sharpest.measures.directions.reader.gammaln", lambda x: 0 * x)
+    _, table = draw(_study(2, CURVES[:1]), folder.inputs(), "")
+    assert np.allclose(table.loc[table["run"] == "", "y"], 1 / np.sqrt(np.pi))
+
+
 @pytest.mark.parametrize(
     ("num_parameters", "expected"),
     [(1, 1.0), (2, 2 / np.pi), (3, 0.5), (350_000, 0.00135)],  # the last as printed in the paper's code

@@ -96,8 +96,8 @@ def test_divergence_is_named_in_iterations_since_the_branch(folder: Any) -> None
     figure, table = draw(_study(RestrictedPanel(title="P", curves=_curves("ab"))), folder.inputs(), "")
     for axes in figure.axes:
         labels = [text.get_text() for text in axes.get_legend().get_texts()]
-        assert labels[0] == "a, diverged at 6"
-        assert labels[1].startswith("b: no finite measurement, diverged at")
+        assert labels[0] == "a, diverged at iteration 6"
+        assert labels[1].startswith("b: no finite measurement, diverged at iteration")
     assert set(table["run"]) == {"run@e4/a"}
 
 
