@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.learning_curves import LearningCurves

@@ -16,10 +16,10 @@ from builders import (
     run_settings,
     write_images,
 )
+from sharpest.config.measurement import DirectionSettings
 from torch.nn.functional import cross_entropy
 
 import sharpest
-from sharpest.config.measurement import DirectionSettings
 from sharpest.errors import StoreError
 from sharpest.measures.directions import DIRECTIONS
 from sharpest.measures.spectra import SPECTRUM

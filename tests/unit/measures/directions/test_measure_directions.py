@@ -7,10 +7,10 @@ import pytest
 import torch
 from builders import MEASUREMENT, VGG, Run, hessian_settings, run_settings
 from numpy.typing import NDArray
+from sharpest.config.measurement import DirectionSettings
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from sharpest.config.measurement import DirectionSettings
 from sharpest.data.randomness import generator
 from sharpest.measures.directions import DIRECTIONS
 from sharpest.measures.directions.measure import gradient_sample
