@@ -12,8 +12,8 @@ from sharpest.errors import ConfigError
 
 ROW = {
     "id": "one", "item": "fig4", "kind": "order", "statement": "larger, smaller",
-    "subject": "scnn-c10-sgd-lr0.001-S128-s777;scnn-c10-sgd-lr0.1-S128-s777", "quantity": "lambda_max_peak", "facet": "",
-    "expected": "0.001>0.1", "tolerance": "", "unit": "", "any_scale": "yes", "source": "Fig. 4",
+    "subject": "scnn-c10-sgd-lr0.001-S128-s777;scnn-c10-sgd-lr0.1-S128-s777", "quantity": "lambda_max_peak",
+    "facet": "", "expected": "0.001>0.1", "tolerance": "", "unit": "", "any_scale": "yes", "source": "Fig. 4",
 }  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def test_damaged_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="restore the first line"):
         read_ledger(path)
     path = write(tmp_path, columns=tuple(name for name in COLUMNS if name != "facet"))
-    with pytest.raises(ConfigError, match="quantity, facet, expected.*; restore the first line"):
+    with pytest.raises(ConfigError, match=r"quantity, facet, expected.*; restore the first line"):
         read_ledger(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_ledger(tmp_path / "none.csv")

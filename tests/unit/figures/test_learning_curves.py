@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.learning_curves import LearningCurves
