@@ -53,12 +53,12 @@ class ResultsFolder:
         """
         path = self.paths.measured(measure, run, schedule)
         known = {"run": run, "schedule": schedule, "lr": LR, "diverged_epoch": None}
-        return self._write(path, declared(measure).layout, sizes, arrays, known | attributes)
+        return self.write(path, declared(measure).layout, sizes, arrays, known | attributes)
 
     def write_snapshots(self, run: str, sizes: Mapping[str, int], arrays: Mapping[str, Any], **attributes: Any) -> Path:
         """Write the states of a run, which did not diverge."""
         known = {"run": run, "diverged": -1}
-        return self._write(self.paths.snapshots(run), SNAPSHOTS, sizes, arrays, known | attributes)
+        return self.write(self.paths.snapshots(run), SNAPSHOTS, sizes, arrays, known | attributes)
 
     def write_history(self, run: str, columns: Mapping[str, Any]) -> Path:
         """Write the history of a run."""
@@ -67,7 +67,7 @@ class ResultsFolder:
         pd.DataFrame(columns).to_csv(path, index=False)
         return path
 
-    def _write(
+    def write(
         self,
         path: Path,
         layout: Layout,
@@ -75,6 +75,7 @@ class ResultsFolder:
         arrays: Mapping[str, Any],
         attributes: Mapping[str, Any],
     ) -> Path:
+        """Write a file of any layout; an attribute that is not given is a text without meaning."""
         empty = {
             dataset.name: np.zeros([sizes.get(letter, 0) for letter in dataset.dims], dataset.dtype)
             for dataset in layout.datasets
