@@ -11,8 +11,7 @@ from sharpest.config.run import RunSettings
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.randomness import generator
 from sharpest.errors import DataError
-from sharpest.results.file import open_stored
-from sharpest.results.tokens import TOKENS
+from sharpest.results.tokens import open_tokens
 
 
 def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunData:
@@ -31,7 +30,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
     dataset = settings.dataset
     assert isinstance(dataset, TokenSettings)
     counts = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
-    with open_stored(path, TOKENS) as file:
+    with open_tokens(path) as file:
         name = file.attributes["dataset"]
         if name != dataset.source:
             raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")

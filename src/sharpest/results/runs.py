@@ -15,6 +15,7 @@ from sharpest.results.paths import Paths
 from sharpest.results.readers import reader_of
 from sharpest.results.states import Snapshots
 from sharpest.results.stored import Measured
+from sharpest.results.whole import present
 
 _Reader = TypeVar("_Reader", bound=Measured)
 
@@ -75,10 +76,12 @@ class RunResults:
         """A row for each epoch: iteration, epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy.
 
         Raises:
-            StoreError: If it was not trained.
+            StoreError: If it was not trained, or the file is missing.
         """
-        self._check_trained()
         path = self._results.paths.history(self.run)
+        if not path.exists():
+            self._check_trained()
+        present(path)
         history: pd.DataFrame = self._results.once(path, lambda path: pd.read_csv(path, dtype=float))
         return history
 

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from sharpest.config.sources.facts import ImageSource, ReviewSource, Source, TokenSource
 from sharpest.errors import DataError
-from sharpest.results.data import DATA
+from sharpest.results.datasets import data_layout
 from sharpest.results.layout import Layout
-from sharpest.results.reviews import REVIEWS
-from sharpest.results.tokens import TOKENS
 
 AnySource = TypeVar("AnySource", bound=Source)
 
@@ -89,7 +87,7 @@ class DecodedImages(Decoded[ImageSource]):
         test_targets: (x,) int64, classes from zero.
     """
 
-    layout = DATA
+    layout = data_layout("images")
 
     train_inputs: NDArray[np.uint8]
     train_targets: NDArray[np.int64]
@@ -136,7 +134,7 @@ class DecodedTokens(Decoded[TokenSource]):
         num_types: How many different tokens there are.
     """
 
-    layout = TOKENS
+    layout = data_layout("tokens")
 
     train: NDArray[np.int32]
     val: NDArray[np.int32]
@@ -178,7 +176,7 @@ class DecodedReviews(Decoded[ReviewSource]):
         test_targets: (x,) int64, classes from zero.
     """
 
-    layout = REVIEWS
+    layout = data_layout("reviews")
 
     train_tokens: NDArray[np.int32]
     train_offsets: NDArray[np.int64]
