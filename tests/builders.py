@@ -280,7 +280,16 @@ class Run:
         facts = _origin() | {"config": self.settings.model_dump(mode="json"), "code": self.code}
         solver = direction_solver(problem)
         parent = self.trunk.snapshots if self.settings.branch else None
-        train_run(problem, solver, parent, self.work, self.snapshots, self.history, facts | notes, progress or Silent())
+        train_run(
+            problem,
+            solver,
+            parent,
+            self.work,
+            self.snapshots,
+            self.history,
+            facts | notes,
+            (progress or Silent()).update,
+        )
         return self
 
     def measure(

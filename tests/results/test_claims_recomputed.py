@@ -44,7 +44,7 @@ def peak_epoch(run: str) -> float:
 
 
 def end(run: str, name: str, row: int) -> float:
-    with h5py.File(RESULTS / f"evaluations/{run}.h5") as file:
+    with h5py.File(RESULTS / f"evaluations/{run}/ends.h5") as file:
         return float(file[name][row])
 
 

@@ -19,7 +19,8 @@ def test_within_a_factor_of_two_of_what_happened(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "sharpest.pipeline.forecast",
+        "sharpest",
+        "forecast",
         "--scale",
         "quick",
         "--csv",

@@ -25,39 +25,35 @@ models:
   scnn: {width: 2, hidden: 8}
   r32: {widths: [2, 4]}
   lstm: {width: 8}
-batch_factor:
-  "*": 0.0625
 full_batch_examples: 32
-epochs:
-  "*-L*": 3
-  "*@e4/*": 2
-  "lstm-*": 1
-  "*": 2
-branch_epochs:
-  "*": 1
-refresh_every:
-  "*-K5-s777": 4
 variants: {num_eigenpairs: 1, refresh_every: 10, loss_examples: 32}
+batch_factor: 0.0625
+epochs: 2
+branch_epoch: 1
 hessian: {examples: 32, max_products: 60}
-measurement: {loss_examples: 32, accuracy_examples: 64}
-evaluation: {num_eigenpairs: 3, examples: 32, loss_examples: 32, early_epoch: 1}
-overrides:
-  "lstm-*":
-    hessian: {examples: 16, chunk_size: 16}
-    measurement: {loss_examples: 16, accuracy_examples: 32}
-  "imdb*":
-    hessian: {examples: 32}
+measures:
+  spectra: {accuracy_examples: 64}
+  directions: {loss_examples: 32}
+  evaluations: {num_eigenpairs: 3, examples: 32, loss_examples: 32, early_epoch: 1}
 schedules:
-  growth: {points: every 2 iterations, num_eigenpairs: 3, window_epochs: 1}
-  evolution: {points: every 2 iterations, num_eigenpairs: 3}
-  full_batch: {points: 3 points, num_eigenpairs: 3}
+  growth: {points: every 2 iterations, window_epochs: 1, measures: {spectra: {num_eigenpairs: 3}}}
+  evolution: {points: every 2 iterations, measures: {spectra: {num_eigenpairs: 3}}}
+  full_batch: {points: 3 points, measures: {spectra: {num_eigenpairs: 3}}}
   grid: {points: 3 points, window_epochs: 1}
   alignment: {points: 3 points}
   step:
     points: every 4 iterations
     window_epochs: 2
-    directions: {num_gradients: 3}
+    measures: {directions: {num_gradients: 3}}
   late: {points: 2 points}
+for_runs:
+  - {runs: "*-L*", set: {epochs: 3}}
+  - {runs: "*-K5-s777", set: {refresh_every: 4}}
+  - runs: "lstm-*"
+    set:
+      epochs: 1
+      hessian: {examples: 16, chunk_size: 16}
+      measures: {spectra: {accuracy_examples: 32}, directions: {loss_examples: 16}}
 """
 
 TINY_STUDIES = """

@@ -60,10 +60,14 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "empty",
     ),
     "figures/fig06.csv": (f"directions/{RUN}/step.h5", lambda path: flip(path, 1200), "damaged"),
-    "figures/fig07.csv": (f"runs/{RUN}@e4/top/snapshots.h5", older, "version 1, this code reads 2"),
+    "figures/fig07.csv": (
+        f"runs/{RUN}@e4/top/snapshots.h5",
+        older,
+        "an older version of the code: snapshots version 2, this one reads 3",
+    ),
     "figures/fig12.csv": ("spectra/r32-c10-sgd-lr0.1-S128-s777/epochs.h5", foreign, "no results file"),
     "tables/tab1.csv": (
-        "evaluations/r32-c10-nsgd-lr0.01-S128-g0.01-K5-plat-s777.h5",
+        "evaluations/r32-c10-nsgd-lr0.01-S128-g0.01-K5-plat-s777/ends.h5",
         lambda path: path.write_text("iteration,loss\n0,1.0\n"),
         "no results file",
     ),
@@ -84,7 +88,7 @@ def test_each_damaged_file_is_named_with_the_remedy(edited: Project) -> None:
     for name, _, word in DAMAGES.values():
         (line,) = [line for line in lines if f"results/tiny/{name}: " in line]
         assert word in line
-        assert f"delete it and run snakemake again to make {Path(name).name} anew" in line
+        assert f"delete it and run snakemake again to make {Path(name).name}" in line
     # the outputs of a failed job go, as always; nothing that was trained or measured does
     gone = before.keys() - finished(edited).keys()
     assert {name.partition("/")[0].partition(".")[0] for name in gone} <= {"figures", "tables", "claims"}
@@ -97,7 +101,7 @@ def test_each_damaged_file_is_named_with_the_remedy(edited: Project) -> None:
 
 def test_a_data_file_that_vanishes_in_mid_run_is_named(edited: Project) -> None:
     """Training has read it and ends well; the measurement after it misses it, which Snakemake itself says."""
-    edited.edit("config/scales/tiny.yaml", lambda text: text.replace('"*": 2', '"vgg-*": 40\n  "*": 2'))
+    edited.edit("config/scales/tiny.yaml", lambda text: text + '  - {runs: "vgg-*", set: {epochs: 40}}\n')
     run = "vgg-c10-sgd-lr0.1-S128-s777"
     results = edited.folder / "results/tiny"
     with ThreadPoolExecutor() as pool:

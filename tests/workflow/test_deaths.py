@@ -18,7 +18,7 @@ import pytest
 
 from .conftest import ROOT, Project
 
-MEASUREMENTS = ("measure_spectrum.py", "measure_directions.py", "evaluate_run.py")
+MEASUREMENTS = ("measure.py",)
 JOBS = ("train_run.py", *MEASUREMENTS)
 VICTIMS = ("trainer", "measurement", "snakemake", "group", "ctrl-c")
 CLOCK = {"seconds", "epoch_seconds", "created"}  # times, in arrays and attributes

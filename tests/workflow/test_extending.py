@@ -4,7 +4,7 @@ import re
 
 from .conftest import ROOT, Project
 
-BLOCK = re.compile(r"```(?:python|diff|yaml)\n# (new file|change|append): (\S+)\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"```(?:python|diff|yaml|csv)\n# (new file|change|append): (\S+)\n(.*?)```", re.DOTALL)
 
 
 def follow(project: Project) -> int:
@@ -14,9 +14,11 @@ def follow(project: Project) -> int:
         path = project.folder / name
         if what == "new file":
             assert not path.exists()
+            path.parent.mkdir(exist_ok=True)
             path.write_text(content)
         elif what == "append":
-            path.write_text(path.read_text() + "\n" + content)
+            between = "" if path.suffix == ".csv" else "\n"
+            path.write_text(path.read_text() + between + content)
         else:
             before, after = (
                 "\n".join(line[1:] for line in content.splitlines() if line[0] == sign) for sign in ("-", "+")

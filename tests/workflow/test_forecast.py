@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from builders import spent
 
+from sharpest.claims.ledger import read_ledger
 from sharpest.config.project import load_project
-from sharpest.pipeline.forecast.table import Cost, Speed, Speeds, need_of, sum_of
-from sharpest.pipeline.forecast.work import Job, jobs_of_claims, jobs_of_study, net_of
+from sharpest.pipeline.forecast.sizes import net_of
+from sharpest.pipeline.forecast.table import CallTime, Speed, Speeds, need_of, sum_of
+from sharpest.pipeline.forecast.work import Job, jobs_of_claims, jobs_of_study
+from sharpest.results.paths import Paths
 
 from .conftest import ROOT, Project
 
@@ -19,8 +22,10 @@ LONGEST = 24  # GPU hours of one measuring job at the paper's scale
 
 
 def jobs_of(folder: Path, scale: str) -> dict[str, Job]:
-    project = load_project({"scale": scale}, folder / "config")
-    listed = [jobs_of_study(project, name) for name in project.studies] + [jobs_of_claims(project)]
+    project, claims = load_project({"scale": scale}, folder / "config"), read_ledger(folder / "config/claims.csv")
+    paths = Paths.of(scale)
+    listed = [jobs_of_study(project, paths, name) for name in project.studies]
+    listed.append(jobs_of_claims(project, paths, claims))
     return {job.path: job for jobs in listed for job in jobs}
 
 
@@ -32,7 +37,7 @@ def test_its_jobs_are_those_that_snakemake_plans(checkout: Project, scale: str) 
 
 
 def forecast(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sharpest.pipeline.forecast", *arguments]
+    command = [sys.executable, "-m", "sharpest", "forecast", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -79,7 +84,7 @@ def test_longest_measurement_at_the_papers_scale() -> None:
 
     def speed(net: str) -> Speed:
         costs = {
-            name: Cost(0, 0, operations * 1e-5, flops / 3e12)
+            name: CallTime(0, 0, operations * 1e-5, flops / 3e12)
             for name, (operations, flops) in zip(names, gpu[net.split("-")[0]], strict=True)
         }
         return Speed(costs, 0, 1, 0)

@@ -19,7 +19,7 @@ KEPT = entries(GALLERY)
 
 
 def gallery(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sharpest.pipeline.gallery", *arguments]
+    command = [sys.executable, "-m", "sharpest", "gallery", *arguments]
     return subprocess.run(
         command,
         cwd=project.folder,
@@ -44,7 +44,7 @@ def test_an_entry_says_what_made_it(kept: Project) -> None:
     assert made.command == "snakemake --cores 2 results/tiny/figures/fig06.png"
     assert made.runs == ["scnn-c10-sgd-lr0.01-S128-s777"]
     assert made.sha256["fig06.csv"] == hashlib.sha256((folder / "fig06.csv").read_bytes()).hexdigest()
-    assert set(made.minutes) == {"training", "eigenpairs", "steps along directions"}
+    assert set(made.minutes) == {"training", "leading eigenpairs along training", "steps along directions"}
     names = {line.split()[0] for line in made.code}
     assert {"scripts/draw_figure.py", "sharpest.figures.step_surface", "sharpest.curvature.lanczos"} <= names
     assert "sharpest.figures.curvature" not in names
@@ -108,7 +108,7 @@ def test_the_pages_are_fresh() -> None:
         for path, text in pages(GALLERY, ROOT / "workflow/scripts").items()
         if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
-    assert stale == [], "refresh them with: python -m sharpest.pipeline.gallery"
+    assert stale == [], "refresh them with: sharpest gallery"
 
 
 @pytest.mark.parametrize("entry", KEPT, ids=[entry.made.study for entry in KEPT])

@@ -24,7 +24,8 @@ TARGET = f"results/tiny/runs/{RUN}/snapshots.h5"
 def at_work(edited: Project) -> Iterator[tuple[Project, "subprocess.Popen[str]"]]:
     """A snakemake that trains a long run."""
     project = with_make(edited)
-    project.edit("config/scales/tiny.yaml", lambda text: text.replace('"*": 2', '"*-lr0.005-*": 4000\n  "*": 2'))
+    longer = '  - {runs: "*-lr0.005-*", set: {epochs: 4000}}\n'
+    project.edit("config/scales/tiny.yaml", lambda text: text + longer)
     process = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "1", TARGET], cwd=project.folder, start_new_session=True,
         env={**os.environ, "PYTHONPATH": str(project.folder / "src")}, stdout=subprocess.DEVNULL,

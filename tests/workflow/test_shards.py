@@ -1,6 +1,7 @@
 """A schedule measured in shards: the same bits, and a kill costs one shard."""
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -15,13 +16,14 @@ import pytest
 
 from sharpest.config.project import load_project
 from sharpest.pipeline.progress import Progress
+from sharpest.results.paths import Paths
 
 from .conftest import ROOT, Project
 
 RUN = "scnn-c10-sgd-lr0.01-S128-s777"
 SPECTRUM, DIRECTIONS = f"results/tiny/spectra/{RUN}/step.h5", f"results/tiny/directions/{RUN}/step.h5"
 SHARDS = f"results/tiny/shards/spectra/{RUN}/step"
-ALL_JOBS = {"measure_spectrum_shard": 3, "merge_spectrum": 1, "measure_directions_shard": 3, "merge_directions": 1}
+ALL_JOBS = {"measure_shard": 3 + 3, "merge_shards": 1 + 1}  # spectra, directions
 
 
 def cut(project: Project) -> None:
@@ -59,26 +61,21 @@ def script(name: str) -> Any:
 def test_shards_give_the_files_of_one_job(sharded: Project, tmp_path: Path) -> None:
     """The scripts' own work, all segments in one job."""
     project = load_project({"scale": "tiny"}, sharded.folder / "config")
-    segments = project.segments(RUN, "step")
+    schedule = project.schedule(RUN, "step")
+    segments = schedule.segments
     assert list(map(len, segments)) == [4, 4, 3]
-    results = sharded.folder / "results/tiny"
-    data, snapshots = str(results / "data/c10.h5"), str(results / f"runs/{RUN}/snapshots.h5")
-    measurement = project.measurement(RUN).model_dump(mode="json")
+    paths = Paths.of("tiny", sharded.folder / "results")
     hessian = project.hessian(RUN).model_dump(mode="json")
     progress = Progress("test", RUN, 1, "points", sys.stderr)
-    spectrum, directions = str(tmp_path / "spectrum.h5"), str(tmp_path / "directions.h5")
-    settings = project.spectrum_settings("step")
-    script("measure_spectrum").main(
-        data, snapshots, spectrum, "step", segments, settings, hessian, measurement, "code", progress
-    )
-    asked = project.schedule("step").directions
-    assert asked is not None
-    script("measure_directions").main(
-        data, snapshots, spectrum, directions, segments, asked.model_dump(mode="json"), measurement,
-        hessian["chunk_size"], "code", progress,
-    )  # fmt: skip
-    assert held(sharded.folder / SPECTRUM) == held(Path(spectrum))
-    assert held(sharded.folder / DIRECTIONS) == held(Path(directions))
+    whole = {name: str(tmp_path / f"{name}.h5") for name in ("spectra", "directions")}
+    for name, needed in (("spectra", {}), ("directions", {"spectra": whole["spectra"]})):
+        settings = schedule.measures[name].model_dump(mode="json")
+        script("measure").main(
+            name, "step", str(paths.data("c10")), str(paths.snapshots(RUN)), needed, whole[name], segments, settings,
+            hessian, "code", progress,
+        )  # fmt: skip
+    assert held(sharded.folder / SPECTRUM) == held(Path(whole["spectra"]))
+    assert held(sharded.folder / DIRECTIONS) == held(Path(whole["directions"]))
 
 
 def test_a_shard_begins_anew(sharded: Project, tiny: Project) -> None:
@@ -87,7 +84,7 @@ def test_a_shard_begins_anew(sharded: Project, tiny: Project) -> None:
         np.testing.assert_array_equal(cut["iteration"], whole["iteration"])
         np.testing.assert_array_equal(cut["eigenvectors"][:4], whole["eigenvectors"][:4])
         assert (cut["eigenvectors"][4] != whole["eigenvectors"][4]).any()
-        allowed = 2 * cut.attrs["tolerance"] * np.abs(cut["eigenvalues"]).max()
+        allowed = 2 * json.loads(cut.attrs["hessian"])["tolerance"] * np.abs(cut["eigenvalues"]).max()
         converged = cut["converged"][...].all(axis=1) & whole["converged"][...].all(axis=1)
         np.testing.assert_allclose(cut["eigenvalues"][converged], whole["eigenvalues"][converged], atol=allowed)
 
@@ -100,8 +97,8 @@ def test_shards_are_gone_and_nothing_is_left_to_do(sharded: Project) -> None:
 # jobs that run again although the shards are gone
 STALE = {
     "curvature/lanczos.py": ALL_JOBS,
-    "directions/line.py": {"measure_directions_shard": 3, "merge_directions": 1},
-    "store/shards.py": ALL_JOBS,
+    "measures/directions/line.py": {"measure_shard": 3, "merge_shards": 1},
+    "results/shards.py": ALL_JOBS,
     "figures/step_surface.py": {},
 }
 
@@ -128,12 +125,12 @@ def test_a_kill_costs_one_shard(sharded: Project, edited: Project) -> None:
         assert process.poll() is None, process.stdout and process.stdout.read()
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    subprocess.run(["pkill", "-KILL", "-f", f"{edited.folder}/.snakemake/scripts/.*measure_spectrum.py"], check=True)
+    subprocess.run(["pkill", "-KILL", "-f", f"{edited.folder}/.snakemake/scripts/.*measure.py"], check=True)
     process.communicate(timeout=120)
     assert process.returncode != 0
     finished = {path.name: path.stat().st_mtime_ns for path in done.glob("*.h5")}
     assert 1 <= len(finished) < 3
-    assert edited.planned(SPECTRUM) == {"measure_spectrum_shard": 3 - len(finished), "merge_spectrum": 1}
+    assert edited.planned(SPECTRUM) == {"measure_shard": 3 - len(finished), "merge_shards": 1}
     result = edited.snakemake("--cores", "1", "--notemp", SPECTRUM)
     assert result.returncode == 0, result.stdout
     assert {name: (done / name).stat().st_mtime_ns for name in finished} == finished

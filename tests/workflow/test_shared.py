@@ -65,6 +65,6 @@ def test_own_figures_are_drawn_from_shared_measurements(
     assert 0 < len(points(second)) < len(points(shared))
     assert all(point in points(shared) for point in points(second))
     # what is missing there is not made there
-    line = second.snakemake("--cores", "1", "--forcerun", "measure_directions", "--", "figures", prefix=bound)
+    line = second.snakemake("--cores", "1", "--forcerun", "measure", "--", "figures", prefix=bound)
     assert line.returncode != 0
     assert finished(shared) == before

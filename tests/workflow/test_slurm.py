@@ -26,7 +26,7 @@ PLACES = {
 }
 GROUPS = [
     "--groups", "draw_figure=draw", "write_table=draw", "judge_claims=judge", "write_report=judge",
-    "measure_spectrum=measure", "measure_directions=measure", "evaluate_run=measure",
+    "measure=measure",
     "--group-components", "draw=10", "measure=4",
 ]  # fmt: skip
 
@@ -199,7 +199,7 @@ class _Journal:
 def _long_run(project) -> dict[str, bytes]:  # type: ignore[no-untyped-def]
     """Give a run some seconds of training; its snapshots when nothing disturbs it, deleted again."""
     scale = project.folder / "config/scales/tiny.yaml"
-    scale.write_text(scale.read_text().replace('  "*": 2\n', '  "*-lr0.005-*": 500\n  "*": 2\n', 1))
+    scale.write_text(scale.read_text() + '  - {runs: "*-lr0.005-*", set: {epochs: 500}}\n')
     project.run(SNAPSHOTS, where="local")
     file = project.folder / SNAPSHOTS
     content = _content(file)

@@ -42,14 +42,14 @@ def figures(*numbers: str) -> set[str]:
 
 
 SPECTRUM = {
-    run: {f"measure_spectrum {run} {schedule}"}
+    run: {f"measure spectra {run} {schedule}"}
     for run, schedule in (
         (SLOW, "growth"), (SGD, "step"), (TRUNK, "epochs"), (STAGE, "epochs"), (VGG, "grid"), (LSTM, "grid"),
     )
 }  # fmt: skip
 SPECTRA = set().union(*SPECTRUM.values())
-DIRECTIONS = {f"measure_directions {SGD} step"}
-EVALUATIONS = {f"evaluate_run {NSGD}"}
+DIRECTIONS = {f"measure directions {SGD} step"}
+EVALUATIONS = {f"measure evaluations {NSGD} ends"}
 FIGURES = figures("01", "04", "06", "07", "12")
 TABLES = {"write_table tab1"}
 CLAIMS = {"judge_claims"}
@@ -59,6 +59,7 @@ MEASURED_ON = SPECTRA | DIRECTIONS | EVALUATIONS | FIGURES | TABLES | CLAIMS | R
 LSTM_ON = train(LSTM) | SPECTRUM[LSTM] | figures("04") | REPORT
 EVERY_RUN = train(NSGD, SLOW, SGD, *BRANCHES, TRUNK, STAGE, VGG, LSTM)
 
+SCALE = "config/scales/tiny.yaml"
 Edit = Callable[[Project], None]
 
 
@@ -68,6 +69,11 @@ def replace(path: str, old: str, new: str) -> Edit:
 
 def append(path: str, text: str) -> Edit:
     return lambda project: project.edit(path, lambda old: old + text)
+
+
+def for_runs(pattern: str, changes: str) -> Edit:
+    """A further entry at the end of the scale, whose last key is for_runs."""
+    return append(SCALE, f'  - {{runs: "{pattern}", set: {{{changes}}}}}\n')
 
 
 def code(*modules: str) -> Edit:
@@ -116,11 +122,11 @@ def touch(project: Project) -> None:
 
 
 def reorder(project: Project) -> None:
-    """Keys the other way round; not studies, nor patterns of run ids, of which the first that matches counts."""
+    """Keys the other way round; not studies, which the report has in their order."""
 
     def reversed_keys(value: object) -> object:
         if isinstance(value, dict):
-            as_they_are = any("*" in key or key in ("fig01", "tab1") for key in value)
+            as_they_are = any(key in ("fig01", "tab1") for key in value)
             items = value.items() if as_they_are else reversed(value.items())
             return {key: reversed_keys(item) for key, item in items}
         return [reversed_keys(item) for item in value] if isinstance(value, list) else value
@@ -142,8 +148,46 @@ def move(project: Project) -> None:
     object.__setattr__(project, "folder", elsewhere)
 
 
+def new_measure(project: Project) -> None:
+    """A folder beside the measures that there are."""
+    folder = project.folder / "src/sharpest/measures/newest"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(
+        """from sharpest.config.measure import Cost, Measure
+from sharpest.config.strict import Strict
+from sharpest.results.layout import Dataset, measured_layout
+
+
+class Settings(Strict):
+    pass
+
+
+MEASURE = Measure(
+    title="newest",
+    settings=Settings,
+    layout=measured_layout("newest", 1, Dataset("norm", "f8", ("t",), "", "|theta|")),
+    cost=lambda settings, point: Cost(),
+)
+"""
+    )
+    (folder / "measure.py").write_text(
+        "def measure(point, settings):\n    return {'norm': float(point.theta.norm())}\n"
+    )
+
+
+NEWEST = f"""
+fig_newest:
+  kind: measured
+  caption: newest
+  panels:
+    - title: norm
+      measure: newest
+      column: norm
+      curves:
+        - {{run: {SGD}, schedule: step, label: SGD}}
+"""
+
 NOTHING: set[str] = set()
-SCALE = "config/scales/tiny.yaml"
 MATRIX: dict[str, tuple[Edit, set[str]]] = {
     # how things are written
     "a comment, in any module, script or rule": (comment_everything, NOTHING),
@@ -157,17 +201,34 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
     "the style of all figures": (code("figures/style.py"), FIGURES | REPORT),
     "the drawing of tables": (code("tables/end_points.py"), TABLES | REPORT),
     "the rules of verdicts": (code("claims/verdicts.py"), CLAIMS | REPORT),
-    "the page": (code("report/page.py"), REPORT),
+    "the page": (code("report/build.py"), REPORT),
     "the report's template, style or script": (
         all_of(*(append(f"src/sharpest/report/page.{kind}", "\n ") for kind in ("html.jinja", "css", "js"))), REPORT,
     ),
     "the measurement of directions": (
-        code("directions/measure.py"), DIRECTIONS | figures("06") | CLAIMS | REPORT,
+        code("measures/directions/measure.py"), DIRECTIONS | figures("06") | CLAIMS | REPORT,
     ),
-    "the evaluation of end points": (code("evaluation.py"), EVALUATIONS | TABLES | REPORT),
+    "the evaluation of end points": (code("measures/evaluations/measure.py"), EVALUATIONS | TABLES | REPORT),
+    "a new measure, which no schedule takes": (new_measure, NOTHING),
+    "a new measure in a schedule": (
+        all_of(
+            new_measure,
+            replace(SCALE, "  step:\n", "  step:\n    measures: {newest: {}}\n"),
+            append("config/studies.yaml", NEWEST),
+        ),
+        {f"measure newest {SGD} step"} | figures("_newest") | REPORT,
+    ),
+    "a new setting in the class of a measure": (
+        replace(
+            "src/sharpest/measures/directions/__init__.py",
+            "    num_gradients: PositiveInt\n",
+            "    num_gradients: PositiveInt\n    novelty: int = 0\n",
+        ),
+        DIRECTIONS | figures("06") | CLAIMS | REPORT,
+    ),
     "the eigensolver": (code("curvature/lanczos.py"), train(NSGD, *BRANCHES) | MEASURED_ON),
     "the Hessian": (code("curvature/hessian.py"), train(NSGD, *BRANCHES) | MEASURED_ON),
-    "the training loop": (code("training/trainer.py"), EVERY_RUN | MEASURED_ON),
+    "the training loop": (code("trajectory/epoch.py"), EVERY_RUN | MEASURED_ON),
     "one architecture": (
         code("models/simple_cnn.py"),
         train(SLOW, SGD, *BRANCHES)
@@ -176,26 +237,28 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
     "one kind of data": (code("data/tokens.py"), LSTM_ON),
     "the decoding of one data set": (code("data/sources/python_topics.py"), {"prepare_data ptb"} | LSTM_ON),
     "the layout of a kind of file": (
-        code("store/spectrum.py"), SPECTRA | DIRECTIONS | figures("01", "04", "06", "12") | CLAIMS | REPORT,
+        code("measures/spectra/__init__.py"), SPECTRA | DIRECTIONS | figures("01", "04", "06", "12") | CLAIMS | REPORT,
     ),
     "a rule's script": (
-        append("workflow/scripts/measure_directions.py", "\nEDITED = 1\n"),
-        DIRECTIONS | figures("06") | CLAIMS | REPORT,
+        append("workflow/scripts/measure.py", "\nEDITED = 1\n"),
+        SPECTRA | DIRECTIONS | EVALUATIONS | figures("01", "04", "06", "12") | TABLES | CLAIMS | REPORT,
     ),
-    "what a job prints, or records of its machine": (code("progress.py", "job.py", "provenance.py"), NOTHING),
+    "what a job prints, or records of its machine": (
+        code("pipeline/progress.py", "pipeline/job.py", "pipeline/provenance.py"), NOTHING,
+    ),
     "a rule's memory or time limit": (replace("workflow/rules/train.smk", "=grows(", "=grows(2 * "), NOTHING),
     # settings
     "the learning rate of one run": (
-        append(SCALE, f'lr_factor: {{"{SLOW}": 5}}\n'), train(SLOW) | SPECTRUM[SLOW] | figures("01") | REPORT,
+        for_runs(SLOW, "lr_factor: 5"), train(SLOW) | SPECTRUM[SLOW] | figures("01") | REPORT,
     ),
     "the length of one run": (
-        replace(SCALE, '"*": 2', f'"{SLOW}": 3\n  "*": 2'), train(SLOW) | SPECTRUM[SLOW] | figures("01") | REPORT,
+        for_runs(SLOW, "epochs: 3"), train(SLOW) | SPECTRUM[SLOW] | figures("01") | REPORT,
     ),
     "the length of a branch": (
-        replace(SCALE, '"*-L*": 3', '"*-L*": 4'), train(STAGE) | SPECTRUM[STAGE] | figures("12") | REPORT,
+        replace(SCALE, "set: {epochs: 3}", "set: {epochs: 4}"), train(STAGE) | SPECTRUM[STAGE] | figures("12") | REPORT,
     ),
     "the length of a run that others branch off": (
-        replace(SCALE, '"*": 2\n', f'"{TRUNK}": 3\n  "*": 2\n'),
+        for_runs(TRUNK, "epochs: 3"),
         train(TRUNK, STAGE) | SPECTRUM[TRUNK] | SPECTRUM[STAGE] | figures("12") | REPORT,
     ),
     "a new run in a figure": (
@@ -203,7 +266,7 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
             append("config/runs.tsv", f"{NEW}\tnew\t200\n"),
             replace("config/studies.yaml", f"{{run: {SGD}, ", f"{{run: {NEW}, "),
         ),
-        train(NEW) | {f"measure_spectrum {NEW} step", f"measure_directions {NEW} step"} | figures("06") | REPORT,
+        train(NEW) | {f"measure spectra {NEW} step", f"measure directions {NEW} step"} | figures("06") | REPORT,
     ),
     "a new study on an old run": (
         append("config/studies.yaml", f"""
@@ -214,7 +277,7 @@ fig02:
   rows:
     - {{run: {SGD}, schedule: evolution, label: SimpleCNN}}
 """),
-        {f"measure_spectrum {SGD} evolution"} | figures("02") | REPORT,
+        {f"measure spectra {SGD} evolution"} | figures("02") | REPORT,
     ),
     "the points of a schedule": (
         replace(SCALE, "every 4 iterations", "every 5 iterations"),
@@ -240,7 +303,7 @@ fig02:
     ),
     "a key that nothing here uses": (
         all_of(
-            append(SCALE, 'patience: {"imdb*": 26}\nclip_norm: {"imdb*": 3}\n'),
+            for_runs("imdb*", "patience: 26, clip_norm: 3"),
             replace("config/config.yaml", "sources: {}", "sources: {cifar-10: {url: 'http://localhost'}}"),
         ),
         NOTHING,
@@ -373,7 +436,7 @@ def test_results_are_accepted_by_one_command_that_changes_no_byte(edited: Projec
     assert digests(edited.folder / "results") == before
     assert stale_jobs(edited) == NOTHING
     # the next edit counts from here
-    append(SCALE, f'snapshot_every: {{"{LSTM}": 2}}\n')(edited)
+    for_runs(LSTM, "snapshot_every: 2")(edited)
     assert stale_jobs(edited) == LSTM_ON
 
 
@@ -400,7 +463,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 def test_reasons_name_module_and_setting_with_old_and_new_value(edited: Project) -> None:
     MATRIX["the learning rate of one run"][0](edited)
-    code("directions/measure.py", "figures/step_surface.py")(edited)
+    code("measures/directions/measure.py", "figures/step_surface.py")(edited)
     replace("config/studies.yaml", "num_eigenvalues: 2", "num_eigenvalues: 1")(edited)
     plan = edited.snakemake("--dry-run", "all").stdout
     changed = "reason: Params have changed since last execution: "
@@ -409,7 +472,7 @@ def test_reasons_name_module_and_setting_with_old_and_new_value(edited: Project)
     assert f"{changed}study.num_eigenvalues 2 -> 1\n" in plan
     environment = {**os.environ, "PYTHONPATH": str(edited.folder / "src")}
     why = subprocess.run(
-        [sys.executable, "-m", "sharpest.pipeline.why"],
+        [sys.executable, "-m", "sharpest", "why"],
         cwd=edited.folder,
         env=environment,
         capture_output=True,
@@ -419,7 +482,7 @@ def test_reasons_name_module_and_setting_with_old_and_new_value(edited: Project)
         f"results/tiny/directions/{SGD}/step.h5: sharpest.measures.directions.measure changed",
         "results/tiny/figures/fig04.pdf: study.num_eigenvalues 2 -> 1",
         f"results/tiny/runs/{SLOW}/snapshots.h5: settings.lr 0.015 -> 0.025",
-        "behind these: 2 draw_figure, 1 judge_claims, 1 measure_spectrum, 1 write_report",
+        "behind these: 2 draw_figure, 1 judge_claims, 1 measure, 1 write_report",
     ]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from sharpest.measures.point import open_point
+from sharpest.measures.opening import open_point
 
 from .conftest import ROOT, Project
 
@@ -121,15 +121,13 @@ def test_an_original_and_a_substitute_are_not_mixed_in_one_results_folder(edited
     assert "prepare_data" in edited.planned("figures", *source, "--directory", "elsewhere")
 
 
-PLANNED_OF_ALL_SEEDS = {"train_run": 140, "evaluate_run": 75, "measure_spectrum": 94, "measure_directions": 14}
 PLANNED = {
     # one seed for the tables; at small for Table 5, and two for Table 7 and Fig. 22
-    "quick": {"train_run": 102, "evaluate_run": 37, "measure_spectrum": 88, "measure_directions": 14},
-    "small": {"train_run": 133, "evaluate_run": 68, "measure_spectrum": 91, "measure_directions": 14},
+    # spectra, directions and evaluations
+    "quick": {"train_run": 102, "measure": 88 + 14 + 37},
+    "small": {"train_run": 133, "measure": 91 + 14 + 68},
     # long schedules in shards
-    "paper": PLANNED_OF_ALL_SEEDS
-    | {"measure_spectrum": 75, "merge_spectrum": 19, "measure_spectrum_shard": 108}
-    | {"measure_directions": 2, "merge_directions": 12, "measure_directions_shard": 54},
+    "paper": {"train_run": 140, "measure": 75 + 2 + 75, "measure_shard": 108 + 54, "merge_shards": 19 + 12},
 }
 
 
@@ -148,7 +146,7 @@ def test_one_figure_needs_its_two_runs_only(checkout: Project) -> None:
     planned = checkout.planned("results/quick/figures/fig06.png")
     assert planned["train_run"] == 2
     assert planned["draw_figure"] == 1
-    assert "evaluate_run" not in planned
+    assert planned["measure"] == 4  # spectra and directions of each
 
 
 def test_an_id_that_no_row_has_is_no_target(checkout: Project) -> None:

@@ -33,7 +33,7 @@ def main(
         solver = direction_solver(problem)
     config = settings.model_dump(mode="json")
     attributes = provenance(scale, config, problem.data.name, notes.pop("reductions"), code) | notes
-    train_run(problem, solver, parent, work, Path(snapshots), Path(history), attributes, progress)
+    train_run(problem, solver, parent, work, Path(snapshots), Path(history), attributes, progress.update)
     progress.finish()
 
 

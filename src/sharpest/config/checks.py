@@ -1,35 +1,31 @@
-"""The facts that tie settings together, checked before any job starts."""
+"""What ties settings together, checked before any job starts."""
 
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from sharpest.config.architectures import architecture_module
 from sharpest.config.architectures.lstm import LstmSettings
 from sharpest.config.architectures.own import OwnSettings
 from sharpest.config.architectures.text_cnn import TextCnnSettings
 from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings
-from sharpest.config.measurement import ScheduleSettings
 from sharpest.config.run import RunSettings
 from sharpest.config.run_id import RunId
-from sharpest.config.settings import BY_RUN, ProjectSettings, ScaleSettings
+from sharpest.config.scale import ScaleRuns
+from sharpest.config.settings import ProjectSettings
 from sharpest.config.sources.facts import ImageSource, TokenSource
 from sharpest.config.sources.registry import SOURCES
 from sharpest.errors import ConfigError
 
 
-def check_scale(settings: ProjectSettings, scale: ScaleSettings, runs: Sequence[RunSettings]) -> None:
-    """Check the facts that tie settings together.
+def check_scale(settings: ProjectSettings, scale_runs: ScaleRuns) -> None:
+    """Check what ties settings together.
 
     Raises:
-        ConfigError: The first fact that does not hold, with key and remedy.
+        ConfigError: The first mistake, with key and remedy.
     """
     for original, substitute in settings.substitutes.items():
         _check_substitute(original, substitute.source)
-    for name, dataset in scale.datasets.items():
+    for name, dataset in scale_runs.scale.datasets.items():
         _check_dataset(f"datasets.{name}", dataset)
     for source, place in settings.sources.items():
         if source not in SOURCES:
@@ -38,21 +34,16 @@ def check_scale(settings: ProjectSettings, scale: ScaleSettings, runs: Sequence[
         hint = ", or bring its files with the command in the substitutes file" if source in substitutes else ""
         if place.folder is not None and not Path(place.folder).expanduser().is_dir():
             raise ConfigError(f"config: sources.{source}.folder {place.folder!r} is no folder; correct the path{hint}")
-    for key in BY_RUN:
-        for pattern in getattr(scale, key):
-            if not any(fnmatchcase(run.run, pattern) for run in runs):
-                raise ConfigError(f"{key}: pattern {pattern!r} fits no run of config/runs.tsv; correct or remove it")
-    by_id = {run.run: run for run in runs}
-    for run in runs:
-        _check_run(scale, run)
+    scale_runs.check_patterns()
+    for run in map(scale_runs.run, scale_runs.epochs):
+        _check_run(scale_runs, run)
         if run.branch is not None:
-            _check_branch(run, by_id.get(run.branch.parent))
-    for name, schedule in scale.schedules.items():
-        _check_schedule(f"schedules.{name}", schedule)
+            has_parent = run.branch.parent in scale_runs.epochs
+            _check_branch(run, scale_runs.run(run.branch.parent) if has_parent else None)
 
 
-def _check_run(scale: ScaleSettings, run: RunSettings) -> None:
-    model, dataset = scale.models[RunId.parse(run.run).model], run.dataset
+def _check_run(scale_runs: ScaleRuns, run: RunSettings) -> None:
+    model, dataset = scale_runs.scale.models[RunId.parse(run.run).model], run.dataset
     if model.reads != dataset.kind:
         raise ConfigError(
             f"run {run.run}: a model of kind {model.kind} reads {model.reads}, the data set has {dataset.kind}; "
@@ -74,21 +65,9 @@ def _check_run(scale: ScaleSettings, run: RunSettings) -> None:
                 f"run {run.run}: images of side {side} vanish in the model; set its image_size to at least "
                 f"{model.smallest_image}"
             )
-    try:
-        hessian, measurement = scale.hessian_of(run.run), scale.measurement_of(run.run)
-        evaluation = scale.evaluation_of(run.run)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(
-            f"overrides, run {run.run}: {first['loc'][-1]}: {first['msg']}; correct the key or value"
-        ) from None
-    for key, examples in (
-        ("hessian.examples", hessian.examples),
-        ("measurement.loss_examples", measurement.loss_examples),
-        ("measurement.accuracy_examples", measurement.accuracy_examples),
-        ("evaluation.examples", evaluation.examples),
-        ("evaluation.loss_examples", evaluation.loss_examples),
-    ):
+    hessian, nudge = scale_runs.keys(run.run).hessian, run.nudge
+    counts = {"hessian.examples": hessian.examples, "variants.loss_examples": (nudge and nudge.loss_examples) or 0}
+    for key, examples in counts.items():
         if examples > dataset.num_train:
             raise ConfigError(
                 f"run {run.run}: {key} {examples} exceeds {dataset.num_train} training examples; lower {key}"
@@ -108,12 +87,12 @@ def _check_branch(run: RunSettings, parent: RunSettings | None) -> None:
     if parent.branch and epoch < parent.branch.epoch:
         raise ConfigError(
             f"run {run.run}: branches off at epoch {epoch}, and its parent, a branch itself, begins at "
-            f"{parent.branch.epoch}; raise branch_epochs or name another parent"
+            f"{parent.branch.epoch}; raise branch_epoch or name another parent"
         )
     if epoch > parent.epochs:
         raise ConfigError(
             f"run {run.run}: branches off at epoch {epoch}, and its parent ends at {parent.epochs}; lengthen the "
-            "parent or lower branch_epochs"
+            "parent or lower branch_epoch"
         )
     if epoch % parent.snapshot_every:
         raise ConfigError(
@@ -168,27 +147,3 @@ def _check_dataset(key: str, dataset: DatasetSettings) -> None:
         raise ConfigError(
             f"{key}: test {dataset.test} exceeds the {source.num_test} test examples of {dataset.source}; lower it"
         )
-
-
-def _check_schedule(key: str, schedule: ScheduleSettings) -> None:
-    lengths = schedule.shard_points
-    for length in lengths.values() if isinstance(lengths, dict) else [lengths] if lengths else []:
-        alpha_every = schedule.directions.alpha_every if schedule.directions else 1
-        for name, every in (("accuracy_every", schedule.accuracy_every), ("directions.alpha_every", alpha_every)):
-            if every and length % every:
-                raise ConfigError(
-                    f"{key}: shard_points {length} is no multiple of {name} {every}, whose count starts anew in each "
-                    f"shard; use {length // every * every or every}"
-                )
-    if schedule.directions is None:
-        return
-    largest = max(schedule.directions.indices)
-    if largest > schedule.num_eigenpairs:
-        raise ConfigError(
-            f"{key}: direction {largest} exceeds num_eigenpairs {schedule.num_eigenpairs}; raise num_eigenpairs"
-        )
-    grid = schedule.directions.grid
-    if grid and (0 not in grid or list(grid) != sorted(set(grid))):
-        raise ConfigError(f"{key}.directions.grid: must increase and hold 0")
-    if schedule.directions.alphas and not grid:
-        raise ConfigError(f"{key}.directions: alphas need a grid, the profile from which losses are read")

@@ -1,13 +1,11 @@
 """From the id of a run to its settings at a scale."""
 
-import difflib
-from collections.abc import Mapping
 from typing import Any
 
-from sharpest.config.patterns import first_match
+from sharpest.config.reading import validate
 from sharpest.config.run import BranchSettings, NudgeSettings, RunSettings
 from sharpest.config.run_id import RunId
-from sharpest.config.settings import ScaleSettings
+from sharpest.config.settings import RunKeys, ScaleSettings
 from sharpest.config.variants import variant
 from sharpest.errors import ConfigError
 
@@ -17,56 +15,52 @@ MIN_NSGD_EIGENPAIRS = 10
 FIRST_STAGE_DROP = 0.1
 
 
-def run_settings(run: str, epochs: Mapping[str, int], scale: ScaleSettings) -> RunSettings:
+def run_settings(run: str, epochs: int, keys: RunKeys, scale: ScaleSettings) -> RunSettings:
     """The settings of a run at a scale.
 
     Args:
         run: Run id.
-        epochs: Length of every run at paper scale.
+        epochs: Its length at paper scale.
+        keys: What the scale says of this run.
         scale: The scale.
 
     Raises:
-        ConfigError: If there is no such run, or the scale lacks its model or data set.
+        ConfigError: If the scale lacks its model or data set, or its settings are at odds with each other.
     """
-    if run not in epochs:
-        close = difflib.get_close_matches(run, epochs, n=1)
-        hint = f"; did you mean {close[0]}?" if close else "; add a row"
-        raise ConfigError(f"run {run!r} is no row of config/runs.tsv{hint}")
     run_id = RunId.parse(run)
     for kind, name, known in (("dataset", run_id.data, scale.datasets), ("model", run_id.model, scale.models)):
         if name not in known:
             raise ConfigError(f"run {run!r}: {kind} {name!r} is not in the scale's {kind}s: {', '.join(known)}")
-    dataset, batch_size = scale.datasets[run_id.data], round(run_id.batch_size * _factor(scale.batch_factor, run))
+    dataset, batch_size = scale.datasets[run_id.data], round(run_id.batch_size * keys.batch_factor)
     if run_id.rule == "fb":
         # the batch would not be the full one, were its images changed
         dataset = dataset.model_copy(update={"flip": False, "shift": 0.0})
         batch_size = scale.full_batch_examples
     plateau = run_id.rule == "plat"
-    return RunSettings(
-        run=run,
-        dataset_name=run_id.data,
-        dataset=dataset,
-        model=scale.models[run_id.model].model_dump(mode="json"),
-        lr=_round(run_id.lr * _factor(scale.lr_factor, run)),
-        batch_size=max(1, batch_size),
-        full_batch=run_id.rule == "fb",
-        momentum=run_id.momentum,
-        l2=run_id.l2,
-        clip_norm=first_match(scale.clip_norm, run),
-        nudge=_nudge(run, run_id, scale),
-        branch=_branch(run, run_id, scale),
-        rule="plat" if plateau else "const",
-        patience=first_match(scale.patience, run) if plateau else None,
-        stop_patience=first_match(scale.stop_patience, run) if plateau else None,
-        seed=run_id.seed,
-        epochs=first_match(scale.epochs, run) or epochs[run],
-        snapshot_every=first_match(scale.snapshot_every, run) or 1,
-        torch_threads=scale.torch_threads,
-    )
-
-
-def _factor(patterns: Mapping[str, float], run: str) -> float:
-    return first_match(patterns, run) or 1.0
+    if plateau and None in (keys.patience, keys.stop_patience):
+        raise ConfigError(f"run {run!r}: the plateau rule needs patience and stop_patience; give it both")
+    settings = {
+        "run": run,
+        "dataset_name": run_id.data,
+        "dataset": dataset,
+        "model": scale.models[run_id.model].model_dump(mode="json"),
+        "lr": _round(run_id.lr * keys.lr_factor),
+        "batch_size": max(1, batch_size),
+        "full_batch": run_id.rule == "fb",
+        "momentum": run_id.momentum,
+        "l2": run_id.l2,
+        "clip_norm": keys.clip_norm,
+        "nudge": _nudge(run, run_id, keys, scale),
+        "branch": _branch(run_id, keys),
+        "rule": "plat" if plateau else "const",
+        "patience": keys.patience if plateau else None,
+        "stop_patience": keys.stop_patience if plateau else None,
+        "seed": run_id.seed,
+        "epochs": keys.epochs or epochs,
+        "snapshot_every": keys.snapshot_every,
+        "torch_threads": scale.torch_threads,
+    }
+    return validate(RunSettings, settings, "config")
 
 
 def _round(lr: float) -> float:
@@ -74,7 +68,7 @@ def _round(lr: float) -> float:
     return float(f"{lr:.12g}")
 
 
-def _nudge(run: str, run_id: RunId, scale: ScaleSettings) -> NudgeSettings | None:
+def _nudge(run: str, run_id: RunId, keys: RunKeys, scale: ScaleSettings) -> NudgeSettings | None:
     """The scaled step of NSGD and of the variants of Fig. 7."""
     if run_id.variant:
         return NudgeSettings(
@@ -84,21 +78,20 @@ def _nudge(run: str, run_id: RunId, scale: ScaleSettings) -> NudgeSettings | Non
             refresh_every=scale.variants.refresh_every,
             keep_vectors=False,
             loss_examples=scale.variants.loss_examples,
-            hessian=scale.hessian_of(run),
+            hessian=keys.hessian,
         )
     if run_id.optimizer == "sgd":
         return None
-    refresh_every = first_match(scale.refresh_every, run)
     return NudgeSettings(
         gamma=run_id.gamma,
         correction=run_id.correction,
         num_directions=run_id.num_directions,
         num_eigenpairs=max(MIN_NSGD_EIGENPAIRS, run_id.num_directions),
-        refresh_every=refresh_every,
+        refresh_every=keys.refresh_every,
         # what is refreshed that often is short, and measured at each refresh
-        keep_vectors=refresh_every is not None,
+        keep_vectors=keys.refresh_every is not None,
         loss_examples=None,
-        hessian=scale.hessian_of(run),
+        hessian=keys.hessian,
     )
 
 
@@ -109,13 +102,13 @@ def _variant(run: str, name: str) -> dict[str, Any]:
         raise ConfigError(f"run {run!r}: {error}") from None
 
 
-def _branch(run: str, run_id: RunId, scale: ScaleSettings) -> BranchSettings | None:
+def _branch(run_id: RunId, keys: RunKeys) -> BranchSettings | None:
     """Where a branch leaves its parent: after the first stage of Fig. 12, or where a variant of Fig. 7 begins."""
     if run_id.parent is None:
         return None
-    epoch = first_match(scale.branch_epochs, run)
+    by_id = run_id.branch_epoch if run_id.variant else run_id.first_stage
     return BranchSettings(
         parent=run_id.parent,
-        epoch=(run_id.branch_epoch if run_id.variant else run_id.first_stage) if epoch is None else epoch,
+        epoch=by_id if keys.branch_epoch is None else keys.branch_epoch,
         lr_factor=1.0 if run_id.variant else FIRST_STAGE_DROP,
     )

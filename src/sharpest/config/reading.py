@@ -1,77 +1,116 @@
-"""Read the configuration files; what is wrong with them becomes one line."""
+"""Check what configuration files hold; what is wrong with it becomes one line."""
 
 import csv
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from sharpest.config.run_id import RunId
-from sharpest.config.settings import BY_RUN, models_in
+from sharpest.config.strict import Strict
+from sharpest.config.yaml_file import Keys, read_text, read_yaml_file
 from sharpest.errors import ConfigError
 
 _T = TypeVar("_T")
-# ten times as fast, where PyYAML was built with it
-_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+Where = str | Callable[[Keys], str]
+"""What a complaint begins with: a text, or the place of its key."""
 
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist; restore it") from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}); correct its rights") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not UTF-8 text; save it as such or restore it") from None
+# of a part of a class, which need not have all of its keys
+_MISSING = ("missing", "union_tag_not_found")
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file."""
-    try:
-        return yaml.load(_read_text(path), Loader=_SafeLoader)  # noqa: S506 - a safe loader, in C where there is one
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}; correct that line") from None
+    """The content of a YAML file.
+
+    Raises:
+        ConfigError: If it is not YAML, or a mapping has a key twice; in one line, with the remedy.
+    """
+    return read_yaml_file(path).values
 
 
-def validate(model: type[_T], value: Any, where: str) -> _T:
-    """Validate against a typed class; the first complaint becomes one line."""
+def validate(model: type[_T], value: Any, where: Where, prefix: Keys = ()) -> _T:
+    """Validate against a typed class.
+
+    Args:
+        model: The class, or a type made of classes.
+        value: As it was read.
+        where: What a complaint begins with.
+        prefix: The keys under which ``value`` stands there.
+
+    Raises:
+        ConfigError: The first complaint, in one line, with key and remedy.
+    """
     try:
-        return TypeAdapter(model).validate_python(value)
+        return _checked(model, value)  # type: ignore[no-any-return]
     except ValidationError as error:
-        # a misspelt key is also a missing one; the misspelling is what helps
-        first = min(error.errors(), key=lambda complaint: complaint["type"] != "extra_forbidden")
-        kind, key = first["type"], _dotted(first["loc"], value)
-        if kind == "extra_forbidden":
-            close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(model, first["loc"]), n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "remove it"
-            raise ConfigError(f"{where}: unknown key {key!r}; {hint}") from None
-        if kind == "missing":
-            raise ConfigError(f"{where}: {key}{'.' * bool(key)}{first['loc'][-1]} is missing; add it") from None
-        if kind == "union_tag_not_found":
-            raise ConfigError(f"{where}: {key}.kind is missing; add it") from None
-        wish, found = first["msg"].partition("should ")[2] or first["msg"], first["input"]
-        if kind == "union_tag_invalid":
-            key, found = f"{key}.kind", found["kind"]
-            wish = "be " + " or ".join(first["ctx"]["expected_tags"].rsplit(", ", 1))
-        shown = repr(found) if len(repr(found)) < 60 else f"{repr(found)[:60]}..."
-        raise ConfigError(f"{where}: {key or 'its content'} should {wish}, found {shown}") from None
+        raise _complaint(model, value, error.errors(), where, prefix) from None
 
 
-def _dotted(location: tuple[int | str, ...], value: Any) -> str:
-    """A place in ``value`` as a person would write it, without the names of types that pydantic tried."""
-    parts = []
+def check_part(model: Any, value: Any, where: Where, prefix: Keys = ()) -> None:
+    """The same for a part of the keys of a class: names and values, whatever is missing."""
+    try:
+        _checked(model, value)
+    except ValidationError as error:
+        errors = [complaint for complaint in error.errors() if complaint["type"] not in _MISSING]
+        if errors:
+            raise _complaint(model, value, errors, where, prefix) from None
+
+
+def is_whole(model: Any, value: Any) -> bool:
+    """Whether a value has all that a class asks for."""
+    try:
+        _checked(model, value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _checked(model: Any, value: Any) -> Any:
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return model.model_validate(value)
+    return TypeAdapter(model).validate_python(value)
+
+
+def _complaint(model: Any, value: Any, errors: list[ErrorDetails], where: Where, prefix: Keys) -> ConfigError:
+    """The complaint that helps most, in one line."""
+    # a misspelt key is also a missing one; the misspelling is what helps
+    first = min(errors, key=lambda complaint: complaint["type"] != "extra_forbidden")
+    kind, keys = first["type"], (*prefix, *_keys(first["loc"], value))
+    key, last = ".".join(map(str, keys)), first["loc"][-1] if first["loc"] else ""
+    place = where if isinstance(where, str) else where(keys)
+    if kind == "extra_forbidden":
+        close = difflib.get_close_matches(str(last), _known_keys(model, first["loc"]), n=1)
+        # within {} a comma ends a text, and what stands behind it is a key without a value
+        rest = "put the text before it in quotes, for its comma" if " " in str(last) else "remove it"
+        return ConfigError(f"{place}: unknown key {key!r}; {f'did you mean {close[0]!r}?' if close else rest}")
+    if kind == "missing":
+        return ConfigError(f"{place}: {key}{'.' * bool(key)}{last} is missing; add it")
+    if kind == "union_tag_not_found":
+        return ConfigError(f"{place}: {key}.kind is missing; add it")
+    if kind == "value_error":
+        return ConfigError(f"{place}: {key}{': ' * bool(key)}{first['ctx']['error']}")
+    wish, given = first["msg"].partition("should ")[2] or first["msg"], first["input"]
+    if kind == "union_tag_invalid":
+        key, given = f"{key}.kind", given["kind"]
+        wish = "be " + " or ".join(first["ctx"]["expected_tags"].rsplit(", ", 1))
+    shown = repr(given) if len(repr(given)) < 60 else f"{repr(given)[:60]}..."
+    return ConfigError(f"{place}: {key or 'its content'} should {wish}, found {shown}")
+
+
+def _keys(location: Keys, value: Any) -> Keys:
+    """A place in ``value`` without the names of types that pydantic tried."""
+    keys: list[str | int] = []
     for part in location:
         if part in value if isinstance(value, Mapping) else isinstance(value, list) and isinstance(part, int):
-            value = value[part]
-            parts.append(str(part))
-    return ".".join(parts)
+            value = value[part]  # type: ignore[index]
+            keys.append(part)
+    return tuple(keys)
 
 
-def _known_keys(model: Any, location: tuple[int | str, ...]) -> list[str]:
+def _known_keys(model: Any, location: Keys) -> list[str]:
     """The keys that may stand beside the last part of ``location``."""
     models = models_in(model)
     for part in location[:-1]:
@@ -81,6 +120,13 @@ def _known_keys(model: Any, location: tuple[int | str, ...]) -> list[str]:
         else:  # a key of a mapping, a place in a list, or the kind of a model or study
             models = [model for model in models if part == _kind(model)] or models
     return [name for model in models for name in model.model_fields]
+
+
+def models_in(annotation: Any) -> list[type[Strict]]:
+    """The settings classes that an annotation such as ``dict[str, A | B]`` speaks of."""
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in models_in(argument)]
 
 
 def _kind(model: type[BaseModel]) -> str | None:
@@ -97,37 +143,17 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def read_scale(folder: Path, name: str, children: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A scale file over the scale that it extends; ``children`` are the scales that extend this one."""
-    path = folder / f"{name}.yaml"
-    where = f"{folder / children[-1]}.yaml: extends" if children else "config"
-    if name in children:
-        raise ConfigError(f"{where}: {' extends '.join([*children, name])}, in a circle; remove one 'extends'")
-    if not path.exists():
-        known = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))
-        raise ConfigError(f"{where}: scale {name!r} has no file {path}; known scales: {known}")
-    values = read_yaml(path)
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: holds no keys; restore it")
-    parent = values.pop("extends", None)
-    if parent is None:
-        return values
-    merged = merge(read_scale(folder, str(parent), (*children, name)), values)
-    # patterns are tried in order, so a scale's own come before the ones it inherits
-    for key in BY_RUN:
-        if isinstance(own := values.get(key), Mapping):
-            merged[key] = {**own, **{pattern: value for pattern, value in merged[key].items() if pattern not in own}}
-    # points are one text or patterns of texts, never a mixture of two scales
-    schedules = values.get("schedules")
-    for schedule, own in schedules.items() if isinstance(schedules, Mapping) else ():
-        if isinstance(own, Mapping) and "points" in own:
-            merged["schedules"][schedule]["points"] = own["points"]
-    return merged
+def merge_all(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Mappings merged in order, later ones over earlier ones."""
+    whole: dict[str, Any] = {}
+    for part in parts:
+        whole = merge(whole, part)
+    return whole
 
 
 def read_runs(path: Path) -> dict[str, int]:
     """Run ids and their length in epochs at paper scale."""
-    reader = csv.DictReader(_read_text(path).splitlines(), delimiter="\t")
+    reader = csv.DictReader(read_text(path).splitlines(), delimiter="\t")
     if reader.fieldnames != ["run", "group", "epochs"]:
         raise ConfigError(f"{path}: the columns are run, group, epochs, separated by tabs; found {reader.fieldnames}")
     runs: dict[str, int] = {}

@@ -1,13 +1,12 @@
 """What a scale replaces or reduces against the paper, in words: for the foot of figures and the files' attributes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings
-from sharpest.config.measurement import EvaluationSettings, ScheduleSettings
-from sharpest.config.run import RunSettings
+from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.config.run_id import RunId
-from sharpest.config.settings import ScaleSettings
+from sharpest.config.scale import ScaleRuns
 from sharpest.config.sources.registry import SOURCES
 
 # names of models in run ids, as a reader knows them
@@ -24,25 +23,31 @@ _MODEL_TITLES = {
 }
 
 
-def describe_reductions(
-    pairs: Sequence[tuple[RunSettings, RunSettings]], scale: ScaleSettings, published: ScaleSettings
-) -> list[str]:
-    """Every difference that readers must know, once each.
+def describe_runs(runs: Iterable[str], ours: ScaleRuns, paper: ScaleRuns) -> list[str]:
+    """Every difference in how runs are trained, and in the Hessian that is measured on them, once each.
 
     Args:
-        pairs: Settings of each run at the scale, and as published.
-        scale: The scale.
-        published: The scale of the paper.
+        runs: Their ids.
+        ours, paper: The runs at the scale, and as published.
     """
-    notes = dict.fromkeys(note for ours, paper in pairs for note in _run_reductions(ours, paper, scale, published))
-    notes |= dict.fromkeys(_factor_notes("learning rates", [(ours.run, ours.lr / paper.lr) for ours, paper in pairs]))
-    batches = [(ours.run, ours.batch_size / paper.batch_size) for ours, paper in pairs if not ours.full_batch]
+    pairs = [(ours.run(run), paper.run(run)) for run in runs]
+    notes: dict[str, None] = {}
+    for run, published in pairs:
+        notes |= dict.fromkeys(_training_notes(run, published))
+        hessian, published_hessian = ours.keys(run.run).hessian, paper.keys(run.run).hessian
+        notes |= dict.fromkeys(_hessian_notes(hessian, published_hessian, isinstance(run.dataset, TokenSettings)))
+        patience, published_patience = (f"{side.patience} and {side.stop_patience}" for side in (run, published))
+        if patience != published_patience:
+            notes[f"plateau patience {patience} ({published_patience})"] = None
+    rates = [(run.run, run.lr / published.lr) for run, published in pairs]
+    notes |= dict.fromkeys(_factor_notes("learning rates", rates))
+    batches = [(run.run, run.batch_size / published.batch_size) for run, published in pairs if not run.full_batch]
     notes |= dict.fromkeys(_factor_notes("batch sizes", batches))
-    branches = [(ours.branch, paper.branch) for ours, paper in pairs if ours.branch and paper.branch]
-    if any(ours.epoch != paper.epoch for ours, paper in branches):
-        ends = ("/".join(dict.fromkeys(str(end.epoch) for end in branch)) for branch in zip(*branches, strict=True))
+    branches = [(run.branch, published.branch) for run, published in pairs if run.branch and published.branch]
+    if any(branch.epoch != published_branch.epoch for branch, published_branch in branches):
+        ends = ("/".join(dict.fromkeys(str(branch.epoch) for branch in side)) for side in zip(*branches, strict=True))
         notes["branches after epoch {} ({})".format(*ends)] = None
-    lengths = [(ours.epochs, paper.epochs) for ours, paper in pairs if ours.epochs != paper.epochs]
+    lengths = [(run.epochs, published.epochs) for run, published in pairs if run.epochs != published.epochs]
     if lengths:
         shortened, as_published = zip(*lengths, strict=True)
         notes[f"{_range(shortened)} epochs ({_range(as_published)})"] = None
@@ -59,74 +64,100 @@ def describe_seeds(ours: Iterable[str], paper: Iterable[str]) -> list[str]:
     return [] if used == published else [f"{used} {'seed' if used == 1 else 'seeds'} ({published})"]
 
 
-def describe_measurement(
-    points: Sequence[tuple[Sequence[int], Sequence[int]]],
-    schedules: Sequence[tuple[ScheduleSettings, ScheduleSettings]],
-    scale: ScaleSettings,
-    published: ScaleSettings,
-) -> list[str]:
-    """How a figure's runs are measured less than in the paper.
+def describe_points(curves: Sequence[tuple[str, str]], ours: ScaleRuns, paper: ScaleRuns) -> list[str]:
+    """How runs are measured at fewer points, or from a later one on.
 
     Args:
-        points: Measured iterations of each run since its start, at the scale and as published.
-        schedules: The schedules behind it, at the scale and as published.
-        scale, published: The scales.
+        curves: Run and schedule of each.
+        ours, paper: The runs at the scale, and as published.
     """
+    points = [(_points(ours, *curve), _points(paper, *curve)) for curve in curves if curve[1] in paper.scale.schedules]
     notes = []
-    counts = [(len(ours), len(paper)) for ours, paper in points]
-    if any(ours != paper for ours, paper in counts):
-        notes.append(f"{_range([c for c, _ in counts])} measured points a run ({_range([c for _, c in counts])})")
-    late = [ours[0] for ours, paper in points if ours[0] != paper[0]]
+    if any(len(measured) != len(published) for measured, published in points):
+        counts, published_counts = ([len(side) for side in sides] for sides in zip(*points, strict=True))
+        notes.append(f"{_range(counts)} measured points a run ({_range(published_counts)})")
+    late = [measured[0] for measured, published in points if measured[0] != published[0]]
     if late:
         runs = "" if len(late) == len(points) else f" in {len(late)} of {len(points)} runs"
         notes.append(f"measured from iteration {_range(late)} on{runs}")
-    for ours, paper in schedules:
-        if ours.num_eigenpairs != paper.num_eigenpairs:
-            notes.append(f"{ours.num_eigenpairs} eigenpairs ({paper.num_eigenpairs})")
-        if ours.directions and paper.directions:
-            if ours.directions.num_gradients != paper.directions.num_gradients:
-                notes.append(f"{ours.directions.num_gradients} gradients a point ({paper.directions.num_gradients})")
-            if ours.directions.grid and scale.measurement.loss_examples != published.measurement.loss_examples:
-                notes.append(
-                    f"loss on {scale.measurement.loss_examples:,} examples ({published.measurement.loss_examples:,})"
-                )
-    return list(dict.fromkeys(notes))
+    return notes
 
 
-def describe_evaluation(pairs: Sequence[tuple[EvaluationSettings, EvaluationSettings]]) -> list[str]:
-    """How end points are evaluated on less than in the paper.
+def describe_measures(taken: Iterable[tuple[str, str, str]], ours: ScaleRuns, paper: ScaleRuns) -> list[str]:
+    """How measures take less at a point.
 
     Args:
-        pairs: Settings of each run at the scale, and as published.
+        taken: Measure, run and schedule of each.
+        ours, paper: The runs at the scale, and as published.
     """
     notes: dict[str, None] = {}
-    for ours, paper in pairs:
-        if (ours.num_eigenpairs, ours.examples) != (paper.num_eigenpairs, paper.examples):
-            notes[
-                f"norms from {ours.num_eigenpairs} eigenvalues at N {ours.examples:,} "
-                f"({paper.num_eigenpairs} at {paper.examples:,})"
-            ] = None
-        if ours.num_probes != paper.num_probes:
-            notes[f"{ours.num_probes} probes ({paper.num_probes})"] = None
-        if ours.loss_examples != paper.loss_examples:
-            notes[f"final loss on {ours.loss_examples:,} examples ({paper.loss_examples:,})"] = None
-        if ours.early_epoch != paper.early_epoch:
-            notes[f"early validation accuracy after epoch {ours.early_epoch} ({paper.early_epoch})"] = None
+    for measure, run, schedule in taken:
+        settings = ours.schedule(run, schedule).measures[measure]
+        known = schedule in paper.scale.schedules
+        published = paper.schedule(run, schedule).measures.get(measure) if known else None
+        if published is None:
+            notes[f"{measure} by schedule {schedule}, which is not in the paper"] = None
+        else:
+            notes |= dict.fromkeys(_MEASURE_NOTES.get(measure, _other_notes)(measure, settings, published))
     return list(notes)
 
 
-def _run_reductions(
-    ours: RunSettings, paper: RunSettings, scale: ScaleSettings, published_scale: ScaleSettings
-) -> Iterable[str]:
+def _points(runs: ScaleRuns, run: str, schedule: str) -> list[int]:
+    """Measured iterations since the start of a run, which of a branch is its branch point; none of end points."""
+    start = runs.run(run).start
+    return [point - start for point in runs.schedule(run, schedule).points if isinstance(point, int)]
+
+
+def _spectra_notes(measure: str, ours: Any, paper: Any) -> Iterator[str]:
+    if ours.num_eigenpairs != paper.num_eigenpairs:
+        yield f"{ours.num_eigenpairs} eigenpairs ({paper.num_eigenpairs})"
+
+
+def _direction_notes(measure: str, ours: Any, paper: Any) -> Iterator[str]:
+    if ours.num_gradients != paper.num_gradients:
+        yield f"{ours.num_gradients} gradients a point ({paper.num_gradients})"
+    if ours.grid and ours.loss_examples != paper.loss_examples:
+        yield f"loss on {ours.loss_examples:,} examples ({paper.loss_examples:,})"
+
+
+def _evaluation_notes(measure: str, ours: Any, paper: Any) -> Iterator[str]:
+    if (ours.num_eigenpairs, ours.examples) != (paper.num_eigenpairs, paper.examples):
+        yield (
+            f"norms from {ours.num_eigenpairs} eigenvalues at N {ours.examples:,} "
+            f"({paper.num_eigenpairs} at {paper.examples:,})"
+        )
+    if ours.num_probes != paper.num_probes:
+        yield f"{ours.num_probes} probes ({paper.num_probes})"
+    if ours.loss_examples != paper.loss_examples:
+        yield f"final loss on {ours.loss_examples:,} examples ({paper.loss_examples:,})"
+    if ours.early_epoch != paper.early_epoch:
+        yield f"early validation accuracy after epoch {ours.early_epoch} ({paper.early_epoch})"
+
+
+def _other_notes(measure: str, ours: Any, paper: Any) -> Iterator[str]:
+    """Of a measure that nothing more is known of."""
+    for key, value in ours:
+        if value != (published := getattr(paper, key)):
+            yield f"{measure} with {key.replace('_', ' ')} {_words(value, 'none')} ({_words(published, 'none')})"
+
+
+_MEASURE_NOTES: dict[str, Callable[[str, Any, Any], Iterator[str]]] = {
+    "spectra": _spectra_notes,
+    "directions": _direction_notes,
+    "evaluations": _evaluation_notes,
+}
+
+
+def _training_notes(ours: RunSettings, paper: RunSettings) -> Iterator[str]:
     if ours.dataset.source != paper.dataset.source:
         yield f"{SOURCES[ours.dataset.source].title} in place of {SOURCES[paper.dataset.source].title}"
     if (counts := _counts(ours.dataset)) != (published_counts := _counts(paper.dataset)):
         yield f"{counts} training/validation/test {ours.dataset.unit} ({published_counts})"
-    yield from _data_reductions(ours.dataset, paper.dataset)
+    yield from _data_notes(ours.dataset, paper.dataset)
     title = _title(ours.run)
     for key, value in ours.model.items():
-        if value != (was := paper.model.get(key)):
-            yield f"{title} {key.replace('_', ' ')} {_words(value)} ({_words(was)})"
+        if value != (published := paper.model.get(key)):
+            yield f"{title} {key.replace('_', ' ')} {_words(value)} ({_words(published)})"
     if ours.full_batch and ours.batch_size != paper.batch_size:
         yield f"full batch of {ours.batch_size:,} images ({paper.batch_size:,})"
     if ours.clip_norm != paper.clip_norm:
@@ -136,22 +167,20 @@ def _run_reductions(
             yield f"directions computed every {ours.nudge.refresh_every} iterations ({paper.nudge.refresh_every})"
         if ours.nudge.loss_examples != paper.nudge.loss_examples:
             yield f"loss on {ours.nudge.loss_examples} examples ({paper.nudge.loss_examples:,})"
-    hessian, published = scale.hessian_of(ours.run), published_scale.hessian_of(ours.run)
-    if hessian.examples != published.examples:
-        windows = " windows" if isinstance(ours.dataset, TokenSettings) else ""
-        yield f"N {hessian.examples:,}{windows} ({published.examples:,})"
-    if hessian.resample != published.resample:
-        yield "new Hessian examples at each point" if hessian.resample else "the same Hessian examples throughout"
-    if hessian.tolerance != published.tolerance:
-        yield f"eigensolver tolerance {hessian.tolerance:g} ({published.tolerance:g})"
-    if hessian.max_products != published.max_products:
-        yield f"at most {hessian.max_products} Hessian-vector products ({published.max_products})"
-    patience, published_patience = (f"{run.patience} and {run.stop_patience}" for run in (ours, paper))
-    if patience != published_patience:
-        yield f"plateau patience {patience} ({published_patience})"
 
 
-def _data_reductions(ours: DatasetSettings, paper: DatasetSettings) -> Iterable[str]:
+def _hessian_notes(ours: HessianSettings, paper: HessianSettings, of_text: bool) -> Iterator[str]:
+    if ours.examples != paper.examples:
+        yield f"N {ours.examples:,}{' windows' * of_text} ({paper.examples:,})"
+    if ours.resample != paper.resample:
+        yield "new Hessian examples at each point" if ours.resample else "the same Hessian examples throughout"
+    if ours.tolerance != paper.tolerance:
+        yield f"eigensolver tolerance {ours.tolerance:g} ({paper.tolerance:g})"
+    if ours.max_products != paper.max_products:
+        yield f"at most {ours.max_products} Hessian-vector products ({paper.max_products})"
+
+
+def _data_notes(ours: DatasetSettings, paper: DatasetSettings) -> Iterator[str]:
     augmentations = [(dataset.flip, dataset.shift) for dataset in (ours, paper) if isinstance(dataset, ImageSettings)]
     if len(set(augmentations)) == 2:
         yield "other augmentation" if any(augmentations[0]) else "no augmentation"
@@ -160,7 +189,7 @@ def _data_reductions(ours: DatasetSettings, paper: DatasetSettings) -> Iterable[
             yield f"{key} {value:,} ({was:,})"
 
 
-def _factor_notes(what: str, factors: Sequence[tuple[str, float]]) -> Iterable[str]:
+def _factor_notes(what: str, factors: Sequence[tuple[str, float]]) -> Iterator[str]:
     """One note where all runs share a factor, else one for each model."""
     by_title = {(_title(run), f"{factor:.3g}") for run, factor in factors}
     if len({factor for _, factor in by_title}) == 1:

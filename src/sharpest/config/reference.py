@@ -1,21 +1,18 @@
-"""The reference pages, made from the classes that check: ``python -m sharpest.config.reference`` at the root.
-
-Writes docs/configuration.md and docs/files.md.
-"""
+"""The reference pages, made from the classes that check: docs/configuration.md and docs/files.md."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+from sharpest.config.measure import Measure
+from sharpest.config.measures import declared, measure_names
+from sharpest.config.points import GRAMMAR
+from sharpest.config.reading import models_in
 from sharpest.config.run_id import GRAMMAR as RUN_ID_GRAMMAR
-from sharpest.config.schedule import GRAMMAR
-from sharpest.config.settings import ProjectSettings, ScaleSettings, models_in
+from sharpest.config.settings import ForRuns, ProjectSettings, RunKeys, ScaleFile
 from sharpest.config.strict import Strict
 from sharpest.config.studies.every import AnyStudy
-from sharpest.measures.directions import DIRECTIONS
-from sharpest.measures.evaluations import EVALUATION
-from sharpest.measures.spectra import SPECTRUM
 from sharpest.results import layout as layouts
 from sharpest.results.data import DATA
 from sharpest.results.layout import Layout
@@ -23,7 +20,7 @@ from sharpest.results.reviews import REVIEWS
 from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.results.tokens import TOKENS
 
-COMMAND = "python -m sharpest.config.reference"
+COMMAND = "python -m sharpest reference"
 
 _HEAD = f"<!-- written by: {COMMAND} -->\n"
 
@@ -42,9 +39,38 @@ Unknown keys are refused, and everything is checked before the first job starts.
 given on the command line: `snakemake --config scale=small`.
 
 **Scales.** A scale that says `extends: paper` lists only what it changes: mappings are merged key by key, other values
-are replaced. Where keys are patterns of run ids (`scnn-*`), the first that fits a run counts, and a scale's own come
-before those it inherits. `points` of a schedule are replaced as a whole. What differs from the paper's scale stands at
-the foot of every figure and table.
+are replaced. What differs from the paper's scale stands at the foot of every figure and table.
+
+**For these runs.** What a scale says of runs, it says of all, or in the list `for_runs` of those whose ids fit a
+pattern (`*` any text, `?` one letter, `[ab]` one of these):
+
+```yaml
+epochs: 20
+hessian: {{examples: 256}}
+for_runs:
+  - {{runs: "*-plat-*", set: {{epochs: 60, patience: 10}}}}
+  - {{runs: "lstm-*", set: {{clip_norm: 5, hessian: {{examples: 96}}}}}}
+  - {{runs: "lstm-*-S8-*", set: {{schedules: {{grid: {{points: every epoch}}}}}}}}
+```
+
+Later values count: those of a file over those of the file that it extends, in a file its list over its other keys, and
+in the list each entry over the entries before it. A key that a file gives to all runs therefore also replaces what the
+extended file gives to some. A pattern that fits no run is refused. All that holds for a run, with the line of each
+value: `python -m sharpest show RUN --scale small`.
+
+**Measures.** A schedule says at which points a run is measured, and which measures are taken there. A measure has its
+settings from `measures`, then from the schedule; `{{}}` takes it as it is, and `null` takes it no longer where an
+extended scale does. What a measure needs of another one at the same points is set by itself, such as `keep_vectors` of
+spectra for directions. Settings that count examples may not exceed the training examples of the run.
+
+```yaml
+measures:
+  spectra: {{accuracy_examples: 1000}}
+schedules:
+  fine:
+    points: every 2 iterations for 1 epoch, then every epoch
+    measures: {{spectra: {{num_eigenpairs: 2}}}}
+```
 
 **Data sets.** A scale names the data of the paper, and `substitutes` says what stands in for a source that is not at
 hand, wherever the scale names it. A set of substitutes is one file that a command names; with the originals, leave it
@@ -84,7 +110,8 @@ A number `x/lr` counts in units of one over the learning rate at the start.
 | `4 points from iteration 10` | 10, 20, 30, 40 |
 
 Points are multiples of the step, so `then every epoch` falls on the starts of epochs. Points outside the run are
-refused.
+refused. `best and last` are two snapshots: that of the best validation accuracy, and the last one, wherever the run
+ends.
 
 **Run ids.** `{RUN_ID_GRAMMAR}`:
 learning rate, batch size, momentum, scale and number of the nudged directions (NSGD), L2, images of a full-batch run,
@@ -107,22 +134,28 @@ their own in its attribute `crc32`. A file that another program has changed is t
 """
 
 
-# where each kind of file is
+_APART = {(ScaleFile, "studies"), (ForRuns, "set")}
+
+# where each kind of file is, but for those of measures
 _PLACES: tuple[tuple[Layout, str], ...] = (
     (DATA, "results/<scale>/data/<dataset>.h5"),
     (TOKENS, "results/<scale>/data/<dataset>.h5"),
     (REVIEWS, "results/<scale>/data/<dataset>.h5"),
     (SNAPSHOTS, "results/<scale>/runs/<run>/snapshots.h5"),
-    (SPECTRUM, "results/<scale>/spectra/<run>/<schedule>.h5"),
-    (DIRECTIONS, "results/<scale>/directions/<run>/<schedule>.h5"),
-    (EVALUATION, "results/<scale>/evaluations/<run>.h5"),
 )
 
 
 def configuration_page() -> str:
     """docs/configuration.md."""
+    of_runs, measures = set(RunKeys.model_fields), [declared(name) for name in measure_names()]
     parts = [_CONFIGURATION, "## Keys of `config/config.yaml`\n", *_key_table(ProjectSettings)]
-    parts += ["## Keys of a scale\n", *_key_table(ScaleSettings), "## Keys of a study\n"]
+    parts += ["## Keys of a scale\n", "Beside these it has the keys of runs, further down.\n"]
+    parts += _key_table(ScaleFile, of_runs)
+    parts += ["## Keys of runs\n", "In a scale for all runs, below `set` for some.\n", *_key_table(RunKeys)]
+    parts += ["## Keys of a measure\n", "In `measures`, and in `measures` of a schedule.\n"]
+    for measure in measures:
+        parts += [f"### {measure.name}\n", *_measure_table(measure)]
+    parts.append("## Keys of a study\n")
     for study in models_in(AnyStudy):
         parts += [f"### {get_args(study.model_fields['kind'].annotation)[0]}\n", *_key_table(study)]
     return "\n".join(parts)
@@ -132,7 +165,8 @@ def files_page() -> str:
     """docs/files.md."""
     legend = (layouts.__doc__ or "").partition("\n\n")[2]
     parts = [_FILES, legend]
-    for layout, place in _PLACES:
+    measured = [(declared(name).layout, f"results/<scale>/{name}/<run>/<schedule>.h5") for name in measure_names()]
+    for layout, place in (*_PLACES, *measured):
         parts += [f"## {layout.name}, version {layout.version}\n", f"`{place}`\n"]
         parts += ["| array | type | dimensions | unit | meaning |", "|---|---|---|---|---|"]
         parts += [
@@ -143,24 +177,38 @@ def files_page() -> str:
     return "\n".join(parts)
 
 
-def _key_table(model: type[Strict]) -> list[str]:
-    return ["| key | value | default | meaning |", "|---|---|---|---|", *_key_rows(model, ""), ""]
+def _measure_table(measure: Measure) -> list[str]:
+    """What it measures, what it needs, its keys."""
+    title = f"{measure.title[0].upper()}{measure.title[1:]}."
+    needed = " and ".join(f"`{name}`" for name in measure.needs)
+    needs = f" It needs {needed} at the same points." if needed else ""
+    return [f"{title}{needs}\n", *_key_table(measure.settings)]
 
 
-def _key_rows(model: type[Strict], place: str) -> Iterator[str]:
+def _key_table(model: type[Strict], without: Iterable[str] = ()) -> list[str]:
+    return ["| key | value | default | meaning |", "|---|---|---|---|", *_key_rows(model, "", without), ""]
+
+
+def _key_rows(model: type[Strict], place: str, without: Iterable[str] = ()) -> Iterator[str]:
     """The rows of a class, each followed by those of the classes inside it."""
     properties = model.model_json_schema()["properties"]
     for name, field in model.model_fields.items():
+        if name in without:
+            continue
         inner = models_in(field.annotation)
         # a kind stands for its class, and a key without a sentence for the class inside it
         described = field.description or (model.__doc__ if name == "kind" else inner[0].__doc__) or ""
-        default = "" if field.is_required() else f"`{json.dumps(field.default).replace('null', 'none')}`"
+        default = "" if field.is_required() else f"`{_default(field.default)}`"
         yield _row(f"`{place}{name}`", _value(properties[name]), default, _escaped(" ".join(described.split())))
         # below a mapping stand names, below a list numbers
         shape = {"object": ".<name>", "array": ".<n>"}.get(str(properties[name].get("type")), "")
-        # studies have tables of their own
-        for class_inside in inner if name != "studies" else ():
+        # studies have tables of their own, and so have the keys of runs
+        for class_inside in inner if (model, name) not in _APART else ():
             yield from _key_rows(class_inside, f"{place}{name}{shape}.")
+
+
+def _default(value: Any) -> str:
+    return json.dumps(value).replace("null", "none")
 
 
 def _value(schema: Mapping[str, Any]) -> str:
@@ -205,14 +253,10 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")
 
 
-def main() -> None:
-    """Write the pages into the folder docs of the current folder."""
-    folder = Path("docs")
+def write_pages(folder: Path) -> None:
+    """Write the pages into a folder."""
     for name, page in PAGES.items():
         (folder / name).write_text(page(), encoding="utf-8")
 
 
 PAGES: dict[str, Callable[[], str]] = {"configuration.md": configuration_page, "files.md": files_page}
-
-if __name__ == "__main__":
-    main()

@@ -1,10 +1,9 @@
 """The settings a user can write, each with its type, range and meaning.
 
-Lengths are in epochs or iterations (updates), losses in nats, accuracies in fractions. A mapping whose keys are
-patterns (``scnn-*``) gives each run the value of the first pattern that matches its id.
+Lengths are in epochs or iterations (updates), losses in nats, accuracies in fractions.
 """
 
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -15,8 +14,6 @@ from sharpest.config.architectures.simple_cnn import SimpleCnnSettings
 from sharpest.config.architectures.text_cnn import TextCnnSettings
 from sharpest.config.architectures.vgg import VggSettings
 from sharpest.config.datasets import DatasetSettings
-from sharpest.config.measurement import EvaluationSettings, MeasurementSettings, ScheduleSettings
-from sharpest.config.patterns import first_match
 from sharpest.config.run import HessianSettings
 from sharpest.config.source import SourceSettings, SubstituteSettings
 from sharpest.config.strict import Strict
@@ -26,28 +23,6 @@ ModelSettings = Annotated[
     SimpleCnnSettings | ResNetSettings | VggSettings | LstmSettings | TextCnnSettings | OwnSettings,
     Field(discriminator="kind"),
 ]
-_Part = TypeVar("_Part", bound=Strict)
-
-BY_RUN = (
-    "lr_factor",
-    "batch_factor",
-    "epochs",
-    "branch_epochs",
-    "snapshot_every",
-    "refresh_every",
-    "clip_norm",
-    "patience",
-    "stop_patience",
-    "overrides",
-)
-"""Keys of a scale whose values are mappings from patterns of run ids."""
-
-
-def models_in(annotation: Any) -> list[type[Strict]]:
-    """The settings classes that an annotation such as ``dict[str, A | B]`` speaks of."""
-    if isinstance(annotation, type) and issubclass(annotation, Strict):
-        return [annotation]
-    return [model for argument in get_args(annotation) for model in models_in(argument)]
 
 
 class VariantSettings(Strict):
@@ -61,19 +36,51 @@ class VariantSettings(Strict):
     """Clean training examples of the loss recorded with them."""
 
 
-class Overrides(Strict):
-    """What is measured differently for some runs; keys as in the scale."""
+class ScheduleSettings(Strict):
+    """When a run is measured, and what is taken then."""
 
-    hessian: dict[str, Any] = Field(default={})
-    """Keys of the scale's hessian."""
-    measurement: dict[str, Any] = Field(default={})
-    """Keys of the scale's measurement."""
-    evaluation: dict[str, Any] = Field(default={})
-    """Keys of the scale's evaluation."""
+    points: str | None = None
+    """Measurement points, see above; none = only for the runs to which for_runs gives some."""
+    window_epochs: PositiveFloat | None = None
+    """Early window that figures draw apart."""
+    shard_points: PositiveInt | None = None
+    """Points that one job measures; none = all. Each such shard starts its first solve cold."""
+    measures: dict[str, dict[str, Any] | None] = Field(default={})
+    """Measures that are taken, each with what differs from the scale's measures; none = no longer taken."""
 
 
-class ScaleSettings(Strict):
-    """One scale: the values behind the runs and studies."""
+class RunKeys(Strict):
+    """What a scale says of its runs."""
+
+    lr_factor: PositiveFloat = 1
+    """Multiplies the learning rate of the id."""
+    batch_factor: PositiveFloat = 1
+    """Multiplies the batch size of the id; not that of full-batch runs."""
+    epochs: PositiveInt | None = None
+    """End of the run; none = as in runs.tsv."""
+    branch_epoch: NonNegativeInt | None = None
+    """Epoch at which a branch leaves its parent; none = that of its id."""
+    snapshot_every: PositiveInt = 1
+    """Epochs between snapshots."""
+    refresh_every: PositiveInt | None = None
+    """Iterations between computations of NSGD's directions; none = once an epoch."""
+    clip_norm: PositiveFloat | None = None
+    """Longest gradient; none = any length."""
+    patience: PositiveInt | None = None
+    """Plateau rule: epochs without better validation loss before a cut."""
+    stop_patience: PositiveInt | None = None
+    """Plateau rule: epochs without better accuracy before the stop."""
+    hessian: HessianSettings
+    measures: dict[str, dict[str, Any]] = Field(default={})
+    """Settings of measures, wherever a schedule takes them and says nothing else; their keys are below."""
+    schedules: dict[str, ScheduleSettings] = Field(default={})
+
+
+class ScaleSettings(RunKeys):
+    """One scale: the values behind the runs and studies.
+
+    Of its keys of runs these are the plain ones. What is so for a run, :class:`sharpest.config.scale.ScaleRuns` says.
+    """
 
     description: str
     """One line for readers."""
@@ -81,37 +88,13 @@ class ScaleSettings(Strict):
     """Data set of the paper -> what stands for it."""
     models: dict[str, ModelSettings]
     """Model name in run ids -> architecture."""
-    lr_factor: dict[str, PositiveFloat]
-    """Multiplies the paper's learning rates, by pattern; elsewhere 1."""
-    batch_factor: dict[str, PositiveFloat]
-    """Multiplies the paper's batch sizes, by pattern; elsewhere 1."""
     full_batch_examples: PositiveInt
     """Training images of the full-batch runs."""
-    epochs: dict[str, PositiveInt]
-    """End of runs, by pattern; elsewhere that in runs.tsv."""
-    branch_epochs: dict[str, NonNegativeInt]
-    """Epoch at which branches leave their parent, by pattern; elsewhere that of their id."""
-    snapshot_every: dict[str, PositiveInt]
-    """Epochs between snapshots, by pattern; elsewhere 1."""
-    refresh_every: dict[str, PositiveInt]
-    """Iterations between computations of NSGD's directions, by pattern; elsewhere once an epoch."""
-    clip_norm: dict[str, PositiveFloat]
-    """Longest gradient, by pattern; elsewhere any length."""
     variants: VariantSettings
-    patience: dict[str, PositiveInt]
-    """Plateau rule: epochs without better validation loss before a cut, by pattern."""
-    stop_patience: dict[str, PositiveInt]
-    """Plateau rule: epochs without better accuracy before the stop, by pattern."""
-    hessian: HessianSettings
-    measurement: MeasurementSettings
-    evaluation: EvaluationSettings
-    seeds: dict[str, PositiveInt]
+    seeds: dict[str, PositiveInt] = Field(default={})
     """How many of the seeds of a figure or table are used, by its name; elsewhere all."""
-    notes: dict[str, str]
+    notes: dict[str, str] = Field(default={})
     """What a figure or table does not show at this scale, for its foot."""
-    overrides: dict[str, Overrides]
-    """What is measured differently, by pattern."""
-    schedules: dict[str, ScheduleSettings]
     runs: dict[str, PositiveInt] = Field(default={})
     """Runs beside those of config/runs.tsv, with their lengths in epochs; they are not compared with the paper."""
     studies: dict[str, AnyStudy] = Field(default={})
@@ -121,23 +104,23 @@ class ScaleSettings(Strict):
     time_limit: PositiveInt
     """Minutes a cluster gives a training or measuring job at first; each further attempt gets as many more."""
 
-    def hessian_of(self, run: str) -> HessianSettings:
-        """The Hessian that is measured on a run."""
-        return self._overridden("hessian", self.hessian, run)
 
-    def measurement_of(self, run: str) -> MeasurementSettings:
-        """The losses and accuracies that are measured on a run."""
-        return self._overridden("measurement", self.measurement, run)
+class ForRuns(Strict):
+    """What is so for some runs alone."""
 
-    def evaluation_of(self, run: str) -> EvaluationSettings:
-        """How the end points of a run are evaluated."""
-        return self._overridden("evaluation", self.evaluation, run)
+    runs: str
+    """Pattern of run ids, such as lstm-*; it fits one run at least."""
+    set: RunKeys
+    """Any of the keys of runs below, with the values that they have for these runs."""
 
-    def _overridden(self, name: str, settings: _Part, run: str) -> _Part:
-        """A part of the scale with what the first pattern that fits a run changes in it."""
-        overrides = first_match(self.overrides, run)
-        changes = getattr(overrides, name) if overrides else {}
-        return type(settings)(**{**settings.model_dump(), **changes})
+
+class ScaleFile(ScaleSettings):
+    """What a file in config/scales may hold; together with the files that it extends, it has every key."""
+
+    extends: str | None = None
+    """Scale whose keys hold wherever this file says nothing else."""
+    for_runs: tuple[ForRuns, ...] = ()
+    """What is so for some runs alone; later entries over earlier ones."""
 
 
 class ProjectSettings(Strict):

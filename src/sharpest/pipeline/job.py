@@ -49,7 +49,7 @@ def job(log: str, resources: Any = None) -> Iterator[TextIO]:
         yield terminal
     except BaseException as error:
         mendable = isinstance(error, SharpestError)
-        text = str(error) if mendable else f"{type(error).__name__}: {error}; the whole story is in {log}"
+        text = str(error) if mendable else f"{type(error).__name__}: {error}; the traceback is in {log}"
         print(f"error      {text}", file=terminal, flush=True)
         # the disk may be full
         with suppress(OSError), file:

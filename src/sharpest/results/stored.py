@@ -203,7 +203,8 @@ class Measured(Stored):
             import xarray
         except ImportError as error:
             raise StoreError("to_xarray needs the package xarray; pip install xarray") from error
-        arrays, coordinates = {}, {}
+        arrays: dict[str, Any] = {}
+        coordinates: dict[str, Any] = {}
         for name, dataset in self._datasets.items():
             if name not in self._arrays and not vectors:
                 continue

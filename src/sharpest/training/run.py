@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,6 @@ from sharpest.trajectory.state import PROGRESS, TrainingState, branch_state, ini
 
 if TYPE_CHECKING:
     from sharpest.curvature.lanczos import Eigenpairs
-    from sharpest.pipeline.progress import Progress
 
 SAVE_INTERVAL = 30.0
 """Seconds between saves within an epoch, so that a kill costs less than a minute where epochs take long."""
@@ -43,7 +42,7 @@ def train_run(
     snapshots_path: Path,
     history_path: Path,
     attributes: dict[str, Any],
-    progress: Progress,
+    progress: Callable[[int, str], None],
 ) -> None:
     """Train a run to its end and write ``snapshots.h5`` and ``history.csv``.
 
@@ -57,7 +56,7 @@ def train_run(
         work_path: Folder for the state of unfinished training; deleted at the end.
         snapshots_path, history_path: Outputs, written under a temporary name and renamed.
         attributes: Provenance and further attributes of the snapshots file.
-        progress: Told the iterations done.
+        progress: Called with the number of iterations done and a note.
 
     Raises:
         StoreError: If a file cannot be written, the state up to then is kept; or if the parent has no snapshot at the
@@ -116,7 +115,11 @@ def _is_written(problem: Problem, snapshots_path: Path, history_path: Path, attr
 
 
 def _train(
-    problem: Problem, solver: DirectionSolver | None, start: TrainingState, work: WorkFolder, progress: Progress
+    problem: Problem,
+    solver: DirectionSolver | None,
+    start: TrainingState,
+    work: WorkFolder,
+    progress: Callable[[int, str], None],
 ) -> TrainingState:
     settings = problem.settings
     device = problem.data.train.inputs.device
@@ -132,7 +135,7 @@ def _train(
     _drop_unwanted(work, state, settings)  # what a kill has left
 
     on_refresh = partial(_record_refresh, work, settings)
-    progress.update(state.iteration)
+    progress(state.iteration, "")
     while state.iteration < settings.num_iterations and not state.stopped and state.diverged < 0:
         before, (state, log, seconds) = state, _midway(work, state, settings, device)
         end, began = before.iteration + spe, time.perf_counter() - seconds
@@ -142,7 +145,7 @@ def _train(
             if state.iteration < end:
                 seconds = time.perf_counter() - began
                 work.save_midway({**state.arrays(), **log.arrays(), "seconds": np.array(seconds)})
-                progress.update(state.iteration)
+                progress(state.iteration, "")
         state, row = end_epoch(problem, state, log)
         seconds = time.perf_counter() - began
         work.append("history", {**row, "stopped": state.stopped, "diverged": state.diverged, "seconds": seconds})
@@ -151,7 +154,7 @@ def _train(
             return TrainingState(**{**vars(before), "diverged": state.diverged})
         work.save(state.iteration, state.arrays())
         _drop_unwanted(work, state, settings)
-        progress.update(state.iteration, f"loss {row['train_loss']:.3g}, validation {100 * row['val_accuracy']:.1f} %")
+        progress(state.iteration, f"loss {row['train_loss']:.3g}, validation {100 * row['val_accuracy']:.1f} %")
     return state
 
 

@@ -251,7 +251,7 @@ CADENCES = [
 def test_a_run_is_measured_at_the_cadence_of_the_inventory(
     run: str, schedule: str, points: list[int], paper: Project
 ) -> None:
-    assert paper.points(run, schedule) == points
+    assert paper.schedule(run, schedule).points == points
 
 
 def test_every_curve_of_the_curvature_studies_is_in_the_table_above(paper: Project) -> None:
@@ -267,21 +267,21 @@ def test_every_curve_of_the_curvature_studies_is_in_the_table_above(paper: Proje
 
 def test_the_directions_of_figure_20_are_measured_where_nsgd_computes_them(paper: Project) -> None:
     for run in map(paper.run, (J_SMALL, J_RESNET)):
-        points = paper.points(run.run, "step")
+        points = paper.schedule(run.run, "step").points
         assert points == [*range(0, points[-1] + 1, run.nudge.refresh_every)]
         assert paper.hessian(run.run) == run.nudge.hessian
-        assert paper.schedule("step").num_eigenpairs <= run.nudge.num_eigenpairs
+        assert paper.schedule(run.run, "step").measures["spectra"].num_eigenpairs <= run.nudge.num_eigenpairs
 
 
 def test_points_are_cut_into_shards() -> None:
     project = load_project({"scale": "paper"}, CONFIG)
-    run, settings = "scnn-c10-sgd-lr0.01-S128-s777", project.schedule("step")
-    segments = project.segments(run, "step")
-    assert [point for segment in segments for point in segment] == project.points(run, "step")
-    assert set(map(len, segments[:-1])) == {settings.shard_points}
-    assert 0 < len(segments[-1]) <= settings.shard_points
+    run = "scnn-c10-sgd-lr0.01-S128-s777"
+    schedule = project.schedule(run, "step")
+    assert [point for segment in schedule.segments for point in segment] == schedule.points
+    assert set(map(len, schedule.segments[:-1])) == {schedule.shard_points} == {110}
+    assert 0 < len(schedule.segments[-1]) <= 110
     assert f"{run}/step" in project.sharded_curves()
-    assert len(project.segments(run, "late")) == 1
+    assert len(project.schedule(run, "late").segments) == 1
     assert f"{run}/late" not in project.sharded_curves()
 
 
@@ -289,5 +289,7 @@ def test_shards_keep_the_cadences_of_their_schedule(tmp_path: Path) -> None:
     shutil.copytree(CONFIG, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "scales/paper.yaml"
     path.write_text(path.read_text().replace("shard_points: 110", "shard_points: 108"))
-    with pytest.raises(ConfigError, match=r"schedules\.step: shard_points 108 is no multiple of accuracy_every 5"):
+    with pytest.raises(
+        ConfigError, match=r"step\.measures\.spectra: accuracy_every 5 does not divide shard_points 108"
+    ):
         load_project({"scale": "paper"}, tmp_path)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from sharpest.config.points import measurement_points
 from sharpest.config.reference import COMMAND, PAGES
-from sharpest.config.schedule import measurement_iterations
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -26,11 +26,11 @@ def test_every_key_has_a_type_and_a_sentence() -> None:
     assert [key for key, value, _, meaning in cells if not value or not meaning] == []
     keys = {key for key, *_ in cells}
     assert {"`scale`", "`sources.<name>.folder`", "`hessian.tolerance`", "`models.<name>.widths`"} <= keys
-    assert {"`schedules.<name>.directions.grid`", "`rows.<n>.run`"} <= keys
+    assert {"`schedules.<name>.measures`", "`for_runs.<n>.set`", "`lr_factor`", "`grid`", "`rows.<n>.run`"} <= keys
 
 
 def test_the_examples_of_schedules_are_true() -> None:
     rows = re.findall(r"^\| `(.*)` \| ([\d, ]+) \|$", PAGES["configuration.md"](), re.MULTILINE)
     assert len(rows) == 4
     for text, points in rows:
-        assert measurement_iterations(text, 4, 10, 0.1) == [int(point) for point in points.split(",")]
+        assert measurement_points(text, 4, 10, 0.1) == [int(point) for point in points.split(",")]

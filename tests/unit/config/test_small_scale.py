@@ -37,7 +37,7 @@ def test_image_runs_last_until_their_peak(small: Project) -> None:
             run = small.run(curve.run)
             if run.dataset.kind == "images":
                 needed = 7 if run.model["kind"] == "resnet" else 2.99
-                assert small.points(curve.run, curve.schedule)[-1] * run.lr >= needed, (name, curve.run)
+                assert small.schedule(curve.run, curve.schedule).points[-1] * run.lr >= needed, (name, curve.run)
 
 
 def test_growth_is_measured_finely(small: Project) -> None:
@@ -47,14 +47,14 @@ def test_growth_is_measured_finely(small: Project) -> None:
             run = small.run(curve.run)
             if run.dataset.kind == "images":
                 end = (8 if run.model["kind"] == "resnet" else 3) / run.lr
-                early = [point for point in small.points(curve.run, curve.schedule) if point <= end]
+                early = [point for point in small.schedule(curve.run, curve.schedule).points if point <= end]
                 assert len(early) >= 5, (name, curve.run)
 
 
 @pytest.mark.parametrize("panel", [0, 1])
 def test_batch_sizes_of_image_nets_are_compared_at_equal_iterations(small: Project, panel: int) -> None:
     curves = small.study("fig04").rows[1][panel].curves
-    assert len({tuple(small.points(curve.run, curve.schedule)) for curve in curves}) == 1
+    assert len({tuple(small.schedule(curve.run, curve.schedule).points) for curve in curves}) == 1
 
 
 def test_nets_are_the_papers(small: Project) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.alignment import Alignment, AlignmentPanel
 from sharpest.config.studies.base import Curve
 from sharpest.figures.alignment import draw, random_cosine
-from sharpest.figures.files import FigureFiles
 
 Build = Callable[..., Path]
 CURVES = tuple(Curve(run=f"run-{lr}", schedule="alignment", label=f"η = {lr}") for lr in (0.001, 0.01, 0.1))

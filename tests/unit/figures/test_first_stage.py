@@ -9,10 +9,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.first_stage import FirstStage
-from sharpest.figures.files import FigureFiles
 from sharpest.figures.first_stage import draw
 
 Build = Callable[..., Path]

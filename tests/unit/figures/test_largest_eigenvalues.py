@@ -9,10 +9,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.largest_eigenvalues import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
 from sharpest.errors import ConfigError
-from sharpest.figures.files import FigureFiles
 from sharpest.figures.largest_eigenvalues import draw
 from sharpest.figures.style import BLUE, GREEN, RED
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.learning_curves import LearningCurves
-from sharpest.figures.files import FigureFiles
 from sharpest.figures.learning_curves import draw
 
 STUDY = LearningCurves(

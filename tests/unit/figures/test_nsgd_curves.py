@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.learning_curves import LearningCurves
 from sharpest.config.studies.nsgd_curves import NsgdCurves
 from sharpest.errors import ConfigError
-from sharpest.figures.files import FigureFiles
 from sharpest.figures.nsgd_curves import draw
 from sharpest.figures.style import BLUE, RED
 

@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.base import NamedRun
 from sharpest.config.studies.restricted_steps import RestrictedPanel, RestrictedSteps
-from sharpest.figures.files import FigureFiles
 from sharpest.figures.restricted_steps import draw
 from sharpest.figures.style import BLUE, GREEN, OTHERS, RED
 

@@ -9,11 +9,11 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
 from sharpest.errors import ConfigError
-from sharpest.figures.files import FigureFiles
 from sharpest.figures.spectrum_evolution import draw
 from sharpest.measures.spectra import SPECTRUM
 from sharpest.results.file import open_stored

@@ -9,9 +9,9 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.step_surface import StepCurve, StepSurface
-from sharpest.figures.files import FigureFiles
 from sharpest.figures.step_surface import NUM_AVERAGED, draw
 
 Build = Callable[..., Path]

@@ -17,6 +17,7 @@ from builders import (
     run_settings,
     write_images,
 )
+from sharpest.config.measurement import DirectionSettings
 from torch.nn.functional import cross_entropy
 
 import sharpest

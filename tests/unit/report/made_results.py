@@ -8,14 +8,14 @@ from typing import Any
 import builders
 import numpy as np
 from matplotlib.image import imsave
+from sharpest.report.facts import Facts
+from sharpest.report.files import Results
 
 from sharpest.config.studies.end_points import EndPoints
 from sharpest.config.studies.every import AnyStudy
 from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
 from sharpest.measures.evaluations import EVALUATION
 from sharpest.measures.spectra import SPECTRUM
-from sharpest.report.facts import Facts
-from sharpest.report.files import Results
 from sharpest.results.data import DATA
 from sharpest.results.file import write_stored
 from sharpest.results.layout import Layout

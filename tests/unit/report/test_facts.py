@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-from sharpest.config.project import load_project
 from sharpest.report.facts import Facts, facts_of
 from sharpest.report.files import Results
+
+from sharpest.config.project import load_project
 from sharpest.report.paper import SECTIONS, item_of
 
 CONFIG = Path(__file__).parents[3] / "config"

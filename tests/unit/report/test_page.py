@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sharpest.report.files import Results
 from unit.report.made_results import BRANCH, CLAIMS, DIVERGED, FINISHED, SHA256, made_facts, write_results
 
 from sharpest.errors import StoreError
 from sharpest.report.comparison import Cell
-from sharpest.report.files import Results
 from sharpest.report.measured import decimate
 from sharpest.report.page import Page, build_page
 from sharpest.report.paper import SECTIONS, item_of, title_of

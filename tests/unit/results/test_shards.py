@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from builders import Run, branch_settings, hessian_settings, lstm_settings, nsgd_settings, run_settings
 from sealed import changed
-
 from sharpest.config.measurement import DirectionSettings
+
 from sharpest.errors import StoreError
 from sharpest.measures.directions import DIRECTIONS
 from sharpest.measures.spectra import SPECTRUM

@@ -8,10 +8,10 @@ import pytest
 import torch
 from builders import VGG, Run, Silent, dense_hessian, hessian_settings, largest_in_magnitude, run_settings
 from numpy.typing import NDArray
+from sharpest.config.measurement import EvaluationSettings
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import vector_to_parameters
 
-from sharpest.config.measurement import EvaluationSettings
 from sharpest.measures.evaluations import EVALUATION
 from sharpest.measures.evaluations.measure import accuracy_at, evaluate_run, median_seconds
 from sharpest.models.build import build_model

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
-from sharpest.config.schedule import GRAMMAR, measurement_iterations
+from sharpest.config.points import GRAMMAR, measurement_points
 from sharpest.errors import ConfigError
 
 
@@ -47,12 +47,12 @@ from sharpest.errors import ConfigError
     ],
 )  # fmt: skip
 def test_points_by_hand(text: str, num_epochs: int, steps_per_epoch: int, lr: float, points: list[int]) -> None:
-    assert measurement_iterations(text, num_epochs, steps_per_epoch, lr) == points
+    assert measurement_points(text, num_epochs, steps_per_epoch, lr) == points
 
 
 def test_the_papers_500_measurements() -> None:
     """Fig. 5 (inventory): 500 measurements a run, the first of them at 14 iterations."""
-    points = measurement_iterations("every 14 iterations for 7000 iterations", 200, 351, 0.1)
+    points = measurement_points("every 14 iterations for 7000 iterations", 200, 351, 0.1)
     assert points == [14 * i for i in range(501)]
 
 
@@ -83,7 +83,7 @@ schedules = segmented() | counted | listed
 def test_points_increase_within_the_run(text: str, num_epochs: int, steps_per_epoch: int, lr: float) -> None:
     last = num_epochs * steps_per_epoch
     try:
-        points = measurement_iterations(text, num_epochs, steps_per_epoch, lr)
+        points = measurement_points(text, num_epochs, steps_per_epoch, lr)
     except ConfigError:
         reject()  # outside the run
     assert points == sorted(set(points))
@@ -95,7 +95,7 @@ def test_points_increase_within_the_run(text: str, num_epochs: int, steps_per_ep
 @given(st.integers(2, 100), st.integers(1, 20), st.integers(1, 30))
 def test_dense_points_have_growing_distances(count: int, num_epochs: int, steps_per_epoch: int) -> None:
     assume(count <= num_epochs * steps_per_epoch + 1)
-    points = measurement_iterations(f"{count} points, dense at the start", num_epochs, steps_per_epoch, 0.1)
+    points = measurement_points(f"{count} points, dense at the start", num_epochs, steps_per_epoch, 0.1)
     distances = [b - a for a, b in pairwise(points)]
     # each point is rounded, so a distance may fall short by one
     assert all(later >= earlier - 1 for earlier, later in pairwise(distances))
@@ -148,7 +148,7 @@ def test_dense_points_have_growing_distances(count: int, num_epochs: int, steps_
 )
 def test_what_is_no_schedule_is_refused_with_a_remedy(text: str, remedy: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        measurement_iterations(text, num_epochs=5, steps_per_epoch=10, lr=0.1)
+        measurement_points(text, num_epochs=5, steps_per_epoch=10, lr=0.1)
     assert repr(text) in str(caught.value)
     assert remedy in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -157,4 +157,4 @@ def test_what_is_no_schedule_is_refused_with_a_remedy(text: str, remedy: str) ->
 @given(st.text(st.sampled_from("every points at iterations for then , 0123456789./lr-"), max_size=60))
 def test_any_text_is_a_schedule_or_a_config_error(text: str) -> None:
     with suppress(ConfigError):
-        measurement_iterations(text, num_epochs=5, steps_per_epoch=10, lr=0.1)
+        measurement_points(text, num_epochs=5, steps_per_epoch=10, lr=0.1)

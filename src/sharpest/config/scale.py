@@ -1,0 +1,159 @@
+"""The runs of a scale: what is so for each of them, found once."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import translate
+from typing import Any
+
+from sharpest.config.plan import run_settings
+from sharpest.config.points import measurement_points
+from sharpest.config.reading import merge_all, validate
+from sharpest.config.run import RunSettings
+from sharpest.config.scale_files import Entry, entries_of
+from sharpest.config.schedule import Schedule
+from sharpest.config.settings import RunKeys, ScaleSettings
+from sharpest.config.taken import examples_of, taken_settings
+from sharpest.config.yaml_file import YamlFile
+from sharpest.errors import ConfigError
+
+_Fitting = tuple[int, ...]
+"""Numbers of the entries that fit a run; runs with the same ones have the same keys."""
+
+
+class ScaleRuns:
+    """Runs at a scale, each asked for many times while a workflow is planned."""
+
+    def __init__(self, scale: ScaleSettings, files: Sequence[YamlFile], epochs: Mapping[str, int]) -> None:
+        """Gather what the files say.
+
+        Args:
+            scale: The scale.
+            files: Behind it, checked, the extended ones first.
+            epochs: Length of every run at paper scale.
+        """
+        self.scale = scale
+        self.files = files
+        self.epochs = epochs
+        self._entries = [entry for file in files for entry in entries_of(file)]
+        self._patterns = [re.compile(translate(entry.pattern)).match for entry in self._entries]
+        self._fitting: dict[str, _Fitting] = {}
+        self._keys: dict[_Fitting, RunKeys] = {}
+        self._runs: dict[str, RunSettings] = {}
+        self._measures: dict[tuple[_Fitting, str], dict[str, Any]] = {}
+        self._schedules: dict[tuple[str, str], Schedule] = {}
+
+    def run(self, run: str) -> RunSettings:
+        """All that the training of a run depends on.
+
+        Raises:
+            ConfigError: If there is no such run, or the scale lacks its model or data set.
+        """
+        if run not in self._runs:
+            self._runs[run] = run_settings(run, self._length(run), self.keys(run), self.scale)
+        return self._runs[run]
+
+    def keys(self, run: str) -> RunKeys:
+        """What the scale says of a run."""
+        fitting = self._entries_that_fit(run)
+        if fitting not in self._keys:
+            values = merge_all(self._entries[number].values for number in fitting)
+            self._keys[fitting] = validate(RunKeys, values, f"run {run}")
+        return self._keys[fitting]
+
+    def schedule(self, run: str, name: str) -> Schedule:
+        """A schedule on a run.
+
+        Raises:
+            ConfigError: If there is no such schedule, its points lie outside the run, its measures do not agree, or
+                ask for more examples than the run has.
+        """
+        if (run, name) not in self._schedules:
+            keys, settings = self.keys(run), self.run(run)
+            points = self._points(settings, name)
+            self._schedules[run, name] = Schedule(
+                run=run,
+                name=name,
+                points=_from_start(points, settings.start),
+                window=keys.schedules[name].window_epochs,
+                shard_points=keys.schedules[name].shard_points,
+                measures=self._taken(settings, name),
+            )
+        return self._schedules[run, name]
+
+    def is_sharded(self, run: str, name: str) -> bool:
+        """Whether several jobs measure a run by a schedule, which need not be made for that run."""
+        length = self.keys(run).schedules[name].shard_points
+        if length is None:
+            return False
+        try:
+            return len(self._points(self.run(run), name)) > length
+        except ConfigError:
+            return False
+
+    def entries_of(self, run: str) -> list[Entry]:
+        """The entries of the files that fit a run, later ones over earlier ones."""
+        return [self._entries[number] for number in self._entries_that_fit(run)]
+
+    def check_patterns(self) -> None:
+        """Check that every pattern fits a run.
+
+        Raises:
+            ConfigError: With the line of the first that does not.
+        """
+        used = {number for run in self.epochs for number in self._entries_that_fit(run)}
+        for number, entry in enumerate(self._entries):
+            if number not in used and entry.keys:
+                raise ConfigError(
+                    f"{entry.place()}: for_runs: pattern {entry.pattern!r} fits no run of config/runs.tsv, nor of the "
+                    "scale's runs; correct or remove it"
+                )
+
+    def _entries_that_fit(self, run: str) -> _Fitting:
+        if run not in self._fitting:
+            self._length(run)
+            self._fitting[run] = tuple(number for number, fits in enumerate(self._patterns) if fits(run))
+        return self._fitting[run]
+
+    def _length(self, run: str) -> int:
+        if run not in self.epochs:
+            close = difflib.get_close_matches(run, self.epochs, n=1)
+            hint = f"; did you mean {close[0]}?" if close else "; add a row"
+            raise ConfigError(f"run {run!r} is no row of config/runs.tsv{hint}")
+        return self.epochs[run]
+
+    def _points(self, run: RunSettings, name: str) -> list[int | str]:
+        """The points of a schedule on a run, counted from its start."""
+        schedules = self.keys(run.run).schedules
+        if name not in schedules:
+            close = difflib.get_close_matches(name, schedules, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ConfigError(f"schedule {name!r} is not in the scale's schedules: {', '.join(schedules)}{hint}")
+        text = schedules[name].points
+        if text is None:
+            raise ConfigError(
+                f"schedules.{name} has no points for run {run.run!r}; add points, or an entry of for_runs"
+            )
+        length = run.epochs - (run.branch.epoch if run.branch else 0)
+        try:
+            # without a learning rate in the text, runs of all learning rates share the points
+            return measurement_points(text, length, run.steps_per_epoch, run.lr if "/lr" in text else 1.0)
+        except ConfigError as error:
+            raise ConfigError(f"schedules.{name}.points, run {run.run}: {error}") from None
+
+    def _taken(self, run: RunSettings, name: str) -> dict[str, Any]:
+        """The settings of the measures that a schedule takes of a run."""
+        keys, place = self.keys(run.run), (self._entries_that_fit(run.run), name)
+        if place not in self._measures:
+            self._measures[place] = taken_settings(keys, name, f"run {run.run}: ")
+        for key, examples in examples_of(self._measures[place], keys, name):
+            if examples > run.dataset.num_train:
+                raise ConfigError(
+                    f"run {run.run}: {key} {examples} exceeds {run.dataset.num_train} training examples; lower {key}"
+                )
+        return self._measures[place]
+
+
+def _from_start(points: list[int | str], start: int) -> list[int | str]:
+    """Points of the whole training: a branch counts from its branch point."""
+    return [start + point if isinstance(point, int) else point for point in points] if start else points

@@ -1,0 +1,148 @@
+"""The files of a scale: the one that is named, over those that it extends."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sharpest.config.measures import declared
+from sharpest.config.points import check_points
+from sharpest.config.reading import check_part, is_whole, merge_all, validate
+from sharpest.config.run_id import RunId
+from sharpest.config.settings import RunKeys, ScaleFile, ScaleSettings
+from sharpest.config.taken import taken_settings, taken_values
+from sharpest.config.yaml_file import Keys, YamlFile, read_yaml_file
+from sharpest.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a file says of all runs, or of some.
+
+    Attributes:
+        file: The file.
+        keys: Under which the values stand there.
+        pattern: Of the run ids.
+        values: By key of runs.
+    """
+
+    file: YamlFile
+    keys: Keys
+    pattern: str
+    values: Mapping[str, Any]
+
+    def place(self, *keys: str | int) -> str:
+        """File and line of one of its keys."""
+        return self.file.place((*self.keys, *keys))
+
+
+def read_scale(folder: Path, name: str, children: tuple[str, ...] = ()) -> tuple[YamlFile, ...]:
+    """The files of a scale, the extended ones first; ``children`` are the scales that extend this one.
+
+    Raises:
+        ConfigError: If a file is missing or no mapping, or the scales extend each other in a circle.
+    """
+    path = folder / f"{name}.yaml"
+    where = f"{folder / children[-1]}.yaml: extends" if children else "config"
+    if name in children:
+        raise ConfigError(f"{where}: {' extends '.join([*children, name])}, in a circle; remove one 'extends'")
+    if not path.exists():
+        known = ", ".join(sorted(other.stem for other in folder.glob("*.yaml")))
+        raise ConfigError(f"{where}: scale {name!r} has no file {path}; known scales: {known}")
+    file = read_yaml_file(path)
+    if not isinstance(file.values, dict):
+        raise ConfigError(f"{path}: holds no keys; restore it")
+    parent = file.values.get("extends")
+    return (file,) if parent is None else (*read_scale(folder, str(parent), (*children, name)), file)
+
+
+def plain_values(files: Sequence[YamlFile]) -> dict[str, Any]:
+    """What files say of all runs, and of the rest of the scale; later ones over earlier ones."""
+    plain = ({key: value for key, value in file.values.items() if key in ScaleSettings.model_fields} for file in files)
+    return merge_all(plain)
+
+
+def entries_of(file: YamlFile) -> Iterator[Entry]:
+    """What a checked file says of runs, in order: of all, then entry by entry of some."""
+    yield Entry(file, (), "*", {key: file.values[key] for key in RunKeys.model_fields if key in file.values})
+    for number, entry in enumerate(file.values.get("for_runs", ())):
+        yield Entry(file, ("for_runs", number, "set"), entry["runs"], entry["set"])
+
+
+def check_scale_files(files: Sequence[YamlFile]) -> ScaleSettings:
+    """Check every file by itself, and over those that it extends.
+
+    Returns:
+        What they say together, but for what some runs alone have.
+
+    Raises:
+        ConfigError: The first mistake, in one line, with file, line, key and remedy.
+    """
+    for number, file in enumerate(files, start=1):
+        check_part(ScaleFile, file.values, file.place)
+        _check_run_ids(file)
+        scale = _checked_whole(files[:number])
+    return scale
+
+
+def _checked_whole(files: Sequence[YamlFile]) -> ScaleSettings:
+    """The scale of the last file, whose own keys were checked."""
+
+    def place(keys: Keys) -> str:
+        return next((file for file in reversed(files) if file.line(keys)), files[-1]).place(keys)
+
+    scale = validate(ScaleSettings, plain_values(files), place)
+    taken: set[tuple[str, str]] = set()
+    for file in files:
+        for entry in entries_of(file):
+            _check_entry(entry, scale, taken)
+    for name in scale.schedules:
+        where = f"{place(('schedules', name))}: "
+        values = taken_values(scale, name, where)
+        # the rest may come from the keys of single runs
+        if all(is_whole(declared(measure).settings, own) for measure, own in values.items()):
+            taken_settings(scale, name, where)
+    return scale
+
+
+def _check_run_ids(file: YamlFile) -> None:
+    for run in file.values.get("runs", ()):
+        try:
+            RunId.parse(run)
+        except ConfigError as error:
+            raise ConfigError(f"{file.place(('runs', run))}: runs: {error}") from None
+
+
+def _check_entry(entry: Entry, scale: ScaleSettings, taken: set[tuple[str, str]]) -> None:
+    """Check the schedules and measures of an entry; ``taken`` gathers (schedule, measure) of all entries so far."""
+    for measure, values in entry.values.get("measures", {}).items():
+        _check_measure(entry, ("measures", measure), values)
+    for name, schedule in entry.values.get("schedules", {}).items():
+        keys = ("schedules", name)
+        if name not in scale.schedules:
+            close = difflib.get_close_matches(name, scale.schedules, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "add it to the scale's own schedules"
+            raise ConfigError(f"{entry.place(*keys)}: unknown schedule {name!r}; {hint}")
+        if (text := schedule.get("points")) is not None:
+            try:
+                check_points(text)
+            except ConfigError as error:
+                raise ConfigError(f"{entry.place(*keys, 'points')}: schedules.{name}.points: {error}") from None
+        for measure, values in schedule.get("measures", {}).items():
+            if values is not None:
+                _check_measure(entry, (*keys, "measures", measure), values)
+                taken.add((name, measure))
+            elif (name, measure) not in taken:
+                raise ConfigError(
+                    f"{entry.place(*keys, 'measures', measure)}: schedules.{name}.measures.{measure} is empty; write "
+                    "{} to take it with its own settings"
+                )
+
+
+def _check_measure(entry: Entry, keys: Keys, values: Mapping[str, Any]) -> None:
+    try:
+        settings = declared(str(keys[-1])).settings
+    except ConfigError as error:
+        raise ConfigError(f"{entry.place(*keys)}: {error}") from None
+    check_part(settings, values, entry.file.place, (*entry.keys, *keys))

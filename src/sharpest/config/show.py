@@ -1,0 +1,205 @@
+"""Every setting of a run, with the line that it comes from."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sharpest.config.measures import declared
+from sharpest.config.plan import MIN_NSGD_EIGENPAIRS
+from sharpest.config.project import Project
+from sharpest.config.run import NudgeSettings, RunSettings
+from sharpest.config.run_id import RunId
+from sharpest.config.scale_files import plain_values
+from sharpest.config.schedule import Schedule
+from sharpest.config.settings import VariantSettings
+from sharpest.config.yaml_file import YamlFile, read_text
+
+_BY_ID, _BY_DEFAULT, _BY_CODE = "the id", "default", "the code"
+_WIDEST = 50  # of the column of values; a longer one pushes its origin to the right
+
+_Row = tuple[str, Any, str]  # name, value and origin of a setting
+
+
+def show(project: Project, run: str) -> str:
+    """Every setting of a run at the project's scale, and where it comes from, as aligned text.
+
+    Args:
+        project: The configuration.
+        run: Id of the run.
+
+    Raises:
+        ConfigError: If there is no such run.
+    """
+    settings, origins = project.run(run), _Origins(project, run)
+    parts: list[tuple[str, list[_Row]]] = [
+        (f"{run} at scale {project.settings.scale}", list(_training_rows(settings, origins))),
+        (f"data set {settings.dataset_name}", list(_dataset_rows(settings, origins))),
+        (
+            f"model {origins.id.model}",
+            [(key, value, origins.of_scale("models", origins.id.model, key)) for key, value in settings.model.items()],
+        ),
+        ("hessian", [(key, value, origins.of_run("hessian", key)) for key, value in project.hessian(run)]),
+    ]
+    for name, studies in _schedules_of(project, run).items():
+        schedule = project.schedule(run, name)
+        parts.append((f"schedule {name}, for {', '.join(studies)}", list(_schedule_rows(schedule, origins))))
+    return _aligned(parts)
+
+
+class _Origins:
+    """Where the settings of a run come from."""
+
+    def __init__(self, project: Project, run: str) -> None:
+        self.project, self.run, self.id = project, run, RunId.parse(run)
+        self.keys = project.scale_runs.keys(run)
+        self._entries = project.scale_runs.entries_of(run)
+
+    def of_run(self, *keys: str) -> str:
+        """Of a key of runs."""
+        for entry in reversed(self._entries):
+            if line := entry.file.line((*entry.keys, *keys)):
+                return self._place(entry.file, line) + (f", for {entry.pattern}" if entry.keys else "")
+            if _ends_in_none(entry.values, keys):
+                break
+        return _BY_DEFAULT
+
+    def of_scale(self, *keys: str) -> str:
+        """Of another key of the scale."""
+        for file in reversed(self.project.scale_runs.files):
+            if line := file.line(keys):
+                return self._place(file, line)
+        return _BY_DEFAULT
+
+    def of_factor(self, key: str) -> str:
+        """Of a number of the id that a key of runs multiplies."""
+        factor, origin = getattr(self.keys, key), self.of_run(key)
+        return _BY_ID if origin == _BY_DEFAULT else f"{_BY_ID}, times {key} {factor:g} of {origin}"
+
+    def of_length(self) -> str:
+        """Of the end of the run."""
+        if self.keys.epochs is not None:
+            return self.of_run("epochs")
+        if self.run in self.project.scale.runs:
+            return self.of_scale("runs", self.run)
+        table = self.project.folder / "runs.tsv"
+        rows = [row.partition("\t")[0] for row in read_text(table).splitlines()]
+        return f"{table.relative_to(self.project.folder.parent)}:{rows.index(self.run) + 1}"
+
+    def of_dataset(self, name: str, key: str) -> str:
+        """Of a key of a data set, which config.yaml can change."""
+        settings = self.project.settings
+        original = plain_values(self.project.scale_runs.files)["datasets"][name]["source"]
+        substitute = settings.substitutes.get(original)
+        if key in settings.datasets.get(name, {}):
+            return f"config.yaml or the command line: datasets.{name}"
+        if substitute and (key == "source" or key in substitute.changes):
+            return f"config.yaml or the command line: substitutes.{original}"
+        return self.of_scale("datasets", name, key)
+
+    def of_measure(self, schedule: Schedule, measure: str, key: str) -> str:
+        """Of a setting of a measure that a schedule takes."""
+        for other in schedule.measures:
+            if key in declared(other).needs.get(measure, {}):
+                return f"{other} needs it"
+        by_schedule = self.of_run("schedules", schedule.name, "measures", measure, key)
+        return self.of_run("measures", measure, key) if by_schedule == _BY_DEFAULT else by_schedule
+
+    def _place(self, file: YamlFile, line: int) -> str:
+        return f"{file.path.relative_to(self.project.folder.parent)}:{line}"
+
+
+def _training_rows(run: RunSettings, origins: _Origins) -> Iterator[_Row]:
+    yield "lr", run.lr, origins.of_factor("lr_factor")
+    by_batch = origins.of_scale("full_batch_examples") if run.full_batch else origins.of_factor("batch_factor")
+    yield "batch_size", run.batch_size, by_batch
+    for key in ("full_batch", "momentum", "l2", "rule", "seed"):
+        yield key, getattr(run, key), _BY_ID
+    for key in ("patience", "stop_patience"):
+        yield key, getattr(run, key), origins.of_run(key) if run.rule == "plat" else "the id, without the plateau rule"
+    yield "epochs", run.epochs, origins.of_length()
+    yield "iterations", run.num_iterations, f"{run.steps_per_epoch} in an epoch"
+    for key in ("snapshot_every", "clip_norm"):
+        yield key, getattr(run, key), origins.of_run(key)
+    yield "torch_threads", run.torch_threads, origins.of_scale("torch_threads")
+    if run.branch:
+        yield "branch.parent", run.branch.parent, _BY_ID
+        by_id = origins.keys.branch_epoch is None
+        yield "branch.epoch", run.branch.epoch, _BY_ID if by_id else origins.of_run("branch_epoch")
+        yield "branch.lr_factor", run.branch.lr_factor, _BY_ID
+    if run.nudge:
+        yield from _nudge_rows(run.nudge, origins)
+
+
+def _nudge_rows(nudge: NudgeSettings, origins: _Origins) -> Iterator[_Row]:
+    """The scaled step; its Hessian is that of the run, which stands by itself."""
+    if origins.id.variant:
+        by_key = {key: origins.of_scale("variants", key) for key in VariantSettings.model_fields}
+    else:
+        by_key = {
+            "num_eigenpairs": f"{_BY_CODE}: {MIN_NSGD_EIGENPAIRS}, or as many as directions",
+            "refresh_every": origins.of_run("refresh_every"),
+            "loss_examples": _BY_CODE,
+        }
+    by_key["keep_vectors"] = _BY_CODE
+    for key, value in nudge:
+        if key != "hessian":
+            yield f"nudge.{key}", value, by_key.get(key, _BY_ID)
+
+
+def _dataset_rows(run: RunSettings, origins: _Origins) -> Iterator[_Row]:
+    for key, value in run.dataset:
+        unchanged = run.full_batch and key in ("flip", "shift")
+        yield key, value, f"{_BY_ID}, a full batch" if unchanged else origins.of_dataset(run.dataset_name, key)
+
+
+def _schedules_of(project: Project, run: str) -> dict[str, list[str]]:
+    """The schedules that studies take of a run -> these studies."""
+    schedules: dict[str, list[str]] = {}
+    for study in project.studies:
+        for source in project.study(study).inputs():
+            if source.run == run and source.schedule is not None:
+                studies = schedules.setdefault(source.schedule, [])
+                studies += [study] * (study not in studies)
+    return schedules
+
+
+def _schedule_rows(schedule: Schedule, origins: _Origins) -> Iterator[_Row]:
+    said, points = origins.keys.schedules[schedule.name], schedule.points
+    yield "points", said.points, origins.of_run("schedules", schedule.name, "points")
+    yield "number of points", len(points), f"{points[0]} to {points[-1]}"
+    for key, value in (("window_epochs", schedule.window), ("shard_points", schedule.shard_points)):
+        yield key, value, origins.of_run("schedules", schedule.name, key)
+    for measure, settings in schedule.measures.items():
+        for key, value in settings:
+            yield f"{measure}.{key}", value, origins.of_measure(schedule, measure, key)
+
+
+def _ends_in_none(values: Mapping[str, Any], keys: Sequence[str]) -> bool:
+    """Whether values say none of something around a key, so that nothing said before counts."""
+    part: Any = values
+    for key in keys:
+        if not isinstance(part, Mapping) or key not in part:
+            return False
+        part = part[key]
+        if part is None:
+            return True
+    return False
+
+
+def _aligned(parts: Sequence[tuple[str, Sequence[_Row]]]) -> str:
+    """Heads with their rows, in three columns."""
+    cells = [(head, [(name, _written(value), origin) for name, value, origin in rows]) for head, rows in parts]
+    names, values = zip(*((name, value) for _, rows in cells for name, value, _ in rows), strict=True)
+    width, value_width = max(map(len, names)), max(len(value) for value in values if len(value) <= _WIDEST)
+    blocks = [
+        "\n".join([head, *(f"  {name:<{width}}  {value:<{value_width}}  {origin}" for name, value, origin in rows)])
+        for head, rows in cells
+    ]
+    return "\n\n".join(blocks)
+
+
+def _written(value: Any) -> str:
+    """A value as a scale file has it."""
+    if isinstance(value, str):
+        return value
+    return "none" if value is None else json.dumps(value)

@@ -1,0 +1,88 @@
+"""Which measures a schedule takes, with which settings."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from sharpest.config.measure import Taken
+from sharpest.config.measures import declared
+from sharpest.config.reading import merge, validate
+from sharpest.config.settings import RunKeys
+from sharpest.errors import ConfigError
+
+
+def taken_values(keys: RunKeys, schedule: str, where: str) -> dict[str, dict[str, Any]]:
+    """What is set of each measure that a schedule takes: its own keys, the schedule's, and what others need of it.
+
+    Args:
+        keys: The keys of a run.
+        schedule: Name of one of its schedules.
+        where: What a complaint begins with.
+
+    Returns:
+        By name of the measure, in the order in which they can be taken.
+
+    Raises:
+        ConfigError: If a measure needs one that the schedule does not take.
+    """
+    asked = {name: own for name, own in keys.schedules[schedule].measures.items() if own is not None}
+    values = {name: merge(keys.measures.get(name, {}), own) for name, own in asked.items()}
+    for name in values:
+        for needed, wanted in declared(name).needs.items():
+            if needed not in values:
+                raise ConfigError(
+                    f"{where}schedules.{schedule}.measures.{name} needs {needed} at the same points; add {needed} to "
+                    "the schedule"
+                )
+            values[needed] = merge(values[needed], wanted)
+    return {name: values[name] for name in _in_order(values)}
+
+
+def taken_settings(keys: RunKeys, schedule: str, where: str) -> dict[str, Any]:
+    """The same as typed settings, which agree with each other.
+
+    Args:
+        keys: The keys of a run.
+        schedule: Name of one of its schedules.
+        where: What a complaint begins with.
+
+    Raises:
+        ConfigError: If a key is missing, or a measure's own check fails; in one line.
+    """
+    place = f"{where}schedules.{schedule}"
+    settings = {
+        name: validate(declared(name).settings, own, f"{place}.measures.{name}")
+        for name, own in taken_values(keys, schedule, where).items()
+    }
+    taken = Taken(settings, keys.schedules[schedule].shard_points)
+    for name, own in settings.items():
+        try:
+            declared(name).check(own, taken)
+        except ConfigError as error:
+            raise ConfigError(f"{place}.measures.{name}: {error}") from None
+    return settings
+
+
+def examples_of(settings: Mapping[str, Any], keys: RunKeys, schedule: str) -> Iterator[tuple[str, int]]:
+    """Every setting that counts examples of a run, with the key that says it."""
+    for name, own in settings.items():
+        for key, value in own:
+            if key.endswith("examples") and value is not None:
+                by_schedule = key in (keys.schedules[schedule].measures[name] or {})
+                yield f"{f'schedules.{schedule}.' * by_schedule}measures.{name}.{key}", value
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Each name behind those that its measure needs; elsewhere by the alphabet, so that no order of keys matters."""
+    placed: list[str] = []
+
+    def place(name: str, waiting: tuple[str, ...]) -> None:
+        if name in waiting:
+            raise ConfigError(f"measures {', '.join(waiting)} need each other; remove one need")
+        for needed in sorted(declared(name).needs):
+            place(needed, (*waiting, name))
+        if name not in placed:
+            placed.append(name)
+
+    for name in sorted(names):
+        place(name, ())
+    return placed

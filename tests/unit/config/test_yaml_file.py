@@ -1,0 +1,80 @@
+"""The lines of keys, and what YAML itself would take without a word."""
+
+from pathlib import Path
+
+import pytest
+
+from sharpest.config.yaml_file import YamlFile, read_yaml_file
+from sharpest.errors import ConfigError
+
+TEXT = """\
+first: &anchor
+  a: 1
+  b: [2,
+      3]
+second: *anchor
+third:
+  <<: *anchor
+  b: 4
+list:
+  - x: 1
+  - {y: 2}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> YamlFile:
+    (tmp_path / "x.yaml").write_text(TEXT)
+    return read_yaml_file(tmp_path / "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        (("first",), 1),
+        (("first", "a"), 2),
+        (("first", "b", 1), 4),
+        (("second",), 5),
+        (("second", "a"), 2),
+        (("third", "a"), 2),
+        (("third", "b"), 8),
+        (("list", 1), 11),
+        (("list", 1, "y"), 11),
+        (("list", 2), None),
+        (("first", "c"), None),
+        (("first", "a", "b"), None),
+    ],
+)
+def test_the_line_of_a_key(file: YamlFile, keys: tuple[str | int, ...], line: int | None) -> None:
+    assert file.line(keys) == line
+
+
+def test_the_place_of_a_missing_key_is_what_is_around_it(file: YamlFile) -> None:
+    assert file.place(("third", "c")) == f"{file.path}, line 6"
+    assert file.place(("fourth",)) == str(file.path)
+
+
+def test_values_are_those_of_yaml(file: YamlFile) -> None:
+    assert file.values["third"] == {"a": 1, "b": 4}
+    assert file.values["second"] == {"a": 1, "b": [2, 3]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "line 3: key 'a' stands in line 1 already; join them"),
+        ("x:\n  - {a: 1,\n     a: 2}\n", "line 3: key 'a' stands in line 2 already"),
+        ("a: [\n", "is not YAML"),
+        ("a: !!python/object/apply:os.getcwd []\n", "is not YAML"),
+    ],
+)
+def test_what_yaml_would_lose_or_run_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_yaml_file(tmp_path / "x.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_file_has_no_values(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("# nothing\n")
+    assert read_yaml_file(tmp_path / "x.yaml").values is None
