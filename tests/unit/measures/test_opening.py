@@ -17,7 +17,6 @@ from builders import (
     run_settings,
     write_images,
 )
-from sharpest.config.measurement import DirectionSettings
 from torch.nn.functional import cross_entropy
 
 import sharpest
@@ -108,7 +107,7 @@ def test_the_clean_loss_is_that_of_the_directions(run):
 
 
 def penalty(point: sharpest.Point) -> float:
-    return L2 * sum(float((value**2).sum()) for value in point.model.parameters() if value.dim() > 1)
+    return L2 * sum(float((value.detach() ** 2).sum()) for value in point.model.parameters() if value.dim() > 1)
 
 
 def test_the_model_has_these_parameters_and_is_in_inference_mode(run):
@@ -198,9 +197,9 @@ def test_the_net_has_the_averages_of_the_point_and_is_in_inference_mode(tmp_path
 
 
 def test_a_run_that_was_not_trained_is_named_with_the_remedy(run):
-    with pytest.raises(StoreError, match=r"runs/scnn-c10-sgd-lr9-S8-s1/snapshots\.h5: does not exist; make it with"):
+    with pytest.raises(StoreError, match=r"quick has no run 'scnn-c10-sgd-lr9-S8-s1'.* make it with: snakemake .*lr9-S8"):
         sharpest.open_point("scnn-c10-sgd-lr9-S8-s1", 0, results=run.results)
-    with pytest.raises(StoreError, match=r"paper/runs/.*does not exist"):
+    with pytest.raises(StoreError, match=r"paper does not exist; .* has quick"):
         sharpest.open_point(run.settings.run, 0, scale="paper", results=run.results)
 
 

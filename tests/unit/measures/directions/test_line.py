@@ -8,7 +8,6 @@ import torch
 from builders import Run
 from hypothesis import given
 from hypothesis import strategies as st
-from sharpest.measures.losses import clean_loss
 from torch import Tensor
 
 from sharpest.measures.directions.line import LossLine, loss_profile

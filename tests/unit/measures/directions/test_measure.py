@@ -7,7 +7,6 @@ import pytest
 import torch
 from builders import LOSS_EXAMPLES, VGG, Run, direction_settings, hessian_settings, run_settings
 from numpy.typing import NDArray
-from sharpest.config.measurement import DirectionSettings
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
