@@ -168,9 +168,8 @@ def _source(claim: Claim, run: str, project: Project) -> RunSource:
     if along and "window" in needs and along.window is None:
         raise ConfigError(f"schedules.{along.name} has no window_epochs; add it")
     if along and "accuracy" in needs and not along.measures["spectra"].accuracy_every:
-        raise ConfigError(
-            f"no accuracies are taken; set schedules.{along.name}.measures.spectra.accuracy_every to at least 1"
-        )
+        key = f"schedules.{along.name}.measures.spectra.accuracy_every"
+        raise ConfigError(f"no accuracies are taken; set {key} to at least 1")
     if "parent" in needs and branch is None:
         raise ConfigError(f"run {run!r} is no branch; name one with an L in its id")
     if quantity.place is not None:
@@ -245,6 +244,4 @@ def _check_directions(claim: Claim, quantity: Quantity, schedule: Schedule) -> N
             raise ConfigError(f"alpha {facet} is not in {place}.alphas; add it")
         index = int(direction[1]) if direction else quantity.direction
         if index not in measured.indices:
-            raise ConfigError(
-                f"direction {index} is not in schedules.{schedule.name}.measures.directions.indices; add it"
-            )
+            raise ConfigError(f"direction {index} is not in {place}.indices; add it")

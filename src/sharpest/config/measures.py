@@ -33,9 +33,8 @@ def declared(name: str) -> Measure:
     try:
         measure: Measure = import_module(f"{_PACKAGE}.{name}").MEASURE
     except Exception as error:  # somebody's own module
-        raise ConfigError(
-            f"measure {name}: {error}; correct {_PACKAGE.replace('.', '/')}/{name}/__init__.py"
-        ) from error
+        place = f"src/{_PACKAGE.replace('.', '/')}/{name}/__init__.py"
+        raise ConfigError(f"measure {name}: {error}; correct {place}") from error
     if measure.name != name:
         raise ConfigError(f"measure {name}: its layout is called {measure.name!r}; call it as the folder")
     return measure
