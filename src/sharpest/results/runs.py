@@ -121,7 +121,8 @@ class RunResults:
             close = difflib.get_close_matches(self.run, list(self._results), n=1)
             hint = f"did you mean {close[0]}? Or " if close else ""
             raise StoreError(
-                f"{self._results.paths.folder} has no run {self.run!r}; {hint}make it with: snakemake --cores all {path}"
+                f"{self._results.paths.folder} has no run {self.run!r}; {hint}make it with: "
+                f"snakemake --cores all {path}"
             )
 
 

@@ -161,7 +161,7 @@ CHANGES: list[tuple[str, dict[str, Any], str]] = [
     ("fig4.scnn.lr.peak_order", {"quantity": "train_acc_zoom"}, "its kind should be trend"),
     ("fig4.scnn.slow_growth.lr", {"quantity": "train_acc"}, "no accuracies are taken"),
     ("fig6.bowl.scnn", {"quantity": "alpha_change_pct", "facet": ""}, "needs the scale of the step as facet"),
-    ("fig15.scnn.flatter", {"levels": ("e1", "e2")}, "direction 2 is not in schedules.step.measures.directions.indices"),
+    ("fig15.scnn.flatter", {"levels": ("e1", "e2")}, "direction 2 is not in schedules.step.measures."),
     ("fig15.scnn.flatter", {"levels": ("e1", "3")}, "is no direction"),
     ("fig5.scnn.vs_random", {"levels": ("top5", "chance")}, "one of top5, random"),
     ("fig4.scnn.lr.peak_order", {"levels": ("0.001", "0.01")}, "3 groups of runs.*expected 2"),
