@@ -110,7 +110,8 @@ class RunResults:
         return measured
 
     def __getattr__(self, measure: str) -> Callable[[str], Any]:
-        if measure.startswith("_") or find_spec(f"sharpest.measures.{measure}") is None:
+        spec = None if measure.startswith("_") else find_spec(f"sharpest.measures.{measure}")
+        if spec is None or not spec.submodule_search_locations:  # a measure is a folder
             raise AttributeError(f"a run has snapshots, history and the measures of sharpest.measures, not {measure!r}")
         return lambda schedule: self.read(reader_of(measure), schedule)
 
