@@ -186,7 +186,7 @@ def load_project(config: Mapping[str, Any], folder: Path) -> Project:
         paper=paper,
         studies=validate(dict[str, AnyStudy], studies.values, studies.place) | scale.studies,
         scale_runs=ScaleRuns(scale, files, epochs),
-        paper_runs=ScaleRuns(paper, paper_files, epochs),
+        paper_runs=ScaleRuns(paper, paper_files, epochs, only_compared=True),
         folder=folder,
     )
     try:

@@ -35,8 +35,8 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
         if name != dataset.source:
             raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")
         for part, count in counts.items():
-            if (found := file.shape(part)[0]) < count:
-                raise DataError(f"{path}: has {found} {part} words, {part}: {count} are asked for; lower that key")
+            if (length := file.shape(part)[0]) < count:
+                raise DataError(f"{path}: has {length} {part} words, {part}: {count} are asked for; lower that key")
         # words are numbered by frequency, so the last number stands for all rare ones
         words = {part: np.minimum(file[part][:count], dataset.vocabulary - 1) for part, count in counts.items()}
         sha256 = file.attributes["sha256"]

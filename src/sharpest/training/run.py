@@ -90,7 +90,7 @@ def _start(problem: Problem, parent: Path | None) -> TrainingState:
 
 def _identity(problem: Problem, start: TrainingState, code: str) -> str:
     """What the bits of a state depend on."""
-    facts = {
+    parts = {
         "start": hashlib.sha256(start.theta.cpu().numpy().tobytes()).hexdigest(),
         "settings": problem.settings.model_dump(mode="json"),
         "data": problem.data.sha256,
@@ -98,7 +98,7 @@ def _identity(problem: Problem, start: TrainingState, code: str) -> str:
         "torch": torch.__version__,
         "device": str(problem.data.train.inputs.device),
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _is_written(problem: Problem, snapshots_path: Path, history_path: Path, attributes: dict[str, Any]) -> bool:

@@ -204,7 +204,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     ),
     "patterns as keys": (
         'for_runs: {"lstm-*": {epochs: 3}}\n',
-        ["mine.yaml, line 3: for_runs should be a valid tuple, found {'lstm-*'"],
+        ["mine.yaml, line 3: for_runs should be a list, found {'lstm-*'"],
     ),
     "wrong type": (
         'for_runs:\n  - {runs: "*-fb-*", set: {}}\n  - runs: "*"\n    set:\n      hessian:\n        examples: many\n',

@@ -1,6 +1,7 @@
 """Comments and docstrings change nothing, code changes what imports it."""
 
 import ast
+import copy
 import json
 import os
 import shutil
@@ -126,6 +127,20 @@ def test_parent_packages_run_too_and_belong_to_the_closure():
     )
     # but the package itself only holds the version and open_point
     assert "sharpest" not in closure
+
+
+def test_names_handed_out_on_demand_belong_to_the_closure(tmp_path, monkeypatch):
+    """Of a script, and of a module; of a module beside them they do not."""
+    (tmp_path / "trace.py").write_text("from sharpest.curvature import trace\n")
+    assert {"sharpest.curvature.stochastic", "sharpest.curvature"} <= set(names_in(fingerprint(tmp_path / "trace.py")))
+
+    graph = copy.deepcopy(module._graph())
+    graph.add_module("sharpest.measures.mine")
+    graph.add_import(importer="sharpest.measures.mine", imported="sharpest.curvature")
+    monkeypatch.setattr(module, "_graph", lambda: graph)
+    assert "sharpest.curvature.stochastic" in import_closure.__wrapped__("sharpest.measures.mine")
+    assert "sharpest.curvature.stochastic" not in import_closure.__wrapped__("sharpest.curvature.lanczos")
+    assert "sharpest.measures.point" not in import_closure.__wrapped__("sharpest.measures.mine")
 
 
 def test_an_unknown_module_is_refused():

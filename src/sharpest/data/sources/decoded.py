@@ -13,11 +13,11 @@ from sharpest.errors import DataError
 from sharpest.results.datasets import data_layout
 from sharpest.results.layout import Layout
 
-Facts = TypeVar("Facts", bound=Source)
+AnySource = TypeVar("AnySource", bound=Source)
 
 
 @dataclass(frozen=True, eq=False)
-class Decoded(ABC, Generic[Facts]):
+class Decoded(ABC, Generic[AnySource]):
     """Arrays as the source gives them: neither centred, cut nor subsampled.
 
     Attributes:
@@ -45,7 +45,7 @@ class Decoded(ABC, Generic[Facts]):
 
     @property
     @abstractmethod
-    def facts(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         """What the file says about these arrays beside source, hash and origin."""
 
     @property
@@ -54,17 +54,19 @@ class Decoded(ABC, Generic[Facts]):
         """Counts in a few words."""
 
     @abstractmethod
-    def check(self, source: Facts) -> None:
-        """Check the arrays against the facts of their source.
+    def check(self, source: AnySource) -> None:
+        """Check the arrays against what is known of their source.
 
         Raises:
             DataError: If a count, a shape, a type, or the classes differ; the message names origin and remedy.
         """
 
-    def _refusal(self, source: Facts, found: str) -> DataError:
-        return DataError(f"{source.title} from {self.origin}: {found}; replace the files there with the original ones")
+    def _refusal(self, source: AnySource, problem: str) -> DataError:
+        return DataError(
+            f"{source.title} from {self.origin}: {problem}; replace the files there with the original ones"
+        )
 
-    def _check_classes(self, source: Facts, num_classes: int) -> None:
+    def _check_classes(self, source: AnySource, num_classes: int) -> None:
         for name in ("train_targets", "test_targets"):
             if (classes := np.unique(self.arrays[name]).tolist()) != list(range(num_classes)):
                 raise self._refusal(
@@ -93,7 +95,7 @@ class DecodedImages(Decoded[ImageSource]):
     test_targets: NDArray[np.int64]
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         return {"num_classes": int(self.train_targets.max()) + 1}
 
     @property
@@ -118,7 +120,7 @@ class DecodedImages(Decoded[ImageSource]):
                     source,
                     f"{name.replace('_', ' ')} are {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}",
                 )
-        self._check_classes(source, source.num_classes or self.facts["num_classes"])
+        self._check_classes(source, source.num_classes or self.attributes["num_classes"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +142,7 @@ class DecodedTokens(Decoded[TokenSource]):
     num_types: int
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         return {"num_classes": self.num_types}
 
     @property
@@ -184,7 +186,7 @@ class DecodedReviews(Decoded[ReviewSource]):
     test_targets: NDArray[np.int64]
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         return {"num_classes": int(self.train_targets.max()) + 1}
 
     @property
