@@ -11,10 +11,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from sharpest.models.build import build_model
-from sharpest.results.file import open_stored
-from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.trajectory.problem import Problem
-from sharpest.trajectory.replay import Replay
 
 STEPS, FIRST, EVERY = 20, 5, 5
 
@@ -54,9 +51,9 @@ def definition(problem: Problem, file: h5py.File, correction: str) -> np.ndarray
 def test_replayed_steps_are_those_of_the_definition(tmp_path: Path, correction: str, gamma: float) -> None:
     nudge = nsgd_settings(gamma=gamma, correction=correction, refresh_every=EVERY, keep_vectors=True)
     run = Run(tmp_path, run_settings(momentum=0.9, lr=0.02, nudge=nudge, epochs=6)).train()
-    with open_stored(run.snapshots, SNAPSHOTS) as stored, h5py.File(run.snapshots, locking=False) as file:
-        problem = run.problem()
-        (state,) = Replay(problem, stored).states([FIRST + STEPS])
+    (state,) = run.replay().states([FIRST + STEPS])
+    problem = run.problem()
+    with h5py.File(run.snapshots, locking=False) as file:
         expected = definition(problem, file, correction)
         other = definition(problem, file, {"v": "g", "g": "both", "both": "v"}[correction])
     theta = state.theta.double().numpy()

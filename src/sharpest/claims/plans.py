@@ -168,7 +168,8 @@ def _source(claim: Claim, run: str, project: Project) -> RunSource:
     if along and "window" in needs and along.window is None:
         raise ConfigError(f"schedules.{along.name} has no window_epochs; add it")
     if along and "accuracy" in needs and not along.measures["spectra"].accuracy_every:
-        raise ConfigError(f"spectra in schedules.{along.name} takes no accuracies; give it accuracy_every")
+        key = f"schedules.{along.name}.measures.spectra.accuracy_every"
+        raise ConfigError(f"no accuracies are taken; set {key} to at least 1")
     if "parent" in needs and branch is None:
         raise ConfigError(f"run {run!r} is no branch; name one with an L in its id")
     if quantity.place is not None:
@@ -230,7 +231,7 @@ def _check_place(place: tuple[str, int], measure: str, schedule: Schedule) -> No
 
 
 def _check_directions(claim: Claim, quantity: Quantity, schedule: Schedule) -> None:
-    measured = schedule.measures["directions"]
+    measured, place = schedule.measures["directions"], f"schedules.{schedule.name}.measures.directions"
     for facet in facets(claim):
         direction = _DIRECTION.fullmatch(facet)
         if quantity.facet == "direction" and direction is None:
@@ -240,7 +241,7 @@ def _check_directions(claim: Claim, quantity: Quantity, schedule: Schedule) -> N
         if quantity.facet == "alpha" and not _ALPHA.fullmatch(facet):
             raise ConfigError(f"{facet!r} is no scale of the step; write a number such as 0.5")
         if quantity.facet == "alpha" and float(facet) not in measured.alphas:
-            raise ConfigError(f"alpha {facet} is not in alphas of directions in schedules.{schedule.name}; add it")
+            raise ConfigError(f"alpha {facet} is not in {place}.alphas; add it")
         index = int(direction[1]) if direction else quantity.direction
         if index not in measured.indices:
-            raise ConfigError(f"direction {index} is not in indices of directions in schedules.{schedule.name}; add it")
+            raise ConfigError(f"direction {index} is not in {place}.indices; add it")

@@ -112,6 +112,13 @@ class Measure:
     constants: Callable[[Any], Mapping[str, Any]] = _nothing
     check: Callable[[Any, Taken], None] = _no_check
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.needs, Mapping):
+            raise TypeError(
+                f"needs is {self.needs!r}; write a mapping from the measure to the settings that it must have, such as "
+                '{"spectra": {"keep_vectors": True}}'
+            )
+
     @property
     def name(self) -> str:
         """That of its folder."""

@@ -44,8 +44,7 @@ def open_point(run: str, iteration: int, scale: str = "quick", results: str | Pa
 
 
 def _best(run: RunResults, measure: str, iteration: int) -> Measured | None:
-    """The file of a measure that holds most of a point; None where no schedule has it."""
+    """The file of a measure that holds most of a point; any, for its settings, where none does; None without files."""
     reader = reader_of(measure)
     files = [run.read(reader, schedule) for schedule in run.schedules(measure)]
-    held = [(len(values), measured) for measured in files if (values := measured.at(iteration)) is not None]
-    return max(held, key=lambda pair: pair[0])[1] if held else None
+    return max(files, key=lambda measured: len(measured.at(iteration) or {}), default=None)

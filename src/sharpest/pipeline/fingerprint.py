@@ -105,12 +105,15 @@ def _digest_today(name: str, scripts: Path) -> str | None:
 @lru_cache
 def _imports(script: Path) -> tuple[str, ...]:
     names: list[str] = []
+    modules = _graph().modules
     for node in ast.parse(script.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            names += [f"{node.module}", *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(name for name in names if name in _graph().modules and name not in ("sharpest", *_FRAME))
+            parts = [f"{node.module}.{alias.name}" for alias in node.names]
+            # who asks a package for one of its modules does not ask for its exports
+            names += [part if part in modules else f"{node.module}" for part in parts]
+    return tuple(name for name in names if name in modules and name not in ("sharpest", *_FRAME))
 
 
 @lru_cache

@@ -115,10 +115,15 @@ class RunResults:
         return lambda schedule: self.read(reader_of(measure), schedule)
 
     def _check_trained(self) -> None:
-        if not self._results.paths.snapshots(self.run).exists():
+        path = self._results.paths.snapshots(self.run)
+        if not path.exists():
+            # ids look alike: the closest may be another run than the one that is meant
             close = difflib.get_close_matches(self.run, list(self._results), n=1)
-            hint = f"did you mean {close[0]}?" if close else "train it, or correct its id"
-            raise StoreError(f"{self._results.paths.folder} has no run {self.run!r}; {hint}")
+            hint = f"did you mean {close[0]}? Or " if close else ""
+            raise StoreError(
+                f"{self._results.paths.folder} has no run {self.run!r}; {hint}make it with: "
+                f"snakemake --cores all {path}"
+            )
 
 
 def open_results(folder: str | Path = "results", scale: str = "quick") -> Results:

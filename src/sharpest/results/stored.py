@@ -113,6 +113,14 @@ class Measured(Stored):
     def __init__(self, path: str | Path, layout: Layout | None = None) -> None:
         super().__init__(path, layout or self.layout)
 
+    def __getattr__(self, name: str) -> NDArray[Any]:
+        """An array by its name in the layout, as ``measured.trace`` for ``measured["trace"]``."""
+        if name.startswith("_"):  # also what is asked of a copy that has no arrays yet
+            raise AttributeError(name)
+        if name not in self._datasets:
+            raise AttributeError(f"{type(self).__name__} has no {name!r}; its arrays are {', '.join(self._datasets)}")
+        return self[name]
+
     @property
     def iteration(self) -> NDArray[np.int64]:
         """(t,), completed updates."""

@@ -81,10 +81,12 @@ def source_of(**changes: str) -> RunSource:
         ({"kind": "order", "expected": "1>0.5"}, "facet '0.5' is not used by an order, whose levels say it; remove it"),
         ({"facet": "half"}, "'half' is no scale of the step; write a number such as 0.5"),
         ({"facet": "e1"}, "'e1' is no scale of the step; write a number such as 0.5"),
-        ({"facet": "4"}, "alpha 4 is not in alphas of directions in schedules.step; add it"),
+        ({"facet": "4"}, "alpha 4 is not in schedules.step.measures.directions.alphas; add it"),
         ({"quantity": "surface_rise"}, "'0.5' is no direction; write e1, e2 and so on"),
-        ({"quantity": "surface_rise", "facet": "e2"}, "direction 2 is not in indices of directions in schedules.step; "
-                                                      "add it"),
+        (
+            {"quantity": "surface_rise", "facet": "e2"},
+            "direction 2 is not in schedules.step.measures.directions.indices; add it",
+        ),
     ],
 )  # fmt: skip
 def test_a_facet_that_does_not_fit_is_one_line(changes: dict[str, str], message: str) -> None:

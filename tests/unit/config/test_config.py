@@ -489,7 +489,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     ),
     "study of directions that a schedule does not measure": (
         lambda c: c.set("studies.yaml", "fig06.rows.0.schedule", "growth"),
-        ["fig06 in config/studies.yaml: schedules.growth does not take directions of run scnn-", "add directions"],
+        ["fig06 in config/studies.yaml: schedules.growth does not take directions; add directions"],
     ),
     "grid without its centre": (
         lambda c: c.set("scales/quick.yaml", "schedules.step.measures.directions.grid", [-1, 1]),

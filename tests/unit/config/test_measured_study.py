@@ -85,7 +85,7 @@ def test_columns_that_are_measured_are_drawn(panel: dict[str, Any]) -> None:
     ("panel", "message"),
     [
         ({"measure": "spectre"}, "unknown measure 'spectre'; did you mean 'spectra'?"),
-        ({"measure": "evaluations"}, "schedules.step takes no evaluations; add evaluations to its measures"),
+        ({"measure": "evaluations"}, "schedules.step does not take evaluations; add evaluations to its measures"),
         ({"column": "eigenvalue"}, "spectra has no column 'eigenvalue'; did you mean 'eigenvalues'?"),
         (
             {"measure": "directions", "column": "xyz", "index": []},
@@ -123,7 +123,7 @@ def test_a_schedule_is_checked_for_the_panels_that_show_it() -> None:
     study.check(Curve.model_validate(A), without)
     for curve in (Curve.model_validate(B), Input("directions", "b", "step")):
         study.check(curve, STEP)
-        with pytest.raises(ConfigError, match=r"schedules\.step takes no directions"):
+        with pytest.raises(ConfigError, match=r"schedules\.step does not take directions"):
             study.check(curve, without)
 
 

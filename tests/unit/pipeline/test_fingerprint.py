@@ -1,7 +1,6 @@
 """Comments and docstrings change nothing, code changes what imports it."""
 
 import ast
-import copy
 import json
 import os
 import shutil
@@ -45,7 +44,7 @@ FRAME = (
     "sharpest.config.project",
 )
 KINDS = (
-    "alignment", "first_stage", "largest_eigenvalues", "learning_curves", "nsgd_curves", "restricted_steps",
+    "alignment", "first_stage", "largest_eigenvalues", "learning_curves", "measured", "nsgd_curves", "restricted_steps",
     "spectrum_evolution", "step_surface",
 )  # fmt: skip
 
@@ -93,7 +92,7 @@ def test_training_is_free_of_curvature_measurements_and_figures():
     closure = import_closure("sharpest.training.run")
     assert "sharpest.trajectory.epoch" in closure
     assert "sharpest.models.flat" in closure
-    for part in ("curvature", "figures", "tables", "spectra", "directions", "evaluation", "point", "models.resnet"):
+    for part in ("curvature", "figures", "tables", "claims", "report", "measures", "models.resnet"):
         assert not [name for name in closure if name.startswith(f"sharpest.{part}")], part
     assert "sharpest.curvature.lanczos" in import_closure("sharpest.trajectory.eigenpairs")
 
@@ -129,23 +128,107 @@ def test_parent_packages_run_too_and_belong_to_the_closure():
     assert "sharpest" not in closure
 
 
-def test_names_handed_out_on_demand_belong_to_the_closure(tmp_path, monkeypatch):
-    """Of a script, and of a module; of a module beside them they do not."""
-    (tmp_path / "trace.py").write_text("from sharpest.curvature import trace\n")
-    assert {"sharpest.curvature.stochastic", "sharpest.curvature"} <= set(names_in(fingerprint(tmp_path / "trace.py")))
+# --- packages that import what they export when it is asked for
 
-    graph = copy.deepcopy(module._graph())
-    graph.add_module("sharpest.measures.mine")
-    graph.add_import(importer="sharpest.measures.mine", imported="sharpest.curvature")
-    monkeypatch.setattr(module, "_graph", lambda: graph)
-    assert "sharpest.curvature.stochastic" in import_closure.__wrapped__("sharpest.measures.mine")
-    assert "sharpest.curvature.stochastic" not in import_closure.__wrapped__("sharpest.curvature.lanczos")
-    assert "sharpest.measures.point" not in import_closure.__wrapped__("sharpest.measures.mine")
+
+@pytest.fixture(scope="module")
+def closure_of(tmp_path_factory):
+    """The closure of a new module with given code, in a copy of the package, by a process of its own."""
+    folder = tmp_path_factory.mktemp("lazy")
+    copy_package(folder)
+
+    def closure(code: str) -> set[str]:
+        (folder / "sharpest/measures/new.py").write_text(code)
+        ask = (
+            "import json, sharpest.pipeline.fingerprint as f; "
+            "print(json.dumps(f.import_closure('sharpest.measures.new')))"
+        )
+        return set(json.loads(run_in(folder, ask)))
+
+    return closure
+
+
+ENGINE = {f"sharpest.curvature.{name}" for name in ("hessian", "lanczos", "leading", "stochastic", "determinism")}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from sharpest.curvature import trace",
+        "import sharpest.curvature",
+        "from sharpest import curvature",
+        "from sharpest.curvature import hessian, trace",
+        "def later():\n    from sharpest.curvature import trace",
+    ],
+)
+def test_who_asks_a_package_for_an_export_has_all_modules_behind_its_exports(closure_of, code):
+    assert closure_of(code) >= ENGINE
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sharpest.curvature.hessian",
+        "from sharpest.curvature.hessian import Hessian",
+        "from sharpest.curvature import hessian",
+    ],
+)
+def test_who_imports_a_module_of_it_has_that_module(closure_of, code):
+    closure = closure_of(code)
+    assert {"sharpest.curvature", "sharpest.curvature.hessian"} <= closure
+    assert not closure & {"sharpest.curvature.stochastic", "sharpest.curvature.lanczos", "sharpest.curvature.leading"}
+
+
+def test_what_is_imported_for_types_alone_does_not_count(closure_of):
+    code = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from sharpest.curvature import trace"
+    assert closure_of(code) == {"sharpest.measures", "sharpest.measures.new"}
+
+
+def test_a_package_has_its_exports_behind_it():
+    assert {"sharpest.curvature", *ENGINE} <= set(import_closure("sharpest.curvature"))
+    assert {"sharpest.results.runs", "sharpest.results.stored"} <= set(import_closure("sharpest.results"))
+
+
+@pytest.mark.parametrize(
+    ("text", "readers"),
+    [
+        ("from sharpest.results import whole", False),
+        ("import sharpest.results.whole", False),
+        ("import sharpest.results", True),
+        ("from sharpest import results", True),
+    ],
+)
+def test_a_script_has_the_readers_behind_it_where_it_asks_for_them(tmp_path, text, readers):
+    script = tmp_path / "any.py"
+    script.write_text(f"{text}\n")
+    assert ("sharpest.results.runs" in names_in(fingerprint(script))) == readers
+
+
+def test_training_is_free_of_readers():
+    """So that a new name by which results are asked for retrains nothing; what training writes counts."""
+    modules = set(names_in(fingerprint(SCRIPT, "sharpest.trajectory.eigenpairs")))
+    assert {"sharpest.training.run", "sharpest.results.file", "sharpest.results.snapshots"} <= modules
+    readers = {f"sharpest.results.{name}" for name in ("stored", "runs", "readers", "states")}
+    assert readers <= set(import_closure("sharpest.results"))
+    assert not readers & modules
 
 
 def test_an_unknown_module_is_refused():
     with pytest.raises(ValueError, match=r"sharpest\.figures\.pie is no module of this package"):
         import_closure("sharpest.figures.pie")
+
+
+def copy_package(folder: Path) -> None:
+    """Copy the package below a folder."""
+    shutil.copytree(Path(sharpest.__file__).parent, folder / "sharpest", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def run_in(folder: Path, code: str) -> str:
+    """What a process prints that takes the package from a folder."""
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+    ).stdout
 
 
 def names_in(text: str) -> list[str]:
@@ -196,16 +279,16 @@ def test_a_fingerprint_has_a_line_for_the_script_and_for_each_module_once(tmp_pa
 @pytest.mark.parametrize(
     "text",
     [
-        "import sharpest.measures.losses",
-        "from sharpest.measures.losses import mean_loss",
-        "from sharpest.measures import losses",
-        "import sharpest.measures.losses as l",
+        "import sharpest.results.whole",
+        "from sharpest.results.whole import present",
+        "from sharpest.results import whole",
+        "import sharpest.results.whole as l",
     ],
 )
 def test_a_script_may_import_a_module_in_any_way(tmp_path, text):
     script = tmp_path / "any.py"
     script.write_text(f"import json\nimport sharpest.pipeline.startup\n{text}\nfrom sharpest.pipeline.job import job\n")
-    assert names_in(fingerprint(script)) == ["scripts/any.py", *import_closure("sharpest.measures.losses")]
+    assert names_in(fingerprint(script)) == ["scripts/any.py", *import_closure("sharpest.results.whole")]
 
 
 def test_all_that_a_script_imports_is_behind_it_but_the_frame_of_a_job():
@@ -222,10 +305,10 @@ def test_all_that_a_script_imports_is_behind_it_but_the_frame_of_a_job():
 
 def test_in_a_copy_of_the_package_edits_of_files_count(tmp_path):
     """A process of its own reads real files: a comment changes nothing, a number does."""
-    shutil.copytree(Path(sharpest.__file__).parent, tmp_path / "sharpest", ignore=shutil.ignore_patterns("__pycache__"))
+    copy_package(tmp_path)
     script = tmp_path / "train_run.py"
     shutil.copy(SCRIPT, script)
-    steps = tmp_path / "sharpest/training/steps.py"
+    steps = tmp_path / "sharpest/trajectory/steps.py"
     figure = tmp_path / "draw_figure.py"
     shutil.copy(SCRIPT.with_name("draw_figure.py"), figure)
     code = f"""
@@ -235,11 +318,7 @@ print(json.dumps([f.__file__, *map(f.fingerprint, scripts)]))
 """
 
     def fingerprints() -> list[str]:
-        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-        found = subprocess.run(
-            [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
-        )
-        path, *values = json.loads(found.stdout)
+        path, *values = json.loads(run_in(tmp_path, code))
         assert Path(path).is_relative_to(tmp_path)
         return values
 

@@ -72,7 +72,7 @@ def test_a_log_on_a_full_disk_hides_no_error():
     code = "from sharpest.pipeline.job import job\nwith job('/dev/full'): 1 / 0"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert found.returncode != 0
-    assert found.stderr == "error      ZeroDivisionError: division by zero; the whole story is in /dev/full\n"
+    assert found.stderr == "error      ZeroDivisionError: division by zero; the traceback is in /dev/full\n"
 
 
 def test_any_other_error_names_the_log(run_job, tmp_path):

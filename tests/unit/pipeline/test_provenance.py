@@ -21,9 +21,10 @@ def git(folder: Path, *arguments: str) -> str:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A repository with the package, one file of the configuration and one of the docs."""
-    for name in ("__init__.py", "errors.py", "provenance.py"):
-        (tmp_path / "src/sharpest").mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / "src/sharpest" / name, tmp_path / "src/sharpest")
+    for name in ("__init__.py", "pipeline/__init__.py", "pipeline/provenance.py"):
+        path = tmp_path / "src/sharpest" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "src/sharpest" / name, path)
     for name in ("config/config.yaml", "docs/page.md"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text("as committed\n")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sharpest.pipeline.why import changes, main, summary
+from sharpest.pipeline.why import changes, print_stale, summary
 
-CODE = "scripts/train_run.py 0123456789ab\nsharpest.losses aaaaaaaaaaaa\nsharpest.models bbbbbbbbbbbb"
+CODE = "scripts/train_run.py 0123456789ab\nsharpest.trajectory.steps aaaaaaaaaaaa\nsharpest.models bbbbbbbbbbbb"
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,10 @@ CODE = "scripts/train_run.py 0123456789ab\nsharpest.losses aaaaaaaaaaaa\nsharpes
         ([""], {"foot": "Scale quick"}, "foot '' -> Scale quick"),
         ([list(range(99))], {"points": []}, f"points {str(list(range(99)))[:60]}... -> []"),
         ([CODE], {"code": CODE.replace("bbb", "ccc")}, "sharpest.models changed"),
-        ([CODE], {"code": CODE.replace("losses", "risk")}, "sharpest.measures.losses is gone, sharpest.risk is new"),
+        (
+            [CODE], {"code": CODE.replace("trajectory.steps", "risk")},
+            "sharpest.trajectory.steps is gone, sharpest.risk is new",
+        ),
         ([], {"chunk_size": 64}, "chunk_size 64 is new"),
         ([64], {}, "64 is gone"),
         ([float("inf")], {"limit": 1.0}, "limit inf -> 1.0"),
@@ -41,7 +44,7 @@ def test_each_parameter_is_compared_with_the_most_alike_of_the_record():
     }
     assert changes(before, now) == (
         "evaluation.probes 3 -> 4, hessian.tolerance 0.1 -> 0.2, points [1, 2] -> [1, 3], "
-        "sharpest.measures.losses changed"
+        "sharpest.trajectory.steps changed"
     )
 
 
@@ -86,5 +89,5 @@ def test_an_empty_plan_says_so():
 
 def test_what_snakemake_refuses_is_shown_as_it_is(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["all"]) != 0
+    assert print_stale(["all"]) != 0
     assert "Snakefile" in capsys.readouterr().out

@@ -5,19 +5,26 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from builders import Run, branch_settings, hessian_settings, lstm_settings, nsgd_settings, run_settings
+from builders import (
+    Run,
+    branch_settings,
+    direction_settings,
+    hessian_settings,
+    lstm_settings,
+    nsgd_settings,
+    run_settings,
+)
 from sealed import changed
-from sharpest.config.measurement import DirectionSettings
 
+from sharpest.config.measures import declared
 from sharpest.errors import StoreError
-from sharpest.measures.directions import DIRECTIONS
-from sharpest.measures.spectra import SPECTRUM
 from sharpest.results.file import open_stored
 from sharpest.results.layout import Layout
 from sharpest.results.shards import merge_shards
 
+SPECTRA, DIRECTIONS = declared("spectra").layout, declared("directions").layout
 HESSIAN = hessian_settings(tolerance=1e-3)
-SETTINGS = DirectionSettings(
+SETTINGS = direction_settings(
     indices=(1, 3, 0, -1),
     num_gradients=2,
     alphas=(0.5, 2.0),
@@ -54,12 +61,12 @@ def test_merged_spectra_are_those_of_one_job(case: str, keep_vectors: bool, tmp_
     shards = [tmp_path / f"{number}/step.h5" for number in range(len(segments))]
     for segment, shard in reversed(list(zip(segments, shards, strict=True))):
         run.measure_segments([segment], shard, **asked)
-    count = merge_shards(list(map(str, shards)), str(tmp_path / "merged/step.h5"), SPECTRUM)
-    merged = held(tmp_path / "merged/step.h5", SPECTRUM)
-    assert merged == held(tmp_path / "whole/step.h5", SPECTRUM)
+    count = merge_shards(list(map(str, shards)), str(tmp_path / "merged/step.h5"), SPECTRA)
+    merged = held(tmp_path / "merged/step.h5", SPECTRA)
+    assert merged == held(tmp_path / "whole/step.h5", SPECTRA)
     assert merged["planned_points"] == sum(map(len, segments))
     assert merged["iteration"][0] == (count,)  # type: ignore[index]
-    with open_stored(tmp_path / "merged/step.h5", SPECTRUM) as file:
+    with open_stored(tmp_path / "merged/step.h5", SPECTRA) as file:
         assert file["vector_index"].tolist() == (list(range(count)) if keep_vectors else [])
 
 
@@ -70,7 +77,7 @@ def test_merged_shards_hold_what_was_measured(tmp_path: Path) -> None:
     shards = [tmp_path / f"{number}/step.h5" for number in range(3)]
     for segment, shard in zip(segments, shards, strict=True):
         run.measure_segments([segment], shard, hessian=HESSIAN)
-    merge_shards(list(map(str, shards)), str(tmp_path / "merged.h5"), SPECTRUM)
+    merge_shards(list(map(str, shards)), str(tmp_path / "merged.h5"), SPECTRA)
     parts = [h5py.File(shard) for shard in shards]
     assert [len(part["iteration"]) for part in parts] == [2, 1, 0]
     with h5py.File(tmp_path / "merged.h5") as merged:
@@ -88,7 +95,7 @@ def test_a_segment_starts_cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         warm.append(given[-1] is not None)
         return solve_eigenpairs(*given)
 
-    monkeypatch.setattr("sharpest.measures.spectra.measure.solve_eigenpairs", listening)
+    monkeypatch.setattr("sharpest.measures.point.solve_eigenpairs", listening)
     Run(tmp_path).train().measure_segments([[0, 3], [4, 7, 9]], tmp_path / "step.h5", hessian=HESSIAN)
     assert warm == [False, True, False, True, True]
 
@@ -114,8 +121,8 @@ def test_shards_of_two_machines_name_both(tmp_path: Path) -> None:
     with changed(shards[1]) as file:
         device = file.attrs["device"]
         file.attrs["device"] = "another"
-    merge_shards(list(map(str, shards)), str(tmp_path / "merged.h5"), SPECTRUM)
-    with open_stored(tmp_path / "merged.h5", SPECTRUM) as file:
+    merge_shards(list(map(str, shards)), str(tmp_path / "merged.h5"), SPECTRA)
+    with open_stored(tmp_path / "merged.h5", SPECTRA) as file:
         assert file.attributes["device"] == f"{device}, another"
 
 
@@ -124,6 +131,6 @@ def test_a_shard_of_another_measurement_is_refused(tmp_path: Path) -> None:
     shards = [tmp_path / f"{number}/step.h5" for number in range(2)]
     run.measure_segments([[0]], shards[0], hessian=HESSIAN)
     run.measure_segments([[5]], shards[1], hessian=hessian_settings(tolerance=1e-2))
-    with pytest.raises(StoreError, match=r"1/step\.h5: tolerance differs .* delete .*/1 and run snakemake again"):
-        merge_shards(list(map(str, shards)), str(tmp_path / "merged.h5"), SPECTRUM)
+    with pytest.raises(StoreError, match=r"1/step\.h5: hessian differs .* delete .*/1 and run snakemake again"):
+        merge_shards(list(map(str, shards)), str(tmp_path / "merged.h5"), SPECTRA)
     assert not (tmp_path / "merged.h5").exists()

@@ -27,7 +27,6 @@ from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.trajectory.eigenpairs import hessian_examples
 from sharpest.trajectory.problem import Problem
-from sharpest.trajectory.replay import Replay
 from sharpest.trajectory.state import PROGRESS, TrainingState
 
 TRUNKS = {
@@ -192,8 +191,7 @@ def test_eigenvalues_and_losses_are_recorded_at_each_refresh(variant):
     """At every third iteration from the branch point on: dense in float64, and the loss on clean examples."""
     arrays, problem = snapshots(variant), variant.problem()
     assert arrays["refresh_iteration"].tolist() == [10, 13, 16, 19]
-    with open_stored(variant.snapshots, SNAPSHOTS) as file:
-        states = list(Replay(problem, file).states(arrays["refresh_iteration"].tolist()))
+    states = list(variant.replay().states(arrays["refresh_iteration"].tolist()))
     exact = largest_in_magnitude(hessian_at(problem, states[-1]), 2)
     np.testing.assert_allclose(arrays["eigenvalues"][-1], exact, atol=1e-4 * np.abs(exact).max())
     split = problem.data.train.first(16)
@@ -207,8 +205,7 @@ def test_steps_are_those_along_and_across_the_top_direction(variant):
     """The first updates again, in float64, with eigenvectors of dense Hessians."""
     name = variant.settings.run.rpartition("/")[2]
     problem = variant.problem()
-    with open_stored(variant.snapshots, SNAPSHOTS) as file:
-        states = list(Replay(problem, file).states(range(10, 15)))
+    states = list(variant.replay().states(range(10, 15)))
     top = None
     for before, after in pairwise(states):
         if before.iteration in (10, 13) and (top is None or name != "ctop"):

@@ -302,7 +302,7 @@ def test_a_kill_before_any_change_of_a_file_changes_nothing(tmp_path, monkeypatc
         run = Run(tmp_path / str(killed), settings).prepare()
         try:
             for left in (killed, 2):
-                KILLER.arm(run.folder, left)
+                KILLER.arm(run.paths.folder, left)
                 try:
                     run.train()
                 except Killed:

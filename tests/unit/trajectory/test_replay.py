@@ -20,6 +20,7 @@ from sealed import changed
 
 from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS, STATE
+from sharpest.results.states import Snapshots
 from sharpest.trajectory.eigenpairs import direction_solver
 from sharpest.trajectory.epoch import EpochLog, advance, end_epoch
 from sharpest.trajectory.replay import Replay
@@ -98,10 +99,9 @@ def equal(one: TrainingState, other: TrainingState) -> bool:
 
 
 def test_every_iteration_is_that_of_direct_training(run, direct):
-    with open_stored(run.snapshots, SNAPSHOTS) as file:
-        replay = Replay(run.problem(), file)
-        assert (replay.start, replay.end) == (min(direct), max(direct))
-        states = list(replay.states(range(replay.end + 1)))  # those before a branch point are left out
+    replay = run.replay()
+    assert (replay.start, replay.end) == (min(direct), max(direct))
+    states = list(replay.states(range(replay.end + 1)))  # those before a branch point are left out
     assert [state.iteration for state in states] == sorted(direct)
     assert all(equal(state, direct[state.iteration]) for state in states)
     assert replay.drift == 0
@@ -109,29 +109,27 @@ def test_every_iteration_is_that_of_direct_training(run, direct):
 
 def test_one_iteration_alone_is_that_of_direct_training(run, direct):
     """The rate and the counters of the plateau rule are replayed too, over epochs without a snapshot."""
-    with open_stored(run.snapshots, SNAPSHOTS) as file:
-        problem = run.problem()
-        for iteration in sorted(direct)[:: 1 if run.settings.nudge is None else 4]:
-            (state,) = Replay(problem, file).states([iteration])
-            assert equal(state, direct[iteration])
-            if run.settings.rule == "plat":
-                assert state.rule == direct[iteration].rule
+    problem, snapshots = run.problem(), Snapshots(run.snapshots)
+    for iteration in sorted(direct)[:: 1 if run.settings.nudge is None else 4]:
+        (state,) = Replay(problem, snapshots).states([iteration])
+        assert equal(state, direct[iteration])
+        if run.settings.rule == "plat":
+            assert state.rule == direct[iteration].rule
 
 
 def test_each_interval_that_was_begun_is_compared_with_its_end(run):
     """One point in every interval between two snapshots: as many comparisons as intervals, all exact."""
     with open_stored(run.snapshots, SNAPSHOTS) as file:
         iterations = file["iteration"]
-        replay = Replay(run.problem(), file)
-        list(replay.states((iterations[:-1] + 1).tolist()))
+    replay = run.replay()
+    list(replay.states((iterations[:-1] + 1).tolist()))
     assert replay.checked == len(iterations) - 1
     assert replay.drift == 0
 
 
 def test_points_on_snapshots_are_read_and_not_compared(momentum):
     with open_stored(momentum.snapshots, SNAPSHOTS) as file:
-        replay = Replay(momentum.problem(), file)
-        iterations = file["iteration"].tolist()
+        replay, iterations = momentum.replay(), file["iteration"].tolist()
         for row, state in enumerate(replay.states(iterations)):
             np.testing.assert_array_equal(state.theta, file.row("theta", row))
         assert replay.checked == 0
@@ -141,19 +139,18 @@ def test_points_on_snapshots_are_read_and_not_compared(momentum):
 def test_a_replay_of_kept_vectors_solves_nothing_anew(tmp_path, monkeypatch):
     run = Run(tmp_path, KINDS["kept"]).train()
     monkeypatch.setattr("sharpest.trajectory.eigenpairs.largest_eigenpairs", must_not_solve)
-    with open_stored(run.snapshots, SNAPSHOTS) as file:
-        replay = Replay(run.problem(), file)
-        states = list(replay.states([1, 4, 7, 13, 19]))
-        assert [state.iteration for state in states] == [1, 4, 7, 13, 19]
-        assert (replay.checked, replay.drift) == (4, 0)
+    replay = run.replay()
+    states = list(replay.states([1, 4, 7, 13, 19]))
+    assert [state.iteration for state in states] == [1, 4, 7, 13, 19]
+    assert (replay.checked, replay.drift) == (4, 0)
 
 
 @pytest.mark.parametrize("kind", ["kept", "refreshed"])
 def test_recorded_eigenpairs_are_those_of_the_file(tmp_path, kind):
     """With vectors where the run has kept them; at other iterations than those of a refresh there are none."""
     run = Run(tmp_path, KINDS[kind]).train()
+    replay = run.replay()
     with open_stored(run.snapshots, SNAPSHOTS) as file:
-        replay = Replay(run.problem(), file)
         assert [replay.has_recorded(at, with_vectors=False) for at in (0, 4, 6, 18, 19, 21)] == [1, 0, 1, 1, 0, 0]
         assert replay.has_recorded(6, with_vectors=True) == (kind == "kept")
         assert not replay.has_recorded(4, with_vectors=True)
@@ -173,16 +170,14 @@ def must_not_solve(*_: object) -> None:
 
 
 def test_a_point_may_be_asked_for_twice(momentum):
-    with open_stored(momentum.snapshots, SNAPSHOTS) as file:
-        one, same = Replay(momentum.problem(), file).states([3, 3])
+    one, same = momentum.replay().states([3, 3])
     assert equal(one, same)
 
 
 def test_points_after_the_end_are_left_out(momentum):
-    with open_stored(momentum.snapshots, SNAPSHOTS) as file:
-        replay = Replay(momentum.problem(), file)
-        assert replay.end == 20
-        assert [state.iteration for state in replay.states([1, 12, 20, 21, 1000])] == [1, 12, 20]
+    replay = momentum.replay()
+    assert replay.end == 20
+    assert [state.iteration for state in replay.states([1, 12, 20, 21, 1000])] == [1, 12, 20]
 
 
 def tampered(run: Run, path: Path, name: str, row: int, change) -> Path:
@@ -205,9 +200,9 @@ def tampered(run: Run, path: Path, name: str, row: int, change) -> Path:
 def test_a_snapshot_that_was_tampered_with_shows_as_drift(momentum, tmp_path, name, row, change, drift):
     """Whether it is in the first interval or the last; the other one is exact."""
     path = tampered(momentum, tmp_path / "snapshots.h5", name, row, change)
-    with open_stored(path, SNAPSHOTS) as file:
-        assert file["iteration"].tolist() == [0, 10, 20]
-        replay = Replay(momentum.problem(), file)
-        list(replay.states([3, 17]))
+    snapshots = Snapshots(path)
+    assert snapshots["iteration"].tolist() == [0, 10, 20]
+    replay = Replay(momentum.problem(), snapshots)
+    list(replay.states([3, 17]))
     assert replay.checked == 2
     assert replay.drift == drift if drift is not None else replay.drift > 1e-3

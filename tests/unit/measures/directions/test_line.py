@@ -8,7 +8,6 @@ import torch
 from builders import Run
 from hypothesis import given
 from hypothesis import strategies as st
-from sharpest.measures.losses import clean_loss
 from torch import Tensor
 
 from sharpest.measures.directions.line import LossLine, loss_profile
@@ -161,7 +160,7 @@ def test_on_a_net_it_is_the_mean_change_of_each_alpha(problem, iteration, lr):
     @Counted
     def loss(at: Tensor) -> float:
         with torch.no_grad():
-            return float(clean_loss(problem, at, 40, 8))
+            return float(problem.mean_loss(at, problem.data.train.first(40), 8))
 
     theta = theta.double()
     for unit in (mean.double() / mean.norm(), random.double() / random.norm()):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from builders import (
-    MEASUREMENT,
+    ACCURACY_EXAMPLES,
     VGG,
     Run,
     branch_settings,
@@ -19,14 +19,14 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from sharpest.curvature.lanczos import Eigenpairs
-from sharpest.measures.spectra import SPECTRUM
+from sharpest.measures.spectra import MEASURE
 from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.trajectory.eigenpairs import hessian_at, solve_eigenpairs
 from sharpest.trajectory.problem import Problem
-from sharpest.trajectory.replay import Replay
 from sharpest.trajectory.state import TrainingState
 
+SPECTRA = MEASURE.layout
 POINTS = [0, 3, 10, 17]
 TOLERANCE = 1e-4  # a loose one may miss a pair for another
 HESSIAN = hessian_settings(tolerance=TOLERANCE, chunk_size=20)
@@ -46,29 +46,28 @@ def run(tmp_path_factory) -> Run:
 
 @pytest.fixture(scope="module")
 def measured(run) -> dict[str, np.ndarray]:
-    with open_stored(run.spectrum(), SPECTRUM) as file:
-        return {dataset.name: file[dataset.name] for dataset in SPECTRUM.datasets}
+    with open_stored(run.spectrum(), SPECTRA) as file:
+        return {dataset.name: file[dataset.name] for dataset in SPECTRA.datasets}
 
 
 def test_points_after_the_end_are_left_out(run, measured):
     assert measured["iteration"].tolist() == POINTS
     np.testing.assert_array_equal(measured["epoch"], np.array(POINTS) / 5)
-    with open_stored(run.spectrum(), SPECTRUM) as file:
+    with open_stored(run.spectrum(), SPECTRA) as file:
         assert file.attributes["planned_points"] == 6
         assert (file.attributes["replays_checked"], file.attributes["replay_drift"]) == (2, 0.0)
 
 
 def test_eigenpairs_are_those_of_the_states(run, measured):
     """Each by a solve of its own, without the warm start of the point before."""
-    with open_stored(run.snapshots, SNAPSHOTS) as file:
-        problem = run.problem()
-        for row, state in enumerate(Replay(problem, file).states(POINTS)):
-            cold = cold_pairs(problem, state)
-            largest = np.abs(cold.eigenvalues).max()
-            # an eigenvalue errs by no more than its residual
-            np.testing.assert_allclose(measured["eigenvalues"][row], cold.eigenvalues, atol=2 * TOLERANCE * largest)
-            along = np.abs(measured["eigenvectors"][row][0] @ cold.eigenvectors[0].numpy())
-            assert along > 0.98
+    problem = run.problem()
+    for row, state in enumerate(run.replay().states(POINTS)):
+        cold = cold_pairs(problem, state)
+        largest = np.abs(cold.eigenvalues).max()
+        # an eigenvalue errs by no more than its residual
+        np.testing.assert_allclose(measured["eigenvalues"][row], cold.eigenvalues, atol=2 * TOLERANCE * largest)
+        along = np.abs(measured["eigenvectors"][row][0] @ cold.eigenvectors[0].numpy())
+        assert along > 0.98
     assert (np.diff(measured["eigenvalues"], axis=1) <= 0).all()
     assert measured["converged"].all()
     assert (measured["residuals"] <= TOLERANCE).all()
@@ -83,7 +82,7 @@ def test_each_solve_starts_from_the_vectors_of_the_point_before(run, measured, m
         warm.append(given[-1])
         return real(*given)
 
-    monkeypatch.setattr("sharpest.measures.spectra.measure.solve_eigenpairs", listening)
+    monkeypatch.setattr("sharpest.measures.point.solve_eigenpairs", listening)
     run.measure_spectrum(POINTS, schedule="again", hessian=HESSIAN)
     assert warm[0] is None
     for start, vectors in zip(warm[1:], measured["eigenvectors"], strict=False):
@@ -91,10 +90,9 @@ def test_each_solve_starts_from_the_vectors_of_the_point_before(run, measured, m
 
 
 def test_losses_and_accuracies_are_taken_at_every_second_point(run, measured):
-    with open_stored(run.snapshots, SNAPSHOTS) as file:
-        problem = run.problem()
-        theta = [state.theta for state in Replay(problem, file).states(POINTS)]
-    train, val = problem.data.train.first(MEASUREMENT.accuracy_examples), problem.data.val
+    problem = run.problem()
+    theta = [state.theta for state in run.replay().states(POINTS)]
+    train, val = problem.data.train.first(ACCURACY_EXAMPLES), problem.data.val
     names = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
     for row in (0, 2):
         expected = problem.evaluate(theta[row], train) + problem.evaluate(theta[row], val)
@@ -104,7 +102,7 @@ def test_losses_and_accuracies_are_taken_at_every_second_point(run, measured):
 
 def test_vectors_are_kept_where_they_are_asked_for(run):
     run.measure_spectrum([0, 3], schedule="values", keep_vectors=False, accuracy_every=0, hessian=HESSIAN)
-    with open_stored(run.spectrum("values"), SPECTRUM) as file:
+    with open_stored(run.spectrum("values"), SPECTRA) as file:
         assert file.shape("eigenvectors") == (0, 3, 365)
         assert file["vector_index"].tolist() == []
         assert file.shape("eigenvalues") == (2, 3)
@@ -115,7 +113,7 @@ def test_the_order_of_points_and_what_else_is_measured_do_not_matter(run, measur
     """A point alone has the values it has among others, within the tolerance; the first of all has its bits."""
     for row, point in ((0, 0), (2, 10)):
         run.measure_spectrum([point], schedule="one", hessian=HESSIAN)
-        with open_stored(run.spectrum("one"), SPECTRUM) as file:
+        with open_stored(run.spectrum("one"), SPECTRA) as file:
             alone = file["eigenvalues"][0]
         allowed = 2 * TOLERANCE * np.abs(alone).max() if row else 0
         np.testing.assert_allclose(alone, measured["eigenvalues"][row], atol=allowed, rtol=0)
@@ -124,7 +122,7 @@ def test_the_order_of_points_and_what_else_is_measured_do_not_matter(run, measur
 def test_no_more_eigenpairs_than_parameters_and_no_points_at_all(tmp_path):
     run = Run(tmp_path, run_settings(epochs=1)).train()
     run.measure_spectrum([999], num_eigenpairs=1000, hessian=HESSIAN)
-    with open_stored(run.spectrum(), SPECTRUM) as file:
+    with open_stored(run.spectrum(), SPECTRA) as file:
         assert file.shape("eigenvalues") == (0, 365)
         assert file.shape("eigenvectors") == (0, 365, 365)
 
@@ -135,9 +133,8 @@ def test_curvature_is_that_of_inference_mode_with_the_averages_of_the_point(tmp_
     run, points = Run(tmp_path, settings).train(), [7, 17]
     run.measure_spectrum(points, hessian=HESSIAN)
     problem = run.problem()
-    with open_stored(run.snapshots, SNAPSHOTS) as file:
-        states = list(Replay(problem, file).states(points))
-    with open_stored(run.spectrum(), SPECTRUM) as file:
+    states = list(run.replay().states(points))
+    with open_stored(run.spectrum(), SPECTRA) as file:
         measured = {name: file[name] for name in ("eigenvalues", "train_loss", "val_accuracy")}
     split, module = problem.data.train.first(20), problem.model.module.double()
     for row, state in enumerate(states):
@@ -174,7 +171,7 @@ def test_kept_eigenpairs_are_taken_and_nothing_is_solved_anew(kept, monkeypatch)
     """The three of largest magnitude of the four that training computed, with their vectors."""
     monkeypatch.setattr("sharpest.trajectory.eigenpairs.largest_eigenpairs", must_not_solve)
     kept.measure_spectrum([0, 3, 9, 18], hessian=HESSIAN)
-    with open_stored(kept.spectrum(), SPECTRUM) as file, open_stored(kept.snapshots, SNAPSHOTS) as run:
+    with open_stored(kept.spectrum(), SPECTRA) as file, open_stored(kept.snapshots, SNAPSHOTS) as run:
         for row, refresh in enumerate((0, 1, 3, 6)):
             values = run["eigenvalues"][refresh]
             wanted = sorted(np.argsort(-np.abs(values))[:3])
@@ -187,11 +184,9 @@ def test_kept_eigenpairs_are_taken_and_nothing_is_solved_anew(kept, monkeypatch)
 
 def test_points_between_are_solved_and_warm_started_from_one_another(kept):
     kept.measure_spectrum([0, 1, 3, 4], hessian=HESSIAN)
-    cold = Run(kept.results, kept.settings)
-    with open_stored(cold.snapshots, SNAPSHOTS) as file:
-        problem = cold.problem()
-        states = list(Replay(problem, file).states([1, 4]))
-    with open_stored(kept.spectrum(), SPECTRUM) as file:
+    problem = kept.problem()
+    states = list(kept.replay().states([1, 4]))
+    with open_stored(kept.spectrum(), SPECTRA) as file:
         for row, state in ((1, states[0]), (3, states[1])):
             exact = cold_pairs(problem, state).eigenvalues
             np.testing.assert_allclose(file["eigenvalues"][row], exact, atol=2 * TOLERANCE * np.abs(exact).max())
@@ -225,7 +220,7 @@ def test_without_kept_vectors_values_are_taken_where_no_vectors_are_asked_for(tm
             run.measure_spectrum([0, 5, 10, 15], **asked)
         return
     run.measure_spectrum([0, 5, 10, 15], **asked)
-    with open_stored(run.spectrum(), SPECTRUM) as file:
+    with open_stored(run.spectrum(), SPECTRA) as file:
         np.testing.assert_array_equal(np.sort(np.abs(file["eigenvalues"]), axis=1), recorded)
         assert file.attributes["replays_checked"] == 0
 
@@ -234,7 +229,7 @@ def test_a_branch_is_measured_from_its_branch_point_on(tmp_path):
     """Points before it are left out, as those after the end are."""
     run = Run(tmp_path, branch_settings(run_settings(), 2, lr_factor=0.1)).train()
     run.measure_spectrum([0, 5, 9, 10, 13, 20, 21], hessian=HESSIAN, accuracy_every=2)
-    with open_stored(run.spectrum(), SPECTRUM) as file:
+    with open_stored(run.spectrum(), SPECTRA) as file:
         assert file["iteration"].tolist() == [10, 13, 20]
         assert file["epoch"].tolist() == [2, 2.6, 4]
         assert np.isfinite(file["train_loss"]).tolist() == [True, False, True]

@@ -15,10 +15,8 @@ from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 from sealed import changed
 
+from sharpest.config.measures import declared, measure_names
 from sharpest.errors import StoreError
-from sharpest.measures.directions import DIRECTIONS
-from sharpest.measures.evaluations import EVALUATION
-from sharpest.measures.spectra import SPECTRUM
 from sharpest.results.checksum import ROW_CHECKSUMS
 from sharpest.results.data import DATA
 from sharpest.results.file import open_stored, write_stored
@@ -27,7 +25,8 @@ from sharpest.results.reviews import REVIEWS
 from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.results.tokens import TOKENS
 
-LAYOUTS = [DATA, TOKENS, REVIEWS, SNAPSHOTS, SPECTRUM, DIRECTIONS, EVALUATION]
+SPECTRA, DIRECTIONS, EVALUATIONS = (declared(name).layout for name in ("spectra", "directions", "evaluations"))
+LAYOUTS = [DATA, TOKENS, REVIEWS, SNAPSHOTS, *(declared(name).layout for name in measure_names())]
 
 
 def arrays_of(layout: Layout, seed: int = 0) -> dict[str, NDArray[Any]]:
@@ -46,10 +45,10 @@ def attributes_of(layout: Layout) -> dict[str, Any]:
 
 
 def write_spectrum(path: Path, seed: int = 0) -> None:
-    write_stored(path, SPECTRUM, arrays_of(SPECTRUM, seed), attributes_of(SPECTRUM))
+    write_stored(path, SPECTRA, arrays_of(SPECTRA, seed), attributes_of(SPECTRA))
 
 
-def refusal(path: Path, layout: Layout = SPECTRUM) -> str:
+def refusal(path: Path, layout: Layout = SPECTRA) -> str:
     """The message with which a file is refused: one line that names file and remedy."""
     with pytest.raises(StoreError) as caught, open_stored(path, layout):
         pass
@@ -83,21 +82,21 @@ plain = (
 values = st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5)
 
 
-@given(st.lists(values, min_size=len(EVALUATION.attributes), max_size=len(EVALUATION.attributes)))
+@given(st.lists(values, min_size=len(EVALUATIONS.attributes), max_size=len(EVALUATIONS.attributes)))
 def test_attributes_survive_a_round_trip(tmp_path_factory: pytest.TempPathFactory, values: list[Any]) -> None:
     path = tmp_path_factory.getbasetemp() / "attributes.h5"
-    attributes = dict(zip(EVALUATION.attributes, values, strict=True))
-    write_stored(path, EVALUATION, arrays_of(EVALUATION), attributes)
-    with open_stored(path, EVALUATION) as stored:
-        assert stored.attributes == {"layout": "evaluation", "version": EVALUATION.version, **attributes}
+    attributes = dict(zip(EVALUATIONS.attributes, values, strict=True))
+    write_stored(path, EVALUATIONS, arrays_of(EVALUATIONS), attributes)
+    with open_stored(path, EVALUATIONS) as stored:
+        assert stored.attributes == {"layout": "evaluations", "version": EVALUATIONS.version, **attributes}
         assert [type(stored.attributes[name]) for name in attributes] == [type(v) for v in attributes.values()]
 
 
 def test_not_measured_stays_nan(tmp_path: Path) -> None:
-    arrays = arrays_of(SPECTRUM)
+    arrays = arrays_of(SPECTRA)
     arrays["val_loss"][1] = np.nan
-    write_stored(tmp_path / "a.h5", SPECTRUM, arrays, attributes_of(SPECTRUM))
-    with open_stored(tmp_path / "a.h5", SPECTRUM) as stored:
+    write_stored(tmp_path / "a.h5", SPECTRA, arrays, attributes_of(SPECTRA))
+    with open_stored(tmp_path / "a.h5", SPECTRA) as stored:
         assert_array_equal(np.isnan(stored["val_loss"]), np.isnan(arrays["val_loss"]))
 
 
@@ -130,9 +129,9 @@ def test_a_missing_or_unknown_name_is_not_written(layout: Layout, tmp_path: Path
 def test_sizes_at_odds_are_neither_written_nor_read(
     name: str, shape: tuple[int, ...], complaint: str, tmp_path: Path
 ) -> None:
-    path, arrays = tmp_path / "a.h5", arrays_of(SPECTRUM)
+    path, arrays = tmp_path / "a.h5", arrays_of(SPECTRA)
     with pytest.raises(ValueError, match=complaint):
-        write_stored(path, SPECTRUM, {**arrays, name: np.zeros(shape)}, attributes_of(SPECTRUM))
+        write_stored(path, SPECTRA, {**arrays, name: np.zeros(shape)}, attributes_of(SPECTRA))
     assert not path.exists()
 
     write_spectrum(path)
@@ -157,19 +156,19 @@ def test_a_truncated_file_is_refused_at_any_length(tmp_path: Path) -> None:
 def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The bytes of a file; its rows of eigenvectors have checksums of their own if they are long."""
     path = tmp_path_factory.mktemp("whole") / "a.h5"
-    arrays = arrays_of(SPECTRUM)
+    arrays = arrays_of(SPECTRA)
     if request.param == "long rows":
         v, k, p = len(arrays["vector_index"]), arrays["eigenvalues"].shape[1], 2**18
         arrays["eigenvectors"] = np.random.default_rng(0).standard_normal((v, k, p)).astype("f4")
-    write_stored(path, SPECTRUM, arrays, attributes_of(SPECTRUM))
+    write_stored(path, SPECTRA, arrays, attributes_of(SPECTRA))
     with h5py.File(path) as file:
         assert (ROW_CHECKSUMS in file["eigenvectors"].attrs) == (request.param == "long rows")
     return path.read_bytes()
 
 
 def read_all(path: Path) -> None:
-    with open_stored(path, SPECTRUM) as file:
-        for dataset in SPECTRUM.datasets:
+    with open_stored(path, SPECTRA) as file:
+        for dataset in SPECTRA.datasets:
             file[dataset.name]
 
 
@@ -199,14 +198,14 @@ def test_any_damaged_byte_is_found_before_it_does_harm(whole: bytes, tmp_path: P
 
 
 def test_a_damaged_row_spoils_no_other(tmp_path: Path) -> None:
-    path, arrays = tmp_path / "a.h5", arrays_of(SPECTRUM)
+    path, arrays = tmp_path / "a.h5", arrays_of(SPECTRA)
     v, k = len(arrays["vector_index"]), arrays["eigenvalues"].shape[1]
     arrays["eigenvectors"] = np.random.default_rng(0).standard_normal((v, k, 2**18)).astype("f4")
-    write_stored(path, SPECTRUM, arrays, attributes_of(SPECTRUM))
+    write_stored(path, SPECTRA, arrays, attributes_of(SPECTRA))
     content = path.read_bytes()
     place = content.index(arrays["eigenvectors"][2].tobytes()) + 12345
     path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-    with open_stored(path, SPECTRUM) as file:
+    with open_stored(path, SPECTRA) as file:
         for row in range(v):
             if row != 2:
                 assert_array_equal(file.row("eigenvectors", row), arrays["eigenvectors"][row])
@@ -231,19 +230,22 @@ def test_foreign_hdf5_is_refused(tmp_path: Path) -> None:
 def test_a_file_of_another_layout_or_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     write_spectrum(path)
-    assert "is no directions file (layout 'spectrum')" in refusal(path, DIRECTIONS)
-    with changed(path) as file:
-        file.attrs["version"] = SPECTRUM.version + 1
-    assert f"spectrum version {SPECTRUM.version + 1}, this code reads {SPECTRUM.version}" in refusal(path)
+    assert "holds the layout 'spectra', not 'directions'" in refusal(path, DIRECTIONS)
+    for step, age in ((1, "a newer"), (-1, "an older")):
+        version = SPECTRA.version + step
+        with changed(path) as file:
+            file.attrs["version"] = version
+        expected = f"is of {age} version of the code: spectra version {version}, this one reads {SPECTRA.version}"
+        assert expected in refusal(path)
 
 
 def test_a_file_that_lacks_something_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     write_spectrum(path)
     with changed(path) as file:
-        del file["eigenvalues"], file["hvps"], file.attrs["tolerance"]
+        del file["eigenvalues"], file["hvps"], file.attrs["hessian"]
         file.create_group("hvps")
-    assert "lacks eigenvalues, hvps, tolerance" in refusal(path)
+    assert "lacks eigenvalues, hvps, hessian" in refusal(path)
 
 
 def test_another_type_is_refused(tmp_path: Path) -> None:
@@ -264,15 +266,15 @@ def test_a_missing_file_is_named_with_its_target(tmp_path: Path) -> None:
 def test_a_failure_in_the_middle_leaves_what_was_there(tmp_path: Path) -> None:
     """An attribute that cannot be stored fails after the temporary file was begun."""
     path = tmp_path / "a.h5"
-    broken = {**attributes_of(SPECTRUM), "config": {"not": object()}}
+    broken = {**attributes_of(SPECTRA), "config": {"not": object()}}
     with pytest.raises(TypeError):
-        write_stored(path, SPECTRUM, arrays_of(SPECTRUM), broken)
+        write_stored(path, SPECTRA, arrays_of(SPECTRA), broken)
     assert list(tmp_path.iterdir()) == []
 
     write_spectrum(path)
     before = path.read_bytes()
     with pytest.raises(TypeError):
-        write_stored(path, SPECTRUM, arrays_of(SPECTRUM, seed=1), broken)
+        write_stored(path, SPECTRA, arrays_of(SPECTRA, seed=1), broken)
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_bytes() == before
 
@@ -283,7 +285,7 @@ def test_a_file_under_way_is_not_seen_under_its_name(tmp_path: Path, monkeypatch
 
     def watched(source: Path, target: Path) -> None:
         seen.append(path.exists())
-        with open_stored(source, SPECTRUM):  # whole before it gets its name
+        with open_stored(source, SPECTRA):  # whole before it gets its name
             replace(source, target)
 
     monkeypatch.setattr(os, "replace", watched)
@@ -309,7 +311,7 @@ import resource, signal, sys
 sys.path[:0] = {tests!r}
 from pathlib import Path
 from sharpest.errors import StoreError
-from test_store import write_spectrum
+from test_file import write_spectrum
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 for limit in (0, 100, 2000, 5000, {size} - 1):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))

@@ -5,27 +5,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import MEASUREMENT, VGG, Run, hessian_settings, run_settings
+from builders import LOSS_EXAMPLES, VGG, Run, direction_settings, hessian_settings, run_settings
 from numpy.typing import NDArray
-from sharpest.config.measurement import DirectionSettings
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from sharpest.data.randomness import generator
-from sharpest.measures.directions import DIRECTIONS
-from sharpest.measures.directions.measure import gradient_sample
-from sharpest.measures.spectra import SPECTRUM
+from sharpest.measures.directions import MEASURE
+from sharpest.measures.point import Point
+from sharpest.measures.spectra import MEASURE as SPECTRA
 from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.trajectory.problem import Problem
-from sharpest.trajectory.replay import Replay
 from sharpest.trajectory.state import TrainingState
 
 INDICES = (1, 3, 0, -1)
 ALPHAS = (0.25, 0.5, 1.0, 2.0)
 HALF = [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 6, 8, 12, 16]
 GRID = (*(-x for x in reversed(HALF)), 0.0, *HALF)
-SETTINGS = DirectionSettings(indices=INDICES, num_gradients=3, alphas=ALPHAS, alpha_every=2, grid=GRID)
+SETTINGS = direction_settings(indices=INDICES, num_gradients=3, alphas=ALPHAS, alpha_every=2, grid=GRID)
 COARSE = hessian_settings(tolerance=0.05)  # any unit vectors will do
 L2 = 0.001
 # losses near 1 in float32
@@ -59,8 +57,8 @@ def measured(run) -> Arrays:
 
 
 def read(run: Run) -> Arrays:
-    with open_stored(run.directions(), DIRECTIONS) as file:
-        return {dataset.name: file[dataset.name] for dataset in DIRECTIONS.datasets}
+    with open_stored(run.directions(), MEASURE.layout) as file:
+        return {dataset.name: file[dataset.name] for dataset in MEASURE.layout.datasets}
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +67,19 @@ def problem(run) -> Problem:
 
 
 @pytest.fixture(scope="module")
-def states(run, problem, measured) -> list[TrainingState]:
-    with open_stored(run.snapshots, SNAPSHOTS) as file:
-        return list(Replay(problem, file).states(measured["iteration"].tolist()))
+def states(run, measured) -> list[TrainingState]:
+    return list(run.replay().states(measured["iteration"].tolist()))
+
+
+def gradients_at(run: Run, iteration: int, count: int = 3) -> Tensor:
+    """The mini-batch gradients of a point, (m, p)."""
+    replay = run.replay()
+    return Point(replay, replay.walk(), iteration, COARSE, {}).gradients(count)
 
 
 def units(run: Run, row: int, gradients: Tensor, iteration: int) -> Tensor:
     """The unit vector of each direction, in the order of INDICES."""
-    with open_stored(run.spectrum(), SPECTRUM) as file:
+    with open_stored(run.spectrum(), SPECTRA.layout) as file:
         vectors = torch.from_numpy(file["eigenvectors"][row])
     random = torch.randn(vectors.shape[1], generator=generator(run.settings.seed, "random-direction", iteration))
     mean = gradients.mean(dim=0)
@@ -85,7 +88,7 @@ def units(run: Run, row: int, gradients: Tensor, iteration: int) -> Tensor:
 
 def loss(problem: Problem, theta: Tensor) -> float:
     """Over the first clean training examples, with the L2 term written out."""
-    split = problem.data.train.first(MEASUREMENT.loss_examples)
+    split = problem.data.train.first(LOSS_EXAMPLES)
     with torch.no_grad():
         kernels = [value for value in problem.model.views(theta).values() if value.dim() > 1]
         penalty = L2 * sum(float((kernel.double() ** 2).sum()) for kernel in kernels)
@@ -105,18 +108,17 @@ def test_the_plateau_run_has_cuts_between_its_points(tmp_path_factory):
     """Otherwise these tests could not tell the rate of the point from that of the start."""
     settings, points = KINDS["plateau"]
     run = Run(tmp_path_factory.mktemp("cuts"), settings).train()
-    with open_stored(run.snapshots, SNAPSHOTS) as file:
-        rates = {state.lr for state in Replay(run.problem(), file).states(points)}
+    rates = {state.lr for state in run.replay().states(points)}
     assert len(rates) >= 2
 
 
-def test_gradients_are_those_of_the_training_loss_on_samples_of_the_stream(problem, states):
+def test_gradients_are_those_of_the_training_loss_on_samples_of_the_stream(run, problem, states):
     state = states[1]
     here = problem.at(state.buffers)
-    gradients = gradient_sample(here, state.theta, state.iteration, 3)
-    assert torch.equal(gradients, gradient_sample(here, state.theta, state.iteration, 3))
+    gradients = gradients_at(run, state.iteration)
+    assert torch.equal(gradients, gradients_at(run, state.iteration))
     # more gradients are further ones
-    assert torch.equal(gradients, gradient_sample(here, state.theta, state.iteration, 5)[:3])
+    assert torch.equal(gradients, gradients_at(run, state.iteration, 5)[:3])
     for m, gradient in enumerate(gradients):
         batch = problem.data.stream.sample(f"gradient-{m}", state.iteration, problem.settings.batch_size)
         theta = state.theta.clone().requires_grad_()
@@ -127,8 +129,7 @@ def test_gradients_are_those_of_the_training_loss_on_samples_of_the_stream(probl
 
 def test_projections_steps_and_cosines(run, problem, states, measured):
     for row, state in enumerate(states):
-        here = problem.at(state.buffers)
-        gradients = gradient_sample(here, state.theta, state.iteration, 3)
+        gradients = gradients_at(run, state.iteration)
         norms = gradients.double().norm(dim=1).numpy()
         inner = (gradients.double() @ units(run, row, gradients, state.iteration).double().T).numpy()
         inner[:, INDICES.index(0)] = norms
@@ -144,7 +145,7 @@ def test_profiles_are_losses_along_the_directions(run, problem, states, measured
     for row, state in enumerate(states):
         here = problem.at(state.buffers)
         assert measured["loss"][row] == pytest.approx(loss(here, state.theta), abs=ROUNDING)
-        gradients = gradient_sample(here, state.theta, state.iteration, 3)
+        gradients = gradients_at(run, state.iteration)
         for column, unit in enumerate(units(run, row, gradients, state.iteration)):
             length = measured["step_length"][row, column]
             exact = [loss(here, state.theta + k * length * unit) for k in GRID]
@@ -157,7 +158,7 @@ def test_loss_changes_are_those_of_scaled_steps_with_the_same_gradients(run, pro
         here = problem.at(state.buffers)
         if row % 2:
             continue
-        gradients = gradient_sample(here, state.theta, state.iteration, 3)
+        gradients = gradients_at(run, state.iteration)
         start = loss(here, state.theta)
         for column, unit in enumerate(units(run, row, gradients, state.iteration)):
             steps = gradients if INDICES[column] == 0 else (gradients @ unit)[:, None] * unit
@@ -176,7 +177,7 @@ def test_between_the_points_of_the_alpha_study_there_is_nothing(measured):
 
 def test_without_a_grid_only_the_alignment_is_measured(tmp_path: Path, run, measured):
     again = Run(tmp_path, run.settings).train().measure_spectrum(measured["iteration"].tolist(), hessian=COARSE)
-    again.measure_directions(DirectionSettings(indices=(1, 3), num_gradients=3))
+    again.measure_directions(direction_settings(indices=(1, 3), num_gradients=3))
     alone = read(again)
     for name in ("projection", "step_length", "cosine"):
         # other products of matrices round in another way
@@ -199,7 +200,7 @@ def test_alphas_do_not_change_the_gradients(tmp_path: Path, run, measured):
 def test_a_gradient_that_vanishes_has_a_flat_profile(tmp_path: Path, monkeypatch):
     """No step has no length; nothing is divided by it."""
     run = Run(tmp_path).train().measure_spectrum([5, 10], hessian=COARSE)
-    monkeypatch.setattr("sharpest.measures.directions.measure.gradient_sample", lambda *_: torch.zeros(3, 365))
+    monkeypatch.setattr(Point, "gradients", lambda *_: torch.zeros(3, 365))
     arrays = read(run.measure_directions(SETTINGS))
     np.testing.assert_array_equal(arrays["step_length"], 0)
     np.testing.assert_array_equal(arrays["cosine"], 0)
@@ -221,7 +222,7 @@ def test_a_run_that_diverges_is_measured_up_to_its_end(tmp_path: Path):
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
 def test_gradients_that_are_not_finite_leave_their_rows_empty(tmp_path: Path, monkeypatch, broken):
     run = Run(tmp_path).train().measure_spectrum([5, 10], hessian=COARSE)
-    monkeypatch.setattr("sharpest.measures.directions.measure.gradient_sample", lambda *_: torch.full((3, 365), broken))
+    monkeypatch.setattr(Point, "gradients", lambda *_: torch.full((3, 365), broken))
     arrays = read(run.measure_directions(SETTINGS))
     assert np.isfinite(arrays["loss"]).all()
     assert np.isnan(arrays["profile"]).all()

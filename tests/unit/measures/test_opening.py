@@ -4,28 +4,27 @@ import numpy as np
 import pytest
 import torch
 from builders import (
-    MEASUREMENT,
+    LOSS_EXAMPLES,
     VGG,
     Run,
     branch_settings,
     dataset_settings,
     dense_hessian,
+    direction_settings,
     hessian_settings,
     largest_in_magnitude,
     lstm_settings,
     run_settings,
     write_images,
 )
-from sharpest.config.measurement import DirectionSettings
 from torch.nn.functional import cross_entropy
 
 import sharpest
 from sharpest.errors import StoreError
-from sharpest.measures.directions import DIRECTIONS
-from sharpest.measures.spectra import SPECTRUM
+from sharpest.measures.directions import MEASURE as DIRECTIONS
+from sharpest.measures.spectra import MEASURE as SPECTRA
 from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS
-from sharpest.trajectory.replay import Replay
 
 L2 = 0.01
 POINTS = [0, 7, 12]
@@ -44,7 +43,7 @@ def run(tmp_path_factory) -> Run:
     run.measure_spectrum([12], schedule="z_values", keep_vectors=False, hessian=coarse)
     run.measure_spectrum(POINTS, hessian=HESSIAN)
     return run.measure_directions(
-        DirectionSettings(indices=(1,), num_gradients=2, alphas=(1.0,), grid=(-2, -1, 0, 1, 2))
+        direction_settings(indices=(1,), num_gradients=2, alphas=(1.0,), grid=(-2, -1, 0, 1, 2))
     )
 
 
@@ -62,8 +61,7 @@ def test_at_an_epoch_start_it_is_the_snapshot(run):
 
 def test_any_iteration_can_be_opened(run):
     """Within an epoch, and at the end of one without a snapshot; measured or not."""
-    with open_stored(run.snapshots, SNAPSHOTS) as file:
-        states = {state.iteration: state for state in Replay(run.problem(), file).states(range(21))}
+    states = {state.iteration: state for state in run.replay().states(range(21))}
     for iteration in (1, 5, 7, 13, 19):
         point = open_point(run, iteration)
         assert torch.equal(point.theta, states[iteration].theta)
@@ -77,7 +75,7 @@ def test_the_loss_has_the_measured_eigenpairs(run, iteration):
     point = open_point(run, iteration)
     dense = dense_hessian(point.loss, point.theta)
     largest = np.abs(largest_in_magnitude(dense, 1)[0])
-    with open_stored(run.spectrum(), SPECTRUM) as file:
+    with open_stored(run.spectrum(), SPECTRA.layout) as file:
         row = file["iteration"].tolist().index(iteration)
         np.testing.assert_array_equal(point.eigenvalues, file["eigenvalues"][row])
         np.testing.assert_array_equal(point.eigenvectors, file["eigenvectors"][row])
@@ -96,12 +94,12 @@ def test_a_schedule_with_vectors_is_preferred(run):
 
 
 def test_the_clean_loss_is_that_of_the_directions(run):
-    with open_stored(run.directions(), DIRECTIONS) as file:
+    with open_stored(run.directions(), DIRECTIONS.layout) as file:
         for iteration, loss in zip(file["iteration"].tolist(), file["loss"], strict=True):
             point = open_point(run, iteration)
             assert float(point.clean_loss(point.theta)) == pytest.approx(loss, rel=1e-6)
             # and of the first clean examples
-            split = run.problem().data.train.first(MEASUREMENT.loss_examples)
+            split = run.problem().data.train.first(LOSS_EXAMPLES)
             with torch.no_grad():
                 plain = cross_entropy(point.model(split.inputs), split.targets) + penalty(point)
             assert float(plain) == pytest.approx(loss, rel=1e-5)
@@ -109,7 +107,7 @@ def test_the_clean_loss_is_that_of_the_directions(run):
 
 
 def penalty(point: sharpest.Point) -> float:
-    return L2 * sum(float((value**2).sum()) for value in point.model.parameters() if value.dim() > 1)
+    return L2 * sum(float((value.detach() ** 2).sum()) for value in point.model.parameters() if value.dim() > 1)
 
 
 def test_the_model_has_these_parameters_and_is_in_inference_mode(run):
@@ -166,8 +164,7 @@ def branch(tmp_path_factory) -> Run:
 
 
 def test_a_branch_can_be_opened_from_its_branch_point_on(branch):
-    with open_stored(branch.snapshots, SNAPSHOTS) as file:
-        states = {state.iteration: state for state in Replay(branch.problem(), file).states(range(10, 21))}
+    states = {state.iteration: state for state in branch.replay().states(range(10, 21))}
     for iteration in (10, 12, 17, 20):
         point = open_point(branch, iteration)
         assert (point.run, point.iteration) == (branch.settings.run, iteration)
@@ -187,8 +184,7 @@ def test_the_net_has_the_averages_of_the_point_and_is_in_inference_mode(tmp_path
     """So that the model itself gives the loss whose curvature was measured."""
     run = Run(tmp_path, settings).train().measure_spectrum([7], hessian=hessian_settings())
     point = open_point(run, 7)
-    with open_stored(run.snapshots, SNAPSHOTS) as file:
-        (state,) = Replay(run.problem(), file).states([7])
+    (state,) = run.replay().states([7])
     assert torch.equal(torch.cat([value.flatten() for value in point.model.buffers()]), state.buffers)
     assert not any(layer.training for layer in point.model.modules())
     with torch.no_grad():
@@ -201,9 +197,11 @@ def test_the_net_has_the_averages_of_the_point_and_is_in_inference_mode(tmp_path
 
 
 def test_a_run_that_was_not_trained_is_named_with_the_remedy(run):
-    with pytest.raises(StoreError, match=r"runs/scnn-c10-sgd-lr9-S8-s1/snapshots\.h5: does not exist; make it with"):
+    with pytest.raises(
+        StoreError, match=r"quick has no run 'scnn-c10-sgd-lr9-S8-s1'.* make it with: snakemake .*lr9-S8"
+    ):
         sharpest.open_point("scnn-c10-sgd-lr9-S8-s1", 0, results=run.results)
-    with pytest.raises(StoreError, match=r"paper/runs/.*does not exist"):
+    with pytest.raises(StoreError, match=r"paper does not exist; .* has quick"):
         sharpest.open_point(run.settings.run, 0, scale="paper", results=run.results)
 
 

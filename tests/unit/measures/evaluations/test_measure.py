@@ -1,26 +1,24 @@
 """End points of a run, recomputed without the package's losses and solver."""
 
-import math
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
 from builders import VGG, Run, Silent, dense_hessian, hessian_settings, largest_in_magnitude, run_settings
 from numpy.typing import NDArray
-from sharpest.config.measurement import EvaluationSettings
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import vector_to_parameters
 
-from sharpest.measures.evaluations import EVALUATION
-from sharpest.measures.evaluations.measure import accuracy_at, evaluate_run, median_seconds
+from sharpest.measures.evaluations import MEASURE, Settings
+from sharpest.measures.evaluations.reader import Evaluations
 from sharpest.models.build import build_model
 from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS
-from sharpest.trajectory.replay import Replay
 
 L2 = 0.001
-SETTINGS = EvaluationSettings(num_eigenpairs=5, examples=30, num_probes=40, loss_examples=25, early_epoch=1)
+SETTINGS = Settings(num_eigenpairs=5, examples=30, num_probes=40, loss_examples=25, early_epoch=1)
 # eigenvalues in float32, solved to a residual of 1e-5
 ROUNDING = 1e-4
 
@@ -36,16 +34,14 @@ def run(tmp_path_factory) -> Run:
     return Run(tmp_path_factory.mktemp("evaluation"), settings).train()
 
 
-def evaluate(run: Run, settings: EvaluationSettings) -> Arrays:
-    with open_stored(run.snapshots, SNAPSHOTS) as file:
-        problem, facts = run.problem(), file.attributes
-        replay = Replay(problem, file)
-        return evaluate_run(problem, replay, facts["best"], facts["last"], settings, hessian_settings(), Silent())
+def evaluate(run: Run, points: list[int | str], path: Path) -> Evaluations:
+    """At any points, which need not be the best and the last."""
+    return Evaluations(run.measure("evaluations", [points], SETTINGS, path))
 
 
 @pytest.fixture(scope="module")
-def evaluated(run) -> Arrays:
-    return evaluate(run, SETTINGS)
+def evaluated(run) -> Evaluations:
+    return run.evaluate(SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +60,8 @@ def module_at(run: Run, theta: NDArray[np.float32]) -> torch.nn.Module:
 
 
 def test_its_arrays_are_those_of_the_layout(evaluated):
-    assert set(evaluated) == {dataset.name for dataset in EVALUATION.datasets}
+    with h5py.File(evaluated.path) as file:
+        assert set(file) == {dataset.name for dataset in MEASURE.layout.datasets}
 
 
 def test_the_end_points_are_the_best_and_the_last_snapshot(run, evaluated, snapshots):
@@ -75,7 +72,7 @@ def test_the_end_points_are_the_best_and_the_last_snapshot(run, evaluated, snaps
 @pytest.mark.parametrize(("asked", "used"), [(30, 30), (1000, 40)])
 def test_the_norm_is_that_of_the_largest_eigenvalues(run, snapshots, asked, used):
     """Dense in float64, over the examples of the evaluation, not of the Hessian settings; with the L2 term."""
-    evaluated = evaluate(run, SETTINGS.model_copy(update={"examples": asked}))
+    evaluated = run.evaluate(SETTINGS.model_copy(update={"examples": asked}))
     problem = run.problem()
     inputs, targets = problem.data.train.inputs[:used], problem.data.train.targets[:used]
     for row, theta in enumerate(snapshots["theta"][1:]):
@@ -109,43 +106,26 @@ def test_accuracy_loss_and_distance(run, evaluated, snapshots):
     assert evaluated["train_loss"][0] != evaluated["train_loss"][1]
 
 
-def test_progress_is_told(run):
-    with open_stored(run.snapshots, SNAPSHOTS) as file:
-        progress = Silent()
-        coarse = hessian_settings(tolerance=0.5)
-        evaluate_run(run.problem(), Replay(run.problem(), file), 0, 0, SETTINGS, coarse, progress)
+def test_progress_is_told(run, tmp_path):
+    progress, coarse = Silent(), hessian_settings(tolerance=0.5)
+    run.measure("evaluations", [["best", "last"]], SETTINGS, tmp_path / "a.h5", hessian=coarse, progress=progress)
     assert progress.done == [0, 1, 2]
 
 
-def test_the_early_accuracy_is_that_of_the_epochs_end(tmp_path: Path) -> None:
-    history = tmp_path / "history.csv"
-    history.write_text("epoch,val_accuracy\n1.0,0.25\n2.0,0.5\n")
-    assert accuracy_at(history, 2) == 0.5
-    assert math.isnan(accuracy_at(history, 3))
-
-
-def test_the_spectral_norm_is_the_largest_magnitude_of_either_sign(run):
+def test_the_spectral_norm_is_the_largest_magnitude_of_either_sign(run, tmp_path):
     """After the first epoch of this run the lowest eigenvalue leads."""
-    with open_stored(run.snapshots, SNAPSHOTS) as file:
-        arrays = evaluate_run(run.problem(), Replay(run.problem(), file), 1, 1, SETTINGS, hessian_settings(), Silent())
+    arrays = evaluate(run, [run.settings.steps_per_epoch], tmp_path / "a.h5")
     first, *_, last = arrays["eigenvalues"][0]
     assert 0 < first < -last
     assert arrays["spectral_norm"][0] == -last
 
 
-def test_the_time_of_an_epoch_is_the_median():
-    assert median_seconds(np.array([1.0, 2.0, 90.0])) == 2
-    assert math.isnan(median_seconds(np.array([])))
-
-
 def test_the_net_is_evaluated_with_the_running_averages_of_each_snapshot(tmp_path: Path) -> None:
     """And without dropout: at the start and after the third epoch."""
     run = Run(tmp_path, run_settings(model=VGG)).train()
-    with open_stored(run.snapshots, SNAPSHOTS) as file:
-        problem = run.problem()
-        replay = Replay(problem, file)
-        arrays = evaluate_run(problem, replay, 1, 3, SETTINGS, hessian_settings(), Silent())
-        states = [replay.snapshot(row) for row in (1, 3)]
+    arrays, problem, replay = evaluate(run, [5, 15], tmp_path / "a.h5"), run.problem(), run.replay()
+    states = [replay.snapshot(row) for row in (1, 3)]
+    assert [state.iteration for state in states] == [5, 15]
     test, train = problem.data.test, problem.data.train.first(SETTINGS.loss_examples)
     for row, state in enumerate(states):
         module = build_model(VGG, (1, 8, 8), 3, 0).eval()
