@@ -105,19 +105,19 @@ def _check(claim: Claim, project: Project) -> None:
 
 def _check_groups(claim: Claim, quantity: Quantity) -> None:
     """That as many runs are compared as the kind of the claim needs, in the order of its levels."""
-    found = len(claim.groups)
+    num_groups = len(claim.groups)
     if quantity.facet and claim.levels:
-        wanted: Iterable[int] = range(1, found + 1)
+        allowed: Iterable[int] = range(1, num_groups + 1)
     elif claim.levels:
-        wanted = [len(claim.levels)]
+        allowed = [len(claim.levels)]
     elif claim["kind"] == "trend" and not quantity.is_curve:
-        wanted = range(FEWEST_POINTS, found + 1)
+        allowed = range(FEWEST_POINTS, num_groups + 1)
     else:
-        wanted = [2 if quantity.compare else 1 if quantity.needs else 0]
-    if found not in wanted and not _pooled(claim, quantity):
+        allowed = [2 if quantity.compare else 1 if quantity.needs else 0]
+    if num_groups not in allowed and not _pooled(claim, quantity):
         raise ConfigError(
-            f"subject has {found} groups of runs that differ in more than their seed, expected "
-            f"{' or '.join(map(str, wanted)) or f'{FEWEST_POINTS} or more'}; correct subject or expected"
+            f"subject has {num_groups} groups of runs that differ in more than their seed, expected "
+            f"{' or '.join(map(str, allowed)) or f'{FEWEST_POINTS} or more'}; correct subject or expected"
         )
     if claim.levels and not quantity.facet:
         ordered_groups(claim)

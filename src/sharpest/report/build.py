@@ -44,7 +44,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def build_page(setup: Setup, results: Results) -> Page:
-    """Read all files behind a report.
+    """Read all results behind a report.
 
     Args:
         setup: The configuration.
@@ -104,7 +104,7 @@ def _item(name: str, caption: str, used: str, runs: Iterable[str], claims: Seque
 
 
 def _texts(claims: Sequence[JudgedClaim], studies: Collection[str], known: Collection[str]) -> tuple[Item, ...]:
-    """What the paper says in its text, about no figure or table that is made here."""
+    """What the paper says in its text, about no figure or table that is made."""
     # a claim that is about no run says so in the place of one
     runs = {
         name: [run for claim in claims if claim.item == name for run in claim.runs if run in known]

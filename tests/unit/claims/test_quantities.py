@@ -94,15 +94,27 @@ def test_early_maximum_ends_with_the_early_epoch(folder: Any, read: Any) -> None
         read("lambda_max_early", run="short")
 
 
-@pytest.mark.parametrize("name", ["lambda_max_peak", "alpha_change_pct", "test_acc", "lambda_after", "val_acc_final"])
-def test_a_run_that_diverged_gives_no_number(name: str, folder: Any, read: Any) -> None:
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("lambda_max_peak", "diverged at epoch 1.5"),
+        ("lambda_max_zoom", "diverged at epoch 1.5"),
+        ("alpha_change_pct", "diverged at epoch 1.5"),
+        ("test_acc", "diverged at epoch 1.5"),
+        ("lambda_after", "diverged at iteration 60"),  # what is read counts in iterations
+        ("val_acc_final", "diverged at epoch 2"),  # the end of the epoch
+        ("train_acc_final", "diverged at epoch 2"),
+    ],
+)
+def test_a_run_that_diverged_gives_no_number_and_says_when(name: str, reason: str, folder: Any, read: Any) -> None:
     folder.spectra(RUN, "grid", [1, 2, math.nan], diverged=1.5)
     folder.directions(RUN, "grid", 3)
     folder.evaluations(RUN, diverged=1.5)
     folder.snapshots(RUN, diverged=60, refresh_loss=np.ones(10))
     folder.history(RUN, [0.5, math.nan])
-    with pytest.raises(UnmeasuredError, match="diverged"):
-        read(name, "1")
+    with pytest.raises(UnmeasuredError) as caught:
+        read(name, "1", window=5.0)
+    assert str(caught.value) == reason
 
 
 def test_a_window_before_the_divergence_counts(folder: Any, read: Any) -> None:
@@ -127,6 +139,13 @@ def test_the_initial_weights_are_not_before_the_drop(folder: Any, read: Any) -> 
     epoch = np.arange(1, 41)
     folder.spectra(BRANCH, "grid", np.full(40, 10), epoch=epoch, iteration=10 * epoch)
     assert read("lambda_max_change_after_drop", run=BRANCH, parent=TRUNK) == pytest.approx(10 - 3)
+
+
+def test_a_history_without_an_epoch_gives_no_number(folder: Any, read: Any) -> None:
+    folder.history(RUN, [])
+    for name in ("val_acc_final", "train_acc_final"):
+        with pytest.raises(UnmeasuredError, match="no finite measurement"):
+            read(name)
 
 
 def test_final_accuracy_is_the_mean_of_the_last_twentieth(folder: Any, read: Any) -> None:
