@@ -147,7 +147,10 @@ schedules:
 
 def test_a_schedule_can_leave_out_a_measure_of_the_extended_scale(scales: Scales) -> None:
     message = scales.refusal("schedules: {step: {measures: {directions: null}}}\n")
-    assert "fig06 in config/studies.yaml: schedules.step does not take directions of run scnn-" in message
+    assert (
+        "fig06 in config/studies.yaml: schedules.step does not take directions; add directions to its measures"
+        in message
+    )
     scales.keep_studies("fig01")
     project = scales.load("schedules: {step: {measures: {directions: null}}}\n")
     assert list(project.schedule(STEP, "step").measures) == ["spectra"]

@@ -191,12 +191,12 @@ def test_a_schedule_that_takes_all_is_enough(kind: str) -> None:
         (
             "alignment",
             {"spectra": {"accuracy_every": 0}},
-            "accuracy is drawn; give spectra in schedules.step an accuracy_every of at least 1",
+            "accuracy is drawn; set schedules.step.measures.spectra.accuracy_every to at least 1",
         ),
         (
             "learning_curves",
             {"spectra": {"accuracy_every": 0}},
-            "accuracy is drawn; give spectra in schedules.step an accuracy_every of at least 1",
+            "accuracy is drawn; set schedules.step.measures.spectra.accuracy_every to at least 1",
         ),
         (
             "step_surface",
