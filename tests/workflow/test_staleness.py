@@ -345,9 +345,9 @@ class Plans:
 
 def copy_of(tiny: Project, folder: Path) -> Project:
     """With times and records; results, which nobody may write to in place, as links."""
-    shutil.copytree(tiny.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("results"))
+    copy = tiny.copy_without(folder, "results")
     shutil.copytree(tiny.folder / "results", folder / "results", copy_function=os.link)
-    return Project(folder)
+    return copy
 
 
 def stale_jobs(project: Project, *arguments: str) -> set[str]:
