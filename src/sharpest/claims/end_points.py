@@ -9,7 +9,7 @@ from sharpest.claims.curves import whole_history
 from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import Number, UnmeasuredError
-from sharpest.config.sources.facts import TokenSource
+from sharpest.config.sources.base import TokenSource
 from sharpest.config.sources.registry import SOURCES
 from sharpest.measures.evaluations.reader import BEST, LAST, accuracy_at, median_seconds
 from sharpest.trajectory.steps import nudge, sgd_change

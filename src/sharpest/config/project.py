@@ -55,7 +55,7 @@ class Project:
         """All that the training of a run depends on, at this scale.
 
         Raises:
-            ConfigError: If no row of config/runs.tsv has that id.
+            ConfigError: If the id is not in config/runs.tsv.
         """
         return self.scale_runs.run(run)
 

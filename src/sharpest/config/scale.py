@@ -122,7 +122,7 @@ class ScaleRuns:
         if run not in self.epochs:
             close = difflib.get_close_matches(run, self.epochs, n=1)
             hint = f"; did you mean {close[0]}?" if close else "; add a row"
-            raise ConfigError(f"run {run!r} is no row of config/runs.tsv{hint}")
+            raise ConfigError(f"run {run!r} is not in config/runs.tsv{hint}")
         return self.epochs[run]
 
     def _points(self, run: RunSettings, name: str) -> list[int | str]:

@@ -74,7 +74,7 @@ class TokenStream:
         return Split(inputs, self._streams[:, start + 1 : start + 1 + self._window])
 
     def sample(self, purpose: str, counter: int, num_examples: int) -> Split:
-        """``num_examples`` different windows of the text, drawn anew for each purpose and counter."""
+        """``num_examples`` different windows of the text, drawn afresh for each purpose and counter."""
         rows = torch.randperm(len(self._windows), generator=generator(self._seed, purpose, counter))[:num_examples]
         rows = rows.to(self._windows.targets.device)
         return Split(self._windows.inputs[rows], self._windows.targets[rows])

@@ -94,7 +94,7 @@ class Replay:
         return Eigenpairs(**values, eigenvectors=vectors, num_products=num_products, seconds=seconds)
 
     def _look_up(self, problem: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
-        """A solver that computes nothing anew."""
+        """A solver that computes nothing again."""
         return self.recorded_eigenpairs(iteration, with_vectors=True)
 
     def walk(self) -> Walk:

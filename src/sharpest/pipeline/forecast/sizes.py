@@ -10,7 +10,7 @@ from sharpest.config.measure import Measure
 from sharpest.config.project import Project
 from sharpest.config.run import RunSettings
 from sharpest.config.run_id import RunId
-from sharpest.config.sources.facts import ImageSource
+from sharpest.config.sources.base import ImageSource
 from sharpest.config.sources.registry import SOURCES
 from sharpest.errors import ConfigError
 from sharpest.results.paths import Paths
