@@ -415,7 +415,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     # branches
     "branch without its parent": (
         lambda c: c.drop_run(TRUNK),
-        ["run r32-c10-sgd-lr0.1-S128-L10-s777: its parent 'r32-c10-sgd-lr0.1-S128-s777' is not in config/runs.tsv", "add it"],
+        ["s777: its parent 'r32-c10-sgd-lr0.1-S128-s777' is not in config/runs.tsv", "add it"],
     ),
     "branch after the end of its parent": (
         lambda c: c.for_runs(TRUNK, epochs=9),

@@ -50,7 +50,7 @@ def test_a_configuration_is_checked_without_loading_anything():
 def test_preparing_a_source_depends_on_no_other_one(name):
     """Nor on the list of all: a new source would make what was prepared from the others stale."""
     closure = import_closure("sharpest.data.prepare") + import_closure(source_module(name))
-    others = {module_of(other) for other in SOURCES if other != name for module_of in (source_module, description_module)}
+    others = {module(other) for other in SOURCES if other != name for module in (source_module, description_module)}
     assert not {REGISTRY, *others} & set(closure)
 
 
