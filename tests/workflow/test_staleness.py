@@ -213,7 +213,7 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
     "a new measure in a schedule": (
         all_of(
             new_measure,
-            replace(SCALE, "  step:\n", "  step:\n    measures: {newest: {}}\n"),
+            replace(SCALE, "{directions: {num_gradients: 3}}", "{directions: {num_gradients: 3}, newest: {}}"),
             append("config/studies.yaml", NEWEST),
         ),
         {f"measure newest {SGD} step"} | figures("_newest") | REPORT,
