@@ -19,8 +19,7 @@ from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 
 from sharpest import __version__
-from sharpest.curvature.hessian import Hessian
-from sharpest.curvature.lanczos import largest_eigenpairs, start_vector
+from sharpest.curvature import Hessian, eigenpairs
 from sharpest.data.randomness import generator
 
 K = 10
@@ -32,7 +31,7 @@ VERSIONS = {"sharpest": __version__, **{name: version(name) for name in PEERS}}
 
 @dataclass
 class Measurement:
-    """What an entrant found and spent.
+    """What an entrant computed and spent.
 
     Attributes:
         values, vectors: (k,), (k, p).
@@ -58,11 +57,9 @@ Entrant = Callable[[Problem, Tensor], Measurement]
 
 
 def sharpest(problem: Problem, theta: Tensor, warm: Tensor | None = None, k: int = K) -> Measurement:
-    """Ours, as the pipeline calls it."""
+    """Ours, with the pipeline's settings."""
     operator = Hessian(problem.model.loss, theta, [problem.chunk])
-    hints = [operator.gradient] if warm is None else [operator.gradient, warm]
-    start = start_vector(generator(SEED, "solver"), len(theta), hints)
-    pairs = largest_eigenpairs(operator.product, start, k, TOLERANCE, 400, generator(SEED, "restart"))
+    pairs = eigenpairs(operator, k, TOLERANCE, generator(SEED, "solver"), MOST_STEPS, warm)
     return Measurement(pairs.eigenvalues, pairs.eigenvectors, pairs.num_products)
 
 
@@ -109,8 +106,8 @@ def eigenthings(num_steps: int) -> Entrant:
 
     def measure(problem: Problem, theta: Tensor) -> Measurement:
         operator = HessianOperator(_module(problem, theta), [_data(problem)], supervised_loss(nn.CrossEntropyLoss()))
-        found = lanczos(operator, k=K, max_iter=num_steps, tol=TOLERANCE, reorthogonalize=True, seed=SEED)
-        return Measurement(found.eigenvalues.double().numpy(), found.eigenvectors, found.iterations)
+        pairs = lanczos(operator, k=K, max_iter=num_steps, tol=TOLERANCE, reorthogonalize=True, seed=SEED)
+        return Measurement(pairs.eigenvalues.double().numpy(), pairs.eigenvectors, pairs.iterations)
 
     return measure
 
@@ -121,7 +118,7 @@ def pyhessian(tolerance: float, max_iterations: int) -> Entrant:
     def measure(problem: Problem, theta: Tensor) -> Measurement:
         module, count = _module(problem, theta), 0
         module.zero_grad()
-        found = PyHessian(module, nn.CrossEntropyLoss(), data=_data(problem), cuda=False)
+        operator = PyHessian(module, nn.CrossEntropyLoss(), data=_data(problem), cuda=False)
         library = sys.modules[PyHessian.__module__]
         inner = library.hessian_vector_product
 
@@ -133,7 +130,7 @@ def pyhessian(tolerance: float, max_iterations: int) -> Entrant:
         library.hessian_vector_product = counted
         try:
             torch.manual_seed(SEED)
-            values, vectors = found.eigenvalues(maxIter=max_iterations, tol=tolerance, top_n=K)
+            values, vectors = operator.eigenvalues(maxIter=max_iterations, tol=tolerance, top_n=K)
         finally:
             library.hessian_vector_product = inner
         stacked = torch.stack([torch.cat([part.flatten() for part in vector]) for vector in vectors])
@@ -143,7 +140,7 @@ def pyhessian(tolerance: float, max_iterations: int) -> Entrant:
 
 
 def run(entrant: Entrant, problem: Problem, theta: Tensor, truth: NDArray[np.float64]) -> Measurement:
-    """Time an entrant and check what it found."""
+    """Time an entrant and check its eigenpairs."""
     began = time.process_time()
     measurement = entrant(problem, theta)
     measurement.seconds = time.process_time() - began
@@ -161,8 +158,7 @@ def run(entrant: Entrant, problem: Problem, theta: Tensor, truth: NDArray[np.flo
 def solved(problem: Problem, theta: Tensor) -> NDArray[np.float64]:
     """The eigenvalues to a residual of 1e-5."""
     operator = Hessian(problem.model.loss, theta, [problem.chunk])
-    start = start_vector(generator(SEED, "truth"), len(theta))
-    return largest_eigenpairs(operator.product, start, K, 1e-5, 1_000, generator(SEED, "truth restart")).eigenvalues
+    return eigenpairs(operator, K, 1e-5, generator(SEED, "truth"), 1_000).eigenvalues
 
 
 def best_eigenthings(problem: Problem, theta: Tensor, truth: NDArray[np.float64]) -> tuple[Measurement, int]:
@@ -172,12 +168,12 @@ def best_eigenthings(problem: Problem, theta: Tensor, truth: NDArray[np.float64]
         return run(eigenthings(steps), problem, theta, truth)
 
     first = steps = max(K, sharpest(problem, theta).products - 4)
-    found = tried(steps)
-    while not found.converged and steps < MOST_STEPS:
+    measurement = tried(steps)
+    while not measurement.converged and steps < MOST_STEPS:
         steps += 8
-        found = tried(steps)
+        measurement = tried(steps)
     for fewer in range(max(first, steps - 6), steps, 2):
         better = tried(fewer)
         if better.converged:
             return better, fewer
-    return found, steps
+    return measurement, steps

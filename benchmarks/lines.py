@@ -50,14 +50,14 @@ def study(problem: Problem, theta: Tensor, point: str) -> list[dict[str, object]
         # in float64: at initialisation the changes are of the size of float32's rounding
         exact_theta, exact_unit = theta.double(), unit.double()
         values = loss_profile(loss, exact_theta, exact_unit, distances.tolist())
-        found = LossLine(loss, exact_theta, exact_unit, distances, values).mean_changes(scaled)
+        read_off = LossLine(loss, exact_theta, exact_unit, distances, values).mean_changes(scaled)
         exact = loss_profile(loss, exact_theta, exact_unit, scaled.ravel().tolist()).reshape(scaled.shape).mean(axis=1)
         exact -= values[len(HALF)]
         rows.append({
             "problem": problem.name, "point": point, "direction": index, "evaluations": evaluations,
             "direct_evaluations": GRID.size + scaled.size, "seconds": ours, "direct_seconds": direct,
-            "worst_error": float(np.max(np.abs(found - exact) / np.abs(exact))),
-            "median_error": float(np.median(np.abs(found - exact) / np.abs(exact))),
+            "worst_error": float(np.max(np.abs(read_off - exact) / np.abs(exact))),
+            "median_error": float(np.median(np.abs(read_off - exact) / np.abs(exact))),
         })  # fmt: skip
     return rows
 

@@ -31,9 +31,9 @@ def peak_megabytes(problem: str, entrant: str) -> float:
 
 
 def _kilobytes(what: str) -> int:
-    found = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found is not None
-    return int(found[1])
+    match = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert match is not None
+    return int(match[1])
 
 
 def main() -> None:

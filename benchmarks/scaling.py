@@ -39,11 +39,11 @@ def main() -> None:
         for number, (what, value, width, count, k) in enumerate(cases):
             problem = simple_cnn(width, count)
             began = time.process_time()
-            found = sharpest(problem, late[width], k=k)
+            measurement = sharpest(problem, late[width], k=k)
             times[number].append(time.process_time() - began)
             if repeat == 0:
                 size = problem.model.num_parameters if value is None else value
-                rows.append({"against": what, "value": size, "products": found.products})
+                rows.append({"against": what, "value": size, "products": measurement.products})
     table = pd.DataFrame(rows)
     table["seconds"] = [median(times[number]) for number in times]
     table["seconds_per_product"] = table["seconds"] / table["products"]

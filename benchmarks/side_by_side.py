@@ -28,7 +28,7 @@ from entrants import (
 from problems import PROBLEMS, Problem
 from torch import Tensor
 
-from sharpest.curvature.hessian import Hessian
+from sharpest.curvature import Hessian
 from sharpest.pipeline.job import tune_allocator
 
 REPEATS = 3
@@ -59,17 +59,17 @@ def cold(problem: Problem, point: str, theta: Tensor) -> list[dict[str, Any]]:
         "curvlinops + eigsh, tol 1e-3": arpack(1e-3),
         "curvlinops + eigsh, tol 1e-2": arpack(1e-2),
     }
-    units, found = [], {name: [] for name in repeated}
+    units, measured = [], {name: [] for name in repeated}
     for _ in range(REPEATS):  # interleaved, since machines are noisy
         units.append(gradient_seconds(problem, theta))
         for name, entrant in repeated.items():
-            found[name].append(run(entrant, problem, theta, truth))
+            measured[name].append(run(entrant, problem, theta, truth))
     rows = [_product_row(problem, point, theta, median(units))]
     if rows[0]["seconds"] * K * PYHESSIAN_ITERATIONS <= PATIENCE:
         for name, tolerance in (("default", 1e-3), ("tight", 1e-6)):
-            found[f"PyHessian, {name}"] = [run(pyhessian(tolerance, PYHESSIAN_ITERATIONS), problem, theta, truth)]
-    for name, measurements in found.items():
-        seconds = median(one.seconds for one in measurements)
+            measured[f"PyHessian, {name}"] = [run(pyhessian(tolerance, PYHESSIAN_ITERATIONS), problem, theta, truth)]
+    for name, measurements in measured.items():
+        seconds = median(measurement.seconds for measurement in measurements)
         rows.append(
             _row(problem, point, name, measurements[0]) | {"seconds": seconds, "gradients": seconds / median(units)}
         )
@@ -89,11 +89,11 @@ def _product_row(problem: Problem, point: str, theta: Tensor, unit: float) -> di
             "gradients": median(times) / unit}  # fmt: skip
 
 
-def _row(problem: Problem, point: str, name: str, one: Measurement) -> dict[str, Any]:
+def _row(problem: Problem, point: str, name: str, measurement: Measurement) -> dict[str, Any]:
     return {
         "problem": problem.name, "parameters": problem.model.num_parameters, "examples": problem.count, "point": point,
-        "entrant": name, "products": one.products, "residual": one.residual, "error": one.error,
-        "converged": one.converged,
+        "entrant": name, "products": measurement.products, "residual": measurement.residual,
+        "error": measurement.error, "converged": measurement.converged,
     }  # fmt: skip
 
 
@@ -111,15 +111,16 @@ def trajectory(problem: Problem) -> list[dict[str, Any]]:
             "hessian-eigenthings, fewest steps (hindsight)": best_eigenthings(problem, theta, truth)[0],
             "curvlinops + eigsh, tol 1e-3": run(arpack(1e-3), problem, theta, truth),
         }
-        for name, one in {"sharpest, warm": ours, **others}.items():
-            totals.setdefault(name, []).append(one)
+        for name, measurement in {"sharpest, warm": ours, **others}.items():
+            totals.setdefault(name, []).append(measurement)
     rows = []
-    for name, found in totals.items():
-        seconds = sum(one.seconds for one in found)
+    for name, along in totals.items():
+        seconds = sum(point.seconds for point in along)
         rows.append({
-            "problem": problem.name, "points": POINTS, "entrant": name, "products": sum(one.products for one in found),
-            "seconds": seconds, "gradients": seconds / median(units), "residual": max(one.residual for one in found),
-            "error": max(one.error for one in found), "converged": sum(one.converged for one in found),
+            "problem": problem.name, "points": POINTS, "entrant": name,
+            "products": sum(point.products for point in along), "seconds": seconds,
+            "gradients": seconds / median(units), "residual": max(point.residual for point in along),
+            "error": max(point.error for point in along), "converged": sum(point.converged for point in along),
         })  # fmt: skip
         print(rows[-1], flush=True)
     return rows

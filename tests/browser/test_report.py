@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.report.made_results import made_facts, write_results
+from unit.report.made_results import made_setup, write_results
 
-from sharpest.report.page import build_page
+from sharpest.report.build import build_page
 from sharpest.report.render import render
+from sharpest.results.paths import Paths
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on the path; Debian's package is chromium")
 
-FINISHED = Path(__file__).parents[2] / "results" / "quick" / "report.html"
+FINISHED = Paths.of("quick", Path(__file__).parents[2] / "results").report()
 MOST_MEGABYTES = 12
 MOST_MILLISECONDS = 2_000
 WIDTHS = (360, 1400)
@@ -31,8 +32,8 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             pytest.skip(f"no finished report; make it with: snakemake --cores all {FINISHED.relative_to(Path.cwd())}")
         return FINISHED
     folder = tmp_path_factory.mktemp("results") / "quick"
-    path = folder / "report.html"
-    path.write_text(render(build_page(made_facts(), write_results(folder))), encoding="utf-8")
+    path = Paths(folder).report()
+    path.write_text(render(build_page(made_setup(), write_results(folder))), encoding="utf-8")
     return path
 
 

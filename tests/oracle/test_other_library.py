@@ -8,8 +8,7 @@ from problems import rng
 from scipy.sparse.linalg import eigsh
 from torch import nn
 
-from sharpest.curvature.hessian import Hessian
-from sharpest.curvature.lanczos import largest_eigenpairs, start_vector
+from sharpest.curvature import Hessian, eigenpairs
 from sharpest.models.build import build_model
 from sharpest.models.flat import FlatModel
 
@@ -45,9 +44,7 @@ def test_leading_eigenpairs(name: str, steps: int) -> None:
     theta = model.initial()
     for _ in range(steps):
         theta = theta - lr * Hessian(model.loss, theta, chunks).gradient
-    pairs = largest_eigenpairs(
-        Hessian(model.loss, theta, chunks).product, start_vector(rng(3), len(theta)), K, 1e-4, 400, rng(4)
-    )
+    pairs = eigenpairs(Hessian(model.loss, theta, chunks), K, 1e-4, seed=3)
 
     nn.utils.vector_to_parameters(theta, model.module.parameters())
     other = HessianLinearOperator(

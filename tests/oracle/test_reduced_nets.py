@@ -101,11 +101,11 @@ def test_eigenvectors_in_float32(name: str, steps: int) -> None:
     values, expected, vectors = leading(name, steps)
     problem = reduced_net(name, steps)
     pairs = solve(problem, torch.float32, tolerance=1e-5)
-    found = pairs.eigenvectors.double()
-    torch.testing.assert_close(found @ found.T, torch.eye(NUM_EIGENPAIRS, dtype=torch.float64), rtol=0, atol=1e-5)
+    computed = pairs.eigenvectors.double()
+    torch.testing.assert_close(computed @ computed.T, torch.eye(NUM_EIGENPAIRS, dtype=torch.float64), rtol=0, atol=1e-5)
 
-    image = reduced_net_hessian(name, steps) @ found.T
-    residuals = (image - found.T * torch.from_numpy(pairs.eigenvalues.copy())).norm(dim=0).numpy()
+    image = reduced_net_hessian(name, steps) @ computed.T
+    residuals = (image - computed.T * torch.from_numpy(pairs.eigenvalues.copy())).norm(dim=0).numpy()
     noise = 5e-6  # rounding of a float32 product
     scale = np.abs(expected).max()
     assert np.all(residuals / scale <= pairs.residuals + noise)
@@ -115,13 +115,13 @@ def test_eigenvectors_in_float32(name: str, steps: int) -> None:
         if gap < 0.01 * scale:
             continue  # the vectors of close eigenvalues mix
         vector = torch.from_numpy(vectors[index])
-        sine = float((found[index] - (found[index] @ vector) * vector).norm())
+        sine = float((computed[index] - (computed[index] @ vector) * vector).norm())
         assert sine <= (1e-5 + noise) * scale / gap, (index, sine)
 
-    # the whole subspace: the part of the true vectors that the found ones miss
+    # the whole subspace: the part of the true vectors that the computed ones miss
     magnitudes = np.sort(np.abs(values))[::-1]
     gap = magnitudes[NUM_EIGENPAIRS - 1] - magnitudes[NUM_EIGENPAIRS]
-    missed = torch.from_numpy(vectors) - torch.from_numpy(vectors) @ found.T @ found
+    missed = torch.from_numpy(vectors) - torch.from_numpy(vectors) @ computed.T @ computed
     assert float(torch.linalg.matrix_norm(missed, 2)) <= NUM_EIGENPAIRS * (1e-5 + noise) * scale / gap
 
 

@@ -144,6 +144,15 @@ class Project:
             if rule not in {"total", "figures", "tables", "claims", "report", "all"}
         }
 
+    def copy_without(self, folder: Path, *names: str) -> "Project":
+        """A copy in `folder`, links as links, without the entries of its top level that are named."""
+
+        def left_out(directory: str, entries: list[str]) -> list[str]:
+            return [entry for entry in entries if entry in names and Path(directory) == self.folder]
+
+        shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True, ignore=left_out)
+        return Project(folder)
+
     def edit(self, path: str, change: Callable[[str], str]) -> None:
         """Change a file; the change must change something."""
         file = self.folder / path

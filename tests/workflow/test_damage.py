@@ -60,12 +60,12 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "empty",
     ),
     "figures/fig06.csv": (f"directions/{RUN}/step.h5", lambda path: flip(path, 1200), "damaged"),
-    "figures/fig07.csv": (
-        f"runs/{RUN}@e4/top/snapshots.h5",
+    "figures/fig07.csv": (f"runs/{RUN}@e4/top/snapshots.h5", foreign, "no results file"),
+    "figures/fig12.csv": (
+        "spectra/r32-c10-sgd-lr0.1-S128-s777/epochs.h5",
         older,
-        "an older version of the code: snapshots version 2, this one reads 3",
+        "an older version of the code: spectra version 2, this one reads 3",
     ),
-    "figures/fig12.csv": ("spectra/r32-c10-sgd-lr0.1-S128-s777/epochs.h5", foreign, "no results file"),
     "tables/tab1.csv": (
         "evaluations/r32-c10-nsgd-lr0.01-S128-g0.01-K5-plat-s777/ends.h5",
         lambda path: path.write_text("iteration,loss\n0,1.0\n"),
@@ -97,6 +97,26 @@ def test_each_damaged_file_is_named_with_the_remedy(edited: Project) -> None:
     repaired = edited.snakemake("--cores", "2", *PROFILE, "all")
     assert repaired.returncode == 0, repaired.stdout
     assert_equal(contents(results), expected)
+
+
+@pytest.mark.parametrize(
+    ("difference", "words"), [(-1, ["an older version", "mv results/tiny "]), (1, ["a newer version"])]
+)
+def test_a_results_folder_of_another_version_is_refused_as_a_whole(
+    edited: Project, difference: int, words: list[str]
+) -> None:
+    """Before anything is planned: a new layout would train every run again over the old files."""
+    for path in (edited.folder / "results/tiny/runs").rglob("snapshots.h5"):
+        with changed(path) as file:
+            file.attrs["version"] += difference
+    before = finished(edited)
+    for arguments in (["-n"], ["--cores", "1"]):
+        result = edited.snakemake(*arguments, "all")
+        assert result.returncode != 0
+        (line,) = [line for line in result.stdout.splitlines() if "results/tiny: was written by" in line]
+        assert all(word in line for word in [*words, "snapshots version", "nothing was changed"]), line
+        assert "Traceback" not in result.stdout
+    assert finished(edited) == before
 
 
 def test_a_data_file_that_vanishes_in_mid_run_is_named(edited: Project) -> None:

@@ -1,9 +1,21 @@
 """docs/extending.md, taken word for word."""
 
+import os
 import re
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pandas as pd
 
 from .conftest import ROOT, Project
 
+EXACT = """
+import sharpest, torch
+point = sharpest.open_point("{run}", {iteration})
+print(float(torch.func.hessian(point.loss)(point.theta.double()).trace()))
+"""
 BLOCK = re.compile(r"```(?:python|diff|yaml|csv)\n# (new file|change|append): (\S+)\n(.*?)```", re.DOTALL)
 
 
@@ -29,21 +41,55 @@ def follow(project: Project) -> int:
 
 
 def test_the_worked_example_draws_its_figures(checkout: Project) -> None:
-    assert follow(checkout) == 13
-    targets = [f"results/quick/figures/{name}.png" for name in ("fig_mlp", "fig_half")]
+    assert follow(checkout) == 17
+    targets = [f"results/quick/figures/{name}.png" for name in ("fig_mlp", "fig_half", "fig_trace")]
     result = checkout.snakemake("--cores", "2", *targets)
     assert result.returncode == 0, result.stdout
     assert all((checkout.folder / target).exists() for target in targets)
+    # the figure shows the stored numbers, and these are the trace of the point
+    run, folder = "mlp-stripes-sgd-lr0.1-S64-s777", checkout.folder / "results"
+    points = pd.read_csv(folder / "quick/figures/fig_trace.csv")
+    with h5py.File(folder / f"quick/trace/{run}/fine.h5") as file:
+        iteration, trace, error = (file[name][...] for name in ("iteration", "trace", "trace_error"))
+    drawn = points[(points["panel"] == "trace") & (points["run"] == run)]
+    np.testing.assert_array_equal(drawn["x"], iteration)
+    np.testing.assert_array_equal(drawn["y"], trace)
+    exact = subprocess.run(
+        [sys.executable, "-c", EXACT.format(run=run, iteration=iteration[3])], cwd=checkout.folder,
+        env={**os.environ, "PYTHONPATH": "src"}, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert abs(trace[3] - float(exact.stdout)) < 4 * error[3]
+    claim = judged(checkout, "mine.trace")
+    assert claim["verdict"] in ("holds", "fails", "inconclusive")
+    assert np.isfinite(claim["value"])
+
+
+def judged(project: Project, name: str) -> "pd.Series[object]":
+    """One claim of the page on the finished runs; the others ask for runs that are not there."""
+    lines = (project.folder / "config/claims.csv").read_text().splitlines(keepends=True)
+    (project.folder / "config/claims.csv").write_text("".join([lines[0], lines[-1]]))
+    assert project.snakemake("--cores", "1", "results/quick/claims.csv").returncode == 0
+    claims = pd.read_csv(project.folder / "results/quick/claims.csv").set_index("id")
+    assert list(claims.index) == [name]
+    return claims.loc[name]
+
+
+def test_a_measure_is_two_short_files_and_its_name_in_a_schedule() -> None:
+    files = {
+        name: content
+        for what, name, content in BLOCK.findall((ROOT / "docs/extending.md").read_text())
+        if "measures/trace" in name
+    }
+    assert len(files) == 2
+    assert sum(len(content.splitlines()) for content in files.values()) <= 60
 
 
 def test_the_example_changes_nothing_that_exists(edited: Project) -> None:
-    """Nothing is trained or measured anew; the verdicts know the sources' number of classes, and the page all runs."""
+    """Nothing that exists is trained or measured again. The ledger has a new row, and the page shows all runs."""
     follow(edited)
     planned = edited.planned("all")
-    assert set(planned) == {
-        "prepare_data", "train_run", "measure_spectrum", "draw_figure", "judge_claims", "write_report",
-    }  # fmt: skip
+    assert set(planned) == {"prepare_data", "train_run", "measure", "draw_figure", "judge_claims", "write_report"}
     assert planned["prepare_data"] == 1
     assert planned["train_run"] == 3
-    assert planned["measure_spectrum"] == 1
-    assert planned["draw_figure"] == 2
+    assert planned["measure"] == 2  # spectra and trace of the new run
+    assert planned["draw_figure"] == 3

@@ -1,7 +1,6 @@
 """Two users, two clones, one results folder that the second one only reads."""
 
 import csv
-import shutil
 import subprocess
 
 import pytest
@@ -22,9 +21,7 @@ def shared(edited: Project) -> Project:
 @pytest.fixture
 def second(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The second user's clone, without results and records."""
-    folder = tmp_path_factory.mktemp("second")
-    shutil.copytree(tiny.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("results", ".snakemake"))
-    return Project(folder)
+    return tiny.copy_without(tmp_path_factory.mktemp("second"), "results", ".snakemake")
 
 
 def test_the_whole_folder_can_be_looked_at(shared: Project, second: Project, bound: tuple[str, ...]) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -84,7 +83,7 @@ def slurm_with_accounting() -> Iterator[Path]:
 @pytest.fixture
 def cluster_project(tiny, tmp_path: Path) -> Iterator[ClusterProject]:  # type: ignore[no-untyped-def]
     """The tiny project before anything has run. Name it behind the cluster: its processes must end first."""
-    shutil.copytree(tiny.folder, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("results", ".snakemake"))
+    tiny.copy_without(tmp_path, "results", ".snakemake")
     project = ClusterProject(tmp_path)
     yield project
     for process in project.processes:

@@ -213,7 +213,7 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
     "a new measure in a schedule": (
         all_of(
             new_measure,
-            replace(SCALE, "  step:\n", "  step:\n    measures: {newest: {}}\n"),
+            replace(SCALE, "{directions: {num_gradients: 3}}", "{directions: {num_gradients: 3}, newest: {}}"),
             append("config/studies.yaml", NEWEST),
         ),
         {f"measure newest {SGD} step"} | figures("_newest") | REPORT,
@@ -345,9 +345,9 @@ class Plans:
 
 def copy_of(tiny: Project, folder: Path) -> Project:
     """With times and records; results, which nobody may write to in place, as links."""
-    shutil.copytree(tiny.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("results"))
+    copy = tiny.copy_without(folder, "results")
     shutil.copytree(tiny.folder / "results", folder / "results", copy_function=os.link)
-    return Project(folder)
+    return copy
 
 
 def stale_jobs(project: Project, *arguments: str) -> set[str]:

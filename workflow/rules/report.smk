@@ -21,8 +21,6 @@ rule write_report:
         **SETUP.parts(),
         folder=lambda wildcards, output: str(Path(output[0]).parent),
         assets=assets_digest(),
-        code=code_behind(
-            "write_report.py", *map(reading_module, SETUP.measured())
-        ),
+        code=code_behind("write_report.py", *map(reading_module, SETUP.measured())),
     script:
         "../scripts/write_report.py"

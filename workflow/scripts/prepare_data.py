@@ -14,15 +14,15 @@ from sharpest.results.file import write_stored
 
 def main(source: str, place: dict[str, Any], code: str, output: str, progress: Progress) -> None:
     data = prepare(source, SourceSettings.model_validate(place), Path(output).parent / "downloads")
-    facts = {
+    attributes = {
         "dataset": source,
         "sha256": data.sha256,
         "origin": data.origin,
-        **data.facts,
+        **data.attributes,
         "code": code,
         "created": now(),
     }
-    write_stored(output, data.layout, data.arrays, facts)
+    write_stored(output, data.layout, data.arrays, attributes)
     progress.finish(f"{source}, {data.summary} from {data.origin}")
 
 

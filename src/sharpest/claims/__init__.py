@@ -1,1 +1,1 @@
-"""The paper's claims, each judged on the measured files. Knows nothing of torch."""
+"""The paper's claims, each judged on what was measured. Knows nothing of torch."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from sharpest.claims.files import RunFiles
@@ -30,33 +31,34 @@ _ZOOM, _ZOOM_START = 0.5, 0.1  # epochs of Fig. 2
 _BRANCH_ITERATIONS = 100  # last ones of a branch of Fig. 7
 
 
-def _series(
-    epoch: NDArray[np.float64], values: NDArray[np.float64], diverged: float | None, end: float = np.inf
-) -> Series:
-    """The finite points up to an epoch; values (t,) or (t, c).
+def _series(time: NDArray[np.float64], values: NDArray[np.float64], end: float = np.inf) -> Series:
+    """The finite points up to a time; values (t,) or (t, c).
 
     Raises:
         UnmeasuredError: If there are none, or the run ended before.
     """
-    if diverged is not None and diverged <= end:
-        raise UnmeasuredError(divergence(diverged))
-    values = values.reshape(len(epoch), -1)
+    values = values[:, None] if values.ndim == 1 else values
     finite = np.isfinite(values).all(axis=1)
-    chosen = finite & (epoch <= end)
+    chosen = finite & (time <= end)
     if not chosen.any():
         raise UnmeasuredError("no finite measurement")
-    if np.isfinite(end) and epoch[finite][-1] < end:
-        raise UnmeasuredError(f"ended at epoch {epoch[finite][-1]:.3g}, before epoch {end:g}")
-    return Series(epoch[chosen], values[chosen])
+    if np.isfinite(end) and time[finite][-1] < end:
+        raise UnmeasuredError(f"ended at epoch {time[finite][-1]:.3g}, before epoch {end:g}")
+    return Series(time[chosen], values[chosen])
 
 
 def of_measured(measured: Measured, values: NDArray[np.float64], end: float = np.inf) -> Series:
-    """Values (t,) or (t, c) at the points of a measure.
+    """Values (t,) or (t, c) at the points of a measure up to an epoch, where they are finite.
 
     Iteration 0 of a net with batch normalisation is left out: inference mode sees untrained running averages.
+
+    Raises:
+        UnmeasuredError: If there are none, or the run diverged or ended before.
     """
+    if measured.diverged is not None and measured.diverged <= end:
+        raise UnmeasuredError(measured.divergence)
     later = measured.iteration > (0 if measured.attributes["config"]["run"]["model"].get("batch_norm") else -1)
-    return _series(measured.epoch[later], values[later], measured.diverged, end)
+    return _series(measured.epoch[later], values[later], end)
 
 
 def _eigenvalue(index: int) -> Callable[[RunFiles, str], Series]:
@@ -152,22 +154,35 @@ def _last_epochs(length: float) -> float:
     return max(1.0, length * _LAST_EPOCHS / _PAPER_EPOCHS)
 
 
-def _val_acc_final(files: RunFiles, facet: str) -> Series:
+def whole_history(files: RunFiles) -> pd.DataFrame:
+    """The history of a run that did not diverge, a row an epoch and at least one.
+
+    Raises:
+        UnmeasuredError: If it diverged, in the epoch of its last row.
+    """
     history = files.history
     if history.empty:
-        raise UnmeasuredError("diverged in its first epoch")
+        raise UnmeasuredError("no finite measurement")
+    last = history.iloc[-1]
+    if not np.isfinite([last["val_loss"], last["val_accuracy"]]).all():
+        raise UnmeasuredError(divergence(float(last["epoch"])))
+    return history
+
+
+def _val_acc_final(files: RunFiles, facet: str) -> Series:
+    history = whole_history(files)
     last = history[history["epoch"] > history["epoch"].iloc[-1] - _last_epochs(history["epoch"].iloc[-1])]
-    if not np.isfinite(last["val_accuracy"]).all():
-        raise UnmeasuredError(divergence(float(last["epoch"].iloc[-1])))
     return Series(last["epoch"].to_numpy(), 100 * last[["val_accuracy"]].to_numpy())
 
 
 def _last_of_branch(name: str, column: int | None) -> Callable[[RunFiles, str], Series]:
     def read(files: RunFiles, facet: str) -> Series:
         snapshots = files.snapshots
+        if snapshots.diverged is not None:
+            raise UnmeasuredError(divergence(snapshots.diverged, unit="iteration"))
         iteration = snapshots["refresh_iteration"].astype(float)
         values: NDArray[Any] = snapshots[name] if column is None else snapshots[name][:, column]
-        series = _series(iteration, values, snapshots.diverged)
+        series = _series(iteration, values)
         first, last = series.epoch[0], series.epoch[-1]
         return series.rows(series.epoch > last - min(_BRANCH_ITERATIONS, (last - first) / 2))
 

@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from sharpest.claims.curves import whole_history
 from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import Number, UnmeasuredError
-from sharpest.config.sources.facts import TokenSource
+from sharpest.config.sources.base import TokenSource
 from sharpest.config.sources.registry import SOURCES
 from sharpest.measures.evaluations.reader import BEST, LAST, accuracy_at, median_seconds
 from sharpest.trajectory.steps import nudge, sgd_change
@@ -60,10 +61,7 @@ _val_acc_early = _ended(_early_accuracy, examples="val")
 
 
 def _train_acc_final(files: RunFiles, facet: str) -> Number:
-    history = files.history
-    if history.empty or not np.isfinite(history["val_loss"].iloc[-1]):
-        raise UnmeasuredError("diverged")
-    return Number(float(100 * history["train_accuracy"].iloc[-1]))
+    return Number(float(100 * whole_history(files)["train_accuracy"].iloc[-1]))
 
 
 def _diverged(files: RunFiles, facet: str) -> Number:

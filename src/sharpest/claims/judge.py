@@ -1,4 +1,4 @@
-"""Judge all claims on the files of a scale."""
+"""Judge all claims on the results of a scale."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

@@ -14,6 +14,7 @@ from sharpest.claims.quantities import quantity_of
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import FEWEST_POINTS
 from sharpest.claims.steps import ALIGNMENTS
+from sharpest.config.measures import declared
 from sharpest.config.run_id import RunId
 from sharpest.errors import ConfigError
 from sharpest.results.paths import Paths
@@ -25,8 +26,13 @@ if TYPE_CHECKING:  # the verdicts do not depend on the rest of the configuration
 _ITEM = re.compile(r"(fig|tab)(\d+)|((?:fig|tab)\w+)|sec\w+(?:\.\d+)*")
 _ALPHA = re.compile(r"\d+(?:\.\d+)?")
 _DIRECTION = re.compile(r"e([1-9]\d*)")
+_FACETS = {
+    "alpha": "the scale of the step as facet, such as 0.5",
+    "direction": "a direction as facet, such as e1",
+    "alignment": "an order, such as top5>random",
+}
 _OF_A_RUN = frozenset({"snapshots", "history"})  # needs that no schedule measures
-_ENDS = "ends"  # the schedule of end points, where the claim's own table names none
+_ENDS = "ends"  # the schedule of end points, where the claim's own figure or table names none
 
 Plans = Mapping[str, tuple[RunSource, ...]]
 """Id of a claim -> the runs behind it."""
@@ -65,7 +71,7 @@ def files_behind(claims: Iterable[Claim], plans: Plans, paths: Paths) -> list[Pa
 
 
 def facets(claim: Claim) -> tuple[str, ...]:
-    """What its quantity has to be told beside the run: the levels of its order, or its facet; empty text for nothing.
+    """What its quantity asks for beside the run: the levels of its order, or its facet; empty text for nothing.
 
     Raises:
         ConfigError: If it is missing, or not asked for.
@@ -73,14 +79,11 @@ def facets(claim: Claim) -> tuple[str, ...]:
     facet = quantity_of(claim["quantity"]).facet
     if facet is None or claim.levels:
         if claim["facet"]:
-            raise ConfigError(f"facet {claim['facet']!r} is not used by {claim['quantity']}; remove it")
+            user = "an order, whose levels say it" if facet else claim["quantity"]
+            raise ConfigError(f"facet {claim['facet']!r} is not used by {user}; remove it")
         return claim.levels if facet else ("",)
     if not claim["facet"]:
-        remedy = {
-            "alpha": "the scale of the step as facet, such as 0.5",
-            "direction": "a direction as facet, such as e1",
-        }
-        raise ConfigError(f"{claim['quantity']} needs {remedy.get(facet, 'an order')}")
+        raise ConfigError(f"{claim['quantity']} needs {_FACETS[facet]}")
     return (claim["facet"],)
 
 
@@ -102,19 +105,19 @@ def _check(claim: Claim, project: Project) -> None:
 
 def _check_groups(claim: Claim, quantity: Quantity) -> None:
     """That as many runs are compared as the kind of the claim needs, in the order of its levels."""
-    found = len(claim.groups)
+    num_groups = len(claim.groups)
     if quantity.facet and claim.levels:
-        wanted: Iterable[int] = range(1, found + 1)
+        allowed: Iterable[int] = range(1, num_groups + 1)
     elif claim.levels:
-        wanted = [len(claim.levels)]
+        allowed = [len(claim.levels)]
     elif claim["kind"] == "trend" and not quantity.is_curve:
-        wanted = range(FEWEST_POINTS, found + 1)
+        allowed = range(FEWEST_POINTS, num_groups + 1)
     else:
-        wanted = [2 if quantity.compare else 1 if quantity.needs else 0]
-    if found not in wanted and not _pooled(claim, quantity):
+        allowed = [2 if quantity.compare else 1 if quantity.needs else 0]
+    if num_groups not in allowed and not _pooled(claim, quantity):
         raise ConfigError(
-            f"subject has {found} groups of runs that differ in more than their seed, expected "
-            f"{' or '.join(map(str, wanted)) or f'{FEWEST_POINTS} or more'}; correct subject or expected"
+            f"subject has {num_groups} groups of runs that differ in more than their seed, expected "
+            f"{' or '.join(map(str, allowed)) or f'{FEWEST_POINTS} or more'}; correct subject or expected"
         )
     if claim.levels and not quantity.facet:
         ordered_groups(claim)
@@ -165,9 +168,13 @@ def _source(claim: Claim, run: str, project: Project) -> RunSource:
     if along and "window" in needs and along.window is None:
         raise ConfigError(f"schedules.{along.name} has no window_epochs; add it")
     if along and "accuracy" in needs and not along.measures["spectra"].accuracy_every:
-        raise ConfigError(f"spectra in schedules.{along.name} takes no accuracies; give it accuracy_every")
+        key = f"schedules.{along.name}.measures.spectra.accuracy_every"
+        raise ConfigError(f"no accuracies are taken; set {key} to at least 1")
     if "parent" in needs and branch is None:
         raise ConfigError(f"run {run!r} is no branch; name one with an L in its id")
+    if quantity.place is not None:
+        (measure,) = quantity.needs
+        _check_place(quantity.place, measure, project.schedule(run, schedules[measure]))
     if "directions" in needs:
         _check_directions(claim, quantity, project.schedule(run, schedules["directions"]))
     return RunSource(
@@ -184,28 +191,47 @@ def _schedule(claim: Claim, quantity: Quantity, measure: str, run: str, project:
     Raises:
         ConfigError: If there is none.
     """
+    own = _own_study(claim)
     if measure == "evaluations":
-        return _ENDS
+        return str(getattr(project.studies.get(own or ""), "ends", _ENDS))
     if quantity.study is not None:
         schedules = {curve.schedule for curve in project.study(quantity.study).curves()}
         if len(schedules) != 1:
             raise ConfigError(f"{quantity.study} should measure all its runs by one schedule, for {quantity.name}")
         return str(schedules.pop())
-    match = _ITEM.fullmatch(claim["item"])
-    assert match is not None  # checked before
-    if match[1] is None and match[3] is None:
+    if own is None:
         raise ConfigError(f"{quantity.name} is measured by the schedule of a figure; name one as item")
-    own = project.study(f"{match[1]}{int(match[2]):02d}" if match[1] == "fig" else claim["item"])
+    figure = project.study(own)
     # of its own figure, or of the first one drawn likewise, on this run or one of another seed
-    for study in (own, *(study for study in project.studies.values() if study.kind == own.kind)):
+    for study in (figure, *(study for study in project.studies.values() if study.kind == figure.kind)):
         for curve in study.curves():
             if without_seed(curve.run) == without_seed(run):
                 return str(curve.schedule)
     raise ConfigError(f"no study measures {quantity.name} of {run!r}; add the run to {claim['item']} in studies.yaml")
 
 
+def _own_study(claim: Claim) -> str | None:
+    """The name of the study that makes its figure or table; None for a section."""
+    match = _ITEM.fullmatch(claim["item"])
+    assert match is not None  # checked before
+    if match[1] == "fig":
+        return f"{match[1]}{int(match[2]):02d}"
+    return claim["item"] if match[1] or match[3] else None
+
+
+def _check_place(place: tuple[str, int], measure: str, schedule: Schedule) -> None:
+    """That a stored column has the place that is asked for."""
+    letter, index = place
+    length = declared(measure).lengths(schedule.measures[measure]).get(letter)
+    if length is not None and index >= length:
+        raise ConfigError(
+            f"index {index} exceeds {measure} in schedules.{schedule.name}, whose {letter} ends at {length - 1}; "
+            "lower it"
+        )
+
+
 def _check_directions(claim: Claim, quantity: Quantity, schedule: Schedule) -> None:
-    measured = schedule.measures["directions"]
+    measured, place = schedule.measures["directions"], f"schedules.{schedule.name}.measures.directions"
     for facet in facets(claim):
         direction = _DIRECTION.fullmatch(facet)
         if quantity.facet == "direction" and direction is None:
@@ -215,7 +241,7 @@ def _check_directions(claim: Claim, quantity: Quantity, schedule: Schedule) -> N
         if quantity.facet == "alpha" and not _ALPHA.fullmatch(facet):
             raise ConfigError(f"{facet!r} is no scale of the step; write a number such as 0.5")
         if quantity.facet == "alpha" and float(facet) not in measured.alphas:
-            raise ConfigError(f"alpha {facet} is not in alphas of directions in schedules.{schedule.name}; add it")
+            raise ConfigError(f"alpha {facet} is not in {place}.alphas; add it")
         index = int(direction[1]) if direction else quantity.direction
         if index not in measured.indices:
-            raise ConfigError(f"direction {index} is not in indices of directions in schedules.{schedule.name}; add it")
+            raise ConfigError(f"direction {index} is not in {place}.indices; add it")

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 
 from sharpest.claims.curves import CURVES, of_measured
@@ -18,9 +18,9 @@ QUANTITIES: Mapping[str, Quantity] = {quantity.name: quantity for quantity in (*
 """Those that have a definition of their own."""
 
 _STATISTICS: Mapping[str, Statistic] = {"mean": mean, "maximum": maximum, "peak": peak, "peak_epoch": peak_epoch}
-_COLUMN = re.compile(
-    rf"(?P<measure>\w+)\.(?P<column>\w+)(?:\[(?P<index>\d+)\])?(?:\.(?P<statistic>{'|'.join(_STATISTICS)}))?"
-)
+_HIGHEST = ("maximum", "peak", "peak_epoch")  # of which a curve that still rises gives a lower bound
+_UNITS = {"peak_epoch": "epochs"}  # where it is not that of the column
+_COLUMN = re.compile(r"(?P<measure>\w+)\.(?P<column>\w+)(?:\[(?P<index>\d+)\])?(?:\.(?P<statistic>\w+))?")
 
 
 @cache
@@ -30,36 +30,53 @@ def quantity_of(name: str) -> Quantity:
     Without a statistic it is a curve. ``trace.trace`` is one, ``spectra.eigenvalues[1].peak`` a number.
 
     Raises:
-        ConfigError: If there is no such quantity, measure or column; with the nearest name.
+        ConfigError: If there is no such quantity, measure, column or statistic; with the nearest name.
     """
     if name in QUANTITIES:
         return QUANTITIES[name]
     match = _COLUMN.fullmatch(name)
     if match is None:
-        close = difflib.get_close_matches(name, QUANTITIES, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(QUANTITIES)}, and <measure>.<column>"
+        hint = _hint(name, QUANTITIES, f"known: {', '.join(QUANTITIES)}, and <measure>.<column>")
         raise ConfigError(f"unknown quantity {name!r}; {hint}")
-    datasets = {dataset.name: dataset for dataset in declared(match["measure"]).layout.datasets}
-    if match["column"] not in datasets:
-        close = difflib.get_close_matches(match["column"], datasets, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(datasets)}"
-        raise ConfigError(f"quantity {name!r}: {match['measure']} has no column {match['column']!r}; {hint}")
-    dataset = datasets[match["column"]]
-    if dataset.dims[0] != "t" or len(dataset.dims) != 1 + (match["index"] is not None):
+    try:
+        return _stored(name, match["measure"], match["column"], match["index"], match["statistic"])
+    except ConfigError as error:
+        raise ConfigError(f"quantity {name!r}: {error}") from None
+
+
+def _hint(name: str, known: Collection[str], otherwise: str) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else otherwise
+
+
+def _stored(name: str, measure: str, column: str, index: str | None, statistic: str | None) -> Quantity:
+    """A stored column, as a curve or the number that a statistic makes of it."""
+    datasets = {dataset.name: dataset for dataset in declared(measure).layout.datasets}
+    if column not in datasets:
+        hint = _hint(column, datasets, f"it has {', '.join(datasets)}")
+        raise ConfigError(f"{measure} has no column {column!r}; {hint}")
+    if statistic is not None and statistic not in _STATISTICS:
+        hint = _hint(statistic, _STATISTICS, f"known: {', '.join(_STATISTICS)}")
+        raise ConfigError(f"unknown statistic {statistic!r}; {hint}")
+    dataset = datasets[column]
+    if dataset.dims[0] != "t" or len(dataset.dims) != 1 + (index is not None):
         raise ConfigError(
-            f"quantity {name!r}: {dataset.name} has the dimensions ({', '.join(dataset.dims)}); name a column of "
-            "points, with [index] where it has a second dimension"
+            f"{column} has the dimensions ({', '.join(dataset.dims)}); name a column of points, with [index] where it "
+            "has a second dimension"
         )
-    statistic = match["statistic"]
+    place = None if index is None else int(index)
+    meaning = f"{statistic.replace('_', ' ')} of: {dataset.meaning}" if statistic else dataset.meaning
     return Quantity(
         name,
-        dataset.unit,
-        f"{statistic.replace('_', ' ') + ' of ' if statistic else ''}{dataset.meaning}".capitalize() + ".",
-        f"layout of {match['measure']}",
-        (match["measure"],),
-        _column(match["measure"], dataset.name, None if match["index"] is None else int(match["index"])),
+        _UNITS.get(statistic or "", dataset.unit),
+        f"{meaning[:1].upper()}{meaning[1:]}.",
+        f"layout of {measure}",
+        (measure,),
+        _column(measure, column, place),
         _STATISTICS[statistic] if statistic else None,
         is_curve=statistic is None,
+        lower_bound=statistic in _HIGHEST,
+        place=None if place is None else (dataset.dims[1], place),
     )
 
 

@@ -28,6 +28,7 @@ class Quantity:
         study: Whose schedule measures it; None = that of the claim's own figure.
         sudden: A fall counts though the curve recovers.
         lower_bound: Where the smoothed curve is highest at its end, the number is a lower bound.
+        place: Of a stored column of two dimensions, the letter of the second one and the place in it, from 0.
     """
 
     name: str
@@ -44,3 +45,4 @@ class Quantity:
     study: str | None = None
     sudden: bool = False
     lower_bound: bool = False
+    place: tuple[str, int] | None = None

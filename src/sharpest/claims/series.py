@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 SMOOTHING = 5  # points (inventory, section 8)
-FEWEST_POINTS = 5  # of which a trend can be told
+FEWEST_POINTS = 5  # that a trend needs
 NUM_REPLICATES = 200
 # a curve swings, or starts low, where it is a quarter of its range that it moves, or lies above its lowest point
 SWING = 0.25

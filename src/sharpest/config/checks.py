@@ -12,7 +12,7 @@ from sharpest.config.run import RunSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.scale import ScaleRuns
 from sharpest.config.settings import ProjectSettings
-from sharpest.config.sources.facts import ImageSource, TokenSource
+from sharpest.config.sources.base import ImageSource, TokenSource
 from sharpest.config.sources.registry import SOURCES
 from sharpest.errors import ConfigError
 
@@ -82,7 +82,7 @@ def _check_run(scale_runs: ScaleRuns, run: RunSettings) -> None:
 def _check_branch(run: RunSettings, parent: RunSettings | None) -> None:
     assert run.branch is not None  # the caller's duty
     if parent is None:
-        raise ConfigError(f"run {run.run}: its parent {run.branch.parent!r} is no row of config/runs.tsv; add the row")
+        raise ConfigError(f"run {run.run}: its parent {run.branch.parent!r} is not in config/runs.tsv; add it")
     epoch = run.branch.epoch
     if parent.branch and epoch < parent.branch.epoch:
         raise ConfigError(

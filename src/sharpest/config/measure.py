@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.config.strict import Strict
 from sharpest.results.layout import Layout
@@ -70,6 +72,9 @@ class Taken:
     shard_points: int | None
 
 
+_MANY = 2**31  # parameters; more than any dimension that they bound
+
+
 def _nothing(*_: Any) -> dict[str, Any]:
     return {}
 
@@ -107,7 +112,26 @@ class Measure:
     constants: Callable[[Any], Mapping[str, Any]] = _nothing
     check: Callable[[Any, Taken], None] = _no_check
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.needs, Mapping):
+            raise TypeError(
+                f"needs is {self.needs!r}; write a mapping from the measure to the settings that it must have, such as "
+                '{"spectra": {"keep_vectors": True}}'
+            )
+
     @property
     def name(self) -> str:
         """That of its folder."""
         return self.layout.name
+
+    def lengths(self, settings: Any) -> dict[str, int]:
+        """Lengths of dimensions by letter, as far as the settings say them.
+
+        Args:
+            settings: Of the measure.
+        """
+        lengths, constants = dict(self.sizes(settings, _MANY)), self.constants(settings)
+        for dataset in self.layout.datasets:
+            if dataset.name in constants:
+                lengths |= zip(dataset.dims, np.shape(constants[dataset.name]), strict=True)
+        return lengths

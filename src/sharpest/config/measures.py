@@ -24,13 +24,19 @@ def declared(name: str) -> Measure:
     """The declaration of a measure; its code is imported by the job that measures, and nowhere else.
 
     Raises:
-        ConfigError: If there is no such measure.
+        ConfigError: If there is no such measure, or its declaration cannot be imported.
     """
     if name not in measure_names():
         close = difflib.get_close_matches(name, measure_names(), n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(measure_names())}"
         raise ConfigError(f"unknown measure {name!r}; {hint}")
-    measure: Measure = import_module(f"{_PACKAGE}.{name}").MEASURE
+    try:
+        measure: Measure = import_module(f"{_PACKAGE}.{name}").MEASURE
+    except Exception as error:  # somebody's own module
+        place = f"src/{_PACKAGE.replace('.', '/')}/{name}/__init__.py"
+        raise ConfigError(f"measure {name}: {error}; correct {place}") from error
+    if measure.name != name:
+        raise ConfigError(f"measure {name}: its layout is called {measure.name!r}; call it as the folder")
     return measure
 
 

@@ -55,7 +55,7 @@ class Project:
         """All that the training of a run depends on, at this scale.
 
         Raises:
-            ConfigError: If no row of config/runs.tsv has that id.
+            ConfigError: If the id is not in config/runs.tsv.
         """
         return self.scale_runs.run(run)
 
@@ -186,7 +186,7 @@ def load_project(config: Mapping[str, Any], folder: Path) -> Project:
         paper=paper,
         studies=validate(dict[str, AnyStudy], studies.values, studies.place) | scale.studies,
         scale_runs=ScaleRuns(scale, files, epochs),
-        paper_runs=ScaleRuns(paper, paper_files, epochs),
+        paper_runs=ScaleRuns(paper, paper_files, epochs, only_compared=True),
         folder=folder,
     )
     try:

@@ -93,6 +93,7 @@ def _complaint(model: Any, value: Any, errors: list[ErrorDetails], where: Where,
     if kind == "value_error":
         return ConfigError(f"{place}: {key}{': ' * bool(key)}{first['ctx']['error']}")
     wish, given = first["msg"].partition("should ")[2] or first["msg"], first["input"]
+    wish = wish.replace("a valid tuple", "a list")
     if kind == "union_tag_invalid":
         key, given = f"{key}.kind", given["kind"]
         wish = "be " + " or ".join(first["ctx"]["expected_tags"].rsplit(", ", 1))

@@ -14,14 +14,13 @@ from sharpest.config.settings import ForRuns, ProjectSettings, RunKeys, ScaleFil
 from sharpest.config.strict import Strict
 from sharpest.config.studies.every import AnyStudy
 from sharpest.results import layout as layouts
-from sharpest.results.data import DATA
-from sharpest.results.layout import Layout
-from sharpest.results.reviews import REVIEWS
-from sharpest.results.snapshots import SNAPSHOTS
-from sharpest.results.tokens import TOKENS
+from sharpest.results.kinds import kinds_of_files
+from sharpest.results.paths import Paths
 
 COMMAND = "python -m sharpest reference"
 
+_PATHS = Paths.of("<scale>")
+_DATA = _PATHS.data("").parent
 _HEAD = f"<!-- written by: {COMMAND} -->\n"
 
 _CONFIGURATION = f"""{_HEAD}
@@ -92,7 +91,7 @@ snakemake all --cores all --config scale=small --configfile config/substitutes/d
 
 Targets come first, since snakemake takes what follows `--configfile` for further files. The stages after `data` know
 nothing of it; the foot of each figure and table says what stands in for what. A results folder holds each data set from
-one source: where `results/<scale>/data` has it from another one than the configuration names, the command is refused.
+one source: where `{_DATA}` has it from another one than the configuration names, the command is refused.
 Go on with the file that the folder was begun with, give `--directory`, or delete the folder.
 
 `datasets` in `config.yaml` changes single keys of a data set, after the substitutes: with
@@ -136,14 +135,6 @@ their own in its attribute `crc32`. A file that another program has changed is t
 
 _APART = {(ScaleFile, "studies"), (ForRuns, "set")}
 
-# where each kind of file is, but for those of measures
-_PLACES: tuple[tuple[Layout, str], ...] = (
-    (DATA, "results/<scale>/data/<dataset>.h5"),
-    (TOKENS, "results/<scale>/data/<dataset>.h5"),
-    (REVIEWS, "results/<scale>/data/<dataset>.h5"),
-    (SNAPSHOTS, "results/<scale>/runs/<run>/snapshots.h5"),
-)
-
 
 def configuration_page() -> str:
     """docs/configuration.md."""
@@ -165,8 +156,8 @@ def files_page() -> str:
     """docs/files.md."""
     legend = (layouts.__doc__ or "").partition("\n\n")[2]
     parts = [_FILES, legend]
-    measured = [(declared(name).layout, f"results/<scale>/{name}/<run>/<schedule>.h5") for name in measure_names()]
-    for layout, place in (*_PLACES, *measured):
+    measured = [(declared(name).layout, _PATHS.measured(name, "<run>", "<schedule>")) for name in measure_names()]
+    for layout, place in (*kinds_of_files(), *measured):
         parts += [f"## {layout.name}, version {layout.version}\n", f"`{place}`\n"]
         parts += ["| array | type | dimensions | unit | meaning |", "|---|---|---|---|---|"]
         parts += [

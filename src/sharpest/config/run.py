@@ -41,7 +41,7 @@ class NudgeSettings(Strict):
     refresh_every: PositiveInt | None
     """Iterations between computations of the directions; none = at the start of each epoch."""
     keep_vectors: bool
-    """Whether all eigenvectors are kept with the run, so that measuring it computes none anew."""
+    """Whether all eigenvectors are kept with the run, so that measuring it computes none again."""
     loss_examples: PositiveInt | None
     """Clean training examples of the loss taken with the directions; none = no loss."""
     hessian: HessianSettings

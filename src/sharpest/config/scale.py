@@ -24,15 +24,18 @@ _Fitting = tuple[int, ...]
 class ScaleRuns:
     """Runs at a scale, each asked for many times while a workflow is planned."""
 
-    def __init__(self, scale: ScaleSettings, files: Sequence[YamlFile], epochs: Mapping[str, int]) -> None:
+    def __init__(
+        self, scale: ScaleSettings, files: Sequence[YamlFile], epochs: Mapping[str, int], only_compared: bool = False
+    ) -> None:
         """Gather what the files say.
 
         Args:
             scale: The scale.
             files: Behind it, checked, the extended ones first.
             epochs: Length of every run at paper scale.
+            only_compared: Nothing runs at this scale, so that a run may have fewer examples than it asks for.
         """
-        self.scale = scale
+        self.scale, self._only_compared = scale, only_compared
         self.files = files
         self.epochs = epochs
         self._entries = [entry for file in files for entry in entries_of(file)]
@@ -119,7 +122,7 @@ class ScaleRuns:
         if run not in self.epochs:
             close = difflib.get_close_matches(run, self.epochs, n=1)
             hint = f"; did you mean {close[0]}?" if close else "; add a row"
-            raise ConfigError(f"run {run!r} is no row of config/runs.tsv{hint}")
+            raise ConfigError(f"run {run!r} is not in config/runs.tsv{hint}")
         return self.epochs[run]
 
     def _points(self, run: RunSettings, name: str) -> list[int | str]:
@@ -147,7 +150,7 @@ class ScaleRuns:
         if place not in self._measures:
             self._measures[place] = taken_settings(keys, name, f"run {run.run}: ")
         for key, examples in examples_of(self._measures[place], keys, name):
-            if examples > run.dataset.num_train:
+            if examples > run.dataset.num_train and not self._only_compared:
                 raise ConfigError(
                     f"run {run.run}: {key} {examples} exceeds {run.dataset.num_train} training examples; lower {key}"
                 )

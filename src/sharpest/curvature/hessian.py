@@ -30,7 +30,7 @@ class Hessian:
     The examples come in chunks, which may differ in size: each is weighted by its number of examples, so that the
     result does not depend on how they are cut. A product is the derivative of the gradient's graph. The graphs of as
     many chunks as fit 2 GiB (on a GPU, half of its free memory) are built once and kept for all products; those of the
-    others are built anew for each, so that memory does not grow with the number of examples. The bits are the same.
+    others are rebuilt for each, so that memory does not grow with the number of examples. The bits are the same.
 
     Args:
         loss: ``loss(theta, inputs, targets)``, the mean over the examples given; twice differentiable.

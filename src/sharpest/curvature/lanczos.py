@@ -102,13 +102,7 @@ def largest_eigenpairs(
     Source: Lanczos (1950), Wu and Simon (2000) for the restart, Paige's residual bound; the set is that of
     inventory 1.4.
     """
-    dimension = len(start)
-    if not 1 <= num_eigenpairs <= dimension:
-        raise ValueError(f"num_eigenpairs {num_eigenpairs} must lie within 1..{dimension}, the dimension")
-    if max_products < num_eigenpairs:
-        raise ValueError(f"max_products {max_products} is below num_eigenpairs {num_eigenpairs}; raise it")
-    if not start.any():
-        raise ValueError("the start vector is zero; take a random one")
+    _check(start, num_eigenpairs, max_products)
     began = time.perf_counter()
     search = _Search(product, start, num_eigenpairs, tolerance, rng)
     source: Tensor | Remainder | None = start
@@ -116,9 +110,18 @@ def largest_eigenpairs(
         search.extend(source)
         if not search.finite:
             return search.nothing(began)
-        complete = search.space.size == dimension or search.num_products == max_products
+        complete = search.space.size == len(start) or search.num_products == max_products
         source = None if complete else search.next_source()
     return search.pairs(began)
+
+
+def _check(start: Tensor, num_eigenpairs: int, max_products: int) -> None:
+    if not 1 <= num_eigenpairs <= len(start):
+        raise ValueError(f"num_eigenpairs {num_eigenpairs} must lie within 1..{len(start)}, the dimension")
+    if max_products < num_eigenpairs:
+        raise ValueError(f"max_products {max_products} is below num_eigenpairs {num_eigenpairs}; raise it")
+    if not start.any():
+        raise ValueError("the start vector is zero; take a random one")
 
 
 class _Ritz:

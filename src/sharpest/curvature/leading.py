@@ -54,11 +54,8 @@ def eigenpairs(
     theta, rng = hessian.theta, generator_of(seed)
     if not 1 <= k <= len(theta):
         raise ValueError(f"k {k} must lie within 1..{len(theta)}, the number of parameters")
-    gradient = getattr(hessian, "gradient", None)
-    hints = [] if gradient is None else [gradient]
-    if warm is not None:
-        hints.append(_direction(warm, len(theta)).to(theta))
-    start = start_vector(rng, len(theta), hints).to(theta)
+    known = [getattr(hessian, "gradient", None), None if warm is None else _direction(warm, len(theta)).to(theta)]
+    start = start_vector(rng, len(theta), [hint for hint in known if hint is not None]).to(theta)
     most = 20 * basis_size(k) if max_products is None else max_products
     return largest_eigenpairs(hessian.product, start, k, tolerance, most, rng)
 

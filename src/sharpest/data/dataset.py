@@ -39,7 +39,7 @@ class Stream(Protocol):
         """The mini-batch of update number ``iteration``, from 0."""
 
     def sample(self, purpose: str, counter: int, num_examples: int) -> Split:
-        """``num_examples`` different training examples, as training sees them, drawn anew for purpose and counter."""
+        """``num_examples`` different training examples, as training sees them, by purpose and counter."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from sharpest.data.augmentation import augment
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.shuffled import ShuffledStream
 from sharpest.errors import DataError
-from sharpest.results.data import DATA
-from sharpest.results.file import open_stored
+from sharpest.results.data import open_images
+
+_ARRAYS = ("train_inputs", "train_targets", "test_inputs", "test_targets")
 
 
 def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunData:
@@ -68,11 +69,11 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
 
 def _read(path: str | Path, dataset: ImageSettings) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Arrays and attributes of a data file, the test images cut to their number."""
-    with open_stored(path, DATA) as file:
+    with open_images(path) as file:
         name = file.attributes["dataset"]
         if name != dataset.source:
             raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")
-        arrays = {array.name: file[array.name] for array in DATA.datasets}
+        arrays = {array: file[array] for array in _ARRAYS}
         attributes = file.attributes
     for array in ("test_inputs", "test_targets"):
         arrays[array] = arrays[array][: dataset.test]

@@ -11,8 +11,7 @@ from sharpest.config.run import RunSettings
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.shuffled import ShuffledStream
 from sharpest.errors import DataError
-from sharpest.results.file import open_stored
-from sharpest.results.reviews import REVIEWS
+from sharpest.results.reviews import open_reviews
 
 PADDING, UNKNOWN = 0, 2  # word ids of Keras
 
@@ -32,7 +31,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
     """
     dataset = settings.dataset
     assert isinstance(dataset, ReviewSettings)
-    with open_stored(path, REVIEWS) as file:
+    with open_reviews(path) as file:
         name = file.attributes["dataset"]
         if name != dataset.source:
             raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")

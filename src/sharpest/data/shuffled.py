@@ -61,7 +61,7 @@ class ShuffledStream:
         return self._take(rows, row_draws)
 
     def sample(self, purpose: str, counter: int, num_examples: int) -> Split:
-        """``num_examples`` different training examples, as training sees them, drawn anew for purpose and counter."""
+        """``num_examples`` different training examples, as training sees them, by purpose and counter."""
         rng = generator(self._seed, purpose, counter)
         rows = torch.randperm(len(self._train), generator=rng)[:num_examples]
         return self._take(rows, torch.rand(num_examples, NUM_DRAWS, generator=rng)[: len(rows)])

@@ -11,8 +11,7 @@ from sharpest.config.run import RunSettings
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.randomness import generator
 from sharpest.errors import DataError
-from sharpest.results.file import open_stored
-from sharpest.results.tokens import TOKENS
+from sharpest.results.tokens import open_tokens
 
 
 def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunData:
@@ -31,13 +30,13 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
     dataset = settings.dataset
     assert isinstance(dataset, TokenSettings)
     counts = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
-    with open_stored(path, TOKENS) as file:
+    with open_tokens(path) as file:
         name = file.attributes["dataset"]
         if name != dataset.source:
             raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")
         for part, count in counts.items():
-            if (found := file.shape(part)[0]) < count:
-                raise DataError(f"{path}: has {found} {part} words, {part}: {count} are asked for; lower that key")
+            if (length := file.shape(part)[0]) < count:
+                raise DataError(f"{path}: has {length} {part} words, {part}: {count} are asked for; lower that key")
         # words are numbered by frequency, so the last number stands for all rare ones
         words = {part: np.minimum(file[part][:count], dataset.vocabulary - 1) for part, count in counts.items()}
         sha256 = file.attributes["sha256"]
@@ -75,7 +74,7 @@ class TokenStream:
         return Split(inputs, self._streams[:, start + 1 : start + 1 + self._window])
 
     def sample(self, purpose: str, counter: int, num_examples: int) -> Split:
-        """``num_examples`` different windows of the text, drawn anew for each purpose and counter."""
+        """``num_examples`` different windows of the text, drawn afresh for each purpose and counter."""
         rows = torch.randperm(len(self._windows), generator=generator(self._seed, purpose, counter))[:num_examples]
         rows = rows.to(self._windows.targets.device)
         return Split(self._windows.inputs[rows], self._windows.targets[rows])

@@ -1,1 +1,1 @@
-"""Drawing, one module per kind of figure. A figure reads results files; it neither measures nor trains."""
+"""Drawing, one module per kind of figure. A figure reads results; it neither measures nor trains."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sharpest.config.studies.base import Curve
 from sharpest.figures.style import PlottedPoints, legend_below, say_empty
 
-# prefix in the spectrum file -> name, dashes, colour
+# prefix of the columns of spectra -> name, dashes, colour
 SERIES = {"train": ("training", "-", "black"), "val": ("validation", "--", "tab:orange")}
 
 

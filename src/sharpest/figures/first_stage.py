@@ -45,7 +45,7 @@ def draw(study: FirstStage, inputs: FigureInputs, foot: str) -> tuple[Figure, pd
     Source: Fig. 12; inventory, Figure 12.
     """
     trunk, *branches = (read_tracked(inputs, curve) for curve in study.curves())
-    # a row for each epoch: run, and the columns of history.csv
+    # a row for each epoch, with its run
     trunk_history, *histories = (inputs[run].history.assign(run=run) for run in study.runs())
     figure = new_figure(3 * 1.25 * PANEL_WIDTH, 1.4 * PANEL_HEIGHT)
     curvature, accuracy, rate = figure.subplots(1, 3)
@@ -97,7 +97,7 @@ def _accuracy_lines(
 
 
 def _rate_line(axes: Axes, curve: Curve, history: pd.DataFrame, colour: object, points: PlottedPoints) -> None:
-    """A row tells the rate of the epoch that ends there, so the line begins one epoch before the first."""
+    """A row holds the rate of the epoch that it ends, so the line begins an epoch before the first."""
     rows = pd.concat([history.head(1).assign(epoch=history["epoch"].head(1) - 1), history])
     x, y = rows["epoch"].to_numpy(), rows["lr"].to_numpy()
     axes.step(x, y, where="pre", color=colour)

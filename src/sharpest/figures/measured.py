@@ -61,7 +61,7 @@ def draw(study: MeasuredCurves, inputs: FigureInputs, foot: str) -> tuple[Figure
 
     Args:
         study: What to draw.
-        inputs: The files of the measures.
+        inputs: What the measures of the study took.
         foot: What was replaced or reduced.
 
     Returns:

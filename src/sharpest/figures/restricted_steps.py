@@ -32,6 +32,7 @@ from sharpest.figures.style import (
     styled,
 )
 from sharpest.results.states import Snapshots
+from sharpest.results.stored import divergence
 
 ORANGE, *_MORE = OTHERS
 _COLOURS = (BLUE, ORANGE, GREEN, RED, *_MORE)  # of the code, for SGD, only top, constant top, no top
@@ -83,7 +84,7 @@ def _read(snapshots: Snapshots) -> _Measured:
         iteration=iteration - start,
         values={"lambda_max": lambda_max, "loss": snapshots["refresh_loss"]},
         missed=np.isfinite(lambda_max) & ~snapshots["converged"][:, 0],
-        diverged="" if diverged is None else f"diverged at {diverged - start:,}",
+        diverged=divergence(None if diverged is None else diverged - start, unit="iteration"),
     )
 
 

@@ -120,7 +120,7 @@ def _scatter_panel(axes: Axes, curve: StepCurve, measured: _Measured, window: fl
         limit = float(np.quantile(drawn, _HELD_INSIDE, method="higher"))
         axes.set_ylabel("change of the loss (%)\naxis widened")
     axes.axhline(0, color="black", linestyle="--", linewidth=0.7)
-    # two means where the file reaches beyond the window: of what is drawn, and of all
+    # two means where the run is measured beyond the window: of what is drawn, and of all
     ends = [window, np.inf] if np.any(measured.epoch > window) else [np.inf]
     for (alpha, rows), colour in zip(chosen.items(), cycle(_COLOURS)):
         x, y = measured.epoch[rows], measured.changes[alpha][rows]

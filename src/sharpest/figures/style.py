@@ -88,7 +88,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def say_empty(axes: Axes) -> None:
-    """Tell that a panel has no points because the run gave none, e.g. one that diverged at once."""
+    """Say in a panel that it has no points because the run gave none, e.g. as it diverged at once."""
     axes.set_axis_off()
     axes.annotate(_EMPTY, (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color=GREY)
 
@@ -116,14 +116,14 @@ def mark_missed(axes: Axes, x: NDArray[Any], y: NDArray[Any]) -> None:
     axes.scatter(x, y, s=9, facecolors="none", edgecolors="black", linewidths=0.5, zorder=4)
 
 
-def count_line(what: str, found: Mapping[str, list[NDArray[np.bool_]]]) -> str:
+def count_line(what: str, special: Mapping[str, list[NDArray[np.bool_]]]) -> str:
     """The foot line that counts special points; empty where there are none.
 
     Args:
         what: What they are.
-        found: Which of all points are, by the name that the line gives them.
+        special: Which of all points are, by the name that the line gives them.
     """
-    numbers = {name: (sum(map(np.sum, flags)), sum(map(np.size, flags))) for name, flags in found.items()}
+    numbers = {name: (sum(map(np.sum, flags)), sum(map(np.size, flags))) for name, flags in special.items()}
     counts = [f"{name}: {number:,} of {total:,}" for name, (number, total) in numbers.items() if number]
     return f"{what} ({'; '.join(counts)})." if counts else ""
 

@@ -135,7 +135,8 @@ class _Rows:
             raise ValueError(f"measure {self._name}: gives {type(values).__name__}, expected a value for each name")
         values = {**values, "iteration": iteration}
         if unknown := sorted(values.keys() - self._by_point.keys() - self._vectors.keys()):
-            raise ValueError(f"measure {self._name}: its layout has no {', '.join(unknown)}")
+            known = ", ".join([*self._by_point, *self._vectors])
+            raise ValueError(f"measure {self._name}: {', '.join(unknown)} is not in its layout, which has {known}")
         for name, dataset in self._by_point.items():
             if name in values:
                 self._arrays[name][self._count] = self._checked(dataset, values[name])

@@ -44,7 +44,7 @@ def open_point(run: str, iteration: int, scale: str = "quick", results: str | Pa
 
 
 def _best(run: RunResults, measure: str, iteration: int) -> Measured | None:
-    """The file of a measure that holds most of a point, any for its settings where none holds it; None without files."""
+    """The file of a measure that holds most of a point; any, for its settings, where none does; None without files."""
     reader = reader_of(measure)
     files = [run.read(reader, schedule) for schedule in run.schedules(measure)]
     return max(files, key=lambda measured: len(measured.at(iteration) or {}), default=None)

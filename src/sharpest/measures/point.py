@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sharpest.config.run import HessianSettings
@@ -15,6 +16,7 @@ from sharpest.curvature.hessian import Hessian
 from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.randomness import generator
+from sharpest.errors import StoreError
 from sharpest.trajectory.eigenpairs import hessian_at, hessian_examples, leading, solve_eigenpairs
 from sharpest.trajectory.problem import Problem
 from sharpest.trajectory.replay import Replay, Walk
@@ -22,6 +24,20 @@ from sharpest.trajectory.state import TrainingState
 
 if TYPE_CHECKING:
     from sharpest.results.stored import Measured
+
+
+class _Values(dict[str, Any]):
+    """What a measure took at a point."""
+
+    def __init__(self, measure: str, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self._measure = measure
+
+    def __missing__(self, name: str) -> Any:
+        raise KeyError(
+            f"{self._measure} has no {name} at this point, but {', '.join(self)}; vectors are kept where a measure "
+            f'needs them: needs={{"{self._measure}": {{"keep_vectors": True}}}}'
+        )
 
 
 class Point:
@@ -210,20 +226,31 @@ class Point:
             return None
         return leading(self._replay.recorded_eigenpairs(self.iteration, with_vectors), num_eigenpairs)
 
-    def stored(self, measure: str) -> Mapping[str, Any] | None:
-        """What another measure took here, by the names of its layout; None where it did not."""
-        return self._stored[measure].at(self.iteration) if measure in self._stored else None
+    def stored(self, measure: str) -> Mapping[str, NDArray[Any]]:
+        """What another measure took at this point: NumPy arrays by the names of its layout, of this point alone.
+
+        Raises:
+            StoreError: If it was not taken at this point; a measure that asks for it has it among its ``needs``.
+            KeyError: If it kept no vectors.
+        """
+        values = self._stored[measure].at(self.iteration) if measure in self._stored else None
+        if values is None:
+            raise StoreError(
+                f"{measure} was not taken of {self.run} at iteration {self.iteration}; add it to the needs of the "
+                "measure, or to the measures of a schedule"
+            )
+        return _Values(measure, values)
 
     @cached_property
     def eigenvalues(self) -> Tensor | None:
         """(k,) float64, signed, largest first; None where the point was not measured."""
-        spectrum = self.stored("spectra")
-        return None if spectrum is None else torch.from_numpy(spectrum["eigenvalues"])
+        values = self._stored["spectra"].at(self.iteration) if "spectra" in self._stored else None
+        return None if values is None else torch.from_numpy(values["eigenvalues"])
 
     @cached_property
     def eigenvectors(self) -> Tensor | None:
         """(k, p) float32, unit rows; None where they were not kept."""
-        spectrum = self.stored("spectra")
-        if spectrum is None or "eigenvectors" not in spectrum:
+        values = self._stored["spectra"].at(self.iteration) if "spectra" in self._stored else None
+        if values is None or "eigenvectors" not in values:
             return None
-        return torch.from_numpy(spectrum["eigenvectors"]).to(self._replay.device)
+        return torch.from_numpy(values["eigenvectors"]).to(self._replay.device)

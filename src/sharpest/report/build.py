@@ -32,21 +32,19 @@ from sharpest.report.page import (
 from sharpest.report.paper import SECTIONS, is_figure, item_of, title_of
 from sharpest.report.setup import Setup
 from sharpest.report.trained import Run, trained_run
-from sharpest.results.data import DATA
+from sharpest.results.datasets import data_layout
 from sharpest.results.file import attributes_of
+from sharpest.results.paths import Paths
 from sharpest.results.readers import reader_of
-from sharpest.results.reviews import REVIEWS
 from sharpest.results.runs import Results
-from sharpest.results.tokens import TOKENS
 from sharpest.results.whole import present
 
 _USED = "Used: "
 _PNG = b"\x89PNG\r\n\x1a\n"
-_LAYOUTS = {"images": DATA, "tokens": TOKENS, "reviews": REVIEWS}
 
 
 def build_page(setup: Setup, results: Results) -> Page:
-    """Read all files behind a report.
+    """Read all results behind a report.
 
     Args:
         setup: The configuration.
@@ -76,10 +74,7 @@ def build_page(setup: Setup, results: Results) -> Page:
         reproduction=setup.scale == "paper" and not departures,
         counts=count(claims),
         sections=_sections([*items.values(), *texts]),
-        figures=tuple(
-            Figure(item, _drawing(paths.figure(name, "png"), paths.figure(name, "csv")), bool(panels[name]))
-            for name, item in figures.items()
-        ),
+        figures=tuple(Figure(item, _drawing(paths, name), bool(panels[name])) for name, item in figures.items()),
         tables=tuple(Table(item, read_comparison(paths.table(name, "csv"))) for name, item in tables.items()),
         texts=texts,
         runs=runs,
@@ -109,7 +104,7 @@ def _item(name: str, caption: str, used: str, runs: Iterable[str], claims: Seque
 
 
 def _texts(claims: Sequence[JudgedClaim], studies: Collection[str], known: Collection[str]) -> tuple[Item, ...]:
-    """What the paper says in its text, about no figure or table that is made here."""
+    """What the paper says in its text, about no figure or table that is made."""
     # a claim that is about no run says so in the place of one
     runs = {
         name: [run for claim in claims if claim.item == name for run in claim.runs if run in known]
@@ -130,7 +125,8 @@ def _sections(items: Sequence[Item]) -> tuple[SectionCounts, ...]:
     )
 
 
-def _drawing(image: Path, points: Path) -> Drawing:
+def _drawing(paths: Paths, name: str) -> Drawing:
+    image, points = paths.figure(name, "png"), paths.figure(name, "csv")
     data = present(image).read_bytes()
     if data[: len(_PNG)] != _PNG:
         raise StoreError(f"{image}: is no PNG image; delete it and run snakemake again")
@@ -140,13 +136,13 @@ def _drawing(image: Path, points: Path) -> Drawing:
         width=width,
         height=height,
         points=len(pd.read_csv(present(points), usecols=["panel"])),
-        points_file=f"figures/{points.name}",
+        points_file=points.relative_to(paths.report().parent).as_posix(),
     )
 
 
 def _dataset(path: Path, paper: str, used: str, runs: Sequence[Run]) -> DataSet:
     source = SOURCES[used]
-    attributes = attributes_of(path, _LAYOUTS[source.kind])
+    attributes = attributes_of(path, data_layout(source.kind))
     settings = next(run.settings.dataset for run in runs if run.settings.dataset_name == path.stem)
     return DataSet(
         paper=SOURCES[paper].title,

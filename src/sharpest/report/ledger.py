@@ -92,7 +92,7 @@ def read_claims(path: Path) -> list[JudgedClaim]:
 
 
 def _expectation(kind: str, expected: str, tolerance: str, unit: str) -> str:
-    """What would be found if the claim held, in words."""
+    """What the claim expects, in words."""
     measured = f" {unit}" if unit else ""
     if kind == "value":
         name, _, size = tolerance.partition(":")

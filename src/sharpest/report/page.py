@@ -110,7 +110,7 @@ class JobTime:
 
 @dataclass(frozen=True)
 class Origin:
-    """One fact about where files come from: its values, and how many files have each."""
+    """Where files come from in one respect: its values, and how many files have each."""
 
     what: str
     values: tuple[tuple[str, int], ...]

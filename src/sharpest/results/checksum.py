@@ -42,8 +42,8 @@ def seal(path: str | Path) -> None:
         apart = sorted((array.id.get_offset(), array.id.get_storage_size()) for array in long)
     with open(path, "r+b") as stream:
         size = os.fstat(stream.fileno()).st_size
-        facts = {"size": size, "apart": apart, "crc32": _checksum(stream, size, apart)}
-        block = _MARK + json.dumps(facts).encode()
+        sealed = {"size": size, "apart": apart, "crc32": _checksum(stream, size, apart)}
+        block = _MARK + json.dumps(sealed).encode()
         stream.seek(0)
         stream.write(block.ljust(USER_BLOCK, b"\0"))
 
@@ -60,11 +60,11 @@ def verify(path: str | Path) -> None:
         if not block.startswith(_MARK):
             raise ValueError("is empty, truncated, of an older version or no results file (it has no checksum)")
         try:
-            facts = json.loads(block[len(_MARK) :].rstrip(b"\0"))
+            sealed = json.loads(block[len(_MARK) :].rstrip(b"\0"))
             size, apart, checksum = (
-                facts["size"],
-                [(int(at), int(length)) for at, length in facts["apart"]],
-                facts["crc32"],
+                sealed["size"],
+                [(int(at), int(length)) for at, length in sealed["apart"]],
+                sealed["crc32"],
             )
         except (ValueError, TypeError, KeyError):
             raise ValueError("is truncated or damaged (its checksum cannot be read)") from None
@@ -75,14 +75,14 @@ def verify(path: str | Path) -> None:
 
 
 def _checksum(stream: BinaryIO, size: int, apart: list[tuple[int, int]]) -> int:
-    """CRC-32 of the two facts, and of what lies behind the user block and not ``apart``, as (start, length) pairs."""
+    """CRC-32 of size and places, and of what lies behind the user block and not ``apart``, as (start, length) pairs."""
     checksum = zlib.crc32(json.dumps([size, apart]).encode())
     for start, end in _between(size, apart):
         stream.seek(start)
         while start < end:
             content = stream.read(min(_CHUNK, end - start))
             checksum = zlib.crc32(content, checksum)
-            # behind the end of a file, where damaged facts may point, there is nothing to read
+            # behind the end of a file, where a damaged block may point, there is nothing to read
             start += len(content) or end - start
     return checksum
 

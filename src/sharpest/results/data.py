@@ -1,5 +1,9 @@
 """Decoded data."""
 
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from sharpest.results.file import StoredFile, open_stored
 from sharpest.results.layout import Dataset, Layout
 
 DATA = Layout(
@@ -13,3 +17,12 @@ DATA = Layout(
     ),
     ("dataset", "sha256", "origin", "num_classes", "code", "created"),
 )
+
+
+def open_images(path: str | Path) -> AbstractContextManager[StoredFile]:
+    """Open decoded images for reading.
+
+    Raises:
+        StoreError: As of :func:`sharpest.results.file.open_stored`.
+    """
+    return open_stored(path, DATA)

@@ -1,6 +1,10 @@
 """Decoded reviews of different lengths, one behind the other."""
 
+from contextlib import AbstractContextManager
+from pathlib import Path
+
 from sharpest.results.data import DATA
+from sharpest.results.file import StoredFile, open_stored
 from sharpest.results.layout import Dataset, Layout
 
 REVIEWS = Layout(
@@ -16,3 +20,12 @@ REVIEWS = Layout(
     ),
     DATA.attributes,
 )
+
+
+def open_reviews(path: str | Path) -> AbstractContextManager[StoredFile]:
+    """Open decoded reviews for reading.
+
+    Raises:
+        StoreError: As of :func:`sharpest.results.file.open_stored`.
+    """
+    return open_stored(path, REVIEWS)

@@ -15,6 +15,7 @@ from sharpest.results.paths import Paths
 from sharpest.results.readers import reader_of
 from sharpest.results.states import Snapshots
 from sharpest.results.stored import Measured
+from sharpest.results.whole import present
 
 _Reader = TypeVar("_Reader", bound=Measured)
 
@@ -75,10 +76,12 @@ class RunResults:
         """A row for each epoch: iteration, epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy.
 
         Raises:
-            StoreError: If it was not trained.
+            StoreError: If it was not trained, or the file is missing.
         """
-        self._check_trained()
         path = self._results.paths.history(self.run)
+        if not path.exists():
+            self._check_trained()
+        present(path)
         history: pd.DataFrame = self._results.once(path, lambda path: pd.read_csv(path, dtype=float))
         return history
 
@@ -107,7 +110,8 @@ class RunResults:
         return measured
 
     def __getattr__(self, measure: str) -> Callable[[str], Any]:
-        if measure.startswith("_") or find_spec(f"sharpest.measures.{measure}") is None:
+        spec = None if measure.startswith("_") else find_spec(f"sharpest.measures.{measure}")
+        if spec is None or not spec.submodule_search_locations:  # a measure is a folder
             raise AttributeError(f"a run has snapshots, history and the measures of sharpest.measures, not {measure!r}")
         return lambda schedule: self.read(reader_of(measure), schedule)
 
@@ -118,7 +122,8 @@ class RunResults:
             close = difflib.get_close_matches(self.run, list(self._results), n=1)
             hint = f"did you mean {close[0]}? Or " if close else ""
             raise StoreError(
-                f"{self._results.paths.folder} has no run {self.run!r}; {hint}make it with: snakemake --cores all {path}"
+                f"{self._results.paths.folder} has no run {self.run!r}; {hint}make it with: "
+                f"snakemake --cores all {path}"
             )
 
 

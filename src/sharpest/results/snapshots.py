@@ -1,5 +1,12 @@
 """States of a run."""
 
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from sharpest.results.file import StoredFile, StoredWriter, create_stored, open_stored
 from sharpest.results.layout import PROVENANCE, Dataset, Layout
 
 # all that training needs to go on from a snapshot
@@ -33,3 +40,26 @@ SNAPSHOTS = Layout(
     ("run", "best", "last", "diverged", "stopped", "clipped", "parameters", "buffer_names", "progress", "hessian",
      "data_sha256", *PROVENANCE),
 )  # fmt: skip
+
+
+def open_snapshots(path: str | Path) -> AbstractContextManager[StoredFile]:
+    """Open the states of a run for reading.
+
+    Raises:
+        StoreError: As of :func:`sharpest.results.file.open_stored`.
+    """
+    return open_stored(path, SNAPSHOTS)
+
+
+def create_snapshots(path: str | Path) -> AbstractContextManager[StoredWriter]:
+    """Write the states of a run; the file is there whole or not at all.
+
+    Raises:
+        ValueError, StoreError: As of :func:`sharpest.results.file.create_stored`.
+    """
+    return create_stored(path, SNAPSHOTS)
+
+
+def state_at(file: StoredFile, row: int) -> dict[str, NDArray[Any]]:
+    """All that training needs to go on from a row of the open file, by name."""
+    return {dataset.name: file.row(dataset.name, row) for dataset in STATE}

@@ -1,11 +1,12 @@
 """Read the states of a run by name."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.results.snapshots import SNAPSHOTS, STATE
 from sharpest.results.stored import Stored
 
 
@@ -26,6 +27,10 @@ class Snapshots(Stored):
     def iteration(self) -> NDArray[np.int64]:
         """(t,), completed updates."""
         return self["iteration"]
+
+    def state(self, row: int) -> dict[str, NDArray[Any]]:
+        """All that training needs to go on from a row, by name."""
+        return self.row_of([dataset.name for dataset in STATE], row)
 
     @property
     def diverged(self) -> int | None:

@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,9 +87,17 @@ class Stored:
         return str(self.attributes["run"])
 
 
-def divergence(epoch: float | None) -> str:
-    """What to add to the name of a run that diverged: ``diverged at epoch 3.2``; empty where it did not."""
-    return "" if epoch is None else f"diverged at epoch {epoch:.3g}"
+_SHOWN = {"epoch": ".3g", "iteration": ","}  # how a time is written
+
+
+def divergence(time: float | None, unit: Literal["epoch", "iteration"] = "epoch") -> str:
+    """What to add to the name of a run that diverged: ``diverged at epoch 3.2``; empty where it did not.
+
+    Args:
+        time: When its loss was no longer finite; None where it stayed so.
+        unit: Of the time.
+    """
+    return "" if time is None else f"diverged at {unit} {time:{_SHOWN[unit]}}"
 
 
 class Measured(Stored):
@@ -104,6 +112,14 @@ class Measured(Stored):
 
     def __init__(self, path: str | Path, layout: Layout | None = None) -> None:
         super().__init__(path, layout or self.layout)
+
+    def __getattr__(self, name: str) -> NDArray[Any]:
+        """An array by its name in the layout, as ``measured.trace`` for ``measured["trace"]``."""
+        if name.startswith("_"):  # also what is asked of a copy that has no arrays yet
+            raise AttributeError(name)
+        if name not in self._datasets:
+            raise AttributeError(f"{type(self).__name__} has no {name!r}; its arrays are {', '.join(self._datasets)}")
+        return self[name]
 
     @property
     def iteration(self) -> NDArray[np.int64]:
@@ -153,6 +169,7 @@ class Measured(Stored):
             name: self._arrays[name][chosen] if dataset.dims[0] == "t" else self._arrays[name]
             for name, dataset in part._datasets.items()
         }
+        part._shapes = {**self._shapes, **{name: array.shape for name, array in part._arrays.items()}}
         return part
 
     def at(self, iteration: int) -> Mapping[str, NDArray[Any]] | None:

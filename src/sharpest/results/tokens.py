@@ -1,6 +1,10 @@
 """Decoded text."""
 
+from contextlib import AbstractContextManager
+from pathlib import Path
+
 from sharpest.results.data import DATA
+from sharpest.results.file import StoredFile, open_stored
 from sharpest.results.layout import Dataset, Layout
 
 TOKENS = Layout(
@@ -13,3 +17,12 @@ TOKENS = Layout(
     ),
     DATA.attributes,  # the classes are the types of tokens
 )
+
+
+def open_tokens(path: str | Path) -> AbstractContextManager[StoredFile]:
+    """Open decoded text for reading.
+
+    Raises:
+        StoreError: As of :func:`sharpest.results.file.open_stored`.
+    """
+    return open_stored(path, TOKENS)

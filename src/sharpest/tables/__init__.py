@@ -1,1 +1,1 @@
-"""Tables, one module per kind: numbers from results files, and their print beside the paper's."""
+"""Tables, one module per kind: numbers from results, and their print beside the paper's."""

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from sharpest.config.run import RunSettings
 from sharpest.errors import StoreError
-from sharpest.results.file import StoredRows, StoredWriter, create_stored, open_stored
-from sharpest.results.snapshots import SNAPSHOTS, STATE
+from sharpest.results.file import StoredRows, StoredWriter
+from sharpest.results.snapshots import create_snapshots, open_snapshots, state_at
 from sharpest.results.whole import written_whole
 from sharpest.training.work import WorkFolder, locked
 from sharpest.trajectory.epoch import DirectionSolver, EpochLog, advance, end_epoch
@@ -77,20 +77,20 @@ def _start(problem: Problem, parent: Path | None) -> TrainingState:
     settings = problem.settings
     if parent is None:
         return initial_state(settings, problem.model)
-    with open_stored(parent, SNAPSHOTS) as file:
+    with open_snapshots(parent) as file:
         rows = (file["iteration"] == settings.start).nonzero()[0]
         if not len(rows):
             raise StoreError(
                 f"{parent}: has no snapshot at iteration {settings.start}, where {settings.run} branches off; it ends "
                 f"at {file['iteration'][-1]}" + ("" if file.attributes["diverged"] < 0 else ", where it diverged")
             )
-        arrays = {dataset.name: file.row(dataset.name, int(rows[0])) for dataset in STATE}
+        arrays = state_at(file, int(rows[0]))
     return branch_state(settings, arrays, problem.data.train.inputs.device)
 
 
 def _identity(problem: Problem, start: TrainingState, code: str) -> str:
     """What the bits of a state depend on."""
-    facts = {
+    parts = {
         "start": hashlib.sha256(start.theta.cpu().numpy().tobytes()).hexdigest(),
         "settings": problem.settings.model_dump(mode="json"),
         "data": problem.data.sha256,
@@ -98,7 +98,7 @@ def _identity(problem: Problem, start: TrainingState, code: str) -> str:
         "torch": torch.__version__,
         "device": str(problem.data.train.inputs.device),
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _is_written(problem: Problem, snapshots_path: Path, history_path: Path, attributes: dict[str, Any]) -> bool:
@@ -106,7 +106,7 @@ def _is_written(problem: Problem, snapshots_path: Path, history_path: Path, attr
     if not (snapshots_path.exists() and history_path.exists()):
         return False
     try:
-        with open_stored(snapshots_path, SNAPSHOTS) as file:
+        with open_snapshots(snapshots_path) as file:
             written = file.attributes
     except StoreError:
         return False
@@ -229,7 +229,7 @@ def _write(
     }
     # the snapshots last: they say what run the two files are of
     _write_history(history_path, work.rows("history"))
-    with create_stored(snapshots_path, SNAPSHOTS) as file:
+    with create_snapshots(snapshots_path) as file:
         _write_states(work, iterations, file)
         arrays = _write_refreshes(work, settings, len(state.theta), file)
         arrays["epoch"] = np.array(iterations) / settings.steps_per_epoch

@@ -12,7 +12,6 @@ from torch import Tensor
 from sharpest.config.run import RunSettings
 from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.errors import StoreError
-from sharpest.results.snapshots import STATE
 from sharpest.results.states import Snapshots
 from sharpest.trajectory.eigenpairs import direction_solver
 from sharpest.trajectory.epoch import EpochLog, advance, end_epoch
@@ -72,7 +71,7 @@ class Replay:
 
     def snapshot(self, row: int) -> TrainingState:
         """The state of a row of the file."""
-        arrays = self._file.row_of([dataset.name for dataset in STATE], row)
+        arrays = self._file.state(row)
         return TrainingState.from_arrays(arrays, self.problem.settings, self.device)
 
     def has_recorded(self, iteration: int, with_vectors: bool) -> bool:
@@ -95,7 +94,7 @@ class Replay:
         return Eigenpairs(**values, eigenvectors=vectors, num_products=num_products, seconds=seconds)
 
     def _look_up(self, problem: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
-        """A solver that computes nothing anew."""
+        """A solver that computes nothing again."""
         return self.recorded_eigenpairs(iteration, with_vectors=True)
 
     def walk(self) -> Walk:

@@ -26,7 +26,7 @@ class TrainingState:
         buffers: (b,), what the net carries besides its parameters.
         velocity: (p,), or empty without momentum.
         solver_start: (p,), sum of the last eigenvectors, from which the next solve starts; empty where there is none.
-        directions: (K, p), the directions in force; None where there are none, or they are computed anew next.
+        directions: (K, p), the directions in force; None where there are none, or they are computed afresh next.
         lr: Learning rate of the next update.
         rule: Counters of the plateau rule; those of the best accuracy serve every run.
         best_iteration: Where validation accuracy was highest; -1 before the first epoch has ended.

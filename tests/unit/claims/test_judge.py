@@ -1,7 +1,9 @@
 """From files to verdicts: claims of all kinds, with numbers worked out by hand."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -9,24 +11,28 @@ import pandas as pd
 import pytest
 
 from sharpest.claims.files import RunSource
-from sharpest.claims.judge import judge
+from sharpest.claims.judge import judge, judge_claim
 from sharpest.claims.ledger import COLUMNS, Claim
 from sharpest.claims.report import markdown
+from sharpest.trajectory import epoch
+from sharpest.trajectory.steps import nudge
+
+SCHEDULES = {"spectra": "grid", "directions": "grid", "evaluations": "ends"}
 
 
 @pytest.fixture
 def judged(folder: Any, ledger: tuple[Claim, ...]) -> Any:
-    """Judges claims of the ledger on the files in ``folder``, all of a schedule ``grid``."""
+    """Judges claims of the ledger on the files in ``folder``."""
 
     def of(*names: str, paper_scale: bool = False, seeds: tuple[str, ...] = ("s777", "s778")) -> pd.DataFrame:
         claims = [claim for claim in ledger if claim.id in names]
         plans = {
             claim.id: tuple(
-                RunSource(run=run, schedule="grid") for run in claim.runs if run.partition("@")[0].endswith(seeds)
+                RunSource(run=run, schedules=SCHEDULES) for run in claim.runs if run.partition("@")[0].endswith(seeds)
             )
             for claim in claims
         }
-        return judge(claims, plans, folder.path, paper_scale).set_index("id").loc[list(names)]
+        return judge(claims, plans, folder.paths.folder, paper_scale).set_index("id").loc[list(names)]
 
     return of
 
@@ -38,7 +44,7 @@ def plateau(height: float, start: int = 2, t: int = 20) -> np.ndarray:
 
 def learning_rates(folder: Any, *curves: np.ndarray) -> None:
     for lr, curve in zip(("0.001", "0.01", "0.1"), curves, strict=True):
-        folder.spectrum(f"scnn-c10-sgd-lr{lr}-S128-s777", "grid", curve)
+        folder.spectra(f"scnn-c10-sgd-lr{lr}-S128-s777", "grid", curve)
 
 
 def test_order_of_one_seed(folder: Any, judged: Any) -> None:
@@ -80,7 +86,7 @@ GAMMAS = table_runs(
 def evaluate(folder: Any, values: list[list[float]], diverged: dict[str, float] | None = None) -> None:
     for group, numbers in zip(GAMMAS, values, strict=True):
         for run, number in zip(group, numbers, strict=True):
-            folder.evaluation(run, diverged=(diverged or {}).get(run), frobenius=[number, number])
+            folder.evaluations(run, diverged=(diverged or {}).get(run), frobenius=[number, number])
 
 
 def test_order_over_seeds(folder: Any, judged: Any) -> None:
@@ -114,54 +120,66 @@ def test_a_scale_with_one_seed(folder: Any, judged: Any) -> None:
 def test_values_are_judged_at_the_papers_scale(folder: Any, judged: Any) -> None:
     evaluate(folder, [[1000, 1100], [930, 930], [900, 900], [100, 90]])
     names = ("tab1.g0.01.frob_best", "tab1.g0.1.frob_best", "tab1.g1.0.frob_best")
-    here, paper = judged(*names), judged(*names, paper_scale=True)
-    assert set(here["verdict"]) == {"not_judged"}
-    assert here["value"].tolist() == paper["value"].tolist() == [1050, 930, 900]
+    small, paper = judged(*names), judged(*names, paper_scale=True)
+    assert set(small["verdict"]) == {"not_judged"}
+    assert small["value"].tolist() == paper["value"].tolist() == [1050, 930, 900]
     assert paper["verdict"].tolist() == ["holds", "holds", "fails"]  # 272 within a factor of 2
-    assert here["reason"].str.startswith("judged at the paper's scale only").all()
+    assert small["reason"].str.startswith("judged at the paper's scale only").all()
 
 
 def test_range_of_a_ratio(folder: Any, judged: Any) -> None:
     runs = table_runs("nsgd-lr0.1-S128-g0.01-K5", "sgd-lr0.1-S128")
     for run, norm in zip(runs[0] + runs[1], (30, 33, 20, 20), strict=True):
-        folder.evaluation(run, frobenius=[0, norm])
+        folder.evaluations(run, frobenius=[0, norm])
     (row,) = judged("tab3.frob_ratio").to_dict("records")
     assert (row["verdict"], row["value"]) == ("holds", pytest.approx(1.575))
 
 
 def test_sign(folder: Any, judged: Any) -> None:
     run = "scnn-c10-sgd-lr0.01-S128-s777"
-    folder.spectrum(run, "grid", np.ones(20))
+    folder.spectra(run, "grid", np.ones(20))
     noise = 0.001 * np.random.default_rng(0).standard_normal(20)
     change = np.stack([noise - 0.04, noise - 0.02, noise, noise + 0.02, noise - 0.1], axis=1)
     folder.directions(run, "grid", 20, loss_change=np.repeat(change[:, None], 3, axis=1))
     names = [f"fig6.alpha{alpha}.scnn.sign" for alpha in ("0.25", "0.5", "2", "4")]
-    found = judged(*names, "sec3.2.alpha1.scnn", "fig6.alpha1_not_best.scnn")
-    assert found["verdict"].tolist() == ["holds", "holds", "holds", "fails", "inconclusive", "holds"]
-    assert found["value"].iloc[2] == pytest.approx(1, abs=0.1)
+    table = judged(*names, "sec3.2.alpha1.scnn", "fig6.alpha1_not_best.scnn")
+    assert table["verdict"].tolist() == ["holds", "holds", "holds", "fails", "inconclusive", "holds"]
+    assert table["value"].iloc[2] == pytest.approx(1, abs=0.1)
     # both alphas have the same noise, so that their difference has none
-    assert found["value"].iloc[-1] == pytest.approx(1)
-    assert found["spread"].iloc[-1] == pytest.approx(0, abs=1e-9)
+    assert table["value"].iloc[-1] == pytest.approx(1)
+    assert table["spread"].iloc[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_facet_is_a_column_whatever_the_id_says(folder: Any, ledger: tuple[Claim, ...]) -> None:
+    """The loss changes by 1 to 5 per cent at the five alphas."""
+    (claim,) = (claim for claim in ledger if claim.id == "fig6.alpha0.25.scnn.sign")
+    for run in claim.runs:
+        folder.spectra(run, "grid", np.ones(20))
+        folder.directions(run, "grid", 20, loss_change=np.broadcast_to(0.02 * np.arange(1, 6), (20, 3, 5)))
+    sources = [RunSource(run=run, schedules=SCHEDULES) for run in claim.runs]
+    for facet, value in (("0.25", 1), ("0.5", 2), ("4", 5)):
+        changed = replace(claim, row={**claim.row, "facet": facet})
+        assert judge_claim(changed, sources, folder.results).value == pytest.approx(value)
 
 
 def test_facets_are_compared_within_each_run(folder: Any, judged: Any) -> None:
     """The chance level of one run is above the alignment of the next, which is no matter."""
     for lr, cosine in (("0.001", 0.9), ("0.01", 0.5), ("0.1", 0.2)):
         run = f"scnn-c10-sgd-lr{lr}-S128-s777"
-        folder.spectrum(run, "grid", np.zeros(8))
+        folder.spectra(run, "grid", np.zeros(8))
         folder.directions(run, "grid", 8, cosine=np.full((8, 3), cosine))
     (row,) = judged("fig5.scnn.vs_random").to_dict("records")
-    chance = math.sqrt(2 / (math.pi * 50))
+    chance = math.gamma(25) / (math.sqrt(math.pi) * math.gamma(25.5))  # of 50 parameters
     assert (row["verdict"], row["seeds"], row["value"]) == ("holds", 1, pytest.approx(0.2 - chance))
 
 
 def test_trends(folder: Any, judged: Any) -> None:
     run = "scnn-c10-sgd-lr0.005-S128-s777"
-    folder.spectrum(run, "grid", np.sin(np.linspace(0, np.pi, 40)))
+    folder.spectra(run, "grid", np.sin(np.linspace(0, np.pi, 40)))
     assert judged("fig1.lmax_trend")["verdict"].tolist() == ["holds"]
-    folder.spectrum(run, "grid", np.linspace(0, 1, 40))
+    folder.spectra(run, "grid", np.linspace(0, 1, 40))
     assert judged("fig1.lmax_trend")["verdict"].tolist() == ["fails"]
-    folder.spectrum(run, "grid", np.linspace(0, 1, 4))
+    folder.spectra(run, "grid", np.linspace(0, 1, 4))
     (row,) = judged("fig1.lmax_trend").to_dict("records")
     assert (row["verdict"], row["reason"]) == ("inconclusive", f"{run} left out: only 4 points")
 
@@ -171,7 +189,7 @@ def test_trend_over_k(folder: Any, judged: Any) -> None:
     groups = table_runs(*(f"nsgd-lr0.01-S128-g0.01-K{k}" for k in (1, 3, 5, 7, 10, 20)))
     for group, accuracy in zip(groups, (0.80, 0.82, 0.81, 0.83, 0.85, 0.86), strict=True):
         for run in group:
-            folder.evaluation(run, test_accuracy=[accuracy, 0])
+            folder.evaluations(run, test_accuracy=[accuracy, 0])
     (row,) = judged("fig8.k_test").to_dict("records")
     assert (row["verdict"], row["seeds"], row["value"]) == ("holds", 2, pytest.approx(1 - 12 / 210))
 
@@ -179,7 +197,7 @@ def test_trend_over_k(folder: Any, judged: Any) -> None:
 def test_several_settings_have_to_hold_all(folder: Any, judged: Any) -> None:
     runs = table_runs("nsgd-lr0.01-S128-g0.01-K5", "sgd-lr0.01-S128")
     for run, loss in zip(runs[0] + runs[1], (0.01, 0.02, 0.3, 0.31), strict=True):
-        folder.evaluation(run, train_loss=[0, loss])
+        folder.evaluations(run, train_loss=[0, loss])
     (row,) = judged("sec4.loss_final", paper_scale=True).to_dict("records")
     assert (row["verdict"], row["value"]) == ("fails", pytest.approx(0.305))
 
@@ -187,6 +205,24 @@ def test_several_settings_have_to_hold_all(folder: Any, judged: Any) -> None:
 def test_a_claim_without_runs(judged: Any) -> None:
     (row,) = judged("secE.newton").to_dict("records")
     assert (row["verdict"], row["seeds"]) == ("holds", 0)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda change, directions, gamma, rest=1.0: change,
+        lambda change, directions, gamma, rest=1.0: rest * change - gamma * (directions.T @ (directions @ change)),
+        lambda change, directions, gamma, rest=1.0: gamma * change,
+    ],
+    ids=["plain SGD", "another sign", "shorter in all directions"],
+)
+def test_newton_is_compared_with_the_step_of_training(
+    broken: FunctionType, judged: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The function itself is changed, which training calls: arithmetic of the claim's own would not notice."""
+    assert epoch.nudge is nudge
+    monkeypatch.setattr(nudge, "__code__", broken.__code__)
+    assert judged("secE.newton")["verdict"].tolist() == ["fails"]
 
 
 def test_the_table_and_its_print(folder: Any, judged: Any) -> None:

@@ -13,7 +13,7 @@ from sharpest.errors import ConfigError
 ROW = {
     "id": "one", "item": "fig4", "kind": "order", "statement": "larger, smaller",
     "subject": "scnn-c10-sgd-lr0.001-S128-s777;scnn-c10-sgd-lr0.1-S128-s777", "quantity": "lambda_max_peak",
-    "expected": "0.001>0.1", "tolerance": "", "unit": "", "any_scale": "yes", "source": "Fig. 4",
+    "facet": "", "expected": "0.001>0.1", "tolerance": "", "unit": "", "any_scale": "yes", "source": "Fig. 4",
 }  # fmt: skip
 
 
@@ -94,10 +94,13 @@ def test_damaged_files(tmp_path: Path) -> None:
         read_ledger(write(tmp_path, ROW, ROW))
     path = write(tmp_path, ROW)
     path.write_text(path.read_text().rstrip() + ",more\n")
-    with pytest.raises(ConfigError, match="claim one: has not the 11 cells"):
+    with pytest.raises(ConfigError, match="claim one: expected 12 cells"):
         read_ledger(path)
     path.write_text(path.read_text().replace("any_scale", "scale"))
     with pytest.raises(ConfigError, match="restore the first line"):
+        read_ledger(path)
+    path = write(tmp_path, columns=tuple(name for name in COLUMNS if name != "facet"))
+    with pytest.raises(ConfigError, match=r"quantity, facet, expected.*; restore the first line"):
         read_ledger(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_ledger(tmp_path / "none.csv")

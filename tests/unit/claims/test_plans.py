@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,24 @@ from sharpest.claims.plans import facets, files_behind, ordered_groups, plan_cla
 from sharpest.config.project import Project
 from sharpest.config.run_id import RunId
 from sharpest.errors import ConfigError
+from sharpest.results.paths import Paths
 
 SCALES = ("quick", "small", "paper")
+PATHS = Paths(Path("results/quick"))
 Configured = Callable[[str], Project]
+
+
+class Changed:
+    """A project whose schedules are changed on all runs."""
+
+    def __init__(self, project: Project, changes: dict[str, Any]) -> None:
+        self._project, self._changes = project, changes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._project, name)
+
+    def schedule(self, run: str, name: str) -> Any:
+        return replace(self._project.schedule(run, name), **self._changes)
 
 
 @pytest.fixture
@@ -29,9 +45,9 @@ def test_every_claim_has_runs_and_schedules(scale: str, ledger: tuple[Claim, ...
         assert bool(plans[claim.id]) == bool(claim.groups)
         # of each group at least one seed
         assert all({source.run for source in plans[claim.id]} & set(group) for group in claim.groups)
-    files = files_behind(ledger, plans)
+    files = files_behind(ledger, plans, PATHS)
     assert len(files) == len(set(files)) > 100
-    assert not any("None" in path for path in files)
+    assert not any("None" in str(path) for path in files)
 
 
 def test_all_runs_are_read_at_paper_scale(ledger: tuple[Claim, ...], configured: Configured) -> None:
@@ -77,7 +93,24 @@ def test_a_scale_with_fewer_seeds_reads_fewer_runs(claims: dict[str, Claim], con
 )
 def test_schedules(claim: str, schedule: str | None, claims: dict[str, Claim], configured: Configured) -> None:
     sources = plan_claims([claims[claim]], configured("paper"))[claim]
-    assert {source.schedule for source in sources} == {schedule}
+    assert {source.schedules.get("spectra") for source in sources} == {schedule}
+    assert all(set(source.schedules.values()) <= {schedule, "ends"} for source in sources)
+
+
+@pytest.mark.parametrize(
+    ("claim", "measures"),
+    [
+        ("fig4.scnn.lr.peak_order", {"spectra"}),
+        ("fig6.bowl.scnn", {"spectra", "directions"}),
+        ("fig19.mom.early", {"spectra", "evaluations"}),
+        ("tab1.order.dist", {"evaluations"}),
+        ("fig7.top.loss", set()),
+    ],
+)
+def test_measures(claim: str, measures: set[str], claims: dict[str, Claim], configured: Configured) -> None:
+    sources = plan_claims([claims[claim]], configured("paper"))[claim]
+    assert all(set(source.schedules) == measures for source in sources)
+    assert {source.schedules.get("evaluations", "ends") for source in sources} == {"ends"}
 
 
 def test_a_run_of_another_figure_is_read_as_that_figure_measures_it(
@@ -85,15 +118,15 @@ def test_a_run_of_another_figure_is_read_as_that_figure_measures_it(
 ) -> None:
     sources = plan_claims([claims["fig21.long_growth"]], configured("paper"))["fig21.long_growth"]
     measured = [{curve.schedule for curve in configured("paper").study(name).curves()} for name in ("fig21", "fig04")]
-    assert [{source.schedule} for source in sources] == measured
+    assert [{source.schedules["spectra"]} for source in sources] == measured
 
 
 def test_branches_are_read_with_their_trunk(claims: dict[str, Claim], configured: Configured) -> None:
     claim = claims["fig12.lmax_after_drop"]
     (source,) = plan_claims([claim], configured("paper"))[claim.id]
     trunk = "r32-c10-sgd-lr0.1-S128-s777"
-    assert source == RunSource(run="r32-c10-sgd-lr0.1-S128-L10-s777", schedule="epochs", parent=trunk)
-    assert f"spectra/{trunk}/epochs.h5" in files_behind([claim], {claim.id: (source,)})
+    assert source == RunSource(run="r32-c10-sgd-lr0.1-S128-L10-s777", schedules={"spectra": "epochs"}, parent=trunk)
+    assert PATHS.measured("spectra", trunk, "epochs") in files_behind([claim], {claim.id: (source,)}, PATHS)
 
 
 def test_facets(claims: dict[str, Claim]) -> None:
@@ -122,13 +155,13 @@ CHANGES: list[tuple[str, dict[str, Any], str]] = [
     ("fig4.scnn.lr.peak_order", {"item": "sec3"}, "name one as item"),
     ("fig4.scnn.lr.peak_order", {"item": "fig12"}, "no study measures lambda_max_peak"),
     ("fig4.scnn.lr.peak_order", {"quantity": "lambda_max"}, "its kind should be trend"),
-    ("fig4.scnn.lr.peak_order", {"quantity": "alpha_change_pct"}, "alpha 0.001 is not in schedules.step"),
+    ("fig4.scnn.lr.peak_order", {"quantity": "alpha_change_pct"}, "alpha 0.001 is not in schedules."),
     ("fig4.scnn.lr.peak_order", {"quantity": "update_difference"}, "needs no run"),
     ("fig4.scnn.lr.peak_order", {"quantity": "lambda_max_change_after_drop"}, "is no branch"),
     ("fig4.scnn.lr.peak_order", {"quantity": "train_acc_zoom"}, "its kind should be trend"),
-    ("fig4.scnn.slow_growth.lr", {"quantity": "train_acc"}, "takes no accuracies"),
-    ("fig6.bowl.scnn", {"quantity": "alpha_change_pct"}, "needs the scale of the step in the id"),
-    ("fig15.scnn.flatter", {"levels": ("e1", "e2")}, "direction 2 is not in schedules.step"),
+    ("fig4.scnn.slow_growth.lr", {"quantity": "train_acc"}, "no accuracies are taken"),
+    ("fig6.bowl.scnn", {"quantity": "alpha_change_pct", "facet": ""}, "needs the scale of the step as facet"),
+    ("fig15.scnn.flatter", {"levels": ("e1", "e2")}, "direction 2 is not in schedules.step.measures."),
     ("fig15.scnn.flatter", {"levels": ("e1", "3")}, "is no direction"),
     ("fig5.scnn.vs_random", {"levels": ("top5", "chance")}, "one of top5, random"),
     ("fig4.scnn.lr.peak_order", {"levels": ("0.001", "0.01")}, "3 groups of runs.*expected 2"),
@@ -153,16 +186,9 @@ def test_what_is_wrong_is_one_line_with_the_id(
 
 
 def test_a_schedule_that_does_not_measure_it_is_refused(claims: dict[str, Claim], configured: Configured) -> None:
-    project = configured("paper")
-
-    def without(schedule: str, **changes: Any) -> Project:
-        schedules = project.scale.schedules
-        changed = schedules | {schedule: schedules[schedule].model_copy(update=changes)}
-        return replace(project, scale=project.scale.model_copy(update={"schedules": changed}))
-
-    for name, changed, remedy in (
-        ("fig2.scnn.zoom_osc", without("evolution", window_epochs=None), "has no window_epochs"),
-        ("fig1.crossing", without("step", directions=None), "measures no directions"),
+    for name, changes, remedy in (
+        ("fig2.scnn.zoom_osc", {"window": None}, r"schedules\.evolution has no window_epochs"),
+        ("fig1.crossing", {"measures": {"spectra": None}}, r"schedules\.step does not take directions; add it"),
     ):
         with pytest.raises(ConfigError, match=remedy):
-            plan_claims([claims[name]], changed)
+            plan_claims([claims[name]], Changed(configured("paper"), changes))

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from sharpest.claims.end_points import update_difference
-from sharpest.claims.files import Results, RunFiles, RunSource
+from sharpest.claims.files import RunFiles, RunSource
 from sharpest.claims.ledger import Claim
 from sharpest.claims.quantities import QUANTITIES
 from sharpest.claims.series import Number, Series, UnmeasuredError
 from sharpest.claims.steps import lowest_point
+from sharpest.measures.directions.reader import random_cosine
 
 RUN, TRUNK, BRANCH = "run", "trunk", "branch"
+SCHEDULES = {"spectra": "grid", "directions": "grid", "evaluations": "ends"}
 DOCS = Path(__file__).parents[3] / "docs" / "claims.md"
 
 
@@ -24,7 +26,7 @@ def read(folder: Any) -> Any:
 
     def of(name: str, facet: str = "", **source: Any) -> Any:
         quantity = QUANTITIES[name]
-        files = RunFiles(RunSource(**{"run": RUN, "schedule": "grid"} | source), Results(folder.path))
+        files = RunFiles(RunSource(**{"run": RUN, "schedules": SCHEDULES} | source), folder.results)
         content = quantity.read(files, facet)
         if isinstance(content, Number):
             return content.value
@@ -45,7 +47,7 @@ def test_the_docs_define_every_quantity() -> None:
 
 def test_peaks(folder: Any, read: Any) -> None:
     first = np.array([0, 0, 10, 10, 10, 10, 10, 0, 0, 0.0])
-    folder.spectrum(RUN, "grid", np.stack([first, first / 2], axis=1))
+    folder.spectra(RUN, "grid", np.stack([first, first / 2], axis=1))
     assert read("lambda_max_peak") == 10
     assert read("lambda2_peak") == 5
     assert read("lambda_max_peak_epoch") == 4
@@ -54,19 +56,19 @@ def test_peaks(folder: Any, read: Any) -> None:
 
 
 def test_the_untrained_averages_of_batch_normalisation_are_no_peak(folder: Any, read: Any) -> None:
-    folder.spectrum(RUN, "grid", [900, 1, 1, 1, 1, 1, 1], norm=True)
+    folder.spectra(RUN, "grid", [900, 1, 1, 1, 1, 1, 1], norm=True)
     assert read("lambda_max_peak") == 1
-    folder.spectrum("plain", "grid", [900, 1, 1, 1, 1, 1, 1])
+    folder.spectra("plain", "grid", [900, 1, 1, 1, 1, 1, 1])
     assert read("lambda_max_peak", run="plain") == pytest.approx(180.8)
 
 
 def test_other_eigenvalues_are_those_of_next_magnitude(folder: Any, read: Any) -> None:
-    folder.spectrum(RUN, "grid", [[9, 4, 1, -5]] * 5)
+    folder.spectra(RUN, "grid", [[9, 4, 1, -5]] * 5)
     assert read("lambda_2_to_10").values[0].tolist() == [5, 4, 1]
 
 
 def test_windows(folder: Any, read: Any) -> None:
-    folder.spectrum(RUN, "grid", np.arange(401), train_accuracy=np.linspace(0, 1, 401))
+    folder.spectra(RUN, "grid", np.arange(401), train_accuracy=np.linspace(0, 1, 401))
     assert read("lambda_max_first_epochs").epoch[-1] == 10  # a fortieth of 400
     assert read("lambda_max_zoom", window=40).epoch[-1] == 40
     assert read("lambda_max_zoom_start", window=40).epoch[-1] == 8
@@ -75,36 +77,48 @@ def test_windows(folder: Any, read: Any) -> None:
 
 
 def test_before_the_drop_of_the_accuracy(folder: Any, read: Any) -> None:
-    folder.spectrum(RUN, "grid", np.arange(8), train_accuracy=[0.1, 0.3, 0.5, 0.7, 0.2, 0.4, 0.6, 0.8])
+    folder.spectra(RUN, "grid", np.arange(8), train_accuracy=[0.1, 0.3, 0.5, 0.7, 0.2, 0.4, 0.6, 0.8])
     assert read("lambda_max_before_drop").epoch[-1] == 3
     assert read("acc_drop") == pytest.approx(50)
-    folder.spectrum("calm", "grid", np.arange(8), train_accuracy=[0.1, 0.3, 0.5, 0.45, 0.6, 0.7, 0.8, 0.9])
+    folder.spectra("calm", "grid", np.arange(8), train_accuracy=[0.1, 0.3, 0.5, 0.45, 0.6, 0.7, 0.8, 0.9])
     assert read("lambda_max_before_drop", run="calm").epoch[-1] == 7
 
 
 def test_early_maximum_ends_with_the_early_epoch(folder: Any, read: Any) -> None:
-    folder.evaluation(RUN)
-    folder.spectrum(RUN, "grid", [99, 1, 3, 2, 4, 50])
+    folder.evaluations(RUN)
+    folder.spectra(RUN, "grid", [99, 1, 3, 2, 4, 50])
     assert read("lambda_max_early") == 4
-    folder.spectrum("short", "grid", [99, 1, 3])
-    folder.evaluation("short")
+    folder.spectra("short", "grid", [99, 1, 3])
+    folder.evaluations("short")
     with pytest.raises(UnmeasuredError, match="ended at epoch 2, before epoch 4"):
         read("lambda_max_early", run="short")
 
 
-@pytest.mark.parametrize("name", ["lambda_max_peak", "alpha_change_pct", "test_acc", "lambda_after", "val_acc_final"])
-def test_a_run_that_diverged_gives_no_number(name: str, folder: Any, read: Any) -> None:
-    folder.spectrum(RUN, "grid", [1, 2, math.nan], diverged=1.5)
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("lambda_max_peak", "diverged at epoch 1.5"),
+        ("lambda_max_zoom", "diverged at epoch 1.5"),
+        ("alpha_change_pct", "diverged at epoch 1.5"),
+        ("test_acc", "diverged at epoch 1.5"),
+        ("lambda_after", "diverged at iteration 60"),  # what is read counts in iterations
+        ("val_acc_final", "diverged at epoch 2"),  # the end of the epoch
+        ("train_acc_final", "diverged at epoch 2"),
+    ],
+)
+def test_a_run_that_diverged_gives_no_number_and_says_when(name: str, reason: str, folder: Any, read: Any) -> None:
+    folder.spectra(RUN, "grid", [1, 2, math.nan], diverged=1.5)
     folder.directions(RUN, "grid", 3)
-    folder.evaluation(RUN, diverged=1.5)
+    folder.evaluations(RUN, diverged=1.5)
     folder.snapshots(RUN, diverged=60, refresh_loss=np.ones(10))
     folder.history(RUN, [0.5, math.nan])
-    with pytest.raises(UnmeasuredError, match="diverged"):
-        read(name, "1")
+    with pytest.raises(UnmeasuredError) as caught:
+        read(name, "1", window=5.0)
+    assert str(caught.value) == reason
 
 
 def test_a_window_before_the_divergence_counts(folder: Any, read: Any) -> None:
-    folder.spectrum(RUN, "grid", [1, 2, 3, 4, 5, 6, math.nan], diverged=6)
+    folder.spectra(RUN, "grid", [1, 2, 3, 4, 5, 6, math.nan], diverged=6)
     assert read("lambda_max_zoom", window=5).values[-1] == 6
     with pytest.raises(UnmeasuredError, match="diverged at epoch 6"):
         read("lambda_max_zoom", window=6)
@@ -112,19 +126,26 @@ def test_a_window_before_the_divergence_counts(folder: Any, read: Any) -> None:
 
 def test_change_after_the_drop(folder: Any, read: Any) -> None:
     """40 epochs: the last two, and the two before the drop at epoch 10."""
-    folder.spectrum(TRUNK, "grid", np.stack([[7] * 9 + [10, 20] + [99] * 5, [0] * 16], axis=1))
+    folder.spectra(TRUNK, "grid", np.stack([[7] * 9 + [10, 20] + [99] * 5, [0] * 16], axis=1))
     epoch = np.arange(10, 41)
     curves = np.stack([np.where(epoch == 10, 20, np.where(epoch > 38, 50, 1)), np.zeros(31)], axis=1)
-    folder.spectrum(BRANCH, "grid", curves, epoch=epoch, iteration=10 * epoch)
+    folder.spectra(BRANCH, "grid", curves, epoch=epoch, iteration=10 * epoch)
     assert read("lambda_max_change_after_drop", run=BRANCH, parent=TRUNK) == pytest.approx(50 - 15)
     assert read("frobenius_change_after_drop", run=BRANCH, parent=TRUNK) == pytest.approx(50 - 15)
 
 
 def test_the_initial_weights_are_not_before_the_drop(folder: Any, read: Any) -> None:
-    folder.spectrum(TRUNK, "grid", [99, 3, 99])
+    folder.spectra(TRUNK, "grid", [99, 3, 99])
     epoch = np.arange(1, 41)
-    folder.spectrum(BRANCH, "grid", np.full(40, 10), epoch=epoch, iteration=10 * epoch)
+    folder.spectra(BRANCH, "grid", np.full(40, 10), epoch=epoch, iteration=10 * epoch)
     assert read("lambda_max_change_after_drop", run=BRANCH, parent=TRUNK) == pytest.approx(10 - 3)
+
+
+def test_a_history_without_an_epoch_gives_no_number(folder: Any, read: Any) -> None:
+    folder.history(RUN, [])
+    for name in ("val_acc_final", "train_acc_final"):
+        with pytest.raises(UnmeasuredError, match="no finite measurement"):
+            read(name)
 
 
 def test_final_accuracy_is_the_mean_of_the_last_twentieth(folder: Any, read: Any) -> None:
@@ -150,7 +171,7 @@ def alpha_study(t: int) -> dict[str, Any]:
 
 
 def test_alpha_changes_are_those_of_the_last_points(folder: Any, read: Any) -> None:
-    folder.spectrum(RUN, "grid", np.arange(111))
+    folder.spectra(RUN, "grid", np.arange(111))
     folder.directions(RUN, "grid", 111, **alpha_study(111))
     assert read("alpha_change_pct", "0.25") == pytest.approx(1)
     assert read("alpha_change_pct", "4") == pytest.approx(5)
@@ -159,7 +180,7 @@ def test_alpha_changes_are_those_of_the_last_points(folder: Any, read: Any) -> N
 
 def test_alpha_changes_of_fewer_points_are_those_of_the_same_share(folder: Any, read: Any) -> None:
     t = 40
-    folder.spectrum(RUN, "grid", np.arange(t))
+    folder.spectra(RUN, "grid", np.arange(t))
     change = np.where(np.arange(t) < t - 9, 0, 0.02)[:, None, None] * np.ones((t, 3, 5))
     folder.directions(RUN, "grid", t, loss_change=change)
     assert read("alpha_change_pct", "1") == pytest.approx(1)  # 9 of 40 are 25 of 110
@@ -169,7 +190,7 @@ def test_alpha_changes_of_fewer_points_are_those_of_the_same_share(folder: Any, 
 def test_surface(folder: Any, read: Any) -> None:
     """Walls at 2.4 and 2.2 around 2.0: the lower one is a tenth higher; not counted where no alpha was studied."""
     t = 12
-    folder.spectrum(RUN, "grid", np.r_[np.zeros(t - 5), np.full(5, 8)])
+    folder.spectra(RUN, "grid", np.r_[np.zeros(t - 5), np.full(5, 8)])
     profile = np.tile([2.4, 2, 2, 2, 2.2], (t, 3, 1))
     studied = np.arange(t) % 2 == 1
     profile[~studied] = 9
@@ -180,18 +201,33 @@ def test_surface(folder: Any, read: Any) -> None:
 
 
 def test_alignment(folder: Any, read: Any) -> None:
-    folder.spectrum(RUN, "grid", np.zeros(6))
+    folder.spectra(RUN, "grid", np.zeros(6))
     folder.directions(RUN, "grid", 6, cosine=np.tile([0.1, 0.2, 0.6], (6, 1)) * np.arange(1, 7)[:, None])
     assert read("mean_abs_cosine", "top5") == pytest.approx(0.3 * 3.5)
     assert read("mean_abs_cosine_max") == pytest.approx(0.3 * 4)
+    assert read("mean_abs_cosine", "random") == random_cosine(50)
     vectors = np.random.default_rng(0).standard_normal((2, 4000, 50))
     cosines = np.abs((vectors[0] * vectors[1]).sum(1)) / np.linalg.norm(vectors, axis=2).prod(0)
     assert read("mean_abs_cosine", "random") == pytest.approx(cosines.mean(), rel=0.05)
 
 
+def test_chance_has_the_formula_of_the_measure(folder: Any, read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.spectra(RUN, "grid", np.zeros(6))
+    folder.directions(RUN, "grid", 6)
+    monkeypatch.setattr("sharpest.measures.directions.reader.gammaln", lambda x: 0 * x)
+    assert read("mean_abs_cosine", "random") == pytest.approx(1 / math.sqrt(math.pi))
+
+
+def test_curvature_is_that_of_the_iterations_of_the_directions(folder: Any, read: Any) -> None:
+    """Spectra at iterations 0, 10, 20 and so on, directions at every third of them."""
+    folder.spectra(RUN, "grid", np.arange(15))
+    folder.directions(RUN, "grid", 5, iteration=30 * np.arange(5), epoch=3 * np.arange(5))
+    assert read("surface_curvature") == pytest.approx(np.mean([0, 3, 6, 9, 12]))
+
+
 def test_crossing_the_minimum(folder: Any, read: Any) -> None:
     """The minimum is at half a mean step down the gradient: a step of 1 crosses it, one of 0.4 or uphill does not."""
-    folder.spectrum(RUN, "grid", np.zeros(3))
+    folder.spectra(RUN, "grid", np.zeros(3))
     grid = np.array([-5.0, -1, 0, 1, 5])
     projection = np.zeros((3, 5, 3))
     projection[:, :, 0] = [-2, -0.2, 0.2, -1.3, -1.3]  # of mean 1
@@ -216,27 +252,30 @@ def test_lowest_point_lies_between_the_points_of_an_uneven_grid() -> None:
 
 
 def test_end_points(folder: Any, read: Any) -> None:
-    folder.evaluation(
-        RUN, early=0.62, test_accuracy=[0.9, 0.8], train_loss=[0.4, 0.02], distance=[3, 9], frobenius=[20, 30],
+    folder.evaluations(
+        RUN, test_accuracy=[0.9, 0.8], train_loss=[0.4, 0.02], distance=[3, 9], frobenius=[20, 30],
         eigenvalues=[[7, 1, -8], [5, 2, 1]],
     )  # fmt: skip
-    found = {
+    folder.history(RUN, [0.1, 0.2, 0.3, 0.62, 0.7])
+    folder.snapshots(RUN, epoch_seconds=[1.0, 9.0, 1.5])
+    numbers = {
         "test_acc": 90, "test_acc_diff": 90, "val_acc_50": 62, "val_acc_10": 62, "val_acc_50_diff": 62,
         "loss_final": 0.02, "dist": 3, "frobenius_best": 20, "frobenius_final": 30, "frobenius_final_ratio": 30,
         "lambda_max_best": 7, "lambda_max_final": 5, "epoch_time_ratio": 1.5, "diverged": 0,
     }  # fmt: skip
-    assert {name: read(name) for name in found} == pytest.approx(found)
+    assert {name: read(name) for name in numbers} == pytest.approx(numbers)
 
 
 def test_an_accuracy_knows_how_many_examples_it_is_of(folder: Any) -> None:
-    folder.evaluation(RUN, test_accuracy=[0.9, 0.8])
-    number = QUANTITIES["test_acc"].read(RunFiles(RunSource(run=RUN), Results(folder.path)), "")
+    folder.evaluations(RUN, test_accuracy=[0.9, 0.8])
+    number = QUANTITIES["test_acc"].read(RunFiles(RunSource(run=RUN, schedules=SCHEDULES), folder.results), "")
     assert isinstance(number, Number)
     assert number.error == pytest.approx(3)  # of 100 images
 
 
 def test_a_run_that_ended_before_its_early_epoch(folder: Any, read: Any) -> None:
-    folder.evaluation(RUN, early=math.nan)
+    folder.evaluations(RUN)
+    folder.history(RUN, [0.5] * 3)
     with pytest.raises(UnmeasuredError, match="not measured"):
         read("val_acc_50")
 
@@ -245,7 +284,7 @@ def test_a_run_that_ended_before_its_early_epoch(folder: Any, read: Any) -> None
     ("diverged", "losses", "answer"), [(3.0, [0.1, 0.1], 1), (None, [2.3, 2.3], 1), (None, [0.1, 2.3], 0)]
 )
 def test_diverged(diverged: float | None, losses: list[float], answer: float, folder: Any, read: Any) -> None:
-    folder.evaluation(RUN, diverged=diverged, train_loss=losses)
+    folder.evaluations(RUN, diverged=diverged, train_loss=losses)
     assert read("diverged") == answer
 
 
@@ -256,5 +295,5 @@ def test_newton() -> None:
 def test_curves_are_curves(folder: Any, read: Any) -> None:
     for quantity in QUANTITIES.values():
         assert not (quantity.is_curve and quantity.statistic), quantity.name
-    folder.spectrum(RUN, "grid", np.arange(6))
+    folder.spectra(RUN, "grid", np.arange(6))
     assert isinstance(read("lambda_max"), Series)

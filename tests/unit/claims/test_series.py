@@ -24,10 +24,10 @@ def series(*curves: list[float] | np.ndarray) -> Series:
 
 
 def test_peak_is_that_of_means_of_five() -> None:
-    one = series([0, 0, 0, 50, 0, 0, 0, 0, 11, 11, 11, 11, 11, 0])
-    assert peak(one) == 11  # the spike counts a fifth
-    assert peak_epoch(one) == 10
-    assert not still_rising(one)
+    curve = series([0, 0, 0, 50, 0, 0, 0, 0, 11, 11, 11, 11, 11, 0])
+    assert peak(curve) == 11  # the spike counts a fifth
+    assert peak_epoch(curve) == 10
+    assert not still_rising(curve)
     assert still_rising(series(np.arange(8)))
 
 
@@ -81,8 +81,8 @@ def test_swings(curve: list[float], count: int) -> None:
 def test_replicates_keep_the_middle_and_the_size_of_the_noise() -> None:
     rng = np.random.default_rng(1)
     loud = np.where(np.arange(100) < 50, 10.0, 0.1)
-    one = series(np.linspace(0, 5, 100) + loud * rng.standard_normal(100))
-    values = np.array([replicate.values[:, 0] for replicate in one.replicates("a")])
+    curve = series(np.linspace(0, 5, 100) + loud * rng.standard_normal(100))
+    values = np.array([replicate.values[:, 0] for replicate in curve.replicates("a")])
     assert values.shape == (NUM_REPLICATES, 100)
     assert np.abs(values.std(axis=0)[:45]).mean() > 20 * values.std(axis=0)[55:].mean()
     assert len(np.unique(np.round(values[:, 30], 9))) == 2  # the middle plus or minus the noise
@@ -90,8 +90,8 @@ def test_replicates_keep_the_middle_and_the_size_of_the_noise() -> None:
 
 def test_the_spread_of_a_mean_is_about_its_standard_error() -> None:
     """Within a fifth: 200 replicates know it to a twentieth, and 200 points their own noise likewise."""
-    one = series(np.random.default_rng(2).standard_normal(200) + np.linspace(0, 20, 200))
-    spread = np.std([replicate.values.mean() for replicate in one.replicates("a")])
+    curve = series(np.random.default_rng(2).standard_normal(200) + np.linspace(0, 20, 200))
+    spread = np.std([replicate.values.mean() for replicate in curve.replicates("a")])
     assert spread == pytest.approx(1 / np.sqrt(200), rel=0.2)
 
 
@@ -99,22 +99,22 @@ def test_the_spread_of_a_mean_is_about_its_standard_error() -> None:
 def test_short_curves_have_that_spread_on_average(count: int) -> None:
     spreads = []
     for seed in range(300):
-        one = series(np.random.default_rng(seed).standard_normal(count))
-        spreads.append(np.var([replicate.values.mean() for replicate in one.replicates(str(seed))]))
+        curve = series(np.random.default_rng(seed).standard_normal(count))
+        spreads.append(np.var([replicate.values.mean() for replicate in curve.replicates(str(seed))]))
     assert np.sqrt(np.mean(spreads)) == pytest.approx(1 / np.sqrt(count), rel=0.15)
 
 
 def test_noise_is_as_large_at_the_ends_as_between() -> None:
     squares = []
     for seed in range(400):
-        one = series(np.random.default_rng(seed).standard_normal(8))
-        squares.append(np.var([replicate.values[:, 0] for replicate in one.replicates("a")], axis=0))
+        curve = series(np.random.default_rng(seed).standard_normal(8))
+        squares.append(np.var([replicate.values[:, 0] for replicate in curve.replicates("a")], axis=0))
     assert np.mean(squares, axis=0) == pytest.approx(np.ones(8), rel=0.2)
 
 
 def test_replicates_depend_on_the_name_alone() -> None:
-    one = series(np.random.default_rng(3).standard_normal(20))
-    first, again, other = ([r.values.tolist() for r in one.replicates(name)] for name in ("a", "a", "b"))
+    curve = series(np.random.default_rng(3).standard_normal(20))
+    first, again, other = ([r.values.tolist() for r in curve.replicates(name)] for name in ("a", "a", "b"))
     assert first == again != other
 
 

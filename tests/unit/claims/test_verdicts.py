@@ -8,12 +8,12 @@ import pytest
 from sharpest.claims.ledger import NEGATIVE, POSITIVE
 from sharpest.claims.series import Series, Statistic, mean, peak, peak_epoch, rank_correlation
 from sharpest.claims.verdicts import (
-    Estimate,
+    Pooled,
     Sample,
     Verdict,
     difference,
-    estimate,
     over_levels,
+    pooled,
     ratio,
     trend,
     within,
@@ -29,16 +29,16 @@ def seeds(*values: float) -> list[Sample]:
 
 
 def test_the_spread_is_the_standard_error_of_the_seeds() -> None:
-    found = estimate(seeds(10, 14))
-    assert (found.value, found.spread) == (12, pytest.approx(2))
-    assert (found.low, found.high) == (pytest.approx(10), pytest.approx(14))
+    number = pooled(seeds(10, 14))
+    assert (number.value, number.spread) == (12, pytest.approx(2))
+    assert (number.low, number.high) == (pytest.approx(10), pytest.approx(14))
 
 
 def test_of_one_seed_it_is_that_of_the_replicates() -> None:
-    assert estimate([Sample(5.0, np.array([4.0, 6.0]))]).spread == pytest.approx(math.sqrt(2))
-    found = estimate(seeds(5))
-    assert math.isnan(found.spread)
-    assert (found.low, found.high) == (5, 5)
+    assert pooled([Sample(5.0, np.array([4.0, 6.0]))]).spread == pytest.approx(math.sqrt(2))
+    number = pooled(seeds(5))
+    assert math.isnan(number.spread)
+    assert (number.low, number.high) == (5, 5)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_of_one_seed_it_is_that_of_the_replicates() -> None:
     ],
 )
 def test_within(low: float, high: float, bounds: tuple[float, float], verdict: Verdict) -> None:
-    assert within(Estimate((low + high) / 2, 1.0, low, high), bounds) == verdict
+    assert within(Pooled((low + high) / 2, 1.0, low, high), bounds) == verdict
 
 
 def test_all_statements_have_to_hold() -> None:
@@ -72,24 +72,24 @@ def test_all_statements_have_to_hold() -> None:
 def test_seeds_are_compared_one_by_one() -> None:
     """Each seed says the same by a little, though seeds differ by much."""
     pairs = list(map(difference, seeds(101, 201, 301), seeds(100, 200, 299)))
-    assert within(estimate(pairs), POSITIVE) == "holds"
-    assert within(estimate(list(map(difference, seeds(101, 199), seeds(100, 200)))), POSITIVE) == "inconclusive"
-    assert estimate(list(map(ratio, seeds(20, 90), seeds(10, 30)))).value == 2.5
+    assert within(pooled(pairs), POSITIVE) == "holds"
+    assert within(pooled(list(map(difference, seeds(101, 199), seeds(100, 200)))), POSITIVE) == "inconclusive"
+    assert pooled(list(map(ratio, seeds(20, 90), seeds(10, 30)))).value == 2.5
 
 
 def test_a_run_that_ended_too_early_leaves_one_side_open() -> None:
     (a,), (b,) = seeds(10), seeds(5)
     rising_a, rising_b = Sample(10, a.replicates, open_above=True), Sample(5, b.replicates, open_above=True)
-    assert within(estimate([difference(rising_a, b)]), POSITIVE) == "holds"
-    assert within(estimate([difference(a, rising_b)]), POSITIVE) == "inconclusive"
-    assert within(estimate([difference(b, rising_a)]), POSITIVE) == "fails"
-    assert within(estimate([difference(rising_b, a)]), POSITIVE) == "inconclusive"
+    assert within(pooled([difference(rising_a, b)]), POSITIVE) == "holds"
+    assert within(pooled([difference(a, rising_b)]), POSITIVE) == "inconclusive"
+    assert within(pooled([difference(b, rising_a)]), POSITIVE) == "fails"
+    assert within(pooled([difference(rising_b, a)]), POSITIVE) == "inconclusive"
 
 
 def judged(name: str, curve: np.ndarray, sudden: bool = False) -> Verdict:
     series, rule = Series(TIME[: len(curve)], curve[:, None]), trend(name, sudden)
     replicates = np.array([rule.statistic(replicate) for replicate in series.replicates("run")])
-    return within(estimate([Sample(rule.statistic(series), replicates)]), rule.bounds)
+    return within(pooled([Sample(rule.statistic(series), replicates)]), rule.bounds)
 
 
 NOISY = 0.05 * NOISE.standard_normal(60)
@@ -140,11 +140,11 @@ def test_noise_alone_tells_curves_apart_as_often_as_one_standard_error_says(stat
             series = Series(TIME[::3], (3 * np.sin(np.pi * TIME[::3]) + rng.standard_normal(20))[:, None])
             replicates = np.array([statistic(replicate) for replicate in series.replicates(name)])
             pair.append(Sample(statistic(series), replicates))
-        told_apart += within(estimate([difference(*pair)]), POSITIVE) != "inconclusive"
+        told_apart += within(pooled([difference(*pair)]), POSITIVE) != "inconclusive"
     assert 20 <= told_apart <= 66
 
 
 def test_a_trend_over_levels() -> None:
-    found = over_levels([Sample(value, np.array([value, -value])) for value in (1.0, 2.0, 4.0)], rank_correlation)
-    assert found.value == pytest.approx(1)
-    assert found.replicates == pytest.approx([1, -1])
+    correlation = over_levels([Sample(value, np.array([value, -value])) for value in (1.0, 2.0, 4.0)], rank_correlation)
+    assert correlation.value == pytest.approx(1)
+    assert correlation.replicates == pytest.approx([1, -1])

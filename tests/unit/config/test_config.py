@@ -415,7 +415,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     # branches
     "branch without its parent": (
         lambda c: c.drop_run(TRUNK),
-        ["run r32-c10-sgd-lr0.1-S128-L10-s777: its parent 'r32-c10-sgd-lr0.1-S128-s777' is no row", "add the row"],
+        ["s777: its parent 'r32-c10-sgd-lr0.1-S128-s777' is not in config/runs.tsv", "add it"],
     ),
     "branch after the end of its parent": (
         lambda c: c.for_runs(TRUNK, epochs=9),
@@ -489,7 +489,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     ),
     "study of directions that a schedule does not measure": (
         lambda c: c.set("studies.yaml", "fig06.rows.0.schedule", "growth"),
-        ["fig06 in config/studies.yaml: schedules.growth does not take directions of run scnn-", "add directions"],
+        ["fig06 in config/studies.yaml: schedules.growth does not take directions; add directions"],
     ),
     "grid without its centre": (
         lambda c: c.set("scales/quick.yaml", "schedules.step.measures.directions.grid", [-1, 1]),

@@ -147,7 +147,10 @@ schedules:
 
 def test_a_schedule_can_leave_out_a_measure_of_the_extended_scale(scales: Scales) -> None:
     message = scales.refusal("schedules: {step: {measures: {directions: null}}}\n")
-    assert "fig06 in config/studies.yaml: schedules.step does not take directions of run scnn-" in message
+    assert (
+        "fig06 in config/studies.yaml: schedules.step does not take directions; add directions to its measures"
+        in message
+    )
     scales.keep_studies("fig01")
     project = scales.load("schedules: {step: {measures: {directions: null}}}\n")
     assert list(project.schedule(STEP, "step").measures) == ["spectra"]
@@ -204,7 +207,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     ),
     "patterns as keys": (
         'for_runs: {"lstm-*": {epochs: 3}}\n',
-        ["mine.yaml, line 3: for_runs should be a valid tuple, found {'lstm-*'"],
+        ["mine.yaml, line 3: for_runs should be a list, found {'lstm-*'"],
     ),
     "wrong type": (
         'for_runs:\n  - {runs: "*-fb-*", set: {}}\n  - runs: "*"\n    set:\n      hessian:\n        examples: many\n',

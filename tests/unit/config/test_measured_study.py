@@ -50,7 +50,7 @@ def test_references_are_numbers_some_over_the_learning_rate(text: str, value: fl
 @pytest.mark.parametrize("text", ["", "2/eta", "lr", "2*lr", "2/lr/lr", "/lr", "nan", "1,5", " 2"])
 def test_any_other_reference_is_refused(text: str) -> None:
     with pytest.raises(
-        ConfigError, match=r"fig: panels\.0\.references should be a number or a number over lr, such as"
+        ConfigError, match=r"panels\.0\.references: reference '.*' should be a number or a number over lr, such as"
     ):
         made(EIGENVALUES | {"references": [text]})
 
@@ -58,7 +58,7 @@ def test_any_other_reference_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["0", "-2/lr"])
 def test_a_logarithmic_axis_has_no_place_for_references_below_zero(text: str) -> None:
     made(EIGENVALUES | {"references": [text]})
-    with pytest.raises(ConfigError, match=r"panels\.0 should be above 0 on a logarithmic axis"):
+    with pytest.raises(ConfigError, match=r"panels\.0: references should be above 0 on a logarithmic axis"):
         made(EIGENVALUES | {"references": [text], "scale": "log"})
 
 
@@ -85,7 +85,7 @@ def test_columns_that_are_measured_are_drawn(panel: dict[str, Any]) -> None:
     ("panel", "message"),
     [
         ({"measure": "spectre"}, "unknown measure 'spectre'; did you mean 'spectra'?"),
-        ({"measure": "evaluations"}, "schedules.step takes no evaluations; add evaluations to its measures"),
+        ({"measure": "evaluations"}, "schedules.step does not take evaluations; add evaluations to its measures"),
         ({"column": "eigenvalue"}, "spectra has no column 'eigenvalue'; did you mean 'eigenvalues'?"),
         (
             {"measure": "directions", "column": "xyz", "index": []},
@@ -123,7 +123,7 @@ def test_a_schedule_is_checked_for_the_panels_that_show_it() -> None:
     study.check(Curve.model_validate(A), without)
     for curve in (Curve.model_validate(B), Input("directions", "b", "step")):
         study.check(curve, STEP)
-        with pytest.raises(ConfigError, match=r"schedules\.step takes no directions"):
+        with pytest.raises(ConfigError, match=r"schedules\.step does not take directions"):
             study.check(curve, without)
 
 

@@ -173,52 +173,60 @@ def test_a_schedule_that_takes_all_is_enough(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "schedule", "message"),
     [
-        ("spectrum_evolution", {"without": "spectra"}, "schedules.step takes no spectra; add spectra to its measures"),
-        ("alignment", {"without": "directions"}, "schedules.step takes no directions; add directions to its measures"),
+        (
+            "spectrum_evolution",
+            {"without": "spectra"},
+            "schedules.step does not take spectra; add spectra to its measures",
+        ),
+        (
+            "alignment",
+            {"without": "directions"},
+            "schedules.step does not take directions; add directions to its measures",
+        ),
         (
             "alignment",
             {"directions": {"indices": [2]}},
-            "direction 1 is not in indices of directions in schedules.step; add it",
+            "direction 1 is not in schedules.step.measures.directions.indices; add it",
         ),
         (
             "alignment",
             {"spectra": {"accuracy_every": 0}},
-            "accuracy is drawn; give spectra in schedules.step an accuracy_every of at least 1",
+            "accuracy is drawn; set schedules.step.measures.spectra.accuracy_every to at least 1",
         ),
         (
             "learning_curves",
             {"spectra": {"accuracy_every": 0}},
-            "accuracy is drawn; give spectra in schedules.step an accuracy_every of at least 1",
+            "accuracy is drawn; set schedules.step.measures.spectra.accuracy_every to at least 1",
         ),
         (
             "step_surface",
             {"directions": {"indices": [0]}},
-            "direction 1 is not in indices of directions in schedules.step; add it",
+            "direction 1 is not in schedules.step.measures.directions.indices; add it",
         ),
         (
             "step_surface",
             {"directions": {"alphas": [2]}},
-            "alphas [0.5] are not in alphas of directions in schedules.step; add them",
+            "alphas [0.5] are not in schedules.step.measures.directions.alphas; add them",
         ),
         (
             "step_surface",
             {"directions": {"grid": [-1, 0, 1]}},
-            "grid_limit 5 exceeds grid of directions in schedules.step; widen it",
+            "grid_limit 5 exceeds schedules.step.measures.directions.grid; widen it",
         ),
         (
             "step_surface",
             {"directions": {"grid": []}},
-            "grid_limit 5 exceeds grid of directions in schedules.step; widen it",
+            "grid_limit 5 exceeds schedules.step.measures.directions.grid; widen it",
         ),
         (
             "largest_eigenvalues",
             {"spectra": {"num_eigenpairs": 1}},
-            "num_eigenvalues 2 exceeds num_eigenpairs 1 of spectra in schedules.step; raise num_eigenpairs",
+            "num_eigenvalues 2 exceeds num_eigenpairs 1; raise schedules.step.measures.spectra.num_eigenpairs",
         ),
         (
             "spectrum_evolution",
             {"spectra": {"num_eigenpairs": 1}},
-            "num_eigenvalues 2 exceeds num_eigenpairs 1 of spectra in schedules.step; raise num_eigenpairs",
+            "num_eigenvalues 2 exceeds num_eigenpairs 1; raise schedules.step.measures.spectra.num_eigenpairs",
         ),
         (
             "largest_eigenvalues",
@@ -256,7 +264,7 @@ def test_end_points_are_read_where_the_best_and_the_last_are_measured() -> None:
         study.check(file, ends)
         with pytest.raises(ConfigError, match=r"read from schedules\.ends; set its points to 'best and last'"):
             study.check(file, Schedule("ends", [0, 10], measures=ends.measures))
-        with pytest.raises(ConfigError, match=r"schedules\.ends takes no evaluations; add evaluations"):
+        with pytest.raises(ConfigError, match=r"schedules\.ends does not take evaluations; add evaluations"):
             study.check(file, Schedule("ends", ["best", "last"]))
     # curves along training have points of their own
     figure.check(Curve(run="a", label="", schedule="tracked"), Schedule("tracked", measures={"spectra": object()}))

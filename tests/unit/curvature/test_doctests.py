@@ -5,9 +5,11 @@ import importlib
 from pathlib import Path
 
 import pytest
+import torch
 
 import sharpest.curvature as face
 
+torch.set_num_threads(1)  # examples this small gain nothing from more
 MODULES = sorted(path.stem for path in Path(face.__file__).parent.glob("*.py") if path.stem != "__init__")
 EXAMPLES = {
     example.name: example

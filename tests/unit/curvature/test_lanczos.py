@@ -235,9 +235,9 @@ def test_a_value_that_could_still_reach_the_wanted_ones_is_waited_for(seed: int,
     draws = np.random.default_rng(seed)
     leading = draws.uniform(0.3, 1, 12) * draws.choice([-1, 1], 12)
     matrix, _ = symmetric(np.sort(np.concatenate([leading, 0.15 * draws.normal(size=60)])).tolist(), seed)
-    found = np.sort(np.abs(solve(matrix, 6, tolerance, seed=seed).eigenvalues))
+    computed = np.sort(np.abs(solve(matrix, 6, tolerance, seed=seed).eigenvalues))
     wanted = np.sort(np.abs(expected(matrix, 6)))
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance * wanted[-1])
+    np.testing.assert_allclose(computed, wanted, rtol=0, atol=tolerance * wanted[-1])
 
 
 def test_residuals_near_the_rounding_are_verified() -> None:

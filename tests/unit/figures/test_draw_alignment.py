@@ -1,18 +1,16 @@
 """The alignment panels against numbers worked out by hand."""
 
-from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.alignment import Alignment, AlignmentPanel
 from sharpest.config.studies.base import Curve
-from sharpest.figures.alignment import draw, random_cosine
+from sharpest.figures.alignment import draw
+from sharpest.measures.directions.reader import random_cosine
 
-Build = Callable[..., Path]
 CURVES = tuple(Curve(run=f"run-{lr}", schedule="alignment", label=f"η = {lr}") for lr in (0.001, 0.01, 0.1))
 
 
@@ -21,15 +19,13 @@ def _study(smoothing: int, curves: tuple[Curve, ...] = CURVES) -> Alignment:
     return Alignment(kind="alignment", caption="", panels=(panel,), smoothing=smoothing)
 
 
-def test_points_are_running_means_over_the_eigenvectors_against_accuracy(
-    spectrum_file: Build, directions_file: Build
-) -> None:
+def test_points_are_running_means_over_the_eigenvectors_against_accuracy(folder: Any) -> None:
     cosine = np.zeros((4, 5))
     cosine[:, :3] = np.array([1, 2, 3, 4])[:, None] * np.array([0.16, 0.1, 0.04])
     cosine[:, 3:] = 9  # the full step and the random direction do not count
-    spectrum = spectrum_file("a", t=4, train_accuracy=[0.1, 0.2, 0.6, 0.7])
-    files = FigureFiles(spectra=[spectrum], directions=[directions_file("a", t=4, cosine=cosine)])
-    figure, table = draw(_study(2, CURVES[:1]), files, "")
+    folder.spectra(CURVES[0], t=4, train_accuracy=[0.1, 0.2, 0.6, 0.7])
+    folder.directions(CURVES[0], t=4, cosine=cosine)
+    figure, table = draw(_study(2, CURVES[:1]), folder.inputs(), "")
     rows = table[table["series"] == "η = 0.001"]
     assert np.allclose(rows["x"], [15, 40, 65])
     assert np.allclose(rows["y"], [0.15, 0.25, 0.35])
@@ -38,18 +34,18 @@ def test_points_are_running_means_over_the_eigenvectors_against_accuracy(
     assert cloud.get_label() == "η = 0.001 (max $e_1$ 0.56)"
 
 
-def test_measurements_are_matched_by_iteration_and_unmeasured_ones_skipped(
-    spectrum_file: Build, directions_file: Build
-) -> None:
-    spectrum = spectrum_file("a", t=4, train_accuracy=[0.1, np.nan, 0.3, 0.4])
-    directions = directions_file("a", t=3, iteration=[10, 20, 30])
-    _, table = draw(_study(1, CURVES[:1]), FigureFiles(spectra=[spectrum], directions=[directions]), "")
+def test_measurements_are_matched_by_iteration_and_unmeasured_ones_skipped(folder: Any) -> None:
+    folder.spectra(CURVES[0], t=4, train_accuracy=[0.1, np.nan, 0.3, 0.4])
+    folder.directions(CURVES[0], t=3, iteration=[10, 20, 30])
+    _, table = draw(_study(1, CURVES[:1]), folder.inputs(), "")
     assert np.allclose(table.loc[table["run"] != "", "x"], [30, 40])
 
 
-def test_colours_and_the_level_of_chance(spectrum_file: Build, directions_file: Build) -> None:
-    spectra, directions = ([build(curve.run) for curve in CURVES] for build in (spectrum_file, directions_file))
-    figure, table = draw(_study(2), FigureFiles(spectra=spectra, directions=directions), "")
+def test_colours_and_the_level_of_chance(folder: Any) -> None:
+    for curve in CURVES:
+        folder.spectra(curve)
+        folder.directions(curve)
+    figure, table = draw(_study(2), folder.inputs(), "")
     colours = [to_rgb(cloud.get_facecolor()[0][:3]) for cloud in figure.axes[0].collections]
     assert [np.argmax(colour) for colour in colours] == [0, 1, 2]
     (chance,) = figure.axes[0].lines
@@ -60,6 +56,14 @@ def test_colours_and_the_level_of_chance(spectrum_file: Build, directions_file: 
     assert set(table["run"]) == {"", *(curve.run for curve in CURVES)}
 
 
+def test_the_level_of_chance_has_the_formula_of_the_measure(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.spectra(CURVES[0])
+    folder.directions(CURVES[0])
+    monkeypatch.setattr("sharpest.measures.directions.reader.gammaln", lambda x: 0 * x)
+    _, table = draw(_study(2, CURVES[:1]), folder.inputs(), "")
+    assert np.allclose(table.loc[table["run"] == "", "y"], 1 / np.sqrt(np.pi))
+
+
 @pytest.mark.parametrize(
     ("num_parameters", "expected"),
     [(1, 1.0), (2, 2 / np.pi), (3, 0.5), (350_000, 0.00135)],  # the last as printed in the paper's code
@@ -68,15 +72,16 @@ def test_random_cosine_is_the_closed_form(num_parameters: int, expected: float) 
     assert random_cosine(num_parameters) == pytest.approx(expected, rel=2e-3)
 
 
-def test_a_diverged_run_does_not_hide_the_others(spectrum_file: Build, directions_file: Build) -> None:
-    spectra = [spectrum_file("a", t=0, diverged_epoch=0.0), spectrum_file("b", diverged_epoch=3.75)]
-    directions = [directions_file("a", t=0), directions_file("b")]
-    figure, table = draw(_study(2, CURVES[:2]), FigureFiles(spectra=spectra, directions=directions), "")
+def test_a_diverged_run_does_not_hide_the_others(folder: Any) -> None:
+    for curve, t, diverged in ((CURVES[0], 0, 0.0), (CURVES[1], 8, 3.75)):
+        folder.spectra(curve, t=t, diverged=diverged)
+        folder.directions(curve, t=t)
+    figure, table = draw(_study(2, CURVES[:2]), folder.inputs(), "")
     assert "run-0.001" not in set(table["run"])
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels[0] == "η = 0.001: no finite measurement, diverged at epoch 0"
     assert labels[1] == "η = 0.01 (max $e_1$ 0.75), diverged at epoch 3.75"
 
-    figure, table = draw(_study(2, CURVES[:1]), FigureFiles(spectra=spectra[:1], directions=directions[:1]), "")
+    figure, table = draw(_study(2, CURVES[:1]), folder.inputs(), "")
     assert table.empty
     assert [text.get_text() for text in figure.axes[0].texts] == ["no finite measurement"]

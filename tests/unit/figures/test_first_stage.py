@@ -1,7 +1,6 @@
 """Curves that leave a trunk, against numbers worked out by hand."""
 
-from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,13 +8,11 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.first_stage import FirstStage
 from sharpest.figures.first_stage import draw
 
-Build = Callable[..., Path]
 TRUNK, *BRANCHES = (Curve(run=f"run-{label}", schedule="epochs", label=label) for label in ("trunk", "L1", "L2"))
 
 
@@ -30,31 +27,24 @@ def _axes(figure: Figure) -> dict[str, Axes]:
 
 
 @pytest.fixture
-def files(spectrum_file: Build, history_file: Build) -> FigureFiles:
+def branched(folder: Any) -> Any:
     """Epochs of 20 iterations: a trunk of four, branches after one and after two of them."""
-
-    def spectrum(name: str, first: int, value: float) -> Path:
+    for first, curve in enumerate((TRUNK, *BRANCHES)):
         epochs = np.arange(first, 5)
-        eigenvalues = value + np.tile([3, 4], (len(epochs), 1))
-        return spectrum_file(name, t=len(epochs), k=2, iteration=20 * epochs, epoch=epochs, eigenvalues=eigenvalues)
-
-    return FigureFiles(
-        spectra=[spectrum("trunk", 0, 0), spectrum("L1", 1, 100), spectrum("L2", 2, 200)],
-        histories=[
-            history_file("trunk"),
-            history_file("L1", first=2, lr=0.01, train_accuracy=0.5),
-            history_file("L2", first=3, lr=0.01, train_accuracy=0.6),
-        ],
-        windows=[None] * 3,
-    )
+        eigenvalues = 100 * first + np.tile([3, 4], (len(epochs), 1))
+        folder.spectra(curve, t=len(epochs), k=2, iteration=20 * epochs, epoch=epochs, eigenvalues=eigenvalues)
+    folder.history(TRUNK.run)
+    folder.history(BRANCHES[0].run, first=2, lr=0.01, train_accuracy=0.5)
+    folder.history(BRANCHES[1].run, first=3, lr=0.01, train_accuracy=0.6)
+    return folder
 
 
 def _series(table: pd.DataFrame, panel: str, series: str) -> pd.DataFrame:
     return table[(table["panel"] == panel) & (table["series"] == series)]
 
 
-def test_curvature_is_the_trunk_up_to_the_branch_and_the_branch_from_there(files: FigureFiles) -> None:
-    _, table = draw(_study(), files, "")
+def test_curvature_is_the_trunk_up_to_the_branch_and_the_branch_from_there(branched: Any) -> None:
+    _, table = draw(_study(), branched.inputs(), "")
     for label, start, value in (("L1", 1, 100), ("L2", 2, 200)):
         rows = _series(table, "curvature", f"{label}, lambda_max")
         assert rows["x"].tolist() == [0, 1, 2, 3, 4]
@@ -64,8 +54,8 @@ def test_curvature_is_the_trunk_up_to_the_branch_and_the_branch_from_there(files
         assert np.allclose(norms["y"], [5] * start + [np.hypot(value + 3, value + 4)] * (5 - start))
 
 
-def test_learning_rate_steps_where_the_branch_begins(files: FigureFiles) -> None:
-    figure, table = draw(_study(), files, "")
+def test_learning_rate_steps_where_the_branch_begins(branched: Any) -> None:
+    figure, table = draw(_study(), branched.inputs(), "")
     for index, (label, start) in enumerate((("L1", 1), ("L2", 2))):
         rows = _series(table, "learning rate", label)
         # a row at the end of an epoch tells the rate from the epoch's start
@@ -75,8 +65,8 @@ def test_learning_rate_steps_where_the_branch_begins(files: FigureFiles) -> None
         assert line.get_drawstyle() == "steps-pre"
 
 
-def test_accuracies_are_means_over_epochs_in_per_cent(files: FigureFiles) -> None:
-    _, table = draw(_study(smoothing=3), files, "")
+def test_accuracies_are_means_over_epochs_in_per_cent(branched: Any) -> None:
+    _, table = draw(_study(smoothing=3), branched.inputs(), "")
     # the first branch trains at 10, 50, 50, 50 % in epochs 1 to 4, and validates at 8, 16, 24, 32 %
     training = _series(table, "accuracy", "L1, train_accuracy")
     assert training["x"].tolist() == [2, 3]
@@ -87,8 +77,8 @@ def test_accuracies_are_means_over_epochs_in_per_cent(files: FigureFiles) -> Non
     assert _series(table, "accuracy", "L2, train_accuracy")["run"].tolist() == ["run-trunk", "run-L2"]
 
 
-def test_every_point_of_the_table_is_drawn_with_dashes_and_colours(files: FigureFiles) -> None:
-    figure, table = draw(_study(), files, "")
+def test_every_point_of_the_table_is_drawn_with_dashes_and_colours(branched: Any) -> None:
+    figure, table = draw(_study(), branched.inputs(), "")
     axes = _axes(figure)
     drawn = {
         ("curvature", "lambda_max"): (axes["curvature"].lines, "-"),
@@ -109,8 +99,8 @@ def test_every_point_of_the_table_is_drawn_with_dashes_and_colours(files: Figure
     assert [text.get_text() for text in legend.get_texts()] == ["L1", "L2"]
 
 
-def test_norm_is_on_a_second_axis_of_the_curvature_panel(files: FigureFiles) -> None:
-    figure, _ = draw(_study(), files, "reduced")
+def test_norm_is_on_a_second_axis_of_the_curvature_panel(branched: Any) -> None:
+    figure, _ = draw(_study(), branched.inputs(), "reduced")
     axes = _axes(figure)
     assert axes["norm"].bbox.bounds == axes["curvature"].bbox.bounds
     assert axes["norm"].yaxis.get_ticks_position() == "right"
@@ -121,17 +111,14 @@ def test_norm_is_on_a_second_axis_of_the_curvature_panel(files: FigureFiles) -> 
     assert foot.endswith("\nreduced")
 
 
-def test_unmeasured_rows_are_skipped_and_missed_tolerance_marked(
-    files: FigureFiles, spectrum_file: Build, history_file: Build
-) -> None:
+def test_unmeasured_rows_are_skipped_and_missed_tolerance_marked(branched: Any) -> None:
     eigenvalues, converged = np.ones((4, 2)), np.ones((4, 2), dtype=bool)
     eigenvalues[1] = np.nan
     converged[2, 0] = False
     arrays = {"iteration": [20, 40, 60, 80], "epoch": [1, 2, 3, 4]}
-    branch = spectrum_file("L1", t=4, k=2, eigenvalues=eigenvalues, converged=converged, **arrays)
-    history = history_file("L1", first=2, val_accuracy=[0.1, 0.2, np.nan])
-    changed = FigureFiles(spectra=[files.spectra[0], branch], histories=[files.histories[0], history])
-    figure, table = draw(_study(num_branches=1), changed, "")
+    branched.spectra(BRANCHES[0], t=4, k=2, eigenvalues=eigenvalues, converged=converged, **arrays)
+    branched.history(BRANCHES[0].run, first=2, val_accuracy=[0.1, 0.2, np.nan])
+    figure, table = draw(_study(num_branches=1), branched.inputs(), "")
     assert _series(table, "curvature", "L1, lambda_max")["x"].tolist() == [0, 1, 3, 4]
     assert _series(table, "accuracy", "L1, val_accuracy")["x"].tolist() == [1, 2, 3]
     marked = [offset for cloud in _axes(figure)["curvature"].collections for offset in cloud.get_offsets()]
@@ -139,24 +126,23 @@ def test_unmeasured_rows_are_skipped_and_missed_tolerance_marked(
     assert "(L1: 1 of 4)" in figure.texts[0].get_text()
 
 
-def test_a_diverged_branch_ends_and_is_named(files: FigureFiles, spectrum_file: Build, history_file: Build) -> None:
+def test_a_diverged_branch_ends_and_is_named(branched: Any) -> None:
     arrays = {"iteration": [20, 40], "epoch": [1, 2]}
-    branch = spectrum_file("L1", t=2, k=2, diverged_epoch=2.5, **arrays)
-    history = history_file("L1", first=2, last=3, train_accuracy=[0.3, np.nan], val_accuracy=np.nan)
-    changed = FigureFiles(spectra=[files.spectra[0], branch], histories=[files.histories[0], history])
-    figure, table = draw(_study(num_branches=1), changed, "")
+    branched.spectra(BRANCHES[0], t=2, k=2, diverged=2.5, **arrays)
+    branched.history(BRANCHES[0].run, first=2, last=3, train_accuracy=[0.3, np.nan], val_accuracy=np.nan)
+    figure, table = draw(_study(num_branches=1), branched.inputs(), "")
     assert _series(table, "curvature", "L1, lambda_max")["x"].max() == 2
     assert _series(table, "accuracy", "L1, train_accuracy")["x"].max() == 2
     (label,) = _axes(figure)["accuracy"].get_legend().get_texts()
     assert label.get_text() == "L1, diverged at epoch 2.5"
 
 
-def test_branches_without_rows_leave_empty_panels(spectrum_file: Build, history_file: Build) -> None:
-    files = FigureFiles(
-        spectra=[spectrum_file("trunk"), spectrum_file("L1", t=0)],
-        histories=[history_file("trunk"), history_file("L1", first=2, last=1)],
-    )
-    figure, table = draw(_study(num_branches=1), files, "")
+def test_branches_without_rows_leave_empty_panels(folder: Any) -> None:
+    folder.spectra(TRUNK)
+    folder.spectra(BRANCHES[0], t=0)
+    folder.history(TRUNK.run)
+    folder.history(BRANCHES[0].run, first=2, last=1)
+    figure, table = draw(_study(num_branches=1), folder.inputs(), "")
     assert table.empty
     for name in ("curvature", "accuracy", "learning rate"):
         assert "no finite measurement" in [text.get_text() for text in _axes(figure)[name].texts]

@@ -1,7 +1,5 @@
 """Panels of the largest eigenvalues, plain and composite, against the numbers in the files."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,14 +7,11 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.largest_eigenvalues import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
 from sharpest.errors import ConfigError
 from sharpest.figures.largest_eigenvalues import draw
 from sharpest.figures.style import BLUE, GREEN, RED
-
-Build = Callable[..., Path]
 
 
 def _panel(title: str, labels: str, **options: Any) -> EigenvaluePanel:
@@ -29,8 +24,10 @@ def _study(*rows: tuple[EigenvaluePanel, ...], **options: Any) -> LargestEigenva
     return LargestEigenvalues(kind="largest_eigenvalues", caption="", rows=rows, **values)
 
 
-def _files(*spectra: Path, window: float | None = None) -> FigureFiles:
-    return FigureFiles(spectra=list(spectra), windows=[window] * len(spectra))
+def _write(folder: Any, study: LargestEigenvalues, *spectra: dict[str, Any]) -> None:
+    """The spectra of the curves in turn."""
+    for curve, options in zip(study.curves(), spectra, strict=True):
+        folder.spectra(curve, **options)
 
 
 def _points(axes: Axes) -> np.ndarray:
@@ -41,9 +38,10 @@ def _labels(figure: Figure, index: int = 0) -> list[str]:
     return [text.get_text() for text in figure.axes[index].get_legend().get_texts()]
 
 
-def test_lines_are_the_true_first_two_eigenvalues_whole_runs_of_any_length(spectrum_file: Build) -> None:
+def test_lines_are_the_true_first_two_eigenvalues_whole_runs_of_any_length(folder: Any) -> None:
     study = _study((_panel("P", "ab"),))
-    figure, table = draw(study, _files(spectrum_file("a"), spectrum_file("b", t=5)), "")
+    _write(folder, study, {}, {"t": 5})
+    figure, table = draw(study, folder.inputs(), "")
     (axes,) = figure.axes
     assert np.array_equal(_points(axes), table[["x", "y"]])
     # eigenvalues in the file are (t + 1) * (3, 2, 1) + 0.1, every half epoch
@@ -59,26 +57,29 @@ def test_lines_are_the_true_first_two_eigenvalues_whole_runs_of_any_length(spect
     assert axes.get_xlim() == (0, 3.5)
 
 
-def test_one_eigenvalue_on_a_linear_axis(spectrum_file: Build) -> None:
-    figure, table = draw(_study((_panel("P", "a"),), num_eigenvalues=1, scale="linear"), _files(spectrum_file("a")), "")
+def test_one_eigenvalue_on_a_linear_axis(folder: Any) -> None:
+    study = _study((_panel("P", "a"),), num_eigenvalues=1, scale="linear")
+    _write(folder, study, {})
+    figure, table = draw(study, folder.inputs(), "")
     assert set(table["series"]) == {"a, lambda_1"}
     assert figure.axes[0].get_yscale() == "linear"
 
 
-def test_an_axis_that_ends_early_leaves_out_the_rest(spectrum_file: Build) -> None:
+def test_an_axis_that_ends_early_leaves_out_the_rest(folder: Any) -> None:
     converged = np.ones((8, 3), dtype=bool)
     converged[1, 0] = converged[7, 0] = False
     study = _study((_panel("P", "ab"),), last_epoch=1.5)
-    files = _files(spectrum_file("a", converged=converged), spectrum_file("b", t=2))
-    figure, table = draw(study, files, "")
+    _write(folder, study, {"converged": converged}, {"t": 2})
+    figure, table = draw(study, folder.inputs(), "")
     assert table.groupby("run")["x"].max().to_dict() == {"run-Pa": 1.5, "run-Pb": 0.5}
     assert figure.axes[0].get_xlim() == (0, 1.5)
     assert "(P: 1 of 12)" in figure.texts[0].get_text()
 
 
-def test_composite_halves_are_the_window_and_the_whole_run(spectrum_file: Build) -> None:
+def test_composite_halves_are_the_window_and_the_whole_run(folder: Any) -> None:
     study = _study((_panel("P", "ab"),), composite=True)
-    figure, table = draw(study, _files(spectrum_file("a"), spectrum_file("b", t=5), window=1.5), "")
+    _write(folder, study, {}, {"t": 5})
+    figure, table = draw(study, folder.inputs(dict.fromkeys(study.curves(), 1.5)), "")
     (axes,) = figure.axes
     early, whole = axes.child_axes
     for half, panel, end in ((early, "P, early", 1.5), (whole, "P", 3.5)):
@@ -92,7 +93,7 @@ def test_composite_halves_are_the_window_and_the_whole_run(spectrum_file: Build)
     )
     # side by side, of equal width and with one y axis
     figure.draw_without_rendering()
-    left, right, both = (one.get_window_extent() for one in (early, whole, axes))
+    left, right, both = (place.get_window_extent() for place in (early, whole, axes))
     assert np.allclose([left.x0, left.x1, right.x1], [both.x0, (both.x0 + both.x1) / 2, both.x1])
     assert left.x1 == pytest.approx(right.x0)
     assert early.get_ylim() == whole.get_ylim()
@@ -105,21 +106,25 @@ def test_composite_halves_are_the_window_and_the_whole_run(spectrum_file: Build)
     assert 1.5 not in early.get_xticks()
 
 
-def test_the_widest_window_of_a_panel_holds_for_all_its_runs(spectrum_file: Build) -> None:
-    files = FigureFiles(spectra=[spectrum_file("a"), spectrum_file("b")], windows=[0.5, 2.0])
-    _, table = draw(_study((_panel("P", "ab"),), composite=True), files, "")
+def test_the_widest_window_of_a_panel_holds_for_all_its_runs(folder: Any) -> None:
+    study = _study((_panel("P", "ab"),), composite=True)
+    _write(folder, study, {}, {})
+    _, table = draw(study, folder.inputs(dict(zip(study.curves(), (0.5, 2.0), strict=True))), "")
     early = table[table["panel"] == "P, early"]
     assert early.groupby("run")["x"].max().tolist() == [2.0, 2.0]
 
 
-def test_composite_needs_a_window(spectrum_file: Build) -> None:
+def test_composite_needs_a_window(folder: Any) -> None:
+    study = _study((_panel("P", "a"),), composite=True)
+    _write(folder, study, {})
     with pytest.raises(ConfigError, match=r"schedules\.grid has no window_epochs"):
-        draw(_study((_panel("P", "a"),), composite=True), _files(spectrum_file("a")), "")
+        draw(study, folder.inputs(), "")
 
 
-def test_colours_follow_the_order_of_the_panel_unless_named(spectrum_file: Build) -> None:
+def test_colours_follow_the_order_of_the_panel_unless_named(folder: Any) -> None:
     study = _study((_panel("P", "abc"), _panel("Q", "a", colour="blue")))
-    figure, _ = draw(study, _files(*(spectrum_file(name) for name in "abcd")), "")
+    _write(folder, study, {}, {}, {}, {})
+    figure, _ = draw(study, folder.inputs(), "")
     first, second = figure.axes
     assert [line.get_color() for line in first.lines[:6:2]] == [RED, GREEN, BLUE]
     assert second.lines[0].get_color() == BLUE
@@ -128,10 +133,10 @@ def test_colours_follow_the_order_of_the_panel_unless_named(spectrum_file: Build
     assert _labels(figure) == ["a", "b", "c"]
 
 
-def test_panels_stand_row_by_row_and_files_follow(spectrum_file: Build) -> None:
+def test_panels_stand_row_by_row(folder: Any) -> None:
     study = _study((_panel("P", "a"), _panel("Q", "ab")), (_panel("R", "a"),))
-    files = _files(*(spectrum_file(str(t), t=t) for t in (3, 4, 5, 6)))
-    figure, table = draw(study, files, "")
+    _write(folder, study, *({"t": t} for t in (3, 4, 5, 6)))
+    figure, table = draw(study, folder.inputs(), "")
     places = [(spec.rowspan.start, spec.colspan.start) for spec in (axes.get_subplotspec() for axes in figure.axes)]
     assert dict(zip((axes.get_title(loc="left") for axes in figure.axes), places, strict=True)) == {
         "P": (0, 0), "Q": (0, 1), "R": (1, 0)
@@ -142,61 +147,67 @@ def test_panels_stand_row_by_row_and_files_follow(spectrum_file: Build) -> None:
 
 @pytest.mark.parametrize(("scale", "num_points"), [("log", 13), ("linear", 16)])
 def test_a_logarithmic_axis_leaves_out_and_counts_what_is_not_positive(
-    spectrum_file: Build, scale: str, num_points: int
+    folder: Any, scale: str, num_points: int
 ) -> None:
     eigenvalues = np.ones((8, 3))
     eigenvalues[0] = [0, -1, -2]
     eigenvalues[5, 1] = -0.5
     study = _study((_panel("P", "a"),), scale=scale)
-    figure, table = draw(study, _files(spectrum_file("a", eigenvalues=eigenvalues)), "reduced")
+    _write(folder, study, {"eigenvalues": eigenvalues})
+    figure, table = draw(study, folder.inputs(), "reduced")
     assert len(table) == num_points == len(_points(figure.axes[0]))
     assert (table["y"] > 0).all() == (scale == "log")
     foot = " ".join(figure.texts[0].get_text().split())
     assert foot.endswith("at or below zero (P: 3 of 16). reduced") == (scale == "log")
 
 
-def test_unmeasured_values_are_skipped_and_not_counted_as_zero(spectrum_file: Build) -> None:
+def test_unmeasured_values_are_skipped_and_not_counted_as_zero(folder: Any) -> None:
     eigenvalues = np.ones((8, 3))
     eigenvalues[2, 1] = np.nan
-    figure, table = draw(_study((_panel("P", "a"),)), _files(spectrum_file("a", eigenvalues=eigenvalues)), "reduced")
+    study = _study((_panel("P", "a"),))
+    _write(folder, study, {"eigenvalues": eigenvalues})
+    figure, table = draw(study, folder.inputs(), "reduced")
     assert table["series"].value_counts().to_dict() == {"a, lambda_1": 8, "a, lambda_2": 7}
     assert figure.texts[0].get_text() == "reduced"
 
 
-def test_missed_tolerance_is_circled_in_both_halves_and_counted_once(spectrum_file: Build) -> None:
+def test_missed_tolerance_is_circled_in_both_halves_and_counted_once(folder: Any) -> None:
     converged = np.ones((8, 3), dtype=bool)
     converged[1, 1] = converged[7, 0] = False
     converged[0, 2] = False  # of an eigenvalue that is not drawn
-    files = _files(spectrum_file("a", converged=converged), window=1.5)
-    figure, _ = draw(_study((_panel("P", "a"),), composite=True), files, "")
+    study = _study((_panel("P", "a"),), composite=True)
+    _write(folder, study, {"converged": converged})
+    figure, _ = draw(study, folder.inputs(dict.fromkeys(study.curves(), 1.5)), "")
     early, whole = figure.axes[0].child_axes
     for half, expected in ((early, [[0.5, 4.1]]), (whole, [[3.5, 24.1], [0.5, 4.1]])):
         assert np.allclose([offset for cloud in half.collections for offset in cloud.get_offsets()], expected)
     assert figure.texts[0].get_text().endswith("tolerance (P: 2 of 16).")
 
 
-def test_a_diverged_run_is_named_and_its_line_ends(spectrum_file: Build) -> None:
-    spectra = spectrum_file("a", t=3, diverged_epoch=1.234), spectrum_file("b"), spectrum_file("c", t=0)
-    figure, table = draw(_study((_panel("P", "abc"),), composite=True), _files(*spectra, window=1.5), "")
+def test_a_diverged_run_is_named_and_its_line_ends(folder: Any) -> None:
+    study = _study((_panel("P", "abc"),), composite=True)
+    _write(folder, study, {"t": 3, "diverged": 1.234}, {}, {"t": 0})
+    figure, table = draw(study, folder.inputs(dict.fromkeys(study.curves(), 1.5)), "")
     assert _labels(figure) == ["a, diverged at epoch 1.23", "b", "c: no finite measurement"]
     assert table.loc[table["run"] == "run-Pa", "x"].max() == 1.0
     assert "run-Pc" not in set(table["run"])
 
 
 @pytest.mark.parametrize("composite", [True, False])
-def test_a_panel_without_measurements_says_so(spectrum_file: Build, composite: bool) -> None:
-    files = _files(spectrum_file("a", t=0, diverged_epoch=0.0), window=1.5)
-    figure, table = draw(_study((_panel("P", "a"),), composite=composite), files, "")
+def test_a_panel_without_measurements_says_so(folder: Any, composite: bool) -> None:
+    study = _study((_panel("P", "a"),), composite=composite)
+    _write(folder, study, {"t": 0, "diverged": 0.0})
+    figure, table = draw(study, folder.inputs(dict.fromkeys(study.curves(), 1.5)), "")
     assert table.empty
     assert [text.get_text() for text in figure.axes[0].texts] == ["no finite measurement"]
     assert _labels(figure) == ["a: no finite measurement, diverged at epoch 0"]
 
 
-def test_few_decades_get_ticks_between_powers_of_ten(spectrum_file: Build) -> None:
+def test_few_decades_get_ticks_between_powers_of_ten(folder: Any) -> None:
     narrow, wide = (np.geomspace(1, top, 8)[:, None] * np.ones(3) for top in (9.0, 9000.0))
     study = _study((_panel("P", "a"), _panel("Q", "a")))
-    files = _files(spectrum_file("a", eigenvalues=narrow), spectrum_file("b", eigenvalues=wide))
-    figure, _ = draw(study, files, "")
+    _write(folder, study, {"eigenvalues": narrow}, {"eigenvalues": wide})
+    figure, _ = draw(study, folder.inputs(), "")
     figure.draw_without_rendering()
     for axes, expected in zip(figure.axes, (["1", "2", "5", "10"], ["1", "10", "100", "1000", "10000"]), strict=True):
         low, high = axes.get_ylim()

@@ -1,46 +1,37 @@
 """Any column of any measure: what is drawn are the numbers of the file."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from sharpest.config.studies.base import Curve
 from sharpest.config.studies.measured import MeasuredCurves
 from sharpest.figures.measured import draw
 from sharpest.figures.style import BLUE, GREEN, GREY, RED
 
 T, K = 6, 3
+DrawRuns = Callable[..., tuple[Figure, pd.DataFrame]]
 
 
-@dataclass
-class Measured:
-    """What a reader gives of one file."""
+@pytest.fixture
+def draw_runs(folder: Any) -> Callable[..., tuple[Figure, pd.DataFrame]]:
+    """Draws a study of the spectra of runs ``a``, ``b`` and so on."""
 
-    arrays: Mapping[str, Any]
-    lr: float
-    divergence: str
+    def of(study: MeasuredCurves, *runs: dict[str, Any], foot: str = "") -> tuple[Figure, pd.DataFrame]:
+        for run, options in zip("abc", runs, strict=False):
+            write_spectra(folder, run, **options)
+        return draw(study, folder.inputs(), foot)
 
-    def __getitem__(self, name: str) -> Any:
-        return self.arrays[name]
-
-
-class Inputs:
-    """The files behind a figure, by measure and run."""
-
-    def __init__(self, **files: Measured) -> None:
-        self._files = files
-
-    def measured(self, measure: str, curve: Curve) -> Measured:
-        assert curve.schedule == "step"
-        return self._files[f"{measure}_{curve.run}"]
+    return of
 
 
-def spectra(lr: float = 0.1, t: int = T, divergence: str = "", **arrays: Any) -> Measured:
+def write_spectra(
+    folder: Any, run: str, lr: float = 0.1, t: int = T, diverged: float | None = None, **arrays: Any
+) -> None:
     """Measurements 10 iterations and half an epoch apart."""
     time = np.arange(t)
     values = {
@@ -51,7 +42,7 @@ def spectra(lr: float = 0.1, t: int = T, divergence: str = "", **arrays: Any) ->
         "converged": np.ones((t, K), dtype=bool),
         "hvps": 7 * (time + 1),
     }
-    return Measured(values | arrays, lr, divergence)
+    folder.write_measure("spectra", run, "step", {"t": t, "k": K}, values | arrays, lr=lr, diverged_epoch=diverged)
 
 
 def study(*panels: Mapping[str, Any], runs: str = "a") -> MeasuredCurves:
@@ -69,8 +60,8 @@ def foot(figure: Figure) -> str:
     return " ".join(figure.texts[0].get_text().split())
 
 
-def test_the_stored_values_are_drawn() -> None:
-    figure, table = draw(study(runs="ab"), Inputs(spectra_a=spectra(), spectra_b=spectra(t=4)), "reduced")
+def test_the_stored_values_are_drawn(draw_runs: DrawRuns) -> None:
+    figure, table = draw_runs(study(runs="ab"), {}, {"t": 4}, foot="reduced")
     (axes,) = figure.axes
     for line, run, t in zip(axes.lines, "ab", (T, 4), strict=False):
         rows = table[table["run"] == run]
@@ -86,11 +77,12 @@ def test_the_stored_values_are_drawn() -> None:
     assert foot(figure) == "reduced"
 
 
-def test_a_place_in_each_further_dimension() -> None:
+def test_a_place_in_each_further_dimension(folder: Any) -> None:
     profile = np.arange(2 * 3 * 4, dtype=float).reshape(2, 3, 4)
     arrays = {"iteration": np.array([0, 1]), "epoch": np.array([0.0, 1]), "profile": profile}
     panel = {"measure": "directions", "column": "profile", "index": [2, 1]}
-    figure, table = draw(study(panel), Inputs(directions_a=Measured(arrays, 0.1, "")), "")
+    folder.write_measure("directions", "a", "step", {"t": 2, "d": 3, "g": 4}, arrays)
+    figure, table = draw(study(panel), folder.inputs(), "")
     assert table["y"].tolist() == [9, 21]
     assert figure.axes[0].get_ylabel() == "profile[2, 1]"
 
@@ -99,29 +91,28 @@ def test_a_place_in_each_further_dimension() -> None:
     ("x", "last", "label"),
     [("epoch", 2.5, "epoch"), ("iteration", 50, "iteration"), ("iteration x lr", 5, "iteration × learning rate")],
 )
-def test_the_x_axis(x: str, last: float, label: str) -> None:
-    figure, table = draw(study({"x": x}), Inputs(spectra_a=spectra(lr=0.1)), "")
+def test_the_x_axis(x: str, last: float, label: str, draw_runs: DrawRuns) -> None:
+    figure, table = draw_runs(study({"x": x}), {"lr": 0.1})
     assert table["x"].iloc[-1] == pytest.approx(last)
     assert figure.axes[0].get_xlabel() == label
 
 
-def test_values_and_band_times_the_learning_rate() -> None:
+def test_values_and_band_times_the_learning_rate(draw_runs: DrawRuns) -> None:
     panel = {"factor": "lr", "error": "residuals"}
-    figure, table = draw(study(panel, runs="ab"), Inputs(spectra_a=spectra(lr=0.1), spectra_b=spectra(lr=0.5)), "")
+    figure, table = draw_runs(study(panel, runs="ab"), {"lr": 0.1}, {"lr": 0.5})
     for run, lr in (("a", 0.1), ("b", 0.5)):
         rows = table[table["run"] == run]
         assert np.allclose(rows["y"], lr * 3 * np.arange(1, T + 1))
         assert np.allclose(rows["error"], lr * 0.25)
     assert figure.axes[0].get_ylabel() == "lr × eigenvalues[0]"
-    assert (
-        draw(study({"factor": "lr", "ylabel": "η λ"}), Inputs(spectra_a=spectra()), "")[0].axes[0].get_ylabel() == "η λ"
-    )
+    figure, _ = draw_runs(study({"factor": "lr", "ylabel": "η λ"}), {})
+    assert figure.axes[0].get_ylabel() == "η λ"
 
 
-def test_a_band_reaches_from_the_value_less_to_the_value_plus_its_error() -> None:
+def test_a_band_reaches_from_the_value_less_to_the_value_plus_its_error(draw_runs: DrawRuns) -> None:
     error = np.full((T, K), np.nan)
     error[1:4, 0] = [0.5, 1, 2]
-    figure, table = draw(study({"error": "residuals"}), Inputs(spectra_a=spectra(residuals=error)), "")
+    figure, table = draw_runs(study({"error": "residuals"}), {"residuals": error})
     assert list(table) == ["panel", "series", "run", "x", "y", "error"]
     assert np.array_equal(table["error"].astype(float), error[:, 0], equal_nan=True)
     band, missed = figure.axes[0].collections
@@ -131,16 +122,16 @@ def test_a_band_reaches_from_the_value_less_to_the_value_plus_its_error() -> Non
     assert len(missed.get_offsets()) == 0
 
 
-def test_no_band_without_an_error() -> None:
+def test_no_band_without_an_error(draw_runs: DrawRuns) -> None:
     nothing = np.full((T, K), np.nan)
     for panel in ({}, {"error": "residuals"}):
-        figure, _ = draw(study(panel), Inputs(spectra_a=spectra(residuals=nothing)), "")
+        figure, _ = draw_runs(study(panel), {"residuals": nothing})
         assert len(figure.axes[0].collections) == 1  # the missed ones
 
 
-def test_references_are_horizontal_lines_those_over_lr_in_the_colours_of_the_curves() -> None:
-    inputs = Inputs(spectra_a=spectra(lr=0.1), spectra_b=spectra(lr=0.5, t=3), spectra_c=spectra(lr=0.2, t=0))
-    figure, table = draw(study({"references": ["2/lr", "12"]}, runs="abc"), inputs, "")
+def test_references_are_horizontal_lines_those_over_lr_in_the_colours_of_the_curves(draw_runs: DrawRuns) -> None:
+    runs = {"lr": 0.1}, {"lr": 0.5, "t": 3}, {"lr": 0.2, "t": 0}
+    figure, table = draw_runs(study({"references": ["2/lr", "12"]}, runs="abc"), *runs)
     (axes,) = figure.axes
     drawn = {(line.get_color(), line.get_linestyle()): line.get_xydata().tolist()
              for line in axes.lines if len(line.get_xdata()) == 2}  # fmt: skip
@@ -156,7 +147,7 @@ def test_references_are_horizontal_lines_those_over_lr_in_the_colours_of_the_cur
     assert labels(figure) == ["run a", "run b", "run c: no finite measurement", "2/lr", "12"]
 
 
-def test_a_logarithmic_axis_leaves_out_and_counts_what_is_not_positive() -> None:
+def test_a_logarithmic_axis_leaves_out_and_counts_what_is_not_positive(draw_runs: DrawRuns) -> None:
     values = np.ones((T, K))
     values[:2, 0] = [0, -1]
     values[4, 0] = np.nan
@@ -164,49 +155,47 @@ def test_a_logarithmic_axis_leaves_out_and_counts_what_is_not_positive() -> None
     converged[[0, 3, 4], 0] = False
     arrays = {"eigenvalues": values, "converged": converged}
     for scale, count, missed in (("log", 3, "1 of 3"), ("linear", 5, "2 of 5")):
-        figure, table = draw(study({"scale": scale}), Inputs(spectra_a=spectra(**arrays)), "reduced")
+        figure, table = draw_runs(study({"scale": scale}), arrays, foot="reduced")
         assert len(table) == count
         assert figure.axes[0].get_yscale() == scale
         assert f"residual above the solver's tolerance (P: {missed}). reduced" in foot(figure)
         assert ("values at or below zero (P: 2 of 5)." in foot(figure)) == (scale == "log")
 
 
-def test_missed_tolerance_is_circled() -> None:
+def test_missed_tolerance_is_circled(draw_runs: DrawRuns) -> None:
     converged = np.ones((T, K), dtype=bool)
     converged[2, 0] = converged[3, 1] = False
-    figure, _ = draw(study(), Inputs(spectra_a=spectra(converged=converged)), "")
+    figure, _ = draw_runs(study(), {"converged": converged})
     assert figure.axes[0].collections[0].get_offsets().tolist() == [[1, 9]]
-    figure, _ = draw(study({"column": "hvps", "index": []}), Inputs(spectra_a=spectra(converged=converged)), "")
+    figure, _ = draw_runs(study({"column": "hvps", "index": []}), {"converged": converged})
     assert len(figure.axes[0].collections[0].get_offsets()) == 0
     assert foot(figure) == ""
 
 
-def test_a_diverged_run_is_named_and_unmeasured_values_are_skipped() -> None:
+def test_a_diverged_run_is_named_and_unmeasured_values_are_skipped(draw_runs: DrawRuns) -> None:
     values = np.ones((T, K))
     values[3:] = np.nan
-    inputs = Inputs(spectra_a=spectra(eigenvalues=values, divergence="diverged at epoch 1.2"), spectra_b=spectra())
-    figure, table = draw(study(runs="ab"), inputs, "")
+    figure, table = draw_runs(study(runs="ab"), {"eigenvalues": values, "diverged": 1.2}, {})
     assert labels(figure) == ["run a, diverged at epoch 1.2", "run b"]
     assert table[table["run"] == "a"]["x"].tolist() == [0, 0.5, 1]
 
 
 @pytest.mark.parametrize("arrays", [{"t": 0}, {"eigenvalues": np.full((T, K), np.nan)}])
-def test_a_panel_without_measurements_says_so(arrays: dict[str, Any]) -> None:
-    inputs = Inputs(spectra_a=spectra(divergence="diverged at epoch 0", **arrays))
-    figure, table = draw(study({"references": ["2/lr", "1"], "scale": "log"}), inputs, "")
+def test_a_panel_without_measurements_says_so(arrays: dict[str, Any], draw_runs: DrawRuns) -> None:
+    figure, table = draw_runs(study({"references": ["2/lr", "1"], "scale": "log"}), arrays | {"diverged": 0.0})
     assert table.empty
     assert [text.get_text() for text in figure.axes[0].texts] == ["no finite measurement"]
     assert labels(figure) == ["run a: no finite measurement, diverged at epoch 0"]
 
 
-def test_a_single_measurement_is_seen() -> None:
-    figure, _ = draw(study(runs="ab"), Inputs(spectra_a=spectra(t=1), spectra_b=spectra()), "")
+def test_a_single_measurement_is_seen(draw_runs: DrawRuns) -> None:
+    figure, _ = draw_runs(study(runs="ab"), {"t": 1}, {})
     assert [line.get_marker() for line in figure.axes[0].lines[:2]] == ["o", ""]
 
 
-def test_panels_stand_three_in_a_row() -> None:
+def test_panels_stand_three_in_a_row(draw_runs: DrawRuns) -> None:
     panels = [{"title": title, "column": "hvps", "index": []} for title in "PQRS"]
-    figure, table = draw(study(*panels), Inputs(spectra_a=spectra()), "")
+    figure, table = draw_runs(study(*panels), {})
     places = [axes.get_subplotspec() for axes in figure.axes]
     assert [(place.rowspan.start, place.colspan.start) for place in places] == [(0, 0), (0, 1), (0, 2), (1, 0)]
     assert table.groupby("panel")["y"].sum().tolist() == [7.0 * (1 + 2 + 3 + 4 + 5 + 6)] * 4
@@ -214,8 +203,7 @@ def test_panels_stand_three_in_a_row() -> None:
     assert BLUE not in [axes.lines[0].get_color() for axes in figure.axes]
 
 
-def test_drawing_twice_gives_the_same_figure() -> None:
-    inputs = Inputs(spectra_a=spectra())
-    (first, table), (second, again) = (draw(study({"references": ["2/lr"]}), inputs, "foot") for _ in range(2))
+def test_drawing_twice_gives_the_same_figure(draw_runs: DrawRuns) -> None:
+    (first, table), (second, again) = (draw_runs(study({"references": ["2/lr"]}), {}, foot="foot") for _ in range(2))
     assert table.equals(again)
     assert foot(first) == foot(second) == "foot"

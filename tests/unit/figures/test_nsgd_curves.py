@@ -1,7 +1,5 @@
 """Curves and end points of NSGD and SGD, against numbers worked out by hand."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,15 +7,13 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from sharpest.figures.files import FigureFiles
 
+from sharpest.config.studies.base import Curve
 from sharpest.config.studies.learning_curves import LearningCurves
 from sharpest.config.studies.nsgd_curves import NsgdCurves
 from sharpest.errors import ConfigError
 from sharpest.figures.nsgd_curves import draw
 from sharpest.figures.style import BLUE, RED
-
-Build = Callable[..., Path]
 
 
 def _run(gamma: float, seed: int) -> str:
@@ -35,12 +31,14 @@ LINES = [
     {"label": "high", "runs": (_run(5, 777),)},
 ]
 RUNS = [run for line in LINES for run in line["runs"]]
+CURVES = [Curve(run=run, schedule="tracked", label="") for run in RUNS]
 END_POINTS = {
     "title": "end points",
     "xlabel": "K",
     "points": [{"label": "K = 1", "x": 1, "runs": (RUNS[0], RUNS[1])}, {"label": "K = 9", "x": 9, "runs": (RUNS[3],)}],
     "baseline": {"label": "SGD", "runs": (_sgd(777), _sgd(778))},
 }
+ENDED = [*RUNS, _sgd(778)]  # the runs behind these end points
 
 
 def _study(*quantities: str, end_points: dict[str, Any] | None = None, **options: Any) -> NsgdCurves:
@@ -62,22 +60,16 @@ def _foot(figure: Figure) -> str:
 
 
 @pytest.fixture
-def spectra(spectrum_file: Build) -> list[Path]:
-    """Eigenvalues 3 j and 4 j of run j, at epochs 0 to 4."""
-    return [
-        spectrum_file(str(j), t=5, k=2, epoch=np.arange(5), eigenvalues=np.tile([4.0 * j, 3.0 * j], (5, 1)))
-        for j in range(1, 5)
-    ]
+def tracked(folder: Any) -> Any:
+    """Of run j eigenvalues 3 j and 4 j at epochs 0 to 4, and validation accuracy (j + epoch) per cent at 1 to 8."""
+    for j, curve in enumerate(CURVES, start=1):
+        folder.spectra(curve, t=5, k=2, epoch=np.arange(5), eigenvalues=np.tile([4.0 * j, 3.0 * j], (5, 1)))
+        folder.history(curve.run, last=8, val_accuracy=0.01 * (j + np.arange(1, 9)))
+    return folder
 
 
-@pytest.fixture
-def histories(history_file: Build) -> list[Path]:
-    """Validation accuracy (j + epoch) per cent of run j, at epochs 1 to 8."""
-    return [history_file(str(j), last=8, val_accuracy=0.01 * (j + np.arange(1, 9))) for j in range(1, 5)]
-
-
-def test_curvature_is_the_largest_eigenvalue_and_the_norm_on_a_second_axis(spectra: list[Path]) -> None:
-    figure, table = draw(_study("curvature"), FigureFiles(spectra=spectra), "reduced")
+def test_curvature_is_the_largest_eigenvalue_and_the_norm_on_a_second_axis(tracked: Any) -> None:
+    figure, table = draw(_study("curvature"), tracked.inputs(), "reduced")
     assert list(table["panel"].unique()) == ["curvature"]
     for j, run in enumerate(RUNS, start=1):
         rows = table[table["run"] == run]
@@ -96,21 +88,21 @@ def test_curvature_is_the_largest_eigenvalue_and_the_norm_on_a_second_axis(spect
     assert _foot(figure) == "Frobenius norm along training: of the 2 tracked eigenvalues. reduced"
 
 
-def test_the_norm_is_left_out_where_only_the_eigenvalue_is_asked_for(spectra: list[Path]) -> None:
-    figure, table = draw(_study("lambda_max"), FigureFiles(spectra=spectra), "")
+def test_the_norm_is_left_out_where_only_the_eigenvalue_is_asked_for(tracked: Any) -> None:
+    figure, table = draw(_study("lambda_max"), tracked.inputs(), "")
     assert len(figure.axes) == 1
     assert set(table["series"]) == {"low, lambda_max", "SGD, lambda_max", "high, lambda_max"}
     assert _foot(figure) == ""
 
 
-def test_runs_with_different_numbers_of_tracked_eigenvalues_are_told(spectra: list[Path], spectrum_file: Build) -> None:
-    files = FigureFiles(spectra=[*spectra[:3], spectrum_file("20", k=20)])
-    figure, _ = draw(_study("curvature"), files, "")
+def test_runs_with_different_numbers_of_tracked_eigenvalues_are_named(tracked: Any) -> None:
+    tracked.spectra(CURVES[3], k=20)
+    figure, _ = draw(_study("curvature"), tracked.inputs(), "")
     assert _foot(figure).startswith("Frobenius norm along training: of the 2 or 20 tracked")
 
 
-def test_seeds_share_a_colour_and_a_name_and_colours_run_from_blue_to_red(spectra: list[Path]) -> None:
-    figure, table = draw(_study("lambda_max"), FigureFiles(spectra=spectra), "")
+def test_seeds_share_a_colour_and_a_name_and_colours_run_from_blue_to_red(tracked: Any) -> None:
+    figure, table = draw(_study("lambda_max"), tracked.inputs(), "")
     (axes,) = figure.axes
     first, second, black, last = (to_rgb(line.get_color()) for line in axes.lines[:4])
     assert first == second
@@ -123,9 +115,9 @@ def test_seeds_share_a_colour_and_a_name_and_colours_run_from_blue_to_red(spectr
     assert [to_rgb(handle.get_color()) for handle in handles] == [first, black, last]
 
 
-def test_accuracies_are_means_over_epochs_in_per_cent(spectra: list[Path], histories: list[Path]) -> None:
+def test_accuracies_are_means_over_epochs_in_per_cent(tracked: Any) -> None:
     study = _study("accuracy", smoothing=5, accuracy_from=0)
-    figure, table = draw(study, FigureFiles(spectra=spectra, histories=histories), "")
+    figure, table = draw(study, tracked.inputs(), "")
     # of eight epochs four means of five remain, in the middles 3 to 6
     rows = _series(table, "accuracy", "high")
     assert rows["x"].tolist() == [3, 4, 5, 6]
@@ -147,26 +139,22 @@ def test_accuracies_are_means_over_epochs_in_per_cent(spectra: list[Path], histo
     ],
 )
 def test_accuracies_begin_late_and_all_curves_end_with_the_axis(
-    spectra: list[Path], histories: list[Path], options: dict[str, Any], epochs: list[int], foot: str | None
+    tracked: Any, options: dict[str, Any], epochs: list[int], foot: str | None
 ) -> None:
-    files = FigureFiles(spectra=spectra, histories=histories)
-    figure, table = draw(_study("accuracy", "lambda_max", **options), files, "")
+    figure, table = draw(_study("accuracy", "lambda_max", **options), tracked.inputs(), "")
     assert _series(table, "accuracy", "high")["x"].tolist() == epochs
     last = options.get("last_epoch", 4)
     assert _series(table, "lambda_max", "high, lambda_max")["x"].tolist() == list(range(last + 1))
     assert _foot(figure) == (f"Accuracies: {foot}." if foot else "")
 
 
-def test_unmeasured_values_are_skipped_and_missed_tolerance_marked(
-    spectra: list[Path], spectrum_file: Build, histories: list[Path], history_file: Build
-) -> None:
+def test_unmeasured_values_are_skipped_and_missed_tolerance_marked(tracked: Any) -> None:
     eigenvalues, converged = np.ones((8, 2)), np.ones((8, 2), dtype=bool)
     eigenvalues[1] = np.nan
     converged[4, 0] = converged[5, 1] = False  # the second is not drawn
-    spectra[3] = spectrum_file("b", k=2, eigenvalues=eigenvalues, converged=converged)
-    histories[3] = history_file("b", val_accuracy=[0.1, np.nan, 0.3, 0.4])
-    files = FigureFiles(spectra=spectra, histories=histories)
-    figure, table = draw(_study("accuracy", "lambda_max"), files, "")
+    tracked.spectra(CURVES[3], k=2, eigenvalues=eigenvalues, converged=converged)
+    tracked.history(RUNS[3], val_accuracy=[0.1, np.nan, 0.3, 0.4])
+    figure, table = draw(_study("accuracy", "lambda_max"), tracked.inputs(), "")
     assert _series(table, "accuracy", "high")["x"].tolist() == [1, 3, 4]
     assert _series(table, "lambda_max", "high, lambda_max")["x"].tolist() == [0, 1, 1.5, 2, 2.5, 3, 3.5]
     marked = [offset for cloud in figure.axes[1].collections for offset in cloud.get_offsets()]
@@ -174,12 +162,10 @@ def test_unmeasured_values_are_skipped_and_missed_tolerance_marked(
     assert _foot(figure).endswith("tolerance (lambda_max: 1 of 22).")
 
 
-def test_diverged_runs_are_named_with_their_seed_where_there_are_several(
-    spectra: list[Path], spectrum_file: Build, histories: list[Path]
-) -> None:
-    spectra[1] = spectrum_file("b", t=3, diverged_epoch=1.25)
-    spectra[3] = spectrum_file("d", t=0, diverged_epoch=0.04)
-    figure, table = draw(_study("curvature", "accuracy"), FigureFiles(spectra=spectra, histories=histories), "")
+def test_diverged_runs_are_named_with_their_seed_where_there_are_several(tracked: Any) -> None:
+    tracked.spectra(CURVES[1], t=3, diverged=1.25)
+    tracked.spectra(CURVES[3], t=0, diverged=0.04)
+    figure, table = draw(_study("curvature", "accuracy"), tracked.inputs(), "")
     assert _labels(figure)[::2] == [
         "low, seed 778 diverged at epoch 1.25",
         "high: no finite measurement, diverged at epoch 0.04",
@@ -190,24 +176,23 @@ def test_diverged_runs_are_named_with_their_seed_where_there_are_several(
 
 
 @pytest.mark.parametrize("quantity", ["accuracy", "lambda_max", "curvature"])
-def test_a_panel_without_measurements_says_so(spectrum_file: Build, history_file: Build, quantity: str) -> None:
-    files = FigureFiles(
-        spectra=[spectrum_file(str(j), t=0, diverged_epoch=0.0) for j in range(4)],
-        histories=[history_file(str(j), last=0) for j in range(4)] if quantity == "accuracy" else [],
-    )
-    figure, table = draw(_study(quantity), files, "")
+def test_a_panel_without_measurements_says_so(folder: Any, quantity: str) -> None:
+    for curve in CURVES:
+        folder.spectra(curve, t=0, diverged=0.0)
+        if quantity == "accuracy":
+            folder.history(curve.run, last=0)
+    figure, table = draw(_study(quantity), folder.inputs(), "")
     assert table.empty
     assert "no finite measurement" in [text.get_text() for text in figure.axes[0].texts]
     assert _labels(figure)[1] == "SGD: no finite measurement, diverged at epoch 0"
 
 
-def test_end_points_are_means_over_seeds_against_x(spectra: list[Path], evaluation_file: Build) -> None:
+def test_end_points_are_means_over_seeds_against_x(tracked: Any) -> None:
     study = _study("lambda_max", end_points=END_POINTS)
     assert study.runs() == [*RUNS, _sgd(778)]
-    evaluations = [
-        evaluation_file(str(j), test_accuracy=[0.5 + 0.1 * j, 0], frobenius=[10 * 2**j, 0]) for j in range(5)
-    ]
-    figure, table = draw(study, FigureFiles(spectra=spectra, evaluations=evaluations), "")
+    for j, run in enumerate(ENDED):
+        tracked.evaluations(run, test_accuracy=[0.5 + 0.1 * j, 0], frobenius=[10 * 2**j, 0])
+    figure, table = draw(study, tracked.inputs(), "")
     accuracy = _series(table, "end points", "test accuracy (%)")
     assert accuracy["x"].tolist() == [1, 9]
     assert np.allclose(accuracy["y"], [55, 80])  # means of 50 and 60, and 80
@@ -237,23 +222,21 @@ def test_end_points_are_means_over_seeds_against_x(spectra: list[Path], evaluati
     ]
 
 
-def test_diverged_end_points_are_left_out_of_the_means_and_named(spectra: list[Path], evaluation_file: Build) -> None:
-    evaluations = [evaluation_file(str(j), frobenius=[10 + j, 0]) for j in range(5)]
-    evaluations[1] = evaluation_file("b", frobenius=[1e9, 0], diverged_epoch=3.25)
-    evaluations[3] = evaluation_file("d", diverged_epoch=0.5)
-    figure, table = draw(
-        _study("lambda_max", end_points=END_POINTS), FigureFiles(spectra=spectra, evaluations=evaluations), ""
-    )
+def test_diverged_end_points_are_left_out_of_the_means_and_named(tracked: Any) -> None:
+    for j, run in enumerate(ENDED):
+        tracked.evaluations(run, frobenius=[10 + j, 0])
+    tracked.evaluations(ENDED[1], frobenius=[1e9, 0], diverged=3.25)
+    tracked.evaluations(ENDED[3], diverged=0.5)
+    figure, table = draw(_study("lambda_max", end_points=END_POINTS), tracked.inputs(), "")
     norms = _series(table, "end points", "Frobenius norm")
     assert norms[["run", "x", "y"]].to_numpy().tolist() == [[RUNS[0], 1, 10]]
     assert "K = 1 seed 778 diverged at epoch 3.25; K = 9 diverged at epoch 0.5." in _foot(figure)
 
 
-def test_no_end_point_at_all_says_so(spectra: list[Path], evaluation_file: Build) -> None:
-    evaluations = [evaluation_file(str(j), diverged_epoch=1.0) for j in range(5)]
-    figure, table = draw(
-        _study("lambda_max", end_points=END_POINTS), FigureFiles(spectra=spectra, evaluations=evaluations), ""
-    )
+def test_no_end_point_at_all_says_so(tracked: Any) -> None:
+    for run in ENDED:
+        tracked.evaluations(run, diverged=1.0)
+    figure, table = draw(_study("lambda_max", end_points=END_POINTS), tracked.inputs(), "")
     assert "end points" not in set(table["panel"])
     assert [text.get_text() for text in figure.axes[1].texts] == ["no finite measurement"]
 

@@ -1,24 +1,24 @@
 """Eigenvalue and loss of branches against the numbers in their snapshots."""
 
-from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.base import NamedRun
 from sharpest.config.studies.restricted_steps import RestrictedPanel, RestrictedSteps
 from sharpest.figures.restricted_steps import draw
 from sharpest.figures.style import BLUE, GREEN, OTHERS, RED
 
-Build = Callable[..., Path]
+
+def _run(label: str) -> str:
+    return f"run@e4/{label}"
 
 
 def _curves(labels: str) -> tuple[NamedRun, ...]:
-    return tuple(NamedRun(run=f"run@e4/{label}", label=label) for label in labels)
+    return tuple(NamedRun(run=_run(label), label=label) for label in labels)
 
 
 PANELS = (
@@ -35,9 +35,10 @@ def _axes(figure: Figure) -> dict[str, Axes]:
     return {axes.get_title(loc="left"): axes for axes in figure.axes}
 
 
-def test_lines_are_eigenvalue_and_loss_since_the_branch(snapshots_file: Build) -> None:
-    files = FigureFiles(snapshots=[snapshots_file(label, r=6 - index) for index, label in enumerate("abcdef")])
-    figure, table = draw(_study(*PANELS), files, "")
+def test_lines_are_eigenvalue_and_loss_since_the_branch(folder: Any) -> None:
+    for index, label in enumerate("abcdef"):
+        folder.snapshots(_run(label), r=6 - index)
+    figure, table = draw(_study(*PANELS), folder.inputs(), "")
     assert list(_axes(figure)) == [
         "P: largest eigenvalue", "P: training loss", "Q: largest eigenvalue", "Q: training loss"
     ]  # fmt: skip
@@ -57,9 +58,10 @@ def test_lines_are_eigenvalue_and_loss_since_the_branch(snapshots_file: Build) -
     assert np.array_equal(first[["x", "y"]], second[["x", "y"]])
 
 
-def test_colours_of_variants_and_of_scales(snapshots_file: Build) -> None:
-    files = FigureFiles(snapshots=[snapshots_file(label) for label in "abcdef"])
-    figure, _ = draw(_study(*PANELS), files, "")
+def test_colours_of_variants_and_of_scales(folder: Any) -> None:
+    for label in "abcdef":
+        folder.snapshots(_run(label))
+    figure, _ = draw(_study(*PANELS), folder.inputs(), "")
     variants, _, scales, _ = figure.axes
     assert [line.get_color() for line in variants.lines] == [BLUE, OTHERS[0], GREEN, RED]
     redness = [to_rgb(line.get_color())[0] - to_rgb(line.get_color())[2] for line in scales.lines]
@@ -67,40 +69,41 @@ def test_colours_of_variants_and_of_scales(snapshots_file: Build) -> None:
     assert redness[0] < 0 < redness[-1]
 
 
-def test_unmeasured_values_are_skipped_one_by_one(snapshots_file: Build) -> None:
+def test_unmeasured_values_are_skipped_one_by_one(folder: Any) -> None:
     eigenvalues, loss = np.ones((6, 2)), np.ones(6)
     eigenvalues[2], loss[3:5] = np.nan, np.nan
-    path = snapshots_file("a", eigenvalues=eigenvalues, refresh_loss=loss)
-    _, table = draw(_study(RestrictedPanel(title="P", curves=_curves("a"))), FigureFiles(snapshots=[path]), "")
+    folder.snapshots(_run("a"), eigenvalues=eigenvalues, refresh_loss=loss)
+    _, table = draw(_study(RestrictedPanel(title="P", curves=_curves("a"))), folder.inputs(), "")
     assert table.groupby("panel")["x"].agg(list).to_dict() == {
         "P: largest eigenvalue": [0, 1, 3, 4, 5],
         "P: training loss": [0, 1, 2, 5],
     }
 
 
-def test_missed_tolerance_is_circled_and_counted(snapshots_file: Build) -> None:
+def test_missed_tolerance_is_circled_and_counted(folder: Any) -> None:
     converged = np.ones((6, 2), dtype=bool)
     converged[3, 0] = converged[2, 1] = False  # the second is not drawn
-    path = snapshots_file("a", converged=converged)
-    figure, _ = draw(_study(RestrictedPanel(title="P", curves=_curves("a"))), FigureFiles(snapshots=[path]), "")
+    folder.snapshots(_run("a"), converged=converged)
+    figure, _ = draw(_study(RestrictedPanel(title="P", curves=_curves("a"))), folder.inputs(), "")
     marked = [offset for cloud in figure.axes[0].collections for offset in cloud.get_offsets()]
     assert np.allclose(marked, [[3, 8.1]])
     assert figure.texts[0].get_text().endswith("tolerance (P: 1 of 6).")
 
 
-def test_divergence_is_named_in_iterations_since_the_branch(snapshots_file: Build) -> None:
-    files = FigureFiles(snapshots=[snapshots_file("a", diverged=46), snapshots_file("b", r=0, diverged=40)])
-    figure, table = draw(_study(RestrictedPanel(title="P", curves=_curves("ab"))), files, "")
+def test_divergence_is_named_in_iterations_since_the_branch(folder: Any) -> None:
+    folder.snapshots(_run("a"), diverged=46)
+    folder.snapshots(_run("b"), r=0, diverged=40)
+    figure, table = draw(_study(RestrictedPanel(title="P", curves=_curves("ab"))), folder.inputs(), "")
     for axes in figure.axes:
         labels = [text.get_text() for text in axes.get_legend().get_texts()]
-        assert labels[0] == "a, diverged at 6"
-        assert labels[1].startswith("b: no finite measurement, diverged at")
+        assert labels[0] == "a, diverged at iteration 6"
+        assert labels[1].startswith("b: no finite measurement, diverged at iteration")
     assert set(table["run"]) == {"run@e4/a"}
 
 
-def test_a_panel_without_measurements_says_so(snapshots_file: Build) -> None:
-    files = FigureFiles(snapshots=[snapshots_file("a", r=0)])
-    figure, table = draw(_study(RestrictedPanel(title="P", curves=_curves("a"))), files, "")
+def test_a_panel_without_measurements_says_so(folder: Any) -> None:
+    folder.snapshots(_run("a"), r=0)
+    figure, table = draw(_study(RestrictedPanel(title="P", curves=_curves("a"))), folder.inputs(), "")
     assert table.empty
     for axes in figure.axes:
         assert [text.get_text() for text in axes.texts] == ["no finite measurement"]

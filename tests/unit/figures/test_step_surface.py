@@ -1,7 +1,5 @@
 """Scatter and 3-D panels against numbers worked out by hand."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,24 +7,20 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from sharpest.figures.files import FigureFiles
 
 from sharpest.config.studies.step_surface import StepCurve, StepSurface
 from sharpest.figures.step_surface import NUM_AVERAGED, draw
 
-Build = Callable[..., Path]
 ALPHAS = (0.5, 1.0, 2.0)
 T = 8
 
 
-def _study(limit: float = 50, runs: str = "A", **options: Any) -> StepSurface:
-    rows = tuple(StepCurve(run=f"run-{run}", schedule="step", label=run, change_limit=limit) for run in runs)
+A, B = (StepCurve(run=f"run-{run}", schedule="step", label=run, change_limit=50) for run in "AB")
+
+
+def _study(*rows: StepCurve, **options: Any) -> StepSurface:
     values = {"direction": 1, "alphas": ALPHAS, "grid_limit": 5, "layout": "row"} | options
-    return StepSurface(kind="step_surface", caption="", rows=rows, **values)
-
-
-def _files(spectrum: Path, directions: Path, window: float | None = None) -> FigureFiles:
-    return FigureFiles(spectra=[spectrum], directions=[directions], windows=[window])
+    return StepSurface(kind="step_surface", caption="", rows=rows or (A,), **values)
 
 
 def _axes(figure: Figure) -> dict[str, Any]:
@@ -45,8 +39,10 @@ def _changes(values: Any) -> np.ndarray:
     return full
 
 
-def test_scatter_is_the_relative_change_in_per_cent(spectrum_file: Build, directions_file: Build) -> None:
-    figure, table = draw(_study(), _files(spectrum_file("a"), directions_file("a")), "")
+def test_scatter_is_the_relative_change_in_per_cent(folder: Any) -> None:
+    folder.spectra(A)
+    folder.directions(A)
+    figure, table = draw(_study(), folder.inputs(), "")
     axes = _axes(figure)["A: change of the loss"]
     rows = table[table["panel"] == "A: change of the loss"]
     assert rows["z"].isna().all()
@@ -59,26 +55,29 @@ def test_scatter_is_the_relative_change_in_per_cent(spectrum_file: Build, direct
     assert axes.get_title(loc="right") == ""
 
 
-def test_the_direction_is_looked_up(spectrum_file: Build, directions_file: Build) -> None:
-    _, table = draw(_study(direction=5), _files(spectrum_file("a"), directions_file("a")), "")
+def test_the_direction_is_looked_up(folder: Any) -> None:
+    folder.spectra(A)
+    folder.directions(A)
+    _, table = draw(_study(direction=5), folder.inputs(), "")
     # eigenvector 5 stands third in the file, where changes are three times as large
     assert np.allclose(table.loc[table["series"] == "alpha 2", "y"], 3)
 
 
-def test_unmeasured_rows_are_skipped(spectrum_file: Build, directions_file: Build) -> None:
+def test_unmeasured_rows_are_skipped(folder: Any) -> None:
     changes = _changes(np.ones((T, 3)))
     changes[1::2] = np.nan
-    _, table = draw(_study(), _files(spectrum_file("a"), directions_file("a", loss_change=changes)), "")
+    folder.spectra(A)
+    folder.directions(A, loss_change=changes)
+    _, table = draw(_study(), folder.inputs(), "")
     assert table.loc[table["series"] == "alpha 1", "x"].tolist() == [0, 1, 2, 3]
 
 
-def test_few_points_outside_become_triangles_with_their_value_kept(
-    spectrum_file: Build, directions_file: Build
-) -> None:
+def test_few_points_outside_become_triangles_with_their_value_kept(folder: Any) -> None:
     values = np.ones((T, 3))
     values[2, 2], values[5, 0] = 400, -80
-    path = directions_file("a", loss_change=_changes(values))
-    figure, table = draw(_study(), _files(spectrum_file("a"), path), "")
+    folder.spectra(A)
+    folder.directions(A, loss_change=_changes(values))
+    figure, table = draw(_study(), folder.inputs(), "")
     axes = _axes(figure)["A: change of the loss"]
     assert axes.get_ylim() == (-50, 50)
     edges = [cloud.get_offsets() for cloud in axes.collections if not str(cloud.get_label()).startswith("α")]
@@ -89,11 +88,12 @@ def test_few_points_outside_become_triangles_with_their_value_kept(
     assert y.min() == pytest.approx(-80)
 
 
-def test_axis_is_widened_when_many_points_lie_outside(spectrum_file: Build, directions_file: Build) -> None:
+def test_axis_is_widened_when_many_points_lie_outside(folder: Any) -> None:
     values = np.zeros((T, 3))
     values[:, 2] = np.linspace(51, 120, T)  # a third of all points
-    path = directions_file("a", loss_change=_changes(values))
-    figure, _ = draw(_study(), _files(spectrum_file("a"), path), "")
+    folder.spectra(A)
+    folder.directions(A, loss_change=_changes(values))
+    figure, _ = draw(_study(), folder.inputs(), "")
     axes = _axes(figure)["A: change of the loss"]
     low, high = axes.get_ylim()
     assert low == -high
@@ -102,14 +102,15 @@ def test_axis_is_widened_when_many_points_lie_outside(spectrum_file: Build, dire
     assert axes.get_ylabel() == "change of the loss (%)\naxis widened"
 
 
-def test_legend_gives_the_mean_of_the_last_points_of_both_windows(spectrum_file: Build, directions_file: Build) -> None:
+def test_legend_gives_the_mean_of_the_last_points_of_both_windows(folder: Any) -> None:
     t = 60
     values = np.zeros((t, 3))
     values[:, 2] = np.arange(t)
     arrays = {"loss": np.full(t, 2.0), "loss_change": np.zeros((t, 5, 5))}
     arrays["loss_change"][:, 0, 3] = 0.02 * values[:, 2]
-    path = directions_file("a", t=t, **arrays)
-    figure, table = draw(_study(), _files(spectrum_file("a", t=t), path, 20.0), "")
+    folder.spectra(A, t=t)
+    folder.directions(A, t=t, **arrays)
+    figure, table = draw(_study(), folder.inputs({A: 20.0}), "")
     legend = _axes(figure)["A: change of the loss"].get_legend()
     # epoch 20 is point 40: points 16..40 have mean 28, points 35..59 mean 47
     assert NUM_AVERAGED == 25
@@ -119,10 +120,10 @@ def test_legend_gives_the_mean_of_the_last_points_of_both_windows(spectrum_file:
     assert table["y"][table["z"].notna()].max() == 20
 
 
-def test_surface_lines_are_mirrored_clipped_and_within_the_grid_limit(
-    spectrum_file: Build, directions_file: Build
-) -> None:
-    figure, table = draw(_study(), _files(spectrum_file("a"), directions_file("a")), "")
+def test_surface_lines_are_mirrored_clipped_and_within_the_grid_limit(folder: Any) -> None:
+    folder.spectra(A)
+    folder.directions(A)
+    figure, table = draw(_study(), folder.inputs(), "")
     axes = _axes(figure)["A: loss along the direction"]
     rows = table[table["panel"] == "A: loss along the direction"]
     assert np.array_equal(
@@ -140,31 +141,35 @@ def test_surface_lines_are_mirrored_clipped_and_within_the_grid_limit(
     assert rows["z"].max() == 2.0
 
 
-def test_surface_colours_follow_the_rank_of_lambda_max(spectrum_file: Build, directions_file: Build) -> None:
+def test_surface_colours_follow_the_rank_of_lambda_max(folder: Any) -> None:
     eigenvalues = np.array([3, 900, 1, 5, 4, 2, 8, 7])[:, None] * np.ones(3)
-    figure, _ = draw(_study(), _files(spectrum_file("a", eigenvalues=eigenvalues), directions_file("a")), "")
+    folder.spectra(A, eigenvalues=eigenvalues)
+    folder.directions(A)
+    figure, _ = draw(_study(), folder.inputs(), "")
     redness = [to_rgb(line.get_color())[0] for line in _axes(figure)["A: loss along the direction"].lines]
     assert np.argsort(redness).tolist() == np.argsort(eigenvalues[:, 0]).tolist()
     # by rank, so an outlier does not take all the colour
     assert np.ptp(np.sort(redness)[:-1]) > 0.3
 
 
-def test_layouts(spectrum_file: Build, directions_file: Build) -> None:
-    spectra, directions = ([build("a"), build("b")] for build in (spectrum_file, directions_file))
-    files = FigureFiles(spectra=spectra, directions=directions, windows=[None, None])
+def test_layouts(folder: Any) -> None:
+    for curve in (A, B):
+        folder.spectra(curve)
+        folder.directions(curve)
     change, surface = "change of the loss", "loss along the direction"
     for layout, order in (
         ("row", {f"A: {change}": (0, 0), f"B: {change}": (0, 1), f"A: {surface}": (0, 2), f"B: {surface}": (0, 3)}),
         ("rows", {f"A: {change}": (0, 0), f"A: {surface}": (0, 1), f"B: {change}": (1, 0), f"B: {surface}": (1, 1)}),
     ):
-        figure, _ = draw(_study(runs="AB", layout=layout), files, "")
+        figure, _ = draw(_study(A, B, layout=layout), folder.inputs(), "")
         places = {name: axes.get_subplotspec() for name, axes in _axes(figure).items()}
         assert {name: (spec.rowspan.start, spec.colspan.start) for name, spec in places.items()} == order
 
 
-def test_a_run_without_measurements_says_so(spectrum_file: Build, directions_file: Build) -> None:
-    empty = spectrum_file("a", t=0, diverged_epoch=0.0)
-    figure, table = draw(_study(), _files(empty, directions_file("a", t=0)), "")
+def test_a_run_without_measurements_says_so(folder: Any) -> None:
+    folder.spectra(A, t=0, diverged=0.0)
+    folder.directions(A, t=0)
+    figure, table = draw(_study(), folder.inputs(), "")
     assert table.empty
     assert figure.texts[0].get_text().endswith("\nA diverged at epoch 0.")
     for axes in figure.axes:

@@ -197,7 +197,9 @@ def test_the_net_has_the_averages_of_the_point_and_is_in_inference_mode(tmp_path
 
 
 def test_a_run_that_was_not_trained_is_named_with_the_remedy(run):
-    with pytest.raises(StoreError, match=r"quick has no run 'scnn-c10-sgd-lr9-S8-s1'.* make it with: snakemake .*lr9-S8"):
+    with pytest.raises(
+        StoreError, match=r"quick has no run 'scnn-c10-sgd-lr9-S8-s1'.* make it with: snakemake .*lr9-S8"
+    ):
         sharpest.open_point("scnn-c10-sgd-lr9-S8-s1", 0, results=run.results)
     with pytest.raises(StoreError, match=r"paper does not exist; .* has quick"):
         sharpest.open_point(run.settings.run, 0, scale="paper", results=run.results)

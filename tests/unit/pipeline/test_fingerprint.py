@@ -139,7 +139,10 @@ def closure_of(tmp_path_factory):
 
     def closure(code: str) -> set[str]:
         (folder / "sharpest/measures/new.py").write_text(code)
-        ask = "import json, sharpest.pipeline.fingerprint as f; print(json.dumps(f.import_closure('sharpest.measures.new')))"
+        ask = (
+            "import json, sharpest.pipeline.fingerprint as f; "
+            "print(json.dumps(f.import_closure('sharpest.measures.new')))"
+        )
         return set(json.loads(run_in(folder, ask)))
 
     return closure
@@ -159,7 +162,7 @@ ENGINE = {f"sharpest.curvature.{name}" for name in ("hessian", "lanczos", "leadi
     ],
 )
 def test_who_asks_a_package_for_an_export_has_all_modules_behind_its_exports(closure_of, code):
-    assert ENGINE <= closure_of(code)
+    assert closure_of(code) >= ENGINE
 
 
 @pytest.mark.parametrize(

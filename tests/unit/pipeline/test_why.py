@@ -20,7 +20,10 @@ CODE = "scripts/train_run.py 0123456789ab\nsharpest.trajectory.steps aaaaaaaaaaa
         ([""], {"foot": "Scale quick"}, "foot '' -> Scale quick"),
         ([list(range(99))], {"points": []}, f"points {str(list(range(99)))[:60]}... -> []"),
         ([CODE], {"code": CODE.replace("bbb", "ccc")}, "sharpest.models changed"),
-        ([CODE], {"code": CODE.replace("trajectory.steps", "risk")}, "sharpest.trajectory.steps is gone, sharpest.risk is new"),
+        (
+            [CODE], {"code": CODE.replace("trajectory.steps", "risk")},
+            "sharpest.trajectory.steps is gone, sharpest.risk is new",
+        ),
         ([], {"chunk_size": 64}, "chunk_size 64 is new"),
         ([64], {}, "64 is gone"),
         ([float("inf")], {"limit": 1.0}, "limit inf -> 1.0"),

@@ -1,25 +1,19 @@
 """A small results folder for the report, made without training anything."""
 
 import csv
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import builders
 import numpy as np
 from matplotlib.image import imsave
-from sharpest.report.facts import Facts
-from sharpest.report.files import Results
+from results_folder import ResultsFolder
 
 from sharpest.config.studies.end_points import EndPoints
 from sharpest.config.studies.every import AnyStudy
 from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
-from sharpest.measures.evaluations import EVALUATION
-from sharpest.measures.spectra import SPECTRUM
+from sharpest.report.setup import Setup
 from sharpest.results.data import DATA
-from sharpest.results.file import write_stored
-from sharpest.results.layout import Layout
-from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.results.runs import Results
 
 HOSTILE = """</script><script>alert("it's run")</script><img src=x onerror=alert(1)> & {{ 7 * 7 }}"""
 FINISHED = "scnn-c10-sgd-lr0.1-S8-s777"
@@ -44,12 +38,12 @@ CLAIMS = [
     ("secE", "value", "0", "abs:1e-6", "none (analytic example)", "0", "", "", "holds", ""),
 ]
 _COLUMNS = (
-    "id", "item", "kind", "statement", "subject", "quantity", "expected", "tolerance", "unit", "any_scale", "source",
-    "value", "spread", "seeds", "verdict", "reason",
+    "id", "item", "kind", "statement", "subject", "quantity", "facet", "expected", "tolerance", "unit", "any_scale",
+    "source", "value", "spread", "seeds", "verdict", "reason",
 )  # fmt: skip
 
 
-def made_facts() -> Facts:
+def made_setup() -> Setup:
     """Two figures and a table; captions hold what a browser must not obey."""
     rows = [
         {"run": FINISHED, "schedule": "step", "label": HOSTILE},
@@ -62,7 +56,7 @@ def made_facts() -> Facts:
         "fig14": SpectrumEvolution.model_validate(evolution | {"caption": "Curves."}),
         "tab1": EndPoints.model_validate({"kind": "end_points", "caption": "A table.", "rows": [table_row]}),
     }
-    return Facts(
+    return Setup(
         scale="quick",
         description="made by a test",
         studies=studies,
@@ -72,60 +66,47 @@ def made_facts() -> Facts:
     )
 
 
-def write_results(folder: Path) -> Results:
-    """Write all files that a report on :func:`made_facts` reads, and one record of time."""
-    results = Results(folder)
-    facts = {"dataset": "digits", "sha256": SHA256, "origin": "made", "num_classes": 3, "code": "", "created": ""}
-    write_stored(results.data("c10"), DATA, _zeros(DATA), facts)
-    _write_run(results, FINISHED, 20, {})
-    _write_run(results, DIVERGED, 12, {"diverged": 12})
-    _write_run(results, BRANCH, 20, {"stopped": 1})
+def write_results(path: Path) -> Results:
+    """Write all files that a report on :func:`made_setup` reads, and one record of time."""
+    folder = ResultsFolder(path)
+    paths = folder.paths
+    folder.write(paths.data("c10"), DATA, {}, {}, {"dataset": "digits", "sha256": SHA256, "origin": "made"})
+    _write_run(folder, FINISHED, 20)
+    _write_run(folder, DIVERGED, 12, diverged=12)
+    _write_run(folder, BRANCH, 20, stopped=1)
     for name in ("fig06", "fig14"):
-        results.drawing(name).parent.mkdir(parents=True, exist_ok=True)
-        imsave(results.drawing(name), np.linspace(0, 1, 600 * 1200).reshape(600, 1200))
-        results.points(name).write_text("panel,series,run,x,y\na,b,c,1,2\na,b,c,2,3\n")
-    results.table("tab1").parent.mkdir()
-    results.table("tab1").write_text(
+        paths.figure(name, "png").parent.mkdir(exist_ok=True)
+        imsave(paths.figure(name, "png"), np.linspace(0, 1, 600 * 1200).reshape(600, 1200))
+        paths.figure(name, "csv").write_text("panel,series,run,x,y\na,b,c,1,2\na,b,c,2,3\n")
+    paths.table("tab1", "csv").parent.mkdir()
+    paths.table("tab1", "csv").write_text(
         "row,column,value,spread,seeds,paper\n"
         "γ = 0.01,frobenius_best,108.36,28.87,2,1018\nγ = 0.01,test_acc,0.9667,0.0047,2,0.873\nγ = 0.01,dist,3.4,,2,\n"
         "γ = 0.1,frobenius_best,900,27.7,2,931\nγ = 0.1,test_acc,,,0,0.872\nγ = 0.1,dist,30,,2,\n"
     )
-    _write_claims(results.claims)
-    time = folder / "benchmarks" / "train" / f"{FINISHED}.tsv"
+    _write_claims(paths.claims("csv"))
+    time = paths.benchmark("train", FINISHED)
     time.parent.mkdir(parents=True)
     time.write_text("s\th:m:s\n90.5\t0:01:30\n")
-    return results
+    return folder.results
 
 
-def _write_run(results: Results, run: str, last: int, changes: Mapping[str, Any]) -> None:
+def _write_run(folder: ResultsFolder, run: str, last: int, **ending: int) -> None:
+    """A run of 5 steps an epoch; but for the branch it is measured three times, once at a diverged point."""
     settings = builders.run_settings(run=run).model_dump(mode="json")
-    sizes = {"t": 2, "h": 2, "k": 2, "e": 2, "b": 0}
-    arrays = _zeros(SNAPSHOTS, **sizes) | {"epoch": [0, last / 5], "epoch_seconds": [1.5, 2.0], "iteration": [0, last]}
-    _write(results.snapshots(run), SNAPSHOTS, arrays, run, {
-        "config": settings, "best": 1, "last": 1, "diverged": -1, "stopped": 0, **changes,
-    })  # fmt: skip
+    arrays = {"epoch": [0, last / 5], "epoch_seconds": [1.5, 2.0], "iteration": [0, last]}
+    attributes = _ORIGIN | {"config": settings, "best": 1, "last": 1, "stopped": 0}
+    folder.write_snapshots(run, {"t": 2}, arrays, **attributes | ending)
     if run == BRANCH:
         return
-    arrays = _zeros(SPECTRUM, t=3, k=2) | {
+    arrays = {
         "epoch": [0, 1, 2], "eigenvalues": [[1, 0.5], [30, 3], [np.nan, np.nan]], "hvps": [10, 11, 12],
         "converged": [[True, True], [False, True], [True, True]],
     }  # fmt: skip
-    _write(results.spectrum(run, "step"), SPECTRUM, arrays, run, {"replays_checked": 2, "replay_drift": 0.0})
-    arrays = _zeros(EVALUATION, e=2, k=2) | {"converged": [[True, True], [True, True]]}
-    _write(results.evaluation(run), EVALUATION, arrays, run, {})
-
-
-def _write(path: Path, layout: Layout, arrays: Mapping[str, Any], run: str, facts: Mapping[str, Any]) -> None:
-    attributes = dict.fromkeys(layout.attributes, 0) | _ORIGIN | {"run": run} | facts
-    write_stored(path, layout, arrays, attributes)
-
-
-def _zeros(layout: Layout, **sizes: int) -> dict[str, Any]:
-    """All arrays of a layout; a letter without a size is 1."""
-    return {
-        dataset.name: np.zeros([sizes.get(letter, 1) for letter in dataset.dims], dataset.dtype)
-        for dataset in layout.datasets
-    }
+    replays = _ORIGIN | {"replays_checked": 2, "replay_drift": 0.0}
+    folder.write_measure("spectra", run, "step", {"t": 3, "k": 2}, arrays, **replays)
+    arrays = {"converged": [[True, True], [True, True]]}
+    folder.write_measure("evaluations", run, "ends", {"t": 2, "k": 2}, arrays, **replays)
 
 
 def _write_claims(path: Path) -> None:
@@ -138,6 +119,6 @@ def _write_claims(path: Path) -> None:
             writer.writerow({
                 "id": f"{item}.{index}", "item": item, "kind": kind, "expected": expected, "tolerance": tolerance,
                 "statement": f"Statement {index} {HOSTILE if index == 0 else ''}", "subject": subject, "quantity": "q",
-                "unit": "%" if item == "sec3.2" else "", "any_scale": "yes", "source": "Fig. 6", "value": value,
-                "spread": spread, "seeds": seeds, "verdict": verdict, "reason": reason,
+                "facet": "", "unit": "%" if item == "sec3.2" else "", "any_scale": "yes", "source": "Fig. 6",
+                "value": value, "spread": spread, "seeds": seeds, "verdict": verdict, "reason": reason,
             })  # fmt: skip

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sharpest.report.files import Results
-from unit.report.made_results import BRANCH, CLAIMS, DIVERGED, FINISHED, SHA256, made_facts, write_results
+from unit.report.made_results import BRANCH, CLAIMS, DIVERGED, FINISHED, SHA256, made_setup, write_results
 
 from sharpest.errors import StoreError
+from sharpest.report.build import build_page
 from sharpest.report.comparison import Cell
 from sharpest.report.measured import decimate
-from sharpest.report.page import Page, build_page
+from sharpest.report.page import Page
 from sharpest.report.paper import SECTIONS, item_of, title_of
+from sharpest.results.runs import Results
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 @pytest.fixture(scope="module")
 def page(results: Results) -> Page:
-    return build_page(made_facts(), results)
+    return build_page(made_setup(), results)
 
 
 def test_items_come_in_order_with_their_claims(page: Page) -> None:
@@ -113,16 +114,16 @@ def test_nearness_has_no_direction(value: float, paper: float, points: bool, nea
 @pytest.mark.parametrize("name", ["figures/fig06.png", "figures/fig14.csv", "tables/tab1.csv", "claims.csv"])
 def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
     results = write_results(tmp_path / "quick")
-    (results.folder / name).unlink()
+    (results.paths.folder / name).unlink()
     with pytest.raises(StoreError, match=f"{name}: does not exist; make it with"):
-        build_page(made_facts(), results)
+        build_page(made_setup(), results)
 
 
 def test_what_is_no_image_is_named(tmp_path: Path) -> None:
     results = write_results(tmp_path / "quick")
-    results.drawing("fig06").write_text("nothing")
+    results.paths.figure("fig06", "png").write_text("nothing")
     with pytest.raises(StoreError, match=r"fig06\.png: is no PNG image"):
-        build_page(made_facts(), results)
+        build_page(made_setup(), results)
 
 
 @pytest.mark.parametrize(
@@ -130,13 +131,14 @@ def test_what_is_no_image_is_named(tmp_path: Path) -> None:
 )
 def test_a_foreign_ledger_is_refused(old: str, new: str, message: str, tmp_path: Path) -> None:
     results = write_results(tmp_path / "quick")
-    results.claims.write_text(results.claims.read_text().replace(old, new))
+    path = results.paths.claims("csv")
+    path.write_text(path.read_text().replace(old, new))
     with pytest.raises(StoreError, match=message):
-        build_page(made_facts(), results)
+        build_page(made_setup(), results)
 
 
 def test_a_report_reads_what_it_declares(results: Results) -> None:
-    paths = results.inputs(made_facts())
+    paths = made_setup().inputs(results.paths)
     assert len(paths) == len(set(paths))
     assert all(path.exists() for path in paths)
 

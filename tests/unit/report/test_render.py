@@ -5,9 +5,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from unit.report.made_results import HOSTILE, made_facts, write_results
+from unit.report.made_results import HOSTILE, made_setup, write_results
 
-from sharpest.report.page import build_page
+from sharpest.report.build import build_page
 from sharpest.report.render import assets_digest, duration, number, render, trimmed, words
 
 
@@ -28,7 +28,7 @@ class Parsed(HTMLParser):
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return render(build_page(made_facts(), write_results(tmp_path_factory.mktemp("results") / "quick")))
+    return render(build_page(made_setup(), write_results(tmp_path_factory.mktemp("results") / "quick")))
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +65,14 @@ def test_a_reduced_scale_says_so_in_its_head(text: str) -> None:
 
 
 def test_the_paper_as_published_has_no_warning(tmp_path: Path) -> None:
-    facts = made_facts().model_copy(update={"scale": "paper", "reductions": {}})
-    published = render(build_page(facts, write_results(tmp_path / "paper")))
+    setup = made_setup().model_copy(update={"scale": "paper", "reductions": {}})
+    published = render(build_page(setup, write_results(tmp_path / "paper")))
     assert "This is no reproduction" not in published
     assert "Nothing was replaced or reduced." in published
 
 
 def test_the_same_files_make_the_same_page(text: str, tmp_path: Path) -> None:
-    assert render(build_page(made_facts(), write_results(tmp_path / "quick"))) == text
+    assert render(build_page(made_setup(), write_results(tmp_path / "quick"))) == text
 
 
 def test_the_digest_is_short_and_stable() -> None:

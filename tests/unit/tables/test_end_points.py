@@ -1,7 +1,6 @@
 """The table against numbers worked out by hand."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from results_folder import ResultsFolder
 
 from sharpest.config.studies.end_points import EndPoints
-from sharpest.measures.evaluations import EVALUATION
-from sharpest.results.file import write_stored
 from sharpest.tables.end_points import build, latex, markdown
 
 A7, A8 = (f"r32-c10-nsgd-lr0.1-S128-g0.1-K5-plat-s{seed}" for seed in (777, 778))
@@ -21,7 +19,6 @@ ROWS = (
     {"label": "γ = 0.1", "runs": (A7, A8), "paper": {"frobenius_best": 272, "test_acc": 0.873}},
     {"label": "SGD(0.1)", "runs": (B7, B8), "paper": {"loss_final": 0.0094}},
 )
-Write = Callable[..., Path]
 
 
 def _study(*columns: str, rows: tuple[dict[str, Any], ...] = ROWS) -> EndPoints:
@@ -29,16 +26,25 @@ def _study(*columns: str, rows: tuple[dict[str, Any], ...] = ROWS) -> EndPoints:
     return EndPoints.model_validate(values | ({"columns": columns} if columns else {}))
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Write the evaluation of a run; all its numbers are multiplied by ``scale``; attributes can be replaced."""
+class Folder(ResultsFolder):
+    """Writes end points, with the states and the history of their run."""
 
-    def evaluation(run: str, scale: float = 1.0, probe_error: float = 0.0, missed: int = 0, **attributes: Any) -> Path:
+    def evaluate(
+        self,
+        run: str,
+        scale: float = 1.0,
+        probe_error: float = 0.0,
+        missed: int = 0,
+        diverged: float | None = None,
+        early_epoch: int = 50,
+        val_accuracy_early: float = 0.5,
+        epoch_seconds: float = math.nan,
+    ) -> None:
+        """All numbers are multiplied by ``scale``; NaN seconds = no epoch was trained."""
         arrays = {
             "iteration": [5, 9],
             "epoch": [5, 9],
             "eigenvalues": np.ones((2, 3)),
-            "residuals": np.zeros((2, 3)),
             "converged": np.arange(6).reshape(2, 3) >= missed,
             "spectral_norm": [50 * scale, 60 * scale],
             "frobenius": [100 * scale, 200 * scale],
@@ -48,31 +54,36 @@ def write(tmp_path: Path) -> Write:
             "train_loss": [9, 0.01 * scale],
             "distance": [20 * scale, 99],
         }
-        facts = {"early_epoch": 50, "val_accuracy_early": 0.5, "diverged_epoch": None, "examples": 5120,
-                 "num_probes": 50, "epoch_seconds": math.nan}  # fmt: skip
-        path = tmp_path / f"{run}.h5"
-        write_stored(path, EVALUATION, arrays, dict.fromkeys(EVALUATION.attributes, "synthetic") | facts | attributes)
-        return path
-
-    return evaluation
+        settings = {"early_epoch": early_epoch, "examples": 5120, "num_probes": 50}
+        self.write_measure(
+            "evaluations", run, "ends", {"t": 2, "k": 3}, arrays, settings=settings, diverged_epoch=diverged
+        )
+        # the median of these, and no mean
+        seconds = [] if math.isnan(epoch_seconds) else [epoch_seconds, 99.0, epoch_seconds]
+        self.write_snapshots(run, {"t": 1}, {"epoch_seconds": seconds})
+        self.write_history(run, {"epoch": [early_epoch - 1, early_epoch], "val_accuracy": [0.99, val_accuracy_early]})
 
 
 @pytest.fixture
-def evaluations(write: Write) -> dict[str, Path]:
-    return {
-        A7: write(A7),
-        A8: write(A8, 1.1),
-        B7: write(B7, val_accuracy_early=math.nan),
-        B8: write(B8, 1e6, diverged_epoch=3.25),
-    }
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+@pytest.fixture
+def evaluated(folder: Folder) -> Folder:
+    folder.evaluate(A7)
+    folder.evaluate(A8, 1.1)
+    folder.evaluate(B7, val_accuracy_early=math.nan)
+    folder.evaluate(B8, 1e6, diverged=3.25)
+    return folder
 
 
 def _row(table: pd.DataFrame, label: str) -> pd.DataFrame:
     return table[table["row"] == label].set_index("column")
 
 
-def test_values_are_means_and_sample_deviations_over_seeds(evaluations: dict[str, Path]) -> None:
-    table = build(_study(), evaluations)
+def test_values_are_means_and_sample_deviations_over_seeds(evaluated: Folder) -> None:
+    table = build(_study(), evaluated.results)
     assert list(table.columns) == ["row", "column", "value", "spread", "seeds", "paper"]
     first = _row(table, "γ = 0.1")
     assert first["value"].to_dict() == pytest.approx(
@@ -93,16 +104,16 @@ def test_values_are_means_and_sample_deviations_over_seeds(evaluations: dict[str
     assert math.isnan(first.loc["dist", "paper"])
 
 
-def test_a_study_says_which_columns_it_has(evaluations: dict[str, Path]) -> None:
-    table = build(_study("spectral_norm", "frobenius", "test_acc", rows=ROWS[:1]), evaluations)
+def test_a_study_says_which_columns_it_has(evaluated: Folder) -> None:
+    table = build(_study("spectral_norm", "frobenius", "test_acc", rows=ROWS[:1]), evaluated.results)
     assert table["column"].tolist() == [
         "spectral_norm_best", "spectral_norm_final", "frobenius_best", "frobenius_final", "test_acc"
     ]  # fmt: skip
     assert table["value"].tolist()[:2] == pytest.approx([52.5, 63])
 
 
-def test_a_diverged_run_is_kept_out_of_the_mean_over_the_healthy_ones(evaluations: dict[str, Path]) -> None:
-    table = build(_study(), evaluations)
+def test_a_diverged_run_is_kept_out_of_the_mean_over_the_healthy_ones(evaluated: Folder) -> None:
+    table = build(_study(), evaluated.results)
     second = _row(table, "SGD(0.1)")
     assert second.loc["dist", "value"] == 20
     assert math.isnan(second.loc["dist", "spread"])
@@ -111,9 +122,10 @@ def test_a_diverged_run_is_kept_out_of_the_mean_over_the_healthy_ones(evaluation
     assert table.attrs["seeds"] == {"γ = 0.1": "2", "SGD(0.1)": "1; seed 778 diverged at epoch 3.25"}
 
 
-def test_a_row_of_which_every_run_diverged_says_so(evaluations: dict[str, Path], write: Write) -> None:
-    evaluations |= {A7: write(A7, diverged_epoch=12.0), A8: write(A8, diverged_epoch=0.5)}
-    table = build(_study(), evaluations)
+def test_a_row_of_which_every_run_diverged_says_so(evaluated: Folder) -> None:
+    evaluated.evaluate(A7, diverged=12.0)
+    evaluated.evaluate(A8, diverged=0.5)
+    table = build(_study(), evaluated.results)
     first = _row(table, "γ = 0.1")
     assert first["value"].isna().all()
     assert set(first["seeds"]) == {0}
@@ -123,16 +135,17 @@ def test_a_row_of_which_every_run_diverged_says_so(evaluations: dict[str, Path],
     assert cells[-1] == "none; seed 777 diverged at epoch 12; seed 778 diverged at epoch 0.5"
 
 
-def test_a_table_of_which_every_run_diverged_is_still_one(write: Write) -> None:
-    evaluations = {run: write(run, diverged_epoch=1.0) for run in (A7, A8, B7, B8)}
-    table = build(_study(), evaluations)
+def test_a_table_of_which_every_run_diverged_is_still_one(folder: Folder) -> None:
+    for run in (A7, A8, B7, B8):
+        folder.evaluate(run, diverged=1.0)
+    table = build(_study(), folder.results)
     assert table.attrs["notes"] == []
     assert markdown(_study(), table, "").count("none; seed 777") == 2
 
 
-def test_markdown(evaluations: dict[str, Path]) -> None:
+def test_markdown(evaluated: Folder) -> None:
     study = _study()
-    caption, body, *below = markdown(study, build(study, evaluations), "digits | small").rstrip().split("\n\n")
+    caption, body, *below = markdown(study, build(study, evaluated.results), "digits | small").rstrip().split("\n\n")
     assert caption == study.caption
     header, rule, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in body.splitlines()]
     assert header[:2] == ["", "Frobenius norm of H, best / final"]
@@ -153,34 +166,39 @@ def test_markdown(evaluations: dict[str, Path]) -> None:
     [("test_acc", 0.69, "69.0"), ("test_acc", 0.8883, "88.83"), ("loss_final", 8e-5, "0.00008"), ("dist", 22.9, "22.9"),
      ("frobenius_best", 1018, "1018 / –")],
 )  # fmt: skip
-def test_the_papers_digits(write: Write, column: str, value: float, printed: str) -> None:
+def test_the_papers_digits(folder: Folder, column: str, value: float, printed: str) -> None:
     study = _study(rows=({"label": "γ = 0.1", "runs": (A7,), "paper": {column: value}},))
-    text = markdown(study, build(study, {A7: write(A7)}), "")
+    folder.evaluate(A7)
+    text = markdown(study, build(study, folder.results), "")
     assert text.count("(paper ") == 1
     assert f"(paper {printed})" in text
 
 
-def test_the_norms_and_the_error_of_the_probes_are_explained(write: Write) -> None:
+def test_the_norms_and_the_error_of_the_probes_are_explained(folder: Folder) -> None:
     """The largest error counts, here 22 of 220, and not one of a run that diverged."""
-    evaluations = {A7: write(A7, probe_error=0.1), A8: write(A8, probe_error=0.04), B7: write(B7),
-                   B8: write(B8, probe_error=0.5, diverged_epoch=1.0)}  # fmt: skip
-    (note,) = build(_study(), evaluations).attrs["notes"]
+    folder.evaluate(A7, probe_error=0.1)
+    folder.evaluate(A8, probe_error=0.04)
+    folder.evaluate(B7)
+    folder.evaluate(B8, probe_error=0.5, diverged=1.0)
+    (note,) = build(_study(), folder.results).attrs["notes"]
     assert note.startswith(
         "Norms of H on 5,120 training examples: Frobenius from the 3 largest eigenvalues; from probes"
     )
     assert "Hutchinson++ with 50 products" in note
     assert "standard error at most 10 %" in note
-    (note,) = build(_study("frobenius", "test_acc", "loss_final"), evaluations).attrs["notes"]
+    (note,) = build(_study("frobenius", "test_acc", "loss_final"), folder.results).attrs["notes"]
     assert "probes" not in note
     assert "spectral" not in note
-    (note,) = build(_study("spectral_norm", "frobenius", "test_acc", "loss_final"), evaluations).attrs["notes"]
+    (note,) = build(_study("spectral_norm", "frobenius", "test_acc", "loss_final"), folder.results).attrs["notes"]
     assert note.endswith("; spectral, the largest magnitude of an eigenvalue.")
 
 
-def test_eigenvalues_above_the_tolerance_are_counted(write: Write) -> None:
-    evaluations = {A7: write(A7, missed=4), A8: write(A8), B7: write(B7, missed=1),
-                   B8: write(B8, missed=6, diverged_epoch=1.0)}  # fmt: skip
-    notes = build(_study(), evaluations).attrs["notes"]
+def test_eigenvalues_above_the_tolerance_are_counted(folder: Folder) -> None:
+    folder.evaluate(A7, missed=4)
+    folder.evaluate(A8)
+    folder.evaluate(B7, missed=1)
+    folder.evaluate(B8, missed=6, diverged=1.0)
+    notes = build(_study(), folder.results).attrs["notes"]
     assert notes[1:] == ["Residual above the solver's tolerance: 5 of 18 eigenvalues."]
 
 
@@ -193,39 +211,44 @@ def test_eigenvalues_above_the_tolerance_are_counted(write: Write) -> None:
         ((20.0, 30.0, math.nan, math.nan), None),
     ],
 )
-def test_the_cost_of_an_epoch_is_told_seed_by_seed(write: Write, seconds: tuple[float, ...], times: str | None) -> None:
-    runs = zip((A7, A8, B7, B8), seconds, strict=True)
-    notes = build(_study(), {run: write(run, epoch_seconds=value) for run, value in runs}).attrs["notes"]
-    told = f"An epoch of NSGD took {times} times as long as one of SGD, by median wall time (the paper: 2-3 times)."
-    assert notes[1:] == ([told] if times else [])
+def test_the_cost_of_an_epoch_is_compared_seed_by_seed(
+    folder: Folder, seconds: tuple[float, ...], times: str | None
+) -> None:
+    for run, value in zip((A7, A8, B7, B8), seconds, strict=True):
+        folder.evaluate(run, epoch_seconds=value)
+    notes = build(_study(), folder.results).attrs["notes"]
+    cost = f"An epoch of NSGD took {times} times as long as one of SGD, by median wall time (the paper: 2-3 times)."
+    assert notes[1:] == ([cost] if times else [])
 
 
-def test_the_cost_is_that_against_sgd_of_the_same_settings(write: Write) -> None:
+def test_the_cost_is_that_against_sgd_of_the_same_settings(folder: Folder) -> None:
     """Another learning rate is no yardstick, and neither is a run that diverged."""
     other = "r32-c10-sgd-lr0.01-S128-plat-s777"
     both = "r32-c10-nsgd-lr0.1-S128-m0.9-g0.1-K5-correct_both-plat-s777"
     momentum = "r32-c10-sgd-lr0.1-S128-m0.9-plat-s777"
 
-    def notes(**seconds: Path) -> list[str]:
-        rows = tuple({"label": run, "runs": (run,), "paper": {}} for run in seconds)
-        return build(_study(rows=rows), seconds).attrs["notes"][1:]
+    def notes(**options: dict[str, Any]) -> list[str]:
+        for run, values in options.items():
+            folder.evaluate(run, **values)
+        rows = tuple({"label": run, "runs": (run,), "paper": {}} for run in options)
+        return build(_study(rows=rows), folder.results).attrs["notes"][1:]
 
-    assert notes(**{A7: write(A7, epoch_seconds=20.0), other: write(other, epoch_seconds=1.0)}) == []
-    diverged = write(B7, epoch_seconds=1.0, diverged_epoch=2.0)
-    assert notes(**{A7: write(A7, epoch_seconds=20.0), B7: diverged}) == []
-    (told,) = notes(**{both: write(both, epoch_seconds=30.0), momentum: write(momentum, epoch_seconds=10.0)})
-    assert "took 3 times" in told
-
-
-def test_the_early_epoch_is_that_of_the_files(write: Write) -> None:
-    evaluations = {run: write(run, early_epoch=10) for run in (A7, A8, B7, B8)}
-    assert "Val. acc. (10) (%)" in markdown(_study(), build(_study(), evaluations), "")
-    evaluations[B8] = write(B8, early_epoch=50)
-    assert "Val. acc. (10/50) (%)" in markdown(_study(), build(_study(), evaluations), "")
+    assert notes(**{A7: {"epoch_seconds": 20.0}, other: {"epoch_seconds": 1.0}}) == []
+    assert notes(**{A7: {"epoch_seconds": 20.0}, B7: {"epoch_seconds": 1.0, "diverged": 2.0}}) == []
+    (cost,) = notes(**{both: {"epoch_seconds": 30.0}, momentum: {"epoch_seconds": 10.0}})
+    assert "took 3 times" in cost
 
 
-def test_latex_escapes_and_is_balanced(evaluations: dict[str, Path]) -> None:
-    text = latex(_study(), build(_study(), evaluations), "50 % & #1_x {a} ~ ^ \\ $")
+def test_the_early_epoch_is_that_of_the_files(folder: Folder) -> None:
+    for run in (A7, A8, B7, B8):
+        folder.evaluate(run, early_epoch=10)
+    assert "Val. acc. (10) (%)" in markdown(_study(), build(_study(), folder.results), "")
+    folder.evaluate(B8, early_epoch=50)
+    assert "Val. acc. (10/50) (%)" in markdown(_study(), build(_study(), folder.results), "")
+
+
+def test_latex_escapes_and_is_balanced(evaluated: Folder) -> None:
+    text = latex(_study(), build(_study(), evaluated.results), "50 % & #1_x {a} ~ ^ \\ $")
     assert r"\caption{ResNet\_32 at 100 \%}" in text
     assert r"50 \% \& \#1\_x \{a\} \textasciitilde{} \textasciicircum{} \textbackslash{} \$" in text
     assert r"$\gamma$ = 0.1 & 105 $\pm$ 7 / 210 $\pm$ 14 (paper 272 / –) & " in text

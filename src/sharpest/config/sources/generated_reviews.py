@@ -1,5 +1,5 @@
 """Reviews drawn at random."""
 
-from sharpest.config.sources.facts import ReviewSource
+from sharpest.config.sources.base import ReviewSource
 
 SOURCE = ReviewSource(num_train=1_600, num_test=400, num_classes=2, title="generated reviews")

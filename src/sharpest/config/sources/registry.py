@@ -2,11 +2,11 @@
 
 from importlib import import_module
 
-from sharpest.config.sources import facts_module
-from sharpest.config.sources.facts import Source
+from sharpest.config.sources import description_module
+from sharpest.config.sources.base import Source
 
 SOURCES: dict[str, Source] = {
-    name: import_module(facts_module(name)).SOURCE
+    name: import_module(description_module(name)).SOURCE
     for name in (
         "digits",
         "fashion-mnist",

@@ -40,7 +40,7 @@ class Alignment(Study):
         super().check(curve, schedule)
         check_accuracy(schedule)
         if 1 not in settings_of("directions", schedule).indices:
-            raise ConfigError(f"direction 1 is not in indices of directions in schedules.{schedule.name}; add it")
+            raise ConfigError(f"direction 1 is not in schedules.{schedule.name}.measures.directions.indices; add it")
 
 
 STUDY = Alignment

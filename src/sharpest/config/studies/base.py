@@ -140,7 +140,7 @@ def settings_of(measure: str, schedule: Schedule) -> Any:
         ConfigError: If the schedule does not take the measure.
     """
     if measure not in schedule.measures:
-        raise ConfigError(f"schedules.{schedule.name} takes no {measure}; add {measure} to its measures")
+        raise ConfigError(f"schedules.{schedule.name} does not take {measure}; add {measure} to its measures")
     return schedule.measures[measure]
 
 
@@ -149,8 +149,8 @@ def check_num_eigenvalues(num_eigenvalues: int, schedule: Schedule) -> None:
     measured = settings_of("spectra", schedule).num_eigenpairs
     if num_eigenvalues > measured:
         raise ConfigError(
-            f"num_eigenvalues {num_eigenvalues} exceeds num_eigenpairs {measured} of spectra in "
-            f"schedules.{schedule.name}; raise num_eigenpairs"
+            f"num_eigenvalues {num_eigenvalues} exceeds num_eigenpairs {measured}; raise "
+            f"schedules.{schedule.name}.measures.spectra.num_eigenpairs"
         )
 
 
@@ -164,7 +164,7 @@ def check_accuracy(schedule: Schedule) -> None:
     """Refuse to draw accuracies that are not measured."""
     if not settings_of("spectra", schedule).accuracy_every:
         raise ConfigError(
-            f"accuracy is drawn; give spectra in schedules.{schedule.name} an accuracy_every of at least 1"
+            f"accuracy is drawn; set schedules.{schedule.name}.measures.spectra.accuracy_every to at least 1"
         )
 
 

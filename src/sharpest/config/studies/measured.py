@@ -15,7 +15,6 @@ from sharpest.errors import ConfigError
 from sharpest.results.layout import Dataset
 
 _REFERENCE = re.compile(r"(?P<number>-?\d+(\.\d+)?([eE][+-]?\d+)?)(?P<over_lr>/lr)?")
-_MANY = 2**31  # parameters; more than any dimension that they bound
 
 
 def reference_value(text: str, lr: float) -> float:
@@ -100,12 +99,12 @@ class MeasuredPanel(Strict):
         if len(self.index) != len(further):
             places = f"{len(further)} {'place' if len(further) == 1 else 'places'}"
             raise ConfigError(f"{name} has dimensions {shown}; give index {places}, not {len(self.index)}")
-        sizes = _sizes(measure, settings_of(self.measure, schedule))
+        lengths = measure.lengths(settings_of(self.measure, schedule))
         for place, letter in zip(self.index, further, strict=True):
-            if place >= sizes.get(letter, _MANY):
+            if place >= lengths.get(letter, place + 1):
                 raise ConfigError(
                     f"index {place} exceeds {name} in schedules.{schedule.name}, whose {letter} ends at "
-                    f"{sizes[letter] - 1}; lower it"
+                    f"{lengths[letter] - 1}; lower it"
                 )
         if self.error is not None and (error := _column(measure, self.error)).dims != column.dims:
             raise ConfigError(
@@ -121,15 +120,6 @@ def _column(measure: Measure, name: str) -> Dataset:
         hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(arrays)}"
         raise ConfigError(f"{measure.name} has no column {name!r}; {hint}")
     return arrays[name]
-
-
-def _sizes(measure: Measure, settings: object) -> dict[str, int]:
-    """The lengths of dimensions by letter, as far as the settings say them."""
-    sizes, constants = dict(measure.sizes(settings, _MANY)), measure.constants(settings)
-    for dataset in measure.layout.datasets:
-        if dataset.name in constants:
-            sizes |= zip(dataset.dims, constants[dataset.name].shape, strict=True)
-    return sizes
 
 
 class MeasuredCurves(Study):

@@ -38,13 +38,13 @@ class StepSurface(Study):
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
-        measured, place = settings_of("directions", schedule), f"of directions in schedules.{schedule.name}"
+        measured, place = settings_of("directions", schedule), f"schedules.{schedule.name}.measures.directions"
         if self.direction not in measured.indices:
-            raise ConfigError(f"direction {self.direction} is not in indices {place}; add it")
+            raise ConfigError(f"direction {self.direction} is not in {place}.indices; add it")
         if missing := sorted(set(self.alphas) - set(measured.alphas)):
-            raise ConfigError(f"alphas {missing} are not in alphas {place}; add them")
+            raise ConfigError(f"alphas {missing} are not in {place}.alphas; add them")
         if self.grid_limit > max(measured.grid, default=0):
-            raise ConfigError(f"grid_limit {self.grid_limit:g} exceeds grid {place}; widen it")
+            raise ConfigError(f"grid_limit {self.grid_limit:g} exceeds {place}.grid; widen it")
 
 
 STUDY = StepSurface

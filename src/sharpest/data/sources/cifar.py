@@ -47,7 +47,7 @@ class Cifar:
     def remedy(self) -> str:
         """What to do when a file is wrong."""
         return (
-            f"get {self.archive} anew, e.g. from {self.url}, "
+            f"get {self.archive} again, e.g. from {self.url}, "
             f"and set sources.{self.source}.folder in config/config.yaml to its folder"
         )
 

@@ -8,18 +8,16 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.config.sources.facts import ImageSource, ReviewSource, Source, TokenSource
+from sharpest.config.sources.base import ImageSource, ReviewSource, Source, TokenSource
 from sharpest.errors import DataError
-from sharpest.results.data import DATA
+from sharpest.results.datasets import data_layout
 from sharpest.results.layout import Layout
-from sharpest.results.reviews import REVIEWS
-from sharpest.results.tokens import TOKENS
 
-Facts = TypeVar("Facts", bound=Source)
+AnySource = TypeVar("AnySource", bound=Source)
 
 
 @dataclass(frozen=True, eq=False)
-class Decoded(ABC, Generic[Facts]):
+class Decoded(ABC, Generic[AnySource]):
     """Arrays as the source gives them: neither centred, cut nor subsampled.
 
     Attributes:
@@ -47,7 +45,7 @@ class Decoded(ABC, Generic[Facts]):
 
     @property
     @abstractmethod
-    def facts(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         """What the file says about these arrays beside source, hash and origin."""
 
     @property
@@ -56,17 +54,19 @@ class Decoded(ABC, Generic[Facts]):
         """Counts in a few words."""
 
     @abstractmethod
-    def check(self, source: Facts) -> None:
-        """Check the arrays against the facts of their source.
+    def check(self, source: AnySource) -> None:
+        """Check the arrays against what is known of their source.
 
         Raises:
             DataError: If a count, a shape, a type, or the classes differ; the message names origin and remedy.
         """
 
-    def _refusal(self, source: Facts, found: str) -> DataError:
-        return DataError(f"{source.title} from {self.origin}: {found}; replace the files there with the original ones")
+    def _refusal(self, source: AnySource, problem: str) -> DataError:
+        return DataError(
+            f"{source.title} from {self.origin}: {problem}; replace the files there with the original ones"
+        )
 
-    def _check_classes(self, source: Facts, num_classes: int) -> None:
+    def _check_classes(self, source: AnySource, num_classes: int) -> None:
         for name in ("train_targets", "test_targets"):
             if (classes := np.unique(self.arrays[name]).tolist()) != list(range(num_classes)):
                 raise self._refusal(
@@ -87,7 +87,7 @@ class DecodedImages(Decoded[ImageSource]):
         test_targets: (x,) int64, classes from zero.
     """
 
-    layout = DATA
+    layout = data_layout("images")
 
     train_inputs: NDArray[np.uint8]
     train_targets: NDArray[np.int64]
@@ -95,7 +95,7 @@ class DecodedImages(Decoded[ImageSource]):
     test_targets: NDArray[np.int64]
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         return {"num_classes": int(self.train_targets.max()) + 1}
 
     @property
@@ -120,7 +120,7 @@ class DecodedImages(Decoded[ImageSource]):
                     source,
                     f"{name.replace('_', ' ')} are {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}",
                 )
-        self._check_classes(source, source.num_classes or self.facts["num_classes"])
+        self._check_classes(source, source.num_classes or self.attributes["num_classes"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ class DecodedTokens(Decoded[TokenSource]):
         num_types: How many different tokens there are.
     """
 
-    layout = TOKENS
+    layout = data_layout("tokens")
 
     train: NDArray[np.int32]
     val: NDArray[np.int32]
@@ -142,7 +142,7 @@ class DecodedTokens(Decoded[TokenSource]):
     num_types: int
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         return {"num_classes": self.num_types}
 
     @property
@@ -176,7 +176,7 @@ class DecodedReviews(Decoded[ReviewSource]):
         test_targets: (x,) int64, classes from zero.
     """
 
-    layout = REVIEWS
+    layout = data_layout("reviews")
 
     train_tokens: NDArray[np.int32]
     train_offsets: NDArray[np.int64]
@@ -186,7 +186,7 @@ class DecodedReviews(Decoded[ReviewSource]):
     test_targets: NDArray[np.int64]
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         return {"num_classes": int(self.train_targets.max()) + 1}
 
     @property

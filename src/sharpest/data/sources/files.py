@@ -45,10 +45,10 @@ def check_digest(content: bytes, digest: str, name: object, remedy: str) -> None
     Raises:
         DataError: If they differ.
     """
-    found = _digest_like(digest, content)
-    if found != digest:
+    computed = _digest_like(digest, content)
+    if computed != digest:
         raise DataError(
-            f"{name} has {_ALGORITHMS[len(digest)]} {found}, expected {digest}: damaged or another file; {remedy}"
+            f"{name} has {_ALGORITHMS[len(digest)]} {computed}, expected {digest}: damaged or another file; {remedy}"
         )
 
 
@@ -116,16 +116,16 @@ def read_members(content: bytes, names: Iterable[str], archive: str, remedy: str
         DataError: If the archive is damaged, or lacks a member.
     """
     names = list(names)
-    found = {}
+    members = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as tar:
             for member in tar:
                 path = posixpath.normpath(member.name)  # some archives have ./ before each path
                 # a link would lead to another member, or out of the archive
                 if path in names and member.isfile() and (file := tar.extractfile(member)) is not None:
-                    found[path] = file.read()
+                    members[path] = file.read()
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise DataError(f"{archive} is truncated or damaged ({error}); {remedy}") from error
-    if missing := [name for name in names if name not in found]:
+    if missing := [name for name in names if name not in members]:
         raise DataError(f"{archive} lacks {', '.join(missing)}; {remedy}")
-    return {name: found[name] for name in names}
+    return {name: members[name] for name in names}

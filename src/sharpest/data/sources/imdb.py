@@ -20,7 +20,9 @@ IMDB_SHA256 = "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"
 
 _START = 1  # stands before each review
 _SHIFT = 3  # the most frequent word is number 1 in the file; 0 to 3 are padding, start, unknown and unused
-_REMEDY = f"get {IMDB_FILE} anew, e.g. from {IMDB_URL}, and set sources.imdb.folder in config/config.yaml to its folder"
+_REMEDY = (
+    f"get {IMDB_FILE} again, e.g. from {IMDB_URL}, and set sources.imdb.folder in config/config.yaml to its folder"
+)
 
 
 def load(folder: Path | None, url: str | None, cache: Path, sha256: str = IMDB_SHA256) -> DecodedReviews:

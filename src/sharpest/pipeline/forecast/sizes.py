@@ -10,9 +10,10 @@ from sharpest.config.measure import Measure
 from sharpest.config.project import Project
 from sharpest.config.run import RunSettings
 from sharpest.config.run_id import RunId
-from sharpest.config.sources.facts import ImageSource
+from sharpest.config.sources.base import ImageSource
 from sharpest.config.sources.registry import SOURCES
 from sharpest.errors import ConfigError
+from sharpest.results.paths import Paths
 
 
 def check_sizes(project: Project) -> None:
@@ -26,7 +27,7 @@ def check_sizes(project: Project) -> None:
         if isinstance(source, ImageSource) and source.shape is None:
             raise ConfigError(
                 f"datasets.{name}: the size of {dataset.source} is not known before its files are read, so there is "
-                "no forecast of this scale; make one figure, and read results/<scale>/benchmarks"
+                f"no forecast of this scale; make one figure, and read {Paths.of('<scale>').benchmark('').parent}"
             )
 
 

@@ -131,8 +131,8 @@ def jobs_of_claims(project: Project, paths: Paths, claims: Sequence[Claim]) -> l
             jobs += [job for each in measured for job in _jobs_of_input(project, paths, each)]
     return [
         *{job.path: job for job in jobs}.values(),
-        Job("judge_claims", "claims.csv", written=5e5),
-        Job("write_report", "report.html", written=2e7),
+        Job("judge_claims", _name(paths, paths.claims("csv")), written=5e5),
+        Job("write_report", _name(paths, paths.report()), written=2e7),
     ]
 
 

@@ -10,6 +10,7 @@ from sharpest.pipeline.fingerprint import changed_since
 from sharpest.pipeline.gallery.entry import NOT_RUN, Entry, entries
 
 PAGE = "README.md"
+_MOST_MODULES = 6  # that are named
 _BEGIN, _END = "<!-- written by: sharpest gallery -->", "<!-- the rest is written by hand -->"
 
 
@@ -55,7 +56,7 @@ def _entry_page(entry: Entry, scripts: Path) -> str:
     missing = claims[claims["verdict"] == NOT_RUN]["id"]
     points = entry.kept(".csv")
     digest = made.sha256[f"{made.study}.csv"]
-    facts = {
+    rows = {
         "command": f"`{made.command}`",
         "data": ", ".join(made.data),
         "runs": ", ".join(f"`{run}`" for run in made.runs),
@@ -70,7 +71,7 @@ def _entry_page(entry: Entry, scripts: Path) -> str:
         f"![{made.title}]({picture.name})" if picture else "",
         # a table's own text has its caption above it and what is reduced below it
         table.read_text(encoding="utf-8").strip() if table else f"*{made.caption}*",
-        "\n".join(["| | |", "|---|---|", *(f"| {what} | {text} |" for what, text in facts.items())]),
+        "\n".join(["| | |", "|---|---|", *(f"| {what} | {text} |" for what, text in rows.items())]),
         "" if table else f"Against the paper: {made.foot}",
         "## Claims",
         f"{held} of {judged} scale-free claims hold. How verdicts are reached: [claims.md](../../claims.md).",
@@ -97,4 +98,6 @@ def _commits(entry: Entry) -> str:
 
 def _age(entry: Entry, scripts: Path) -> str:
     changed = changed_since(entry.made.code, scripts)
+    if len(changed) > _MOST_MODULES:
+        return f"changed: {len(changed)} of {len(entry.made.code)} modules"
     return f"changed: {', '.join(changed)}" if changed else "unchanged"

@@ -34,7 +34,7 @@ def cifar(request) -> Cifar:
 
 @pytest.fixture
 def remedy(cifar) -> str:
-    return rf"; get {cifar.archive} anew, e\.g\. from {cifar.url}, and set sources\.{cifar.source}\.folder in config"
+    return rf"; get {cifar.archive} again, e\.g\. from {cifar.url}, and set sources\.{cifar.source}\.folder in config"
 
 
 def _pickle_as_python2(value: object) -> bytes:

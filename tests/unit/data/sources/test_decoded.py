@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sharpest.config.sources.facts import ReviewSource, TokenSource
+from sharpest.config.sources.base import ReviewSource, TokenSource
 from sharpest.data.sources.decoded import DecodedImages, DecodedReviews, DecodedTokens
 from sharpest.data.sources.digits import SOURCE, load
 from sharpest.errors import DataError
@@ -99,7 +99,7 @@ def test_check_refuses_what_differs(digits, name, change, complaint):
 )
 def test_what_is_written_can_be_read(fixture, summary, num_classes, tmp_path, request):
     data = request.getfixturevalue(fixture)
-    facts = {"dataset": "x", "sha256": data.sha256, "origin": data.origin, **data.facts, "code": "", "created": ""}
+    facts = {"dataset": "x", "sha256": data.sha256, "origin": data.origin, **data.attributes, "code": "", "created": ""}
     write_stored(tmp_path / "data.h5", data.layout, data.arrays, facts)
     with open_stored(tmp_path / "data.h5", data.layout) as file:
         assert file.attributes["num_classes"] == num_classes

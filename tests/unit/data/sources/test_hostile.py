@@ -85,7 +85,7 @@ def test_an_archive_writes_nothing_and_reads_nothing_outside(
         tar.addfile(intruder, io.BytesIO(b"evil"))
     (tmp_path / "inside").mkdir()
     monkeypatch.chdir(tmp_path / "inside")
-    with pytest.raises(DataError, match=r"archive\.tar\.gz lacks set/batch; get it anew"):
-        read_members(content.getvalue(), ["set/batch"], "archive.tar.gz", "get it anew")
+    with pytest.raises(DataError, match=r"archive\.tar\.gz lacks set/batch; get it again"):
+        read_members(content.getvalue(), ["set/batch"], "archive.tar.gz", "get it again")
     assert [path.name for path in tmp_path.rglob("*")] == ["inside"]
     assert not Path("/tmp/outside").exists()

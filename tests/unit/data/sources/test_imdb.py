@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sharpest.config.sources.facts import ReviewSource
+from sharpest.config.sources.base import ReviewSource
 from sharpest.data.sources import imdb
 from sharpest.data.sources.imdb import IMDB_FILE, IMDB_URL, load
 from sharpest.errors import DataError
 
-REMEDY = rf"; get {IMDB_FILE} anew, e\.g\. from {IMDB_URL}, and set sources\.imdb\.folder in config/config\.yaml to"
+REMEDY = rf"; get {IMDB_FILE} again, e\.g\. from {IMDB_URL}, and set sources\.imdb\.folder in config/config\.yaml to"
 TRAIN, TEST = [[1, 20, 88_583], [7], [2, 2]], [[5, 6], [1]]
 
 

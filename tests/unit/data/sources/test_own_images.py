@@ -31,7 +31,7 @@ def test_arrays_as_they_are(tmp_path):
     data = prepare("own-images", SourceSettings(folder=str(_write(tmp_path))), tmp_path)
     assert {name: array.tolist() for name, array in data.arrays.items()} == {n: a.tolist() for n, a in ARRAYS.items()}
     assert [array.dtype for array in data.arrays.values()] == [np.uint8, np.int64, np.uint8, np.int64]
-    assert data.facts == {"num_classes": 3}
+    assert data.attributes == {"num_classes": 3}
 
 
 def test_the_usual_place_is_the_folder_data(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from sharpest.config.sources.facts import TokenSource
+from sharpest.config.sources.base import TokenSource
 from sharpest.data.sources import python_topics
 from sharpest.data.sources.python_topics import SOURCE, load
 from sharpest.errors import DataError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sharpest.config.sources import facts_module
+from sharpest.config.sources import description_module
 from sharpest.config.sources.registry import SOURCES
 from sharpest.data.sources import source_module
 from sharpest.pipeline import fingerprint as module
@@ -36,7 +36,7 @@ def test_kinds_of_sources():
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_source_has_a_loader(name):
     source = import_module(source_module(name))
-    assert source.SOURCE is import_module(facts_module(name)).SOURCE is SOURCES[name]
+    assert source.SOURCE is import_module(description_module(name)).SOURCE is SOURCES[name]
     assert callable(source.load)
 
 
@@ -50,7 +50,7 @@ def test_a_configuration_is_checked_without_loading_anything():
 def test_preparing_a_source_depends_on_no_other_one(name):
     """Nor on the list of all: a new source would make what was prepared from the others stale."""
     closure = import_closure("sharpest.data.prepare") + import_closure(source_module(name))
-    others = {module_of(other) for other in SOURCES if other != name for module_of in (source_module, facts_module)}
+    others = {module(other) for other in SOURCES if other != name for module in (source_module, description_module)}
     assert not {REGISTRY, *others} & set(closure)
 
 
@@ -65,10 +65,10 @@ def test_editing_a_source_changes_its_own_fingerprint_alone(monkeypatch):
         return {name for name, value in fingerprints().items() if value != before[name]}
 
     assert len(set(before.values())) == len(SOURCES)
-    for module_of in (source_module, facts_module):
+    for module_of in (source_module, description_module):
         assert {name: changed(module_of(name)) for name in SOURCES} == {name: {name} for name in SOURCES}
     assert changed(REGISTRY) == set()
     assert changed("sharpest.data.sources.cifar") == {"cifar-10", "cifar-100"}
     assert changed("sharpest.data.sources.words") == {"ptb", "python-topics", "bible-kjv", "rated-sentences"}
     assert changed("sharpest.data.sources.decoded") == set(SOURCES)
-    assert changed("sharpest.config.sources.facts") == set(SOURCES)
+    assert changed("sharpest.config.sources.base") == set(SOURCES)

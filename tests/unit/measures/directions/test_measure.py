@@ -129,7 +129,6 @@ def test_gradients_are_those_of_the_training_loss_on_samples_of_the_stream(run, 
 
 def test_projections_steps_and_cosines(run, problem, states, measured):
     for row, state in enumerate(states):
-        here = problem.at(state.buffers)
         gradients = gradients_at(run, state.iteration)
         norms = gradients.double().norm(dim=1).numpy()
         inner = (gradients.double() @ units(run, row, gradients, state.iteration).double().T).numpy()

@@ -20,7 +20,9 @@ def evaluations(tmp_path: Path) -> Evaluations:
     """Two points, three eigenvalues; every number tells its place."""
     path = tmp_path / "ends.h5"
     arrays = {
-        dataset.name: (np.arange(6).reshape(2, 3) if len(dataset.dims) == 2 else np.array([10, 20])).astype(dataset.dtype)
+        dataset.name: (np.arange(6).reshape(2, 3) if len(dataset.dims) == 2 else np.array([10, 20])).astype(
+            dataset.dtype
+        )
         for dataset in MEASURE.layout.datasets
     }
     arrays["converged"] = np.array([[True, False, True], [False, False, True]])

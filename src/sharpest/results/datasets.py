@@ -1,0 +1,13 @@
+"""The layout of decoded data by its kind."""
+
+from sharpest.results.data import DATA
+from sharpest.results.layout import Layout
+from sharpest.results.reviews import REVIEWS
+from sharpest.results.tokens import TOKENS
+
+_LAYOUTS = {"images": DATA, "tokens": TOKENS, "reviews": REVIEWS}
+
+
+def data_layout(kind: str) -> Layout:
+    """What is in a file of decoded ``images``, ``tokens`` or ``reviews``."""
+    return _LAYOUTS[kind]

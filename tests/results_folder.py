@@ -1,0 +1,85 @@
+"""A folder of results with small made files: each has the real layout of its kind, and nothing was trained."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sharpest.config.measures import declared
+from sharpest.results.file import write_stored
+from sharpest.results.layout import Layout
+from sharpest.results.paths import Paths
+from sharpest.results.runs import Results
+from sharpest.results.snapshots import SNAPSHOTS
+
+LR = 0.03  # of a run whose rate a test does not give
+
+
+class ResultsFolder:
+    """Writes files of a scale. What a test does not give is zero, and a dimension without a length has none.
+
+    Args:
+        path: ``results/<scale>``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.paths = Paths(path)
+
+    @property
+    def results(self) -> Results:
+        """Reads the files as they are now: results remember what they have read."""
+        return Results(self.paths.folder)
+
+    def write_measure(
+        self,
+        measure: str,
+        run: str,
+        schedule: str,
+        sizes: Mapping[str, int],
+        arrays: Mapping[str, Any],
+        **attributes: Any,
+    ) -> Path:
+        """Write the file of a measure.
+
+        Args:
+            measure: Its name.
+            run: Id of the run.
+            schedule: Name of the schedule.
+            sizes: Lengths of dimensions by letter.
+            arrays: By name.
+            attributes: By name; the run did not diverge, and its learning rate is 0.03.
+        """
+        path = self.paths.measured(measure, run, schedule)
+        known = {"run": run, "schedule": schedule, "lr": LR, "diverged_epoch": None}
+        return self.write(path, declared(measure).layout, sizes, arrays, known | attributes)
+
+    def write_snapshots(self, run: str, sizes: Mapping[str, int], arrays: Mapping[str, Any], **attributes: Any) -> Path:
+        """Write the states of a run, which did not diverge."""
+        known = {"run": run, "diverged": -1}
+        return self.write(self.paths.snapshots(run), SNAPSHOTS, sizes, arrays, known | attributes)
+
+    def write_history(self, run: str, columns: Mapping[str, Any]) -> Path:
+        """Write the history of a run."""
+        path = self.paths.history(run)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(columns).to_csv(path, index=False)
+        return path
+
+    def write(
+        self,
+        path: Path,
+        layout: Layout,
+        sizes: Mapping[str, int],
+        arrays: Mapping[str, Any],
+        attributes: Mapping[str, Any],
+    ) -> Path:
+        """Write a file of any layout; an attribute that is not given is a text without meaning."""
+        empty = {
+            dataset.name: np.zeros([sizes.get(letter, 0) for letter in dataset.dims], dataset.dtype)
+            for dataset in layout.datasets
+        }
+        synthetic = dict.fromkeys(layout.attributes, "synthetic")
+        write_stored(path, layout, {**empty, **arrays}, {**synthetic, **attributes})
+        return path

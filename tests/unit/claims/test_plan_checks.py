@@ -1,0 +1,148 @@
+"""What is refused of a claim before anything is measured, on a small made project: facets, places, schedules."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sharpest.claims.files import RunSource
+from sharpest.claims.ledger import parse_claim
+from sharpest.claims.plans import files_behind, plan_claims
+from sharpest.config.studies.end_points import EndPoints
+from sharpest.config.studies.step_surface import StepSurface
+from sharpest.errors import ConfigError
+from sharpest.measures.directions import Settings as DirectionSettings
+from sharpest.measures.spectra import Settings as SpectrumSettings
+from sharpest.results.paths import Paths
+
+RUN = "scnn-c10-sgd-lr0.1-S128-s777"
+ROW = {
+    "id": "mine", "item": "fig6", "kind": "sign", "statement": "", "subject": RUN, "quantity": "alpha_change_pct",
+    "facet": "0.5", "expected": "-", "tolerance": "", "unit": "", "any_scale": "yes", "source": "",
+}  # fmt: skip
+SPECTRA = SpectrumSettings(num_eigenpairs=5, accuracy_examples=10)
+DIRECTIONS = DirectionSettings(indices=(1, 3), num_gradients=1, loss_examples=10, alphas=(0.5, 1), grid=(-5, 0, 5))
+
+
+@dataclass
+class Schedule:
+    """A schedule on any run."""
+
+    name: str
+    measures: Mapping[str, Any]
+    window: float | None = None
+
+
+class Project:
+    """Two studies of one run: a figure of its step, and a table of its end points."""
+
+    def __init__(self) -> None:
+        rows = [{"run": RUN, "schedule": "step", "label": "A", "change_limit": 50}]
+        figure = {"direction": 1, "alphas": (0.5, 1), "grid_limit": 5, "layout": "row", "rows": rows}
+        table = {"ends": "whole ends", "rows": [{"label": "A", "runs": [RUN], "paper": {}}]}
+        self.studies = {
+            "fig06": StepSurface.model_validate({"kind": "step_surface", "caption": "", **figure}),
+            "tab1": EndPoints.model_validate({"kind": "end_points", "caption": "", **table}),
+        }
+        schedules = (
+            Schedule("step", {"spectra": SPECTRA, "directions": DIRECTIONS}),
+            Schedule("ends", {"evaluations": None}),
+            Schedule("whole ends", {"evaluations": None}),
+        )
+        self._schedules = {schedule.name: schedule for schedule in schedules}
+
+    def study(self, name: str) -> Any:
+        return self.studies[name]
+
+    def run(self, run: str) -> Any:
+        return SimpleNamespace(branch=None)
+
+    def schedule(self, run: str, name: str) -> Schedule:
+        return self._schedules[name]
+
+
+def source_of(**changes: str) -> RunSource:
+    (source,) = plan_claims([parse_claim(ROW | changes)], Project())["mine"]
+    return source
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"facet": ""}, "alpha_change_pct needs the scale of the step as facet, such as 0.5"),
+        ({"quantity": "surface_rise", "facet": ""}, "surface_rise needs a direction as facet, such as e1"),
+        ({"quantity": "mean_abs_cosine", "facet": ""}, "mean_abs_cosine needs an order, such as top5>random"),
+        ({"quantity": "surface_curvature"}, "facet '0.5' is not used by surface_curvature; remove it"),
+        ({"quantity": "spectra.eigenvalues[0].peak"}, "facet '0.5' is not used by spectra.eigenvalues[0].peak; "
+                                                      "remove it"),
+        ({"kind": "order", "expected": "1>0.5"}, "facet '0.5' is not used by an order, whose levels say it; remove it"),
+        ({"facet": "half"}, "'half' is no scale of the step; write a number such as 0.5"),
+        ({"facet": "e1"}, "'e1' is no scale of the step; write a number such as 0.5"),
+        ({"facet": "4"}, "alpha 4 is not in schedules.step.measures.directions.alphas; add it"),
+        ({"quantity": "surface_rise"}, "'0.5' is no direction; write e1, e2 and so on"),
+        (
+            {"quantity": "surface_rise", "facet": "e2"},
+            "direction 2 is not in schedules.step.measures.directions.indices; add it",
+        ),
+    ],
+)  # fmt: skip
+def test_a_facet_that_does_not_fit_is_one_line(changes: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        source_of(**changes)
+    assert str(caught.value) == f"config/claims.csv, claim mine: {message}"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"facet": "1"},
+        {"quantity": "surface_rise", "facet": "e3"},
+        {"quantity": "surface_curvature", "facet": ""},
+        {"kind": "order", "expected": "1>0.5", "facet": ""},
+    ],
+)
+def test_what_fits_is_read_at_the_schedule_of_the_figure(changes: dict[str, str]) -> None:
+    assert source_of(**changes) == RunSource(run=RUN, schedules={"spectra": "step", "directions": "step"})
+
+
+def test_a_stored_column_is_read_at_the_schedule_of_the_figure() -> None:
+    changes = {"quantity": "spectra.eigenvalues[4].mean", "facet": ""}
+    source = source_of(**changes)
+    assert source == RunSource(run=RUN, schedules={"spectra": "step"})
+    paths = Paths(Path("results/quick"))
+    files = files_behind([parse_claim(ROW | changes)], {"mine": (source,)}, paths)
+    assert files == [paths.measured("spectra", RUN, "step")]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "message"),
+    [
+        ("spectra.eigenvalues[5].mean", "index 5 exceeds spectra in schedules.step, whose k ends at 4; lower it"),
+        ("directions.cosine[2].mean", "index 2 exceeds directions in schedules.step, whose d ends at 1; lower it"),
+        ("directions.gradient_norm[1].mean", "whose m ends at 0; lower it"),
+        ("spectra.eigenvalue[0].mean", "spectra has no column 'eigenvalue'; did you mean eigenvalues?"),
+    ],
+)
+def test_a_place_that_is_not_measured_is_one_line(quantity: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        source_of(quantity=quantity, facet="")
+    assert str(caught.value).startswith("config/claims.csv, claim mine: ")
+    assert str(caught.value).endswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_measure_that_the_schedule_does_not_take_is_refused() -> None:
+    project = Project()
+    project.schedule(RUN, "step").measures = {"spectra": SPECTRA}
+    with pytest.raises(ConfigError, match=r"schedules\.step does not take directions; add it to its measures"):
+        plan_claims([parse_claim(ROW)], project)
+
+
+def test_end_points_are_read_at_the_schedule_of_their_own_table() -> None:
+    assert source_of(quantity="test_acc", facet="", item="tab1").schedules == {"evaluations": "whole ends"}
+    assert source_of(quantity="test_acc", facet="", item="sec4").schedules == {"evaluations": "ends"}
+    assert source_of(quantity="evaluations.frobenius.mean", facet="").schedules == {"evaluations": "ends"}

@@ -1,0 +1,51 @@
+"""What the report takes from the real configuration."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sharpest.config.project import load_project
+from sharpest.report.paper import SECTIONS, item_of
+from sharpest.report.setup import Setup, setup_of
+from sharpest.results.paths import Paths
+
+CONFIG = Path(__file__).parents[3] / "config"
+
+
+@pytest.fixture(scope="module")
+def setup() -> Setup:
+    return setup_of(load_project(yaml.safe_load((CONFIG / "config.yaml").read_text()), CONFIG))
+
+
+def test_they_survive_a_round_trip(setup: Setup) -> None:
+    assert Setup.joined(json.loads(json.dumps(setup.parts() | {"code": "1234"}))) == setup
+
+
+def test_a_caption_changes_one_part(setup: Setup) -> None:
+    changed = setup.model_copy(
+        update={"studies": setup.studies | {"fig05": setup.studies["fig05"].model_copy(update={"caption": "Else."})}}
+    )
+    before, after = setup.parts(), changed.parts()
+    assert [name for name in before if before[name] != after[name]] == ["fig05"]
+
+
+def test_a_trunk_comes_with_its_branches(setup: Setup) -> None:
+    runs = list(setup.runs)
+    trunk = "scnn-c10-sgd-lr0.01-S128-s777"
+    assert runs.index(trunk) < runs.index(f"{trunk}@e4/top")
+
+
+def test_every_study_has_a_place_in_the_paper(setup: Setup) -> None:
+    known = {name for section in SECTIONS for name in section.items}
+    assert {item_of(name) for name in setup.studies} <= known
+
+
+def test_inputs_and_records_are_named_once(setup: Setup) -> None:
+    paths = Paths(Path("results/quick"))
+    inputs = setup.inputs(paths)
+    assert len(inputs) == len(set(inputs))
+    records = [path for kind in setup.benchmarks(paths).values() for path in kind]
+    assert len(records) == len(set(records))
+    assert not set(records) & set(inputs)
