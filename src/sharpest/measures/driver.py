@@ -48,7 +48,7 @@ def measure_run(
         The other arrays of the file, and its attributes as far as they are known from the measurement.
 
     Raises:
-        ValueError: If a value is not in the layout, is missing, or has another shape than the layout says.
+        ValueError: If a value is not in the layout, is missing, or has another shape or type than the layout says.
     """
     function = import_module(f"sharpest.measures.{measure.name}.measure").measure
     taken = [_within(replay, stored, segment) for segment in segments]
@@ -117,18 +117,23 @@ class _Rows:
         }
 
     def _row_shape(self, dataset: Dataset) -> tuple[int, ...]:
+        if unknown := [letter for letter in dataset.dims[1:] if letter not in self._sizes]:
+            raise ValueError(f"measure {self._name}: sizes lacks {', '.join(unknown)}, of which {dataset.name} has rows")
         return tuple(self._sizes[letter] for letter in dataset.dims[1:])
 
     @property
     def note(self) -> str:
         """The first number of the latest point, for people who wait."""
-        name = next(name for name in self._by_point if name != "iteration")
-        latest = self._arrays[name][self._count - 1].ravel()
-        return f"{name} {latest[0]:.3g}" if len(latest) else ""
+        for name in (name for name in self._by_point if name != "iteration"):
+            if len(latest := self._arrays[name][self._count - 1].ravel()):
+                return f"{name} {float(latest[0]):.3g}"
+        return ""
 
     def add(self, iteration: int, values: Mapping[str, Any]) -> int:
         """Keep the values of the next point; returns the number of points so far."""
-        values = {"iteration": iteration, **values}
+        if not isinstance(values, Mapping):
+            raise ValueError(f"measure {self._name}: gives {type(values).__name__}, expected a value for each name")
+        values = {**values, "iteration": iteration}
         if unknown := sorted(values.keys() - self._by_point.keys() - self._vectors.keys()):
             known = ", ".join([*self._by_point, *self._vectors])
             raise ValueError(f"measure {self._name}: {', '.join(unknown)} is not in its layout, which has {known}")
@@ -156,6 +161,8 @@ class _Rows:
             raise ValueError(
                 f"measure {self._name}: {dataset.name} has shape {array.shape}, expected {self._row_shape(dataset)}"
             )
+        if not np.can_cast(array.dtype, dataset.dtype, "same_kind"):
+            raise ValueError(f"measure {self._name}: {dataset.name} is of type {array.dtype}, expected {dataset.dtype}")
         return array
 
     def arrays(self, steps_per_epoch: int) -> dict[str, NDArray[Any]]:

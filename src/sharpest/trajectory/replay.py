@@ -151,7 +151,7 @@ class Replay:
 
 
 class Walk:
-    """States at increasing iterations, each by training on from the one before it or from a later snapshot.
+    """States of a run, each by training on from the one before it or from a snapshot between the two.
 
     Args:
         replay: The run.
@@ -162,8 +162,10 @@ class Walk:
         self._state: TrainingState | None = None
 
     def to(self, iteration: int) -> TrainingState:
-        """The state at an iteration of the run, which is not before the one asked for last."""
+        """The state at an iteration of the run; one that is before the one asked for last begins at its snapshot."""
         replay, state = self._replay, self._state
+        if state is not None and state.iteration > iteration:
+            state = None
         row = replay.row_before(iteration)
         base = replay.snapshot_iteration(row)
         if state is not None and state.iteration < base:

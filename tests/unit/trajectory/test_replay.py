@@ -174,6 +174,29 @@ def test_a_point_may_be_asked_for_twice(momentum):
     assert equal(one, same)
 
 
+def test_a_walk_may_go_on_stay_and_turn_back(momentum):
+    """Each state is that of a walk of its own, wherever the walk was before."""
+    replay = momentum.replay()
+    walk = replay.walk()
+    for iteration in (3, 3, 7, 12, 10, 2, 20, 0):
+        assert equal(walk.to(iteration), momentum.replay().walk().to(iteration))
+        assert walk.to(iteration).iteration == iteration
+
+
+def test_a_walk_is_compared_where_it_leaves_an_interval_and_where_it_ends(momentum):
+    replay = momentum.replay()
+    walk = replay.walk()
+    counts = []
+    for iteration in (3, 7, 12, 17):
+        walk.to(iteration)
+        counts.append(replay.checked)
+    walk.finish()
+    assert [*counts, replay.checked] == [0, 0, 1, 1, 2]
+    other = replay.walk()
+    other.finish()  # it has begun none
+    assert replay.checked == 2
+
+
 def test_points_after_the_end_are_left_out(momentum):
     replay = momentum.replay()
     assert replay.end == 20
