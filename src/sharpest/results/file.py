@@ -22,9 +22,13 @@ def read_parts(path: Path, names: Iterable[str], selection: Any) -> dict[str, ND
     Raises:
         StoreError: If they cannot be read, or a checksum differs.
     """
-    with h5py.File(path, "r", locking=False) as file:
-        stored = StoredFile(file)
-        return {name: stored.read(name, selection) for name in names}
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            stored = StoredFile(file)
+            return {name: stored.read(name, selection) for name in names}
+    # what h5py raises where the file is gone, or is another one by now
+    except (OSError, RuntimeError, KeyError) as error:
+        raise StoreError(f"{path}: has changed since it was opened ({error}); open it again") from error
 
 
 def attributes_of(path: str | Path, layout: Layout) -> dict[str, Any]:

@@ -99,12 +99,14 @@ class RunResults:
         measure = reader.layout.name
         path = self._results.paths.measured(measure, self.run, schedule)
         if not path.exists():
-            self._check_trained()
             known = self.schedules(measure)
-            have = f"it has {', '.join(known)}" if known else "it has none"
+            if not known:
+                self._check_trained()
+            close = difflib.get_close_matches(schedule, known, n=1)
+            hint = f"did you mean {close[0]}? Or " if close else ""
             raise StoreError(
-                f"{path}: does not exist; {self.run} has no {measure} of schedule {schedule!r}, {have}; make it with: "
-                f"snakemake --cores all {path}"
+                f"{path}: does not exist; {self.run} has no {measure} of schedule {schedule!r}, it has "
+                f"{', '.join(known) or 'none'}; {hint}make it with: snakemake --cores all {path}"
             )
         measured: _Reader = self._results.once(path, reader)
         return measured

@@ -208,7 +208,8 @@ class Measured(Stored):
         """Arrays with the layout's letters as dimensions, and unit and meaning as their attributes.
 
         Iteration, epoch and whatever numbers a dimension (alphas, grid) are coordinates; the attributes of the file
-        are those of the data set, mappings and lists as JSON.
+        are those of the data set, mappings and lists as JSON, and ``mode`` under the name ``net_mode``: so NetCDF can
+        hold them.
 
         Args:
             vectors: Read the kept vectors of p parameters as well.
@@ -229,7 +230,12 @@ class Measured(Stored):
             variable = xarray.Variable(dims, self[name], {"units": dataset.unit, "long_name": dataset.meaning})
             numbers = len(dims) == 1 and (dims[0] != "t" or name in ("iteration", "epoch"))
             (coordinates if numbers else arrays)[name] = variable
-        return xarray.Dataset(arrays, coordinates, {name: _plain(value) for name, value in self.attributes.items()})
+        attributes = {_NETCDF_NAMES.get(name, name): _plain(value) for name, value in self.attributes.items()}
+        return xarray.Dataset(arrays, coordinates, attributes)
+
+
+# SciPy's writer takes an attribute of this name for the mode in which the file is open
+_NETCDF_NAMES = {"mode": "net_mode"}
 
 
 def _plain(value: Any) -> Any:

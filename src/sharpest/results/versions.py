@@ -10,7 +10,7 @@ from sharpest.results.snapshots import SNAPSHOTS
 
 
 def check_version(paths: Paths) -> None:
-    """Look at the states of one run; all files of a folder are of one version of the code.
+    """Look at the states of a run that can be read; all files of a folder are of one version of the code.
 
     Without this, a new version would train every run again over the old files.
 
@@ -18,8 +18,8 @@ def check_version(paths: Paths) -> None:
         StoreError: Names the versions, and what to do; nothing was changed.
     """
     any_run = paths.snapshots("*")
-    path = next(any_run.parents[1].rglob(any_run.name), None) if any_run.parents[1].is_dir() else None
-    version = _version(path) if path else None
+    files = any_run.parents[1].rglob(any_run.name) if any_run.parents[1].is_dir() else iter(())
+    version = next((version for path in files if (version := _version(path)) is not None), None)
     if version is None or version == SNAPSHOTS.version:
         return
     age, remedy = "an older", f"keep it with: mv {paths.folder} {paths.folder}-{SNAPSHOTS.name}{version}"
@@ -37,5 +37,5 @@ def _version(path: Path) -> int | None:
     try:
         with h5py.File(path, "r", locking=False) as file:
             return int(file.attrs["version"])
-    except (OSError, RuntimeError, KeyError):
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError):
         return None

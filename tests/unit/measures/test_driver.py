@@ -15,6 +15,7 @@ from sealed import changed
 
 from sharpest.config.measure import Cost, Measure
 from sharpest.config.strict import Strict
+from sharpest.errors import StoreError
 from sharpest.measures.driver import measure_run
 from sharpest.measures.point import Point
 from sharpest.results.file import create_stored
@@ -54,6 +55,7 @@ TOY = Measure(
     sizes=lambda settings, p: {"q": settings.rows or 2},
     constants=lambda settings: {"powers": np.array(settings.powers)},
 )
+OWN = "iteration, norm, place, moments, early, vectors"  # what a measure may give at a point
 Function = Callable[[Point, Settings], Any]
 
 
@@ -217,10 +219,10 @@ def test_a_measure_sees_what_another_took_at_its_point(run, take):
 
     def function(point: Point, settings: Settings) -> dict[str, Any]:
         seen = point.stored("other")
-        assert seen is not None
         assert int(seen["iteration"]) == point.iteration
         np.testing.assert_array_equal(seen["vectors"][0], point.theta)
-        assert point.stored("third") is None
+        with pytest.raises(StoreError, match=r"^third was not taken of scnn\S+ at iteration \d+; add it to the needs"):
+            point.stored("third")
         return {**values_at(point, settings), "norm": 2 * seen["norm"]}
 
     taken = take([[3], [10]], function, stored={"other": needed})
@@ -299,8 +301,8 @@ def altered(**changes: Any) -> Function:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (altered(nrom=1.0, colour=2.0), "its layout has no colour, nrom"),
-        (altered(powers=[1, 2, 3]), "its layout has no powers"),
+        (altered(nrom=1.0, colour=2.0), f"colour, nrom is not in its layout, which has {OWN}"),
+        (altered(powers=[1, 2, 3]), f"powers is not in its layout, which has {OWN}"),
         (altered(place=...), "place is missing; only real numbers may be left out"),
         (altered(norm=np.zeros(1)), "norm has shape (1,), expected ()"),
         (altered(moments=torch.zeros(2)), "moments has shape (2,), expected (3,)"),

@@ -20,6 +20,7 @@ from builders import (
 
 import sharpest
 from sharpest.config.run import HessianSettings
+from sharpest.errors import StoreError
 from sharpest.measures.evaluations import Settings as EvaluationSettings
 from sharpest.measures.point import Point
 from sharpest.results.readers import reader_of
@@ -197,6 +198,18 @@ def test_what_others_took_is_there_by_name(sgd):
     np.testing.assert_array_equal(point.stored("spectra")["eigenvalues"], spectra["eigenvalues"][1])
     np.testing.assert_array_equal(point.eigenvalues, spectra["eigenvalues"][1])
     np.testing.assert_array_equal(point.eigenvectors, spectra.row("eigenvectors", 1))
-    assert point.stored("directions") is None
     elsewhere = point_of(sgd, 4, {"spectra": spectra})
-    assert (elsewhere.stored("spectra"), elsewhere.eigenvalues, elsewhere.eigenvectors) == (None, None, None)
+    assert (elsewhere.eigenvalues, elsewhere.eigenvectors) == (None, None)
+    for without, measure in ((point, "directions"), (elsewhere, "spectra")):
+        with pytest.raises(StoreError, match=rf"^{measure} was not taken of scnn\S+ at iteration {without.iteration}; add"):
+            without.stored(measure)
+
+
+def test_vectors_that_were_not_kept_are_named_with_the_remedy(sgd):
+    settings = spectrum_settings(keep_vectors=False)
+    path = sgd.measure("spectra", [[0]], settings, schedule="values", hessian=HESSIAN)
+    point = point_of(sgd, 0, {"spectra": reader_of("spectra")(path)})
+    assert point.eigenvectors is None
+    assert len(point.eigenvalues) == 3
+    with pytest.raises(KeyError, match=r"spectra has no eigenvectors at this point, .*needs=.*keep_vectors.*True"):
+        point.stored("spectra")["eigenvectors"]

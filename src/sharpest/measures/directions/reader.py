@@ -41,7 +41,13 @@ class Along:
         self.loss_change: NDArray[np.float64] = directions["loss_change"][:, place]
 
     def at(self, alpha: float) -> NDArray[np.float64]:
-        """(t,), change of the loss by the step times alpha, nats; of the measured alphas the nearest."""
+        """(t,), change of the loss by the step times alpha, nats; of the measured alphas the nearest.
+
+        Raises:
+            KeyError: If none was measured.
+        """
+        if not len(self._alphas):
+            raise KeyError("no change of the loss by scaled steps was measured; give the measure alphas")
         return self.loss_change[:, int(np.argmin(np.abs(self._alphas - alpha)))]
 
 

@@ -1,0 +1,44 @@
+"""The class that reads the files of a measure."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from sharpest.config.measures import measure_names
+from sharpest.measures.directions.reader import Directions
+from sharpest.measures.evaluations.reader import Evaluations
+from sharpest.measures.spectra.reader import Spectra
+from sharpest.results.file import write_stored
+from sharpest.results.layout import MEASURED, Dataset, measured_layout
+from sharpest.results.readers import reader_of
+from sharpest.results.stored import Measured
+
+
+def test_a_measure_has_its_own() -> None:
+    assert [reader_of(name) for name in ("spectra", "directions", "evaluations")] == [Spectra, Directions, Evaluations]
+    assert all(reader_of(name).layout.name == name for name in measure_names())
+
+
+def test_a_measure_without_one_is_read_by_the_names_of_its_layout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = measured_layout("toy", 1, Dataset("trace", "f8", ("t",), "nats", "of the Hessian"))
+    (tmp_path / "toy").mkdir()
+    module = ModuleType("sharpest.measures.toy")
+    module.__path__ = [str(tmp_path / "toy")]
+    module.MEASURE = type("Declared", (), {"layout": layout})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sharpest.measures.toy", module)
+    reader = reader_of("toy")
+    assert issubclass(reader, Measured)
+    arrays = {"iteration": [0, 5], "epoch": [0, 1], "trace": [3.0, 4.0]}
+    write_stored(tmp_path / "a.h5", layout, arrays, {**dict.fromkeys(MEASURED, ""), "run": "r"})
+    stored = reader(tmp_path / "a.h5")
+    np.testing.assert_array_equal(stored.trace, [3, 4])
+    assert stored.to_frame()["trace"].tolist() == [3, 4]
+    # with a reader of its own it is that
+    (tmp_path / "toy/reader.py").write_text("class Reader:\n    pass\n")
+    assert reader_of("toy").__module__ == "sharpest.measures.toy.reader"
+    monkeypatch.delitem(sys.modules, "sharpest.measures.toy.reader")
