@@ -85,6 +85,7 @@ def run(tmp_path_factory) -> Run:
 @pytest.fixture
 def take(run, tmp_path, monkeypatch):
     """Take a measure as the workflow's script does; what it does at a point is for the test to say."""
+    silent = Silent().update
 
     def take(
         segments: Sequence[Sequence[int | str]],
@@ -93,7 +94,7 @@ def take(run, tmp_path, monkeypatch):
         measure: Measure = TOY,
         stored: dict[str, Measured] | None = None,
         of: Run = run,
-        progress: Callable[[int, str], None] = Silent().update,
+        progress: Callable[[int, str], None] = silent,
         name: str = "toy",
     ) -> Measured:
         module = ModuleType("sharpest.measures.toy.measure")

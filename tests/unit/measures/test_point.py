@@ -173,7 +173,7 @@ def test_random_numbers_depend_on_purpose_and_iteration_alone(sgd):
 
 
 def test_the_clean_loss_has_the_examples_that_are_asked_for(sgd):
-    """N of the Hessian by default, those of measured directions where there are any; also at other points than theirs."""
+    """N of the Hessian by default, those of measured directions where there are any; at other points as well."""
     sgd.measure("spectra", [[0]], SETTINGS["spectra"], schedule="clean", hessian=HESSIAN)
     path = sgd.measure("directions", [[0]], SETTINGS["directions"], schedule="clean", hessian=HESSIAN)
     directions = reader_of("directions")(path)
@@ -201,7 +201,9 @@ def test_what_others_took_is_there_by_name(sgd):
     elsewhere = point_of(sgd, 4, {"spectra": spectra})
     assert (elsewhere.eigenvalues, elsewhere.eigenvectors) == (None, None)
     for without, measure in ((point, "directions"), (elsewhere, "spectra")):
-        with pytest.raises(StoreError, match=rf"^{measure} was not taken of scnn\S+ at iteration {without.iteration}; add"):
+        with pytest.raises(
+            StoreError, match=rf"^{measure} was not taken of scnn\S+ at iteration {without.iteration}; add"
+        ):
             without.stored(measure)
 
 

@@ -128,8 +128,8 @@ def test_a_run_like_no_other_gets_no_nearest(folder: ResultsFolder) -> None:
 def test_a_schedule_with_a_typing_error_gets_the_nearest_and_all_that_there_are(folder: ResultsFolder) -> None:
     path = folder.paths.measured("spectra", RUN, "setp")
     assert refusal(lambda: folder.results[RUN].spectra("setp")) == (
-        f"{path}: does not exist; {RUN} has no spectra of schedule 'setp', it has evolution, step; did you mean step? Or "
-        f"make it with: snakemake --cores all {path}"
+        f"{path}: does not exist; {RUN} has no spectra of schedule 'setp', it has evolution, step; did you mean step? "
+        f"Or make it with: snakemake --cores all {path}"
     )
     message = refusal(lambda: folder.results[RUN].spectra("grid"))
     assert "it has evolution, step; make it with: snakemake" in message
@@ -138,7 +138,9 @@ def test_a_schedule_with_a_typing_error_gets_the_nearest_and_all_that_there_are(
 def test_a_measure_that_was_not_taken_says_how_to_take_it(folder: ResultsFolder) -> None:
     path = folder.paths.measured("directions", RUN, "step")
     message = refusal(lambda: folder.results[RUN].read(Directions, "step"))
-    assert message.endswith(f"has no directions of schedule 'step', it has none; make it with: snakemake --cores all {path}")
+    assert message.endswith(
+        f"has no directions of schedule 'step', it has none; make it with: snakemake --cores all {path}"
+    )
 
 
 def test_measurements_outlive_the_states(folder: ResultsFolder) -> None:
@@ -160,7 +162,10 @@ def test_an_unknown_measure_is_no_attribute(folder: ResultsFolder, name: str) ->
 def test_a_scale_that_is_not_there_is_named_with_those_that_are(folder: ResultsFolder, tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     (tmp_path / "a file").touch()
-    assert refusal(lambda: open_results(tmp_path, "quikc")) == f"{tmp_path}/quikc does not exist; {tmp_path} has quick, small"
+    assert (
+        refusal(lambda: open_results(tmp_path, "quikc"))
+        == f"{tmp_path}/quikc does not exist; {tmp_path} has quick, small"
+    )
     nowhere = tmp_path / "nowhere"
     assert refusal(lambda: open_results(nowhere)) == f"{nowhere}/quick does not exist; {nowhere} has no scale"
 

@@ -121,7 +121,9 @@ def test_a_point_has_its_row_of_every_array_and_its_vectors(
 
 
 @pytest.mark.parametrize("chosen", [[2, 0], [True, False, True]])
-def test_rows_are_those_that_are_chosen(write: Callable[..., Measured], arrays: dict[str, Any], chosen: list[Any]) -> None:
+def test_rows_are_those_that_are_chosen(
+    write: Callable[..., Measured], arrays: dict[str, Any], chosen: list[Any]
+) -> None:
     """In the order given; the file stays whole, and vectors stay behind."""
     stored = write()
     part = stored.rows(np.array(chosen))

@@ -16,7 +16,14 @@ ALPHAS = [0.5, 1.0, 4.0]
 @pytest.fixture
 def arrays() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
-    shapes = {"cosine": "td", "projection": "tmd", "step_length": "td", "profile": "tdg", "loss_change": "tda", "loss": "t"}
+    shapes = {
+        "cosine": "td",
+        "projection": "tmd",
+        "step_length": "td",
+        "profile": "tdg",
+        "loss_change": "tda",
+        "loss": "t",
+    }
     values = {name: rng.standard_normal([SIZES[letter] for letter in dims]) for name, dims in shapes.items()}
     return {**values, "direction": np.array(INDICES), "alphas": np.array(ALPHAS), "grid": np.arange(-2.0, 3.0)}
 
