@@ -53,8 +53,10 @@ def refusal(paths: Paths) -> str:
 def test_an_older_version_is_to_be_kept_under_another_name(tmp_path: Path) -> None:
     paths = write(tmp_path, OLDER, OLDER)
     assert refusal(paths) == (
-        f"{paths.folder}: was written by an older version of the code (snapshots version {OLDER}, this one has "
-        f"{SAME}), and its runs would be trained again; keep it with: mv {paths.folder} {paths.folder}-snapshots{OLDER}, or give "
+        f"{paths.folder}: was written by an older version of the code "
+        f"(snapshots version {OLDER}, this one has {SAME}), "
+        "and its runs would be trained again; "
+        f"keep it with: mv {paths.folder} {paths.folder}-snapshots{OLDER}, or give "
         "snakemake another --directory; nothing was changed"
     )
 
