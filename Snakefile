@@ -1,8 +1,13 @@
 # sharpest: from data to every figure, table and claim of the paper.
 # Targets: figures, tables, claims, report, all, or any single file.
+import gc
+
 from snakemake.utils import min_version
 
 min_version("9.27")
+
+# reading what follows makes many objects that stay, and next to no garbage
+gc.disable()
 
 
 # beside this file, wherever snakemake is started
@@ -18,6 +23,10 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/reasons.smk"
+
+
+gc.freeze()
+gc.enable()
 
 
 # data are prepared where snakemake runs: nodes of a cluster seldom reach the network

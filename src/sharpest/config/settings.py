@@ -96,7 +96,7 @@ class ScaleSettings(RunKeys):
     notes: dict[str, str] = Field(default={})
     """What a figure or table does not show at this scale, for its foot."""
     runs: dict[str, PositiveInt] = Field(default={})
-    """Runs beside those of config/runs.tsv, with their lengths in epochs; they are not compared with the paper."""
+    """Runs beside those of config/runs.tsv, with their lengths where `epochs` is none; not compared with the paper."""
     studies: dict[str, AnyStudy] = Field(default={})
     """Figures and tables beside those of config/studies.yaml; their keys are below."""
     torch_threads: PositiveInt

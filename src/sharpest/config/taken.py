@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sharpest.config.measure import Taken
+from sharpest.config.measure import Measure, Taken
 from sharpest.config.measures import declared
 from sharpest.config.reading import merge, validate
 from sharpest.config.settings import RunKeys
@@ -55,11 +55,28 @@ def taken_settings(keys: RunKeys, schedule: str, where: str) -> dict[str, Any]:
     }
     taken = Taken(settings, keys.schedules[schedule].shard_points)
     for name, own in settings.items():
+        _check_lengths(declared(name), own)
         try:
             declared(name).check(own, taken)
         except ConfigError as error:
             raise ConfigError(f"{place}.measures.{name}: {error}") from None
     return settings
+
+
+def _check_lengths(measure: Measure, settings: Any) -> None:
+    """That every dimension of its arrays has a length, so that no point is measured in vain."""
+    place = f"correct src/sharpest/measures/{measure.name}/__init__.py"
+    try:
+        lengths = measure.lengths(settings)
+    except Exception as error:  # somebody's own functions
+        raise ConfigError(f"measure {measure.name}: sizes or constants: {error}; {place}") from error
+    for dataset in measure.layout.datasets:
+        for letter in dataset.dims:
+            if letter not in {"t", "v", "p", *lengths}:
+                raise ConfigError(
+                    f"measure {measure.name}: dimension {letter} of {dataset.name} has no length; give the declaration "
+                    f'sizes, such as sizes=lambda settings, p: {{"{letter}": 3}}; {place}'
+                )
 
 
 def examples_of(settings: Mapping[str, Any], keys: RunKeys, schedule: str) -> Iterator[tuple[str, int]]:

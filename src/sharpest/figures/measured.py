@@ -68,8 +68,8 @@ def draw(study: MeasuredCurves, inputs: FigureInputs, foot: str) -> tuple[Figure
         The figure, and its points with columns panel, series, run, x, y, and error where the study has a band: half of
         its height. The series of a reference line is its text, and its run is empty where it holds for all runs.
     """
-    num_columns = min(_MOST_COLUMNS, len(study.panels))
-    num_rows = -(-len(study.panels) // num_columns)
+    num_rows = -(-len(study.panels) // _MOST_COLUMNS)
+    num_columns = -(-len(study.panels) // num_rows)
     figure = new_figure(num_columns * 1.25 * PANEL_WIDTH, num_rows * 1.25 * PANEL_HEIGHT)
     points, missed, left_out = PlottedPoints(), {}, {}
     for number, panel in enumerate(study.panels, start=1):
@@ -146,6 +146,9 @@ def _reference(
 
 
 def _name(panel: MeasuredPanel) -> str:
-    """The column as a reader knows it, ``lr × eigenvalues[0]``."""
+    """The column as a reader knows it, ``eigenvalues[0] (nats)`` or ``lr × eigenvalues[0]``."""
     place = f"[{', '.join(map(str, panel.index))}]" if panel.index else ""
-    return f"{'lr × ' if panel.factor == 'lr' else ''}{panel.column}{place}"
+    if panel.factor == "lr":
+        return f"lr × {panel.column}{place}"
+    unit = panel.unit()
+    return f"{panel.column}{place} ({unit})" if unit else f"{panel.column}{place}"

@@ -117,8 +117,6 @@ class _Rows:
         }
 
     def _row_shape(self, dataset: Dataset) -> tuple[int, ...]:
-        if unknown := [letter for letter in dataset.dims[1:] if letter not in self._sizes]:
-            raise ValueError(f"measure {self._name}: sizes lacks {', '.join(unknown)}, of which {dataset.name} has rows")
         return tuple(self._sizes[letter] for letter in dataset.dims[1:])
 
     @property

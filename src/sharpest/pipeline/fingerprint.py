@@ -7,7 +7,7 @@ of them changed.
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -135,29 +135,35 @@ def source_digest(source: str) -> str:
     Strings that stand alone are docstrings, of modules, classes, functions or fields. It is the same in every version
     of Python that reads the source.
     """
-    digest = hashlib.sha256()
-    _feed(digest.update, ast.parse(source))
-    return digest.hexdigest()[:12]
+    parts: list[str] = []
+    _spell_node(ast.parse(source), parts)
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:12]
 
 
-def _feed(update: Callable[[bytes], None], value: Any) -> None:
-    """Spell out a syntax tree, an item of it, or a list of items; brackets keep different trees apart."""
+def _spell_node(node: ast.AST, parts: list[str]) -> None:
+    """Spell out a syntax tree; brackets keep different trees apart."""
+    parts.append(f"({type(node).__name__}")
+    is_constant = isinstance(node, ast.Constant)
+    for name in node._fields:
+        item = getattr(node, name, None)
+        # newer versions of Python know more fields, which older sources leave empty; a constant may be None
+        if is_constant or (item is not None and item != []):
+            parts.append(f" {name}=")
+            _spell(item, parts)
+    parts.append(")")
+
+
+def _spell(value: Any, parts: list[str]) -> None:
     if isinstance(value, ast.AST):
-        update(f"({type(value).__name__}".encode())
-        for name, item in ast.iter_fields(value):
-            # newer versions of Python know more fields, which older sources leave empty; a constant may be None
-            if item not in (None, []) or isinstance(value, ast.Constant):
-                update(f" {name}=".encode())
-                _feed(update, item)
-        update(b")")
+        _spell_node(value, parts)
     elif isinstance(value, list):
-        update(b"[")
+        parts.append("[")
         for item in value:
             if not _is_docstring(item):
-                _feed(update, item)
-        update(b"]")
+                _spell(item, parts)
+        parts.append("]")
     else:
-        update(repr(value).encode())
+        parts.append(repr(value))
 
 
 def _is_docstring(item: Any) -> bool:

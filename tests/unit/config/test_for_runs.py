@@ -1,6 +1,7 @@
 """What a scale says of some runs alone: which value counts, and how each mistake is refused with its line."""
 
 import csv
+from collections.abc import Callable
 
 import pytest
 
@@ -9,8 +10,9 @@ from sharpest.config.measure import Cost, Measure
 from sharpest.config.measures import declared
 from sharpest.config.project import load_project
 from sharpest.config.settings import RunKeys
+from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
-from sharpest.results.layout import Layout
+from sharpest.results.layout import Dataset, Layout, measured_layout
 
 from .conftest import Scales
 
@@ -176,6 +178,26 @@ def test_measures_that_need_each_other_are_refused(monkeypatch: pytest.MonkeyPat
     keys = RunKeys.model_validate({"hessian": hessian, "schedules": {"fine": schedule}})
     with pytest.raises(ConfigError, match="measures a, b need each other"):
         taken.taken_values(keys, "fine", "")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        (lambda settings, p: {}, "dimension m of norms has no length; give the declaration sizes, such as"),
+        (lambda settings: {}, "sizes or constants: .* takes 1 positional argument but 2 were given"),
+    ],
+)
+def test_every_dimension_of_a_measure_has_a_length(
+    monkeypatch: pytest.MonkeyPatch, sizes: Callable[..., dict[str, int]], message: str
+) -> None:
+    layout = measured_layout("mine", 1, Dataset("norms", "f8", ("t", "m"), "", "norms"))
+    measure = Measure("mine", Strict, layout, lambda settings, point: Cost(), sizes=sizes)
+    monkeypatch.setattr(taken, "declared", lambda name: measure)
+    hessian = {"examples": 1, "resample": False, "chunk_size": 1, "tolerance": 0.1, "max_products": 9}
+    schedules = {"fine": {"points": "every epoch", "measures": {"mine": {}}}}
+    keys = RunKeys.model_validate({"hessian": hessian, "schedules": schedules})
+    with pytest.raises(ConfigError, match=f"^measure mine: {message}.*; correct src/sharpest/measures/mine/"):
+        taken.taken_settings(keys, "fine", "")
 
 
 # --- mistakes: (the scale from its third line on, parts of the message)

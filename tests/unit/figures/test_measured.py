@@ -72,7 +72,7 @@ def test_the_stored_values_are_drawn(draw_runs: DrawRuns) -> None:
     assert set(table["series"]) == {"run a", "run b"}
     assert [line.get_color() for line in axes.lines[:2]] == [RED, GREEN]
     assert labels(figure) == ["run a", "run b"]
-    assert (axes.get_title(loc="left"), axes.get_xlabel(), axes.get_ylabel()) == ("P", "epoch", "eigenvalues[0]")
+    assert (axes.get_title(loc="left"), axes.get_xlabel(), axes.get_ylabel()) == ("P", "epoch", "eigenvalues[0] (nats)")
     assert axes.get_yscale() == "linear"
     assert foot(figure) == "reduced"
 
@@ -84,7 +84,7 @@ def test_a_place_in_each_further_dimension(folder: Any) -> None:
     folder.write_measure("directions", "a", "step", {"t": 2, "d": 3, "g": 4}, arrays)
     figure, table = draw(study(panel), folder.inputs(), "")
     assert table["y"].tolist() == [9, 21]
-    assert figure.axes[0].get_ylabel() == "profile[2, 1]"
+    assert figure.axes[0].get_ylabel() == "profile[2, 1] (nats)"
 
 
 @pytest.mark.parametrize(
@@ -193,11 +193,11 @@ def test_a_single_measurement_is_seen(draw_runs: DrawRuns) -> None:
     assert [line.get_marker() for line in figure.axes[0].lines[:2]] == ["o", ""]
 
 
-def test_panels_stand_three_in_a_row(draw_runs: DrawRuns) -> None:
+def test_panels_stand_at_most_three_in_a_row_and_leave_no_more_gaps_than_they_must(draw_runs: DrawRuns) -> None:
     panels = [{"title": title, "column": "hvps", "index": []} for title in "PQRS"]
     figure, table = draw_runs(study(*panels), {})
     places = [axes.get_subplotspec() for axes in figure.axes]
-    assert [(place.rowspan.start, place.colspan.start) for place in places] == [(0, 0), (0, 1), (0, 2), (1, 0)]
+    assert [(place.rowspan.start, place.colspan.start) for place in places] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert table.groupby("panel")["y"].sum().tolist() == [7.0 * (1 + 2 + 3 + 4 + 5 + 6)] * 4
     assert [to_rgb(axes.lines[0].get_color()) for axes in figure.axes] == [to_rgb(RED)] * 4
     assert BLUE not in [axes.lines[0].get_color() for axes in figure.axes]

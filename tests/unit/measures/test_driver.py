@@ -333,13 +333,6 @@ def test_vectors_are_kept_at_all_points_or_at_none(take, tmp_path, first):
     assert refusal(take, tmp_path, without) == "measure toy: vectors are kept at all points or at none"
 
 
-def test_a_dimension_without_a_length_is_named(take, tmp_path):
-    measure = Measure("toy", Settings, LAYOUT, TOY.cost, sizes=TOY.sizes)
-    assert refusal(take, tmp_path, values_at, measure=measure) == (
-        "measure toy: sizes lacks j, of which moments has rows"
-    )
-
-
 def test_an_array_that_is_the_same_everywhere_has_to_be_given(take):
     measure = Measure("toy", Settings, LAYOUT, TOY.cost, sizes=lambda settings, p: {"q": 2, "j": 3})
     with pytest.raises(ValueError, match=r"^toy: arrays missing \['powers'\], unknown \[\]$"):

@@ -59,7 +59,7 @@ class MeasuredPanel(Strict):
     scale: Literal["log", "linear"] = "linear"
     """Of the y axis."""
     ylabel: str | None = None
-    """What y is; none = the name of the column."""
+    """What y is; none = the name of the column, with its unit."""
     references: tuple[str, ...] = ()
     """Heights of horizontal lines: numbers, or numbers over the learning rate of each run, such as 2/lr."""
     curves: tuple[Curve, ...] = Field(min_length=1)
@@ -81,6 +81,10 @@ class MeasuredPanel(Strict):
         """Whether the measure says of each value drawn if it is within the solver's tolerance."""
         arrays = {dataset.name: dataset.dims for dataset in declared(self.measure).layout.datasets}
         return "converged" in arrays and arrays["converged"] == arrays[self.column]
+
+    def unit(self) -> str:
+        """Of the column, empty where it has none."""
+        return _column(declared(self.measure), self.column).unit
 
     def check(self, schedule: Schedule) -> None:
         """Check that the measure has what is drawn.
