@@ -18,7 +18,7 @@ def check_version(paths: Paths) -> None:
         StoreError: Names the versions, and what to do; nothing was changed.
     """
     any_run = paths.snapshots("*")
-    files = any_run.parents[1].rglob(any_run.name) if any_run.parents[1].is_dir() else iter(())
+    files = any_run.parents[1].rglob(any_run.name)
     version = next((version for path in files if (version := _version(path)) is not None), None)
     if version is None or version == SNAPSHOTS.version:
         return

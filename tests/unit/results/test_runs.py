@@ -69,7 +69,7 @@ def test_schedules_are_those_at_whose_points_a_measure_was_taken(folder: Results
     assert results[RUN].schedules("spectra") == ["evolution", "step"]
     assert results[RUN].schedules("directions") == []
     assert results[BRANCH].schedules("evaluations") == ["ends"]
-    # those of a branch, which lie below it, are not the run's
+    # those of a branch are not the run's
     assert results[RUN].schedules("evaluations") == []
 
 
