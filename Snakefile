@@ -39,6 +39,12 @@ localrules:
     all,
 
 
+onstart:
+    # a job that computes on a GPU, or on a node of a cluster, imports its libraries itself
+    if not GPUS:
+        start_forkserver()
+
+
 rule figures:
     default_target: True
     input:

@@ -16,6 +16,7 @@ try:
     from sharpest.errors import SharpestError
     from sharpest.pipeline.exclusive import hold, only_reads
     from sharpest.pipeline.fingerprint import fingerprint
+    from sharpest.pipeline.forkserver import start as start_forkserver
     from sharpest.results.paths import Paths
     from sharpest.results.versions import check_version
 except ImportError as error:

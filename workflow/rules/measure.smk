@@ -15,8 +15,6 @@ rule measure:
         str(PATHS.measured("{measure}", "{run}", "{schedule}")),
     log:
         str(PATHS.log("{measure}", "{run}", "{schedule}")),
-    benchmark:
-        str(PATHS.benchmark("{measure}", "{run}", "{schedule}"))
     conda:
         "../../envs/sharpest.yaml"
     threads: PROJECT.scale.torch_threads
@@ -39,8 +37,6 @@ use rule measure as measure_shard with:
         temp(str(PATHS.shard("{measure}", "{run}", "{schedule}", "{shard}"))),
     log:
         str(PATHS.log("shards", "{measure}", "{run}", "{schedule}", "{shard}")),
-    benchmark:
-        str(PATHS.benchmark("shards", "{measure}", "{run}", "{schedule}", "{shard}"))
 
 
 rule merge_shards:
@@ -51,8 +47,6 @@ rule merge_shards:
         str(PATHS.curve("{measure}", "{curve}")),
     log:
         str(PATHS.log("{measure}", "{curve}")),
-    benchmark:
-        str(PATHS.benchmark("{measure}", "{curve}"))
     conda:
         "../../envs/sharpest.yaml"
     resources:

@@ -8,8 +8,6 @@ rule train_run:
         history=str(PATHS.history("{run}")),
     log:
         str(PATHS.log("train", "{run}")),
-    benchmark:
-        str(PATHS.benchmark("train", "{run}"))
     conda:
         "../../envs/sharpest.yaml"
     threads: PROJECT.scale.torch_threads

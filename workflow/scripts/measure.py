@@ -11,6 +11,7 @@ from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
 from sharpest.pipeline.provenance import derived_provenance
 from sharpest.results.file import create_stored
+from sharpest.results.paths import Paths
 from sharpest.results.readers import reader_of
 from sharpest.results.states import Snapshots
 from sharpest.trajectory.replay import open_run
@@ -48,7 +49,8 @@ def main(
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0], snakemake.resources) as terminal:
+    paths = Paths.of(snakemake.config["scale"])
+    with job(snakemake.log[0], snakemake.resources, paths.benchmark_of(snakemake.log[0])) as terminal:
         segments = snakemake.params.segments
         main(
             snakemake.wildcards.measure,

@@ -1,8 +1,10 @@
 """Put the shards of a measurement together."""
 
+import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.measures import declared
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
+from sharpest.results.paths import Paths
 from sharpest.results.shards import merge_shards
 
 
@@ -12,7 +14,8 @@ def main(shards: list[str], output: str, measure: str, progress: Progress) -> No
 
 
 if __name__ == "__main__":
-    with job(snakemake.log[0]) as terminal:
+    paths = Paths.of(snakemake.config["scale"])
+    with job(snakemake.log[0], benchmark=paths.benchmark_of(snakemake.log[0])) as terminal:
         main(
             list(snakemake.input),
             snakemake.output[0],

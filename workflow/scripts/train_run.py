@@ -41,7 +41,8 @@ if __name__ == "__main__":
     # here, for the whole configuration is no part of the code behind a run
     from sharpest.config.project import load_project
 
-    with job(snakemake.log[0], snakemake.resources) as terminal:
+    paths = Paths.of(snakemake.config["scale"])
+    with job(snakemake.log[0], snakemake.resources, paths.benchmark_of(snakemake.log[0])) as terminal:
         settings = RunSettings.model_validate(snakemake.params.settings)
         # notes for readers of the file; no parameters, since training does not depend on them
         project = load_project(snakemake.config, Path(snakemake.scriptdir).resolve().parents[1] / "config")
@@ -55,7 +56,7 @@ if __name__ == "__main__":
             Path(snakemake.input.parent[0]) if settings.branch else None,
             snakemake.output.snapshots,
             snakemake.output.history,
-            Paths.of(project.settings.scale).work(settings.run),
+            paths.work(settings.run),
             project.settings.scale,
             notes,
             snakemake.params.code,

@@ -16,6 +16,7 @@ from typing import Any
 import grimp
 
 _FRAME = (
+    "sharpest.pipeline.forkserver",
     "sharpest.pipeline.job",
     "sharpest.pipeline.progress",
     "sharpest.pipeline.provenance",

@@ -3,20 +3,24 @@
 import ctypes
 import gc
 import os
+import resource
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TextIO
 
 from sharpest.errors import SharpestError
 from sharpest.pipeline.gpu_slots import choose_device
+from sharpest.results.whole import written_whole
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 @contextmanager
-def job(log: str, resources: Any = None) -> Iterator[TextIO]:
+def job(log: str, resources: Any = None, benchmark: Path | None = None) -> Iterator[TextIO]:
     """Run a job's work: stdout and stderr go to the log, the terminal stays free for lines a person can read.
 
     An error that a person can mend is one line, on the terminal and in the log; any other names the log, which holds
@@ -25,10 +29,13 @@ def job(log: str, resources: Any = None) -> Iterator[TextIO]:
     Args:
         log: Path of the log file.
         resources: Snakemake's, of a job that computes on the configured device.
+        benchmark: Where time and memory are recorded once the work is done. Snakemake's own records would be those of
+            the process that waits where a fork server runs the job.
 
     Yields:
         The terminal.
     """
+    began = time.perf_counter()
     gc.enable()  # see sharpest.pipeline.startup
     tune_allocator()
     terminal = os.fdopen(os.dup(2), "w")
@@ -47,6 +54,8 @@ def job(log: str, resources: Any = None) -> Iterator[TextIO]:
         if resources is not None:
             choose_device(resources)
         yield terminal
+        if benchmark is not None:
+            _record(benchmark, time.perf_counter() - began)
     except BaseException as error:
         mendable = isinstance(error, SharpestError)
         text = str(error) if mendable else f"{type(error).__name__}: {error}; the traceback is in {log}"
@@ -60,6 +69,15 @@ def job(log: str, resources: Any = None) -> Iterator[TextIO]:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _record(path: Path, seconds: float) -> None:
+    """Write the seconds, MiB and CPU seconds of this process as a table of one row, as Snakemake's benchmarks are."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    with written_whole(path) as temporary:
+        temporary.write_text(
+            f"s\tmax_rss\tcpu_time\n{seconds:.2f}\t{used.ru_maxrss / 1024:.2f}\t{used.ru_utime + used.ru_stime:.2f}\n"
+        )
 
 
 def tune_allocator() -> None:

@@ -68,6 +68,10 @@ class Paths:
         """What a job wrote while it ran; the last part is without a suffix."""
         return self.folder.joinpath("logs", *parts[:-1], f"{parts[-1]}.log")
 
+    def benchmark_of(self, log: str | Path) -> Path:
+        """The same of the job that writes a log."""
+        return self.benchmark(*Path(log).with_suffix("").relative_to(self.folder / "logs").parts)
+
     def benchmark(self, *parts: str) -> Path:
-        """Time and memory of a job, as Snakemake recorded them; the last part is without a suffix."""
+        """Time and memory of a job, as it recorded them; the last part is without a suffix."""
         return self.folder.joinpath("benchmarks", *parts[:-1], f"{parts[-1]}.tsv")

@@ -1,0 +1,212 @@
+"""One process that has imported torch, from which the jobs of a machine are forked.
+
+Importing torch costs a job more than a second: at the quick scale, a quarter of all time. Where this server runs, the
+process that Snakemake has started for a job hands its script over, waits, and ends as the job ends; it takes the job
+with it when it is killed. A forked job is as much on its own as a started one: the server has imported libraries and
+done nothing else. It knows no code of this package, has no threads, and every job sees files, folder, environment and
+streams of its own. A job that finds no server imports for itself: on a node of a cluster, in an environment of its own,
+with more than one thread, which libraries count when they are loaded, and on a GPU, until that is proven.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = (
+    "torch",
+    "snakemake.script",
+    "pandas",
+    "h5py",
+    "pydantic",
+    "filelock",
+    "yaml",
+    "scipy.interpolate",
+    "matplotlib.pyplot",
+)
+"""What jobs import; nothing of this package, whose code may change while the server lives."""
+
+VARIABLE = "SHARPEST_FORKSERVER"
+"""Says where the server is, and of which environment; set to nothing, no server is started."""
+
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "GOTO_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+}
+_PR_SET_PDEATHSIG = 1
+_NUMBER = struct.Struct("!i")
+
+
+def start() -> None:
+    """Start the server of this process, which ends with it, and tell jobs where it is; without Linux, do nothing."""
+    if VARIABLE in os.environ or not hasattr(os, "pidfd_open"):
+        return
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("")  # Linux chooses a name, which leaves no file
+        listener.listen(128)
+        descriptor = listener.fileno()
+        subprocess.Popen(
+            [sys.executable, "-m", __name__, str(descriptor), str(os.getpid())],
+            env=os.environ | _ONE_THREAD,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[descriptor],
+        )
+        os.environ[VARIABLE] = f"{listener.getsockname()[1:].decode()} {sys.prefix}"
+
+
+def hand_over() -> None:
+    """Called first in a job: where there is a server, it runs the script, and this process ends as the job does."""
+    name, _, prefix = os.environ.pop(VARIABLE, "").partition(" ")
+    if not name or prefix != sys.prefix or (os.environ | _ONE_THREAD) != os.environ:
+        return
+    server = socket.socket(socket.AF_UNIX)
+    try:
+        server.connect(f"\0{name}")
+    except OSError:
+        return  # another machine's, or it has ended
+    owner, user = _peer(server)
+    if user != os.getuid() or owner not in _ancestors():
+        return
+    job = json.dumps(
+        {"argv": sys.argv, "path": sys.path, "folder": os.getcwd(), "environment": dict(os.environ)}
+    ).encode()
+    socket.send_fds(server, [_NUMBER.pack(len(job))], [0, 1, 2])
+    server.sendall(job)
+    status = server.recv(_NUMBER.size)
+    if len(status) < _NUMBER.size:
+        sys.exit("error      the process that jobs are forked from has ended; run the same command again")
+    code = os.waitstatus_to_exitcode(_NUMBER.unpack(status)[0])
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    os._exit(abs(code))
+
+
+def _peer(connected: socket.socket) -> tuple[int, int]:
+    """Process and user at the other end; of a server, the process that has started it."""
+    credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 3 * _NUMBER.size)
+    process, user, _ = struct.unpack("3i", credentials)
+    return process, user
+
+
+def _ancestors() -> list[int]:
+    """The processes that this one descends from: a batch system may start jobs on the very machine of the server."""
+    ancestors, process = [], os.getppid()
+    while process > 1:
+        ancestors.append(process)
+        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return ancestors
+
+
+class _Server:
+    """Forks a job for each connection, and ends when its owner has ended and no job is left."""
+
+    def __init__(self, listener: socket.socket, owner: int) -> None:
+        self._listener, self._owner = listener, os.pidfd_open(owner)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listener, selectors.EVENT_READ, self._begin)
+        self._selector.register(self._owner, selectors.EVENT_READ, self._leave)
+        self._job: dict[str, Any] | None = None
+        self._left = os.getppid() != owner
+
+    def serve(self) -> dict[str, Any] | None:
+        """Returns in each job, with what it has to do, and in the server at its end, with None."""
+        while not self._left or len(self._selector.get_map()) > 1:
+            for key, _ in self._selector.select():
+                if key.fd in self._selector.get_map():  # an event before it may have ended it
+                    key.data()
+                    if self._job is not None:
+                        return self._job
+        return None
+
+    def _leave(self) -> None:
+        self._left = True
+        self._selector.unregister(self._owner)
+
+    def _begin(self) -> None:
+        client, _ = self._listener.accept()
+        if _peer(client)[1] != os.getuid():  # such sockets are open to all
+            client.close()
+            return
+        try:
+            size, streams, _, _ = socket.recv_fds(client, _NUMBER.size, 3)
+            with client.makefile("rb") as stream:
+                job = json.loads(stream.read(_NUMBER.unpack(size)[0]))
+        except (OSError, ValueError, struct.error):
+            client.close()  # it was killed in the middle of it
+            return
+        process = os.fork()
+        if process == 0:
+            self._become(job, streams)
+            return
+        for descriptor in streams:
+            os.close(descriptor)
+        self._watch(process, client)
+
+    def _become(self, job: dict[str, Any], streams: Sequence[int]) -> None:
+        """In a job: close all that is the server's, die with it, and take the streams of the process that waits."""
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        for key in list(self._selector.get_map().values()):
+            os.close(key.fd)
+        for number, descriptor in enumerate(streams):
+            os.dup2(descriptor, number)
+        self._job = job
+
+    def _watch(self, process: int, client: socket.socket) -> None:
+        """Kill a job when the process that waits for it has ended; tell that process how the job ended."""
+        ended = os.pidfd_open(process)
+
+        def kill() -> None:
+            self._selector.unregister(client)
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+        def report() -> None:
+            self._selector.unregister(ended)
+            os.close(ended)
+            status = os.waitpid(process, 0)[1]
+            with client, suppress(OSError):  # nobody waits for a job that was killed
+                if client.fileno() in self._selector.get_map():
+                    self._selector.unregister(client)
+                client.sendall(_NUMBER.pack(status))
+
+        self._selector.register(client, selectors.EVENT_READ, kill)
+        self._selector.register(ended, selectors.EVENT_READ, report)
+
+
+def main(descriptor: int, owner: int) -> None:
+    """Serve jobs until the owner has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for name in LIBRARIES:
+        import_module(name)
+    gc.freeze()  # jobs then copy no pages to look for garbage in them
+    job = _Server(socket.socket(fileno=descriptor), owner).serve()
+    if job is None:
+        os._exit(0)  # taking torch down in order costs half a second
+    os.chdir(job["folder"])
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    sys.argv, sys.path = job["argv"], job["path"]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

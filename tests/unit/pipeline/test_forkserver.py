@@ -1,0 +1,163 @@
+"""The fork server: a job that it runs is, to all who look, the process that Snakemake has started."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sharpest.pipeline import forkserver
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the fork server needs Linux")
+# as Snakemake sets them for a job with one thread
+ONE_THREAD = {
+    name: "1"
+    for name in (
+        "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    )
+}  # fmt: skip
+
+# whether a job was forked: then it finds torch there
+HEAD = "import sys, os, time, signal\nearly = 'torch' in sys.modules\nimport sharpest.pipeline.startup\n"
+
+StartJob = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A server of this process, which ends with it; what jobs are told of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(forkserver.VARIABLE, raising=False)
+        forkserver.start()
+        yield os.environ.pop(forkserver.VARIABLE)
+
+
+@pytest.fixture
+def start_job(server: str, tmp_path: Path) -> StartJob:
+    """Start a script that imports the startup of jobs and then does what it is given."""
+
+    def start(*lines: str, before: tuple[str, ...] = (), **environment: str) -> subprocess.Popen[str]:
+        script = tmp_path / "job.py"
+        script.write_text(HEAD + "\n".join(lines))
+        return subprocess.Popen(
+            [*before, sys.executable, str(script), "argument"],
+            env={**os.environ, **ONE_THREAD, forkserver.VARIABLE: server, **environment},
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+def ended(job: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = job.communicate(timeout=60)
+    return job.returncode, out, err
+
+
+def test_a_job_is_forked_with_its_own_arguments_folder_environment_and_streams(start_job, tmp_path):
+    code, out, err = ended(
+        start_job(
+            "print(early, sys.argv[1], os.getcwd(), os.environ['MINE'], os.environ.get('SHARPEST_FORKSERVER'))",
+            "print(__name__, __file__, file=sys.stderr)",
+            MINE="here",
+        )
+    )
+    assert (code, out) == (0, f"True argument {tmp_path} here None\n")
+    assert err == f"__main__ {tmp_path / 'job.py'}\n"
+
+
+def test_what_a_job_does_reaches_no_other(start_job):
+    """Modules, environment, random numbers, the number of threads."""
+    first = "import sharpest.errors, torch; os.environ['LEFT'] = '1'; torch.manual_seed(5); torch.set_num_threads(2)"
+    assert ended(start_job(first))[0] == 0
+    second = (
+        "print('sharpest.errors' in sys.modules, 'LEFT' in os.environ)",
+        "import torch; print(torch.initial_seed() == 5, torch.get_num_threads())",
+    )
+    assert ended(start_job(*second))[1] == "False False\nFalse 1\n"
+
+
+def test_jobs_run_beside_each_other(start_job):
+    waiting = start_job("print(sys.stdin is None, flush=True); time.sleep(60)")
+    assert waiting.stdout.readline() == "False\n"
+    assert ended(start_job("print(early)"))[1] == "True\n"
+    waiting.kill()
+    ended(waiting)
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("sys.exit(3)", 3),
+        ("raise ValueError('broken')", 1),
+        ("os._exit(0)", 0),
+        ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+        ("os.kill(os.getpid(), signal.SIGINT)", -signal.SIGINT),
+    ],
+)
+def test_a_job_ends_as_it_would_alone(start_job, line, code):
+    """Also one that memory runs out for, which Snakemake reports by its signal."""
+    assert ended(start_job(line))[0] == ended(start_job(line, SHARPEST_FORKSERVER=""))[0] == code
+
+
+def test_a_job_dies_with_the_process_that_snakemake_sees(start_job):
+    waiting = start_job("print(os.getpid(), flush=True); time.sleep(60)")
+    process = int(waiting.stdout.readline())
+    assert process != waiting.pid
+    waiting.kill()
+    waiting.wait()
+    _until(lambda: not Path(f"/proc/{process}").exists())
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        pytest.param({"SHARPEST_FORKSERVER": ""}, id="no server"),
+        pytest.param({"SHARPEST_FORKSERVER": f"gone {sys.prefix}"}, id="another machine's, or one that has ended"),
+        pytest.param({"OMP_NUM_THREADS": "2"}, id="two threads"),
+    ],
+)
+def test_a_job_without_a_server_of_its_kind_runs_by_itself(start_job, environment):
+    assert ended(start_job("print(early)", **environment))[1] == "False\n"
+
+
+def test_a_job_of_another_environment_runs_by_itself(start_job, server):
+    assert ended(start_job("print(early)", SHARPEST_FORKSERVER=f"{server.split()[0]} /other"))[1] == "False\n"
+
+
+def test_a_job_that_a_batch_system_starts_on_the_same_machine_runs_by_itself(start_job):
+    """Its process does not descend from Snakemake's, and is held to limits of its own."""
+    job = start_job("print(early)", before=("setsid", "--fork"))
+    assert ended(job)[1] == "False\n"
+
+
+def test_a_server_ends_with_its_owner():
+    """But not before its jobs, which a killed Snakemake leaves alive."""
+    owner = (
+        "import subprocess, sys, os; from sharpest.pipeline import forkserver as f; f.start()\n"
+        "job = subprocess.Popen([sys.executable, '-c', 'print(1)']); job.wait()\n"
+        "print(os.environ[f.VARIABLE].split()[0], flush=True)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != forkserver.VARIABLE}
+    name = subprocess.run([sys.executable, "-c", owner], env=environment, capture_output=True, text=True, check=True)
+
+    def gone() -> bool:
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(f"\0{name.stdout.split()[-1]}") != 0
+
+    _until(gone)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
