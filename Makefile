@@ -6,12 +6,16 @@ SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores
 SOURCES := src workflow tests benchmarks
 RULES := Snakefile workflow/rules
 
-.PHONY: figures test test-slow environment lint format benchmarks docs why forecast test-slurm
+.PHONY: figures first test test-slow environment lint format benchmarks docs why forecast test-slurm
 
 # what a snakemake that was killed has left locked is unlocked; while another one lives, that is refused
 figures: environment
 	@if ls .snakemake/locks/*.lock >/dev/null 2>&1; then $(SNAKEMAKE) --unlock; fi
-	$(SNAKEMAKE) all
+	$(SNAKEMAKE) --prioritize first -- all
+
+# Figure 6 alone, and where it lies
+first: environment
+	$(SNAKEMAKE) first
 
 why: environment
 	$(BIN)/sharpest why all

@@ -1,5 +1,5 @@
 # sharpest: from data to every figure, table and claim of the paper.
-# Targets: figures, tables, claims, report, all, or any single file.
+# Targets: figures, tables, claims, report, all, first, or any single file.
 import gc
 
 from snakemake.utils import min_version
@@ -22,7 +22,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/reasons.smk"
+include: "workflow/rules/messages.smk"
 
 
 gc.freeze()
@@ -37,6 +37,7 @@ localrules:
     claims,
     report,
     all,
+    first,
 
 
 onstart:
@@ -48,7 +49,13 @@ onstart:
 rule figures:
     default_target: True
     input:
-        figure_files(),
+        figure_files(studies("fig")),
+
+
+# with --prioritize first, beside another target, there is something to look at early
+rule first:
+    input:
+        figure_files(studies("fig06")),
 
 
 rule tables:

@@ -98,10 +98,10 @@ def studies(prefix):
     return [name for name in PROJECT.studies if name.startswith(prefix)]
 
 
-def figure_files():
+def figure_files(names):
     return [
         str(PATHS.figure(name, kind))
-        for name in studies("fig")
+        for name in names
         for kind in ("pdf", "png", "csv")
     ]
 

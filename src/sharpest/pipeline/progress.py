@@ -34,17 +34,18 @@ class Progress:
             return
         self._last = now
         left = (now - self._began) / (done - self._start) * (self._total - done)
-        self._print(f"{done}/{self._total} {self._unit}, {100 * done // self._total} %, {_clock(left)} left", note)
+        self._print(f"{done}/{self._total} {self._unit}, {100 * done // self._total} %, {clock(left)} left", note)
 
     def finish(self, note: str = "") -> None:
         """The job is done."""
-        self._print(f"done in {_clock(time.monotonic() - self._began)}", note)
+        self._print(f"done in {clock(time.monotonic() - self._began)}", note)
 
     def _print(self, text: str, note: str) -> None:
         print(f"{self._label}: {text}{f' ({note})' if note else ''}", file=self._stream, flush=True)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as a person says them."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,9 +1,10 @@
-# Reasons in words: of changed parameters Snakemake prints the whole text, before and now.
+# What Snakemake says beside its own lines: reasons in words, and the time left for the whole.
 import functools
 import logging
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from sharpest.pipeline.time_left import TimeLeft
 from sharpest.pipeline.why import changes
 
 
@@ -28,4 +29,27 @@ def say_what_changed(record):
     return True
 
 
+@functools.cache
+def time_left():
+    return TimeLeft(
+        {
+            workflow.dag.jobid(job): " ".join(
+                [job.rule.name, job.wildcards.get("measure", "")]
+            )
+            for job in workflow.dag.needrun_jobs()
+        }
+    )
+
+
+def say_time_left(record):
+    """Follow jobs as Snakemake announces their start and end."""
+    event = getattr(record, "event", None)
+    if event == LogEvent.JOB_STARTED:
+        time_left().started(record.jobs)
+    if event == LogEvent.JOB_FINISHED and (line := time_left().finished(record.job_id)):
+        logger.info(line)
+    return True
+
+
 logger.addFilter(say_what_changed)
+logger.addFilter(say_time_left)
