@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 
@@ -179,8 +180,23 @@ def checkout(tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A checkout whose scale ``tiny`` has been run from an empty results folder; tests leave it as it is."""
-    project = _copy(tmp_path_factory.mktemp("tiny"))
+    """A checkout whose scale ``tiny`` has been run from an empty results folder; tests leave it as it is.
+
+    Processes that share the tests share it: the first one makes it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    finished = shared / "tiny-is-finished"
+    with FileLock(shared / "tiny.lock"):
+        if not finished.exists():
+            _make_tiny(shared / "tiny")
+            finished.touch()
+    return Project(shared / "tiny")
+
+
+def _make_tiny(folder: Path) -> None:
+    project = _copy(folder)
     (project.folder / "config/scales/tiny.yaml").write_text(TINY_SCALE)
     (project.folder / "config/studies.yaml").write_text(TINY_STUDIES)
     ledger = (project.folder / "config/claims.csv").read_text().splitlines(keepends=True)
@@ -193,7 +209,6 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.edit("config/config.yaml", lambda text: text.replace("scale: quick", "scale: tiny"))
     result = project.snakemake("--cores", "2", "all")
     assert result.returncode == 0, result.stdout
-    return project
 
 
 @pytest.fixture
