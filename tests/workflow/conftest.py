@@ -207,8 +207,9 @@ def _make_tiny(folder: Path) -> None:
         "config/scales/quick.yaml", lambda text: yaml.safe_dump({**yaml.safe_load(text), "seeds": {}, "notes": {}})
     )
     project.edit("config/config.yaml", lambda text: text.replace("scale: quick", "scale: tiny"))
-    result = project.snakemake("--cores", "2", "all")
+    result = project.snakemake("--cores", "2", "--prioritize", "first", "--", "all")
     assert result.returncode == 0, result.stdout
+    (folder / "output.txt").write_text(result.stdout)
 
 
 @pytest.fixture

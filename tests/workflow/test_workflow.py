@@ -36,6 +36,37 @@ def test_makes_every_declared_file(tiny: Project) -> None:
     assert not (results / f"work/{SGD_RUN}/states").exists()
 
 
+def test_figure_6_comes_first_and_the_time_left_is_said(tiny: Project) -> None:
+    """``make figures`` asks for it so; beside it, nothing but what it stands on is made before."""
+    said = (tiny.folder / "output.txt").read_text()
+    started = re.findall(r"^rule (\w+):|output: (\S+)", said, re.MULTILINE)
+    outputs = [output.rstrip(",") for _, output in started if output]
+    before = outputs[: outputs.index("results/tiny/figures/fig06.pdf")]
+    # two cores: one job of the others may begin while the last of Figure 6 runs
+    others = [output for output in before if "scnn-c10-sgd-lr0.01" not in output and "/data/" not in output]
+    assert len(others) <= 1
+    assert re.search(r"^all        \d+/\d+ jobs, \d+ %, about \d+ .*left$", said, re.MULTILINE)
+    assert tiny.planned("first", "--forceall")["draw_figure"] == 1
+
+
+def test_a_job_has_the_same_bits_forked_and_by_itself(edited: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training and measuring, of all arrays but clock times."""
+    paths = [f"runs/{NSGD_RUN}/snapshots.h5", f"spectra/{SGD_RUN}/step.h5", f"directions/{SGD_RUN}/step.h5"]
+
+    def arrays() -> dict[str, bytes]:
+        found = {}
+        for path in paths:
+            with h5py.File(edited.folder / "results/tiny" / path) as file:
+                found |= {f"{path} {name}": array[...].tobytes() for name, array in file.items()}
+        return {name: value for name, value in found.items() if "seconds" not in name}
+
+    forked = arrays()
+    monkeypatch.setenv("SHARPEST_FORKSERVER", "")
+    result = edited.snakemake("--cores", "2", "--force", *(f"results/tiny/{path}" for path in paths))
+    assert result.returncode == 0, result.stdout
+    assert arrays() == forked
+
+
 def test_every_stored_pair_is_converged_or_flagged(tiny: Project) -> None:
     paths = list((tiny.folder / "results/tiny/spectra").rglob("*.h5"))
     assert len(paths) == 6

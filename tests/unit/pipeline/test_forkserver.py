@@ -16,12 +16,13 @@ from sharpest.pipeline import forkserver
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the fork server needs Linux")
 # as Snakemake sets them for a job with one thread
 ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-    )
-}  # fmt: skip
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "GOTO_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+}
 
 # whether a job was forked: then it finds torch there
 HEAD = "import sys, os, time, signal\nearly = 'torch' in sys.modules\nimport sharpest.pipeline.startup\n"
