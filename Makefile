@@ -21,10 +21,10 @@ why: environment
 	$(BIN)/sharpest why all
 
 test: environment lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 test-slow: environment
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --numprocesses auto --dist loadfile
 
 # on a Slurm of one node, which needs root and Debian's packages
 test-slurm: .venv/slurm

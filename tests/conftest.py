@@ -1,8 +1,12 @@
-"""Settings of hypothesis for all tests: no deadline (first calls into torch are slow), a fixed seed where CI is set."""
+"""For all tests: one thread each, since they share the cores; hypothesis without a deadline (first calls into torch are
+slow), and with a fixed seed where CI is set.
+"""
 
 import os
 
-from hypothesis import settings
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch
+
+from hypothesis import settings  # noqa: E402
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
