@@ -11,7 +11,7 @@ from sharpest.config.datasets import ReviewSettings
 from sharpest.results.file import write_stored
 from sharpest.results.reviews import REVIEWS
 
-_SMALL = hessian_settings(examples=6, chunk_size=4, tolerance=0.05)
+_SMALL = hessian_settings(examples=6, chunk_size=4, tolerance=0.05, max_products=6)
 _NUDGE = nsgd_settings(num_directions=1, num_eigenpairs=2, loss_examples=12, hessian=_SMALL)
 _REVIEWS = ReviewSettings(
     kind="reviews", source="generated-reviews", train=40, val=12, test=21, length=7, vocabulary=9

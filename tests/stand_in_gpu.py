@@ -8,20 +8,20 @@ can be compared. Where an operation mixes devices, ``FakeTensorMode`` is asked w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from unittest import mock
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensorDeviceMismatchError, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 GPU, CPU = torch.device("cuda", 0), torch.device("cpu")
 _aten = torch.ops.aten
-_COPIES = (_aten._to_copy.default, _aten.copy_.default)
+_LISTS = (_aten.stack.default, _aten.cat.default)
 # the size of the result depends on the values: the host waits for it
 _SIZED_BY_VALUES = (_aten.nonzero.default, _aten.masked_select.default, _aten._unique2.default)
 
@@ -73,12 +73,13 @@ class StandInGpu(TorchDispatchMode):
         self._fakes = FakeTensorMode()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        leaves, spec = tree_flatten((args, kwargs or {}))
+        kwargs = kwargs or {}
+        leaves = [*_leaves(args), *_leaves(kwargs.values())]
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         on_gpu = [isinstance(tensor, GpuTensor) for tensor in tensors]
         device = next((leaf for leaf in leaves if isinstance(leaf, torch.device)), None)
         if not any(on_gpu) and (device is None or device.type == "cpu"):
-            return _call(func, leaves, spec)
+            return func(*args, **kwargs)
         if any(isinstance(leaf, torch.Generator) for leaf in leaves):
             raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
         target = CPU if device is not None and device.type == "cpu" else GPU
@@ -88,38 +89,46 @@ class StandInGpu(TorchDispatchMode):
         elif device is not None and tensors:
             self._count(tensors[0].device, target)
         elif not all(on_gpu):
-            self._judge(func, leaves, spec)
+            self._judge(func, args, kwargs, tensors)
         if func is _aten._local_scalar_dense.default or func in _SIZED_BY_VALUES:
             self.reads += 1
-        result = _call(func, [_on_cpu(leaf) for leaf in leaves], spec)
-        changed = _changed(func, args, kwargs or {})
-        return changed if changed is not None else (result if target == CPU else tree_map(_on_gpu, result))
+        result = func(*_map(_on_cpu, args), **{name: _map(_on_cpu, value) for name, value in kwargs.items()})
+        changed = [kwargs[name] if name in kwargs else args[place] for place, name in _changes(func)]
+        if changed:
+            return changed[0] if len(changed) == 1 else tuple(changed)
+        return result if target == CPU else _map(_on_gpu, result)
 
     def _count(self, source: torch.device, target: torch.device) -> None:
         """A copy."""
         self.reads += source == GPU != target
         self.uploads += target == GPU != source
 
-    def _judge(self, func: Any, leaves: list[Any], spec: Any) -> None:
+    def _judge(self, func: Any, args: Any, kwargs: Any, tensors: list[Tensor]) -> None:
         """Ask what CUDA makes of tensors on two devices."""
+        if func in _LISTS:  # scalars of the CPU are welcome elsewhere, and FakeTensorMode lets them pass here
+            raise FakeTensorDeviceMismatchError(func, GPU, CPU)
         with self._fakes:
-            _call(func, [self._fake(leaf) for leaf in leaves], spec)
-        self.uploads += any(isinstance(leaf, Tensor) and leaf.device == CPU and leaf.dim() > 0 for leaf in leaves)
-
-    def _fake(self, leaf: Any) -> Any:
-        if not isinstance(leaf, Tensor):
-            return leaf
-        return torch.empty_strided(leaf.size(), leaf.stride(), dtype=leaf.dtype, device=leaf.device)
+            func(*_map(_fake, args), **{name: _map(_fake, value) for name, value in kwargs.items()})
+        self.uploads += any(tensor.device == CPU and tensor.dim() > 0 for tensor in tensors)
 
 
-def _call(func: Any, leaves: list[Any], spec: Any) -> Any:
-    args, kwargs = tree_unflatten(leaves, spec)
-    return func(*args, **kwargs)
+def _leaves(values: Any) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from value
+        else:
+            yield value
+
+
+def _map(function: Callable[[Any], Any], value: Any) -> Any:
+    return [function(entry) for entry in value] if isinstance(value, list | tuple) else function(value)
 
 
 def _on_cpu(leaf: Any) -> Any:
     if isinstance(leaf, GpuTensor):
         return leaf.value
+    if isinstance(leaf, list | tuple):
+        return _map(_on_cpu, leaf)
     return CPU if isinstance(leaf, torch.device) else leaf
 
 
@@ -127,14 +136,23 @@ def _on_gpu(value: Any) -> Any:
     return GpuTensor(value) if isinstance(value, Tensor) else value
 
 
-def _changed(func: Any, args: Any, kwargs: Any) -> Any:
-    """The very tensor that an operation changes, or tensors, where it returns those; else None."""
-    returns, arguments = func._schema.returns, func._schema.arguments
-    if not any(entry.alias_info is not None and entry.alias_info.is_write for entry in returns):
-        return None
-    given = dict(zip([argument.name for argument in arguments], args, strict=False)) | kwargs
-    names = [entry.name for entry in arguments if entry.alias_info is not None and entry.alias_info.is_write]
-    return given[names[0]] if len(returns) == 1 else tuple(given[name] for name in names)
+def _fake(leaf: Any) -> Any:
+    if isinstance(leaf, list | tuple):
+        return _map(_fake, leaf)
+    if not isinstance(leaf, Tensor):
+        return leaf
+    return torch.empty_strided(leaf.size(), leaf.stride(), dtype=leaf.dtype, device=leaf.device)
+
+
+@cache
+def _changes(func: Any) -> list[tuple[int, str]]:
+    """Places and names of the arguments that an operation changes and returns."""
+    if not any(entry.alias_info is not None and entry.alias_info.is_write for entry in func._schema.returns):
+        return []
+    arguments = enumerate(func._schema.arguments)
+    return [
+        (place, entry.name) for place, entry in arguments if entry.alias_info is not None and entry.alias_info.is_write
+    ]
 
 
 @contextmanager

@@ -20,6 +20,7 @@ WORDS = torch.zeros(3, dtype=torch.long)
         lambda x: x + CPU_VECTOR,
         lambda x: x.add_(CPU_VECTOR),
         lambda x: torch.stack([x, CPU_VECTOR]),
+        lambda x: torch.stack([x[0], CPU_VECTOR[0]]),
         lambda x: torch.where(CPU_VECTOR > 0, x, 0.0),
         lambda x: torch.div(CPU_VECTOR, 2, out=x),
         lambda x: functional.embedding(WORDS, x[:, None]),
