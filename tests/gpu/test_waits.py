@@ -26,9 +26,11 @@ def hessian_of(name: str) -> Hessian:
     return Hessian(loss, problem.theta.float().to("cuda"), chunks)
 
 
+@pytest.mark.parametrize("free", [2**30, 0], ids=["kept", "rebuilt"])
 @pytest.mark.parametrize("name", NETS)
-def test_a_product_reads_nothing(name: str) -> None:
-    with stand_in_gpu() as gpu:
+def test_a_product_reads_nothing(name: str, free: int) -> None:
+    """Whether memory suffices to keep the graphs, or they are rebuilt for it."""
+    with stand_in_gpu(free) as gpu:
         hessian = hessian_of(name)
         vector = torch.ones_like(hessian.theta)
         before = gpu.reads, gpu.uploads
