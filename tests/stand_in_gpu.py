@@ -156,16 +156,20 @@ def _changes(func: Any) -> list[tuple[int, str]]:
 
 
 @contextmanager
-def stand_in_gpu(free: int = 2**30) -> Iterator[StandInGpu]:
+def stand_in_gpu(free: int = 2**30, total: int = 2**30, share: float = 1.0) -> Iterator[StandInGpu]:
     """A machine with one GPU.
 
     Args:
-        free: Its free memory, bytes.
+        free, total: Its memory, bytes.
+        share: Part of the memory that this process may take.
     """
     facts = {
         "is_available": lambda: True,
         "_lazy_init": lambda: None,
-        "mem_get_info": lambda device=None: (free, free),
+        "mem_get_info": lambda device=None: (free, total),
+        "memory_allocated": lambda device=None: 0,
+        "memory_reserved": lambda device=None: 0,
+        "get_per_process_memory_fraction": lambda device=None: share,
         "get_device_name": lambda device=None: "stand-in",
     }
     torch._C._ensureCUDADeviceGuardSet()  # as FakeTensorMode does: C++ then asks no driver

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sharpest.curvature.differentiation import differentiate, refuse_undifferentiable
+from sharpest.curvature.memory import free_bytes, holding_chunk
 from sharpest.curvature.module_loss import ModuleLoss
 from sharpest.curvature.second_order import SecondOrder
 
@@ -29,8 +30,9 @@ class Hessian:
 
     The examples come in chunks, which may differ in size: each is weighted by its number of examples, so that the
     result does not depend on how they are cut. A product is the derivative of the gradient's graph. The graphs of as
-    many chunks as fit 2 GiB (on a GPU, half of its free memory) are built once and kept for all products; those of the
-    others are rebuilt for each, so that memory does not grow with the number of examples. The bits are the same.
+    many chunks as fit 2 GiB (on a GPU, half of the memory that this process can still take) are built once and kept for
+    all products; those of the others are rebuilt for each, so that memory does not grow with the number of examples.
+    The bits are the same.
 
     Args:
         loss: ``loss(theta, inputs, targets)``, the mean over the examples given; twice differentiable.
@@ -41,6 +43,7 @@ class Hessian:
     Raises:
         ValueError: If there is no example, or the loss does not depend on theta.
         NotTwiceDifferentiableError: If the loss has a first derivative only; products may raise it, too.
+        ChunkTooLargeError: If the memory of a GPU does not hold the graph of the first chunk.
 
     Source: inventory 1.4; Pearlmutter (1994).
 
@@ -62,7 +65,10 @@ class Hessian:
         self._num_examples = sum(len(targets) for _, targets in self._chunks)
         self._parts = dict(parts or {})
         size = GraphSize()
-        with torch.autograd.graph.saved_tensors_hooks(size.add, lambda tensor: tensor):
+        with (
+            holding_chunk(len(self._chunks[0][1]), theta.device),
+            torch.autograd.graph.saved_tensors_hooks(size.add, lambda tensor: tensor),
+        ):
             first = self._chunk_gradient(self._chunks[0])
         refuse_undifferentiable(first)
         fitting = min(len(self._chunks), _budget(theta.device) // max(size.bytes, 1))
@@ -251,4 +257,4 @@ def _with_examples(chunks: Iterable[Chunk]) -> list[Chunk]:
 
 
 def _budget(device: torch.device) -> int:
-    return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else KEPT_BYTES_CPU
+    return free_bytes(device) // 2 if device.type == "cuda" else KEPT_BYTES_CPU
