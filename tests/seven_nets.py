@@ -1,15 +1,31 @@
 """The paper's seven nets, reduced, each as a tiny run with another kind of step, for tests of other devices."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
-from builders import Run, dataset_settings, hessian_settings, nsgd_settings, run_settings, token_settings
+import torch
+from builders import (
+    EvaluationSettings,
+    Run,
+    Spectra,
+    dataset_settings,
+    direction_settings,
+    hessian_settings,
+    nsgd_settings,
+    run_settings,
+    token_settings,
+)
 from problems import NETS
 
 from sharpest.config.datasets import ReviewSettings
+from sharpest.measures.directions.reader import Directions
 from sharpest.results.file import write_stored
 from sharpest.results.reviews import REVIEWS
+from sharpest.results.states import Snapshots
 
 _SMALL = hessian_settings(examples=6, chunk_size=4, tolerance=0.05, max_products=6)
 _NUDGE = nsgd_settings(num_directions=1, num_eigenpairs=2, loss_examples=12, hessian=_SMALL)
@@ -36,11 +52,12 @@ SEVEN = list(_CHANGES)
 """Their names."""
 
 
-def tiny_run(name: str, folder: Path, **changes: Any) -> Run:
-    """Two epochs of a net, in a folder that has its data."""
+def tiny_run(name: str, folder: Path, dropout: bool = True, **changes: Any) -> Run:
+    """Two epochs of a net, in a folder that has its data; what is dropped differs between real devices."""
     net, kind = _CHANGES[name]
     model, shape = NETS[net]
     side = {"image_size": shape[1]} if len(shape) == 3 else {}
+    side |= {"dropout": 0.0} if "dropout" in model and not dropout else {}
     values = {"run": "scnn-c10-sgd-lr0.1-S8-s777", "model": {**model, **side}, "epochs": 2}
     settings = run_settings(**{**values, **kind, **changes})
     run = Run(folder, settings)
@@ -61,3 +78,35 @@ def write_reviews(path: Path) -> None:
         arrays[f"{part}_targets"] = targets
     facts = dict.fromkeys(REVIEWS.attributes, "") | {"dataset": "generated-reviews", "sha256": "x", "num_classes": 2}
     write_stored(path, REVIEWS, arrays, facts)
+
+
+@contextmanager
+def on_cpu() -> Iterator[None]:
+    """No GPU, also where there is one."""
+    with mock.patch.object(torch.cuda, "is_available", return_value=False):
+        yield
+
+
+DIRECTIONS = direction_settings(
+    indices=(1, 0, -1), num_gradients=2, alphas=(0.5, 2.0), grid=(-2.0, -1.0, 0.0, 1.0, 2.0), loss_examples=12
+)
+EVALUATIONS = EvaluationSettings(num_eigenpairs=1, examples=4, num_probes=4, loss_examples=12, early_epoch=1)
+POINTS = [3]
+
+
+def measured(run: Run) -> dict[str, np.ndarray]:
+    """Train a run and take every measure of it."""
+    run.train()
+    run.measure_spectrum(POINTS, num_eigenpairs=1, accuracy_examples=12, hessian=HESSIAN)
+    run.measure_directions(DIRECTIONS)
+    snapshots, spectra = Snapshots(run.snapshots), Spectra(run.spectrum())
+    directions, evaluations = Directions(run.directions()), run.evaluate(EVALUATIONS, HESSIAN)
+    assert directions.attributes["replays_checked"] == 1
+    assert directions.attributes["replay_drift"] == 0
+    return {
+        "theta": snapshots["theta"],
+        "buffers": snapshots["buffers"],
+        **{name: spectra[name] for name in ("eigenvalues", "train_loss", "val_accuracy")},
+        **{name: directions[name] for name in ("loss", "profile", "loss_change", "cosine")},
+        **{name: evaluations[name] for name in ("test_accuracy", "train_loss", "distance", "spectral_norm")},
+    }

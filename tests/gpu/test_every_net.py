@@ -8,51 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import (
-    EvaluationSettings,
     Run,
     Silent,
-    Spectra,
     branch_settings,
-    direction_settings,
     full_batch_settings,
     run_settings,
 )
-from seven_nets import HESSIAN, SEVEN, tiny_run
+from seven_nets import HESSIAN, SEVEN, measured, on_cpu, tiny_run
 from stand_in_gpu import stand_in_gpu
 
 import sharpest.training.run
 from sharpest.config.run import RunSettings
-from sharpest.measures.directions.reader import Directions
 from sharpest.results.states import Snapshots
-
-DIRECTIONS = direction_settings(
-    indices=(1, 0, -1), num_gradients=2, alphas=(0.5, 2.0), grid=(-2.0, -1.0, 0.0, 1.0, 2.0), loss_examples=12
-)
-EVALUATIONS = EvaluationSettings(num_eigenpairs=1, examples=4, num_probes=4, loss_examples=12, early_epoch=1)
-POINTS = [3]
-
-
-def measured(run: Run) -> dict[str, np.ndarray]:
-    """Train a run and take every measure of it."""
-    run.train()
-    run.measure_spectrum(POINTS, num_eigenpairs=1, accuracy_examples=12, hessian=HESSIAN)
-    run.measure_directions(DIRECTIONS)
-    snapshots, spectra = Snapshots(run.snapshots), Spectra(run.spectrum())
-    directions, evaluations = Directions(run.directions()), run.evaluate(EVALUATIONS, HESSIAN)
-    assert directions.attributes["replays_checked"] == 1
-    assert directions.attributes["replay_drift"] == 0
-    return {
-        "theta": snapshots["theta"],
-        "buffers": snapshots["buffers"],
-        **{name: spectra[name] for name in ("eigenvalues", "train_loss", "val_accuracy")},
-        **{name: directions[name] for name in ("loss", "profile", "loss_change", "cosine")},
-        **{name: evaluations[name] for name in ("test_accuracy", "train_loss", "distance", "spectral_norm")},
-    }
 
 
 @pytest.mark.parametrize("name", SEVEN)
 def test_a_run_and_its_measures_are_those_of_the_cpu(name: str, tmp_path: Path) -> None:
-    expected = measured(tiny_run(name, tmp_path / "cpu"))
+    with on_cpu():
+        expected = measured(tiny_run(name, tmp_path / "cpu"))
     with stand_in_gpu() as gpu:
         found = measured(tiny_run(name, tmp_path / "gpu"))
     assert gpu.reads > 0
@@ -77,7 +50,8 @@ def trunk(**changes: object) -> RunSettings:
     ids=lambda settings: settings.run.rpartition("/")[2],
 )
 def test_every_kind_of_training(settings: RunSettings, tmp_path: Path) -> None:
-    expected = Snapshots(Run(tmp_path / "cpu", settings).train().snapshots)
+    with on_cpu():
+        expected = Snapshots(Run(tmp_path / "cpu", settings).train().snapshots)
     with stand_in_gpu():
         found = Snapshots(Run(tmp_path / "gpu", settings).train().snapshots)
     assert found.attributes["diverged"] == expected.attributes["diverged"]
