@@ -42,7 +42,7 @@ def _kept(**changes: Any) -> Any:
 _CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
     "simple-cnn": ("simple-cnn-valid", {"l2": 1e-3}),
     "simple-cnn-medium": ("simple-cnn-medium", {"momentum": 0.5, "dataset": dataset_settings(flip=True, shift=0.1)}),
-    "resnet": ("resnet", {"momentum": 0.5, "nudge": _kept(correction="both")}),
+    "resnet": ("resnet", {"momentum": 0.5, "nudge": _kept(correction="both", refresh_every=4)}),
     "resnet-bn": ("resnet-bn", {"rule": "plat", "patience": 1, "stop_patience": 3}),
     "vgg": ("vgg", {"nudge": _NUDGE}),
     "lstm": ("lstm", {"dataset": token_settings(train=61, vocabulary=4), "batch_size": 4, "clip_norm": 0.1}),
