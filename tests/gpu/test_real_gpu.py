@@ -126,15 +126,14 @@ def test_the_host_waits_once_a_product(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SEVEN)
-def test_an_update_waits_for_its_batch_alone(name: str, tmp_path: Path) -> None:
-    """Rows and draws of a batch go to the GPU; nothing comes back."""
+def test_an_update_waits_for_nothing(name: str, tmp_path: Path) -> None:
     run = tiny_run(name, tmp_path, nudge=None)
     problem = run.problem()
     state, log = initial_state(run.settings, problem.model), EpochLog()
     state = advance(problem, state, 1, log, None)
     with waits() as found:
         advance(problem, state, 3, log, None)
-    assert len(found) <= 2 * 2
+    assert not found
 
 
 def test_a_chunk_that_does_not_fit() -> None:
@@ -144,7 +143,7 @@ def test_a_chunk_that_does_not_fit() -> None:
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         return nn.functional.cross_entropy(outputs, targets)
 
-    room = torch.cuda.memory_reserved() + 1_500 * 2**20
+    room = torch.cuda.memory_reserved() + 1_000 * 2**20
     torch.cuda.set_per_process_memory_fraction(room / torch.cuda.mem_get_info()[1])
     try:
         with pytest.raises(ChunkTooLargeError, match=r"chunk of 20000 examples .* lower chunk_size"):
