@@ -42,10 +42,13 @@ def _kept(**changes: Any) -> Any:
 _CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
     "simple-cnn": ("simple-cnn-valid", {"l2": 1e-3}),
     "simple-cnn-medium": ("simple-cnn-medium", {"momentum": 0.5, "dataset": dataset_settings(flip=True, shift=0.1)}),
-    "resnet": ("resnet", {"momentum": 0.5, "nudge": _kept(correction="both", refresh_every=4)}),
+    "resnet": ("resnet", {"momentum": 0.5, "nudge": _kept(correction="both", refresh_every=3)}),
     "resnet-bn": ("resnet-bn", {"rule": "plat", "patience": 1, "stop_patience": 3}),
     "vgg": ("vgg", {"nudge": _NUDGE}),
-    "lstm": ("lstm", {"dataset": token_settings(train=61, vocabulary=4), "batch_size": 4, "clip_norm": 0.1}),
+    "lstm": (
+        "lstm",
+        {"dataset": token_settings(train=61, vocabulary=4), "batch_size": 4, "clip_norm": 0.1, "epochs": 2},
+    ),
     "text-cnn": ("text-cnn", {"dataset": _REVIEWS, "nudge": _kept(correction="g")}),
 }
 SEVEN = list(_CHANGES)
@@ -53,12 +56,12 @@ SEVEN = list(_CHANGES)
 
 
 def tiny_run(name: str, folder: Path, dropout: bool = True, **changes: Any) -> Run:
-    """Two epochs of a net, in a folder that has its data; what is dropped differs between real devices."""
+    """An epoch of a net, in a folder that has its data; what is dropped differs between real devices."""
     net, kind = _CHANGES[name]
     model, shape = NETS[net]
     side = {"image_size": shape[1]} if len(shape) == 3 else {}
     side |= {"dropout": 0.0} if "dropout" in model and not dropout else {}
-    values = {"run": "scnn-c10-sgd-lr0.1-S8-s777", "model": {**model, **side}, "epochs": 2}
+    values = {"run": "scnn-c10-sgd-lr0.1-S8-s777", "model": {**model, **side}, "epochs": 1}
     settings = run_settings(**{**values, **kind, **changes})
     run = Run(folder, settings)
     if settings.dataset.kind == "reviews" and not run.data.exists():
