@@ -42,7 +42,8 @@ class ShuffledStream:
     def _draw_pass(self, number: int) -> tuple[Tensor, Tensor]:
         order = torch.randperm(len(self._train), generator=generator(self._seed, "order", number))
         draws = torch.rand(len(order), NUM_DRAWS, generator=generator(self._seed, "augmentation", number))
-        return order, draws
+        device = self._train.targets.device  # once a pass, for no update to wait for its share
+        return order.to(device), draws.to(device)
 
     def batch(self, iteration: int) -> Split:
         """The mini-batch of update number ``iteration``, from 0."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sharpest.errors import SharpestError
+from sharpest.pipeline.gpu_errors import explained
 from sharpest.pipeline.gpu_slots import choose_device
 from sharpest.results.whole import written_whole
 
@@ -24,7 +25,7 @@ def job(log: str, resources: Any = None, benchmark: Path | None = None) -> Itera
     """Run a job's work: stdout and stderr go to the log, the terminal stays free for lines a person can read.
 
     An error that a person can mend is one line, on the terminal and in the log; any other names the log, which holds
-    the traceback. The process ends with the work.
+    the traceback, as it does for one of a GPU. The process ends with the work.
 
     Args:
         log: Path of the log file.
@@ -58,7 +59,10 @@ def job(log: str, resources: Any = None, benchmark: Path | None = None) -> Itera
             _record(benchmark, time.perf_counter() - began)
     except BaseException as error:
         mendable = isinstance(error, SharpestError)
-        text = str(error) if mendable else f"{type(error).__name__}: {error}; the traceback is in {log}"
+        of_gpu = explained(error)
+        text = str(of_gpu or error) if of_gpu or mendable else f"{type(error).__name__}: {error}"
+        if not mendable:
+            text += f"; the traceback is in {log}"
         print(f"error      {text}", file=terminal, flush=True)
         # the disk may be full
         with suppress(OSError), file:
