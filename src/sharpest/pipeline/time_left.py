@@ -41,7 +41,8 @@ class TimeLeft:
             return None
         self._last = now
         done = self._total - len(self._waiting)
-        return f"{'all':<10} {done}/{self._total} jobs, {100 * done // self._total} %, about {clock(self._left(now))} left"
+        share, left = 100 * done // self._total, clock(self._left(now))
+        return f"{'all':<10} {done}/{self._total} jobs, {share} %, about {left} left"
 
     def _left(self, now: float) -> float:
         spent = {kind: sum(seconds) for kind, seconds in self._seconds.items()}
