@@ -16,6 +16,7 @@ try:
     from sharpest.errors import SharpestError
     from sharpest.pipeline.exclusive import hold, only_reads
     from sharpest.pipeline.fingerprint import fingerprint
+    from sharpest.pipeline.wildcards import RUN, curves_pattern
     from sharpest.results.paths import Paths
     from sharpest.results.versions import check_version
 except ImportError as error:
@@ -77,10 +78,10 @@ if (
 
 
 wildcard_constraints:
-    run="|".join(re.escape(run) for run in PROJECT.run_ids),
+    run=RUN,
     schedule="|".join(re.escape(name) for name in PROJECT.scale.schedules),
-    # <run>/<schedule> that is measured in shards; (?!) = none
-    curve="|".join(map(re.escape, PROJECT.sharded_curves())) or "(?!)",
+    # <run>/<schedule> that is measured in shards
+    curve=curves_pattern(*PROJECT.curves_by_shards()),
     shard=r"\d+",
     dataset="|".join(re.escape(name) for name in PROJECT.scale.datasets),
     figure=r"fig\w+",
