@@ -25,8 +25,6 @@ except ImportError as error:
         "or run: pip install -e . in the folder of the Snakefile"
     )
 
-fingerprint = cache(fingerprint)  # thousands of jobs ask for a few
-
 try:
     PROJECT = load_project(config, Path(workflow.basedir) / "config")
 except SharpestError as error:
@@ -175,8 +173,9 @@ def hessian_of(wildcards):
     return PROJECT.hessian(wildcards.run).model_dump(mode="json")
 
 
+@cache
 def code_behind(script, *entries):
-    """Fingerprint of a rule's script, and of modules that it imports by name."""
+    """Fingerprint of a rule's script, and of modules that it imports by name; thousands of jobs ask for a few."""
     return fingerprint(Path(workflow.basedir) / "workflow/scripts" / script, *entries)
 
 
@@ -248,7 +247,7 @@ def caption_labels(wildcard):
 
 def foot_of(study):
     """The line at the foot of a figure or table: scale, data, reductions."""
-    reductions = PROJECT.study_reductions(study)
+    reductions = SETUP.reductions[study]  # found once, for the report
     against = (
         f"Against the paper: {'; '.join(reductions)}."
         if reductions

@@ -72,7 +72,7 @@ class Project:
         return self.scale_runs.schedule(run, schedule)
 
     def curves_by_shards(self) -> tuple[list[str], list[str]]:
-        """``<run>/<schedule>`` wherever several jobs measure, and wherever one does, whether a study shows it or not."""
+        """``<run>/<schedule>`` where several jobs measure, and where one does, whether a study shows it or not."""
         sharded: list[str] = []
         whole: list[str] = []
         for run in self.run_ids:

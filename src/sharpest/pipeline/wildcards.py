@@ -16,7 +16,7 @@ def curves_pattern(chosen: Collection[str], others: Iterable[str]) -> str:
         chosen: Those that match.
         others: Those that do not.
     """
-    mixed = {_of_any_seed(curve) for curve in others}
+    mixed = {_of_any_seed(curve) for curve in others} if chosen else set()
     patterns = {re.escape(curve) if (any_seed := _of_any_seed(curve)) in mixed else any_seed for curve in chosen}
     return "|".join(sorted(patterns)) or "(?!)"  # no text at all
 
