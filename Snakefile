@@ -25,7 +25,9 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/messages.smk"
 
 
+# and planning makes few cycles among millions of objects, which the usual thresholds would search for thousands of times
 gc.freeze()
+gc.set_threshold(200_000, 20, 100)
 gc.enable()
 
 

@@ -1,77 +1,170 @@
-"""Seconds of planning: a no-op at a finished scale, and a dry run of thousands of jobs.
+"""Seconds of planning a wide study, and of finding that nothing is to be done when it is finished.
 
-python benchmarks/planning.py [--jobs 5000]
+python benchmarks/planning.py [--seeds 100]
 
-The large plan is that of quick with more runs: copies of its constant-rate SimpleCNN and ResNet-32 with other seeds,
-each trained, measured on two schedules and drawn. Nothing is computed, and no file of the checkout changes.
+The study is quick with its figures 1 to 21 for more seeds: a hundred of them make 20,000 jobs. Nothing is computed. A
+finished job's files are placeholders, which Snakemake itself records. No file of the checkout changes.
 """
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+import h5py
 import yaml
 
+from sharpest.config.project import Project, load_project
+from sharpest.config.reading import read_yaml
+from sharpest.results.snapshots import SNAPSHOTS
+
 ROOT = Path(__file__).resolve().parents[1]
-RUNS = ("scnn-c10-sgd-lr0.01-S128", "r32-c10-sgd-lr0.01-S128")
-PER_STUDY = 20  # runs of one figure
+STUDIES = [f"fig{number:02}" for number in range(1, 22)]
+FIRST_SEED = 1000
+REPEATS = 3  # no-ops, which must leave nothing behind
+RECORD = """
+# what Snakemake writes when a job has finished
+async def _record_all():
+    for job in workflow.dag.jobs:
+        await workflow.persistence.finished(job)
 
 
-def enlarge(folder: Path, num_jobs: int) -> None:
-    """A checkout whose studies need about ``num_jobs`` jobs."""
-    for name in ("src", "workflow", "config"):
+def _record(announcement):
+    if getattr(announcement, "event", None) == LogEvent.JOB_INFO:
+        workflow.async_run(_record_all())
+        os._exit(0)
+    return True
+
+
+if os.getenv("RECORD"):
+    logger.addFilter(_record)
+"""
+
+
+class Timed(NamedTuple):
+    """One command: seconds, and what it printed."""
+
+    wall: float
+    cpu: float
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.wall:.1f} s, {self.cpu:.1f} CPU-s"
+
+
+def widen(folder: Path, num_seeds: int) -> None:
+    """A checkout whose figures are drawn for more seeds."""
+    for name in ("src", "workflow", "config", "envs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", folder)
-    # a run brings training, two spectra and one directions file, and a figure for every twenty of them
-    runs = [f"{RUNS[number % 2]}-s{1000 + number // 2}" for number in range(round(num_jobs / (4 + 2 / PER_STUDY)))]
+    for name in ("Snakefile", "profiles"):
+        shutil.copy(ROOT / name, folder, follow_symlinks=False)
+    scale = folder / "config/scales/quick.yaml"
+    scale.write_text(scale.read_text().replace('-s777"', '-s*"'))
+    project = load_project(read_yaml(ROOT / "config/config.yaml"), ROOT / "config")
+    runs = dict.fromkeys(run for name in STUDIES for run in _with_parents(project, name))
+    studies = {name: yaml.safe_dump(project.study(name).model_dump(mode="json")) for name in STUDIES}
+    seeds = range(FIRST_SEED, FIRST_SEED + num_seeds)
     with open(folder / "config/runs.tsv", "a") as file:
-        file.writelines(f"{run}\tmany\t200\n" for run in runs)
-    studies = yaml.safe_load((folder / "config/studies.yaml").read_text())
-    for first in range(0, len(runs), PER_STUDY):
-        some = runs[first : first + PER_STUDY]
-        studies[f"figs{first}"] = {
-            "kind": "step_surface", "caption": "many", "direction": 1, "alphas": [1], "grid_limit": 5, "layout": "rows",
-            "rows": [{"run": run, "schedule": "step", "label": run, "change_limit": 50} for run in some],
-        }  # fmt: skip
-        curves = [{"run": run, "schedule": "grid", "label": run} for run in some]
-        studies[f"figg{first}"] = {
-            "kind": "largest_eigenvalues", "caption": "many", "num_eigenvalues": 1, "scale": "log", "composite": False,
-            "rows": [[{"title": "all", "curves": curves}]],
-        }  # fmt: skip
-    (folder / "config/studies.yaml").write_text(yaml.safe_dump(studies))
+        for seed in seeds:
+            file.writelines(f"{_reseeded(run, seed)}\tmany\t{project.epochs[run]}\n" for run in runs)
+    with open(folder / "config/studies.yaml", "a") as file:
+        for seed in seeds:
+            copies = {f"{name}s{seed}": yaml.safe_load(_reseeded(text, seed)) for name, text in studies.items()}
+            file.write(yaml.safe_dump(copies))
 
 
-def plan(folder: Path, *arguments: str) -> tuple[float, float, str]:
-    """Wall and CPU seconds of a dry run, and what it said."""
-    environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
-    command = [sys.executable, "-m", "snakemake", "-n", *arguments]
+def _with_parents(project: Project, name: str) -> Iterator[str]:
+    for run in project.study(name).runs():
+        if branch := project.run(run).branch:
+            yield branch.parent
+        yield run
+
+
+def _reseeded(text: str, seed: int) -> str:
+    return re.sub(r"-s\d+\b", f"-s{seed}", text)
+
+
+def finish(folder: Path, plan: str) -> int:
+    """Make every job of a dry run a finished one.
+
+    Returns:
+        The number of files in the results folder.
+    """
+    with h5py.File(folder / "template.h5", "w") as file:
+        file.attrs["version"] = SNAPSHOTS.version
+    template = (folder / "template.h5").read_bytes()
+    names = [
+        name for line in re.findall(r"^    (?:output|log|benchmark): (.*)$", plan, re.M) for name in line.split(", ")
+    ]
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(template if path.suffix == ".h5" else b"placeholder\n")
+    for name in names:
+        os.utime(folder / name, (0, 0))  # none is newer than what is made from it
+    with open(folder / "Snakefile", "a") as file:
+        file.write(RECORD)
+    # --touch would take 0.1 s a job
+    snakemake(folder, "-n", "--forceall", "--", "all", RECORD="1")
+    return len(names)
+
+
+def snakemake(folder: Path, *arguments: str, **variables: str) -> Timed:
+    return command(folder, "snakemake", *arguments, **variables)
+
+
+def command(folder: Path, module: str, *arguments: str, **variables: str) -> Timed:
+    """Time a command of Python in a folder; what it spends in processes of its own counts as well."""
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), **variables}
     before, began = os.times(), time.perf_counter()
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
     after, ended = os.times(), time.perf_counter()
     if done.returncode:
-        sys.exit(done.stdout + done.stderr)
+        sys.exit(done.stdout[-5000:])
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return ended - began, cpu, done.stdout + done.stderr
+    return Timed(ended - began, cpu, done.stdout)
+
+
+def records(folder: Path) -> str:
+    """What Snakemake keeps besides the results."""
+    files = [path for path in (folder / ".snakemake").rglob("*") if path.is_file()]
+    metadata = [path for path in files if "metadata" in path.parts]
+    sizes = [sum(path.stat().st_size for path in paths) / 1e6 for paths in (metadata, files)]
+    return f"{len(metadata)} records of {sizes[0]:.1f} MB; in all {len(files)} files of {sizes[1]:.1f} MB"
+
+
+def expect(timed: Timed, words: str) -> Timed:
+    if words not in timed.said:
+        sys.exit(f"expected {words!r}, found:\n{timed.said[-5000:]}")
+    return timed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=5000)
+    parser.add_argument("--seeds", type=int, default=100)
     options = parser.parse_args()
-    wall, cpu, said = plan(ROOT, "--quiet", "rules", "--", "all")
-    state = "nothing to do" if "Nothing to be done" in said else "results are missing or stale"
-    print(f"all, as it stands ({state}): {wall:.1f} s, {cpu:.1f} CPU-s")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        enlarge(folder, options.jobs)
-        wall, cpu, said = plan(folder, "--quiet", "host", "reason", "--", "figures")
-        total = next(line.split()[1] for line in said.splitlines() if line.startswith("total"))
-        print(f"{total} jobs: {wall:.1f} s, {cpu:.1f} CPU-s")
+        widen(folder, options.seeds)
+        planned = snakemake(folder, "-n", "--", "all")
+        total = next(line.split()[1] for line in planned.said.splitlines() if line.startswith("total"))
+        print(f"planning {total} jobs: {planned}")
+        num_files = finish(folder, planned.said)
+        print(f"finished, with {num_files} files of results; {records(folder)}")
+        for _ in range(REPEATS):
+            print(f"no-op: {expect(snakemake(folder, '--cores', '1', '--', 'all'), 'Nothing to be done')}")
+        print(f"why: {expect(command(folder, 'sharpest', 'why'), 'nothing is stale')}")
+        print(f"after that {records(folder)}")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ try:
     from sharpest.pipeline.exclusive import hold, only_reads
     from sharpest.pipeline.fingerprint import fingerprint
     from sharpest.pipeline.forkserver import start as start_forkserver
+    from sharpest.pipeline.wildcards import RUN, curves_pattern
     from sharpest.results.paths import Paths
     from sharpest.results.versions import check_version
 except ImportError as error:
@@ -24,8 +25,6 @@ except ImportError as error:
         f"{error}: this environment lacks the package; 'make figures' builds one that has it, "
         "or run: pip install -e . in the folder of the Snakefile"
     )
-
-fingerprint = cache(fingerprint)  # thousands of jobs ask for a few
 
 try:
     PROJECT = load_project(config, Path(workflow.basedir) / "config")
@@ -79,10 +78,10 @@ if (
 
 
 wildcard_constraints:
-    run="|".join(re.escape(run) for run in PROJECT.run_ids),
+    run=RUN,
     schedule="|".join(re.escape(name) for name in PROJECT.scale.schedules),
-    # <run>/<schedule> that is measured in shards; (?!) = none
-    curve="|".join(map(re.escape, PROJECT.sharded_curves())) or "(?!)",
+    # <run>/<schedule> that is measured in shards
+    curve=curves_pattern(*PROJECT.curves_by_shards()),
     shard=r"\d+",
     dataset="|".join(re.escape(name) for name in PROJECT.scale.datasets),
     figure=r"fig\w+",
@@ -176,8 +175,9 @@ def hessian_of(wildcards):
     return PROJECT.hessian(wildcards.run).model_dump(mode="json")
 
 
+@cache
 def code_behind(script, *entries):
-    """Fingerprint of a rule's script, and of modules that it imports by name."""
+    """Fingerprint of a rule's script, and of modules that it imports by name; thousands of jobs ask for a few."""
     return fingerprint(Path(workflow.basedir) / "workflow/scripts" / script, *entries)
 
 
@@ -249,7 +249,7 @@ def caption_labels(wildcard):
 
 def foot_of(study):
     """The line at the foot of a figure or table: scale, data, reductions."""
-    reductions = PROJECT.study_reductions(study)
+    reductions = SETUP.reductions[study]  # found once, for the report
     against = (
         f"Against the paper: {'; '.join(reductions)}."
         if reductions

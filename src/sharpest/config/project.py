@@ -71,10 +71,14 @@ class Project:
         """
         return self.scale_runs.schedule(run, schedule)
 
-    def sharded_curves(self) -> list[str]:
-        """``<run>/<schedule>`` wherever several jobs measure, whether a study shows it or not."""
-        schedules = list(self.scale.schedules)
-        return [f"{run}/{name}" for run in self.run_ids for name in schedules if self.scale_runs.is_sharded(run, name)]
+    def curves_by_shards(self) -> tuple[list[str], list[str]]:
+        """``<run>/<schedule>`` where several jobs measure, and where one does, whether a study shows it or not."""
+        sharded: list[str] = []
+        whole: list[str] = []
+        for run in self.run_ids:
+            for name in self.scale.schedules:
+                (sharded if self.scale_runs.is_sharded(run, name) else whole).append(f"{run}/{name}")
+        return sharded, whole
 
     def warnings(self) -> list[str]:
         """What is allowed but seldom meant."""

@@ -6,6 +6,7 @@ and ``@e<epoch>/<variant>`` behind it for a branch.
 
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 from sharpest.errors import ConfigError
@@ -56,6 +57,7 @@ class RunId:
     variant: str = ""
 
     @classmethod
+    @cache
     def parse(cls, text: str) -> "RunId":
         """Read an id.
 

@@ -280,9 +280,11 @@ def test_points_are_cut_into_shards() -> None:
     assert [point for segment in schedule.segments for point in segment] == schedule.points
     assert set(map(len, schedule.segments[:-1])) == {schedule.shard_points} == {110}
     assert 0 < len(schedule.segments[-1]) <= 110
-    assert f"{run}/step" in project.sharded_curves()
+    sharded, whole = project.curves_by_shards()
+    assert f"{run}/step" in sharded
     assert len(project.schedule(run, "late").segments) == 1
-    assert f"{run}/late" not in project.sharded_curves()
+    assert f"{run}/late" in whole
+    assert len({*sharded, *whole}) == len(project.run_ids) * len(project.scale.schedules)
 
 
 def test_shards_keep_the_cadences_of_their_schedule(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ for_runs:
     assert (lstm.measures["spectra"].num_eigenpairs, lstm.measures["spectra"].accuracy_examples) == (3, 70)
     assert (len(scnn.points), scnn.window, scnn.shard_points) == (20, 2, None)
     assert (scnn.measures["spectra"].num_eigenpairs, scnn.measures["spectra"].accuracy_examples) == (2, 1297)
-    assert {curve for curve in project.sharded_curves() if curve.endswith("/grid")} == {
+    assert {curve for curve in project.curves_by_shards()[0] if curve.endswith("/grid")} == {
         f"{run}/grid" for run in project.run_ids if run.startswith("lstm-")
     }
 

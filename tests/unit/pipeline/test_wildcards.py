@@ -1,0 +1,49 @@
+"""Wildcards of the rules: short patterns that fit the runs of a project."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sharpest.config.project import load_project
+from sharpest.pipeline.wildcards import RUN, curves_pattern
+
+CONFIG = Path(__file__).parents[3] / "config"
+SEEDS = range(1000, 1100)
+
+
+@pytest.mark.parametrize("scale", ["quick", "paper"])
+def test_the_patterns_fit_every_run_and_every_sharded_curve_and_no_other(scale: str) -> None:
+    project = load_project({"scale": scale}, CONFIG)
+    sharded, whole = project.curves_by_shards()
+    assert bool(sharded) == (scale == "paper")
+    pattern = re.compile(curves_pattern(sharded, whole))
+    assert all(map(re.compile(RUN).fullmatch, project.run_ids))
+    assert all(map(pattern.fullmatch, sharded))
+    assert not any(map(pattern.fullmatch, whole))
+
+
+def test_a_path_is_read_one_way_only() -> None:
+    """A branch has a slash in its id, and so has a path in front of its schedule."""
+    path = re.compile(rf"(?P<run>{RUN})/(?P<schedule>grid|step)")
+    trunk = "scnn-c10-sgd-lr0.01-S128-s777"
+    for run in (trunk, f"{trunk}@e4/x0.5", "r32-c10-sgd-lr0.1-S128-L10-s778"):
+        match = path.fullmatch(f"{run}/grid")
+        assert match
+        assert match["run"] == run
+    assert not path.fullmatch(f"{trunk}/other/grid")
+
+
+def test_runs_that_differ_in_their_seed_share_one_pattern() -> None:
+    curves = [f"{net}-c10-sgd-lr0.1-S128-s{seed}/grid" for net in ("scnn", "vgg") for seed in SEEDS]
+    pattern = curves_pattern(curves, ["r32-c10-sgd-lr0.1-S128-s1000/grid"])
+    assert pattern.count("|") == 1
+    assert all(re.fullmatch(pattern, curve) for curve in curves)
+
+
+def test_seeds_that_differ_in_shards_are_told_apart() -> None:
+    run = "scnn-c10-sgd-lr0.1-S128-s{}/grid"
+    pattern = curves_pattern([run.format(1)], [run.format(10)])
+    assert re.fullmatch(pattern, run.format(1))
+    assert not re.fullmatch(pattern, run.format(10))
+    assert not re.fullmatch(curves_pattern([], [run.format(1)]), run.format(1))
