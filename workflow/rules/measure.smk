@@ -6,7 +6,7 @@ wildcard_constraints:
 
 
 rule measure:
-    """What a measure takes of a run at the points of a schedule."""
+    """What a measure takes of a run at the points of a schedule; a killed job goes on behind its last point."""
     input:
         data=data_of,
         snapshots=snapshots_of,
@@ -29,6 +29,8 @@ rule measure:
         settings=measure_settings_of,
         hessian=hessian_of,
         needs=needs_of,
+        # a function of output, which is not recorded
+        work=lambda wildcards, output: str(PATHS.work_on(output[0])),
         code=measuring_code,
     script:
         "../scripts/measure.py"

@@ -18,7 +18,6 @@ from sharpest.config.strict import Strict
 from sharpest.errors import StoreError
 from sharpest.measures.driver import measure_run
 from sharpest.measures.point import Point
-from sharpest.results.file import create_stored
 from sharpest.results.layout import MEASURED, Dataset, measured_layout
 from sharpest.results.shards import merge_shards
 from sharpest.results.states import Snapshots
@@ -102,11 +101,11 @@ def take(run, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "sharpest.measures.toy", ModuleType("sharpest.measures.toy"))
         monkeypatch.setitem(sys.modules, "sharpest.measures.toy.measure", module)
         path = tmp_path / f"{name}.h5"
-        with create_stored(path, measure.layout) as file:
-            arrays, known = measure_run(
-                measure, of.replay(), segments, settings or Settings(), HESSIAN, stored or {}, file, progress
-            )
-            file.complete(arrays, {**dict.fromkeys(MEASURED, "here"), **known})
+        origin = dict.fromkeys(MEASURED, "here")
+        measure_run(
+            measure, of.replay(), segments, settings or Settings(), HESSIAN, stored or {}, origin, path,
+            tmp_path / "work", progress,
+        )  # fmt: skip
         return Measured(path, measure.layout)
 
     return take
