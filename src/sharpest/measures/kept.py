@@ -34,8 +34,10 @@ class KeptPoints(WorkFolder):
         super().__init__(path, identity)
         self._points, self._carried = path / "points", path / "carried"
 
-    def keep(self, number: int, facts: Mapping[str, Any], values: Mapping[str, NDArray[Any]], carried: Packed) -> None:
-        """Keep a point, which is the next one.
+    def keep(
+        self, number: int, facts: Mapping[str, Any], values: Mapping[str, NDArray[Any]], carried: Packed
+    ) -> dict[str, Any]:
+        """Keep a point, which is the next one; returns what is carried to the one after it.
 
         Args:
             number: Of the point within the measurement, from 0.

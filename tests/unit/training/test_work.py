@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from sharpest.errors import StoreError
-from sharpest.results.work import locked
 from sharpest.training.work import TrainingWork
 
 
@@ -96,15 +95,6 @@ def test_what_a_damaged_file_leads_to_is_dropped(work, folder, damage, place, it
     assert (work.midway() is not None) == midway
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "work").write_text("a file where a folder should be")
-    with (
-        pytest.raises(StoreError, match=r"work/run: cannot be written .*correct the folder's rights.*snakemake again"),
-        locked(tmp_path / "work/run"),
-    ):
-        pass
-
-
 def test_rows_come_back_in_order_and_the_last_of_an_iteration_counts(work):
     for iteration, value in ((5, 1.0), (0, float("nan")), (5, 2.0)):
         work.append("history", {"iteration": iteration, "value": value})
@@ -136,20 +126,6 @@ def test_a_folder_of_another_identity_is_emptied(work, folder):
     other = TrainingWork(folder, "two")
     assert other.iterations() == other.rows("history") == other.rows("refreshes") == []
     assert TrainingWork(folder, "one").iterations() == []
-
-
-def test_what_is_left_of_a_removed_folder_is_not_taken_for_work(work, folder):
-    work.save(5, {"theta": np.zeros(3)})
-    (folder / "identity").unlink()  # the first thing that is removed
-    assert TrainingWork(folder, "one").iterations() == []
-
-
-def test_removing_leaves_the_lock(work, folder):
-    (folder / "lock").touch()
-    work.save(5, {"theta": np.zeros(3)})
-    work.append("history", {"iteration": 5})
-    work.remove()
-    assert [path.name for path in folder.iterdir()] == ["lock"]
 
 
 @pytest.mark.parametrize(
