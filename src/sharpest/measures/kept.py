@@ -70,13 +70,19 @@ class KeptPoints(WorkFolder):
 
         Args:
             starts: Numbers of the first points of segments, and of all points: nothing is carried to these.
+
+        Raises:
+            StoreError: If a file cannot be cut.
         """
         ends = [0, *(record.end for record in _whole(self._points))]
         carried = {record.facts["point"]: record.end for record in read_records(self._carried) if record}
         count = max(number for number in range(len(ends)) if number in starts or number - 1 in carried)
         damaged = self._points.exists() and ends[count] < self._points.stat().st_size
-        cut_records(self._points, ends[count])
-        cut_records(self._carried, max((end for point, end in carried.items() if point < count), default=0))
+        try:
+            cut_records(self._points, ends[count])
+            cut_records(self._carried, max((end for point, end in carried.items() if point < count), default=0))
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
         if self.emptied:
             return 0, "starts again: what was kept is of other code, settings, inputs or packages"
         if damaged:

@@ -14,6 +14,7 @@ import torch
 from builders import Run
 from sealed import changed
 
+from sharpest.errors import StoreError
 from sharpest.measures import kept
 from sharpest.measures.point import Point
 from sharpest.results.records import append_record, read_records
@@ -244,6 +245,23 @@ def test_a_second_job_waits_and_finds_the_file(take, tmp_path):
         job.join(60)
     assert len(taken) == 2
     assert second.calls == []
+
+
+@pytest.mark.parametrize("name", ["append_record", "cut_records"])
+def test_a_full_disk_is_named_and_leaves_what_was_kept(take, whole, monkeypatch, name):
+    """Or one that can only be read."""
+    die(take, 3)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, name, full)
+        with pytest.raises(StoreError, match=r"work/toy: cannot be written .*No space left.*from what it has kept$"):
+            take(SEGMENTS, Counting())
+    counting = Counting()
+    assert held(take(SEGMENTS, counting)) == whole
+    assert len(counting.calls) == COUNT - 3
 
 
 # --- what is not resumed
