@@ -27,7 +27,7 @@ from sharpest.measures.spectra.reader import Spectra
 from sharpest.pipeline.progress import Progress
 from sharpest.pipeline.provenance import provenance
 from sharpest.results.data import DATA
-from sharpest.results.file import create_stored, open_stored, write_stored
+from sharpest.results.file import open_stored, write_stored
 from sharpest.results.paths import Paths
 from sharpest.results.readers import reader_of
 from sharpest.results.snapshots import SNAPSHOTS
@@ -318,18 +318,25 @@ class Run:
         stored = {
             name: reader_of(name)(self.paths.measured(name, self.settings.run, schedule)) for name in declaration.needs
         }
-        update = (progress or Silent()).update
-        replay = self.replay()
-        with create_stored(path, declaration.layout) as file:
-            arrays, attributes = measure_run(declaration, replay, segments, settings, hessian, stored, file, update)
-            known = {
-                "run": self.settings.run,
-                "config": {"run": self.settings.model_dump(mode="json")},
-                "schedule": schedule,
-                "settings": settings.model_dump(mode="json"),
-                "hessian": hessian.model_dump(),
-            }
-            file.complete(arrays, _origin() | known | attributes)
+        known = {
+            "run": self.settings.run,
+            "config": {"run": self.settings.model_dump(mode="json")},
+            "schedule": schedule,
+            "settings": settings.model_dump(mode="json"),
+            "hessian": hessian.model_dump(),
+        }
+        measure_run(
+            declaration,
+            self.replay(),
+            segments,
+            settings,
+            hessian,
+            stored,
+            _origin() | known,
+            path,
+            self.paths.work_on(self.paths.measured(measure, self.settings.run, path.stem)),
+            (progress or Silent()).update,
+        )
         return path
 
     def measure_spectrum(self, points: list[int], schedule: str = "step", **changes: Any) -> "Run":

@@ -6,7 +6,7 @@ wildcard_constraints:
 
 
 rule measure:
-    """What a measure takes of a run at the points of a schedule."""
+    """What a measure takes of a run at the points of a schedule; a killed job goes on behind its last point."""
     input:
         data=data_of,
         snapshots=snapshots_of,

@@ -10,7 +10,6 @@ from sharpest.measures.driver import measure_run
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
 from sharpest.pipeline.provenance import derived_provenance
-from sharpest.results.file import create_stored
 from sharpest.results.paths import Paths
 from sharpest.results.readers import reader_of
 from sharpest.results.states import Snapshots
@@ -24,6 +23,7 @@ def main(
     snapshots: str,
     needed: dict[str, str],
     output: str,
+    work: Path,
     segments: list[list[int | str]],
     settings: dict[str, Any],
     hessian: dict[str, Any],
@@ -32,20 +32,20 @@ def main(
 ) -> None:
     declaration = declared(measure)
     replay = open_run(Snapshots(snapshots), data)
-    with create_stored(Path(output), declaration.layout) as file:
-        arrays, attributes = measure_run(
-            declaration,
-            replay,
-            segments,
-            declaration.settings.model_validate(settings),
-            HessianSettings.model_validate(hessian),
-            {name: reader_of(name)(path) for name, path in needed.items()},
-            file,
-            progress.update,
-        )
-        config = {"schedule": schedule, "settings": settings, "hessian": hessian}
-        file.complete(arrays, derived_provenance(replay.attributes, config, code) | config | attributes)
-    progress.finish(f"{len(arrays['iteration'])} points")
+    config = {"schedule": schedule, "settings": settings, "hessian": hessian}
+    count = measure_run(
+        declaration,
+        replay,
+        segments,
+        declaration.settings.model_validate(settings),
+        HessianSettings.model_validate(hessian),
+        {name: reader_of(name)(path) for name, path in needed.items()},
+        derived_provenance(replay.attributes, config, code) | config,
+        Path(output),
+        work,
+        progress.update,
+    )
+    progress.finish(f"{count} points")
 
 
 if __name__ == "__main__":
@@ -59,6 +59,7 @@ if __name__ == "__main__":
             snakemake.input.snapshots,
             dict(zip(snakemake.params.needs, snakemake.input.needed, strict=True)),
             snakemake.output[0],
+            paths.work_on(snakemake.output[0]),
             segments,
             snakemake.params.settings,
             snakemake.params.hessian,

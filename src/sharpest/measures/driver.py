@@ -1,9 +1,13 @@
-"""Take any measure of a run at the points of a schedule: replay, segments, streaming of vectors, progress."""
+"""Take any measure of a run at the points of a schedule: replay, segments, streaming of vectors, kills, progress."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
+from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +16,15 @@ from torch import Tensor
 
 from sharpest.config.measure import Measure
 from sharpest.config.run import HessianSettings
+from sharpest.measures.carried import packed
+from sharpest.measures.kept import KeptPoints
 from sharpest.measures.point import Point
-from sharpest.results.file import StoredRows, StoredWriter
+from sharpest.results.checksum import seal_of
+from sharpest.results.file import StoredRows, StoredWriter, create_stored
 from sharpest.results.layout import Dataset
+from sharpest.results.records import Record
 from sharpest.results.stored import Measured
+from sharpest.results.work import has_work, locked
 from sharpest.trajectory.replay import Replay
 
 
@@ -26,13 +35,16 @@ def measure_run(
     settings: Any,
     hessian: HessianSettings,
     stored: Mapping[str, Measured],
-    file: StoredWriter,
+    attributes: Mapping[str, Any],
+    output: Path,
+    work: Path,
     progress: Callable[[int, str], None],
-) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Call the function ``measure`` of a measure at each point.
+) -> int:
+    """Call the function ``measure`` of a measure at each point, and write the file.
 
     Points after the end of a run that stopped or diverged are left out, and so are those that a measure it needs
-    lacks. A segment has the same bits alone and among others: nothing is carried from one to the next.
+    lacks. A segment has the same bits alone and among others: nothing is carried from one to the next. After a kill,
+    the measurement goes on behind the last point that was kept, and the file is the same but for clock times.
 
     Args:
         measure: The declaration.
@@ -41,27 +53,95 @@ def measure_run(
         settings: Those of the measure.
         hessian: The Hessian that is measured.
         stored: Files of the measures that it needs, by name.
-        file: Takes the arrays of vectors, point by point: all of them are gigabytes at the paper's scale.
+        attributes: Provenance and further attributes of the file.
+        output: Where, written under a temporary name and renamed.
+        work: Folder for the points of an unfinished measurement; emptied at the end.
         progress: Called with the number of points done and a note.
 
     Returns:
-        The other arrays of the file, and its attributes as far as they are known from the measurement.
+        The number of points in the file.
 
     Raises:
-        ValueError: If a value is not in the layout, is missing, or has another shape or type than the layout says.
+        ValueError: If a value is not in the layout, is missing, or has another shape or type than the layout says; or
+            if what is carried cannot be kept.
+        StoreError: If a file cannot be written; the points up to then are kept.
     """
+    identity = _identity(replay, segments, stored, attributes)
+    had_work = has_work(work, identity)
+    # a second job waits here, goes on where the first one died, or finds its file
+    with locked(work):
+        if had_work and not has_work(work, identity) and output.exists():
+            return len(Measured(output, measure.layout).iteration)
+        kept = KeptPoints(work, identity)
+        with create_stored(output, measure.layout) as file:
+            arrays, known = _measured(measure, replay, segments, settings, hessian, stored, file, kept, progress)
+            file.complete(arrays, {**attributes, **known})
+        kept.remove()
+    return len(arrays["iteration"])
+
+
+def _identity(
+    replay: Replay,
+    segments: Sequence[Sequence[int | str]],
+    stored: Mapping[str, Measured],
+    attributes: Mapping[str, Any],
+) -> str:
+    """What the bits depend on; the attributes hold schedule, settings, code, packages, device and threads."""
+    parts = {
+        **{name: value for name, value in attributes.items() if name not in ("created", "git")},
+        "segments": segments,
+        "data": replay.problem.data.sha256,
+        "inputs": [seal_of(path) for path in (replay.path, *(measured.path for measured in stored.values()))],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _measured(
+    measure: Measure,
+    replay: Replay,
+    segments: Sequence[Sequence[int | str]],
+    settings: Any,
+    hessian: HessianSettings,
+    stored: Mapping[str, Measured],
+    file: StoredWriter,
+    kept: KeptPoints,
+    progress: Callable[[int, str], None],
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """The arrays that are not streamed into the file, and the attributes that are known from the measurement."""
     function = import_module(f"sharpest.measures.{measure.name}.measure").measure
     taken = [_within(replay, stored, segment) for segment in segments]
     rows = _Rows(measure, settings, replay.problem.model.num_parameters, sum(map(len, taken)), file)
-    progress(0, "")
-    for segment in taken:
+    starts = [0, *accumulate(map(len, taken))]
+    count, note = kept.resume(starts)
+    walked = _take_kept(kept.points(count), rows, replay)
+    progress(count, note)
+    for segment, start in zip(taken, starts, strict=False):
+        if start + len(segment) < count:
+            continue  # all of it is kept, and a point after it
         walk, carried = replay.walk(), dict[str, Any]()
-        for place, iteration in enumerate(segment):
-            point = Point(replay, walk, iteration, hessian, stored, place, carried)
-            progress(rows.add(iteration, function(point, settings)), rows.note)
+        if start < count:
+            carried = kept.carried(count - 1)
+            if walked is not None:
+                walk.to(walked)
+        for number in range(max(start, count), start + len(segment)):
+            place = number - start
+            point = Point(replay, walk, segment[place], hessian, stored, place, carried)
+            values = rows.add(segment[place], function(point, settings))
+            facts = {"walked": walk.iteration, "checked": replay.checked, "drift": replay.drift}
+            carried = kept.keep(number, facts, values, packed(measure.name, carried))
+            progress(number + 1, rows.note)
         walk.finish()
     attributes = {**_attributes(replay), "planned_points": sum(map(len, segments))}
     return rows.arrays(replay.problem.settings.steps_per_epoch), attributes
+
+
+def _take_kept(points: Iterable[Record], rows: _Rows, replay: Replay) -> int | None:
+    """Take what is kept of the first points; returns the iteration to which the last one's state was replayed."""
+    walked = None
+    for record in points:
+        rows.add(int(record.arrays["iteration"]), record.arrays)
+        walked, replay.checked, replay.drift = (record.facts[name] for name in ("walked", "checked", "drift"))
+    return walked
 
 
 def _attributes(replay: Replay) -> dict[str, Any]:
@@ -127,8 +207,8 @@ class _Rows:
                 return f"{name} {float(latest[0]):.3g}"
         return ""
 
-    def add(self, iteration: int, values: Mapping[str, Any]) -> int:
-        """Keep the values of the next point; returns the number of points so far."""
+    def add(self, iteration: int, values: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        """Keep the values of the next point; returns them as arrays."""
         if not isinstance(values, Mapping):
             raise ValueError(f"measure {self._name}: gives {type(values).__name__}, expected a value for each name")
         values = {**values, "iteration": iteration}
@@ -136,22 +216,24 @@ class _Rows:
             known = ", ".join([*self._by_point, *self._vectors])
             raise ValueError(f"measure {self._name}: {', '.join(unknown)} is not in its layout, which has {known}")
         for name, dataset in self._by_point.items():
-            if name in values:
-                self._arrays[name][self._count] = self._checked(dataset, values[name])
-            elif not _is_real(dataset):
+            if name not in values and not _is_real(dataset):
                 raise ValueError(f"measure {self._name}: {name} is missing; only real numbers may be left out")
-        self._add_vectors({name: values[name] for name in self._vectors if name in values})
+        datasets = {**self._by_point, **self._vectors}
+        arrays = {name: self._checked(datasets[name], value) for name, value in values.items()}
+        self._add_vectors({name: array for name, array in arrays.items() if name in self._vectors})
+        for name in self._by_point.keys() & arrays.keys():
+            self._arrays[name][self._count] = arrays[name]
         self._count += 1
-        return self._count
+        return arrays
 
-    def _add_vectors(self, values: Mapping[str, Any]) -> None:
+    def _add_vectors(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         if self._count == 0:
-            for name, dataset in self._vectors.items() if values else ():
+            for name, dataset in self._vectors.items() if arrays else ():
                 self._streams[name] = self._file.stream(name, (self._num_points, *self._row_shape(dataset)))
-        if values.keys() != self._streams.keys():
+        if arrays.keys() != self._streams.keys():
             raise ValueError(f"measure {self._name}: vectors are kept at all points or at none")
-        for name, value in values.items():
-            self._streams[name][self._count] = self._checked(self._vectors[name], value)
+        for name, array in arrays.items():
+            self._streams[name][self._count] = array
 
     def _checked(self, dataset: Dataset, value: Any) -> NDArray[Any]:
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)

@@ -53,7 +53,8 @@ class Point:
         stored: What other measures took of the run, by their name.
         place: Number of the point within its segment, from 0.
         carried: What the points before it in its segment left for it; empty at the first. A measure may put there
-            what saves work at the next point, such as the start of an eigensolve.
+            what saves work at the next point, such as the start of an eigensolve: tensors, arrays and simple values,
+            which survive a kill.
 
     Attributes:
         run: Run id.

@@ -26,10 +26,12 @@ class Progress:
         self._start: int | None = None
 
     def update(self, done: int, note: str = "") -> None:
-        """``done`` of ``total`` units are finished; the first call says where the job started."""
+        """``done`` of ``total`` units are finished; the first call says where the job started, and why if not at 0."""
         now = time.monotonic()
         if self._start is None:
             self._start, self._began = done, now
+            if note:
+                self._print(f"{done}/{self._total} {self._unit}", note)
         if now - self._last < INTERVAL or done <= self._start:
             return
         self._last = now

@@ -48,6 +48,12 @@ def seal(path: str | Path) -> None:
         stream.write(block.ljust(USER_BLOCK, b"\0"))
 
 
+def seal_of(path: str | Path) -> str:
+    """The checksum of a finished file, of all its bytes: two files of other contents, or of other times, differ."""
+    with open(path, "rb") as stream:
+        return stream.read(USER_BLOCK).rstrip(b"\0").decode(errors="replace")
+
+
 def verify(path: str | Path) -> None:
     """Check all bytes of a file but those of rows with checksums of their own.
 

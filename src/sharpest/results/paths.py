@@ -36,6 +36,10 @@ class Paths:
         """What survives a kill of the training of a run."""
         return self.folder / "work" / run
 
+    def work_on(self, measured: str | Path) -> Path:
+        """What survives a kill of the job that measures a file: no run has the name of a measure, nor ``shards``."""
+        return self.folder / "work" / Path(measured).relative_to(self.folder).with_suffix("")
+
     def measured(self, measure: str, run: str, schedule: str) -> Path:
         """What a measure took of a run at the points of a schedule."""
         return self.curve(measure, f"{run}/{schedule}")

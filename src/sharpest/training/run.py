@@ -20,7 +20,8 @@ from sharpest.errors import StoreError
 from sharpest.results.file import StoredRows, StoredWriter
 from sharpest.results.snapshots import create_snapshots, open_snapshots, state_at
 from sharpest.results.whole import written_whole
-from sharpest.training.work import WorkFolder, locked
+from sharpest.results.work import locked
+from sharpest.training.work import TrainingWork
 from sharpest.trajectory.epoch import DirectionSolver, EpochLog, advance, end_epoch
 from sharpest.trajectory.problem import Problem
 from sharpest.trajectory.state import PROGRESS, TrainingState, branch_state, initial_state
@@ -65,7 +66,7 @@ def train_run(
     # a second trainer waits here, and then finds the work of the first, or its files
     with locked(work_path):
         start = _start(problem, parent)
-        work = WorkFolder(work_path, _identity(problem, start, attributes["code"]))
+        work = TrainingWork(work_path, _identity(problem, start, attributes["code"]))
         if not _is_written(problem, snapshots_path, history_path, attributes):
             state = _train(problem, solver, start, work, progress)
             _write(problem, work, state, snapshots_path, history_path, attributes)
@@ -118,7 +119,7 @@ def _train(
     problem: Problem,
     solver: DirectionSolver | None,
     start: TrainingState,
-    work: WorkFolder,
+    work: TrainingWork,
     progress: Callable[[int, str], None],
 ) -> TrainingState:
     settings = problem.settings
@@ -158,7 +159,7 @@ def _train(
     return state
 
 
-def _record_refresh(work: WorkFolder, settings: RunSettings, iteration: int, pairs: Eigenpairs, loss: float) -> None:
+def _record_refresh(work: TrainingWork, settings: RunSettings, iteration: int, pairs: Eigenpairs, loss: float) -> None:
     """Keep what was computed for the directions of the step."""
     if settings.nudge and settings.nudge.keep_vectors:
         work.save_vectors(iteration, pairs.eigenvectors.cpu().numpy())
@@ -177,7 +178,7 @@ def _record_refresh(work: WorkFolder, settings: RunSettings, iteration: int, pai
 
 
 def _midway(
-    work: WorkFolder, start: TrainingState, settings: RunSettings, device: torch.device
+    work: TrainingWork, start: TrainingState, settings: RunSettings, device: torch.device
 ) -> tuple[TrainingState, EpochLog, float]:
     """Where a kill has left the epoch that begins at ``start``: state, log, and the seconds spent on it."""
     arrays = work.midway()
@@ -187,7 +188,7 @@ def _midway(
     return state, EpochLog.from_arrays(arrays, device), float(arrays["seconds"])
 
 
-def _drop_unwanted(work: WorkFolder, state: TrainingState, settings: RunSettings) -> None:
+def _drop_unwanted(work: TrainingWork, state: TrainingState, settings: RunSettings) -> None:
     """Keep the states of the snapshots: the start, every n-th epoch, the best, and the last."""
     interval = settings.snapshot_every * settings.steps_per_epoch
     for iteration in work.iterations():
@@ -195,7 +196,7 @@ def _drop_unwanted(work: WorkFolder, state: TrainingState, settings: RunSettings
             work.drop(iteration)
 
 
-def _ended(state: TrainingState, work: WorkFolder, settings: RunSettings) -> TrainingState:
+def _ended(state: TrainingState, work: TrainingWork, settings: RunSettings) -> TrainingState:
     """A state from the work folder, with what its journal says of the end of the run."""
     for row in work.rows("history"):
         diverged = row["diverged"] >= 0 and row["iteration"] == state.iteration + settings.steps_per_epoch
@@ -206,7 +207,7 @@ def _ended(state: TrainingState, work: WorkFolder, settings: RunSettings) -> Tra
 
 def _write(
     problem: Problem,
-    work: WorkFolder,
+    work: TrainingWork,
     state: TrainingState,
     snapshots_path: Path,
     history_path: Path,
@@ -237,7 +238,7 @@ def _write(
         file.complete(arrays, {**attributes, **outcome})
 
 
-def _write_states(work: WorkFolder, iterations: Sequence[int], file: StoredWriter) -> None:
+def _write_states(work: TrainingWork, iterations: Sequence[int], file: StoredWriter) -> None:
     """States are gigabytes at the paper's scale, and pass one by one."""
     states: dict[str, StoredRows] = {}
     for row, iteration in enumerate(iterations):
@@ -248,7 +249,7 @@ def _write_states(work: WorkFolder, iterations: Sequence[int], file: StoredWrite
 
 
 def _write_refreshes(
-    work: WorkFolder, settings: RunSettings, num_parameters: int, file: StoredWriter
+    work: TrainingWork, settings: RunSettings, num_parameters: int, file: StoredWriter
 ) -> dict[str, NDArray[Any]]:
     """Kept vectors go into the file one by one; returns the other arrays of what training computed for its step."""
     refreshes = work.rows("refreshes")

@@ -1,65 +1,32 @@
-"""The work folder of a run: all that survives a kill, kept outside of declared outputs."""
+"""What a run in training keeps: all that survives a kill, outside of declared outputs."""
 
 import json
 import os
-import shutil
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from sharpest.errors import StoreError
+from sharpest.results.work import WorkFolder, cannot_write
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a work folder, made where it does not exist, against other processes; waits while another one holds it.
-
-    Raises:
-        StoreError: If it cannot be written.
-    """
-    lock = FileLock(path / "lock")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-class WorkFolder:
+class TrainingWork(WorkFolder):
     """States and journals of an unfinished run.
 
-    Use it while it is :func:`locked`. A folder of another identity (parameters, data, code,
-    device) is emptied: stale state is never resumed.
-
     Args:
-        path: Made where it does not exist.
+        path: The folder.
         identity: What the states depend on.
     """
 
     def __init__(self, path: Path, identity: str) -> None:
-        self._path = path
+        super().__init__(path, identity, ("states", "vectors"))
         self._states = path / "states"
         self._vectors = path / "vectors"
         self._midway = path / "midway.npz"
-        mark = path / "identity"
-        if not mark.exists() or mark.read_bytes() != identity.encode():
-            try:
-                self.remove()
-                self._states.mkdir(parents=True)
-                self._vectors.mkdir(parents=True)
-                mark.write_text(identity)
-            except OSError as error:
-                raise _cannot_write(self._path, error) from error
 
     def iterations(self) -> list[int]:
         """Iterations whose states are kept, increasing."""
@@ -105,7 +72,7 @@ class WorkFolder:
             os.replace(temporary, path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise _cannot_write(self._path, error) from error
+            raise cannot_write(self.path, error) from error
 
     def load(self, iteration: int) -> dict[str, NDArray[Any]]:
         """A kept state."""
@@ -147,16 +114,16 @@ class WorkFolder:
             StoreError: If it cannot be written.
         """
         try:
-            with open(self._path / f"{journal}.jsonl", "a") as file:
+            with open(self.path / f"{journal}.jsonl", "a") as file:
                 # on a line of its own, also after a row that a kill or a full disk cut short
                 text = json.dumps(row)
                 file.write(f"\n{_checksum(text)} {text}")
         except OSError as error:
-            raise _cannot_write(self._path, error) from error
+            raise cannot_write(self.path, error) from error
 
     def rows(self, journal: str) -> list[dict[str, Any]]:
         """The rows of a journal; a row cut short or damaged is left out, of rows written twice the last counts."""
-        path = self._path / f"{journal}.jsonl"
+        path = self.path / f"{journal}.jsonl"
         rows: dict[int, dict[str, Any]] = {}
         for line in path.read_text(errors="replace").split("\n") if path.exists() else ():
             checksum, _, text = line.partition(" ")
@@ -164,22 +131,6 @@ class WorkFolder:
                 row = json.loads(text)
                 rows[row["iteration"]] = row
         return [rows[iteration] for iteration in sorted(rows)]
-
-    def remove(self) -> None:
-        """Delete everything but the lock."""
-        # the mark goes first: what a kill leaves is not taken for work
-        for name in ("identity", "history.jsonl", "refreshes.jsonl", "midway.npz"):
-            (self._path / name).unlink(missing_ok=True)
-        for folder in (self._states, self._vectors):
-            if folder.exists():
-                shutil.rmtree(folder)
-
-
-def _cannot_write(path: Path, error: OSError) -> StoreError:
-    return StoreError(
-        f"{path}: cannot be written ({error}); free space or correct the folder's rights, then run "
-        "snakemake again: training goes on from the last state"
-    )
 
 
 def _checksum(text: str) -> str:

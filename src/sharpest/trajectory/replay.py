@@ -31,13 +31,15 @@ class Replay:
 
     Attributes:
         problem: The run.
-        attributes: Those of its snapshots file.
+        path: Its snapshots file.
+        attributes: Those of the file.
         checked: Comparisons made.
         drift: Largest absolute difference of a parameter in them; 0 where replays are exact.
     """
 
     def __init__(self, problem: Problem, snapshots: Snapshots) -> None:
         self.problem = problem
+        self.path = snapshots.path
         self.attributes = snapshots.attributes
         self._solver = direction_solver(problem)
         self._file = snapshots
@@ -160,6 +162,11 @@ class Walk:
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
         self._state: TrainingState | None = None
+
+    @property
+    def iteration(self) -> int | None:
+        """Where it is; None before the first state."""
+        return None if self._state is None else self._state.iteration
 
     def to(self, iteration: int) -> TrainingState:
         """The state at an iteration of the run; one that is before the one asked for last begins at its snapshot."""

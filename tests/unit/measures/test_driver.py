@@ -1,115 +1,27 @@
 """A measure of one's own, taken along a run: what the driver asks of it, and what it makes of its values."""
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from builders import Run, Silent, branch_settings, hessian_settings, run_settings
+from builders import Run, branch_settings, run_settings
 from numpy.typing import NDArray
 from sealed import changed
 
-from sharpest.config.measure import Cost, Measure
-from sharpest.config.strict import Strict
+from sharpest.config.measure import Measure
 from sharpest.errors import StoreError
-from sharpest.measures.driver import measure_run
 from sharpest.measures.point import Point
-from sharpest.results.file import create_stored
-from sharpest.results.layout import MEASURED, Dataset, measured_layout
+from sharpest.results.layout import Dataset, measured_layout
 from sharpest.results.shards import merge_shards
-from sharpest.results.states import Snapshots
 from sharpest.results.stored import Measured
 from sharpest.results.whole import present
 
-P = 365
-HESSIAN = hessian_settings(tolerance=1e-2)
+from .conftest import LAYOUT, TOY, Function, P, Settings, values_at
 
-
-class Settings(Strict):
-    """Powers whose moments are taken; how many rows of vectors are kept, 0 = none."""
-
-    powers: tuple[int, ...] = (1, 2, 3)
-    rows: int = 2
-
-
-LAYOUT = measured_layout(
-    "toy",
-    1,
-    Dataset("norm", "f8", ("t",), "", "|theta|"),
-    Dataset("place", "i8", ("t",), "", "number of the point within its segment"),
-    Dataset("moments", "f8", ("t", "j"), "", "means of powers of theta"),
-    Dataset("powers", "i8", ("j",), "", "the powers"),
-    Dataset("early", "f8", ("t",), "", "given at the first point of a segment"),
-    Dataset("vector_index", "i8", ("v",), "", "rows of t whose vectors are kept"),
-    Dataset("vectors", "f4", ("v", "q", "p"), "", "theta, scaled"),
-)
-TOY = Measure(
-    title="toy",
-    settings=Settings,
-    layout=LAYOUT,
-    cost=lambda settings, planned: Cost(),
-    sizes=lambda settings, p: {"q": settings.rows or 2},
-    constants=lambda settings: {"powers": np.array(settings.powers)},
-)
 OWN = "iteration, norm, place, moments, early, vectors"  # what a measure may give at a point
-Function = Callable[[Point, Settings], Any]
-
-
-def values_at(point: Point, settings: Settings) -> dict[str, Any]:
-    """A Python number, NumPy's, a tensor, a list; vectors as a tensor."""
-    values = {
-        "norm": float(point.theta.norm()),
-        "place": np.int64(point.place),
-        "moments": torch.stack([point.theta.double().pow(power).mean() for power in settings.powers]),
-    }
-    if point.place == 0:
-        values["early"] = point.theta.double().mean()
-    if settings.rows:
-        values["vectors"] = torch.stack([point.theta * (row + 1) for row in range(settings.rows)])
-    return values
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Run:
-    """Snapshots at 0, 5, 10 and 20, the second of which is the best."""
-    run = Run(tmp_path_factory.mktemp("driver"), run_settings(snapshot_every=2)).train()
-    snapshots = Snapshots(run.snapshots)
-    assert (snapshots.iteration.tolist(), snapshots.attributes["best"]) == ([0, 5, 10, 20], 1)
-    return run
-
-
-@pytest.fixture
-def take(run, tmp_path, monkeypatch):
-    """Take a measure as the workflow's script does; what it does at a point is for the test to say."""
-    silent = Silent().update
-
-    def take(
-        segments: Sequence[Sequence[int | str]],
-        function: Function = values_at,
-        settings: Settings | None = None,
-        measure: Measure = TOY,
-        stored: dict[str, Measured] | None = None,
-        of: Run = run,
-        progress: Callable[[int, str], None] = silent,
-        name: str = "toy",
-    ) -> Measured:
-        module = ModuleType("sharpest.measures.toy.measure")
-        monkeypatch.setattr(module, "measure", function, raising=False)
-        monkeypatch.setitem(sys.modules, "sharpest.measures.toy", ModuleType("sharpest.measures.toy"))
-        monkeypatch.setitem(sys.modules, "sharpest.measures.toy.measure", module)
-        path = tmp_path / f"{name}.h5"
-        with create_stored(path, measure.layout) as file:
-            arrays, known = measure_run(
-                measure, of.replay(), segments, settings or Settings(), HESSIAN, stored or {}, file, progress
-            )
-            file.complete(arrays, {**dict.fromkeys(MEASURED, "here"), **known})
-        return Measured(path, measure.layout)
-
-    return take
 
 
 def thetas(run: Run, iterations: Sequence[int]) -> NDArray[np.float32]:

@@ -90,3 +90,13 @@ def test_no_line_before_anything_is_done(clock, lines):
 def test_lines_go_to_the_terminal_by_default(clock, capsys):
     Progress("train", "scnn-c10", 2, "iterations").finish()
     assert capsys.readouterr().err == "train      scnn-c10: done in 0 s\n"
+
+
+def test_a_job_that_does_not_begin_at_its_start_says_so_at_once(clock, lines):
+    """And its time left is that of what it does itself."""
+    progress, printed = lines
+    progress.update(100, "goes on")
+    assert printed() == ["train      scnn-c10: 100/200 iterations (goes on)"]
+    clock.now += 10
+    progress.update(150)
+    assert printed()[1:] == ["train      scnn-c10: 150/200 iterations, 75 %, 10 s left"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sharpest.errors import StoreError
-from sharpest.training.work import WorkFolder, locked
+from sharpest.training.work import TrainingWork
 
 
 @pytest.fixture
@@ -15,16 +15,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def work(folder: Path) -> WorkFolder:
+def work(folder: Path) -> TrainingWork:
     folder.mkdir()
-    return WorkFolder(folder, "one")
+    return TrainingWork(folder, "one")
 
 
 def test_states_come_back(work, folder):
     for iteration in (10, 0, 5):
         work.save(iteration, {"theta": np.full(3, iteration, dtype="f4"), "lr": np.array(0.1)})
     assert work.iterations() == [0, 5, 10]
-    loaded = WorkFolder(folder, "one").load(5)
+    loaded = TrainingWork(folder, "one").load(5)
     np.testing.assert_array_equal(loaded["theta"], np.full(3, 5, dtype="f4"))
     assert loaded["theta"].dtype == np.float32
     assert loaded["lr"] == 0.1
@@ -43,14 +43,14 @@ def test_a_state_cut_short_is_not_there(work, folder, monkeypatch):
     monkeypatch.setattr(np, "savez", cut_short)
     with pytest.raises(KeyboardInterrupt):
         work.save(5, {"theta": np.zeros(3)})
-    assert WorkFolder(folder, "one").iterations() == [0]
+    assert TrainingWork(folder, "one").iterations() == [0]
 
 
 def test_the_state_within_an_epoch_is_one(work, folder):
     assert work.midway() is None
     for iteration in (3, 4):
         work.save_midway({"iteration": np.array(iteration), "theta": np.full(2, iteration, dtype="f4")})
-    assert WorkFolder(folder, "one").midway()["theta"].tolist() == [4, 4]
+    assert TrainingWork(folder, "one").midway()["theta"].tolist() == [4, 4]
     assert work.iterations() == []
 
 
@@ -95,15 +95,6 @@ def test_what_a_damaged_file_leads_to_is_dropped(work, folder, damage, place, it
     assert (work.midway() is not None) == midway
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "work").write_text("a file where a folder should be")
-    with (
-        pytest.raises(StoreError, match=r"work/run: cannot be written .*correct the folder's rights.*snakemake again"),
-        locked(tmp_path / "work/run"),
-    ):
-        pass
-
-
 def test_rows_come_back_in_order_and_the_last_of_an_iteration_counts(work):
     for iteration, value in ((5, 1.0), (0, float("nan")), (5, 2.0)):
         work.append("history", {"iteration": iteration, "value": value})
@@ -131,24 +122,10 @@ def test_a_folder_of_another_identity_is_emptied(work, folder):
     work.save(5, {"theta": np.zeros(3)})
     work.append("history", {"iteration": 5})
     work.append("refreshes", {"iteration": 5})
-    assert WorkFolder(folder, "one").iterations() == [5]
-    other = WorkFolder(folder, "two")
+    assert TrainingWork(folder, "one").iterations() == [5]
+    other = TrainingWork(folder, "two")
     assert other.iterations() == other.rows("history") == other.rows("refreshes") == []
-    assert WorkFolder(folder, "one").iterations() == []
-
-
-def test_what_is_left_of_a_removed_folder_is_not_taken_for_work(work, folder):
-    work.save(5, {"theta": np.zeros(3)})
-    (folder / "identity").unlink()  # the first thing that is removed
-    assert WorkFolder(folder, "one").iterations() == []
-
-
-def test_removing_leaves_the_lock(work, folder):
-    (folder / "lock").touch()
-    work.save(5, {"theta": np.zeros(3)})
-    work.append("history", {"iteration": 5})
-    work.remove()
-    assert [path.name for path in folder.iterdir()] == ["lock"]
+    assert TrainingWork(folder, "one").iterations() == []
 
 
 @pytest.mark.parametrize(
@@ -163,7 +140,7 @@ def test_a_full_disk_is_named_and_leaves_the_rest(work, folder, monkeypatch, wri
     with monkeypatch.context() as patch:
         patch.setattr("builtins.open", full)
         with pytest.raises(
-            StoreError, match=r"work.*cannot be written \(.*No space left.*training goes on from the last"
+            StoreError, match=r"work.*cannot be written \(.*No space left.*goes on from what it has kept"
         ):
             write(work)
     assert work.iterations() == [0]

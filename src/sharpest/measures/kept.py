@@ -1,0 +1,110 @@
+"""The points of an unfinished measurement, kept so that a job that was killed goes on behind the last of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from sharpest.measures.carried import Packed, unpacked
+from sharpest.results.records import Record, append_record, cut_records, read_records
+from sharpest.results.whole import written_whole
+from sharpest.results.work import WorkFolder, cannot_write
+
+CARRIED_BYTES = 2**26
+"""From this size on, the file of what was carried begins anew: a vector of p at each point would fill the disk."""
+
+
+class KeptPoints(WorkFolder):
+    """What each point gave, and what it carried to the next one.
+
+    The file ``points`` holds the values of every point, ``carried`` what the last ones carried. A kill between the two
+    costs the point; a power loss, or damage, those behind the last one of which both are whole.
+
+    Args:
+        path: The folder.
+        identity: What the bits of a measurement depend on.
+    """
+
+    def __init__(self, path: Path, identity: str) -> None:
+        super().__init__(path, identity)
+        self._points, self._carried = path / "points", path / "carried"
+
+    def keep(
+        self, number: int, facts: Mapping[str, Any], values: Mapping[str, NDArray[Any]], carried: Packed
+    ) -> dict[str, Any]:
+        """Keep a point, which is the next one; returns what is carried to the one after it.
+
+        Args:
+            number: Of the point within the measurement, from 0.
+            facts: What else goes on from it.
+            values: What it gave.
+            carried: What it leaves for the next one.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        try:
+            append_record(self._points, facts, values)
+            self._keep_carried({"point": number, **carried[0]}, carried[1])
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        return unpacked(carried)
+
+    def _keep_carried(self, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        if not self._carried.exists() or self._carried.stat().st_size < CARRIED_BYTES:
+            append_record(self._carried, facts, arrays)
+            return
+        # a power loss must not leave this file without the points before it
+        with open(self._points, "rb") as file:
+            os.fsync(file.fileno())
+        with written_whole(self._carried) as temporary:
+            append_record(temporary, facts, arrays)
+
+    def resume(self, starts: Collection[int]) -> tuple[int, str]:
+        """How many points need not be taken again, and a note for people; what lies behind them is forgotten.
+
+        Args:
+            starts: Numbers of the first points of segments, and of all points: nothing is carried to these.
+
+        Raises:
+            StoreError: If a file cannot be cut.
+        """
+        ends = [0, *(record.end for record in _whole(self._points))]
+        carried = {record.facts["point"]: record.end for record in read_records(self._carried) if record}
+        count = max(number for number in range(len(ends)) if number in starts or number - 1 in carried)
+        damaged = self._points.exists() and ends[count] < self._points.stat().st_size
+        try:
+            cut_records(self._points, ends[count])
+            cut_records(self._carried, max((end for point, end in carried.items() if point < count), default=0))
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        if self.emptied:
+            return 0, "starts again: what was kept is of other code, settings, inputs or packages"
+        if damaged:
+            verb = "goes on" if count else "starts again"
+            return count, f"{verb}: what was kept behind this point is damaged or cut short"
+        return count, "goes on" if count else ""
+
+    def points(self, count: int) -> Iterator[Record]:
+        """The first points, one in memory at a time."""
+        return islice(_whole(self._points), count)
+
+    def carried(self, number: int) -> dict[str, Any]:
+        """What a point carried to the next one; nothing if that is not kept."""
+        for record in read_records(self._carried):
+            if record and record.facts["point"] == number:
+                return unpacked((record.facts, record.arrays))
+        return {}
+
+
+def _whole(path: Path) -> Iterator[Record]:
+    """The records before the first damaged one."""
+    for record in read_records(path):
+        if record is None:
+            return
+        yield record

@@ -1,0 +1,97 @@
+"""Records of small facts and arrays, appended to a file that a kill at any moment leaves readable."""
+
+import json
+import math
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+# bytes of the facts, bytes of the arrays, CRC-32 of both; behind it the CRC-32 of the head itself
+_HEAD = struct.Struct("<QQI")
+_CHECKSUM = struct.Struct("<I")
+_SIZE = _HEAD.size + _CHECKSUM.size
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was written at once.
+
+    Attributes:
+        facts: What JSON can hold.
+        arrays: By name, in C order; read-only.
+        end: Where the next record begins in the file, in bytes.
+    """
+
+    facts: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    end: int
+
+
+def append_record(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write a record behind the others. Arrays are not copied.
+
+    The system has all of it when the call returns: a kill costs nothing then, a power loss may cost the last ones.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    shapes = [[name, array.dtype.str, array.shape] for name, array in ordered.items()]
+    text = json.dumps([facts, shapes]).encode()
+    parts: list[Any] = [text, *(array.reshape(-1).view(np.uint8) for array in ordered.values() if array.nbytes)]
+    checksum = 0
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    head = _HEAD.pack(len(text), sum(array.nbytes for array in ordered.values()), checksum)
+    with open(path, "ab") as file:
+        file.write(head + _CHECKSUM.pack(zlib.crc32(head)))
+        for part in parts:
+            file.write(part)
+
+
+def cut_records(path: Path, end: int) -> None:
+    """Forget what lies behind a place, which is the end of a record or 0."""
+    if path.exists():
+        os.truncate(path, end)
+
+
+def read_records(path: Path) -> Iterator[Record | None]:
+    """The records of a file, one in memory at a time; None for one whose bytes are not those that were written.
+
+    Ends where the file does, or where the place of the next record is lost. None where there is no file.
+    """
+    if not path.exists():
+        return
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        end = 0
+        while end < size:
+            head = file.read(_SIZE)
+            if len(head) < _SIZE or _CHECKSUM.pack(zlib.crc32(head[: _HEAD.size])) != head[_HEAD.size :]:
+                return
+            num_text, num_bytes, checksum = _HEAD.unpack_from(head)
+            end += _SIZE + num_text + num_bytes
+            if end > size:
+                return
+            yield _read(file, num_text, num_bytes, checksum, end)
+            file.seek(end)
+
+
+def _read(file: BinaryIO, num_text: int, num_bytes: int, checksum: int, end: int) -> Record | None:
+    text, content = file.read(num_text), file.read(num_bytes)
+    if zlib.crc32(content, zlib.crc32(text)) != checksum:
+        return None
+    facts, shapes = json.loads(text)
+    arrays, place = {}, 0
+    for name, dtype, shape in shapes:
+        count = math.prod(shape)
+        arrays[name] = np.frombuffer(content, dtype, count, place).reshape(shape)
+        place += arrays[name].nbytes
+    return Record(facts, arrays, end)

@@ -1,0 +1,456 @@
+"""A measurement that dies at any moment goes on behind the last point that it kept, and ends with the same bits."""
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from builders import Run
+from sealed import changed
+
+from sharpest.errors import StoreError
+from sharpest.measures import kept
+from sharpest.measures.point import Point
+from sharpest.results.records import append_record, read_records
+from sharpest.results.stored import Measured
+
+from .conftest import Settings, values_at
+
+# borders within an interval between snapshots (0, 5, 10, 20), on one, and a segment without points
+SEGMENTS = [[0, 3, 7, 10], [12, 13], [], [17, 18, 20]]
+COUNT = 9
+
+
+class Killed(BaseException):
+    """What no code expects."""
+
+
+class Counting:
+    """A measure that depends on all points before it in its segment, and on what kind of thing is carried.
+
+    Args:
+        dies_at: Number of the call in which it dies; None = never.
+        death: How.
+    """
+
+    def __init__(self, dies_at: int | None = None, death: Callable[[], Any] | None = None) -> None:
+        self.calls: list[int] = []
+        self._dies_at, self._death = dies_at, death or self._raise
+
+    @staticmethod
+    def _raise() -> None:
+        raise Killed
+
+    def __call__(self, point: Point, settings: Settings) -> dict[str, Any]:
+        if len(self.calls) == self._dies_at:
+            point.carried["total"] = None  # no later point may see it
+            self._death()
+        self.calls.append(point.iteration)
+        carried = point.carried
+        if point.place:
+            assert {name: type(value) for name, value in carried.items()} == {
+                "total": torch.Tensor, "array": np.ndarray, "places": int, "sum": float, "text": str, "none": type(None)
+            }  # fmt: skip
+            assert (carried["places"], carried["text"]) == (point.place, "x" * point.place)
+        total = carried.get("total", torch.zeros_like(point.theta)) * 0.9 + point.theta
+        array = carried.get("array", np.zeros((2, 3))) + float(point.theta.sum())
+        carried |= {"total": total, "array": array.T.copy().T, "places": point.place + 1, "none": None}
+        carried |= {"sum": carried.get("sum", 0.1) / 3 + float(total.norm()), "text": "x" * (point.place + 1)}
+        return {**values_at(point, settings), "norm": carried["sum"], "moments": carried["array"][0]}
+
+
+class Told:
+    """What progress said."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[int, str]] = []
+
+    def __call__(self, done: int, note: str) -> None:
+        self.lines.append((done, note))
+
+    @property
+    def first(self) -> tuple[int, str]:
+        return self.lines[0]
+
+
+def held(taken: Measured) -> dict[str, Any]:
+    """Arrays bit for bit, and attributes."""
+    arrays = {dataset.name: (taken.shape(dataset.name), taken[dataset.name].tobytes()) for dataset in taken.datasets}
+    return {**arrays, **taken.attributes}
+
+
+@pytest.fixture
+def whole(take) -> dict[str, Any]:
+    """The file of a measurement that nobody killed."""
+    counting = Counting()
+    expected = held(take(SEGMENTS, counting, name="whole"))
+    assert len(counting.calls) == COUNT
+    assert expected["replays_checked"] == 4  # to 5, 10 and twice to 20
+    return expected
+
+
+@pytest.fixture
+def work(tmp_path) -> Path:
+    return tmp_path / "work/toy"
+
+
+def die(take: Callable[..., Measured], dies_at: int) -> Counting:
+    counting = Counting(dies_at)
+    with pytest.raises(Killed):
+        take(SEGMENTS, counting)
+    return counting
+
+
+def entries(work: Path) -> list[str]:
+    return sorted(path.name for path in work.iterdir())
+
+
+# --- kills
+
+
+@pytest.mark.parametrize("dies_at", range(COUNT))
+def test_a_death_in_a_point_costs_that_point_alone(take, whole, work, dies_at):
+    first, told = die(take, dies_at), Told()
+    assert entries(work) == ["carried", "identity", "lock", "points"] if dies_at else ["identity", "lock"]
+    second = Counting()
+    assert held(take(SEGMENTS, second, progress=told)) == whole
+    assert first.calls + second.calls == [point for segment in SEGMENTS for point in segment]
+    assert told.first == (dies_at, "goes on" if dies_at else "")
+    assert entries(work) == ["lock"]
+
+
+def test_death_after_death(take, whole):
+    for number in range(COUNT - 1):
+        assert len(die(take, 1).calls) == 1, number
+    assert held(take(SEGMENTS, Counting())) == whole
+
+
+def test_a_death_between_the_last_point_and_the_file(take, whole, work, monkeypatch):
+    """Replay to the next snapshot, writing of the rest, renaming."""
+    for name in ("sharpest.trajectory.replay.Walk.finish", "sharpest.results.file.StoredWriter.complete", "os.replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(name, lambda *_, **__: Counting._raise())
+            with pytest.raises(Killed):
+                take(SEGMENTS, Counting())
+        assert "points" in entries(work)
+    again = Counting(0)
+    assert held(take(SEGMENTS, again)) == whole
+
+
+@pytest.mark.parametrize("written", ["half", "all"])
+@pytest.mark.parametrize("dies_at", range(2 * COUNT))
+def test_a_death_in_a_write_costs_one_point_at_most(take, whole, monkeypatch, written, dies_at):
+    """Each point is two records. Later jobs die in their second point, so that much is read that was written since."""
+    writes = 0
+
+    def append(path: Path, *arguments: Any) -> None:
+        nonlocal writes
+        before = path.stat().st_size if path.exists() else 0
+        writes += 1
+        if writes <= dies_at:
+            return append_record(path, *arguments)
+        append_record(path, *arguments)
+        if written == "half":
+            os.truncate(path, (before + path.stat().st_size) // 2)
+        raise Killed
+
+    jobs, taken = [Counting()], []
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "append_record", append)
+        with pytest.raises(Killed):
+            take(SEGMENTS, jobs[0])
+    while not taken and len(jobs) <= COUNT + 1:
+        jobs.append(Counting(1))
+        with suppress(Killed):
+            taken.append(take(SEGMENTS, jobs[-1]))
+    assert held(taken[0]) == whole
+    assert COUNT <= sum(len(job.calls) for job in jobs) <= COUNT + 1
+
+
+@pytest.mark.parametrize("dies_at", [0, 2, 4, 7])
+def test_a_process_that_ends_at_once(take, whole, dies_at):
+    """No handler, no closing of files."""
+    child = os.fork()
+    if not child:
+        try:
+            take(SEGMENTS, Counting(dies_at, lambda: os._exit(9)))
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    second = Counting()
+    assert held(take(SEGMENTS, second)) == whole
+    assert len(second.calls) == COUNT - dies_at
+
+
+def test_a_shard_goes_on_as_well(take):
+    """One segment, as a job measures it that has a shard; and the shards of one schedule do not meet."""
+    expected = [held(take([segment], Counting(), name=f"whole{number}")) for number, segment in enumerate(SEGMENTS)]
+    for number, segment in enumerate(SEGMENTS):
+        if segment:
+            with pytest.raises(Killed):
+                take([segment], Counting(1), name=f"{number}")
+    for number, segment in enumerate(SEGMENTS):
+        counting = Counting()
+        assert held(take([segment], counting, name=f"{number}")) == expected[number]
+        assert counting.calls == segment[1:]
+
+
+def test_a_measure_that_asks_for_no_state_goes_on(take):
+    """Nothing is replayed then, and nothing compared."""
+
+    def without(dies_at: int) -> Callable[..., Any]:
+        def function(point: Point, settings: Settings) -> dict[str, Any]:
+            if point.iteration == dies_at:
+                raise Killed
+            return {"place": point.place, **({"norm": point.theta.norm()} if point.iteration == 7 else {})}
+
+        return function
+
+    settings = Settings(rows=0)
+    segments = [[0, 3, 7, 8], [12, 17]]
+    expected = held(take(segments, without(-1), settings, name="whole"))
+    for dies_at in (3, 7, 8, 17):
+        with pytest.raises(Killed):
+            take(segments, without(dies_at), settings)
+    assert held(take(segments, without(-1), settings)) == expected
+    assert expected["replays_checked"] == 1  # to 10
+
+
+def test_a_second_job_waits_and_finds_the_file(take, tmp_path):
+    """As a new Snakemake starts one while that of a killed one is still at work."""
+    under_way, go_on = Event(), Event()
+    first, second, taken = Counting(), Counting(), []
+
+    def function(point: Point, settings: Settings) -> dict[str, Any]:
+        if point.iteration == 7:
+            under_way.set()
+            go_on.wait(60)
+        return first(point, settings)
+
+    jobs = [Thread(target=lambda: taken.append(take(SEGMENTS, function)))]
+    jobs[0].start()
+    assert under_way.wait(60)
+    jobs.append(Thread(target=lambda: taken.append(take(SEGMENTS, second))))
+    jobs[1].start()
+    jobs[1].join(0.5)
+    assert jobs[1].is_alive()
+    go_on.set()
+    for job in jobs:
+        job.join(60)
+    assert len(taken) == 2
+    assert second.calls == []
+
+
+@pytest.mark.parametrize("name", ["append_record", "cut_records"])
+def test_a_full_disk_is_named_and_leaves_what_was_kept(take, whole, monkeypatch, name):
+    """Or one that can only be read."""
+    die(take, 3)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, name, full)
+        with pytest.raises(StoreError, match=r"work/toy: cannot be written .*No space left.*from what it has kept$"):
+            take(SEGMENTS, Counting())
+    counting = Counting()
+    assert held(take(SEGMENTS, counting)) == whole
+    assert len(counting.calls) == COUNT - 3
+
+
+# --- what is not resumed
+
+
+def edited(run: Run, folder: Path) -> Run:
+    """The same run, trained a second later."""
+    shutil.copytree(run.results, folder)
+    other = Run(folder, run.settings)
+    with changed(other.snapshots) as file:
+        file.attrs["created"] = "another day"
+    return other
+
+
+OTHER = {
+    "code": {"code": "another"},
+    "config": {"config": "another"},
+    "hessian": {"hessian": "another"},
+    "schedule": {"schedule": "another"},
+    "packages": {"packages": "others"},
+    "device": {"device": "another"},
+    "threads": {"torch_threads": "another"},
+}
+
+
+@pytest.mark.parametrize("other", [*OTHER, "snapshots", "needed", "points"])
+def test_points_of_another_measurement_are_not_resumed(run, take, work, tmp_path, other):
+    """Nothing of them; one note says so."""
+    needed = take([[0, 3, 10, 12, 13, 18]], name="needed")
+    stored = {"spectra": needed}
+    changes: dict[str, Any] = {**OTHER.get(other, {}), "stored": stored}
+    if other == "snapshots":
+        changes["of"] = edited(run, tmp_path / "other")
+    if other == "needed":
+        changes["stored"] = {"spectra": take([[0, 3, 10, 12, 13, 18]], name="other", created="another day")}
+    segments = [SEGMENTS[0], [11, *SEGMENTS[1]], *SEGMENTS[2:]] if other == "points" else SEGMENTS
+    with pytest.raises(Killed):
+        take(SEGMENTS, Counting(4), stored=stored)
+    told, counting = Told(), Counting()
+    take(segments, counting, progress=told, **changes)
+    assert told.first == (0, "starts again: what was kept is of other code, settings, inputs or packages")
+    assert counting.calls == [0, 3, 10, 12, 13, 18]
+    assert entries(work) == ["lock"]
+
+
+def test_the_clock_and_the_commit_are_no_part_of_it(take):
+    die(take, 4)
+    counting = Counting()
+    take(SEGMENTS, counting, created="another day", git="another")
+    assert len(counting.calls) == COUNT - 4
+
+
+# --- damage
+
+
+def cut(path: Path, place: int) -> None:
+    os.truncate(path, place)
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 4
+    path.write_bytes(content)
+
+
+def place_in(path: Path, number: int) -> int:
+    """Near the end of a record, where its arrays are."""
+    return [record.end for record in read_records(path) if record][number] - 5
+
+
+@pytest.mark.parametrize("damage", [cut, flip])
+@pytest.mark.parametrize("number", range(6))
+def test_damaged_points_are_measured_again(take, whole, work, damage, number):
+    """From the last whole one on; one note says so."""
+    die(take, 6)
+    damage(work / "points", place_in(work / "points", number))
+    told, counting = Told(), Counting()
+    assert held(take(SEGMENTS, counting, progress=told)) == whole
+    verb = "goes on" if number else "starts again"
+    assert told.first == (number, f"{verb}: what was kept behind this point is damaged or cut short")
+    assert len(counting.calls) == COUNT - number
+
+
+@pytest.mark.parametrize(
+    ("damage", "number", "goes_on_at"),
+    # the seventh point is the first of its segment: nothing is carried to it
+    [(cut, 7, 7), (cut, 6, 6), (cut, 0, 6), (flip, 7, 7), (flip, 6, 8), (flip, 0, 8)],
+)
+def test_what_is_carried_may_be_damaged(take, whole, work, damage, number, goes_on_at):
+    die(take, 8)
+    damage(work / "carried", place_in(work / "carried", number))
+    counting = Counting()
+    assert held(take(SEGMENTS, counting)) == whole
+    assert len(counting.calls) == COUNT - goes_on_at
+
+
+@pytest.mark.parametrize("name", ["points", "carried", "identity"])
+@pytest.mark.parametrize("content", [b"", b"a text, longer than the head of a record"])
+def test_foreign_files_are_not_taken_for_points(take, whole, work, name, content):
+    die(take, 3)
+    (work / name).write_bytes(content)
+    counting = Counting()
+    assert held(take(SEGMENTS, counting)) == whole
+    assert len(counting.calls) == COUNT
+
+
+def test_the_file_of_what_is_carried_does_not_grow_for_ever(take, whole, work, monkeypatch):
+    """It begins anew when it is full, and what came last is always there."""
+    monkeypatch.setattr(kept, "CARRIED_BYTES", 5000)
+    sizes = []
+    for number in range(COUNT - 1):
+        assert len(die(take, 1).calls) == 1
+        sizes.append((work / "carried").stat().st_size)
+        assert not [name for name in entries(work) if name.startswith(".")], number
+    assert max(sizes) < 5000 + 2000 < (work / "points").stat().st_size
+    assert held(take(SEGMENTS, Counting())) == whole
+
+
+# --- what may be carried
+
+
+def carrying(**carried: Any) -> Callable[..., Any]:
+    def function(point: Point, settings: Settings) -> dict[str, Any]:
+        point.carried.update(carried)
+        return values_at(point, settings)
+
+    return function
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ([torch.zeros(2)], "list"),
+        ((1, 2), "tuple"),
+        ({"a": 1}, "dict"),
+        (torch.zeros(2, dtype=torch.bfloat16), "Tensor of torch.bfloat16"),
+        (torch.eye(2).to_sparse(), "Tensor of torch.float32"),
+        (np.array([None]), "ndarray of object"),
+        (np.zeros(2, dtype=[("a", "i4")]), "ndarray of [('a', '<i4')]"),
+        (len, "builtin_function_or_method"),
+    ],
+)
+def test_what_a_kill_would_lose_is_refused(take, tmp_path, value, kind):
+    with pytest.raises(ValueError, match=r"^measure toy: carried\['start'\] is of type ") as caught:
+        take([[0, 3]], carrying(start=value))
+    assert f" is of type {kind}, which a kill would lose; carry tensors, arrays of numbers, numbers" in str(
+        caught.value
+    )
+    assert not (tmp_path / "toy.h5").exists()
+
+
+def test_names_of_what_is_carried_are_texts(take):
+    def function(point: Point, settings: Settings) -> dict[str, Any]:
+        point.carried[3] = 1.0  # type: ignore[index]
+        return values_at(point, settings)
+
+    with pytest.raises(ValueError, match=r"^measure toy: carried has the key 3, expected a text$"):
+        take([[0, 3]], function)
+
+
+def test_what_is_carried_comes_back_as_it_was(take):
+    """Types, shapes and bits, in the order of their names; and as something of its own."""
+    given = {
+        "vector": torch.randn(7, requires_grad=True),
+        "whole": torch.tensor([[1, 2]]),
+        "flag": torch.tensor(True),
+        "columns": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "number": np.float32(0.1),
+        "count": 2**70,
+        "real": float("nan"),
+        "text": "\u03b7\n",
+        "nothing": None,
+    }
+    seen = []
+
+    def function(point: Point, settings: Settings) -> dict[str, Any]:
+        seen.append(dict(point.carried))
+        point.carried.update(given if point.place == 0 else {})
+        return values_at(point, settings)
+
+    take([[0, 3, 5]], function)
+    for found in seen[1:]:
+        assert list(found) == list(given)
+        for name, value in given.items():
+            if isinstance(value, torch.Tensor):
+                assert found[name].dtype == value.dtype
+                assert torch.equal(found[name], value)
+                assert not found[name].requires_grad
+                assert found[name].data_ptr() != value.data_ptr()
+            else:
+                assert np.asarray(found[name]).dtype == np.asarray(value).dtype
+                np.testing.assert_array_equal(found[name], value)
