@@ -74,6 +74,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.slow
 def test_each_damaged_file_is_named_with_the_remedy(edited: Project) -> None:
     """And the remedy helps."""
     results = edited.folder / "results/tiny"
@@ -119,6 +120,7 @@ def test_a_results_folder_of_another_version_is_refused_as_a_whole(
     assert finished(edited) == before
 
 
+@pytest.mark.slow
 def test_a_data_file_that_vanishes_in_mid_run_is_named(edited: Project) -> None:
     """Training has read it and ends well; the measurement after it misses it, which Snakemake itself says."""
     edited.edit("config/scales/tiny.yaml", lambda text: text + '  - {runs: "vgg-*", set: {epochs: 40}}\n')
@@ -155,6 +157,7 @@ def small_disk(edited: Project) -> Iterator[tuple[Project, Path]]:
         subprocess.run(["umount", "--lazy", str(results)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained", [False, True])
 def test_a_full_disk_is_named_and_costs_nothing(small_disk: tuple[Project, Path], tiny: Project, trained: bool) -> None:
     """The work folder of training or a measurement, and a drawing."""

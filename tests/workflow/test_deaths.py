@@ -127,6 +127,7 @@ def die_and_go_on(project: Project, undisturbed: Path, victims: Sequence[str], s
         assert not [path for path in (results / "work").rglob("*") if path.name != "lock" and path.is_file()]
 
 
+@pytest.mark.slow
 def test_six_deaths(edited: Project, tiny: Project) -> None:
     """Of a run that finds a part of its files there."""
     measured = ["runs/scnn-c10-sgd-lr0.01-S128-s777", "runs/r32*nsgd*", "spectra/scnn*", "directions", "evaluations"]

@@ -8,6 +8,7 @@ import sys
 import h5py
 import numpy as np
 import pandas as pd
+import pytest
 
 from .conftest import ROOT, Project
 
@@ -40,6 +41,7 @@ def follow(project: Project) -> int:
     return len(blocks)
 
 
+@pytest.mark.slow
 def test_the_worked_example_draws_its_figures(checkout: Project) -> None:
     assert follow(checkout) == 17
     targets = [f"results/quick/figures/{name}.png" for name in ("fig_mlp", "fig_half", "fig_trace")]

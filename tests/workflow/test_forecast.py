@@ -41,6 +41,7 @@ def forecast(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_forecast_of_a_finished_scale(tiny: Project, tmp_path: Path) -> None:
     """Within a factor of 3 of the benchmark files: short jobs, whose cost is sampled, on a machine that may be busy."""
     result = forecast(tiny.folder, "--scale", "tiny", "--csv", str(tmp_path / "tiny.csv"))

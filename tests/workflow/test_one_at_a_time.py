@@ -51,6 +51,7 @@ def fixed_files(project: Project) -> dict[str, int]:
     }
 
 
+@pytest.mark.slow
 def test_the_second_says_so_and_leaves_everything_alone(at_work: tuple[Project, "subprocess.Popen[str]"]) -> None:
     project, first = at_work
     before = fixed_files(project)

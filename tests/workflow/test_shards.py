@@ -111,6 +111,7 @@ def test_edited_code_reruns_shards(sharded: Project, tmp_path: Path, path: str) 
     assert edited.planned(DIRECTIONS) == STALE[path]
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_the_other_shards(sharded: Project, edited: Project) -> None:
     """SIGKILL of a shard: the others stay, and the same command ends with the same bits."""
     cut(edited)

@@ -39,6 +39,7 @@ def test_the_whole_folder_can_be_looked_at(shared: Project, second: Project, bou
     assert finished(shared) == before
 
 
+@pytest.mark.slow
 def test_own_figures_are_drawn_from_shared_measurements(
     shared: Project, second: Project, bound: tuple[str, ...]
 ) -> None:

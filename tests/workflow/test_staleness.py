@@ -397,6 +397,7 @@ def test_a_comment_in_a_script_counts_without_a_profile_only(tiny: Project, tmp_
     assert stale_jobs(project, *without, "--rerun-triggers", "mtime", "params", "input", "software-env") == NOTHING
 
 
+@pytest.mark.slow
 def test_data_files_count_when_they_are_decoded_only(tiny: Project, tmp_path: Path) -> None:
     """They are checked then, and the decoded arrays are kept with their hash."""
     project = copy_of(tiny, tmp_path / "checkout")

@@ -31,6 +31,7 @@ def followed(checkout: Project) -> Project:
     return checkout
 
 
+@pytest.mark.slow
 def test_the_page_draws_its_figure(followed: Project) -> None:
     result = followed.snakemake("--cores", "2", TARGET, "--config", "scale=mine")
     assert result.returncode == 0, result.stdout

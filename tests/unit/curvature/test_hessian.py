@@ -230,6 +230,7 @@ def test_a_loss_without_a_second_derivative_is_refused(loss: Callable[[Tensor], 
         Hessian(lambda theta, x, y: loss(theta), problem.theta, problem.chunks(4)).product(problem.vector(0))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_examples_or_products() -> None:
     """Counted by the allocator of a process of its own, in units of what one chunk of 64 examples needs."""
     script = """
