@@ -8,7 +8,7 @@ from sharpest.errors import SharpestError
 
 _AGAIN = (
     "nothing finished is lost: the same command again goes on, training from its last save and a measurement from its "
-    "beginning"
+    "last point"
 )
 # what RuntimeError says where it is no AcceleratorError
 _FAILURES = (
