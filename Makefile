@@ -6,7 +6,7 @@ SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores
 SOURCES := src workflow tests benchmarks
 RULES := Snakefile workflow/rules
 
-.PHONY: figures test test-slow environment lint format benchmarks docs why forecast test-slurm
+.PHONY: figures test test-slow environment lint format benchmarks docs why forecast test-gpu test-slurm
 
 # what a snakemake that was killed has left locked is unlocked; while another one lives, that is refused
 figures: environment
@@ -21,6 +21,10 @@ test: environment lint
 
 test-slow: environment
 	$(BIN)/pytest -m slow
+
+# on the first GPU of this machine; says why where there is none
+test-gpu: environment
+	$(BIN)/pytest -m gpu -rs
 
 # on a Slurm of one node, which needs root and Debian's packages
 test-slurm: .venv/slurm

@@ -1,4 +1,10 @@
-"""The profile of a machine with GPUs, on stand-in ids: no GPU is behind them."""
+"""The profile of a machine with GPUs, on stand-in ids: no GPU is behind them, but for the last test."""
+
+import pytest
+import torch
+
+from sharpest.pipeline.gpu_slots import slots_folder, take_slot
+from sharpest.results.states import Snapshots
 
 
 def test_a_job_of_the_gpu_profile_takes_a_slot(edited, monkeypatch, tmp_path):
@@ -15,3 +21,38 @@ def test_a_job_of_the_gpu_profile_takes_a_slot(edited, monkeypatch, tmp_path):
     assert "torch finds no GPU it can use (CUDA_VISIBLE_DEVICES: stand-in)" in result.stdout
     (slot,) = (tmp_path / "slots").glob("sharpest-gpu-slots-*/*")
     assert slot.name == "stand-in"
+
+
+def test_a_job_takes_the_second_place_on_a_shared_gpu(edited, monkeypatch, tmp_path):
+    """The first one is taken."""
+    (tmp_path / "slots").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "slots"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "slots"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "shared")
+    take_slot(["shared"], slots_folder())
+    target = "results/tiny/runs/scnn-c10-sgd-lr0.005-S128-s777/snapshots.h5"
+    (edited.folder / target).unlink()
+    command = [target, "--workflow-profile", "workflow/profiles/gpu", "--config", "device=cuda"]
+    alone = edited.snakemake(*command)
+    assert "no GPU is free: shared by process" in alone.stdout
+    shared = edited.snakemake(*command, "jobs_per_gpu=2")
+    assert "torch finds no GPU it can use (CUDA_VISIBLE_DEVICES: shared)" in shared.stdout
+    assert {slot.name for slot in slots_folder().iterdir()} == {"shared", "shared+1"}
+    refused = edited.snakemake(*command, "jobs_per_gpu=0")
+    assert refused.returncode == 1
+    assert "config: jobs_per_gpu should be greater than 0, found 0" in refused.stdout
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU it can use on this machine")
+def test_two_jobs_share_a_real_gpu(edited):
+    """Two runs at a time, and what is measured of one of them."""
+    runs = ["scnn-c10-sgd-lr0.005-S128-s777", "scnn-c10-sgd-lr0.01-S128-s777"]
+    targets = [f"results/tiny/runs/{run}/snapshots.h5" for run in runs]
+    for target in targets:
+        (edited.folder / target).unlink()
+    profile = ["--workflow-profile", "workflow/profiles/gpu", "--resources", "gpu=2"]
+    result = edited.snakemake(*targets, *profile, "--config", "device=cuda", "jobs_per_gpu=2")
+    assert result.returncode == 0, result.stdout
+    for target in targets:
+        assert Snapshots(edited.folder / target).attributes["device"] == torch.cuda.get_device_name()

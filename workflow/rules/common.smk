@@ -44,6 +44,7 @@ SCALE = PROJECT.settings.scale
 PATHS = Paths.of(SCALE)
 # of each job that trains or measures; Snakemake counts them on one machine, Slurm gets them as --gpus
 GPUS = int(PROJECT.settings.device == "cuda")
+JOBS_PER_GPU = PROJECT.settings.jobs_per_gpu
 
 try:
     check_version(PATHS)

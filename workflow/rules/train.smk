@@ -17,6 +17,7 @@ rule train_run:
         mem_mb=6000,
         runtime=grows(PROJECT.scale.time_limit),
         gpu=GPUS,
+        jobs_per_gpu=JOBS_PER_GPU,
     params:
         settings=settings_of,
         code=training_code,

@@ -130,6 +130,8 @@ class ProjectSettings(Strict):
     """Name of a file in config/scales."""
     device: Literal["cpu", "cuda"] = Field(default="cpu")
     """Where jobs train and measure; cuda asks for one GPU a job."""
+    jobs_per_gpu: PositiveInt = Field(default=1)
+    """Jobs that share a GPU on one machine, each with its part of the memory; small nets leave most of one idle."""
     datasets: dict[str, dict[str, Any]] = Field(default={})
     """Changes to the scale's datasets."""
     sources: dict[str, SourceSettings] = Field(default={})

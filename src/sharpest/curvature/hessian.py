@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sharpest.curvature.captured import ProductGraph
 from sharpest.curvature.differentiation import differentiate, refuse_undifferentiable
+from sharpest.curvature.memory import free_bytes, holding_chunk
 from sharpest.curvature.module_loss import ModuleLoss
 from sharpest.curvature.second_order import SecondOrder
 
@@ -29,18 +32,21 @@ class Hessian:
 
     The examples come in chunks, which may differ in size: each is weighted by its number of examples, so that the
     result does not depend on how they are cut. A product is the derivative of the gradient's graph. The graphs of as
-    many chunks as fit 2 GiB (on a GPU, half of its free memory) are built once and kept for all products; those of the
-    others are rebuilt for each, so that memory does not grow with the number of examples. The bits are the same.
+    many chunks as fit 2 GiB (on a GPU, half of the memory that this process can still take) are built once and kept for
+    all products; those of the others are rebuilt for each, so that memory does not grow with the number of examples.
+    The bits are the same.
 
     Args:
         loss: ``loss(theta, inputs, targets)``, the mean over the examples given; twice differentiable.
         theta: (p,), where the Hessian is taken.
         chunks: (inputs, targets) pairs.
         parts: Where named parameters lie in theta, for :meth:`block`.
+        cuda_graphs: Whether products with the kept graphs are captured as a CUDA graph and replayed.
 
     Raises:
-        ValueError: If there is no example, or the loss does not depend on theta.
+        ValueError: If there is no example, the loss does not depend on theta, or CUDA graphs are asked for on a CPU.
         NotTwiceDifferentiableError: If the loss has a first derivative only; products may raise it, too.
+        ChunkTooLargeError: If the memory of a GPU does not hold the graph of the first chunk.
 
     Source: inventory 1.4; Pearlmutter (1994).
 
@@ -54,23 +60,43 @@ class Hessian:
     """
 
     def __init__(
-        self, loss: Loss, theta: Tensor, chunks: Iterable[Chunk], parts: Mapping[str, slice] | None = None
+        self,
+        loss: Loss,
+        theta: Tensor,
+        chunks: Iterable[Chunk],
+        parts: Mapping[str, slice] | None = None,
+        cuda_graphs: bool = False,
     ) -> None:
         self._loss = loss
         self._theta = theta.detach().clone().requires_grad_()
         self._chunks = _with_examples(chunks)
         self._num_examples = sum(len(targets) for _, targets in self._chunks)
         self._parts = dict(parts or {})
+        self._captured = ProductGraph(self._kept_product, self.theta) if cuda_graphs else None
+        with self._captured.building() if self._captured else nullcontext():
+            self._kept = self._kept_gradients()
+
+    def _kept_gradients(self) -> list[Tensor]:
+        """Gradients of the first chunks, as many as memory allows, with their graphs."""
         size = GraphSize()
-        with torch.autograd.graph.saved_tensors_hooks(size.add, lambda tensor: tensor):
+        with (
+            holding_chunk(len(self._chunks[0][1]), self._theta.device),
+            torch.autograd.graph.saved_tensors_hooks(size.add, lambda tensor: tensor),
+        ):
             first = self._chunk_gradient(self._chunks[0])
         refuse_undifferentiable(first)
-        fitting = min(len(self._chunks), _budget(theta.device) // max(size.bytes, 1))
+        fitting = min(len(self._chunks), _budget(self._theta.device) // max(size.bytes, 1))
         others = [self._chunk_gradient(chunk) for chunk in self._chunks[1:fitting]]
-        self._kept = [first, *others] if fitting else []
+        return [first, *others] if fitting else []
 
     @classmethod
-    def of(cls, module: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], batches: Iterable[Chunk]) -> Hessian:
+    def of(
+        cls,
+        module: nn.Module,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        batches: Iterable[Chunk],
+        cuda_graphs: bool = False,
+    ) -> Hessian:
         """The Hessian of a module's loss by its trainable parameters, flattened in the order of ``named_parameters``.
 
         The module is used as it is, in its mode, with its frozen and tied parameters, and left untouched; what becomes
@@ -80,6 +106,7 @@ class Hessian:
             module: The net, as a rule after ``eval()``.
             loss: ``loss(outputs, targets)``, the mean over the batch, such as ``torch.nn.functional.cross_entropy``.
             batches: (inputs, targets) pairs.
+            cuda_graphs: As for the class.
 
         Raises:
             NotDeterministicError: If the loss of an example is not a function of it and the parameters, as with dropout
@@ -97,7 +124,7 @@ class Hessian:
         """
         chunks, function = _with_examples(batches), ModuleLoss(module, loss)
         function.check(*chunks[0])
-        return cls(function, function.theta, chunks, function.parts)
+        return cls(function, function.theta, chunks, function.parts, cuda_graphs)
 
     @property
     def theta(self) -> Tensor:
@@ -124,11 +151,15 @@ class Hessian:
         Returns:
             (p,).
         """
+        total = (self._captured or self._kept_product)(vector)
+        for chunk in self._chunks[len(self._kept) :]:
+            total += self._derivative(self._chunk_gradient(chunk), vector, keep=False)
+        return total
+
+    def _kept_product(self, vector: Tensor) -> Tensor:
         total = torch.zeros_like(vector)
         for gradient in self._kept:
             total += self._derivative(gradient, vector, keep=True)
-        for chunk in self._chunks[len(self._kept) :]:
-            total += self._derivative(self._chunk_gradient(chunk), vector, keep=False)
         return total
 
     def block(self, part: slice | str) -> Hessian:
@@ -251,4 +282,4 @@ def _with_examples(chunks: Iterable[Chunk]) -> list[Chunk]:
 
 
 def _budget(device: torch.device) -> int:
-    return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else KEPT_BYTES_CPU
+    return free_bytes(device) // 2 if device.type == "cuda" else KEPT_BYTES_CPU

@@ -158,31 +158,36 @@ class _MaxPoolBackward(Function):
 
 class _CrossEntropy(Function):
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, targets: Tensor, ignored: int) -> Tensor:
         ctx.save_for_backward(logits, targets)
-        return _aten.cross_entropy_loss(logits, targets)  # type: ignore[no-any-return]
+        ctx.ignored = ignored
+        return _aten.cross_entropy_loss(logits, targets, ignore_index=ignored)  # type: ignore[no-any-return]
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> Any:
-        return _CrossEntropyBackward.apply(*outer, *ctx.saved_tensors), None
+        return _CrossEntropyBackward.apply(*outer, *ctx.saved_tensors, ctx.ignored), None, None
 
 
 class _CrossEntropyBackward(Function):
     @staticmethod
-    def forward(ctx: Any, outer: Tensor, logits: Tensor, targets: Tensor) -> Any:
+    def forward(ctx: Any, outer: Tensor, logits: Tensor, targets: Tensor, ignored: int) -> Any:
+        counts = targets != ignored  # on the device: the host does not wait to know whether any is ignored
+        number = counts.sum()
+        targets, counted = targets.where(counts, 0), counts[:, None].to(logits)
         probabilities = logits.softmax(dim=1)
-        ctx.save_for_backward(outer / len(targets), probabilities, targets)
+        shares = outer / number * counted
+        ctx.save_for_backward(shares, probabilities, targets, counted, number)
         change = probabilities.clone()
         change[torch.arange(len(targets), device=targets.device), targets] -= 1
-        return change.mul_(outer / len(targets))
+        return change.mul_(shares)
 
     @staticmethod
     def backward(ctx: Any, v: Tensor) -> Any:
-        share, probabilities, targets = ctx.saved_tensors
+        shares, probabilities, targets, counted, number = ctx.saved_tensors
         weighted = probabilities * v
         mean = weighted.sum(dim=1, keepdim=True)
-        d_outer = (mean.sum() - v.gather(1, targets[:, None]).sum()) / len(targets)
-        return d_outer, weighted.addcmul_(probabilities, mean, value=-1).mul_(share), None
+        d_outer = ((mean * counted).sum() - (v.gather(1, targets[:, None]) * counted).sum()) / number
+        return d_outer, weighted.addcmul_(probabilities, mean, value=-1).mul_(shares), None, None
 
 
 def _pair(value: int | Sequence[int], number: int) -> list[int]:
@@ -245,9 +250,7 @@ def _cross_entropy(
     options = (weight, size_average, reduce, reduction, label_smoothing)
     if options != (None, None, None, "mean", 0.0) or input.dim() != 2 or target.dim() != 1:
         return None
-    if bool((target == ignore_index).any()):
-        return None
-    return _CrossEntropy.apply(input, target)  # type: ignore[no-any-return]
+    return _CrossEntropy.apply(input, target, ignore_index)  # type: ignore[no-any-return]
 
 
 _RULES: dict[Callable[..., Any], Callable[..., Any]] = {

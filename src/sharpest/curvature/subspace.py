@@ -78,34 +78,70 @@ class Subspace:
     def extend(self, source: Tensor | Remainder, product: Callable[[Tensor], Tensor]) -> float:
         """Append a row: a vector orthogonal to the others, brought to unit length, or the vector of a remainder.
 
+        The host waits for the device once, at the end, where it reads all numbers together.
+
         Returns:
             Length of what the row's image has outside the span.
         """
         if self.full:
             self._block = torch.cat([self._block, torch.empty_like(self._block)])
-        vector = source.vector if isinstance(source, Remainder) else source
         row = self._block[self.size]
-        torch.div(vector, length(vector), out=row)
-        known = np.zeros(self.size + 1)  # its image's coefficients in the rows; in older ones, from their images
-        for remainder in self.remainders:
-            known[:-1] += float(row @ remainder.vector) * remainder.coefficients
+        if isinstance(source, Remainder):
+            torch.div(source.vector, source.length, out=row)
+        else:
+            torch.div(source, length(source), out=row)
+        shares = [row @ remainder.vector for remainder in self.remainders]
         self.size += 1
         image = product(row)
-        known[-1] = float(row @ image)
-        known = torch.from_numpy(known).to(image.dtype).double().numpy()  # as they are subtracted
-        outer = image - known[-1] * row
-        for older in np.flatnonzero(known[:-1]):  # mostly one, and a pass over all rows costs as much as a product
-            outer.sub_(self.rows[older], alpha=float(known[older]))
-        outer, missed = self._cleaned(outer)
+        shares.append(row @ image)
+        outer, missed = self._cleaned(self._without_known(image, shares))
+        others = [remainder for remainder in self.remainders if remainder is not source]
+        cleaned = [*(self.outside(remainder.vector) for remainder in others), outer]
+        numbers = [*(share.double() for share in shares), *map(norm, cleaned)]
+        read = torch.cat([torch.stack(numbers), missed]).cpu().numpy()
+        shares_read, lengths, missed_read = np.split(read, [len(shares), len(numbers)])
+        self._project(shares_read, missed_read, image.dtype)
+        coefficients = [
+            *(np.append(remainder.coefficients, 0.0) for remainder in others),
+            np.append(np.zeros(self.size - 1), 1.0),
+        ]
+        self.remainders = [
+            Remainder(vector, float(size), weights)
+            for vector, size, weights in zip(cleaned, lengths, coefficients, strict=True)
+            if size != 0
+        ]
+        return float(lengths[-1])
+
+    def _without_known(self, image: Tensor, shares: list[Tensor]) -> Tensor:
+        """The newest row's image without what is known of its part within the span: the older rows' images tell it.
+
+        Args:
+            image: (p,).
+            shares: Inner products of the newest row with the vectors of the remainders, then with the image.
+        """
+        outer = image - shares[-1] * self.rows[-1]
+        known: dict[int, Tensor] = {}  # mostly of one row, and a pass over all costs as much as a product
+        for share, remainder in zip(shares, self.remainders, strict=False):
+            for older in np.flatnonzero(remainder.coefficients).tolist():
+                part = share.double() * float(remainder.coefficients[older])
+                known[older] = known[older] + part if older in known else part
+        for older, factor in known.items():
+            if outer.is_cuda:
+                outer.addcmul_(self.rows[older], factor.to(outer), value=-1)
+            else:
+                outer.sub_(self.rows[older], alpha=float(factor.to(outer)))
+        return outer
+
+    def _project(self, shares: NDArray[np.float64], missed: NDArray[np.float64], dtype: torch.dtype) -> None:
+        """Append the newest row's image to T: what was subtracted of it, rounded to a type, and what was missed."""
+        known = np.zeros(self.size)
+        for share, remainder in zip(shares, self.remainders, strict=False):
+            known[:-1] += share * remainder.coefficients
+        known[-1] = shares[-1]
+        known = torch.from_numpy(known).to(dtype).double().numpy()
         self.asymmetry = max(self.asymmetry, float(np.abs(missed[:-1]).max(initial=0.0)))
         self.projected = np.pad(self.projected, (0, 1))
         self.projected[-1] = self.projected[:, -1] = known + missed
-        others = [r for r in self.remainders if r is not source]
-        cleaned = [(self.outside(r.vector), np.append(r.coefficients, 0.0)) for r in others]
-        cleaned.append((outer, np.append(np.zeros(self.size - 1), 1.0)))
-        remainders = [Remainder(part, length(part), coefficients) for part, coefficients in cleaned]
-        self.remainders = [remainder for remainder in remainders if remainder.length != 0]
-        return remainders[-1].length
 
     def compress(self, weights: NDArray[np.float64]) -> None:
         """Keep some combinations of the rows: invariant ones of T, such as its eigenvectors.
@@ -126,16 +162,21 @@ class Subspace:
         inside = self.inside(vector)
         return vector - self.rows.T @ inside.to(vector), inside
 
-    def _cleaned(self, vector: Tensor) -> tuple[Tensor, NDArray[np.float64]]:
+    def _cleaned(self, vector: Tensor) -> tuple[Tensor, Tensor]:
         """The part outside the span, and the coefficients (j,) of the part inside; split twice where that was much."""
-        before = length(vector)
         outside, inside = self._split(vector)
-        if length(outside) < _ENOUGH * before:
+        # on a GPU a second pass costs less than to wait for the lengths
+        if vector.is_cuda or float(norm(outside)) < _ENOUGH * float(norm(vector)):
             outside, more = self._split(outside)
             inside = inside + more
-        return outside, inside.cpu().numpy()
+        return outside, inside
+
+
+def norm(vector: Tensor) -> Tensor:
+    """Euclidean norm, summed in float64, a scalar that stays on the device."""
+    return torch.linalg.vector_norm(vector, dtype=torch.float64)
 
 
 def length(vector: Tensor) -> float:
-    """Euclidean norm, summed in float64."""
-    return float(torch.linalg.vector_norm(vector, dtype=torch.float64))
+    """The same as a number, for which the host waits."""
+    return float(norm(vector))

@@ -1,10 +1,11 @@
-"""One job, one GPU, on a machine with several: ids handed out by file locks, which a dying process gives back."""
+"""GPUs of one machine for jobs: ids handed out by file locks, which a dying process gives back."""
 
 import fcntl
 import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +20,7 @@ def choose_device(resources: Any) -> None:
     Args:
         resources: Those of the job. ``gpu`` is 1 where the configuration asks for a GPU, and ``gres`` names one at
             sites that want it so; ``gpu_slots`` is 1 where nobody has given the job one of its own, as Slurm does:
-            with the profile ``gpu``.
+            with the profile ``gpu``. There ``jobs_per_gpu`` jobs share one, each with its share of the memory.
 
     Raises:
         ConfigError: If the job is to have a GPU and there is none that it can use.
@@ -27,8 +28,9 @@ def choose_device(resources: Any) -> None:
     if not (resources.get("gpu", 0) or "gpu" in resources.get("gres", "")):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         return
+    sharing = resources.get("jobs_per_gpu", 1) if resources.get("gpu_slots", 0) else 1
     if resources.get("gpu_slots", 0):
-        os.environ["CUDA_VISIBLE_DEVICES"] = take_slot(visible_ids(), slots_folder())
+        os.environ["CUDA_VISIBLE_DEVICES"] = take_slot(visible_ids(), slots_folder(), sharing)
     import torch  # only jobs that have imported it ask for a GPU
 
     if not torch.cuda.is_available():
@@ -37,6 +39,8 @@ def choose_device(resources: Any) -> None:
             f"device is cuda, but torch finds no GPU it can use (CUDA_VISIBLE_DEVICES: {seen}); correct the driver or "
             "the machine's partition, or set device: cpu in config/config.yaml"
         )
+    if sharing > 1:  # a job that wants more fails itself, not the others
+        torch.cuda.set_per_process_memory_fraction(1 / sharing)
 
 
 def visible_ids() -> list[str]:
@@ -77,19 +81,20 @@ def slots_folder() -> Path:
     return folder
 
 
-def take_slot(ids: Sequence[str], folder: Path) -> str:
-    """Lock the first free id until this process ends, however it ends.
+def take_slot(ids: Sequence[str], folder: Path, jobs_per_gpu: int = 1) -> str:
+    """Lock a place on a GPU until this process ends, however it ends: each GPU gets one job before any gets two.
 
     Args:
         ids: One for each GPU.
-        folder: Holds a file for each id, with the process that uses it.
+        folder: Holds a file for each place, with the process that uses it.
+        jobs_per_gpu: Places on each.
 
     Raises:
         ConfigError: If all are taken.
     """
     users = []
-    for name in ids:
-        file = open(folder / name.replace("/", "_"), "a+")  # noqa: SIM115
+    for place, name in product(range(jobs_per_gpu), ids):
+        file = open(folder / (name.replace("/", "_") + (f"+{place}" if place else "")), "a+")  # noqa: SIM115
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -104,5 +109,5 @@ def take_slot(ids: Sequence[str], folder: Path) -> str:
         return name
     raise ConfigError(
         f"no GPU is free: {', '.join(users)}; lower gpu under resources in workflow/profiles/gpu to the number of "
-        "GPUs, or wait for other jobs to end"
+        "GPUs times jobs_per_gpu, or wait for other jobs to end"
     )

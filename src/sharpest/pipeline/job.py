@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from sharpest.errors import SharpestError
+from sharpest.pipeline.gpu_errors import explained
 from sharpest.pipeline.gpu_slots import choose_device
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -20,7 +21,7 @@ def job(log: str, resources: Any = None) -> Iterator[TextIO]:
     """Run a job's work: stdout and stderr go to the log, the terminal stays free for lines a person can read.
 
     An error that a person can mend is one line, on the terminal and in the log; any other names the log, which holds
-    the traceback. The process ends with the work.
+    the traceback, as it does for one of a GPU. The process ends with the work.
 
     Args:
         log: Path of the log file.
@@ -49,7 +50,10 @@ def job(log: str, resources: Any = None) -> Iterator[TextIO]:
         yield terminal
     except BaseException as error:
         mendable = isinstance(error, SharpestError)
-        text = str(error) if mendable else f"{type(error).__name__}: {error}; the traceback is in {log}"
+        of_gpu = explained(error)
+        text = str(of_gpu or error) if of_gpu or mendable else f"{type(error).__name__}: {error}"
+        if not mendable:
+            text += f"; the traceback is in {log}"
         print(f"error      {text}", file=terminal, flush=True)
         # the disk may be full
         with suppress(OSError), file:

@@ -73,7 +73,7 @@ class Problem:
         loss = cross_entropy(logits, batch.targets) + self.model.penalty(theta)
         (gradient,) = torch.autograd.grad(loss, theta)
         correct = (logits.detach().argmax(-1) == batch.targets).float().mean()
-        cut = torch.zeros((), dtype=torch.bool)
+        cut = loss.new_zeros((), dtype=torch.bool)
         if self.settings.clip_norm is not None:
             norm = gradient.norm()
             cut = norm > self.settings.clip_norm

@@ -777,3 +777,10 @@ def test_a_note_is_made_once_for_all_runs() -> None:
     notes = project.reductions(project.run_ids)
     assert len(set(notes)) == len(notes)
     assert [note for note in notes if "epochs" in note] == ["1 to 80 epochs (7 to 2,000)"]
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "two", None, [1]])
+def test_jobs_of_a_gpu_are_counted_from_one(value: object) -> None:
+    with pytest.raises(ConfigError, match=r"^config: jobs_per_gpu should be .*found .*$") as caught:
+        load_project({"scale": "quick", "jobs_per_gpu": value}, ROOT / "config")
+    assert "\n" not in str(caught.value)

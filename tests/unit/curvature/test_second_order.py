@@ -107,7 +107,7 @@ def cross_entropy_derivatives(logits: Tensor, targets: Tensor) -> tuple[Tensor, 
 
 @pytest.mark.parametrize("targets", [[0, 3, 1, 3, 2], [0, -100, 1, 3, -100]])
 def test_the_cross_entropy(targets: list[int]) -> None:
-    """With targets that stand for none, autograd's."""
+    """Also with targets that stand for none."""
     logits = torch.randn(5, 4, generator=rng(0), dtype=torch.float64, requires_grad=True)
     with SecondOrder():
         ours = cross_entropy_derivatives(logits, torch.tensor(targets))

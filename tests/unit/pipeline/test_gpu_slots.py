@@ -17,22 +17,22 @@ Holder = subprocess.Popen[str]
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[Callable[[str], Holder]]:
-    """Start a process that takes a slot of some ids, prints it or the error, and holds it until it dies."""
+    """Start a process that takes a place on some ids, prints it or the error, and holds it until it dies."""
     processes: list[Holder] = []
 
-    def start(ids: str) -> Holder:
+    def start(ids: str, jobs_per_gpu: int = 1) -> Holder:
         code = (
             "import sys, time\n"
             "from pathlib import Path\n"
             "from sharpest.errors import ConfigError\n"
             "from sharpest.pipeline.gpu_slots import take_slot\n"
             "try:\n"
-            "    print(take_slot(sys.argv[1].split(','), Path(sys.argv[2])), flush=True)\n"
+            "    print(take_slot(sys.argv[1].split(','), Path(sys.argv[2]), int(sys.argv[3])), flush=True)\n"
             "except ConfigError as error:\n"
             "    sys.exit(str(error))\n"
             "time.sleep(600)\n"
         )
-        command = [sys.executable, "-c", code, ids, str(tmp_path)]
+        command = [sys.executable, "-c", code, ids, str(tmp_path), str(jobs_per_gpu)]
         processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return processes[-1]
 
@@ -62,6 +62,36 @@ def test_a_process_too_many_is_told_who_has_the_gpus(holder):
     assert error.count("\n") == 1
     for name, process in processes.items():
         assert f"{name} by process {process.pid}" in error
+
+
+def test_jobs_share_gpus_evenly(holder):
+    """Each GPU gets a job before any gets a second one; the fifth finds no place on two GPUs."""
+    assert sorted(_slot(holder("0,1", 2)) for _ in range(2)) == ["0", "1"]
+    assert sorted(_slot(holder("0,1", 2)) for _ in range(2)) == ["0", "1"]
+    late = holder("0,1", 2)
+    _, error = late.communicate(timeout=30)
+    assert late.returncode == 1
+    assert error.count(" by process ") == 4
+    assert "times jobs_per_gpu" in error
+
+
+@pytest.mark.parametrize(("jobs_per_gpu", "shares"), [(1, []), (4, [0.25])])
+def test_a_job_takes_its_share_of_the_memory(monkeypatch, tmp_path, jobs_per_gpu, shares):
+    torch = pytest.importorskip("torch")
+    found: list[float] = []
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", found.append)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    choose_device({"gpu": 1, "gpu_slots": 1, "jobs_per_gpu": jobs_per_gpu})
+    assert found == shares
+
+
+def test_a_job_of_slurm_has_its_gpu_for_itself(monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda share: pytest.fail(f"got {share}"))
+    choose_device({"gpu": 1, "jobs_per_gpu": 4})
 
 
 def test_a_killed_process_gives_its_slot_back_at_once(holder):

@@ -84,6 +84,27 @@ def test_any_other_error_names_the_log(run_job, tmp_path):
     assert "Traceback (most recent call last)" in log
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            "torch.OutOfMemoryError('CUDA out of memory.')",
+            "the GPU's memory does not hold this job (CUDA out of memory)",
+        ),
+        (
+            "torch.AcceleratorError('CUDA error: unknown')",
+            "the GPU failed or was lost during the job (CUDA error: unkn",
+        ),
+    ],
+)
+def test_an_error_of_the_gpu_is_one_line_and_a_traceback_in_the_log(run_job, error, line):
+    code, terminal, log = run_job("import torch", f"raise {error}")
+    assert code == 1
+    assert terminal.startswith(f"error      {line}")
+    assert terminal.count("\n") == 1
+    assert "Traceback (most recent call last)" in log
+
+
 def test_an_error_keeps_what_was_printed_before_it(run_job):
     _, _, log = run_job('print("loading")', 'raise DataError("c10.h5: is damaged")')
     assert "loading" in log

@@ -1,0 +1,90 @@
+"""All that trains and measures the seven nets, on a stand-in GPU: every tensor on its device, results as on the CPU.
+
+The operations are the same ones, computed on the CPU; only where code asks for the device they differ, by roundings.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import (
+    Run,
+    Silent,
+    branch_settings,
+    full_batch_settings,
+    run_settings,
+)
+from seven_nets import HESSIAN, SEVEN, measured, on_cpu, tiny_run
+from stand_in_gpu import stand_in_gpu
+
+import sharpest.training.run
+from sharpest.config.run import RunSettings
+from sharpest.results.states import Snapshots
+
+
+@pytest.mark.parametrize("name", SEVEN)
+def test_a_run_and_its_measures_are_those_of_the_cpu(name: str, tmp_path: Path) -> None:
+    with on_cpu():
+        expected = measured(tiny_run(name, tmp_path / "cpu"))
+    with stand_in_gpu() as gpu:
+        found = measured(tiny_run(name, tmp_path / "gpu"))
+    assert gpu.reads > 0
+    for key, values in expected.items():
+        np.testing.assert_allclose(found[key], values, rtol=1e-3, atol=1e-5, err_msg=key)
+
+
+def trunk(**changes: object) -> RunSettings:
+    return run_settings(**{"epochs": 2, "momentum": 0.5, **changes})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *(branch_settings(trunk(), 1, name, nudge={"hessian": HESSIAN}) for name in ("top", "ctop", "x2")),
+        branch_settings(trunk(), 1, lr_factor=0.1),
+        full_batch_settings(epochs=1),
+        trunk(clip_norm=0.1),
+        trunk(rule="plat", patience=1, stop_patience=1, epochs=4),
+        trunk(lr=1e30, clip_norm=None),  # diverges
+    ],
+    ids=lambda settings: settings.run.rpartition("/")[2],
+)
+def test_every_kind_of_training(settings: RunSettings, tmp_path: Path) -> None:
+    with on_cpu():
+        expected = Snapshots(Run(tmp_path / "cpu", settings).train().snapshots)
+    with stand_in_gpu():
+        found = Snapshots(Run(tmp_path / "gpu", settings).train().snapshots)
+    assert found.attributes["diverged"] == expected.attributes["diverged"]
+    np.testing.assert_allclose(found["theta"], expected["theta"], rtol=1e-3, atol=1e-5)
+
+
+class KilledError(Exception):
+    """The end of a process, as far as a test can have it."""
+
+
+class KillsAt(Silent):
+    """Ends training once so many updates are done."""
+
+    def __init__(self, iteration: int) -> None:
+        super().__init__()
+        self._iteration = iteration
+
+    def update(self, done: int, note: str = "") -> None:
+        if done == self._iteration:
+            raise KilledError
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.1])
+def test_a_run_goes_on_within_an_epoch(
+    clip_norm: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was kept of the epoch is on the device again, beside what comes after."""
+    monkeypatch.setattr(sharpest.training.run, "SAVE_INTERVAL", 0.0)
+    settings = trunk(clip_norm=clip_norm, epochs=1)
+    with stand_in_gpu():
+        expected = Snapshots(Run(tmp_path / "whole", settings).train().snapshots)
+        cut = Run(tmp_path / "cut", settings)
+        with pytest.raises(KilledError):
+            cut.train(KillsAt(3))
+        found = Snapshots(cut.train().snapshots)
+    np.testing.assert_array_equal(found["theta"], expected["theta"])

@@ -1,0 +1,110 @@
+"""The stand-in GPU refuses what a real one refuses, and counts what a real one makes the host wait for."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from stand_in_gpu import stand_in_gpu
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorDeviceMismatchError
+from torch.nn import functional
+
+CPU_VECTOR = torch.ones(3)
+WORDS = torch.zeros(3, dtype=torch.long)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x: x + CPU_VECTOR,
+        lambda x: x.add_(CPU_VECTOR),
+        lambda x: torch.stack([x, CPU_VECTOR]),
+        lambda x: torch.stack([x[0], CPU_VECTOR[0]]),
+        lambda x: torch.where(CPU_VECTOR > 0, x, 0.0),
+        lambda x: torch.div(CPU_VECTOR, 2, out=x),
+        lambda x: functional.embedding(WORDS, x[:, None]),
+        lambda x: functional.linear(x, torch.ones(2, 3)),
+        lambda x: functional.cross_entropy(x.expand(3, 3), WORDS),
+    ],
+)
+def test_a_tensor_on_the_wrong_device(wrong: Callable[[Tensor], object]) -> None:
+    with stand_in_gpu(), pytest.raises(FakeTensorDeviceMismatchError, match="same device"):
+        wrong(torch.ones(3, device="cuda"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x, rng: torch.randn(3, device="cuda", generator=rng),
+        lambda x, rng: x.normal_(generator=rng),
+        lambda x, rng: torch.randn_like(x).bernoulli_(generator=rng),
+    ],
+)
+def test_a_generator_of_the_cpu(wrong: Callable[[Tensor, torch.Generator], object]) -> None:
+    with stand_in_gpu(), pytest.raises(RuntimeError, match="Expected a 'cuda' device type for generator"):
+        wrong(torch.ones(3, device="cuda"), torch.Generator())
+
+
+@pytest.mark.parametrize("wrong", [lambda x: x.numpy(), np.asarray, np.linalg.norm, lambda x: np.array([x, x])])
+def test_a_detour_through_numpy(wrong: Callable[[Tensor], object]) -> None:
+    with stand_in_gpu(), pytest.raises((RuntimeError, TypeError), match=r"numpy\(\) is not supported|convert cuda"):
+        wrong(torch.ones(3, device="cuda"))
+
+
+def test_a_wrong_device_within_a_backward_pass() -> None:
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, outer):
+            return outer * CPU_VECTOR
+
+    with stand_in_gpu():
+        x = torch.ones(3, device="cuda").requires_grad_()
+        with pytest.raises(FakeTensorDeviceMismatchError):
+            torch.autograd.grad(Wrong.apply(x).sum(), x)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "reads", "uploads"),
+    [
+        (lambda x: x + torch.tensor(2.0), 0, 0),  # a scalar goes as an argument of the kernel
+        (lambda x: x.add_(x, alpha=2.0), 0, 0),
+        (lambda x: x.sum().item(), 1, 0),
+        (lambda x: float(x.norm()), 1, 0),
+        (lambda x: bool((x > 0).any()), 1, 0),
+        (lambda x: x.cpu().numpy(), 1, 0),
+        (lambda x: x.nonzero(), 1, 0),
+        (lambda x: torch.ones(3).copy_(x), 1, 0),
+        (lambda x: x.copy_(torch.ones(3)), 0, 1),
+        (lambda x: torch.ones(3).to(x), 0, 1),
+        (lambda x: torch.ones(3).to("cuda"), 0, 1),
+        (lambda x: x[torch.tensor([0, 2])], 0, 1),
+        (lambda x: x.to(torch.float64), 0, 0),
+    ],
+)
+def test_waits_are_counted(allowed: Callable[[Tensor], object], reads: int, uploads: int) -> None:
+    with stand_in_gpu() as gpu:
+        allowed(torch.ones(3, device="cuda"))
+    assert (gpu.reads, gpu.uploads) == (reads, uploads)
+
+
+def test_tensors_say_where_they_are() -> None:
+    with stand_in_gpu():
+        x = torch.ones(3, device="cuda", requires_grad=True)
+        (gradient,) = torch.autograd.grad((x * torch.arange(3.0).to(x)).square().sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad(gradient, x, torch.ones_like(x))
+        layer = torch.nn.Linear(2, 2).to("cuda")
+        assert {x.device, gradient.device, second.device, layer.weight.device} == {torch.device("cuda:0")}
+        assert x.is_cuda
+        assert torch.equal(second.cpu(), torch.tensor([0.0, 2.0, 8.0]))
+
+
+def test_nothing_is_left_of_it() -> None:
+    with stand_in_gpu():
+        x = torch.ones(3, device="cuda")
+    with pytest.raises(RuntimeError, match="after its end"):
+        x + x

@@ -1,0 +1,103 @@
+"""How often the host waits for a GPU, on a stand-in that counts it: what a fast device loses to."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from problems import NETS, reduced_model, reduced_net, rng
+from seven_nets import SEVEN, tiny_run
+from stand_in_gpu import StandInGpu, stand_in_gpu
+from torch import Tensor
+
+from sharpest.curvature.hessian import Hessian
+from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
+from sharpest.trajectory.epoch import EpochLog, advance
+from sharpest.trajectory.state import initial_state
+
+AROUND_A_SOLVE = 3
+"""Reads that a solve takes beside those of its products: whether the start is zero, and how long it is."""
+
+
+def hessian_of(name: str) -> Hessian:
+    """Of a reduced net, in chunks of 5 of its 12 examples, on the GPU."""
+    problem, model = reduced_net(name, 20), reduced_model(name)
+    loss = model.bind(model.buffers.to("cuda")).loss
+    chunks = [(inputs.to("cuda"), targets.to("cuda")) for inputs, targets in problem.chunks(5)]
+    return Hessian(loss, problem.theta.float().to("cuda"), chunks)
+
+
+@pytest.mark.parametrize(
+    ("name", "free"), [*((name, 2**30) for name in NETS), ("simple-cnn-same", 0), ("text-cnn", 0), ("resnet", 0)]
+)
+def test_a_product_reads_nothing(name: str, free: int) -> None:
+    """Whether memory suffices to keep the graphs, or they are rebuilt for it."""
+    with stand_in_gpu(free) as gpu:
+        hessian = hessian_of(name)
+        vector = torch.ones_like(hessian.theta)
+        before = gpu.reads, gpu.uploads
+        hessian.product(vector)
+        assert (gpu.reads, gpu.uploads) == before
+
+
+def solve(gpu: StandInGpu, product: Callable[[Tensor], Tensor], p: int, k: int) -> tuple[int, int]:
+    """Products and reads of a solve."""
+    start = start_vector(rng(1), p).to("cuda")
+    before = gpu.reads
+    pairs = largest_eigenpairs(product, start, k, 1e-3, 400, rng(2))
+    return pairs.num_products, gpu.reads - before
+
+
+@pytest.mark.parametrize("name", ["simple-cnn-same", "text-cnn"])
+def test_a_solve_reads_once_a_product(name: str) -> None:
+    with stand_in_gpu() as gpu:
+        hessian = hessian_of(name)
+        products, reads = solve(gpu, hessian.product, len(hessian.theta), 3)
+    assert products > 5
+    assert reads <= products + AROUND_A_SOLVE
+
+
+@pytest.mark.parametrize(
+    ("values", "k", "restarts"),
+    [
+        (torch.linspace(1, 2, 80), 4, True),  # so slow that the basis is compressed
+        (torch.tensor([5.0, 5.0, -5.0] + [0.0] * 60), 3, False),  # exhausted, and started again
+    ],
+)
+def test_a_hard_solve_reads_once_a_product(values: Tensor, k: int, restarts: bool) -> None:
+    with stand_in_gpu() as gpu:
+        diagonal = values.to("cuda")
+        products, reads = solve(gpu, lambda vector: diagonal * vector, len(values), k)
+    assert (products > 32) == restarts
+    starts = 2  # each new random start brings its length
+    assert reads <= products + AROUND_A_SOLVE + starts
+
+
+@pytest.mark.parametrize("name", SEVEN)
+def test_an_update_reads_nothing(name: str, tmp_path) -> None:
+    """SGD, momentum, clipping, dropout, augmentation: the loss is kept on the device until the epoch ends."""
+    with stand_in_gpu() as gpu:
+        run = tiny_run(name, tmp_path, nudge=None)
+        problem = run.problem()
+        state, log = initial_state(run.settings, problem.model), EpochLog()
+        state = advance(problem, state, 1, log, None)
+        before = gpu.reads
+        advance(problem, state, 3, log, None)
+        assert gpu.reads == before
+
+
+def test_a_nudged_update_reads_nothing_but_its_solves(tmp_path) -> None:
+    with stand_in_gpu() as gpu:
+        run = tiny_run("resnet", tmp_path)
+        problem = run.problem()
+        directions = torch.eye(len(problem.model.initial()), device="cuda")[:1]
+        state = initial_state(run.settings, problem.model)
+        counted = []
+
+        def solver(bound, theta, iteration, warm):
+            counted.append(gpu.reads)
+            return Eigenpairs(None, directions, None, None, 0, 0.0)
+
+        before = gpu.reads
+        advance(problem, state, 5, EpochLog(), solver)
+        assert len(counted) == 2
+        assert gpu.reads == before

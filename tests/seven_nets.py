@@ -1,0 +1,112 @@
+"""The paper's seven nets, reduced, each as a tiny run with another kind of step, for tests of other devices."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from builders import (
+    EvaluationSettings,
+    Run,
+    Spectra,
+    dataset_settings,
+    direction_settings,
+    hessian_settings,
+    nsgd_settings,
+    run_settings,
+    token_settings,
+)
+from problems import NETS
+
+from sharpest.config.datasets import ReviewSettings
+from sharpest.measures.directions.reader import Directions
+from sharpest.results.file import write_stored
+from sharpest.results.reviews import REVIEWS
+from sharpest.results.states import Snapshots
+
+_SMALL = hessian_settings(examples=6, chunk_size=4, tolerance=0.05, max_products=6)
+_NUDGE = nsgd_settings(num_directions=1, num_eigenpairs=2, loss_examples=12, hessian=_SMALL)
+_REVIEWS = ReviewSettings(
+    kind="reviews", source="generated-reviews", train=40, val=12, test=21, length=7, vocabulary=9
+)  # fmt: skip
+HESSIAN = _SMALL
+
+
+def _kept(**changes: Any) -> Any:
+    return _NUDGE.model_copy(update={"refresh_every": 2, "keep_vectors": True, **changes})
+
+
+_CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "simple-cnn": ("simple-cnn-valid", {"l2": 1e-3}),
+    "simple-cnn-medium": ("simple-cnn-medium", {"momentum": 0.5, "dataset": dataset_settings(flip=True, shift=0.1)}),
+    "resnet": ("resnet", {"momentum": 0.5, "nudge": _kept(correction="both", refresh_every=4)}),
+    "resnet-bn": ("resnet-bn", {"rule": "plat", "patience": 1, "stop_patience": 3}),
+    "vgg": ("vgg", {"nudge": _NUDGE}),
+    "lstm": ("lstm", {"dataset": token_settings(train=61, vocabulary=4), "batch_size": 4, "clip_norm": 0.1}),
+    "text-cnn": ("text-cnn", {"dataset": _REVIEWS, "nudge": _kept(correction="g")}),
+}
+SEVEN = list(_CHANGES)
+"""Their names."""
+
+
+def tiny_run(name: str, folder: Path, dropout: bool = True, **changes: Any) -> Run:
+    """Two epochs of a net, in a folder that has its data; what is dropped differs between real devices."""
+    net, kind = _CHANGES[name]
+    model, shape = NETS[net]
+    side = {"image_size": shape[1]} if len(shape) == 3 else {}
+    side |= {"dropout": 0.0} if "dropout" in model and not dropout else {}
+    values = {"run": "scnn-c10-sgd-lr0.1-S8-s777", "model": {**model, **side}, "epochs": 2}
+    settings = run_settings(**{**values, **kind, **changes})
+    run = Run(folder, settings)
+    if settings.dataset.kind == "reviews" and not run.data.exists():
+        write_reviews(run.data)
+    return run
+
+
+def write_reviews(path: Path) -> None:
+    """A data file of reviews whose class is the word that they hold most of; it passes for generated ones."""
+    rng = np.random.default_rng(1)
+    arrays = {}
+    for part, count in (("train", 64), ("test", 21)):
+        targets = rng.integers(0, 2, count)
+        words = np.where(rng.random((count, 8)) < 0.6, 4 + targets[:, None], rng.integers(3, 9, (count, 8)))
+        arrays[f"{part}_tokens"] = words.ravel()
+        arrays[f"{part}_offsets"] = np.arange(count + 1) * 8
+        arrays[f"{part}_targets"] = targets
+    facts = dict.fromkeys(REVIEWS.attributes, "") | {"dataset": "generated-reviews", "sha256": "x", "num_classes": 2}
+    write_stored(path, REVIEWS, arrays, facts)
+
+
+@contextmanager
+def on_cpu() -> Iterator[None]:
+    """No GPU, also where there is one."""
+    with mock.patch.object(torch.cuda, "is_available", return_value=False):
+        yield
+
+
+DIRECTIONS = direction_settings(
+    indices=(1, 0, -1), num_gradients=2, alphas=(0.5, 2.0), grid=(-2.0, -1.0, 0.0, 1.0, 2.0), loss_examples=12
+)
+EVALUATIONS = EvaluationSettings(num_eigenpairs=1, examples=4, num_probes=4, loss_examples=12, early_epoch=1)
+POINTS = [3]
+
+
+def measured(run: Run) -> dict[str, np.ndarray]:
+    """Train a run and take every measure of it."""
+    run.train()
+    run.measure_spectrum(POINTS, num_eigenpairs=1, accuracy_examples=12, hessian=HESSIAN)
+    run.measure_directions(DIRECTIONS)
+    snapshots, spectra = Snapshots(run.snapshots), Spectra(run.spectrum())
+    directions, evaluations = Directions(run.directions()), run.evaluate(EVALUATIONS, HESSIAN)
+    assert directions.attributes["replays_checked"] == 1
+    assert directions.attributes["replay_drift"] == 0
+    return {
+        "theta": snapshots["theta"],
+        "buffers": snapshots["buffers"],
+        **{name: spectra[name] for name in ("eigenvalues", "train_loss", "val_accuracy")},
+        **{name: directions[name] for name in ("loss", "profile", "loss_change", "cosine")},
+        **{name: evaluations[name] for name in ("test_accuracy", "train_loss", "distance", "spectral_norm")},
+    }
