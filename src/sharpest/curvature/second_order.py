@@ -18,14 +18,16 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from sharpest.curvature.dense import dense_rule
-from sharpest.curvature.recurrence import lstm_cells, lstm_rule
 
 _aten = torch.ops.aten
 Geometry = tuple[list[int], list[int], list[int], bool, list[int], int]
 
 
 class SecondOrder(TorchFunctionMode):
-    """Within it, second derivatives are cheap: of convolutions, ReLU, max pooling, cross-entropy, layers over time."""
+    """Within it, second derivatives are cheap: of convolutions, ReLU, max pooling, cross-entropy, layers over time.
+
+    A function with the attribute ``second_order`` brings a rule of its own: None, or what the function returns.
+    """
 
     def __torch_function__(
         self,
@@ -35,7 +37,7 @@ class SecondOrder(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        rule = _RULES.get(function)
+        rule = _RULES.get(function) or getattr(function, "second_order", None)
         result = rule(*args, **kwargs) if rule else None
         return function(*args, **kwargs) if result is None else result
 
@@ -262,5 +264,4 @@ _RULES: dict[Callable[..., Any], Callable[..., Any]] = {
     Tensor.relu: _relu,
     functional.max_pool2d: _max_pool,
     functional.cross_entropy: _cross_entropy,
-    lstm_cells: lstm_rule,
 }

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from sharpest.config.architectures.lstm import LstmSettings
-from sharpest.curvature.recurrence import lstm_cells
 from sharpest.models.layers import EMBEDDING_LIMIT, glorot_uniform
+from sharpest.models.recurrence import lstm_cells
 
 
 class LstmLayer(nn.Module):

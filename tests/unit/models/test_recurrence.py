@@ -5,8 +5,8 @@ import torch
 from problems import rng
 from torch import Tensor
 
-from sharpest.curvature.recurrence import lstm_cells
 from sharpest.curvature.second_order import SecondOrder
+from sharpest.models.recurrence import lstm_cells
 
 EXAMPLES, WIDTH = 3, 4
 

@@ -37,12 +37,15 @@ def lstm_cells(driven: Tensor, weight: Tensor, hidden: Tensor, cell: Tensor) -> 
     return torch.stack(outputs, dim=1), hidden, cell
 
 
-def lstm_rule(driven: Tensor, weight: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
+def _second_order(driven: Tensor, weight: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
     """The same, cheap to differentiate twice; None where the first state is differentiated, too."""
     if hidden.requires_grad or cell.requires_grad:
         return None
     hiddens, cells, _ = _Cells.apply(driven.transpose(0, 1), weight, hidden, cell)
     return hiddens.transpose(0, 1), hiddens[-1], cells[-1]
+
+
+lstm_cells.second_order = _second_order  # type: ignore[attr-defined]
 
 
 class _Cells(Function):
