@@ -26,6 +26,7 @@ class Problem:
         inputs, targets: All examples, for training.
         count: N; the first ones make the Hessian.
         lr, batch_size, steps: Of the SGD that leads to the late point.
+        zoom: Steps between the points of the paper's zoom: 512 images, or 460 windows, apart (inventory, Figure 4).
     """
 
     name: str
@@ -36,6 +37,7 @@ class Problem:
     lr: float
     batch_size: int
     steps: int
+    zoom: int = 16
 
     @property
     def chunk(self) -> tuple[Tensor, Tensor]:
@@ -45,12 +47,12 @@ class Problem:
         theta = theta.detach().requires_grad_()
         return torch.autograd.grad(self.model.loss(theta, inputs, targets), theta)[0]
 
-    def trajectory(self, num_points: int) -> list[Tensor]:
-        """Parameters (p,) at equal distances of SGD, the first at initialisation."""
+    def trajectory(self, num_points: int, every: float | None = None) -> list[Tensor]:
+        """Parameters (p,) at equal distances of SGD, the first at initialisation, the last late if none is given."""
         theta, points = self.model.initial(), []
-        every = self.steps / (num_points - 1)
+        every = every or self.steps / (num_points - 1)
         marks = {round(index * every) for index in range(num_points)}
-        for step in range(self.steps + 1):
+        for step in range(max(marks) + 1):
             if step in marks:
                 points.append(theta)
             rows = torch.randint(len(self.targets), (self.batch_size,), generator=generator(SEED, "batch", step))
@@ -93,7 +95,7 @@ def _lstm() -> Problem:
     words = torch.from_numpy(python_topics.load().train).long().clamp(max=1_999)
     windows = words[: len(words) // 21 * 21].view(-1, 21)
     model = _net(settings, (20, 2_000), 2_000)
-    return Problem("LSTM", model, windows[:, :-1].contiguous(), windows[:, 1:].contiguous(), 32, 1.0, 20, 150)
+    return Problem("LSTM", model, windows[:, :-1].contiguous(), windows[:, 1:].contiguous(), 32, 1.0, 20, 150, 23)
 
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {

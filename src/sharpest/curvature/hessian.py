@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -153,14 +153,13 @@ class Hessian:
         """
         total = (self._captured or self._kept_product)(vector)
         for chunk in self._chunks[len(self._kept) :]:
-            total += self._derivative(self._chunk_gradient(chunk), vector, keep=False)
+            total = total + self._derivative(self._chunk_gradient(chunk), vector, keep=False)
         return total
 
     def _kept_product(self, vector: Tensor) -> Tensor:
-        total = torch.zeros_like(vector)
-        for gradient in self._kept:
-            total += self._derivative(gradient, vector, keep=True)
-        return total
+        if not self._kept:
+            return torch.zeros_like(vector)
+        return reduce(torch.add, (self._derivative(gradient, vector, keep=True) for gradient in self._kept))
 
     def block(self, part: slice | str) -> Hessian:
         """The diagonal block of some parameters, such as those of one layer: an operator on vectors of their number.

@@ -2,8 +2,8 @@
 
 Autograd's own second derivatives waste work on the nets of this study: that of a convolution computes weight gradients
 by convolutions of unusual shapes, those of ReLU and pooling fill tensors with zeros, that of the cross-entropy passes
-through the logarithms of all classes. Here each layer is a function whose first derivative is a function again, with
-its own. The numbers are the same up to rounding.
+through the logarithms of all classes, those of recurrent cells are hundreds of small steps. Here each layer is a
+function whose first derivative is a function again, with its own. The numbers are the same up to rounding.
 """
 
 from __future__ import annotations
@@ -17,12 +17,17 @@ from torch.autograd import Function
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from sharpest.curvature.dense import dense_rule
+
 _aten = torch.ops.aten
 Geometry = tuple[list[int], list[int], list[int], bool, list[int], int]
 
 
 class SecondOrder(TorchFunctionMode):
-    """Within it, convolutions, ReLU, max pooling and cross-entropy have cheap second derivatives."""
+    """Within it, second derivatives are cheap: of convolutions, ReLU, max pooling, cross-entropy, layers over time.
+
+    A function with the attribute ``second_order`` brings a rule of its own: None, or what the function returns.
+    """
 
     def __torch_function__(
         self,
@@ -32,7 +37,7 @@ class SecondOrder(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        rule = _RULES.get(function)
+        rule = _RULES.get(function) or getattr(function, "second_order", None)
         result = rule(*args, **kwargs) if rule else None
         return function(*args, **kwargs) if result is None else result
 
@@ -250,9 +255,10 @@ def _cross_entropy(
     return _CrossEntropy.apply(input, target, ignore_index)  # type: ignore[no-any-return]
 
 
-_RULES: dict[Callable[..., Any], Callable[..., Tensor | None]] = {
+_RULES: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.conv1d: _convolution,
     functional.conv2d: _convolution,
+    functional.linear: dense_rule,
     functional.relu: _relu,
     torch.relu: _relu,
     Tensor.relu: _relu,

@@ -94,10 +94,10 @@ class Subspace:
         self.size += 1
         image = product(row)
         shares.append(row @ image)
-        outer, missed = self._cleaned(self._without_known(image, shares))
+        outer, outer_norm, missed = self._cleaned(self._without_known(image, shares))
         others = [remainder for remainder in self.remainders if remainder is not source]
         cleaned = [*(self.outside(remainder.vector) for remainder in others), outer]
-        numbers = [*(share.double() for share in shares), *map(norm, cleaned)]
+        numbers = [*(share.double() for share in shares), *map(norm, cleaned[:-1]), outer_norm]
         read = torch.cat([torch.stack(numbers), missed]).cpu().numpy()
         shares_read, lengths, missed_read = np.split(read, [len(shares), len(numbers)])
         self._project(shares_read, missed_read, image.dtype)
@@ -160,16 +160,21 @@ class Subspace:
     def _split(self, vector: Tensor) -> tuple[Tensor, Tensor]:
         """The part outside the span, and the coefficients (j,) float64 of the part inside."""
         inside = self.inside(vector)
-        return vector - self.rows.T @ inside.to(vector), inside
+        part = self.rows.T @ inside.to(vector)
+        return torch.sub(vector, part, out=part), inside
 
-    def _cleaned(self, vector: Tensor) -> tuple[Tensor, Tensor]:
-        """The part outside the span, and the coefficients (j,) of the part inside; split twice where that was much."""
+    def _cleaned(self, vector: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The part outside the span, its norm, and the coefficients (j,) of the part inside.
+
+        Split twice where much was inside.
+        """
         outside, inside = self._split(vector)
+        left = norm(outside)
         # on a GPU a second pass costs less than to wait for the lengths
-        if vector.is_cuda or float(norm(outside)) < _ENOUGH * float(norm(vector)):
+        if vector.is_cuda or float(left) < _ENOUGH * float(torch.hypot(left, norm(inside))):
             outside, more = self._split(outside)
-            inside = inside + more
-        return outside, inside
+            inside, left = inside + more, norm(outside)
+        return outside, left, inside
 
 
 def norm(vector: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sharpest.config.architectures.lstm import LstmSettings
 from sharpest.models.layers import EMBEDDING_LIMIT, glorot_uniform
+from sharpest.models.recurrence import lstm_cells
 
 
 class LstmLayer(nn.Module):
@@ -39,13 +40,7 @@ class LstmLayer(nn.Module):
         Returns:
             (n, time, width) outputs; the state after the last step.
         """
-        outputs = []
-        for driven in self.inputs(x).unbind(1):
-            i, f, g, o = (driven + self.recurrent(hidden)).chunk(4, dim=1)
-            cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
-            hidden = o.sigmoid() * cell.tanh()
-            outputs.append(hidden)
-        return torch.stack(outputs, dim=1), hidden, cell
+        return lstm_cells(self.inputs(x), self.recurrent.weight, hidden, cell)
 
 
 class LSTM(nn.Module):

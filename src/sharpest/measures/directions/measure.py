@@ -75,7 +75,7 @@ def _losses(
         if not np.isfinite(lengths[row]):
             continue  # gradients overflow before a run diverges, and there is no step to measure
         distances = np.array(settings.grid) * lengths[row]
-        profiles[row] = loss_profile(loss, point.theta, units[row], distances.tolist())
+        profiles[row] = loss_profile(loss, point.theta, units[row], distances.tolist(), start)
         if not studied:
             continue
         if index == FULL_STEP:

@@ -173,3 +173,31 @@ def test_on_a_net_it_is_the_mean_change_of_each_alpha(problem, iteration, lr):
         found = LossLine(loss, theta, unit, distances, values).mean_changes(scaled)
         assert np.all(np.abs(found - exact) <= 0.01 * np.abs(exact) + 1e-9 * values[13])
         assert loss.asked <= scaled.size / 2
+
+
+def test_a_known_start_is_not_measured_again() -> None:
+    asked = []
+
+    def loss(at: torch.Tensor) -> float:
+        asked.append(float(at[0]))
+        return float(at[0]) ** 2
+
+    values = loss_profile(loss, torch.ones(1), torch.ones(1), [-1.0, 0.0, 1.0], start=1.5)
+    np.testing.assert_array_equal(values, [0.0, 1.5, 4.0])
+    assert asked == [0.0, 2.0]
+
+
+@pytest.mark.parametrize("seed", [126, 307, 507])
+def test_a_mean_that_stays_uncertain_is_measured_at_all_its_samples(seed: int) -> None:
+    """Between close points, kinks fool the estimate: refined one by one, these means are wrong by 2 %."""
+    draw = np.random.default_rng(seed)
+    kinks, slopes = draw.uniform(-2, 2, 40), draw.normal(size=40)
+
+    def along(distance: float) -> float:
+        return 1 + 0.01 * float((slopes * np.maximum(distance - kinks, 0)).sum())
+
+    line, loss = line_of(along)
+    samples = 0.5 * draw.normal(size=(1, 20))
+    exact = np.mean([along(distance) - along(0.0) for distance in samples[0]])
+    np.testing.assert_allclose(line.mean_changes(samples), exact, rtol=1e-9)
+    assert loss.asked == samples.size
