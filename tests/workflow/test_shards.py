@@ -71,7 +71,7 @@ def test_shards_give_the_files_of_one_job(sharded: Project, tmp_path: Path) -> N
     for name, needed in (("spectra", {}), ("directions", {"spectra": whole["spectra"]})):
         settings = schedule.measures[name].model_dump(mode="json")
         script("measure").main(
-            name, "step", str(paths.data("c10")), str(paths.snapshots(RUN)), needed, whole[name], str(tmp_path / name),
+            name, "step", str(paths.data("c10")), str(paths.snapshots(RUN)), needed, whole[name], tmp_path / name,
             segments, settings, hessian, "code", progress,
         )  # fmt: skip
     assert held(sharded.folder / SPECTRUM) == held(Path(whole["spectra"]))

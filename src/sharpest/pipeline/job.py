@@ -30,8 +30,7 @@ def job(log: str, resources: Any = None, benchmark: Path | None = None) -> Itera
     Args:
         log: Path of the log file.
         resources: Snakemake's, of a job that computes on the configured device.
-        benchmark: Where time and memory are recorded once the work is done. Snakemake's own records would be those of
-            the process that waits where a fork server runs the job.
+        benchmark: Where time and memory are recorded; where a fork server runs the job, Snakemake sees neither.
 
     Yields:
         The terminal.
@@ -68,11 +67,9 @@ def job(log: str, resources: Any = None, benchmark: Path | None = None) -> Itera
         with suppress(OSError), file:
             file.write(f"{text}\n" if mendable else traceback.format_exc())
         sys.exit(1)
-    # all files are closed; taking torch down in order costs half a second a job
-    terminal.flush()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    for stream in (terminal, sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)  # all files are closed; taking torch down in order costs half a second a job
 
 
 def _record(path: Path, seconds: float) -> None:
