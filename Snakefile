@@ -43,6 +43,7 @@ localrules:
 
 
 onstart:
+    lift_default_limit()
     # a job that computes on a GPU, or on a node of a cluster, imports its libraries itself
     if not GPUS:
         start_forkserver()

@@ -46,6 +46,16 @@ def test_figure_6_comes_first_and_the_time_left_is_said(tiny: Project) -> None:
     assert tiny.planned("first", "--forceall")["draw_figure"] == 1
 
 
+def test_only_a_limit_of_the_users_own_wakes_the_scheduler(edited: Project) -> None:
+    """Of two jobs, one waits for the core of the other: with a limit of jobs a second, it is looked at every second."""
+    paths = [f"results/tiny/runs/{run}/snapshots.h5" for run in (SGD_RUN, NSGD_RUN)]
+    command = ("--cores", "1", "--verbose", "--force", *paths)
+    looks = edited.snakemake(*command).stdout.count("Resources before job selection")
+    assert looks == 2
+    limited = edited.snakemake("--max-jobs-per-timespan", "7/1s", *command).stdout
+    assert limited.count("Resources before job selection") > looks
+
+
 def test_a_job_has_the_same_bits_forked_and_by_itself(edited: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Training and measuring, of all arrays but clock times."""
     paths = [f"runs/{NSGD_RUN}/snapshots.h5", f"spectra/{SGD_RUN}/step.h5", f"directions/{SGD_RUN}/step.h5"]

@@ -88,6 +88,16 @@ wildcard_constraints:
     table=r"tab\w+",
 
 
+def lift_default_limit():
+    """Drop Snakemake's default of 100 jobs a second; a limit of the user's own stays.
+
+    With a limit, each job that ends wakes the scheduler once more every second, until it keeps a core busy.
+    """
+    limit = workflow.scheduler.job_rate_limiter
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
+
 def grows(minutes):
     """A time limit in minutes; a job killed for it gets as many more when it is submitted again."""
     return lambda wildcards, attempt: minutes * attempt
