@@ -44,8 +44,8 @@ localrules:
 
 onstart:
     lift_default_limit()
-    # a job that computes on a GPU, or on a node of a cluster, imports its libraries itself
-    if not GPUS:
+    # elsewhere, and on a GPU, a job imports its libraries itself
+    if workflow.local_exec and not GPUS:
         start_forkserver()
 
 
