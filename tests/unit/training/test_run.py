@@ -286,11 +286,15 @@ KILLED = {
     ),
 }  # fmt: skip
 SAVED_EACH_UPDATE = ("nsgd", "diverges", "kept vectors")
+LONG = ("lstm", "vgg", "kept vectors")
 
 
 @pytest.mark.parametrize(
     ("kind", "save_interval"),
-    [*((kind, SAVE_INTERVAL) for kind in KILLED), *((kind, 0.0) for kind in SAVED_EACH_UPDATE)],
+    [
+        *(pytest.param(kind, SAVE_INTERVAL, marks=[pytest.mark.slow] * (kind in LONG)) for kind in KILLED),
+        *(pytest.param(kind, 0.0, marks=pytest.mark.slow) for kind in SAVED_EACH_UPDATE),
+    ],
 )
 def test_a_kill_before_any_change_of_a_file_changes_nothing(tmp_path, monkeypatch, kind, save_interval):
     """Trained again after the kill, and killed again two changes later, the files are those of the undisturbed run."""
