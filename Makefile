@@ -24,7 +24,7 @@ test: environment lint
 	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 test-slow: environment
-	$(BIN)/pytest -m slow --numprocesses auto --dist loadfile
+	$(BIN)/pytest -m slow --numprocesses auto --dist worksteal
 
 # on the first GPU of this machine; says why where there is none
 test-gpu: environment
