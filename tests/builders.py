@@ -45,13 +45,17 @@ LOSS_EXAMPLES, ACCURACY_EXAMPLES = 24, 40
 
 
 class Silent(Progress):
-    """Progress that says nothing and remembers what it was told."""
+    """Progress that prints nothing and keeps what it was given: units done, and notes."""
 
     def __init__(self) -> None:
-        self.done: list[int] = []
+        self.lines: list[tuple[int, str]] = []
 
     def update(self, done: int, note: str = "") -> None:
-        self.done.append(done)
+        self.lines.append((done, note))
+
+    @property
+    def done(self) -> list[int]:
+        return [done for done, _ in self.lines]
 
 
 def write_images(path: Path, channels: int = 1, name: str = "tiny") -> Path:

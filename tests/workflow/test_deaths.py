@@ -145,18 +145,18 @@ def test_twenty_deaths_in_a_row(edited: Project, tiny: Project) -> None:
 
 RUN = "scnn-c10-sgd-lr0.01-S128-s777"
 NUM_POINTS, NUM_KILLS = 41, 5
-# in a measure: its points are told as they begin, and take a tenth of a second, so that kills find some of them
-TOLD = """
+# put into a measure: it writes down each point that it begins, and takes a tenth of a second more, for kills to hit
+ANNOUNCE = """
     import time
-    with open("told", "a") as file:
+    with open("begun", "a") as file:
         file.write(f"{point.iteration} ")
     time.sleep(0.1)
 """
 
 
-def told(project: Project) -> list[int]:
+def begun_points(project: Project) -> list[int]:
     """The points that jobs have begun."""
-    path = project.folder / "told"
+    path = project.folder / "begun"
     return list(map(int, path.read_text().split())) if path.exists() else []
 
 
@@ -168,25 +168,25 @@ def test_a_measurement_killed_five_times(edited: Project, measure: str, first_li
     """The file of one that nobody killed, and no more than one point lost by each kill."""
     edited.edit("config/scales/tiny.yaml", lambda text: text.replace("every 4 iterations", "every iteration"))
     edited.edit(
-        f"src/sharpest/measures/{measure}/measure.py", lambda text: text.replace(first_line, TOLD + first_line, 1)
+        f"src/sharpest/measures/{measure}/measure.py", lambda text: text.replace(first_line, ANNOUNCE + first_line, 1)
     )
     moments, target = random.Random(measure), f"results/tiny/{measure}/{RUN}/step.h5"
     result = edited.snakemake("--cores", "2", target)
     assert result.returncode == 0, result.stdout
-    points = told(edited)
+    points = begun_points(edited)
     assert len(points) == NUM_POINTS
     folder = (edited.folder / target).parent
     undisturbed = contents(folder)
     (edited.folder / target).unlink()
     for number in range(NUM_KILLS):
         # the first point of a process takes long: moments are counted in points, and then in seconds
-        begun = len(told(edited)) + moments.randint(1, 7)
+        wanted = len(begun_points(edited)) + moments.randint(1, 7)
         command = subprocess.Popen(
             [sys.executable, "-m", "snakemake", "--cores", "1", target], cwd=edited.folder,
             env={**os.environ, "PYTHONPATH": str(edited.folder / "src")},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        wait_for(lambda begun=begun: len(told(edited)) >= begun)
+        wait_for(lambda wanted=wanted: len(begun_points(edited)) >= wanted)
         time.sleep(moments.uniform(0.0, 0.2))
         for process in processes(edited, *MEASUREMENTS):
             process.kill()
@@ -197,7 +197,7 @@ def test_a_measurement_killed_five_times(edited: Project, measure: str, first_li
     # the job says where it goes on
     assert any(f"/{NUM_POINTS} points (goes on" in line for line in result.stdout.splitlines()), result.stdout
     assert_equal(contents(folder), undisturbed)
-    again = told(edited)[NUM_POINTS:]
+    again = begun_points(edited)[NUM_POINTS:]
     assert sorted(set(again)) == points
     assert NUM_POINTS < len(again) <= NUM_POINTS + NUM_KILLS
     assert [path.name for path in (edited.folder / f"results/tiny/work/{measure}/{RUN}/step").iterdir()] == ["lock"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import Run
+from builders import Run, Silent
 from sealed import changed
 
 from sharpest.errors import StoreError
@@ -65,20 +65,6 @@ class Counting:
         return {**values_at(point, settings), "norm": carried["sum"], "moments": carried["array"][0]}
 
 
-class Told:
-    """What progress said."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[int, str]] = []
-
-    def __call__(self, done: int, note: str) -> None:
-        self.lines.append((done, note))
-
-    @property
-    def first(self) -> tuple[int, str]:
-        return self.lines[0]
-
-
 def held(taken: Measured) -> dict[str, Any]:
     """Arrays bit for bit, and attributes."""
     arrays = {dataset.name: (taken.shape(dataset.name), taken[dataset.name].tobytes()) for dataset in taken.datasets}
@@ -116,12 +102,12 @@ def entries(work: Path) -> list[str]:
 
 @pytest.mark.parametrize("dies_at", range(COUNT))
 def test_a_death_in_a_point_costs_that_point_alone(take, whole, work, dies_at):
-    first, told = die(take, dies_at), Told()
+    first, progress = die(take, dies_at), Silent()
     assert entries(work) == ["carried", "identity", "lock", "points"] if dies_at else ["identity", "lock"]
     second = Counting()
-    assert held(take(SEGMENTS, second, progress=told)) == whole
+    assert held(take(SEGMENTS, second, progress=progress.update)) == whole
     assert first.calls + second.calls == [point for segment in SEGMENTS for point in segment]
-    assert told.first == (dies_at, "goes on" if dies_at else "")
+    assert progress.lines[0] == (dies_at, "goes on" if dies_at else "")
     assert entries(work) == ["lock"]
 
 
@@ -300,9 +286,9 @@ def test_points_of_another_measurement_are_not_resumed(run, take, work, tmp_path
     segments = [SEGMENTS[0], [11, *SEGMENTS[1]], *SEGMENTS[2:]] if other == "points" else SEGMENTS
     with pytest.raises(Killed):
         take(SEGMENTS, Counting(4), stored=stored)
-    told, counting = Told(), Counting()
-    take(segments, counting, progress=told, **changes)
-    assert told.first == (0, "starts again: what was kept is of other code, settings, inputs or packages")
+    progress, counting = Silent(), Counting()
+    take(segments, counting, progress=progress.update, **changes)
+    assert progress.lines[0] == (0, "starts again: what was kept is of other code, settings, inputs or packages")
     assert counting.calls == [0, 3, 10, 12, 13, 18]
     assert entries(work) == ["lock"]
 
@@ -338,10 +324,10 @@ def test_damaged_points_are_measured_again(take, whole, work, damage, number):
     """From the last whole one on; one note says so."""
     die(take, 6)
     damage(work / "points", place_in(work / "points", number))
-    told, counting = Told(), Counting()
-    assert held(take(SEGMENTS, counting, progress=told)) == whole
+    progress, counting = Silent(), Counting()
+    assert held(take(SEGMENTS, counting, progress=progress.update)) == whole
     verb = "goes on" if number else "starts again"
-    assert told.first == (number, f"{verb}: what was kept behind this point is damaged or cut short")
+    assert progress.lines[0] == (number, f"{verb}: what was kept behind this point is damaged or cut short")
     assert len(counting.calls) == COUNT - number
 
 
@@ -369,7 +355,7 @@ def test_foreign_files_are_not_taken_for_points(take, whole, work, name, content
 
 
 def test_the_file_of_what_is_carried_does_not_grow_for_ever(take, whole, work, monkeypatch):
-    """It begins anew when it is full, and what came last is always there."""
+    """It starts over when it is full, and what came last is always there."""
     monkeypatch.setattr(kept, "CARRIED_BYTES", 5000)
     sizes = []
     for number in range(COUNT - 1):
