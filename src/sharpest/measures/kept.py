@@ -16,7 +16,7 @@ from sharpest.results.whole import written_whole
 from sharpest.results.work import WorkFolder, cannot_write
 
 CARRIED_BYTES = 2**26
-"""From this size on, the file of what was carried begins anew: a vector of p at each point would fill the disk."""
+"""When the file of what was carried has this size, it starts over: a vector of p per point would fill the disk."""
 
 
 class KeptPoints(WorkFolder):

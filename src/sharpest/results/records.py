@@ -65,7 +65,8 @@ def cut_records(path: Path, end: int) -> None:
 def read_records(path: Path) -> Iterator[Record | None]:
     """The records of a file, one in memory at a time; None for one whose bytes are not those that were written.
 
-    Ends where the file does, or where the place of the next record is lost. None where there is no file.
+    Stops at the end of the file, or at a damaged head, behind which no record can be found. A missing file has no
+    records.
     """
     if not path.exists():
         return
