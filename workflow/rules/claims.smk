@@ -1,8 +1,10 @@
 from sharpest.claims.ledger import read_ledger
-from sharpest.claims.plans import files_behind, plan_claims
+from sharpest.claims.plans import files_behind, plan_claims, with_new_seeds
 
 try:
-    CLAIMS = read_ledger(Path(workflow.basedir) / "config/claims.csv")
+    CLAIMS = with_new_seeds(
+        read_ledger(Path(workflow.basedir) / "config/claims.csv"), PROJECT
+    )
     CLAIM_PLANS = plan_claims(CLAIMS, PROJECT)
 except SharpestError as error:
     raise WorkflowError(str(error))

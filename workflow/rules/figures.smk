@@ -26,7 +26,7 @@ rule draw_figure:
         # early windows in epochs, by run and schedule
         windows=lambda wildcards: [
             [curve.run, curve.schedule, window]
-            for curve in PROJECT.study(wildcards.figure).curves()
+            for curve in PROJECT.study(wildcards.figure).curves_by_seed()
             if (window := PROJECT.schedule(curve.run, curve.schedule).window)
         ],
         foot=lambda wildcards: foot_of(wildcards.figure),

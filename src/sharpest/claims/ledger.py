@@ -3,11 +3,11 @@
 import csv
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from sharpest.config.run_id import RunId
+from sharpest.config.run_id import RunId, without_seed
 from sharpest.errors import ConfigError
 
 COLUMNS = (
@@ -161,8 +161,3 @@ def _groups(subject: str) -> tuple[tuple[str, ...], ...]:
     if len({tuple(RunId.parse(run).seed for run in group) for group in groups}) > 1:
         raise ConfigError("the runs of subject should have the same seeds, as runs are compared seed by seed")
     return groups
-
-
-def without_seed(run: str) -> RunId:
-    """What runs have in common that differ in their seed alone."""
-    return replace(RunId.parse(run), seed=0)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sharpest.claims.files import OF_SPECTRA, RunSource
-from sharpest.claims.ledger import Claim, without_seed
+from sharpest.claims.ledger import Claim, parse_claim
 from sharpest.claims.quantities import quantity_of
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import FEWEST_POINTS
 from sharpest.claims.steps import ALIGNMENTS
 from sharpest.config.measures import declared
-from sharpest.config.run_id import RunId
+from sharpest.config.run_id import RunId, without_seed
 from sharpest.errors import ConfigError
 from sharpest.results.paths import Paths
 
@@ -36,6 +36,23 @@ _ENDS = "ends"  # the schedule of end points, where the claim's own figure or ta
 
 Plans = Mapping[str, tuple[RunSource, ...]]
 """Id of a claim -> the runs behind it."""
+
+
+def with_new_seeds(claims: Iterable[Claim], project: Project) -> tuple[Claim, ...]:
+    """The claims about runs with the new seeds of their study, where it has some.
+
+    The study is that of the claim's own figure or table, or else the one whose schedule its quantity is bound to.
+    """
+    return tuple(_with_seeds(claim, project) for claim in claims)
+
+
+def _with_seeds(claim: Claim, project: Project) -> Claim:
+    own = _own_study(claim)
+    seeds = project.seeds(own if own in project.studies else quantity_of(claim["quantity"]).study)
+    if not seeds or not claim.groups:
+        return claim
+    runs = [str(RunId.parse(group[0]).of_seed(seed)) for group in claim.groups for seed in seeds]
+    return parse_claim({**claim.row, "subject": ";".join(runs)})
 
 
 def plan_claims(claims: Iterable[Claim], project: Project) -> Plans:

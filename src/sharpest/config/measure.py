@@ -97,7 +97,7 @@ class Measure:
         layout: Of its files, by :func:`sharpest.results.layout.measured_layout`.
         cost: Settings and a planned point to what the point takes.
         needs: Measures that have to be taken at the same points, each with the settings that it needs of them.
-        sizes: Settings and p to the lengths of dimensions by their letters, beside t, v and p.
+        sizes: Settings and p to the lengths of dimensions by their letters, beside t, v, p and x.
         constants: Settings to the arrays that are the same at all points.
         check: Raises :class:`~sharpest.errors.ConfigError` where settings are at odds with those of other measures;
             the message begins with the key.

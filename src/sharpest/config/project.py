@@ -10,6 +10,7 @@ from sharpest.config.datasets import ImageSettings
 from sharpest.config.reading import merge, read_runs, validate
 from sharpest.config.reductions import describe_measures, describe_points, describe_runs, describe_seeds
 from sharpest.config.run import HessianSettings, RunSettings
+from sharpest.config.run_id import FIRST_NEW_SEED
 from sharpest.config.scale import ScaleRuns
 from sharpest.config.scale_files import check_scale_files, plain_values, read_scale
 from sharpest.config.schedule import Schedule
@@ -103,7 +104,18 @@ class Project:
         if name not in self.studies:
             raise ConfigError(f"{name!r} is not in config/studies.yaml; it has {', '.join(self.studies)}")
         study = self.studies[name]
-        return study.with_seeds(self.scale.seeds[name]) if name in self.scale.seeds else study
+        if seeds := self.seeds(name):
+            return study.of_seeds(seeds)
+        return study.with_first_seeds(self.scale.paper_seeds[name]) if name in self.scale.paper_seeds else study
+
+    def seeds(self, study: str | None = None) -> range:
+        """The new seeds of the runs of a study, or of runs that belong to none; empty where they have the paper's."""
+        scale = self.scale.seeds
+        own, all_studies = (scale.get(study or ""), None) if isinstance(scale, dict) else (None, scale)
+        known = self.studies.get(study or "")
+        wanted = (self.settings.seeds, own, known.seeds if known else None, all_studies, 0)
+        count = next(number for number in wanted if number is not None)
+        return range(FIRST_NEW_SEED, FIRST_NEW_SEED + count)
 
     def check_studies(self) -> None:
         """Check that every run and schedule exists, and measures what is drawn from it.
@@ -111,11 +123,12 @@ class Project:
         Raises:
             ConfigError: With the study and the remedy.
         """
-        for name in (*self.scale.seeds, *self.scale.notes):
+        by_name = self.scale.seeds if isinstance(self.scale.seeds, dict) else {}
+        for name in (*by_name, *self.scale.paper_seeds, *self.scale.notes):
             self.study(name)
-        for name, study in self.studies.items():
+        for name in self.studies:
             try:
-                self._check_study(study)
+                self._check_study(self.study(name))
             except ConfigError as error:
                 raise ConfigError(f"{name} in config/studies.yaml: {error}") from None
 

@@ -60,8 +60,10 @@ def describe_seeds(ours: Iterable[str], paper: Iterable[str]) -> list[str]:
     Args:
         ours, paper: Its runs at the scale, and as published.
     """
-    used, published = (len({RunId.parse(run).seed for run in runs}) for runs in (ours, paper))
-    return [] if used == published else [f"{used} {'seed' if used == 1 else 'seeds'} ({published})"]
+    used, published = ({RunId.parse(run).seed for run in runs} for runs in (ours, paper))
+    if used <= published:
+        return [] if used == published else [f"{len(used)} {'seed' if len(used) == 1 else 'seeds'} ({len(published)})"]
+    return [f"{len(used)} new {'seed' if len(used) == 1 else 'seeds'} ({len(published)})"]
 
 
 def describe_points(curves: Sequence[tuple[str, str]], ours: ScaleRuns, paper: ScaleRuns) -> list[str]:

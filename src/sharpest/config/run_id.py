@@ -24,6 +24,9 @@ _PATTERN = re.compile(
 _FLOATS = ("lr", "momentum", "gamma", "l2")
 _COUNTS = ("batch_size", "num_directions", "subset", "first_stage", "branch_epoch", "seed")
 
+FIRST_NEW_SEED = 1001
+"""Seeds from here on are none of the paper's: any run may have them, and no setting was chosen on them."""
+
 GRAMMAR = (
     "<model>-<data>-<sgd|nsgd>-lr<eta>-S<S>[-m<m>][-g<gamma>-K<K>[-correct_g|-correct_both]][-l2_<v>][-n<subset>]"
     "[-L<epochs>][-plat|-fb]-s<seed>[@e<epoch>/<variant>]"
@@ -98,6 +101,10 @@ class RunId:
             raise ConfigError(f"run {text!r}: write it as {str(run)!r}, so that each run has one id")
         return run
 
+    def of_seed(self, seed: int) -> "RunId":
+        """The same run with another seed."""
+        return replace(self, seed=seed)
+
     @property
     def parent(self) -> str | None:
         """Id of the run that this one branches off; None where it starts from the initial weights."""
@@ -124,3 +131,8 @@ class RunId:
             parts.append(self.rule)
         text = "-".join([*parts, f"s{self.seed}"])
         return f"{text}@e{self.branch_epoch}/{self.variant}" if self.variant else text
+
+
+def without_seed(run: str) -> RunId:
+    """What runs have in common that differ in their seed alone."""
+    return RunId.parse(run).of_seed(0)

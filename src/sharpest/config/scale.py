@@ -10,6 +10,7 @@ from sharpest.config.plan import run_settings
 from sharpest.config.points import measurement_points
 from sharpest.config.reading import merge_all, validate
 from sharpest.config.run import RunSettings
+from sharpest.config.run_id import FIRST_NEW_SEED, RunId, without_seed
 from sharpest.config.scale_files import Entry, entries_of
 from sharpest.config.schedule import Schedule
 from sharpest.config.settings import RunKeys, ScaleSettings
@@ -32,12 +33,14 @@ class ScaleRuns:
         Args:
             scale: The scale.
             files: Behind it, checked, the extended ones first.
-            epochs: Length of every run at paper scale.
+            epochs: Length of every run at paper scale. Each may also have a seed of 1001 or more, and is then as the
+                first run that differs from it in its seed alone.
             only_compared: Nothing runs at this scale, so that a run may have fewer examples than it asks for.
         """
         self.scale, self._only_compared = scale, only_compared
         self.files = files
         self.epochs = epochs
+        self._published = {without_seed(run): run for run in reversed(list(epochs))}
         self._entries = [entry for file in files for entry in entries_of(file)]
         self._patterns = [re.compile(translate(entry.pattern)).match for entry in self._entries]
         self._fitting: dict[str, _Fitting] = {}
@@ -114,16 +117,22 @@ class ScaleRuns:
 
     def _entries_that_fit(self, run: str) -> _Fitting:
         if run not in self._fitting:
-            self._length(run)
-            self._fitting[run] = tuple(number for number, fits in enumerate(self._patterns) if fits(run))
+            row = self._row(run)
+            self._fitting[run] = tuple(number for number, fits in enumerate(self._patterns) if fits(row))
         return self._fitting[run]
 
     def _length(self, run: str) -> int:
-        if run not in self.epochs:
-            close = difflib.get_close_matches(run, self.epochs, n=1)
-            hint = f"; did you mean {close[0]}?" if close else "; add a row"
-            raise ConfigError(f"run {run!r} is not in config/runs.tsv{hint}")
-        return self.epochs[run]
+        return self.epochs[self._row(run)]
+
+    def _row(self, run: str) -> str:
+        """The run itself, or of one with a new seed the first that differs from it in its seed alone."""
+        if run in self.epochs:
+            return run
+        if RunId.parse(run).seed >= FIRST_NEW_SEED and without_seed(run) in self._published:
+            return self._published[without_seed(run)]
+        close = difflib.get_close_matches(run, self.epochs, n=1)
+        hint = f"; did you mean {close[0]}?" if close else "; add a row"
+        raise ConfigError(f"run {run!r} is not in config/runs.tsv{hint}")
 
     def _points(self, run: RunSettings, name: str) -> list[int | str]:
         """The points of a schedule on a run, counted from its start."""

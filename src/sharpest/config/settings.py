@@ -91,8 +91,10 @@ class ScaleSettings(RunKeys):
     full_batch_examples: PositiveInt
     """Training images of the full-batch runs."""
     variants: VariantSettings
-    seeds: dict[str, PositiveInt] = Field(default={})
-    """How many of the seeds of a figure or table are used, by its name; elsewhere all."""
+    seeds: NonNegativeInt | dict[str, NonNegativeInt] = Field(default=0)
+    """New seeds of each run, 1001 and up, in place of the paper's: one number, or by the name of a figure or table."""
+    paper_seeds: dict[str, PositiveInt] = Field(default={})
+    """How many of the paper's seeds of a figure or table are used without new ones, by its name; elsewhere all."""
     notes: dict[str, str] = Field(default={})
     """What a figure or table does not show at this scale, for its foot."""
     runs: dict[str, PositiveInt] = Field(default={})
@@ -132,6 +134,8 @@ class ProjectSettings(Strict):
     """Where jobs train and measure; cuda asks for one GPU a job."""
     jobs_per_gpu: PositiveInt = Field(default=1)
     """Jobs that share a GPU on one machine, each with its part of the memory; small nets leave most of one idle."""
+    seeds: NonNegativeInt | None = None
+    """New seeds of each run, 1001 and up, in place of the paper's; 0 = the paper's; none = as scale and studies say."""
     datasets: dict[str, dict[str, Any]] = Field(default={})
     """Changes to the scale's datasets."""
     sources: dict[str, SourceSettings] = Field(default={})

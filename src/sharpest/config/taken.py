@@ -72,7 +72,7 @@ def _check_lengths(measure: Measure, settings: Any) -> None:
         raise ConfigError(f"measure {measure.name}: sizes or constants: {error}; {place}") from error
     for dataset in measure.layout.datasets:
         for letter in dataset.dims:
-            if letter not in {"t", "v", "p", *lengths}:
+            if letter not in {"t", "v", "p", "x", *lengths}:
                 raise ConfigError(
                     f"measure {measure.name}: dimension {letter} of {dataset.name} has no length; give the declaration "
                     f'sizes, such as sizes=lambda settings, p: {{"{letter}": 3}}; {place}'

@@ -110,7 +110,8 @@ def _measured(
     """The arrays that are not streamed into the file, and the attributes that are known from the measurement."""
     function = import_module(f"sharpest.measures.{measure.name}.measure").measure
     taken = [_within(replay, stored, segment) for segment in segments]
-    rows = _Rows(measure, settings, replay.problem.model.num_parameters, sum(map(len, taken)), file)
+    lengths = {"p": replay.problem.model.num_parameters, "x": replay.problem.data.test.targets.numel()}
+    rows = _Rows(measure, settings, lengths, sum(map(len, taken)), file)
     starts = [0, *accumulate(map(len, taken))]
     count, note = kept.resume(starts)
     walked = _take_kept(kept.points(count), rows, replay)
@@ -171,21 +172,21 @@ class _Rows:
     Args:
         measure: Gives the layout.
         settings: Those of the measure.
-        num_parameters: p.
+        lengths: p, and x, the number of test targets.
         num_points: t.
         file: Takes arrays of vectors.
     """
 
     def __init__(
-        self, measure: Measure, settings: Any, num_parameters: int, num_points: int, file: StoredWriter
+        self, measure: Measure, settings: Any, lengths: Mapping[str, int], num_points: int, file: StoredWriter
     ) -> None:
         self._name, self._file, self._num_points, self._count = measure.name, file, num_points, 0
         self._constants = {name: np.asarray(value) for name, value in measure.constants(settings).items()}
         datasets = {dataset.name: dataset for dataset in measure.layout.datasets}
         self._sizes = {
             **{datasets[name].dims[0]: len(value) for name, value in self._constants.items()},
-            **measure.sizes(settings, num_parameters),
-            "p": num_parameters,
+            **lengths,
+            **measure.sizes(settings, lengths["p"]),
         }
         own = [dataset for name, dataset in datasets.items() if name not in ("epoch", "vector_index")]
         self._by_point = {dataset.name: dataset for dataset in own if dataset.dims[0] == "t"}

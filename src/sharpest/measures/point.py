@@ -177,6 +177,10 @@ class Point:
         """Cross-entropy in nats without L2, and accuracy as a fraction, in inference mode."""
         return self.problem.evaluate(self.theta, split)
 
+    def answers(self, split: Split) -> Tensor:
+        """Which targets of a split are answered correctly, (n,) bool, in inference mode."""
+        return self.problem.answers(self.theta, split)[1]
+
     def gradients(self, num_gradients: int) -> Tensor:
         """Mini-batch gradients of the training loss, (m, p), at the run's batch size: a function of the iteration."""
         size, stream = self.problem.settings.batch_size, self.data.stream

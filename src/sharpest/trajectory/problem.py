@@ -82,14 +82,19 @@ class Problem:
 
     def evaluate(self, theta: Tensor, split: Split) -> tuple[float, float]:
         """Cross-entropy in nats without L2, and accuracy as a fraction, in inference mode; means over all targets."""
-        loss, correct = 0.0, 0
+        loss, correct = self.answers(theta, split)
+        return loss, int(correct.sum()) / len(correct)
+
+    def answers(self, theta: Tensor, split: Split) -> tuple[float, Tensor]:
+        """The same loss, and which of the n targets are answered correctly, (n,) bool, in the order of the split."""
+        loss, correct = 0.0, []
         size = max(1, EVALUATION_CHUNK * len(split) // split.targets.numel())
         with torch.no_grad():
             for inputs, targets in chunks_of(split, size):
                 logits = self.model.logits(theta, inputs).flatten(0, -2)
                 loss += float(functional.cross_entropy(logits, targets.flatten(), reduction="sum"))
-                correct += int((logits.argmax(1) == targets.flatten()).sum())
-        return loss / split.targets.numel(), correct / split.targets.numel()
+                correct.append(logits.argmax(1) == targets.flatten())
+        return loss / split.targets.numel(), torch.cat(correct)
 
 
 def chunks_of(split: Split, size: int) -> list[tuple[Tensor, Tensor]]:

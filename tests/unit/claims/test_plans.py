@@ -57,7 +57,7 @@ def test_all_runs_are_read_at_paper_scale(ledger: tuple[Claim, ...], configured:
 
 def test_a_scale_with_fewer_seeds_reads_fewer_runs(claims: dict[str, Claim], configured: Configured) -> None:
     project = configured("paper")
-    scale = project.scale.model_copy(update={"seeds": {"tab6": 1}})
+    scale = project.scale.model_copy(update={"paper_seeds": {"tab6": 1}})
     claim = claims["tab6.order.dist"]
     sources = plan_claims([claim], replace(project, scale=scale))[claim.id]
     assert [RunId.parse(source.run).seed for source in sources] == [777] * 3

@@ -74,7 +74,7 @@ class Config:
                 del content[name]
 
         self.edit("studies.yaml", keep_tables)
-        self.edit("scales/quick.yaml", lambda scale: [keep_tables(scale[key]) for key in ("seeds", "notes")])
+        self.edit("scales/quick.yaml", lambda scale: [keep_tables(scale[key]) for key in ("paper_seeds", "notes")])
 
     def drop_run(self, run: str) -> None:
         """Remove a row of the runs."""
@@ -236,7 +236,7 @@ def test_outputs_name_the_substitutes(config: Config, debian: dict[str, Any]) ->
 
 
 def test_outputs_say_when_seeds_are_left_out(config: Config) -> None:
-    config.set("scales/small.yaml", "seeds", {"tab5": 1, "tab7": 2})
+    config.set("scales/small.yaml", "paper_seeds", {"tab5": 1, "tab7": 2})
     project = config.load(scale="small")
     assert "1 seed (2)" in project.study_reductions("tab5")
     assert "2 seeds (3)" in project.study_reductions("tab7")
@@ -463,7 +463,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     ),
     "table of a run that no row has": (
         lambda c: c.set("studies.yaml", "tab1.rows", [{"label": "x", "runs": ["none"], "paper": {}}]),
-        ["tab1 in config/studies.yaml", "'none'", "add a row"],
+        ["tab1 in config/studies.yaml", "'none'", "is not a run id"],
     ),
     # facts that tie settings together
     "study of an unknown schedule": (

@@ -272,4 +272,4 @@ def test_end_points_are_read_where_the_best_and_the_last_are_measured() -> None:
 
 def test_a_study_of_one_seed_refuses_more() -> None:
     with pytest.raises(ConfigError, match="a study of kind alignment has one seed"):
-        made("alignment").with_seeds(2)
+        made("alignment").with_first_seeds(2)

@@ -242,14 +242,14 @@ def test_no_end_point_at_all_says_so(tracked: Any) -> None:
 
 
 def test_a_scale_may_use_fewer_seeds() -> None:
-    study = _study("accuracy", "curvature", end_points=END_POINTS).with_seeds(1)
+    study = _study("accuracy", "curvature", end_points=END_POINTS).with_first_seeds(1)
     assert study.runs() == [RUNS[0], RUNS[2], RUNS[3]]
     assert study.end_points is not None
     assert study.end_points.points[0].runs == (RUNS[0],)
-    assert _study("curvature").with_seeds(1).end_points is None
+    assert _study("curvature").with_first_seeds(1).end_points is None
 
 
 def test_a_study_of_one_seed_has_no_fewer() -> None:
     panels = [{"run": RUNS[0], "schedule": "step", "label": "a"}]
     with pytest.raises(ConfigError, match="kind learning_curves has one seed; remove it"):
-        LearningCurves.model_validate({"kind": "learning_curves", "caption": "", "panels": panels}).with_seeds(1)
+        LearningCurves.model_validate({"kind": "learning_curves", "caption": "", "panels": panels}).with_first_seeds(1)

@@ -267,5 +267,5 @@ def test_a_printed_value_without_its_column_is_refused() -> None:
 
 
 def test_a_scale_may_use_fewer_seeds() -> None:
-    assert _study().with_seeds(1).runs() == [A7, B7]
-    assert _study().with_seeds(3).runs() == [A7, A8, B7, B8]
+    assert _study().with_first_seeds(1).runs() == [A7, B7]
+    assert _study().with_first_seeds(3).runs() == [A7, A8, B7, B8]

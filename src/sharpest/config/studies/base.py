@@ -1,11 +1,12 @@
 """What every study has: runs, and the files of theirs that it reads."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt
 
+from sharpest.config.run_id import RunId
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
 
@@ -20,6 +21,17 @@ class NamedRun(Strict):
     """A row of config/runs.tsv."""
     label: str
     """Its name in legends and titles."""
+    replicates: tuple[str, ...] = ()
+    """The same run with other seeds; `seeds` of the study fills it."""
+
+    def by_seed(self) -> list[Self]:
+        """Itself and each replicate, each as one run."""
+        return [self.model_copy(update={"run": run, "replicates": ()}) for run in (self.run, *self.replicates)]
+
+    def of_seeds(self, seeds: Sequence[int]) -> Self:
+        """With these seeds in place of its own."""
+        run, *replicates = with_seeds(self.run, seeds)
+        return self.model_copy(update={"run": run, "replicates": tuple(replicates)})
 
 
 class Curve(NamedRun):
@@ -40,6 +52,15 @@ class SeedRuns(Strict):
     def first(self, count: int) -> Self:
         """The first ``count`` of them, or all."""
         return self.model_copy(update={"runs": self.runs[:count]})
+
+    def of_seeds(self, seeds: Sequence[int]) -> Self:
+        """With these seeds in place of its own."""
+        return self.model_copy(update={"runs": with_seeds(self.runs[0], seeds)})
+
+
+def with_seeds(run: str, seeds: Iterable[int]) -> tuple[str, ...]:
+    """The ids of a run with other seeds."""
+    return tuple(str(RunId.parse(run).of_seed(seed)) for seed in seeds)
 
 
 class Input(NamedTuple):
@@ -82,6 +103,8 @@ class Study(Strict):
     caption: str
     """What is shown and what was used where paper and code differ."""
     kind: str
+    seeds: NonNegativeInt | None = None
+    """New seeds of each run, 1001 and up, in place of the paper's; 0 = the paper's; none = as the scale says."""
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -98,7 +121,11 @@ class Study(Strict):
 
     def runs(self) -> list[str]:
         """The ids of all runs behind the study."""
-        return [curve.run for curve in self.curves()]
+        return [curve.run for curve in self.curves_by_seed()]
+
+    def curves_by_seed(self) -> list[Curve]:
+        """``curves()``, one a run."""
+        return [each for curve in self.curves() for each in curve.by_seed()]
 
     def inputs(self) -> list[Input]:
         """The files that it reads, each once."""
@@ -108,15 +135,29 @@ class Study(Strict):
         """The files of one of its ``reads``: by default one a run, or one a curve."""
         if kind in RUN_FILES:
             return (Input(kind, run, None) for run in self.runs())
-        return (Input(kind, curve.run, curve.schedule) for curve in self.curves())
+        return (Input(kind, curve.run, curve.schedule) for curve in self.curves_by_seed())
 
-    def with_seeds(self, count: int) -> Self:
-        """The same study with the first ``count`` seeds.
+    def with_first_seeds(self, count: int) -> Self:
+        """The same study with the first ``count`` of the paper's seeds.
 
         Raises:
             ConfigError: If it has one seed only.
         """
-        raise ConfigError(f"a study of kind {self.kind} has one seed; remove it from the scale's seeds")
+        found: list[SeedRuns] = []
+
+        def first(runs: SeedRuns) -> SeedRuns:
+            found.append(runs)
+            return runs.first(count)
+
+        study: Self = _changed(self, SeedRuns, first)
+        if not found:
+            raise ConfigError(f"a study of kind {self.kind} has one seed; remove it from the scale's paper_seeds")
+        return study
+
+    def of_seeds(self, seeds: Sequence[int]) -> Self:
+        """The same study of runs with these seeds."""
+        study: Self = _changed(self, NamedRun | SeedRuns, lambda runs: runs.of_seeds(seeds))
+        return study
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         """Check that a schedule measures what is drawn of a run.
@@ -131,6 +172,17 @@ class Study(Strict):
         for file in self.inputs():
             if (file.run, file.schedule) == (curve.run, curve.schedule):
                 settings_of(file.kind, schedule)
+
+
+def _changed(part: Any, kind: Any, change: Callable[[Any], Any]) -> Any:
+    """The same settings with each part of a kind changed, wherever it stands."""
+    if isinstance(part, kind):
+        return change(part)
+    if isinstance(part, tuple):
+        return tuple(_changed(each, kind, change) for each in part)
+    if isinstance(part, Strict):
+        return part.model_copy(update={name: _changed(value, kind, change) for name, value in part})
+    return part
 
 
 def settings_of(measure: str, schedule: Schedule) -> Any:

@@ -62,9 +62,6 @@ class EndPoints(Study):
             return (Input(kind, run, self.ends) for run in self.runs())
         return super().files(kind)
 
-    def with_seeds(self, count: int) -> Self:
-        return self.model_copy(update={"rows": tuple(row.first(count) for row in self.rows)})
-
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
         check_ends(schedule)

@@ -150,13 +150,13 @@ class MeasuredCurves(Study):
         return [(panel.title, panel.curves) for panel in self.panels]
 
     def files(self, kind: str) -> Iterable[Input]:
-        panels = (panel for panel in self.panels if panel.measure == kind)
-        return (Input(kind, curve.run, curve.schedule) for panel in panels for curve in panel.curves)
+        drawn = (curve for panel in self.panels if panel.measure == kind for curve in panel.curves)
+        return (Input(kind, each.run, each.schedule) for curve in drawn for each in curve.by_seed())
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         place = curve.run, curve.schedule
         for panel in self.panels:
-            if place in [(drawn.run, drawn.schedule) for drawn in panel.curves]:
+            if place in [(each.run, each.schedule) for drawn in panel.curves for each in drawn.by_seed()]:
                 panel.check(schedule)
 
 

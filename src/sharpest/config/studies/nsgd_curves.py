@@ -1,7 +1,7 @@
 """Validation accuracy and curvature along training of NSGD and SGD, and their end points (Figs. 8, 19, 22)."""
 
 from collections.abc import Iterable
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
@@ -73,7 +73,7 @@ class NsgdCurves(Study):
         return [Curve(run=run, label=label, schedule=self.schedule) for run, label in named.items()]
 
     def runs(self) -> list[str]:
-        return list(dict.fromkeys([*(curve.run for curve in self.curves()), *self.ended()]))
+        return list(dict.fromkeys([*super().runs(), *self.ended()]))
 
     def ended(self) -> list[str]:
         """The ids of the runs whose end points are drawn."""
@@ -88,17 +88,6 @@ class NsgdCurves(Study):
             accuracies = [panel for panel in self.panels if panel.quantity == "accuracy"]
             return (Input(kind, run, None) for panel in accuracies for line in panel.lines for run in line.runs)
         return super().files(kind)
-
-    def with_seeds(self, count: int) -> Self:
-        panels = [
-            panel.model_copy(update={"lines": tuple(line.first(count) for line in panel.lines)})
-            for panel in self.panels
-        ]
-        changes: dict[str, object] = {"panels": tuple(panels)}
-        if (ends := self.end_points) is not None:
-            points = tuple(point.first(count) for point in ends.points)
-            changes["end_points"] = ends.model_copy(update={"points": points, "baseline": ends.baseline.first(count)})
-        return self.model_copy(update=changes)
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)

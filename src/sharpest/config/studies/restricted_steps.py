@@ -33,7 +33,8 @@ class RestrictedSteps(Study):
 
     def runs(self) -> list[str]:
         # a run may be in several panels
-        return list(dict.fromkeys(curve.run for panel in self.panels for curve in panel.curves))
+        curves = (curve for panel in self.panels for drawn in panel.curves for curve in drawn.by_seed())
+        return list(dict.fromkeys(curve.run for curve in curves))
 
 
 STUDY = RestrictedSteps

@@ -37,7 +37,7 @@ MEASURE = Measure(
     settings=Settings,
     layout=measured_layout(
         "evaluations",
-        4,
+        5,
         Dataset("eigenvalues", "f8", ("t", "k"), "nats", "the k largest in magnitude; signed, largest first"),
         Dataset("residuals", "f8", ("t", "k"), "", "|Hv - lambda v| / |lambda_1|"),
         Dataset("converged", "?", ("t", "k"), "", "residual within the tolerance"),
@@ -46,6 +46,7 @@ MEASURE = Measure(
         Dataset("frobenius_probe", "f8", ("t",), "nats", "of all eigenvalues, by Hutchinson++ on the square"),
         Dataset("frobenius_probe_error", "f8", ("t",), "nats", "its standard error"),
         Dataset("test_accuracy", "f8", ("t",), "fraction", "on the test examples"),
+        Dataset("test_correct", "?", ("t", "x"), "", "which test targets are answered correctly, in their order"),
         Dataset("train_loss", "f8", ("t",), "nats", "cross-entropy without L2 on clean training examples"),
         Dataset("distance", "f8", ("t",), "", "|theta - theta_0| over all parameters"),
     ),

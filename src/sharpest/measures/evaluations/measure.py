@@ -26,6 +26,7 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
     probes = generator(point.seed, "probe")  # the same at both ends
     probed = frobenius_norm(point.hessian, settings.num_probes, probes)
     train = point.data.train.first(settings.loss_examples)
+    correct = point.answers(point.data.test)
     return {
         "eigenvalues": pairs.eigenvalues,
         "residuals": pairs.residuals,
@@ -34,7 +35,8 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
         "frobenius": np.linalg.norm(pairs.eigenvalues),
         "frobenius_probe": probed.value,
         "frobenius_probe_error": probed.error,
-        "test_accuracy": point.evaluate(point.data.test)[1],
+        "test_accuracy": int(correct.sum()) / len(correct),
+        "test_correct": correct,
         "train_loss": point.evaluate(train)[0],
         "distance": float((point.theta - point.start).norm()),
     }
