@@ -11,9 +11,11 @@ from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import (
     FEWEST_POINTS,
-    SWING,
     Series,
     UnmeasuredError,
+)
+from sharpest.claims.shapes import (
+    SWING,
     before_largest_fall,
     largest_fall,
     maximum,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sharpest.claims.files import RunFiles
-from sharpest.claims.series import Number, Series, Statistic
+from sharpest.claims.series import Number, Series
+from sharpest.claims.shapes import Statistic
 
 
 @dataclass(frozen=True)

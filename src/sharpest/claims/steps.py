@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
-from sharpest.claims.series import FEWEST_POINTS, Number, Series, UnmeasuredError, mean, peak, per_cent
+from sharpest.claims.series import FEWEST_POINTS, Number, Series, UnmeasuredError
+from sharpest.claims.shapes import mean, peak, per_cent
 from sharpest.measures.directions.reader import Directions, random_cosine
 from sharpest.results.stored import common_points
 
