@@ -118,7 +118,7 @@ def test_what_a_direction_is_compared_with_has_to_be_measured_too() -> None:
     plan_claims([parse_claim(ROW | row)], project)
     directions = DIRECTIONS.model_copy(update={"indices": (3,)})
     project.schedule(RUN, "step").measures = {"spectra": SPECTRA, "directions": directions}
-    with pytest.raises(ConfigError, match="direction 1 is not in schedules.step"):
+    with pytest.raises(ConfigError, match=r"direction 1 is not in schedules\.step"):
         plan_claims([parse_claim(ROW | row)], project)
     plan_claims([parse_claim(ROW | row | {"quantity": "surface_rise"})], project)
 
