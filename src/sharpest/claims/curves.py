@@ -11,22 +11,26 @@ from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import (
     FEWEST_POINTS,
-    SWING,
     Series,
     UnmeasuredError,
+)
+from sharpest.claims.shapes import (
+    SWING,
     before_largest_fall,
+    correlation_of_swings,
     largest_fall,
     maximum,
     mean,
     peak,
     peak_epoch,
+    points_around,
     sudden_fall,
 )
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.stored import Measured, divergence
 
 _PAPER_EPOCHS = 200  # of a run, in which the windows below are counted (inventory, section 8)
-_FIRST_EPOCHS, _LAST_EPOCHS = 5, 10
+_LAST_EPOCHS = 10
 _ZOOM, _ZOOM_START = 0.5, 0.1  # epochs of Fig. 2
 _BRANCH_ITERATIONS = 100  # last ones of a branch of Fig. 7
 
@@ -82,22 +86,29 @@ def _window(files: RunFiles) -> float:
 
 
 def _lambda_max_zoom(files: RunFiles, facet: str) -> Series:
-    return of_measured(files.spectra, files.spectra.lambda_max, _window(files))
+    """With the error of the solver: the residual bounds it, and the Hessian is always on the same examples."""
+    spectra = files.spectra
+    error = spectra["residuals"][:, 0] * np.abs(spectra.eigenvalues).max(axis=1)
+    return of_measured(spectra, np.stack([spectra.lambda_max, error], axis=1), _window(files))
 
 
 def _lambda_max_zoom_start(files: RunFiles, facet: str) -> Series:
-    whole = _lambda_max_zoom(files, facet)
-    return _first(whole, _window(files) * _ZOOM_START / _ZOOM)
+    whole = of_measured(files.spectra, files.spectra.lambda_max, _window(files))
+    end = _window(files) * _ZOOM_START / _ZOOM
+    return whole.rows(slice(max(FEWEST_POINTS, int((whole.epoch <= end).sum()))))
 
 
-def _first(series: Series, end: float) -> Series:
-    """Up to an epoch, and at least as many points as a trend needs."""
-    return series.rows(slice(max(FEWEST_POINTS, int((series.epoch <= end).sum()))))
+def _accuracy_beside_lambda_max(files: RunFiles, facet: str) -> Series:
+    accuracy, whole = _accuracy(files)[:, 0], files.spectra.lambda_max
+    series = of_measured(files.spectra, np.stack([accuracy, whole], axis=1), _window(files))
+    if len(series.epoch) < points_around(len(series.epoch)) + FEWEST_POINTS - 1:
+        raise UnmeasuredError(f"only {len(series.epoch)} points")
+    return series
 
 
-def _lambda_max_first_epochs(files: RunFiles, facet: str) -> Series:
-    whole = _lambda_max(files, facet)
-    return _first(whole, whole.epoch[-1] * _FIRST_EPOCHS / _PAPER_EPOCHS)
+def _lambda_max_by_iteration(files: RunFiles, facet: str) -> Series:
+    series = _lambda_max(files, facet)
+    return Series(np.interp(series.epoch, files.spectra.epoch, files.spectra.iteration), series.values)
 
 
 def _lambda_max_before_drop(files: RunFiles, facet: str) -> Series:
@@ -119,12 +130,14 @@ def _eta_lambda(files: RunFiles, facet: str) -> Series:
     return Series(series.epoch, files.spectra.lr * series.values)
 
 
+def _accuracy(files: RunFiles) -> NDArray[np.float64]:
+    """(t, 2), training accuracy and its standard error, per cent."""
+    share, count = files.spectra["train_accuracy"], files.spectra.settings["accuracy_examples"]
+    return 100 * np.stack([share, np.sqrt(share * (1 - share) / count)], axis=1)
+
+
 def _train_acc(files: RunFiles, facet: str) -> Series:
-    return of_measured(files.spectra, 100 * files.spectra["train_accuracy"])
-
-
-def _train_acc_zoom(files: RunFiles, facet: str) -> Series:
-    return of_measured(files.spectra, 100 * files.spectra["train_accuracy"], _window(files))
+    return of_measured(files.spectra, _accuracy(files))
 
 
 def _across_drop(values: Callable[[Spectra], NDArray[np.float64]]) -> Callable[[RunFiles, str], Series]:
@@ -210,10 +223,6 @@ CURVES: Sequence[Quantity] = (
         "at least five points.", _SECTION, ("spectra", "window"), _lambda_max_zoom_start, is_curve=True,
     ),
     Quantity(
-        "lambda_max_first_epochs", "", "Largest eigenvalue in the first fortieth of the measured epochs, 5 of the "
-        "paper's 200; at least five points.", _SECTION, ("spectra",), _lambda_max_first_epochs, is_curve=True,
-    ),
-    Quantity(
         "lambda_max_before_drop", "", "Largest eigenvalue up to the point from which the training accuracy takes its "
         "largest fall, where that is a quarter of its range or more; else over the whole run.", _SECTION,
         ("spectra", "accuracy"), _lambda_max_before_drop, is_curve=True,
@@ -223,8 +232,10 @@ CURVES: Sequence[Quantity] = (
         _SECTION, ("spectra", "accuracy"), _train_acc, is_curve=True, sudden=True,
     ),
     Quantity(
-        "train_acc_zoom", "%", "Accuracy on clean training images in the early window of the schedule.", _SECTION,
-        ("spectra", "accuracy", "window"), _train_acc_zoom, is_curve=True,
+        "train_acc_with_lambda_max", "", "Rank correlation, in the early window of the schedule, of the accuracy on "
+        "clean training images with the largest eigenvalue, each less its mean over a fifth of the points around, 11 "
+        "at least.", _SECTION, ("spectra", "accuracy", "window"), _accuracy_beside_lambda_max, correlation_of_swings,
+        surrogates="shifts",
     ),
     Quantity(
         "acc_drop", "points", "Largest fall of that accuracy below its highest value so far.", _SECTION,
@@ -241,6 +252,14 @@ CURVES: Sequence[Quantity] = (
     Quantity(
         "lambda_max_peak_epoch", "epochs", "Epoch of the highest point of the largest eigenvalue, smoothed likewise.",
         _SECTION, ("spectra",), _lambda_max, peak_epoch, lower_bound=True,
+    ),
+    Quantity(
+        "lambda_max_peak_ratio", "", "Quotient of that highest point, first runs over second.", _SECTION, ("spectra",),
+        _lambda_max, peak, compare="ratio", lower_bound=True,
+    ),
+    Quantity(
+        "lambda_max_peak_iteration", "iterations", "Iteration of the highest point of the largest eigenvalue, smoothed "
+        "likewise.", _SECTION, ("spectra",), _lambda_max_by_iteration, peak_epoch, lower_bound=True,
     ),
     Quantity(
         "eta_lambda_product", "", "Learning rate in use times the highest point of the largest eigenvalue, smoothed "

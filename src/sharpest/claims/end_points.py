@@ -103,6 +103,10 @@ END_POINTS: Sequence[Quantity] = (
     Quantity("val_acc_50", "%", _EARLY.format(50), _SECTION, ("evaluations", "history"), _val_acc_early),
     Quantity("val_acc_10", "%", _EARLY.format(10), _SECTION, ("evaluations", "history"), _val_acc_early),
     Quantity(
+        "val_acc_10_diff", "points", "First runs minus second.", _SECTION, ("evaluations", "history"), _val_acc_early,
+        compare="difference",
+    ),
+    Quantity(
         "val_acc_50_diff", "points", "First runs minus second.", _SECTION, ("evaluations", "history"), _val_acc_early,
         compare="difference",
     ),

@@ -14,16 +14,16 @@ from sharpest.claims.ledger import COLUMNS, Claim
 from sharpest.claims.plans import Plans, facets, ordered_groups
 from sharpest.claims.quantities import quantity_of
 from sharpest.claims.quantity import Quantity
-from sharpest.claims.series import FEWEST_POINTS, Number, Statistic, UnmeasuredError, still_rising
+from sharpest.claims.series import FEWEST_POINTS, Number, UnmeasuredError
+from sharpest.claims.shapes import Statistic, still_rising
+from sharpest.claims.trends import Trend, trend
 from sharpest.claims.verdicts import (
     Sample,
-    Trend,
     Verdict,
     difference,
     over_levels,
     pooled,
     ratio,
-    trend,
     within,
     worst,
 )

@@ -1,6 +1,7 @@
 """The claims ledger, ``config/claims.csv``: one row a claim, checked as it is read."""
 
 import csv
+import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,9 +13,14 @@ from sharpest.errors import ConfigError
 
 COLUMNS = (
     "id", "item", "kind", "statement", "subject", "quantity", "facet", "expected", "tolerance", "unit", "any_scale",
-    "source",
+    "source", "kind_of", "ours", "implied_by", "note",
 )  # fmt: skip
-TRENDS = ("rises", "falls", "rises-then-falls", "rises-then-oscillates")
+TRENDS = (
+    "rises", "rises-for-long", "rises-then-settles", "falls", "rises-then-falls", "rises-then-falls-steadily",
+    "rises-then-oscillates",
+)  # fmt: skip
+KINDS_OF = ("finding", "sanity")
+"""What a claim is about: SGD; or that nothing is broken, which any working training and measurement shows."""
 VERDICTS = {"holds": "holds", "fails": "fails", "inconclusive": "inconclusive", "not_judged": "not judged"}
 """Verdict -> its name for readers. Only the first is a success."""
 POSITIVE, NEGATIVE = (0.0, math.inf), (-math.inf, 0.0)
@@ -60,6 +66,21 @@ class Claim:
         """Whether it can be judged at every scale, and not at the paper's alone."""
         return self.row["any_scale"] == "yes"
 
+    @property
+    def is_finding(self) -> bool:
+        """Whether it says something about SGD, and not only that nothing is broken."""
+        return self.row["kind_of"] == "finding"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the paper does not state it in these words."""
+        return self.row["ours"] == "yes"
+
+    @property
+    def implied_by(self) -> str | None:
+        """The id of the claim beside which it is not counted."""
+        return self.row["implied_by"] or None
+
 
 def read_ledger(path: Path) -> tuple[Claim, ...]:
     """Read and check all rows.
@@ -86,7 +107,24 @@ def read_ledger(path: Path) -> tuple[Claim, ...]:
             claims[row["id"]] = parse_claim(row)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
+    for claim in claims.values():
+        if claim.implied_by:
+            try:
+                _check_implied(claim, claims)
+            except ConfigError as error:
+                raise ConfigError(f"{path}, claim {claim.id}: {error}") from None
     return tuple(claims.values())
+
+
+def _check_implied(claim: Claim, claims: Mapping[str, Claim]) -> None:
+    name = claim.implied_by
+    if name == claim.id:
+        raise ConfigError("implied_by names the claim itself; name another one, or leave it empty")
+    if name not in claims:
+        hint = difflib.get_close_matches(str(name), claims, n=1)
+        raise ConfigError(f"implied_by {name!r} is no claim; " + (f"did you mean {hint[0]}?" if hint else "correct it"))
+    if further := claims[name].implied_by:
+        raise ConfigError(f"implied_by {name} is itself implied by {further}; name that one")
 
 
 def parse_claim(row: Mapping[str, str]) -> Claim:
@@ -97,6 +135,12 @@ def parse_claim(row: Mapping[str, str]) -> Claim:
     """
     if row["any_scale"] not in ("yes", "no"):
         raise ConfigError(f"any_scale {row['any_scale']!r} should be yes or no")
+    if row["kind_of"] not in KINDS_OF:
+        raise ConfigError(f"kind_of {row['kind_of']!r} should be {' or '.join(KINDS_OF)}")
+    if row["ours"] not in ("yes", ""):
+        raise ConfigError(f"ours {row['ours']!r} should be yes, or empty for what the paper states")
+    if row["ours"] and not row["note"]:
+        raise ConfigError("a claim of ours needs a note; say there why it is made")
     if row["tolerance"] and row["kind"] != "value":
         raise ConfigError(f"a claim of kind {row['kind']} takes no tolerance; remove {row['tolerance']!r}")
     levels: tuple[str, ...] = ()

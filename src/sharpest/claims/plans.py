@@ -13,7 +13,6 @@ from sharpest.claims.ledger import Claim, parse_claim
 from sharpest.claims.quantities import quantity_of
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import FEWEST_POINTS
-from sharpest.claims.steps import ALIGNMENTS
 from sharpest.config.measures import declared
 from sharpest.config.run_id import RunId, without_seed
 from sharpest.errors import ConfigError
@@ -29,7 +28,6 @@ _DIRECTION = re.compile(r"e([1-9]\d*)")
 _FACETS = {
     "alpha": "the scale of the step as facet, such as 0.5",
     "direction": "a direction as facet, such as e1",
-    "alignment": "an order, such as top5>random",
 }
 _OF_A_RUN = frozenset({"snapshots", "history"})  # needs that no schedule measures
 _ENDS = "ends"  # the schedule of end points, where the claim's own figure or table names none
@@ -253,12 +251,10 @@ def _check_directions(claim: Claim, quantity: Quantity, schedule: Schedule) -> N
         direction = _DIRECTION.fullmatch(facet)
         if quantity.facet == "direction" and direction is None:
             raise ConfigError(f"{facet!r} is no direction; write e1, e2 and so on")
-        if quantity.facet == "alignment" and facet not in ALIGNMENTS:
-            raise ConfigError(f"level {facet!r} should be one of {', '.join(ALIGNMENTS)}")
         if quantity.facet == "alpha" and not _ALPHA.fullmatch(facet):
             raise ConfigError(f"{facet!r} is no scale of the step; write a number such as 0.5")
         if quantity.facet == "alpha" and float(facet) not in measured.alphas:
             raise ConfigError(f"alpha {facet} is not in {place}.alphas; add it")
-        index = int(direction[1]) if direction else quantity.direction
-        if index not in measured.indices:
-            raise ConfigError(f"direction {index} is not in {place}.indices; add it")
+        for index in (int(direction[1]) if direction else None, quantity.direction):
+            if index is not None and index not in measured.indices:
+                raise ConfigError(f"direction {index} is not in {place}.indices; add it")

@@ -9,7 +9,8 @@ from sharpest.claims.curves import CURVES, of_measured
 from sharpest.claims.end_points import END_POINTS
 from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
-from sharpest.claims.series import Series, Statistic, maximum, mean, peak, peak_epoch
+from sharpest.claims.series import Series
+from sharpest.claims.shapes import Statistic, maximum, mean, peak, peak_epoch
 from sharpest.claims.steps import STEPS
 from sharpest.config.measures import declared
 from sharpest.errors import ConfigError

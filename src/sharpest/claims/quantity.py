@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sharpest.claims.files import RunFiles
-from sharpest.claims.series import Number, Series, Statistic
+from sharpest.claims.series import Number, Series
+from sharpest.claims.shapes import Statistic
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,14 @@ class Quantity:
             :class:`~sharpest.claims.series.UnmeasuredError` where the run does not give it.
         statistic: Turns the curves into the number; None where ``read`` gives it, or the curves themselves are judged.
         is_curve: It is no number: the shape of its curves is judged.
-        facet: What else has to be said: the scale of the step, the direction, or what gradients are aligned with.
-        direction: Along which it is measured, where the facet does not say; from 1.
+        facet: What else has to be said: the scale of the step, or the direction.
+        direction: Along which it is measured beside the facet's, from 1; None = the facet's alone.
         compare: How the numbers of two groups of runs become one: first minus or over second.
         study: Whose schedule measures it; None = that of the claim's own figure.
         sudden: A fall counts though the curve recovers.
         lower_bound: Where the smoothed curve is highest at its end, the number is a lower bound.
+        surrogates: What a test against chance makes of the curves: blocks of points shuffled, for shapes along
+            training; or the first curve shifted in a circle against the others, for curves that move together.
         place: Of a stored column of two dimensions, the letter of the second one and the place in it, from 0.
     """
 
@@ -39,10 +42,11 @@ class Quantity:
     read: Callable[[RunFiles, str], Series | Number]
     statistic: Statistic | None = None
     is_curve: bool = False
-    facet: Literal["alpha", "direction", "alignment"] | None = None
-    direction: int = 1
+    facet: Literal["alpha", "direction"] | None = None
+    direction: int | None = 1
     compare: Literal["difference", "ratio"] | None = None
     study: str | None = None
     sudden: bool = False
     lower_bound: bool = False
+    surrogates: Literal["blocks", "shifts"] = "blocks"
     place: tuple[str, int] | None = None

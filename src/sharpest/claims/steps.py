@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
-from sharpest.claims.series import FEWEST_POINTS, Number, Series, UnmeasuredError, mean, peak, per_cent
+from sharpest.claims.series import FEWEST_POINTS, Series, UnmeasuredError
+from sharpest.claims.shapes import mean, peak, per_cent, share_of_second
 from sharpest.measures.directions.reader import Directions, random_cosine
 from sharpest.results.stored import common_points
 
 _LAST_POINTS = 25  # behind the quoted means (inventory, section 8)
 _STEP_POINTS, _LATE_POINTS = 110, 40  # points of the alpha study that the paper's scale has, early and over 200 epochs
 _WALL = 5.0  # mean steps, at which the bowl is measured
-ALIGNMENTS = ("top5", "random")
 
 
 def _directions(files: RunFiles) -> Directions:
@@ -41,20 +41,35 @@ def _last(series: Series, paper_points: int) -> Series:
     return series.rows(slice(-min(max(count, FEWEST_POINTS), _LAST_POINTS), None))
 
 
-def _alpha_change(files: RunFiles, facet: str, direction: int = 1, paper_points: int = _STEP_POINTS) -> Series:
-    """Change of the loss, and loss."""
+def _alpha_change(files: RunFiles, facet: str, direction: int = 1, paper_points: int | None = _STEP_POINTS) -> Series:
+    """Change of the loss, and loss; at all points where the number of the paper's is None."""
     measured = _directions(files)
     change = measured.along(direction).at(float(facet))
-    return _last(_finite(measured.epoch, change, measured.loss), paper_points)
+    series = _finite(measured.epoch, change, measured.loss)
+    return series if paper_points is None else _last(series, paper_points)
 
 
 def _surface_rise(files: RunFiles, facet: str) -> Series:
     """Rise of the loss to the lower wall, and loss, where the alpha study was made."""
     measured = _directions(files)
-    along, grid = measured.along(int(facet.removeprefix("e"))), measured.grid
-    walls = [along.profile[:, int(np.argmin(np.abs(grid - wall)))] for wall in (-_WALL, _WALL)]
-    series = _finite(measured.epoch, np.minimum(*walls) - measured.loss, measured.loss, along.loss_change[:, 0])
+    rise, studied = _rise(measured, int(facet.removeprefix("e")))
+    series = _finite(measured.epoch, rise, measured.loss, studied)
     return _last(Series(series.epoch, series.values[:, :2]), _STEP_POINTS)
+
+
+def _surface_rises(files: RunFiles, facet: str) -> Series:
+    """That rise along a direction, and along e_1, at the same points."""
+    measured = _directions(files)
+    rise, studied = _rise(measured, int(facet.removeprefix("e")))
+    series = _finite(measured.epoch, rise, _rise(measured, 1)[0], studied)
+    return _last(Series(series.epoch, series.values[:, :2]), _STEP_POINTS)
+
+
+def _rise(measured: Directions, direction: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rise of the loss to the lower wall (t,), and a column (t,) that is finite where the alpha study was made."""
+    along, grid = measured.along(direction), measured.grid
+    walls = [along.profile[:, int(np.argmin(np.abs(grid - wall)))] for wall in (-_WALL, _WALL)]
+    return np.minimum(*walls) - measured.loss, along.loss_change[:, 0]
 
 
 def _surface_curvature(files: RunFiles, facet: str) -> Series:
@@ -63,11 +78,14 @@ def _surface_curvature(files: RunFiles, facet: str) -> Series:
     return _last(Series(series.epoch, series.values[:, :1]), _STEP_POINTS)
 
 
-def _alignment(files: RunFiles, facet: str) -> Series | Number:
+def _alignment(files: RunFiles, facet: str) -> Series:
     measured = _directions(files)
-    if facet == "random":
-        return Number(random_cosine(files.spectra.num_parameters))
     return _finite(measured.epoch, measured.alignment)
+
+
+def _alignment_over_random(files: RunFiles, facet: str) -> Series:
+    series = _alignment(files, facet)
+    return Series(series.epoch, series.values / random_cosine(files.spectra.num_parameters))
 
 
 def _crossing(files: RunFiles, facet: str) -> Series:
@@ -111,6 +129,10 @@ STEPS: Sequence[Quantity] = (
         facet="alpha", study="fig06",
     ),
     Quantity(
+        "alpha_change_pct_all", "%", _ALPHA_WORDS.format(1, "over all measured points"), _SECTION, _BOTH,
+        partial(_alpha_change, paper_points=None), per_cent, facet="alpha", study="fig06",
+    ),
+    Quantity(
         "alpha_change_pct_e3", "%", _ALPHA_WORDS.format(3, _LAST_WORDS), _SECTION, _BOTH,
         partial(_alpha_change, direction=3), per_cent, facet="alpha", direction=3, study="fig06",
     ),
@@ -122,16 +144,21 @@ STEPS: Sequence[Quantity] = (
     Quantity(
         "surface_rise", "%", f"Rise of the loss from k = 0 to the lower of k = -5 and 5: sum over sum of the losses, "
         f"{_LAST_WORDS} of the alpha study.", _SECTION, _BOTH, _surface_rise, per_cent, facet="direction",
-        study="fig06",
+        direction=None, study="fig06",
+    ),
+    Quantity(
+        "surface_rise_ratio", "", "Sum of that rise along a direction over the sum of that along e_1, over the same "
+        "points; 1 where the loss does not rise along e_1.", _SECTION, _BOTH, _surface_rises, share_of_second,
+        facet="direction", study="fig06",
     ),
     Quantity(
         "surface_curvature", "nats", f"Mean of the largest eigenvalue, {_LAST_WORDS} of the alpha study.", _SECTION,
         _BOTH, _surface_curvature, mean, study="fig06",
     ),
     Quantity(
-        "mean_abs_cosine", "", "Mean absolute cosine of mini-batch gradients with e_1 to e_5, over gradients, "
-        "directions and the run; of two random vectors in p dimensions it is Γ(p/2) / (√π Γ((p+1)/2)).", _SECTION,
-        _BOTH, _alignment, mean, facet="alignment", study="fig05",
+        "mean_abs_cosine_over_random", "", "Mean absolute cosine of mini-batch gradients with e_1 to e_5, over "
+        "gradients, directions and the run; over that of two random vectors in p dimensions, "
+        "Γ(p/2) / (√π Γ((p+1)/2)).", _SECTION, _BOTH, _alignment_over_random, mean, study="fig05",
     ),
     Quantity(
         "mean_abs_cosine_max", "", "Highest point over the run of the mean over gradients and directions, each point "

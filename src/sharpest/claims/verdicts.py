@@ -1,7 +1,7 @@
 """From measured numbers to a verdict: holds, fails, or inconclusive where the spread covers both answers."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharpest.claims.ledger import NEGATIVE, POSITIVE
-from sharpest.claims.series import Series, Statistic, hump, rank_correlation, sudden_fall, swings
+from sharpest.claims.series import Series
+from sharpest.claims.shapes import Statistic
 
 Verdict = Literal["holds", "fails", "inconclusive", "not_judged"]
 SEVERITY: Sequence[Verdict] = ("fails", "inconclusive", "holds")
@@ -95,34 +96,6 @@ def within(number: Pooled, bounds: tuple[float, float]) -> Verdict:
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
     """The verdict on several statements that all have to hold."""
     return next(verdict for verdict in SEVERITY if verdict in verdicts)
-
-
-@dataclass(frozen=True)
-class Trend:
-    """A shape as a number within bounds."""
-
-    statistic: Statistic
-    title: str
-    bounds: tuple[float, float]
-
-
-_TRENDS: Mapping[str, Trend] = {
-    "rises": Trend(rank_correlation, "rank correlation", (0.5, math.inf)),
-    "falls": Trend(rank_correlation, "rank correlation", (-math.inf, -0.5)),
-    "rises-then-falls": Trend(hump, "lesser of rise and fall over range", (0.25, math.inf)),
-    "rises-then-oscillates": Trend(swings, "swings up and down", (3.5, math.inf)),
-}
-_SUDDEN = Trend(sudden_fall, "lesser of rise and sudden fall over range", (0.25, math.inf))
-
-
-def trend(name: str, sudden: bool) -> Trend:
-    """The rule of a trend.
-
-    Args:
-        name: One of the ledger's.
-        sudden: Whether a fall counts from which the curve recovers.
-    """
-    return _SUDDEN if sudden and name == "rises-then-falls" else _TRENDS[name]
 
 
 def over_levels(samples: Sequence[Sample], statistic: Statistic) -> Sample:

@@ -58,9 +58,12 @@ class Folder(ResultsFolder):
         diverged: float | None = None,
         norm: bool = False,
     ) -> None:
-        """Any measure, of a net with batch normalisation or without."""
-        config = {"run": {"model": {"batch_norm": norm}}}
-        self.write_measure(measure, run, schedule, sizes, arrays, diverged_epoch=diverged, config=config)
+        """Any measure, of a net with batch normalisation or without; accuracies are of 100 images."""
+        attributes = {
+            "diverged_epoch": diverged, "config": {"run": {"model": {"batch_norm": norm}}},
+            "settings": {"accuracy_examples": 100},
+        }  # fmt: skip
+        self.write_measure(measure, run, schedule, sizes, arrays, **attributes)
 
     def directions(self, run: str, schedule: str, t: int, **arrays: Any) -> None:
         """Directions 1, 3 and 5 at the points of :meth:`spectra`, with one gradient; L = 2 throughout."""

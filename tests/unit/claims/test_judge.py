@@ -162,15 +162,69 @@ def test_the_facet_is_a_column_whatever_the_id_says(folder: Any, ledger: tuple[C
         assert judge_claim(changed, sources, folder.results).value == pytest.approx(value)
 
 
-def test_facets_are_compared_within_each_run(folder: Any, judged: Any) -> None:
-    """The chance level of one run is above the alignment of the next, which is no matter."""
-    for lr, cosine in (("0.001", 0.9), ("0.01", 0.5), ("0.1", 0.2)):
+@pytest.mark.parametrize(("lowest", "verdict"), [(12.0, "holds"), (8.0, "fails")])
+def test_alignment_has_to_be_ten_times_chance_in_each_run(
+    lowest: float, verdict: str, folder: Any, judged: Any
+) -> None:
+    chance = math.gamma(25) / (math.sqrt(math.pi) * math.gamma(25.5))  # of 50 parameters
+    for lr, times in (("0.001", 30), ("0.01", 20), ("0.1", lowest)):
         run = f"scnn-c10-sgd-lr{lr}-S128-s777"
         folder.spectra(run, "grid", np.zeros(8))
-        folder.directions(run, "grid", 8, cosine=np.full((8, 3), cosine))
+        folder.directions(run, "grid", 8, cosine=np.full((8, 3), times * chance))
     (row,) = judged("fig5.scnn.vs_random").to_dict("records")
-    chance = math.gamma(25) / (math.sqrt(math.pi) * math.gamma(25.5))  # of 50 parameters
-    assert (row["verdict"], row["seeds"], row["value"]) == ("holds", 1, pytest.approx(0.2 - chance))
+    assert (row["verdict"], row["seeds"], row["value"]) == (verdict, 1, pytest.approx(lowest))
+
+
+@pytest.mark.parametrize(("rise", "verdict"), [(0.4, "holds"), (0.6, "fails"), (-0.1, "holds")])
+def test_much_flatter_is_half_the_rise_at_most(rise: float, verdict: str, folder: Any, judged: Any) -> None:
+    run, t = "scnn-c10-sgd-lr0.01-S128-s777", 12
+    folder.spectra(run, "grid", np.zeros(t))
+    profile = np.tile([3.0, 2, 2, 2, 3], (t, 3, 1))
+    profile[:, 1, 0] = 2 + rise
+    folder.directions(run, "grid", t, profile=profile)
+    (row,) = judged("fig15.scnn.flatter").to_dict("records")
+    assert (row["verdict"], row["value"]) == (verdict, pytest.approx(rise))
+
+
+@pytest.mark.parametrize(("height", "verdict"), [(810.0, "holds"), (780.0, "fails")])
+def test_far_sharper_is_half_of_the_printed_quotient(height: float, verdict: str, folder: Any, judged: Any) -> None:
+    for run, top in (("nsgd-lr0.01-S128-g0.01-K20", height), ("sgd-lr0.01-S128", 30.0)):
+        for seed in (777, 778):
+            folder.spectra(f"r32-c10-{run}-plat-s{seed}", "grid", plateau(top))
+    (row,) = judged("fig8.k20_vs_sgd.order").to_dict("records")
+    assert (row["verdict"], row["value"]) == (verdict, pytest.approx(height / 30))  # 26.7
+
+
+@pytest.mark.parametrize(("height", "verdict"), [(60.0, "holds"), (40.0, "fails")])
+def test_significantly_sharper_is_five_times(height: float, verdict: str, folder: Any, judged: Any) -> None:
+    for run, top in (("nsgd-lr0.1-S128-g0.01-K5", height), ("sgd-lr0.1-S128", 10.0)):
+        for seed in (777, 778):
+            name = f"r32-c10-{run}-plat-s{seed}"
+            folder.spectra(name, "grid", plateau(top))
+            folder.evaluations(name)
+    (row,) = judged("fig19.highlr.early").to_dict("records")
+    assert (row["verdict"], row["value"]) == (verdict, pytest.approx(height / 10))
+
+
+@pytest.mark.parametrize(("ahead", "verdict"), [(0.02, "holds"), (0.01, "fails")])
+def test_significantly_faster_is_half_of_the_printed_lead(ahead: float, verdict: str, folder: Any, judged: Any) -> None:
+    seeds = ("s778", "s779", "s780")
+    for run, accuracy in (("nsgd-lr0.01-S8-g0.1-K1", 0.8 + ahead), ("sgd-lr0.01-S8", 0.8)):
+        for seed in seeds:
+            folder.evaluations(f"imdb2-imdb-{run}-plat-{seed}")
+            folder.history(f"imdb2-imdb-{run}-plat-{seed}", [accuracy] * 5)
+    (row,) = judged("fig22.speed", seeds=seeds).to_dict("records")
+    assert (row["verdict"], row["value"]) == (verdict, pytest.approx(100 * ahead))  # 1.135 points
+
+
+def test_the_order_of_peaks_in_epochs_alone_follows_from_the_batch_size(folder: Any, judged: Any) -> None:
+    """Three curves with their peak at the same iteration, 40, of which an epoch has 10, 20 and 40."""
+    for size, steps in ((1024, 10), (128, 20), (32, 40)):
+        epoch = 10 * np.arange(20) / steps
+        folder.spectra(f"scnn-c10-sgd-lr0.05-S{size}-s777", "grid", plateau(9.0), epoch=epoch)
+    table = judged("fig4.scnn.bs.peak_epoch_order", "fig4.scnn.bs.peak_epoch_order.iterations")
+    assert table["value"].tolist() == pytest.approx([1.0, 0.0])
+    assert table["verdict"].iloc[1] != "holds"
 
 
 def test_trends(folder: Any, judged: Any) -> None:

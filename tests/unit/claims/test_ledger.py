@@ -14,6 +14,7 @@ ROW = {
     "id": "one", "item": "fig4", "kind": "order", "statement": "larger, smaller",
     "subject": "scnn-c10-sgd-lr0.001-S128-s777;scnn-c10-sgd-lr0.1-S128-s777", "quantity": "lambda_max_peak",
     "facet": "", "expected": "0.001>0.1", "tolerance": "", "unit": "", "any_scale": "yes", "source": "Fig. 4",
+    "kind_of": "finding", "ours": "", "implied_by": "", "note": "",
 }  # fmt: skip
 
 
@@ -26,7 +27,8 @@ def write(path: Path, *rows: dict[str, str], columns: tuple[str, ...] = COLUMNS)
 
 
 def test_the_ledger_is_read_whole(ledger: tuple[Claim, ...]) -> None:
-    assert len(ledger) == 377
+    assert sum(not claim.is_ours for claim in ledger) == 377  # the paper's
+    assert sum(claim.is_ours for claim in ledger) == 14
     assert {claim["kind"] for claim in ledger} == {"order", "sign", "trend", "range", "value"}
 
 
@@ -76,17 +78,43 @@ def test_bounds(kind: str, expected: str, tolerance: str, bounds: tuple[float, f
         ({"kind": "value", "expected": "-3", "tolerance": "factor:2"}, "above 0"),
         ({"tolerance": "abs:1"}, "remove 'abs:1'"),
         ({"any_scale": "maybe"}, "yes or no"),
+        ({"kind_of": "find"}, "finding or sanity"),
+        ({"kind_of": ""}, "finding or sanity"),
+        ({"ours": "no"}, "yes, or empty"),
+        ({"ours": "yes"}, "needs a note"),
+        ({"implied_by": "fin"}, "'fin' is no claim; did you mean fine"),
+        ({"implied_by": "xyz"}, "'xyz' is no claim; correct it"),
+        ({"implied_by": "one"}, "names the claim itself"),
+        ({"implied_by": "second"}, "second is itself implied by fine; name that one"),
         ({"subject": "scnn"}, "is not a run id"),
         ({"subject": "scnn-c10-sgd-lr0.1-S128-s777;scnn-c10-sgd-lr0.1-S128-s777"}, "remove one"),
         ({"subject": "scnn-c10-sgd-lr0.1-S128-s777;scnn-c10-sgd-lr1-S128-s778"}, "the same seeds"),
     ],
 )
 def test_what_is_wrong_is_one_line_with_the_id(changes: dict[str, Any], remedy: str, tmp_path: Path) -> None:
-    path = write(tmp_path, ROW | {"id": "fine"}, ROW | changes)
+    path = write(tmp_path, ROW | {"id": "fine"}, ROW | {"id": "second", "implied_by": "fine"}, ROW | changes)
     with pytest.raises(ConfigError, match=remedy) as caught:
         read_ledger(path)
     assert f"{path}, claim one: " in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_the_last_columns_say(tmp_path: Path) -> None:
+    changes = {"id": "two", "kind_of": "sanity", "ours": "yes", "implied_by": "one", "note": "why"}
+    plain, other = read_ledger(write(tmp_path, ROW, ROW | changes))
+    assert (plain.is_finding, plain.is_ours, plain.implied_by) == (True, False, None)
+    assert (other.is_finding, other.is_ours, other.implied_by) == (False, True, "one")
+
+
+def test_what_is_said_of_the_papers_claims(ledger: tuple[Claim, ...]) -> None:
+    claims = {claim.id: claim for claim in ledger}
+    for claim in ledger:
+        if claim.implied_by:  # the same runs say both, and nothing is implied in a circle
+            assert set(claim.runs) <= set(claims[claim.implied_by].runs)
+            assert claims[claim.implied_by].is_finding == claim.is_finding
+    assert not claims["fig14.scnn.train_acc"].is_finding
+    assert not claims["secE.newton"].is_finding
+    assert claims["fig6.alpha4.r32.sign"].implied_by == "fig6.alpha2.r32.sign"
 
 
 def test_damaged_files(tmp_path: Path) -> None:
@@ -94,7 +122,7 @@ def test_damaged_files(tmp_path: Path) -> None:
         read_ledger(write(tmp_path, ROW, ROW))
     path = write(tmp_path, ROW)
     path.write_text(path.read_text().rstrip() + ",more\n")
-    with pytest.raises(ConfigError, match="claim one: expected 12 cells"):
+    with pytest.raises(ConfigError, match="claim one: expected 16 cells"):
         read_ledger(path)
     path.write_text(path.read_text().replace("any_scale", "scale"))
     with pytest.raises(ConfigError, match="restore the first line"):

@@ -22,6 +22,7 @@ RUN = "scnn-c10-sgd-lr0.1-S128-s777"
 ROW = {
     "id": "mine", "item": "fig6", "kind": "sign", "statement": "", "subject": RUN, "quantity": "alpha_change_pct",
     "facet": "0.5", "expected": "-", "tolerance": "", "unit": "", "any_scale": "yes", "source": "",
+    "kind_of": "finding", "ours": "", "implied_by": "", "note": "",
 }  # fmt: skip
 SPECTRA = SpectrumSettings(num_eigenpairs=5, accuracy_examples=10)
 DIRECTIONS = DirectionSettings(indices=(1, 3), num_gradients=1, loss_examples=10, alphas=(0.5, 1), grid=(-5, 0, 5))
@@ -74,7 +75,6 @@ def source_of(**changes: str) -> RunSource:
     [
         ({"facet": ""}, "alpha_change_pct needs the scale of the step as facet, such as 0.5"),
         ({"quantity": "surface_rise", "facet": ""}, "surface_rise needs a direction as facet, such as e1"),
-        ({"quantity": "mean_abs_cosine", "facet": ""}, "mean_abs_cosine needs an order, such as top5>random"),
         ({"quantity": "surface_curvature"}, "facet '0.5' is not used by surface_curvature; remove it"),
         ({"quantity": "spectra.eigenvalues[0].peak"}, "facet '0.5' is not used by spectra.eigenvalues[0].peak; "
                                                       "remove it"),
@@ -86,6 +86,10 @@ def source_of(**changes: str) -> RunSource:
         (
             {"quantity": "surface_rise", "facet": "e2"},
             "direction 2 is not in schedules.step.measures.directions.indices; add it",
+        ),
+        (
+            {"quantity": "surface_rise_ratio", "facet": "e4"},
+            "direction 4 is not in schedules.step.measures.directions.indices; add it",
         ),
     ],
 )  # fmt: skip
@@ -107,6 +111,16 @@ def test_a_facet_that_does_not_fit_is_one_line(changes: dict[str, str], message:
 )
 def test_what_fits_is_read_at_the_schedule_of_the_figure(changes: dict[str, str]) -> None:
     assert source_of(**changes) == RunSource(run=RUN, schedules={"spectra": "step", "directions": "step"})
+
+
+def test_what_a_direction_is_compared_with_has_to_be_measured_too() -> None:
+    project, row = Project(), {"quantity": "surface_rise_ratio", "facet": "e3"}
+    plan_claims([parse_claim(ROW | row)], project)
+    directions = DIRECTIONS.model_copy(update={"indices": (3,)})
+    project.schedule(RUN, "step").measures = {"spectra": SPECTRA, "directions": directions}
+    with pytest.raises(ConfigError, match=r"direction 1 is not in schedules\.step"):
+        plan_claims([parse_claim(ROW | row)], project)
+    plan_claims([parse_claim(ROW | row | {"quantity": "surface_rise"})], project)
 
 
 def test_a_stored_column_is_read_at_the_schedule_of_the_figure() -> None:

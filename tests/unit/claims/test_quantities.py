@@ -51,6 +51,8 @@ def test_peaks(folder: Any, read: Any) -> None:
     assert read("lambda_max_peak") == 10
     assert read("lambda2_peak") == 5
     assert read("lambda_max_peak_epoch") == 4
+    assert read("lambda_max_peak_iteration") == 40
+    assert read("lambda_max_peak_ratio") == 10  # of each group, before they are compared
     assert read("eta_lambda_product") == pytest.approx(0.3)
     assert read("lambda_max").values[:, 0].tolist() == first.tolist()
 
@@ -68,12 +70,10 @@ def test_other_eigenvalues_are_those_of_next_magnitude(folder: Any, read: Any) -
 
 
 def test_windows(folder: Any, read: Any) -> None:
-    folder.spectra(RUN, "grid", np.arange(401), train_accuracy=np.linspace(0, 1, 401))
-    assert read("lambda_max_first_epochs").epoch[-1] == 10  # a fortieth of 400
+    folder.spectra(RUN, "grid", np.arange(401))
     assert read("lambda_max_zoom", window=40).epoch[-1] == 40
     assert read("lambda_max_zoom_start", window=40).epoch[-1] == 8
     assert read("lambda_max_zoom_start", window=10).epoch[-1] == 4  # five points
-    assert read("train_acc_zoom", window=40).values[-1] == pytest.approx(10)
 
 
 def test_before_the_drop_of_the_accuracy(folder: Any, read: Any) -> None:
@@ -82,6 +82,34 @@ def test_before_the_drop_of_the_accuracy(folder: Any, read: Any) -> None:
     assert read("acc_drop") == pytest.approx(50)
     folder.spectra("calm", "grid", np.arange(8), train_accuracy=[0.1, 0.3, 0.5, 0.45, 0.6, 0.7, 0.8, 0.9])
     assert read("lambda_max_before_drop", run="calm").epoch[-1] == 7
+
+
+def test_the_error_of_what_is_measured_goes_along(folder: Any, read: Any) -> None:
+    """A residual is a share of the largest magnitude; an accuracy is of 100 images (see the fixture)."""
+    residuals = [[0.01, 0]] * 6
+    folder.spectra(RUN, "grid", [[3, -20]] * 6, residuals=residuals, train_accuracy=[0.2] * 6)
+    assert read("lambda_max_zoom", window=5).values[0].tolist() == pytest.approx([3, 0.2])
+    assert read("train_acc").values[0].tolist() == pytest.approx([20, 4])
+
+
+def test_the_accuracy_moves_against_the_curvature(folder: Any, read: Any) -> None:
+    """Both grow, which is no swing; then one swings against the other."""
+    t = np.arange(41)
+    wave = np.sin(t)
+    folder.spectra(RUN, "grid", t + wave, train_accuracy=(50 + t - wave) / 100)
+    assert read("train_acc_with_lambda_max", window=40) == pytest.approx(-1)
+    folder.spectra("along", "grid", t + wave, train_accuracy=(50 + t + wave) / 100)
+    assert read("train_acc_with_lambda_max", run="along", window=40) == pytest.approx(1)
+    folder.spectra("beside", "grid", t + wave, train_accuracy=(50 + t + np.cos(t)) / 100)
+    assert abs(read("train_acc_with_lambda_max", run="beside", window=40)) < 0.2
+    with pytest.raises(UnmeasuredError, match="only 14 points"):
+        read("train_acc_with_lambda_max", window=13)
+
+
+def test_shifts_are_asked_for_where_curves_move_together() -> None:
+    assert {name for name, quantity in QUANTITIES.items() if quantity.surrogates == "shifts"} == {
+        "train_acc_with_lambda_max"
+    }
 
 
 def test_early_maximum_ends_with_the_early_epoch(folder: Any, read: Any) -> None:
@@ -119,7 +147,7 @@ def test_a_run_that_diverged_gives_no_number_and_says_when(name: str, reason: st
 
 def test_a_window_before_the_divergence_counts(folder: Any, read: Any) -> None:
     folder.spectra(RUN, "grid", [1, 2, 3, 4, 5, 6, math.nan], diverged=6)
-    assert read("lambda_max_zoom", window=5).values[-1] == 6
+    assert read("lambda_max_zoom", window=5).values[-1, 0] == 6
     with pytest.raises(UnmeasuredError, match="diverged at epoch 6"):
         read("lambda_max_zoom", window=6)
 
@@ -176,6 +204,7 @@ def test_alpha_changes_are_those_of_the_last_points(folder: Any, read: Any) -> N
     assert read("alpha_change_pct", "0.25") == pytest.approx(1)
     assert read("alpha_change_pct", "4") == pytest.approx(5)
     assert read("alpha_change_pct_e3", "2") == pytest.approx(40)
+    assert read("alpha_change_pct_all", "4") == pytest.approx(5 * 25 / 111)
 
 
 def test_alpha_changes_of_fewer_points_are_those_of_the_same_share(folder: Any, read: Any) -> None:
@@ -197,25 +226,28 @@ def test_surface(folder: Any, read: Any) -> None:
     change = np.where(studied, 0.1, math.nan)[:, None, None] * np.ones((t, 3, 5))
     folder.directions(RUN, "grid", t, profile=profile, loss_change=change)
     assert read("surface_rise", "e1") == pytest.approx(10)
+    profile[studied, 1] = [2.05, 2, 2, 2, 2.4]
+    folder.directions("flatter", "grid", t, profile=profile, loss_change=change)
+    folder.spectra("flatter", "grid", np.zeros(t))
+    assert read("surface_rise_ratio", "e3", run="flatter") == pytest.approx(0.05 / 0.2)
     assert read("surface_curvature") == pytest.approx(8 * 3 / 5)  # points 3, 5, 7, 9 and 11
 
 
 def test_alignment(folder: Any, read: Any) -> None:
     folder.spectra(RUN, "grid", np.zeros(6))
     folder.directions(RUN, "grid", 6, cosine=np.tile([0.1, 0.2, 0.6], (6, 1)) * np.arange(1, 7)[:, None])
-    assert read("mean_abs_cosine", "top5") == pytest.approx(0.3 * 3.5)
+    assert read("mean_abs_cosine_over_random") * random_cosine(50) == pytest.approx(0.3 * 3.5)
     assert read("mean_abs_cosine_max") == pytest.approx(0.3 * 4)
-    assert read("mean_abs_cosine", "random") == random_cosine(50)
     vectors = np.random.default_rng(0).standard_normal((2, 4000, 50))
     cosines = np.abs((vectors[0] * vectors[1]).sum(1)) / np.linalg.norm(vectors, axis=2).prod(0)
-    assert read("mean_abs_cosine", "random") == pytest.approx(cosines.mean(), rel=0.05)
+    assert read("mean_abs_cosine_over_random") == pytest.approx(0.3 * 3.5 / cosines.mean(), rel=0.05)
 
 
 def test_chance_has_the_formula_of_the_measure(folder: Any, read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.spectra(RUN, "grid", np.zeros(6))
-    folder.directions(RUN, "grid", 6)
+    folder.directions(RUN, "grid", 6, cosine=np.full((6, 3), 0.5))
     monkeypatch.setattr("sharpest.measures.directions.reader.gammaln", lambda x: 0 * x)
-    assert read("mean_abs_cosine", "random") == pytest.approx(1 / math.sqrt(math.pi))
+    assert read("mean_abs_cosine_over_random") == pytest.approx(0.5 * math.sqrt(math.pi))
 
 
 def test_curvature_is_that_of_the_iterations_of_the_directions(folder: Any, read: Any) -> None:
@@ -260,6 +292,7 @@ def test_end_points(folder: Any, read: Any) -> None:
     folder.snapshots(RUN, epoch_seconds=[1.0, 9.0, 1.5])
     numbers = {
         "test_acc": 90, "test_acc_diff": 90, "val_acc_50": 62, "val_acc_10": 62, "val_acc_50_diff": 62,
+        "val_acc_10_diff": 62,
         "loss_final": 0.02, "dist": 3, "frobenius_best": 20, "frobenius_final": 30, "frobenius_final_ratio": 30,
         "lambda_max_best": 7, "lambda_max_final": 5, "epoch_time_ratio": 1.5, "diverged": 0,
     }  # fmt: skip

@@ -72,6 +72,7 @@ def row_of(quantity: str, kind: str, expected: str, *lrs: str) -> Mapping[str, s
     return {
         "id": quantity, "item": "fig_mine", "kind": kind, "statement": "", "subject": subject, "quantity": quantity,
         "facet": "", "expected": expected, "tolerance": "", "unit": "", "any_scale": "yes", "source": "",
+        "kind_of": "finding", "ours": "", "implied_by": "", "note": "",
     }  # fmt: skip
 
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from sharpest.claims.ledger import NEGATIVE, POSITIVE
-from sharpest.claims.series import Series, Statistic, mean, peak, peak_epoch, rank_correlation
+from sharpest.claims.series import Series
+from sharpest.claims.shapes import Statistic, mean, peak, peak_epoch, rank_correlation
+from sharpest.claims.trends import trend
 from sharpest.claims.verdicts import (
     Pooled,
     Sample,
@@ -15,7 +17,6 @@ from sharpest.claims.verdicts import (
     over_levels,
     pooled,
     ratio,
-    trend,
     within,
     worst,
 )
