@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -55,9 +56,17 @@ def _epoch_seconds(files: RunFiles) -> float:
     return median_seconds(files.snapshots)
 
 
-_test_acc = _ended(_best("test_accuracy"), examples="test")
+_test_share = _ended(_best("test_accuracy"), examples="test")
 _frobenius_final = _ended(_final("frobenius"))
 _val_acc_early = _ended(_early_accuracy, examples="val")
+
+
+def _test_acc(files: RunFiles, facet: str) -> Number:
+    """With the answers to each test example, so that two nets are compared on each of them."""
+    evaluations = files.evaluations
+    answers = evaluations["test_correct"][BEST]
+    share, examples = _test_share(files, facet), f"{evaluations.attributes['dataset']}, {len(answers)} examples"
+    return replace(share, answers=answers, examples=examples)
 
 
 def _train_acc_final(files: RunFiles, facet: str) -> Number:

@@ -117,11 +117,11 @@ def read_ledger(path: Path) -> tuple[Claim, ...]:
 
 
 def _check_implied(claim: Claim, claims: Mapping[str, Claim]) -> None:
-    name = claim.implied_by
+    name = str(claim.implied_by)
     if name == claim.id:
         raise ConfigError("implied_by names the claim itself; name another one, or leave it empty")
     if name not in claims:
-        hint = difflib.get_close_matches(str(name), claims, n=1)
+        hint = difflib.get_close_matches(name, claims, n=1)
         raise ConfigError(f"implied_by {name!r} is no claim; " + (f"did you mean {hint[0]}?" if hint else "correct it"))
     if further := claims[name].implied_by:
         raise ConfigError(f"implied_by {name} is itself implied by {further}; name that one")

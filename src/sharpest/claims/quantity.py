@@ -31,6 +31,7 @@ class Quantity:
         lower_bound: Where the smoothed curve is highest at its end, the number is a lower bound.
         surrogates: What a test against chance makes of the curves: blocks of points shuffled, for shapes along
             training; or the first curve shifted in a circle against the others, for curves that move together.
+        control: Reads the same along a random direction, as a negative control.
         place: Of a stored column of two dimensions, the letter of the second one and the place in it, from 0.
     """
 
@@ -49,4 +50,5 @@ class Quantity:
     sudden: bool = False
     lower_bound: bool = False
     surrogates: Literal["blocks", "shifts"] = "blocks"
+    control: Callable[[RunFiles, str], Series | Number] | None = None
     place: tuple[str, int] | None = None

@@ -1,7 +1,7 @@
 """Statistics of curves along training: the numbers that are read from them, and their shapes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -97,14 +97,19 @@ def share_of_second(series: Series) -> float:
     return float(first / second) if second > 0 else 1.0
 
 
-def hump(series: Series) -> float:
-    """How far a smoothed curve rises to its highest point and falls from there to its end: the lesser, over its range.
+LINEAR: Collection[Statistic] = (mean, per_cent, share_of_second)
+"""Those whose error is that of a mean over points."""
 
-    Of several curves the least hump.
+
+def hump(series: Series) -> float:
+    """How far a smoothed curve rises to its highest point and falls from there to its end: the lesser, over the range.
+
+    The range is that of the points, so that noise, whose means vary less than it does, makes a low hump. Of several
+    curves the least hump.
     """
     curves = series.smoothed().values
     top, ends = curves.max(axis=0), np.maximum(curves[0], curves[-1])
-    return float(_share(top - ends, np.ptp(curves, axis=0)).min())
+    return float(_share(top - ends, np.ptp(series.values, axis=0)).min())
 
 
 def steady_hump(series: Series) -> float:
@@ -125,16 +130,16 @@ def steady_hump(series: Series) -> float:
 def settling(series: Series) -> float:
     """By how much the first curve rises and then grows no further; below zero where it does not.
 
-    The lesser margin of two conditions on the smoothed curve, over its range: it rises from its start by at least a
-    quarter, and in the last half of the time it is nowhere higher than in the first half by more than a quarter.
+    The lesser margin of two conditions on the smoothed curve, over the range of its points: it rises from its start by
+    at least a quarter, and in the last half of the time it is nowhere higher than in the first half by more than a
+    quarter.
     """
     smooth = series.smoothed()
     curve, late = smooth.values[:, 0], smooth.epoch > (series.epoch[0] + series.epoch[-1]) / 2
     if late.all() or not late.any():
         return -SWING
-    rise, growth = _share(
-        np.array([curve.max() - curve[0], curve[late].max() - curve[~late].max()]), np.repeat(np.ptp(curve), 2)
-    )
+    moved = np.array([curve.max() - curve[0], curve[late].max() - curve[~late].max()])
+    rise, growth = _share(moved, np.repeat(np.ptp(series.values[:, 0]), 2))
     return float(min(rise - SWING, SWING - growth))
 
 
@@ -158,7 +163,7 @@ def sudden_fall(series: Series) -> float:
 
 
 def lasting_fall(series: Series) -> float:
-    """The lesser of the largest fall of the smoothed first curve and the rise before it, over its range.
+    """The lesser of the largest fall of the smoothed first curve and the rise before it, over the range of its points.
 
     The fall counts as far as it exceeds two standard errors of a difference; the second curve is the sampling error of
     the first. Points share their examples, so that smoothing takes nothing from it.
@@ -167,17 +172,17 @@ def lasting_fall(series: Series) -> float:
     curve = smooth.values[:, 0]
     rise = curve[before_largest_fall(curve) - 1] - curve[:1]
     fall = max(largest_fall(smooth) - _made_by_sampling(series), 0.0)
-    return float(_share(np.minimum(rise, fall), np.ptp(curve, keepdims=True))[0])
+    return float(_share(np.minimum(rise, fall), np.ptp(series.values[:, :1], axis=0))[0])
 
 
 def swings(series: Series) -> float:
     """How often the smoothed first curve goes up and down in turn, the first rise counted.
 
-    By a quarter of its range or more each time, and by more than two standard errors of a difference, where a second
-    curve gives the error of the first. None where it does not start in the lowest quarter of its range.
+    By a quarter of the range of its points or more each time, and by more than two standard errors of a difference,
+    where a second curve gives the error of the first. None where it does not start in the lowest quarter of its range.
     """
     curve = series.smoothed().values[:, 0]
-    quarter = SWING * np.ptp(curve)
+    quarter = SWING * np.ptp(series.values[:, 0])
     if quarter == 0 or curve[0] > curve.min() + quarter:
         return 0.0
     least = max(quarter, _made_by_sampling(series))

@@ -1,7 +1,7 @@
 """Quantities of the step along the sharpest directions: alignment, scaled steps, the loss along a direction."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,7 @@ from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import FEWEST_POINTS, Series, UnmeasuredError
 from sharpest.claims.shapes import mean, peak, per_cent, share_of_second
-from sharpest.measures.directions.reader import Directions, random_cosine
+from sharpest.measures.directions.reader import RANDOM, Directions, random_cosine
 from sharpest.results.stored import common_points
 
 _LAST_POINTS = 25  # behind the quoted means (inventory, section 8)
@@ -49,18 +49,18 @@ def _alpha_change(files: RunFiles, facet: str, direction: int = 1, paper_points:
     return series if paper_points is None else _last(series, paper_points)
 
 
-def _surface_rise(files: RunFiles, facet: str) -> Series:
-    """Rise of the loss to the lower wall, and loss, where the alpha study was made."""
+def _surface_rise(files: RunFiles, facet: str, direction: int | None = None) -> Series:
+    """Rise of the loss to the lower wall, and loss, where the alpha study was made; along the facet's direction."""
     measured = _directions(files)
-    rise, studied = _rise(measured, int(facet.removeprefix("e")))
+    rise, studied = _rise(measured, int(facet.removeprefix("e")) if direction is None else direction)
     series = _finite(measured.epoch, rise, measured.loss, studied)
     return _last(Series(series.epoch, series.values[:, :2]), _STEP_POINTS)
 
 
-def _surface_rises(files: RunFiles, facet: str) -> Series:
+def _surface_rises(files: RunFiles, facet: str, direction: int | None = None) -> Series:
     """That rise along a direction, and along e_1, at the same points."""
     measured = _directions(files)
-    rise, studied = _rise(measured, int(facet.removeprefix("e")))
+    rise, studied = _rise(measured, int(facet.removeprefix("e")) if direction is None else direction)
     series = _finite(measured.epoch, rise, _rise(measured, 1)[0], studied)
     return _last(Series(series.epoch, series.values[:, :2]), _STEP_POINTS)
 
@@ -88,10 +88,10 @@ def _alignment_over_random(files: RunFiles, facet: str) -> Series:
     return Series(series.epoch, series.values / random_cosine(files.spectra.num_parameters))
 
 
-def _crossing(files: RunFiles, facet: str) -> Series:
-    """Share of the gradients (t,) whose step along e_1 ends beyond the minimum of the loss along it."""
+def _crossing(files: RunFiles, facet: str, direction: int = 1) -> Series:
+    """Share of the gradients (t,) whose step along a direction ends beyond the minimum of the loss along it."""
     measured = _directions(files)
-    along = measured.along(1)
+    along = measured.along(direction)
     steps = -along.projection / np.abs(along.projection).mean(axis=1, keepdims=True)
     lowest = np.array([lowest_point(measured.grid, row) for row in along.profile])[:, None]
     crossed = np.where(np.isnan(lowest + steps), np.nan, steps * np.sign(lowest) > np.abs(lowest))
@@ -118,6 +118,20 @@ def lowest_point(grid: NDArray[np.float64], profile: NDArray[np.float64]) -> flo
     return float(grid[place] if square <= 0 else -slope / (2 * square))
 
 
+def _randomly(read: Callable[..., Series]) -> Callable[[RunFiles, str], Series]:
+    """The same along a random direction."""
+
+    def control(files: RunFiles, facet: str) -> Series:
+        if RANDOM not in files.directions["direction"]:
+            raise UnmeasuredError("no random direction was measured")
+        return read(files, facet, direction=RANDOM)
+
+    return control
+
+
+_all_alpha_changes = partial(_alpha_change, paper_points=None)
+_late_alpha_changes = partial(_alpha_change, paper_points=_LATE_POINTS)
+
 _SECTION = "inventory, section 8"
 _LAST_WORDS = "over the last 25 measured points, or of fewer than 110 the same share and at least five"
 _ALPHA_WORDS = "Sum of the changes of the loss by a step along e_{} times alpha, over the sum of the losses, {}."
@@ -126,30 +140,31 @@ _BOTH = ("spectra", "directions")
 STEPS: Sequence[Quantity] = (
     Quantity(
         "alpha_change_pct", "%", _ALPHA_WORDS.format(1, _LAST_WORDS), _SECTION, _BOTH, _alpha_change, per_cent,
-        facet="alpha", study="fig06",
+        facet="alpha", study="fig06", control=_randomly(_alpha_change),
     ),
     Quantity(
         "alpha_change_pct_all", "%", _ALPHA_WORDS.format(1, "over all measured points"), _SECTION, _BOTH,
-        partial(_alpha_change, paper_points=None), per_cent, facet="alpha", study="fig06",
+        _all_alpha_changes, per_cent, facet="alpha", study="fig06", control=_randomly(_all_alpha_changes),
     ),
     Quantity(
         "alpha_change_pct_e3", "%", _ALPHA_WORDS.format(3, _LAST_WORDS), _SECTION, _BOTH,
         partial(_alpha_change, direction=3), per_cent, facet="alpha", direction=3, study="fig06",
+        control=_randomly(_alpha_change),
     ),
     Quantity(
         "alpha_change_pct_late", "%", _ALPHA_WORDS.format(1, "over the last 25 points of 200 epochs, or of fewer than "
-        "40 the same share and at least five"), _SECTION, _BOTH, partial(_alpha_change, paper_points=_LATE_POINTS),
-        per_cent, facet="alpha", study="fig18",
+        "40 the same share and at least five"), _SECTION, _BOTH, _late_alpha_changes, per_cent, facet="alpha",
+        study="fig18", control=_randomly(_late_alpha_changes),
     ),
     Quantity(
         "surface_rise", "%", f"Rise of the loss from k = 0 to the lower of k = -5 and 5: sum over sum of the losses, "
         f"{_LAST_WORDS} of the alpha study.", _SECTION, _BOTH, _surface_rise, per_cent, facet="direction",
-        direction=None, study="fig06",
+        direction=None, study="fig06", control=_randomly(_surface_rise),
     ),
     Quantity(
         "surface_rise_ratio", "", "Sum of that rise along a direction over the sum of that along e_1, over the same "
         "points; 1 where the loss does not rise along e_1.", _SECTION, _BOTH, _surface_rises, share_of_second,
-        facet="direction", study="fig06",
+        facet="direction", study="fig06", control=_randomly(_surface_rises),
     ),
     Quantity(
         "surface_curvature", "nats", f"Mean of the largest eigenvalue, {_LAST_WORDS} of the alpha study.", _SECTION,
@@ -166,6 +181,6 @@ STEPS: Sequence[Quantity] = (
     ),
     Quantity(
         "crossing_fraction", "", "Share of mini-batch steps along e_1, at the points of Fig. 6, that end beyond the "
-        "minimum of the loss along it.", _SECTION, _BOTH, _crossing, mean, study="fig06",
+        "minimum of the loss along it.", _SECTION, _BOTH, _crossing, mean, study="fig06", control=_randomly(_crossing),
     ),
 )  # fmt: skip

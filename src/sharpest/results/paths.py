@@ -64,6 +64,10 @@ class Paths:
         """The verdicts as ``csv`` or ``md``."""
         return self.folder / f"claims.{suffix}"
 
+    def chance(self) -> Path:
+        """How many claims hold, beside what chance would give."""
+        return self.folder / "claims_by_chance.csv"
+
     def report(self) -> Path:
         """The page of everything."""
         return self.folder / "report.html"

@@ -7,6 +7,9 @@ from scipy.special import gammaln
 from sharpest.measures.directions import MEASURE
 from sharpest.results.stored import Measured
 
+RANDOM = -1
+"""Of a random direction, in place of the number of an eigenvector."""
+
 
 class Along:
     """One direction; t points, m gradients, a alphas, g grid points.
