@@ -110,21 +110,21 @@ def read_ledger(path: Path) -> tuple[Claim, ...]:
     for claim in claims.values():
         if claim.implied_by:
             try:
-                _check_implied(claim, claims)
+                _check_implied(claim.id, claim.implied_by, claims)
             except ConfigError as error:
                 raise ConfigError(f"{path}, claim {claim.id}: {error}") from None
     return tuple(claims.values())
 
 
-def _check_implied(claim: Claim, claims: Mapping[str, Claim]) -> None:
-    name = claim.implied_by
-    if name == claim.id:
+def _check_implied(claim: str, by: str, claims: Mapping[str, Claim]) -> None:
+    """That a claim is implied by another one, which is counted itself."""
+    if by == claim:
         raise ConfigError("implied_by names the claim itself; name another one, or leave it empty")
-    if name not in claims:
-        hint = difflib.get_close_matches(str(name), claims, n=1)
-        raise ConfigError(f"implied_by {name!r} is no claim; " + (f"did you mean {hint[0]}?" if hint else "correct it"))
-    if further := claims[name].implied_by:
-        raise ConfigError(f"implied_by {name} is itself implied by {further}; name that one")
+    if by not in claims:
+        close = difflib.get_close_matches(by, claims, n=1)
+        raise ConfigError(f"implied_by {by!r} is no claim; {f'did you mean {close[0]}?' if close else 'correct it'}")
+    if further := claims[by].implied_by:
+        raise ConfigError(f"implied_by {by} is itself implied by {further}; name that one")
 
 
 def parse_claim(row: Mapping[str, str]) -> Claim:
