@@ -4,11 +4,11 @@ import csv
 import difflib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-from sharpest.config.run_id import RunId, without_seed
+from sharpest.config.run_id import RunId
 from sharpest.errors import ConfigError
 
 COLUMNS = (
@@ -110,21 +110,21 @@ def read_ledger(path: Path) -> tuple[Claim, ...]:
     for claim in claims.values():
         if claim.implied_by:
             try:
-                _check_implied(claim, claims)
+                _check_implied(claim.id, claim.implied_by, claims)
             except ConfigError as error:
                 raise ConfigError(f"{path}, claim {claim.id}: {error}") from None
     return tuple(claims.values())
 
 
-def _check_implied(claim: Claim, claims: Mapping[str, Claim]) -> None:
-    name = str(claim.implied_by)
-    if name == claim.id:
+def _check_implied(claim: str, by: str, claims: Mapping[str, Claim]) -> None:
+    """That a claim is implied by another one, which is counted itself."""
+    if by == claim:
         raise ConfigError("implied_by names the claim itself; name another one, or leave it empty")
-    if name not in claims:
-        hint = difflib.get_close_matches(name, claims, n=1)
-        raise ConfigError(f"implied_by {name!r} is no claim; " + (f"did you mean {hint[0]}?" if hint else "correct it"))
-    if further := claims[name].implied_by:
-        raise ConfigError(f"implied_by {name} is itself implied by {further}; name that one")
+    if by not in claims:
+        close = difflib.get_close_matches(by, claims, n=1)
+        raise ConfigError(f"implied_by {by!r} is no claim; {f'did you mean {close[0]}?' if close else 'correct it'}")
+    if further := claims[by].implied_by:
+        raise ConfigError(f"implied_by {by} is itself implied by {further}; name that one")
 
 
 def parse_claim(row: Mapping[str, str]) -> Claim:
@@ -205,3 +205,8 @@ def _groups(subject: str) -> tuple[tuple[str, ...], ...]:
     if len({tuple(RunId.parse(run).seed for run in group) for group in groups}) > 1:
         raise ConfigError("the runs of subject should have the same seeds, as runs are compared seed by seed")
     return groups
+
+
+def without_seed(run: str) -> RunId:
+    """What runs have in common that differ in their seed alone."""
+    return replace(RunId.parse(run), seed=0)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Collection
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,13 +65,15 @@ def before_largest_fall(curve: NDArray[np.float64]) -> int:
 
 def rank_correlation(series: Series) -> float:
     """Spearman's correlation of the first curve with time: 1 where it always rises, -1 where it always falls."""
-    return _rank_correlation(series.values[:, 0], np.arange(len(series.epoch)))
+    return _rank_correlation(series.values[:, 0])
 
 
-def _rank_correlation(first: NDArray[np.float64], second: NDArray[Any]) -> float:
-    """Spearman's, of (t,) and (t,); 0 where one is constant."""
-    ranks = pd.DataFrame({"first": first, "second": second}).rank().to_numpy()
-    return 0.0 if 0 in np.ptp(ranks, axis=0) else float(np.corrcoef(ranks.T)[0, 1])
+def _rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64] | None = None) -> float:
+    """Spearman's, of (t,) and (t,), or with time where there is no second; 0 where one is constant."""
+    ranks = [pd.Series(values).rank().to_numpy() for values in (first, second) if values is not None]
+    if any(np.ptp(each) == 0 for each in ranks):
+        return 0.0
+    return float(np.corrcoef(ranks[0], ranks[1] if len(ranks) > 1 else np.arange(len(first)))[0, 1])
 
 
 def correlation_of_swings(series: Series) -> float:
@@ -122,7 +123,7 @@ def steady_hump(series: Series) -> float:
     smooth, margins = series.smoothed(), [hump(series) - SWING]
     for curve, top in zip(series.values.T, smooth.values.argmax(axis=0), strict=True):
         after = curve[series.epoch >= smooth.epoch[top]]
-        fall = _rank_correlation(after, np.arange(len(after))) if len(after) >= FEWEST_POINTS else 0.0
+        fall = _rank_correlation(after) if len(after) >= FEWEST_POINTS else 0.0
         margins.append(-STEADY - fall)
     return float(min(margins))
 
