@@ -20,6 +20,7 @@ rule judge_claims:
             caption="../report/claims.rst",
             category="Claims",
         ),
+        chance=str(PATHS.chance()),
         md=str(PATHS.claims("md")),
     log:
         str(PATHS.log("claims")),

@@ -19,14 +19,17 @@ def main(
     paper_scale: bool,
     foot: str,
     csv: str,
+    chance: str,
     md: str,
     progress: Progress,
 ) -> None:
     claims = list(map(parse_claim, ledger))
     sources = {claim: tuple(map(RunSource.model_validate, runs)) for claim, runs in plans.items()}
-    table = judge(claims, sources, Path(csv).parent, paper_scale)
+    table, by_chance = judge(claims, sources, Path(csv).parent, paper_scale)
     with written_whole(md) as path:
-        path.write_text(markdown(table, foot))
+        path.write_text(markdown(table, by_chance, foot))
+    with written_whole(chance) as path:
+        by_chance.to_csv(path, index=False)
     with written_whole(csv) as path:
         table.to_csv(path, index=False)
     counts = table["verdict"].value_counts()
@@ -41,6 +44,7 @@ if __name__ == "__main__":
             snakemake.params.paper_scale,
             snakemake.params.foot,
             snakemake.output.csv,
+            snakemake.output.chance,
             snakemake.output.md,
             Progress("claims", "all", 1, "ledger", terminal),
         )

@@ -137,8 +137,10 @@ class Judge:
             p_holds, p_fails = (0.0, 1.0) if exact else (1.0, 0.0)
         null = self._null(samples, statements, measured)
         if null is not None and self.reading.by_shape:
-            p_holds = max(p_holds, null.p_above)
-            p_fails = max(p_fails, null.p_below) if self.quantity.surrogates == "shifts" else p_fails
+            # noise has no shape, so that it fails by right; but curves of noise move neither together nor against
+            two_sided = self.quantity.surrogates == "shifts"
+            p_holds = max(p_holds, min(2 * null.p_above, 1.0) if two_sided else null.p_above)
+            p_fails = max(p_fails, min(2 * null.p_below, 1.0)) if two_sided else p_fails
         return self._judgement(samples, result, p_holds, p_fails, null, notes), null
 
     @property

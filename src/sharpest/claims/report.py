@@ -1,34 +1,64 @@
 """Print judged claims as Markdown."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from sharpest.claims.ledger import VERDICTS
+from sharpest.claims.null import is_counted
 from sharpest.claims.quantities import quantity_of
+from sharpest.claims.verdicts import LEVEL
+
+ENOUGH_SEEDS = 3  # with fewer a verdict counts apart
 
 _READING = (
-    "Value ± its standard error: over seeds, or of one seed from noise along its curves. A claim holds where it does "
-    "over that whole range, fails where it does nowhere in it, and is inconclusive else, or where a run ended before "
-    "what it asks for. One standard error is weak evidence: value over error says how strong it is. Of an order the "
-    "value is the least difference between neighbouring levels, of a trend the number in its rule. The rules are in "
-    "docs/claims.md."
+    "Value ± its standard error, between seeds or within the run, and its 95 % interval. A claim holds where the whole "
+    "interval bears it out, fails where no part of it does, and is inconclusive else. p: the level at which the "
+    "verdict stands. Null: share of permutations of what the claim says matters, or of surrogates of its curves, in "
+    "which it would hold. Of an order the value is the least difference between neighbouring levels, of a trend the "
+    "number in its rule. The rules are in docs/claims.md."
+)
+_COUNTED = (
+    "Counted are findings that are judged and that no other row implies; rows that show only that nothing is broken "
+    "are in the tables."
 )
 
 
-def markdown(table: pd.DataFrame, foot: str) -> str:
-    """Counts by figure, table and section; then the claims of each.
+def headline(table: pd.DataFrame) -> pd.DataFrame:
+    """Verdicts on findings that no other row implies.
 
     Args:
         table: As :func:`sharpest.claims.judge.judge` gives it.
+
+    Returns:
+        A row each for three seeds or more, for fewer, and for what stands after Holm's correction over all judged
+        claims; columns ``holds``, ``fails`` and ``inconclusive``.
+    """
+    counted = table[is_counted(table)]
+    enough = counted["seeds"] >= ENOUGH_SEEDS
+    stands = counted.assign(verdict=counted["verdict"].where(counted["p_holm"] <= LEVEL, "inconclusive"))
+    groups = {
+        f"{ENOUGH_SEEDS} seeds or more": counted[enough],
+        "fewer seeds": counted[~enough],
+        "after Holm's correction, all": stands,
+    }
+    names = ["holds", "fails", "inconclusive"]
+    return pd.DataFrame(
+        {name: group["verdict"].value_counts().reindex(names, fill_value=0) for name, group in groups.items()}
+    ).T
+
+
+def markdown(table: pd.DataFrame, chance: pd.DataFrame, foot: str) -> str:
+    """Headline, counts beside chance, and the claims of each figure, table and section.
+
+    Args:
+        table, chance: As :func:`sharpest.claims.judge.judge` gives them.
         foot: What was replaced or reduced.
     """
-    counts = pd.crosstab(table["item"], table["verdict"]).reindex(columns=list(VERDICTS), fill_value=0)
-    counts = counts.loc[table["item"].unique()]
-    counts.loc["all"] = counts.sum()
-    parts = ["# Claims of the paper", _READING, foot]
-    rows = [[item, str(sum(row)), *map(str, row)] for item, row in zip(counts.index, counts.to_numpy(), strict=True)]
-    parts.append(_grid(["", "claims", *VERDICTS.values()], rows))
+    parts = ["# Claims of the paper", _READING, foot, _COUNTED, headline_table(table), "## Beside chance"]
+    parts.append(chance_table(chance))
     for item, claims in table.groupby("item", sort=False):
         parts += [f"## {item}", claims_table(claims)]
     used = table["quantity"].unique()
@@ -39,25 +69,73 @@ def markdown(table: pd.DataFrame, foot: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def headline_table(table: pd.DataFrame) -> str:
+    """:func:`headline`, as a table."""
+    counts = headline(table)
+    rows = [[str(name), *map(str, row)] for name, row in zip(counts.index, counts.to_numpy(), strict=True)]
+    return _grid(["findings", *(VERDICTS[name] for name in counts.columns)], rows)
+
+
+def chance_table(chance: pd.DataFrame) -> str:
+    """What holds, and whose number is as claimed, beside what chance gives."""
+    header = ["", "findings", "hold", "by chance (95 %)", "p", "as claimed", "by chance (95 %)", "p"]
+    rows = [
+        [
+            str(row["item"]),
+            str(row["claims"]),
+            *(
+                cell
+                for name in ("holds", "as_claimed")
+                for cell in (
+                    str(row[name]),
+                    f"{row[f'null_{name}']:.1f} (at most {row[f'null_{name}_high']:.0f})",
+                    f"{row[f'p_{name}']:.2g}",
+                )
+            ),
+        ]
+        for row in chance.to_dict("records")
+    ]
+    return _grid(header, rows)
+
+
 def claims_table(claims: pd.DataFrame) -> str:
     """Judged claims with their reasons, as a table."""
     rows = [
         [
-            f"{claim['statement']} (`{claim['id']}`)",
-            VERDICTS[claim["verdict"]],
-            f"{claim['quantity']} {_number(claim['value'], claim['spread'])} {claim['unit']}".rstrip(),
+            f"{claim['statement']} (`{claim['id']}`{_marks(claim)})",
+            VERDICTS[claim["verdict"]] + (", one seed" if claim["seeds"] == 1 else ""),
+            f"{claim['quantity']} {_number(claim['value'], claim['error'])} {claim['unit']}".rstrip(),
+            _interval(claim["low"], claim["high"]),
             " ".join(filter(None, [claim["expected"], claim["tolerance"]])),
+            _share(claim["p"]),
+            _share(claim["null_holds"]),
             claim["reason"],
         ]
         for claim in claims.to_dict("records")
     ]
-    return _grid(["claim", "verdict", "value", "expected", "why"], rows)
+    return _grid(["claim", "verdict", "value", "95 %", "expected", "p", "null", "why"], rows)
 
 
-def _number(value: float, spread: float) -> str:
+def _marks(claim: Mapping[Any, Any]) -> str:
+    marks = ["ours"] * (claim["ours"] == "yes") + ["sanity"] * (claim["kind_of"] == "sanity")
+    marks += [f"implied by `{claim['implied_by']}`"] * bool(claim["implied_by"])
+    return "".join(f", {mark}" for mark in marks)
+
+
+def _number(value: float, error: float) -> str:
     if math.isnan(value):
         return "–"
-    return f"{value:.3g}" + ("" if math.isnan(spread) else f" ± {spread:.2g}")
+    return f"{value:.3g}" + ("" if math.isnan(error) else f" ± {error:.2g}")
+
+
+def _interval(low: float, high: float) -> str:
+    if math.isnan(low) or (math.isinf(low) and math.isinf(high)):
+        return "–"
+    return f"{low:.3g} to {high:.3g}"
+
+
+def _share(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2g}"
 
 
 def _grid(header: list[str], rows: list[list[str]]) -> str:

@@ -145,9 +145,9 @@ def surrogates(series: Series, kind: str, name: str) -> Iterator[Series]:
     """
     rng, count = generator(f"surrogates {name}"), len(series.epoch)
     if kind == "shifts":
-        # a shift within the time over which a curve resembles itself is no other curve
+        # a shift within the time over which a curve resembles itself is no other curve; none is one of the draws
         least = min(block_length(series.values), count // 2)
-        for shift in rng.integers(least, count - least + 1, NUM_SURROGATES):
+        for shift in rng.choice([0, *range(least, count - least + 1)], NUM_SURROGATES):
             shifted = series.values.copy()
             shifted[:, 0] = np.roll(shifted[:, 0], shift)
             yield replace(series, values=shifted)

@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Collection
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from sharpest.claims.series import FEWEST_POINTS, Series
 
@@ -70,7 +70,7 @@ def rank_correlation(series: Series) -> float:
 
 def _rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64] | None = None) -> float:
     """Spearman's, of (t,) and (t,), or with time where there is no second; 0 where one is constant."""
-    ranks = [pd.Series(values).rank().to_numpy() for values in (first, second) if values is not None]
+    ranks = [rankdata(values) for values in (first, second) if values is not None]
     if any(np.ptp(each) == 0 for each in ranks):
         return 0.0
     return float(np.corrcoef(ranks[0], ranks[1] if len(ranks) > 1 else np.arange(len(first)))[0, 1])
