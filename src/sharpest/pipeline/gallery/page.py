@@ -102,7 +102,11 @@ def _not_run(free: dict[str, str], claims: pd.DataFrame) -> str:
     judged = set(claims.loc[claims["verdict"] != NOT_RUN, "id"])
     left, whole = Counter(title for name, title in free.items() if name not in judged), Counter(free.values())
     items = ", ".join(f"{title} ({count} of {whole[title]})" for title, count in left.items())
-    return f"Not run, or not kept here: {left.total()} of {len(free)} scale-free claims. They are of {items}." if left else ""
+    return (
+        f"Not run, or not kept here: {left.total()} of {len(free)} scale-free claims. They are of {items}."
+        if left
+        else ""
+    )
 
 
 def _entry_page(entry: Entry, scripts: Path) -> str:
