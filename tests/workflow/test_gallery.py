@@ -91,7 +91,8 @@ def test_a_claim_on_runs_that_are_missing_is_not_run(edited: Project) -> None:
 
 
 def test_a_claim_of_the_text_is_judged_on_the_page_of_the_figure_that_measures_it(edited: Project) -> None:
-    row = "sec3.2.alpha1.scnn,sec3.2,sign,It would raise the loss,scnn-c10-sgd-lr0.01-S128-s777,alpha_change_pct,1,+,,,yes,a\n"
+    run = "scnn-c10-sgd-lr0.01-S128-s777"
+    row = f"sec3.2.alpha1.scnn,sec3.2,sign,It would raise the loss,{run},alpha_change_pct,1,+,,,yes,a\n"
     edited.edit(
         "config/claims.csv", lambda text: text + row + row.replace("alpha1", "other").replace("lr0.01", "lr0.1")
     )
@@ -136,9 +137,8 @@ def test_each_claim_counts_once_and_what_is_against_the_paper_comes_first() -> N
         verdicts |= {row["id"]: row["verdict"] for row in rows if row["verdict"] != NOT_RUN}
     found = Counter(verdicts.values())
     text = (GALLERY / "README.md").read_text(encoding="utf-8")
-    assert (
-        f"{len(verdicts)} were judged: {found['holds']} hold, {found['fails']} fail, {found['inconclusive']} inconclusive"
-    ) in text
+    counted = f"{found['holds']} hold, {found['fails']} fail, {found['inconclusive']} inconclusive."
+    assert f"{len(verdicts)} were judged: {counted}" in text
     free = sum(claim.any_scale for claim in LEDGER)
     assert f"Not run, or not kept here: {free - len(verdicts)} of {free} scale-free claims." in text
     failed = [name for name, verdict in verdicts.items() if verdict == "fails"]

@@ -110,7 +110,7 @@ def read_claims(path: Path) -> list[JudgedClaim]:
 def against_paper(row: Mapping[str, str]) -> bool:
     """Whether a judged claim is against the paper.
 
-    It is where the claim fails, or where it is inconclusive and the number alone lies on the other side of what is asked.
+    It is where the claim fails, or where it is inconclusive and the number alone lies outside of what is asked.
     """
     if row["verdict"] != "inconclusive":
         return row["verdict"] == "fails"

@@ -119,9 +119,10 @@ def _write_claims(path: Path) -> None:
         for index, (item, kind, expected, tolerance, subject, value, spread, seeds, verdict, reason) in enumerate(
             CLAIMS
         ):
+            name, facet = (CENTRAL, "1") if (item, kind) == ("sec3.2", "sign") else (f"{item}.{index}", "0.5")
             writer.writerow({
-                "id": CENTRAL if value == "-0.1" else f"{item}.{index}", "item": item, "kind": kind, "expected": expected, "tolerance": tolerance,
-                "statement": f"Statement {index} {HOSTILE if index == 0 else ''}", "subject": subject,
-                "quantity": "q", "facet": "1" if value == "-0.1" else "0.5", "unit": "%" if item == "sec3.2" else "", "any_scale": "yes", "source": "Fig. 6",
+                "id": name, "item": item, "kind": kind, "expected": expected, "tolerance": tolerance,
+                "statement": f"Statement {index} {HOSTILE if index == 0 else ''}", "subject": subject, "quantity": "q",
+                "facet": facet, "unit": "%" if item == "sec3.2" else "", "any_scale": "yes", "source": "Fig. 6",
                 "value": value, "spread": spread, "seeds": seeds, "verdict": verdict, "reason": reason,
             })  # fmt: skip

@@ -65,16 +65,16 @@ def once(listed: Sequence[Entry]) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame(columns=["id", "any_scale", "verdict"])
     claims = pd.concat(parts).fillna("").sort_values("verdict", key=lambda verdict: verdict == NOT_RUN, kind="stable")
-    return claims.drop_duplicates("id")
+    return claims.drop_duplicates("id").reset_index(drop=True)
 
 
 def _against(claims: pd.DataFrame) -> list[str]:
     """The findings that are against the paper: those on its central sentence first, then failures."""
-    against = claims[[against_paper(row) for row in claims.to_dict("records")]]
+    against = claims[claims.apply(against_paper, axis=1)] if len(claims) else claims
     if against.empty:
         return []
-    order = [(not row["id"].startswith(CENTRAL), row["verdict"] != "fails") for row in against.to_dict("records")]
-    against = against.assign(order=order).sort_values("order", kind="stable")
+    order = 2 * ~against["id"].str.startswith(CENTRAL) + (against["verdict"] != "fails")
+    against = against.loc[order.sort_values(kind="stable").index]
     linked = "[" + against["page"] + "](" + against["folder"] + f"/{PAGE}): " + against["statement"]
     return [
         "## Against the paper",
