@@ -1,14 +1,17 @@
 """The gallery: what it keeps of a finished figure, what it says of its age, and that its pages are fresh."""
 
+import csv
 import hashlib
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 import pandas as pd
 import pytest
 from PIL import Image
 
+from sharpest.claims.ledger import read_ledger
 from sharpest.pipeline.gallery.entry import LARGEST_PICTURE, NOT_RUN, Entry, entries
 from sharpest.pipeline.gallery.page import held_of, pages
 
@@ -16,6 +19,7 @@ from .conftest import ROOT, Project
 
 GALLERY = ROOT / "docs/gallery"
 KEPT = entries(GALLERY)
+LEDGER = read_ledger(ROOT / "config/claims.csv")
 
 
 def gallery(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -52,6 +56,7 @@ def test_an_entry_says_what_made_it(kept: Project) -> None:
         assert small.size == drawn.size
     claims = Entry(folder).claims
     assert list(claims["id"]) == ["fig6.alpha2.scnn.sign"]
+    assert "Claims of other items" not in (folder / "README.md").read_text()
     page = (folder / "README.md").read_text()
     assert "![Figure 6](fig06.png)" in page
     assert "its code since then | unchanged |" in page
@@ -82,7 +87,20 @@ def test_a_claim_on_runs_that_are_missing_is_not_run(edited: Project) -> None:
     assert result.returncode == 0, result.stderr
     claims = Entry(edited.folder / "docs/gallery/fig06").claims.set_index("id")["verdict"]
     assert claims["fig7.top.lambda"] == NOT_RUN != claims["fig6.alpha2.scnn.sign"]
-    assert "Not run: `fig7.top.lambda`." in (edited.folder / "docs/gallery/fig06/README.md").read_text()
+    assert "Not run: 1, `fig7.top.lambda`." in (edited.folder / "docs/gallery/fig06/README.md").read_text()
+
+
+def test_a_claim_of_the_text_is_judged_on_the_page_of_the_figure_that_measures_it(edited: Project) -> None:
+    run = "scnn-c10-sgd-lr0.01-S128-s777"
+    row = f"sec3.2.alpha1.scnn,sec3.2,sign,It would raise the loss,{run},alpha_change_pct,1,+,,,yes,a\n"
+    edited.edit(
+        "config/claims.csv", lambda text: text + row + row.replace("alpha1", "other").replace("lr0.01", "lr0.1")
+    )
+    assert gallery(edited, "fig06", "tab1").returncode == 0
+    entry = Entry(edited.folder / "docs/gallery/fig06")
+    assert list(entry.claims["id"]) == ["fig6.alpha2.scnn.sign", "sec3.2.alpha1.scnn"]
+    assert list(entry.about["id"]) == ["fig6.alpha2.scnn.sign"]
+    assert "answer 1 claims of Section 3.2 as well" in (entry.folder / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -105,15 +123,35 @@ def test_bad_input_is_one_line(edited: Project, arguments: list[str], said: str)
 def test_the_pages_are_fresh() -> None:
     stale = [
         str(path.relative_to(ROOT))
-        for path, text in pages(GALLERY, ROOT / "workflow/scripts").items()
+        for path, text in pages(GALLERY, ROOT / "workflow/scripts", LEDGER).items()
         if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
     assert stale == [], "refresh them with: sharpest gallery"
 
 
+def test_each_claim_counts_once_and_what_is_against_the_paper_comes_first() -> None:
+    verdicts: dict[str, str] = {}
+    for path in GALLERY.glob("*/claims.csv"):
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["any_scale"] == "yes"]
+        verdicts |= {row["id"]: row["verdict"] for row in rows if row["verdict"] != NOT_RUN}
+    found = Counter(verdicts.values())
+    text = (GALLERY / "README.md").read_text(encoding="utf-8")
+    counted = f"{found['holds']} hold, {found['fails']} fail, {found['inconclusive']} inconclusive."
+    assert f"{len(verdicts)} were judged: {counted}" in text
+    free = sum(claim.any_scale for claim in LEDGER)
+    assert f"Not run, or not kept here: {free - len(verdicts)} of {free} scale-free claims." in text
+    failed = [name for name, verdict in verdicts.items() if verdict == "fails"]
+    against = text.partition("## Against the paper")[2].partition("\n## ")[0]
+    assert all(f"`{name}`" in against for name in failed)
+    rows = [line for line in against.splitlines() if line.startswith("| [")]
+    assert "`sec3.2.alpha1.scnn`" in rows[0]
+    assert "`sec3.2.alpha1.r32`" in rows[1]
+
+
 @pytest.mark.parametrize("entry", KEPT, ids=[entry.made.study for entry in KEPT])
 def test_an_entry_of_the_repository_is_whole(entry: Entry) -> None:
-    made, claims = entry.made, entry.claims
+    made, claims = entry.made, entry.about
     picture, points = entry.kept(".png"), entry.kept(".csv")
     assert picture is None or picture.stat().st_size <= LARGEST_PICTURE
     assert points is None or hashlib.sha256(points.read_bytes()).hexdigest() == made.sha256[points.name]

@@ -1,7 +1,7 @@
 from sharpest.report.render import assets_digest
 from sharpest.report.setup import setup_of
 
-SETUP = setup_of(PROJECT)
+SETUP = setup_of(PROJECT, CLAIMS, CLAIM_PLANS)
 
 
 rule write_report:

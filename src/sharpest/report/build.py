@@ -4,6 +4,7 @@ import base64
 import struct
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from sharpest.report.page import (
     Origin,
     Page,
     SectionCounts,
+    StepsOfNet,
     Table,
 )
 from sharpest.report.paper import SECTIONS, is_figure, item_of, title_of
@@ -55,7 +57,7 @@ def build_page(setup: Setup, results: Results) -> Page:
     """
     paths = results.paths
     claims = read_claims(paths.claims("csv"))
-    items = {name: _study_item(name, study, claims) for name, study in setup.studies.items()}
+    items = {name: _study_item(name, study, claims, setup.beside[name]) for name, study in setup.studies.items()}
     figures, tables = (
         {name: item for name, item in items.items() if is_figure(name) == kind} for kind in (True, False)
     )
@@ -73,6 +75,8 @@ def build_page(setup: Setup, results: Results) -> Page:
         description=setup.description,
         reproduction=setup.scale == "paper" and not departures,
         counts=count(claims),
+        against=tuple(sorted((claim for claim in claims if claim.against), key=lambda claim: not claim.central)),
+        steps=_steps(claims),
         sections=_sections([*items.values(), *texts]),
         figures=tuple(Figure(item, _drawing(paths, name), bool(panels[name])) for name, item in figures.items()),
         tables=tuple(Table(item, read_comparison(paths.table(name, "csv"))) for name, item in tables.items()),
@@ -93,9 +97,26 @@ def _largest_eigenvalues(setup: Setup, results: Results) -> dict[tuple[str, str]
     return {curve: lambda_max_of(results[curve[0]].read(Spectra, curve[1])) for curve in curves}
 
 
-def _study_item(name: str, study: Study, claims: Sequence[JudgedClaim]) -> Item:
+def _study_item(name: str, study: Study, claims: Sequence[JudgedClaim], beside: Collection[str]) -> Item:
     caption, _, used = study.caption.partition(_USED)
-    return _item(item_of(name), caption.strip(), used.strip(), study.runs(), claims)
+    item = _item(item_of(name), caption.strip(), used.strip(), study.runs(), claims)
+    return replace(item, beside=tuple(claim for claim in claims if claim.id in beside))
+
+
+def _steps(claims: Sequence[JudgedClaim]) -> tuple[StepsOfNet, ...]:
+    """Around each claim on the paper's central sentence, those on other steps of its run along e_1."""
+    return tuple(
+        StepsOfNet(
+            ", ".join(central.runs),
+            {
+                claim.facet: claim
+                for claim in claims
+                if (claim.quantity, claim.kind, claim.runs) == (central.quantity, central.kind, central.runs)
+            },
+        )
+        for central in claims
+        if central.central
+    )
 
 
 def _item(name: str, caption: str, used: str, runs: Iterable[str], claims: Sequence[JudgedClaim]) -> Item:

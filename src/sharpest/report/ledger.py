@@ -1,30 +1,40 @@
 """The paper's claims and the verdicts on them, from claims.csv."""
 
 import csv
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sharpest.claims.ledger import VERDICTS
+from sharpest.claims.ledger import VERDICTS, parse_claim
 from sharpest.errors import StoreError
+from sharpest.report.paper import CENTRAL
 from sharpest.results.whole import present
 
-_COLUMNS = (
-    "item", "kind", "statement", "subject", "expected", "tolerance", "unit", "source", "value", "spread", "seeds",
-    "verdict", "reason",
+_KEPT = (
+    "id", "item", "kind", "statement", "quantity", "facet", "source", "unit", "value", "spread", "seeds", "verdict",
+    "reason",
 )  # fmt: skip
+_COLUMNS = (*_KEPT, "subject", "expected", "tolerance", "any_scale")
 _TOLERANCES = {"factor": "within a factor of {:g}", "abs": "± {:g}", "rel": "± {:.0%}"}
 _SIGNS = {"+": "above 0", "-": "below 0"}
 
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """One row; numbers as the file has them."""
+    """One row; numbers as the file has them.
 
+    Attributes:
+        against: Whether it is against the paper, as :func:`against_paper` has it.
+    """
+
+    id: str
     item: str
     kind: str
     statement: str
+    quantity: str
+    facet: str
     source: str
     runs: tuple[str, ...]
     expected: str
@@ -34,6 +44,12 @@ class JudgedClaim:
     seeds: str
     verdict: str
     reason: str
+    against: bool
+
+    @property
+    def central(self) -> bool:
+        """Whether it is about the paper's central sentence."""
+        return self.id.startswith(CENTRAL)
 
     @property
     def about_size(self) -> bool:
@@ -84,11 +100,26 @@ def read_claims(path: Path) -> list[JudgedClaim]:
         JudgedClaim(
             runs=tuple(run.strip() for run in row["subject"].split(";")),
             expected=_expectation(row["kind"], row["expected"], row["tolerance"], row["unit"]),
-            **{name: row[name] for name in
-               ("item", "kind", "statement", "source", "unit", "value", "spread", "seeds", "verdict", "reason")},
+            against=against_paper(row),
+            **{name: row[name] for name in _KEPT},
         )
         for row in rows
-    ]  # fmt: skip
+    ]
+
+
+def against_paper(row: Mapping[str, str]) -> bool:
+    """Whether a judged claim is against the paper.
+
+    It is where the claim fails, or where it is inconclusive and the number alone lies outside of what is asked.
+    """
+    if row["verdict"] != "inconclusive":
+        return row["verdict"] == "fails"
+    low, high = parse_claim(row).bounds
+    try:
+        value = float(row["value"] or math.nan)
+    except ValueError:
+        return False
+    return value < low or high < value
 
 
 def _expectation(kind: str, expected: str, tolerance: str, unit: str) -> str:

@@ -22,6 +22,7 @@ class Item:
         claims: In the ledger's order.
         counts: Their verdicts.
         runs: Behind it.
+        beside: Claims of other items that these runs, measured at the same points, answer as well.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Item:
     claims: tuple[JudgedClaim, ...]
     counts: Counts
     runs: tuple[str, ...]
+    beside: tuple[JudgedClaim, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -88,6 +90,14 @@ class SectionCounts:
 
 
 @dataclass(frozen=True)
+class StepsOfNet:
+    """What steps along e_1 do to the loss of a net, by their scale: half of SGD's own step, that step, twice it."""
+
+    net: str
+    claims: Mapping[str, JudgedClaim]
+
+
+@dataclass(frozen=True)
 class DataSet:
     """A data set of the paper, and what stands for it."""
 
@@ -132,6 +142,8 @@ class Page:
     description: str
     reproduction: bool
     counts: Counts
+    against: tuple[JudgedClaim, ...]
+    steps: tuple[StepsOfNet, ...]
     sections: tuple[SectionCounts, ...]
     figures: tuple[Figure, ...]
     tables: tuple[Table, ...]

@@ -32,6 +32,9 @@ SECTIONS = (
 )
 """In the order of the paper, appendices by letter."""
 
+CENTRAL = "sec3.2.alpha1."
+"""Begins the ids of the claims on the paper's central sentence: SGD's own step along e_1 would raise the loss."""
+
 _NAMES = (("fig", "Figure"), ("tab", "Table"), ("sec", "Section"))
 
 MEASURES = {

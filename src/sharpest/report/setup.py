@@ -1,15 +1,22 @@
 """The configuration behind a report."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sharpest.config.measures import declared
 from sharpest.config.project import Project
 from sharpest.config.strict import Strict
 from sharpest.config.studies.every import AnyStudy
-from sharpest.report.paper import is_figure
+from sharpest.report.answers import answered_beside
+from sharpest.report.paper import is_figure, item_of
 from sharpest.results.paths import Paths
+
+if TYPE_CHECKING:
+    from sharpest.claims.ledger import Claim
+    from sharpest.claims.plans import Plans
 
 
 class Setup(Strict):
@@ -23,6 +30,8 @@ class Setup(Strict):
     """Figures and tables, with their captions."""
     reductions: dict[str, tuple[str, ...]]
     """What was replaced or reduced against the paper, by study."""
+    beside: dict[str, tuple[str, ...]]
+    """Ids of the claims of other items that the runs of a study answer, by study."""
     runs: dict[str, str]
     """Every run behind a study, and those it branches off -> its data set."""
     sources: dict[str, tuple[str, str]]
@@ -31,9 +40,12 @@ class Setup(Strict):
     def parts(self) -> dict[str, Any]:
         """The same, study by study, as parameters of a rule, so that a changed study is named alone."""
         whole = self.model_dump(mode="json")
-        studies, reductions = whole.pop("studies"), whole.pop("reductions")
+        studies, reductions, beside = (whole.pop(key) for key in ("studies", "reductions", "beside"))
         whole["order"] = list(studies)
-        return whole | {name: {"study": study, "reductions": reductions[name]} for name, study in studies.items()}
+        return whole | {
+            name: {"study": study, "reductions": reductions[name], "beside": beside[name]}
+            for name, study in studies.items()
+        }
 
     @classmethod
     def joined(cls, parts: Mapping[str, Any]) -> Self:
@@ -43,6 +55,7 @@ class Setup(Strict):
             **{name: parts[name] for name in cls.model_fields if name in parts},
             studies={name: part["study"] for name, part in studies.items()},
             reductions={name: part["reductions"] for name, part in studies.items()},
+            beside={name: part["beside"] for name, part in studies.items()},
         )
 
     def measured(self) -> dict[str, list[tuple[str, str]]]:
@@ -78,7 +91,7 @@ class Setup(Strict):
         }
 
 
-def setup_of(project: Project, names: Iterable[str] | None = None) -> Setup:
+def setup_of(project: Project, claims: Sequence[Claim], plans: Plans, names: Iterable[str] | None = None) -> Setup:
     """That of some studies, or of all."""
     studies = {name: project.study(name) for name in names or project.studies}
     runs = _with_trunks(project, [run for study in studies.values() for run in study.runs()])
@@ -88,6 +101,10 @@ def setup_of(project: Project, names: Iterable[str] | None = None) -> Setup:
         description=project.scale.description,
         studies=studies,
         reductions={name: tuple(project.study_reductions(name)) for name in studies},
+        beside={
+            name: tuple(claim.id for claim in answered_beside(study, item_of(name), claims, plans))
+            for name, study in studies.items()
+        },
         runs={run: project.run(run).dataset_name for run in runs},
         sources={
             name: (project.paper.datasets.get(name, dataset).source, dataset.source)

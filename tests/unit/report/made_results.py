@@ -27,6 +27,7 @@ _ORIGIN = {
     "created": "2026-01-02T03:04:05+00:00",
 }  # fmt: skip
 
+CENTRAL = "sec3.2.alpha1.scnn"
 CLAIMS = [
     # item, kind, expected, tolerance, subject, value, spread, seeds, verdict, reason
     ("fig6", "order", "0.1>5", "", f"{FINISHED};{DIVERGED}", "3 > 2", "", "1", "holds", ""),
@@ -35,6 +36,7 @@ CLAIMS = [
     ("tab1", "value", "1018", "factor:2", FINISHED, "108.359", "28.868", "2", "not_judged", "means nothing here"),
     ("tab1", "trend", "rises-then-falls", "", FINISHED, "", "", "", "holds", ""),
     ("sec3.2", "value", "86", "abs:1.5", FINISHED, "96.7", "0.5", "2", "not_judged", "means nothing here"),
+    ("sec3.2", "sign", "+", "", FINISHED, "-0.1", "0.3", "1", "inconclusive", "above 0 asked"),
     ("secE", "value", "0", "abs:1e-6", "none (analytic example)", "0", "", "", "holds", ""),
 ]
 _COLUMNS = (
@@ -62,6 +64,7 @@ def made_setup() -> Setup:
         studies=studies,
         reductions={"fig06": ("digits in place of CIFAR-10",), "fig14": (), "tab1": ("digits in place of CIFAR-10",)},
         runs={FINISHED: "c10", DIVERGED: "c10", BRANCH: "c10"},
+        beside={"fig06": ("sec3.2.5", CENTRAL), "fig14": (), "tab1": ()},
         sources={"c10": ("cifar-10", "digits")},
     )
 
@@ -116,9 +119,10 @@ def _write_claims(path: Path) -> None:
         for index, (item, kind, expected, tolerance, subject, value, spread, seeds, verdict, reason) in enumerate(
             CLAIMS
         ):
+            name, facet = (CENTRAL, "1") if (item, kind) == ("sec3.2", "sign") else (f"{item}.{index}", "0.5")
             writer.writerow({
-                "id": f"{item}.{index}", "item": item, "kind": kind, "expected": expected, "tolerance": tolerance,
+                "id": name, "item": item, "kind": kind, "expected": expected, "tolerance": tolerance,
                 "statement": f"Statement {index} {HOSTILE if index == 0 else ''}", "subject": subject, "quantity": "q",
-                "facet": "", "unit": "%" if item == "sec3.2" else "", "any_scale": "yes", "source": "Fig. 6",
+                "facet": facet, "unit": "%" if item == "sec3.2" else "", "any_scale": "yes", "source": "Fig. 6",
                 "value": value, "spread": spread, "seeds": seeds, "verdict": verdict, "reason": reason,
             })  # fmt: skip

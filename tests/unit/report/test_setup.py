@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sharpest.claims.ledger import read_ledger
+from sharpest.claims.plans import plan_claims
 from sharpest.config.project import load_project
 from sharpest.report.paper import SECTIONS, item_of
 from sharpest.report.setup import Setup, setup_of
@@ -16,7 +18,9 @@ CONFIG = Path(__file__).parents[3] / "config"
 
 @pytest.fixture(scope="module")
 def setup() -> Setup:
-    return setup_of(load_project(yaml.safe_load((CONFIG / "config.yaml").read_text()), CONFIG))
+    project = load_project(yaml.safe_load((CONFIG / "config.yaml").read_text()), CONFIG)
+    claims = read_ledger(CONFIG / "claims.csv")
+    return setup_of(project, claims, plan_claims(claims, project))
 
 
 def test_they_survive_a_round_trip(setup: Setup) -> None:
@@ -35,6 +39,15 @@ def test_a_trunk_comes_with_its_branches(setup: Setup) -> None:
     runs = list(setup.runs)
     trunk = "scnn-c10-sgd-lr0.01-S128-s777"
     assert runs.index(trunk) < runs.index(f"{trunk}@e4/top")
+
+
+def test_a_figure_answers_claims_of_the_text_at_its_own_points_only(setup: Setup) -> None:
+    alphas = {f"sec3.2.alpha{alpha}.{net}" for alpha in ("0.25", "0.5", "1", "2", "4") for net in ("scnn", "r32")}
+    assert {*setup.beside["fig06"]} == {*setup.beside["fig15"]} == alphas
+    # the same runs at other points, runs with another learning rate, a table's own claims, and the spectra alone
+    assert setup.beside["fig18"] == setup.beside["fig17"] == setup.beside["fig14"] == ()
+    assert not any(name.startswith("tab1.") for name in setup.beside["tab1"])
+    assert not any(name.startswith("fig") for names in setup.beside.values() for name in names)
 
 
 def test_every_study_has_a_place_in_the_paper(setup: Setup) -> None:

@@ -35,5 +35,5 @@ def keep(project: Project, claims: Sequence[Claim], studies: Sequence[str], opti
         target = paths.figure(study, "png") if is_figure(study) else paths.table(study, "csv")
         command = " ".join(["snakemake --cores 2", str(target), *options])
         collect(project, claims, study, paths, SCRIPTS, command, GALLERY)
-    for path, text in pages(GALLERY, SCRIPTS).items():
+    for path, text in pages(GALLERY, SCRIPTS, claims).items():
         path.write_text(text, encoding="utf-8")

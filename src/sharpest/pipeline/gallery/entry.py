@@ -10,7 +10,7 @@ from PIL import Image
 
 from sharpest.claims.judge import judge
 from sharpest.claims.ledger import Claim
-from sharpest.claims.plans import files_behind, plan_claims
+from sharpest.claims.plans import Plans, files_behind, plan_claims
 from sharpest.config.project import Project
 from sharpest.config.sources.registry import SOURCES
 from sharpest.config.strict import Strict
@@ -82,8 +82,18 @@ class Entry:
 
     @property
     def claims(self) -> pd.DataFrame:
-        """A row a claim about it, with the verdict."""
-        return pd.read_csv(self.folder / _CLAIMS, keep_default_na=False)
+        """A row a claim that its runs answer, with the verdict, all cells as text; those about it come first."""
+        return pd.read_csv(self.folder / _CLAIMS, dtype=str, keep_default_na=False)
+
+    @property
+    def item(self) -> str:
+        """As the ledger names it."""
+        return _item(self.made.study)
+
+    @property
+    def about(self) -> pd.DataFrame:
+        """The claims about it."""
+        return self.claims.loc[self.claims["item"] == self.item]
 
     def kept(self, suffix: str) -> Path | None:
         """Its file with that suffix, if there is one."""
@@ -105,9 +115,9 @@ def collect(
     command: str,
     gallery: Path,
 ) -> Entry:
-    """Copy a figure or table of a scale into the gallery, judge its claims, and write down what made it.
+    """Copy a figure or table of a scale into the gallery, judge what its runs answer, and write down what made it.
 
-    Claims whose runs are not there are listed as not run.
+    Claims about it whose runs are not there are listed as not run.
 
     Args:
         claims: The ledger.
@@ -118,10 +128,13 @@ def collect(
     Raises:
         StoreError: If a file behind it is missing or damaged.
     """
-    setup = setup_of(project, [study])
+    plans = plan_claims(claims, project)
+    setup = setup_of(project, claims, plans, [study])
     outputs = {suffix: present(path) for suffix, path in _outputs(study, paths).items()}
     made = _made(project, study, setup, paths, scripts, command, outputs)
-    judged = _judged(project, claims, study, paths)
+    asked = [claim for claim in claims if claim["item"] == _item(study)]
+    asked += [claim for claim in claims if claim.id in setup.beside[study]]
+    judged = _judged(asked, plans, paths, project.settings.scale == "paper")
     folder = gallery / study
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, path in outputs.items():
@@ -182,12 +195,13 @@ def _minutes(paths: Paths, setup: Setup) -> dict[str, float]:
     }
 
 
-def _judged(project: Project, ledger: Sequence[Claim], study: str, paths: Paths) -> pd.DataFrame:
-    item = item_of(study.partition("_")[0])
-    claims = [claim for claim in ledger if claim["item"] == item]
-    plans = plan_claims(claims, project)
+def _item(study: str) -> str:
+    """The ledger's name of a study; that of the whole figure for a part of it, such as ``fig04_without_resnet``."""
+    return item_of(study.partition("_")[0])
+
+
+def _judged(claims: Sequence[Claim], plans: Plans, paths: Paths, paper_scale: bool) -> pd.DataFrame:
     measured = {claim.id for claim in claims if all(path.exists() for path in files_behind([claim], plans, paths))}
-    paper_scale = project.settings.scale == "paper"
     judged = judge([claim for claim in claims if claim.id in measured], plans, paths.folder, paper_scale)
     rest = pd.DataFrame([dict(claim.row) for claim in claims if claim.id not in measured]).assign(verdict=NOT_RUN)
     whole = pd.concat([judged, rest]) if len(rest) else judged

@@ -1,59 +1,119 @@
 """The pages of the gallery: what a machine knows between two marks, what a reader found below them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from sharpest.claims.ledger import Claim
 from sharpest.claims.report import claims_table
 from sharpest.pipeline.fingerprint import changed_since
 from sharpest.pipeline.gallery.entry import NOT_RUN, Entry, entries
+from sharpest.report.ledger import against_paper
+from sharpest.report.paper import CENTRAL, title_of
 
 PAGE = "README.md"
 _MOST_MODULES = 6  # that are named
 _BEGIN, _END = "<!-- written by: sharpest gallery -->", "<!-- the rest is written by hand -->"
 
 
-def pages(gallery: Path, scripts: Path) -> dict[Path, str]:
+def pages(gallery: Path, scripts: Path, ledger: Sequence[Claim]) -> dict[Path, str]:
     """Every page as it should be now, by its path; what stands below the mark is kept."""
     listed = entries(gallery)
-    written = {gallery / PAGE: _index(listed, scripts)} | {
+    written = {gallery / PAGE: _index(listed, scripts, ledger)} | {
         entry.folder / PAGE: _entry_page(entry, scripts) for entry in listed
     }
-    return {path: f"{_BEGIN}\n{text}\n{_END}\n{_by_hand(path)}" for path, text in written.items()}
+    return {path: f"{_BEGIN}\n{text}\n{_END}\n{by_hand(path)}" for path, text in written.items()}
 
 
-def _by_hand(path: Path) -> str:
+def by_hand(path: Path) -> str:
+    """What stands below the mark of a page; empty where there is no page yet."""
     return path.read_text(encoding="utf-8").partition(f"{_END}\n")[2] if path.exists() else ""
 
 
-def _index(listed: Sequence[Entry], scripts: Path) -> str:
+def _index(listed: Sequence[Entry], scripts: Path, ledger: Sequence[Claim]) -> str:
+    claims = once(listed)
+    free = {claim.id: title_of(claim["item"]) for claim in ledger if claim.any_scale}
     rows = []
     for entry in listed:
-        made, (held, judged) = entry.made, held_of(entry.claims)
+        made, (held, judged) = entry.made, held_of(entry.about)
         rows.append(
             f"| [{made.title}]({made.study}/{PAGE}) | {made.scale} | {', '.join(made.data)} | {held} of {judged} | "
             f"{sum(made.minutes.values()):.0f} | {_commits(entry)} | {_age(entry, scripts)} |"
         )
-    held, judged = map(sum, zip(*(held_of(entry.claims) for entry in listed), strict=True)) if listed else (0, 0)
     return "\n".join([
         "# Gallery",
+        "",
+        f"The ledger has {len(free)} scale-free claims. {_counted(claims)} The other {len(ledger) - len(free)} claims "
+        "are about absolute sizes, and judged at the paper's scale only. A claim counts once, on whatever pages it is.",
+        "",
+        *_against(claims),
+        "## Figures and tables",
         "",
         "| | scale | data | scale-free claims that hold | minutes of one core | made by commit | its code since then |",
         "|---|---|---|---|---|---|---|",
         *rows,
         "",
-        f"In all, {held} of the {judged} scale-free claims that were judged hold. A claim that asks for runs that are "
-        "not here is not counted; an inconclusive one is counted as not holding.",
+        _not_run(free, claims),
     ])  # fmt: skip
+
+
+def once(listed: Sequence[Entry]) -> pd.DataFrame:
+    """The claims of all pages, each once, with the title and the folder of the first page that judges it."""
+    parts = [entry.claims.assign(page=entry.made.title, folder=entry.made.study) for entry in listed]
+    if not parts:
+        return pd.DataFrame(columns=["id", "any_scale", "verdict"])
+    claims = pd.concat(parts).fillna("").sort_values("verdict", key=lambda verdict: verdict == NOT_RUN, kind="stable")
+    return claims.drop_duplicates("id").reset_index(drop=True)
+
+
+def _against(claims: pd.DataFrame) -> list[str]:
+    """The findings that are against the paper: those on its central sentence first, then failures."""
+    against = claims[claims.apply(against_paper, axis=1)] if len(claims) else claims
+    if against.empty:
+        return []
+    order = 2 * ~against["id"].str.startswith(CENTRAL) + (against["verdict"] != "fails")
+    against = against.loc[order.sort_values(kind="stable").index]
+    linked = "[" + against["page"] + "](" + against["folder"] + f"/{PAGE}): " + against["statement"]
+    return [
+        "## Against the paper",
+        "",
+        "Each claim that fails, and each inconclusive one whose number alone lies on the other side of what is asked. "
+        "The first are about the paper's central sentence, that SGD's own step along e_1 would raise the loss.",
+        "",
+        _claims_table(against.assign(statement=linked)),
+        "",
+    ]
+
+
+def _counted(claims: pd.DataFrame) -> str:
+    """A sentence: how many scale-free ones were judged, and how many have which verdict."""
+    free = claims[(claims["any_scale"] == "yes") & (claims["verdict"] != NOT_RUN)]
+    verdicts = Counter(free["verdict"])
+    return (
+        f"{len(free)} were judged: {verdicts['holds']} hold, {verdicts['fails']} fail, {verdicts['inconclusive']} "
+        "inconclusive."
+    )
+
+
+def _not_run(free: dict[str, str], claims: pd.DataFrame) -> str:
+    """How many scale-free claims are on no page, by figure, table and section."""
+    judged = set(claims.loc[claims["verdict"] != NOT_RUN, "id"])
+    left, whole = Counter(title for name, title in free.items() if name not in judged), Counter(free.values())
+    items = ", ".join(f"{title} ({count} of {whole[title]})" for title, count in left.items())
+    return (
+        f"Not run, or not kept here: {left.total()} of {len(free)} scale-free claims. They are of {items}."
+        if left
+        else ""
+    )
 
 
 def _entry_page(entry: Entry, scripts: Path) -> str:
     made, claims = entry.made, entry.claims
+    about = entry.about
     picture, table = entry.kept(".png"), entry.kept(".md")
-    held, judged = held_of(claims)
-    measured = claims[claims["verdict"] != NOT_RUN]
-    missing = claims[claims["verdict"] == NOT_RUN]["id"]
+    missing = claims[claims["verdict"] == NOT_RUN]
     points = entry.kept(".csv")
     digest = made.sha256[f"{made.study}.csv"]
     rows = {
@@ -74,11 +134,26 @@ def _entry_page(entry: Entry, scripts: Path) -> str:
         "\n".join(["| | |", "|---|---|", *(f"| {what} | {text} |" for what, text in rows.items())]),
         "" if table else f"Against the paper: {made.foot}",
         "## Claims",
-        f"{held} of {judged} scale-free claims hold. How verdicts are reached: [claims.md](../../claims.md).",
-        _claims_table(measured),
-        "Not run: " + ", ".join(f"`{name}`" for name in missing) + "." if len(missing) else "",
+        f"The ledger has {(about['any_scale'] == 'yes').sum()} scale-free claims about it. {_counted(about)} "
+        "How verdicts are reached: [claims.md](../../claims.md).",
+        _claims_table(about[about["verdict"] != NOT_RUN]),
+        f"Not run: {len(missing)}, {', '.join(f'`{name}`' for name in missing['id'])}." if len(missing) else "",
+        *_beside(claims[claims["item"] != entry.item]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _beside(claims: pd.DataFrame) -> list[str]:
+    """The claims of other items that the same runs answer."""
+    if claims.empty:
+        return []
+    items = " and ".join(map(title_of, claims["item"].unique()))
+    return [
+        "## Claims of other items",
+        f"The same runs, measured at the same points, answer {len(claims)} claims of {items} as well, of which "
+        f"{(claims['any_scale'] == 'yes').sum()} are scale-free. {_counted(claims)}",
+        _claims_table(claims),
+    ]
 
 
 def held_of(claims: pd.DataFrame) -> tuple[int, int]:

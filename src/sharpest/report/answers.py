@@ -1,0 +1,35 @@
+"""Which claims the runs of a figure or table answer beside its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from sharpest.config.studies.base import Study
+from sharpest.report.paper import is_figure
+
+if TYPE_CHECKING:  # the page does not depend on the verdicts' code
+    from sharpest.claims.files import RunSource
+    from sharpest.claims.ledger import Claim
+    from sharpest.claims.plans import Plans
+
+
+def answered_beside(study: Study, item: str, claims: Iterable[Claim], plans: Plans) -> list[Claim]:
+    """The claims of sections and tables, but its own, whose runs and schedules are all among those of a study.
+
+    Args:
+        item: The ledger's name of the study.
+        plans: What each claim reads.
+    """
+    runs = set(study.runs())
+    measured = {(source.kind, source.run, source.schedule) for source in study.inputs()}
+
+    def covers(source: RunSource) -> bool:
+        taken = {(measure, source.run, schedule) for measure, schedule in source.schedules.items()}
+        if source.parent is not None:
+            taken.add(("spectra", source.parent, source.schedules["spectra"]))
+        return source.run in runs and taken <= measured
+
+    others = (claim for claim in claims if claim["item"] != item and not is_figure(claim["item"]))
+    # a claim about no run is no study's
+    return [claim for claim in others if plans[claim.id] and all(map(covers, plans[claim.id]))]

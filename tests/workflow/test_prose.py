@@ -1,0 +1,70 @@
+"""What is written by hand about a claim says what the tables beside it say.
+
+A judgement is the id of a claim and its verdict behind it: `fig1.lmax_trend` fails.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sharpest.claims.ledger import VERDICTS, read_ledger
+from sharpest.pipeline.gallery.entry import NOT_RUN, entries
+from sharpest.pipeline.gallery.page import by_hand, once
+
+from .conftest import ROOT
+
+GALLERY = ROOT / "docs/gallery"
+LISTED = entries(GALLERY)
+IDS = {claim.id for claim in read_ledger(ROOT / "config/claims.csv")}
+KEPT = {row["id"]: row["verdict"].replace("_", " ") for row in once(LISTED).to_dict("records")}
+PAGES = sorted(GALLERY.glob("**/README.md"))
+
+_WORDS = "|".join([*VERDICTS.values(), NOT_RUN])
+_CITED = re.compile(rf"`([\w.]+)`(?: (?:is )?({_WORDS})\b)?")
+_VERDICT = re.compile(
+    r"\b(?:hold|holds|held|fail|fails|failed|inconclusive|contradicts?|contradicted)\b", re.IGNORECASE
+)
+
+
+def wrong_citations(text: str, verdicts: dict[str, str]) -> list[str]:
+    """Ids of claims with another verdict behind them than theirs, or with none; and verdicts on what is no claim."""
+    joined = " ".join(text.split())
+    cited = [(name, verdict) for name, verdict in _CITED.findall(joined) if verdict or name in IDS]
+    return [f"{name} {verdict}" for name, verdict in cited if verdicts.get(name) != verdict]
+
+
+def bare_verdicts(text: str) -> list[str]:
+    """Words of a verdict that stand behind no id."""
+    return _VERDICT.findall(_CITED.sub("", " ".join(text.split())))
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong", "bare"),
+    [
+        ("So it is (`fig1.lmax_trend`\nfails, by\nlittle).", [], []),
+        ("`fig1.lmax_trend` is inconclusive", ["fig1.lmax_trend inconclusive"], []),
+        ("It rises, see `fig1.lmax_trend`.", ["fig1.lmax_trend "], []),
+        ("`fig1.lmax_trend` fails. All others hold.", [], ["hold"]),
+        ("`fig99.lmax` holds, `theta` differs", ["fig99.lmax holds"], []),
+    ],
+)
+def test_what_is_found(text: str, wrong: list[str], bare: list[str]) -> None:
+    verdicts = {"fig1.lmax_trend": "fails"}
+    assert (wrong_citations(text, verdicts), bare_verdicts(text)) == (wrong, bare)
+
+
+@pytest.mark.parametrize("path", [*PAGES, ROOT / "README.md"], ids=lambda path: path.parent.name)
+def test_each_judgement_is_that_of_the_table(path: Path) -> None:
+    text = path.read_text(encoding="utf-8") if path.parent == ROOT else by_hand(path)
+    assert wrong_citations(text, KEPT) == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.parent.name)
+def test_each_judgement_names_its_claim(path: Path) -> None:
+    assert bare_verdicts(by_hand(path)) == []
+
+
+def test_the_central_sentence_is_on_the_first_page() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(f"`sec3.2.alpha1.{net}`" in text for net in ("scnn", "r32"))
