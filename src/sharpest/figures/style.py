@@ -65,15 +65,20 @@ class PlottedPoints:
             panel: Name of the panel, unique in the figure.
             series: Name of the line or cloud in the panel.
             run: Id of the run behind the points, or (n,), one id a point; empty where no run is.
-            coordinates: x, y and in 3-D panels z, each a number or (n,), as plotted.
+            coordinates: x, y and in 3-D panels z, each a number or (n,), as plotted; and what belongs to them, such as
+                the deviation of a mean.
         """
         arrays = {name: np.atleast_1d(np.asarray(values, dtype=float)) for name, values in coordinates.items()}
         columns = dict(zip(arrays, np.broadcast_arrays(*arrays.values()), strict=True))
         self._parts.append(pd.DataFrame({"panel": panel, "series": series, "run": run, **columns}))
 
     def table(self, columns: tuple[str, ...] = ("x", "y")) -> pd.DataFrame:
-        """All points in the order of plotting; a coordinate that a panel has not is NaN."""
-        names = ["panel", "series", "run", *columns]
+        """All points in the order of plotting; a coordinate that a panel has not is NaN.
+
+        ``deviation`` is a further column where a mean over seeds is among them, and NaN for everything else.
+        """
+        over_seeds = any("deviation" in part for part in self._parts)
+        names = ["panel", "series", "run", *columns, *["deviation"] * over_seeds]
         return pd.concat([pd.DataFrame(columns=names), *self._parts]).reset_index(drop=True)[names]
 
 
