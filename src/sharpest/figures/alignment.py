@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sharpest.config.studies.alignment import Alignment
 from sharpest.config.studies.base import Curve
 from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.over_seeds import BAND, OfSeed, mean_over_seeds, name_diverged, seeds_line
+from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
     BLUE,
     GREEN,
@@ -85,7 +85,7 @@ def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.
             say_empty(axes)
         legend_below(axes)
     counts = (len(curve.by_seed()) for curve in study.curves())
-    add_foot(figure, seeds_line(counts, lines="Points", thin="small and faint"), foot)
+    add_foot(figure, seeds_line(counts, "Points", "bars: one standard deviation; small and faint: single seeds"), foot)
     return figure, points.table()
 
 
@@ -100,8 +100,8 @@ def _along_training(inputs: FigureInputs, curve: Curve, smoothing: int) -> _Run:
     return _Run(whole.num_parameters, OfSeed(curve.run, iteration, values, whole.divergence), first)
 
 
-def _cloud(axes: Axes, panel: str, label: str, seeds: Sequence[_Run], colour: object, points: PlottedPoints) -> None:
-    """Draw the points of a curve, of several seeds those of the mean with a band, and the single ones small."""
+def _cloud(axes: Axes, panel: str, label: str, seeds: Sequence[_Run], colour: str, points: PlottedPoints) -> None:
+    """Draw the points of a curve, of several seeds those of the mean with bars, and the single ones small."""
     diverged = name_diverged({str(each.points.run): each.points.diverged for each in seeds})
     tops = [each.first.max() for each in seeds if len(each.first)]
     if not tops:
@@ -118,6 +118,6 @@ def _cloud(axes: Axes, panel: str, label: str, seeds: Sequence[_Run], colour: ob
         # two seeds have not the same accuracy at one iteration: both coordinates are means
         mean = mean_over_seeds([each.points for each in seeds])
         (x, y), deviation = mean.y.T, mean.deviation[:, 1]
-        axes.fill_between(x, y - deviation, y + deviation, color=colour, alpha=BAND, linewidth=0)
+        axes.errorbar(x, y, deviation, fmt="none", ecolor=colour, elinewidth=0.6, alpha=0.4)
         axes.scatter(x, y, s=7, color=colour, alpha=0.7, linewidths=0, label=name)
         points.add(panel, label, mean.runs, x=x, y=y, deviation=deviation)

@@ -15,6 +15,9 @@ from sharpest.figures.over_seeds import OfSeed, draw_over_seeds
 from sharpest.figures.style import PlottedPoints
 from sharpest.measures.spectra.reader import Spectra
 
+OF_SEEDS = "bands: one standard deviation; thin: single seeds; of the norms the means alone"
+"""How :func:`curvature_lines` draws several seeds, for the foot."""
+
 
 @dataclass(frozen=True)
 class Tracked:
@@ -80,11 +83,15 @@ def curvature_lines(
     colour: object,
     points: PlottedPoints,
 ) -> None:
-    """Draw lambda_max, and the Frobenius norm where there is an axis for it, of one run with each of its seeds."""
+    """Draw lambda_max, and the Frobenius norm where there is an axis for it, of one run with each of its seeds.
+
+    The norms are nearly proportional: bands and single seeds of both would hide each other.
+    """
     for place, column, dashes in ((axes, "lambda_max", "-"), (norm, "frobenius", "--")):
         if place is not None:
             lines = [each.line(column) for each in seeds]
-            draw_over_seeds(place, panel, f"{label}, {column}", lines, points, linestyle=dashes, color=colour)
+            draw_over_seeds(place, panel, f"{label}, {column}", lines, points, mean_only=column == "frobenius",
+                            linestyle=dashes, color=colour)  # fmt: skip
 
 
 def separate(axes: Axes) -> None:

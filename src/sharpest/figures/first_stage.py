@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.first_stage import FirstStage
-from sharpest.figures.curvature import Tracked, curvature_lines, norm_axis, read_tracked, separate
+from sharpest.figures.curvature import OF_SEEDS, Tracked, curvature_lines, norm_axis, read_tracked, separate
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
@@ -94,7 +94,7 @@ def draw(study: FirstStage, inputs: FigureInputs, foot: str) -> tuple[Figure, pd
         f"Frobenius norm: of the {num_eigenpairs} tracked eigenvalues. Before its branch each curve is the run "
         f"{study.trunk.label}."
     )
-    add_foot(figure, reading, count_line(MISSED, missed), seeds_line(map(len, curves.values())), foot)
+    add_foot(figure, reading, count_line(MISSED, missed), seeds_line(map(len, curves.values()), rest=OF_SEEDS), foot)
     return figure, points.table()
 
 

@@ -74,7 +74,8 @@ def draw(study: MeasuredCurves, inputs: FigureInputs, foot: str) -> tuple[Figure
 
     Returns:
         The figure, and its points with columns panel, series, run, x, y, and error where the study has a band: half of
-        its height; it is drawn where a curve has one seed. The series of a reference line is its text, and its run is empty where it holds for all runs.
+        its height, which is drawn where a curve has one seed. The series of a reference line is its text, and its run
+        is empty where it holds for all runs.
     """
     num_rows = -(-len(study.panels) // _MOST_COLUMNS)
     num_columns = -(-len(study.panels) // num_rows)

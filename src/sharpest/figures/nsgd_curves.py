@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sharpest.config.studies.base import SeedRuns
 from sharpest.config.studies.nsgd_curves import EndPointPanel, NsgdCurves, NsgdPanel
-from sharpest.figures.curvature import Tracked, curvature_lines, norm_axis, read_tracked, separate
+from sharpest.figures.curvature import OF_SEEDS, Tracked, curvature_lines, norm_axis, read_tracked, separate
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, mean_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
@@ -83,7 +83,9 @@ def draw(study: NsgdCurves, inputs: FigureInputs, foot: str) -> tuple[Figure, pd
                 notes.append(_tracked_line(panel, tracked))
     if study.end_points is not None:
         notes += _end_point_panel(all_axes[-1], study, study.end_points, inputs, points)
-    over_seeds = seeds_line(len(line.runs) for panel in study.panels for line in panel.lines)
+    counts = [len(line.runs) for panel in study.panels for line in panel.lines]
+    norms = any(panel.quantity == "curvature" for panel in study.panels)
+    over_seeds = seeds_line(counts, rest=OF_SEEDS) if norms else seeds_line(counts)
     add_foot(figure, *dict.fromkeys(notes), count_line(MISSED, missed), over_seeds, foot)
     return figure, points.table()
 
@@ -194,7 +196,8 @@ def _end_point_panel(
         norm.set_axis_off()
     legend_below(axes, handles=handles, ncols=2)
     diverged = {label: name_diverged({end.run: end.diverged for end in group}) for label, group in ends.items()}
-    return [f"{panel.title}: at the best validation, means over seeds.", divergence_line(diverged)]
+    spread = "; bars: one standard deviation; small: single seeds" if max(map(len, ends.values())) > 1 else ""
+    return [f"{panel.title}: at the best validation, means over seeds{spread}.", divergence_line(diverged)]
 
 
 def _read_ends(group: SeedRuns, schedule: str, inputs: FigureInputs) -> list[_EndPoint]:

@@ -15,13 +15,12 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from sharpest.config.run_id import RunId
+from sharpest.config.studies.base import mean_of
 from sharpest.figures.style import PlottedPoints, mark_missed
 
-BAND = 0.2
-"""Opacity of a band."""
+_BAND = 0.16  # opacity
 _ERROR_BAND = 0.25  # that of a measured error
-THIN: Mapping[str, Any] = {"linewidth": 0.35, "alpha": 0.4, "zorder": 1.8}
-"""Of the line of a single seed, which lies below those of the means."""
+_THIN: Mapping[str, Any] = {"linewidth": 0.35, "alpha": 0.4, "zorder": 1.8}  # single seeds, below the means
 _OF_SHAPE = ("linestyle", "drawstyle")  # what a thin line shares with the mean, beside the colour
 
 
@@ -85,7 +84,7 @@ def mean_over_seeds(seeds: Sequence[OfSeed]) -> Mean:
     """Mean and deviation of several seeds, by the rule that stands above."""
     steady = [each for each in seeds if not each.diverged]
     x = np.unique(np.concatenate([each.x for each in steady or seeds[:1]]))
-    has = np.array([np.isin(x, each.x) for each in steady]).reshape(len(steady), len(x))
+    has = np.array([np.isin(x, each.x) for each in steady], dtype=bool).reshape(len(steady), len(x))
     kept = 2 * has.sum(axis=0) > len(steady)
     x, has = x[kept], has[:, kept]
     values = np.full((*has.shape, *seeds[0].y.shape[1:]), np.nan)
@@ -98,13 +97,8 @@ def mean_over_seeds(seeds: Sequence[OfSeed]) -> Mean:
     if several.any():  # NumPy warns of means and deviations of too few
         deviation[several] = values[:, several].std(axis=0, ddof=1, where=there[:, several])
     names = [each.seed if len(each.x) else 0 for each in steady]
-    runs = [mean_name(seed for seed, own in zip(names, column, strict=True) if own) for column in has.T]
+    runs = [mean_of(seed for seed, own in zip(names, column, strict=True) if own) for column in has.T]
     return Mean(np.array(runs, dtype=object), counts, x, values.mean(axis=0, where=there), deviation)
-
-
-def mean_name(seeds: Iterable[int]) -> str:
-    """What stands for a run where there is a mean over seeds."""
-    return f"mean of {', '.join(map(str, seeds))}"
 
 
 def draw_over_seeds(
@@ -145,14 +139,14 @@ def draw_over_seeds(
     shape = {name: line[name] for name in ("color", *_OF_SHAPE) if name in line}
     for each in shown:
         if not mean_only:
-            axes.plot(each.x, each.y, **shape, **THIN)
+            axes.plot(each.x, each.y, **shape, **_THIN)
         _keep(points, panel, series, each)
     mean = mean_over_seeds(seeds)
     rows = mean.y > 0 if log else np.ones(len(mean.y), dtype=bool)
     runs, x, y, deviation = mean.runs[rows], mean.x[rows], mean.y[rows], mean.deviation[rows]
     if not mean_only:
         lowest = min((each.y.min(initial=np.inf) for each in shown), default=np.inf) if log else -np.inf
-        _band(axes, x, y, deviation, BAND, line, lowest)
+        _band(axes, x, y, deviation, _BAND, line, lowest)
     (drawn,) = axes.plot(x, y, **line)
     points.add(panel, series, runs, x=x, y=y, deviation=deviation)
     missed = [each.x[each.missed] for each in seeds if each.missed is not None]
@@ -182,26 +176,30 @@ def _keep(points: PlottedPoints, panel: str, series: str, seed: OfSeed) -> None:
 
 
 def name_diverged(diverged: Mapping[str, str]) -> str:
-    """Which runs of a curve diverged, and when; the seeds are named where there are several.
+    """Which runs of a curve diverged, and when: ``seeds 1001, 1003 diverged at epochs 2, 3.5``.
 
     Args:
-        diverged: Run -> what to add to its name, empty where it did not diverge.
+        diverged: Run -> what to add to its name, empty where it did not diverge. The seed of a single run is not named.
     """
     if len(diverged) == 1:
         return next(iter(diverged.values()))
-    return ", ".join(f"seed {RunId.parse(run).seed} {text}" for run, text in diverged.items() if text)
+    found = {RunId.parse(run).seed: text.rpartition(" ") for run, text in diverged.items() if text}
+    if not found:
+        return ""
+    plural, (what, _, _) = "s" if len(found) > 1 else "", next(iter(found.values()))
+    times = ", ".join(time for _, _, time in found.values())
+    return f"seed{plural} {', '.join(map(str, found))} {what}{plural} {times}"
 
 
 def seeds_line(
-    counts: Iterable[int], lines: str = "Lines", bands: str = "bands: one standard deviation; ", thin: str = "thin"
+    counts: Iterable[int], means: str = "Lines", rest: str = "bands: one standard deviation; thin: single seeds"
 ) -> str:
     """The foot line that says what is drawn of several seeds; empty where all curves have one.
 
     Args:
         counts: How many seeds the curves have.
-        lines: What the means are drawn as.
-        bands: What shows their deviation.
-        thin: How single seeds are drawn.
+        means: What the means are drawn as.
+        rest: How deviation and single seeds are.
     """
     several = [str(count) for count in sorted(set(counts)) if count > 1]
-    return f"{lines}: means over {' or '.join(several)} seeds; {bands}{thin}: single seeds." if several else ""
+    return f"{means}: means over {' or '.join(several)} seeds; {rest}." if several else ""

@@ -32,7 +32,7 @@ from sharpest.measures.spectra.reader import Spectra
 # the valleys of the sketch: curvature, height of the bottom, half width, and the step from where to where
 _VALLEYS = {"A": (0.35, 2.35, 2.0, -1.7, -0.8), "B": (1.3, 1.15, 1.2, -0.95, 1.05), "C": (3.6, 0.0, 0.75, -0.6, 0.66)}
 
-_BANDS, _THIN = "band of the largest: one standard deviation; ", "thin, the largest"
+_OF_SEEDS = "of the largest, band: one standard deviation, thin: single seeds"
 
 
 @styled
@@ -73,7 +73,7 @@ def draw(study: SpectrumEvolution, inputs: FigureInputs, foot: str) -> tuple[Fig
             limits[", early"] = inputs.early_window(curve)
         axes = [figure.add_subplot(place) for place in places[index * panels_a_run : (index + 1) * panels_a_run]]
         _row_of_panels(axes, study, curve.label, seeds, limits, points)
-    over_seeds = seeds_line((len(curve.by_seed()) for curve in study.rows), bands=_BANDS, thin=_THIN)
+    over_seeds = seeds_line((len(curve.by_seed()) for curve in study.rows), rest=_OF_SEEDS)
     add_foot(figure, count_line(MISSED, missed), divergence_line(diverged), over_seeds, foot)
     return figure, points.table()
 

@@ -51,6 +51,7 @@ _DIRECTION_NAMES = {0: "the full step", -1: "a random direction"}
 class _Measured:
     """One run along one direction; t measurements, each array in order of time."""
 
+    run: str | NDArray[Any]  # of a mean (t,)
     epoch: NDArray[np.float64]  # (t,)
     changes: Mapping[float, NDArray[np.float64]]  # alpha -> (t,), per cent of the loss; NaN where not measured
     grid: NDArray[np.float64]  # (g,), k within the drawn limit
@@ -111,14 +112,14 @@ def draw(study: StepSurface, inputs: FigureInputs, foot: str) -> tuple[Figure, p
     diverged = {}
     for index, curve in enumerate(study.rows):
         seeds, window = [_read(study, each, inputs) for each in curve.by_seed()], inputs.window(curve)
-        diverged[curve.label] = name_diverged({each.run: each.diverged for each in seeds})
+        diverged[curve.label] = name_diverged({str(each.run): each.diverged for each in seeds})
         scatter, surface = (index, num_runs + index) if study.layout == "row" else (2 * index, 2 * index + 1)
         limit = np.inf if window is None else window
         _scatter_panel(figure.add_subplot(num_rows, num_columns, scatter + 1), curve, seeds, limit, points)
         axes = figure.add_subplot(num_rows, num_columns, surface + 1, projection="3d")
         _surface_panel(axes, study, curve, seeds, limit, points)
     counts = (len(curve.by_seed()) for curve in study.rows)
-    over_seeds = seeds_line(counts, lines="Lines, and loss along the direction", bands="", thin="small and faint")
+    over_seeds = seeds_line(counts, "Lines, and loss along the direction", "small and faint: single seeds")
     add_foot(figure, _READING, divergence_line(diverged), over_seeds, foot)
     return figure, points.table(("x", "y", "z"))
 
@@ -176,36 +177,37 @@ def _clouds(
     label: str,
     seeds: Sequence[OfSeed],
     limit: float,
-    colour: object,
+    colour: str,
     points: PlottedPoints,
 ) -> None:
     """The points of one alpha, with triangles at the edge for those outside; of several seeds with a line of means."""
     several = len(seeds) > 1
-    size, edge_size, alpha = (2, 4, 0.3) if several else (8, 12, 0.85)
+    size, edge_size, alpha = (3, 5, 0.35) if several else (8, 12, 0.85)
     for each in seeds:
         x, y = each.x, each.y
         inside = np.abs(y) <= limit
-        name = {} if several else {"label": label}
-        axes.scatter(x[inside], y[inside], s=size, color=colour, linewidths=0, alpha=alpha, **name)
+        name = None if several else label
+        axes.scatter(x[inside], y[inside], s=size, color=colour, linewidths=0, alpha=alpha, label=name)
         for marker, outside in (("^", y > limit), ("v", y < -limit)):
             edge = _EDGE * limit * np.sign(y[outside])
-            faint = {"alpha": alpha} if several else {}
-            axes.scatter(x[outside], edge, s=edge_size, marker=marker, color=colour, linewidths=0, **faint)
+            faint = alpha if several else None
+            axes.scatter(x[outside], edge, s=edge_size, marker=marker, color=colour, linewidths=0, alpha=faint)
         points.add(panel, series, each.run, x=x, y=y)
     if several:
         mean = mean_over_seeds(seeds)
-        axes.plot(mean.x, mean.y, color=colour, label=label)
+        axes.plot(mean.x, mean.y, color=colour)
+        axes.scatter([], [], s=8, color=colour, linewidths=0, label=label)
         points.add(panel, series, mean.runs, x=mean.x, y=mean.y, deviation=mean.deviation)
 
 
 def _last_means(seeds: Sequence[_Measured], alpha: float, end: float) -> str:
-    """Mean relative change, per cent, of the last measured points up to an epoch; over seeds with its deviation."""
+    """Mean relative change, per cent, of the last measured points up to an epoch; over seeds, with its deviation."""
     changes = [each.changed(alpha, end).y for each in seeds if len(seeds) == 1 or not each.diverged]
     means = [np.mean(change[-NUM_AVERAGED:]) for change in changes if len(change)]
     if not means:
         return "–"
-    spread = f" ± {np.std(means, ddof=1):.2f}" if len(means) > 1 else ""
-    return f"{np.mean(means):+.2f}{spread} %".replace("-", "−")
+    spread = f"\n± {np.std(means, ddof=1):.2f}" if len(means) > 1 else ""
+    return f"{np.mean(means):+.2f} %{spread}".replace("-", "−")
 
 
 def _below(

@@ -27,7 +27,7 @@ MISSED = "Open circles: eigenvalues whose residual is above the solver's toleran
 _BLUE_TO_RED = LinearSegmentedColormap.from_list("blue_to_red", ["#1f4fd0", "#8a3a9c", "#d7191c"])
 _EMPTY = "no finite measurement"
 _FOOT_SIZE = 6.5  # points
-_SHORT_LABEL = 18  # letters
+_SHORT_LABEL, _LABEL_WIDTH = 18, 60  # letters
 _LABEL_DEPTH = -28  # points, where tick and axis labels end
 _POINTS_PER_INCH = 72
 
@@ -142,7 +142,7 @@ def run_label(label: str, diverged: str, empty: bool) -> str:
         empty: Whether no point of it is drawn.
     """
     name = f"{label}: {_EMPTY}" if empty else label
-    return f"{name}, {diverged}" if diverged else name
+    return textwrap.fill(f"{name}, {diverged}" if diverged else name, _LABEL_WIDTH)
 
 
 def divergence_line(texts: Mapping[str, str]) -> str:
