@@ -78,8 +78,10 @@ class PlottedPoints:
         ``deviation`` is a further column where a mean over seeds is among them, and NaN for everything else.
         """
         over_seeds = any("deviation" in part for part in self._parts)
-        names = ["panel", "series", "run", *columns, *["deviation"] * over_seeds]
-        return pd.concat([pd.DataFrame(columns=names), *self._parts]).reset_index(drop=True)[names]
+        numbers = [*columns, *["deviation"] * over_seeds]
+        names = ["panel", "series", "run", *numbers]
+        table = pd.concat([pd.DataFrame(columns=names), *self._parts]).reset_index(drop=True)[names]
+        return table.astype(dict.fromkeys(numbers, float))
 
 
 def blue_to_red(count: int) -> list[tuple[float, float, float, float]]:

@@ -79,8 +79,8 @@ def build(study: EndPoints, results: Results) -> pd.DataFrame:
         Long, with columns row, column, run, value, spread (sample standard deviation over seeds, NaN for one), seeds
         (how many are in the mean), paper (NaN where it prints none). Accuracies are fractions. Of several seeds the
         mean comes first, whose run is ``mean of 777, 778``, then each alone, without the paper's number. Runs that
-        diverged are in no mean, and have no value. For print, ``attrs`` has ``early_epoch``; ``seeds``, a text by row, which names runs that
-        diverged; and ``notes``, what to say below the table.
+        diverged are in no mean, and have no value. For print, ``attrs`` has ``early_epoch``; ``seeds``, a text by row,
+        which names runs that diverged; and ``notes``, what to say below the table.
 
     Source: Tables 1-7; inventory 1.7 and section 3.
     """

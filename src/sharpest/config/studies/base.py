@@ -65,7 +65,7 @@ def with_seeds(run: str, seeds: Iterable[int]) -> tuple[str, ...]:
 
 def mean_of(seeds: Iterable[int]) -> str:
     """What stands for a run where a file of points or numbers has a mean over seeds."""
-    return f"mean of {', '.join(map(str, seeds))}"
+    return f"mean of {', '.join(map(str, seeds)) or 'none'}"
 
 
 class Input(NamedTuple):
