@@ -130,7 +130,7 @@ def draw_over_seeds(
     if len(seeds) == 1:
         (only,) = shown
         (drawn,) = axes.plot(only.x, only.y, **line)
-        if only.error is not None and np.isfinite(only.error).any():
+        if only.error is not None:
             _band(axes, only.x, only.y, only.error, _ERROR_BAND, line)
         _keep(points, panel, series, only)
         if only.missed is not None:
@@ -165,6 +165,8 @@ def _band(
     line: Mapping[str, Any],
     lowest: float = -np.inf,
 ) -> None:
+    if not np.isfinite(half).any():
+        return
     lower = np.where(y - half > 0, y - half, lowest) if np.isfinite(lowest) else y - half
     step = line["drawstyle"].removeprefix("steps-") if "drawstyle" in line else None
     axes.fill_between(x, lower, y + half, color=line["color"], alpha=alpha, linewidth=0, step=step)
