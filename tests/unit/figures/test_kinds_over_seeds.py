@@ -34,7 +34,8 @@ STUDIES: dict[str, dict[str, Any]] = {
             for name in ("accuracy", "lambda_max", "curvature")
         ],
         "end_points": {
-            "title": "ends", "xlabel": "K", "points": [{"label": "one", "x": 1, "runs": [END]}, {"label": "two", "x": 4, "runs": [RUN]}],
+            "title": "ends", "xlabel": "K",
+            "points": [{"label": "one", "x": 1, "runs": [END]}, {"label": "two", "x": 4, "runs": [RUN]}],
             "baseline": {"label": "SGD", "runs": [END]},
         },
     },
