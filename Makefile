@@ -1,17 +1,25 @@
 # Two commands: `make figures` and `make test`. Each builds the environment it needs from one pinned list.
 PYTHON ?= python3.11
 CORES ?= all
+SEEDS ?= 5
+SCALE ?=
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores $(CORES)
 SOURCES := src workflow tests benchmarks
 RULES := Snakefile workflow/rules
 
-.PHONY: figures first test test-slow environment lint format benchmarks docs why forecast test-gpu test-slurm
+.PHONY: figures replicate unlocked first test test-slow environment lint format benchmarks docs why forecast test-gpu test-slurm
+
+figures: unlocked
+	$(SNAKEMAKE) --prioritize first -- all
+
+# the same with new seeds of every run, of the scale quick unless SCALE names another one
+replicate: unlocked
+	$(SNAKEMAKE) --config seeds=$(SEEDS) $(if $(SCALE),scale=$(SCALE)) --prioritize first -- all
 
 # what a snakemake that was killed has left locked is unlocked; while another one lives, that is refused
-figures: environment
+unlocked: environment
 	@if ls .snakemake/locks/*.lock >/dev/null 2>&1; then $(SNAKEMAKE) --unlock; fi
-	$(SNAKEMAKE) --prioritize first -- all
 
 # Figure 6 alone, and where it lies
 first: environment

@@ -206,7 +206,8 @@ def _make_tiny(folder: Path) -> None:
     (project.folder / "config/claims.csv").write_text("".join(kept))
     # what quick says of figures that the tests leave out
     project.edit(
-        "config/scales/quick.yaml", lambda text: yaml.safe_dump({**yaml.safe_load(text), "seeds": {}, "notes": {}})
+        "config/scales/quick.yaml",
+        lambda text: yaml.safe_dump({**yaml.safe_load(text), "paper_seeds": {}, "notes": {}}),
     )
     project.edit("config/config.yaml", lambda text: text.replace("scale: quick", "scale: tiny"))
     result = project.snakemake("--cores", "2", "--prioritize", "first", "--", "all")

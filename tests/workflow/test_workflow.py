@@ -117,7 +117,29 @@ def test_the_engines_own_report_has_captions_and_categories(tiny: Project, tmp_p
     assert "first stage" in page
 
 
+def test_a_further_seed_makes_its_own_jobs_only(edited: Project) -> None:
+    """And the paper's runs stay on disk, so that going back draws again and trains nothing."""
+    figure = "results/tiny/figures/fig01.png"
+    assert edited.planned(figure, "--config", "seeds=1") == {"train_run": 1, "measure": 1, "draw_figure": 1}
+    result = edited.snakemake("--cores", "2", figure, "--config", "seeds=1")
+    assert result.returncode == 0, result.stdout
+    drawn = (edited.folder / "results/tiny/figures/fig01.csv").read_text()
+    assert "-s1001," in drawn
+    assert "-s777," not in drawn
+    assert edited.planned(figure, "--config", "seeds=1") == {}
+    dry = edited.snakemake("-n", figure, "--config", "seeds=2").stdout
+    jobs = [line for line in dry.splitlines() if line.strip().startswith("wildcards: run=")]
+    assert jobs
+    assert all("-s1002" in line for line in jobs), dry
+    assert edited.planned(figure, "--config", "seeds=2") == {"train_run": 1, "measure": 1, "draw_figure": 1}
+    assert edited.planned(figure) == {"draw_figure": 1}
+    behind_all = edited.planned("all", "--config", "seeds=1")
+    assert {"draw_figure", "write_table", "judge_claims", "write_report", "train_run"} <= behind_all.keys()
+
+
 BAD_CONFIG = {
+    "fewer than no seeds": (["--config", "seeds=-1"], ["seeds should be greater than or equal to 0", "found -1"]),
+    "seeds that are no number": (["--config", "seeds=abc"], ["seeds should be a valid integer", "found 'abc'"]),
     "unknown key": (["--config", "scael=quick"], ["scael", "scale"]),
     "unknown scale": (["--config", "scale=huge"], ["huge", "quick"]),
     "missing data folder": (

@@ -1,35 +1,33 @@
 """The panel of training and validation accuracy, shared by the kinds that draw it."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from sharpest.config.studies.base import Curve
+from sharpest.figures.over_seeds import OfSeed, draw_over_seeds
 from sharpest.figures.style import PlottedPoints, legend_below, say_empty
+from sharpest.measures.spectra.reader import Spectra
 
 # prefix of the columns of spectra -> name, dashes, colour
 SERIES = {"train": ("training", "-", "black"), "val": ("validation", "--", "tab:orange")}
 
 
-def accuracy_panel(
-    axes: Axes,
-    panel: str,
-    curve: Curve,
-    points: PlottedPoints,
-    epochs: NDArray[np.float64],
-    accuracies: Mapping[str, NDArray[np.float64]],
-) -> None:
-    """Draw ``train`` and ``val`` accuracies (t,), fractions with NaN where not measured, over epochs (t,)."""
+def accuracy_panel(axes: Axes, panel: str, seeds: Sequence[Spectra], limit: float, points: PlottedPoints) -> None:
+    """Draw the training and validation accuracies of a run, seed by seed and their mean, up to an epoch."""
     axes.set(title=panel, xlabel="epoch", ylabel="accuracy (%)")
-    if not any(np.isfinite(values).any() for values in accuracies.values()):
+    lines = {name: [_accuracies(spectra, name, limit) for spectra in seeds] for name in SERIES}
+    if not any(len(each.x) for of_name in lines.values() for each in of_name):
         say_empty(axes)
         return
     for name, (series, dashes, colour) in SERIES.items():
-        measured = np.isfinite(accuracies[name])
-        x, y = epochs[measured], 100 * accuracies[name][measured]
-        axes.plot(x, y, dashes, color=colour, label=series)
-        points.add(panel, series, curve.run, x=x, y=y)
+        draw_over_seeds(axes, panel, series, lines[name], points, linestyle=dashes, color=colour, label=series)
     axes.set_ylim(bottom=0)
     legend_below(axes, ncols=2)
+
+
+def _accuracies(spectra: Spectra, name: str, limit: float) -> OfSeed:
+    values: NDArray[np.float64] = spectra[f"{name}_accuracy"]
+    measured = np.isfinite(values) & (spectra.epoch <= limit)
+    return OfSeed(spectra.run, spectra.epoch[measured], 100 * values[measured], spectra.divergence)

@@ -1,15 +1,19 @@
 """Alignment of mini-batch gradients with the sharpest directions against training accuracy (Fig. 5)."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import cycle
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sharpest.config.studies.alignment import Alignment
 from sharpest.config.studies.base import Curve
 from sharpest.figures.inputs import FigureInputs
+from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
     BLUE,
     GREEN,
@@ -33,6 +37,21 @@ from sharpest.results.stored import common_points
 _COLOURS = (RED, GREEN, BLUE, *OTHERS)  # of the code, for increasing lr (inventory 1.8)
 
 
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One seed of a curve.
+
+    Attributes:
+        num_parameters: p.
+        points: Training accuracy in per cent and mean cosine (t, 2) over iterations, smoothed.
+        first: Cosine with e_1 (t,), smoothed.
+    """
+
+    num_parameters: int
+    points: OfSeed
+    first: NDArray[np.float64]
+
+
 @styled
 def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
     """Draw one panel for each model.
@@ -53,13 +72,9 @@ def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.
         axes.set(title=panel.title, xlabel="training accuracy (%)", ylabel="mean |cos| with $e_1 … e_5$")
         num_parameters = 0
         for curve, colour in zip(panel.curves, cycle(_COLOURS)):
-            num_parameters, diverged, (accuracy, mean, first) = _along_training(inputs, curve, study.smoothing)
-            if not len(accuracy):
-                axes.plot([], [], "o", color=colour, label=run_label(curve.label, diverged, empty=True))
-                continue
-            label = run_label(f"{curve.label} (max $e_1$ {first.max():.2f})", diverged, empty=False)
-            axes.scatter(100 * accuracy, mean, s=7, color=colour, alpha=0.7, linewidths=0, label=label)
-            points.add(panel.title, curve.label, curve.run, x=100 * accuracy, y=mean)
+            seeds = [_along_training(inputs, each, study.smoothing) for each in curve.by_seed()]
+            num_parameters = seeds[0].num_parameters
+            _cloud(axes, panel.title, curve.label, seeds, colour, points)
         if len(axes.collections):
             ends = axes.dataLim.intervalx
             chance = random_cosine(num_parameters)
@@ -69,14 +84,40 @@ def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.
         else:
             say_empty(axes)
         legend_below(axes)
-    add_foot(figure, foot)
+    counts = (len(curve.by_seed()) for curve in study.curves())
+    add_foot(figure, seeds_line(counts, "Points", "bars: one standard deviation; small and faint: single seeds"), foot)
     return figure, points.table()
 
 
-def _along_training(inputs: FigureInputs, curve: Curve, smoothing: int) -> tuple[int, str, NDArray[np.float64]]:
-    """Number of parameters; divergence; accuracy, cosine over all eigenvectors and with e_1, smoothed, (3, t)."""
+def _along_training(inputs: FigureInputs, curve: Curve, smoothing: int) -> _Run:
     whole = inputs.read(Spectra, curve)
     spectra, directions = common_points(whole, inputs.read(Directions, curve))
-    columns = np.stack([spectra["train_accuracy"], directions.alignment, directions.along(1).cosine])
-    columns = columns[:, np.isfinite(columns).all(axis=0)]
-    return whole.num_parameters, whole.divergence, running_mean(columns, smoothing)
+    columns = np.stack(
+        [spectra["train_accuracy"], directions.alignment, directions.along(1).cosine, directions.iteration]
+    )
+    accuracy, mean, first, iteration = running_mean(columns[:, np.isfinite(columns).all(axis=0)], smoothing)
+    values = np.stack([100 * accuracy, mean], axis=1)
+    return _Run(whole.num_parameters, OfSeed(curve.run, iteration, values, whole.divergence), first)
+
+
+def _cloud(axes: Axes, panel: str, label: str, seeds: Sequence[_Run], colour: str, points: PlottedPoints) -> None:
+    """Draw the points of a curve, of several seeds those of the mean with bars, and the single ones small."""
+    diverged = name_diverged({str(each.points.run): each.points.diverged for each in seeds})
+    tops = [each.first.max() for each in seeds if len(each.first)]
+    if not tops:
+        axes.plot([], [], "o", color=colour, label=run_label(label, diverged, empty=True))
+        return
+    name = run_label(f"{label} (max $e_1$ {np.mean(tops):.2f})", diverged, empty=False)
+    several = len(seeds) > 1
+    for each in seeds:
+        x, y = each.points.y.T
+        own = {"s": 2, "alpha": 0.3} if several else {"s": 7, "alpha": 0.7, "label": name}
+        axes.scatter(x, y, color=colour, linewidths=0, **own)
+        points.add(panel, label, each.points.run, x=x, y=y)
+    if several:
+        # two seeds have not the same accuracy at one iteration: both coordinates are means
+        mean = mean_over_seeds([each.points for each in seeds])
+        (x, y), deviation = mean.y.T, mean.deviation[:, 1]
+        axes.errorbar(x, y, deviation, fmt="none", ecolor=colour, elinewidth=0.6, alpha=0.4)
+        axes.scatter(x, y, s=7, color=colour, alpha=0.7, linewidths=0, label=name)
+        points.add(panel, label, mean.runs, x=x, y=y, deviation=deviation)

@@ -1,15 +1,22 @@
 """Largest eigenvalue and Frobenius norm along training, shared by the kinds that draw them in one panel."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from sharpest.config.studies.base import Curve
 from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.style import PlottedPoints, mark_missed
+from sharpest.figures.over_seeds import OfSeed, draw_over_seeds
+from sharpest.figures.style import PlottedPoints
 from sharpest.measures.spectra.reader import Spectra
+
+OF_SEEDS = "bands: one standard deviation; thin: single seeds; of the norms the means alone"
+"""How :func:`curvature_lines` draws several seeds, for the foot."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,20 @@ class Tracked:
     table: pd.DataFrame
     num_eigenpairs: int
     diverged: str
+
+    @property
+    def missed(self) -> NDArray[np.bool_]:
+        """Rows of the table whose lambda_max is above the solver's tolerance."""
+        return ~self.table["converged"].to_numpy(bool)
+
+    def until(self, epoch: float) -> Self:
+        """The same up to an epoch."""
+        return replace(self, table=self.table[self.table["epoch"] <= epoch])
+
+    def line(self, column: str) -> OfSeed:
+        """A column of the table over the epochs; with lambda_max goes which were missed."""
+        run, epoch, values = (self.table[name].to_numpy() for name in ("run", "epoch", column))
+        return OfSeed(run, epoch, values, self.diverged, self.missed if column == "lambda_max" else None)
 
 
 def read_tracked(inputs: FigureInputs, curve: Curve) -> Tracked:
@@ -54,17 +75,23 @@ def norm_axis(axes: Axes) -> Axes:
 
 
 def curvature_lines(
-    axes: Axes, norm: Axes | None, panel: str, label: str, table: pd.DataFrame, colour: object, points: PlottedPoints
+    axes: Axes,
+    norm: Axes | None,
+    panel: str,
+    label: str,
+    seeds: Sequence[Tracked],
+    colour: object,
+    points: PlottedPoints,
 ) -> None:
-    """Draw the columns lambda_max, and frobenius where there is an axis for it, of the table of :class:`Tracked`."""
-    epochs, runs = table["epoch"].to_numpy(), table["run"].to_numpy()
+    """Draw lambda_max, and the Frobenius norm where there is an axis for it, of one run with each of its seeds.
+
+    The norms are nearly proportional: bands and single seeds of both would hide each other.
+    """
     for place, column, dashes in ((axes, "lambda_max", "-"), (norm, "frobenius", "--")):
         if place is not None:
-            values = table[column].to_numpy()
-            place.plot(epochs, values, dashes, color=colour)
-            points.add(panel, f"{label}, {column}", runs, x=epochs, y=values)
-    missed = table[~table["converged"].to_numpy(bool)]
-    mark_missed(axes, missed["epoch"].to_numpy(), missed["lambda_max"].to_numpy())
+            lines = [each.line(column) for each in seeds]
+            draw_over_seeds(place, panel, f"{label}, {column}", lines, points, mean_only=column == "frobenius",
+                            linestyle=dashes, color=colour)  # fmt: skip
 
 
 def separate(axes: Axes) -> None:

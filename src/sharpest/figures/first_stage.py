@@ -1,5 +1,8 @@
 """Curvature, accuracy and learning rate of runs that drop the learning rate at different times (Fig. 12)."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -7,8 +10,9 @@ from matplotlib.figure import Figure
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.first_stage import FirstStage
-from sharpest.figures.curvature import curvature_lines, norm_axis, read_tracked, separate
+from sharpest.figures.curvature import OF_SEEDS, Tracked, curvature_lines, norm_axis, read_tracked, separate
 from sharpest.figures.inputs import FigureInputs
+from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
     MISSED,
     PANEL_HEIGHT,
@@ -29,6 +33,21 @@ _CURVATURE, _ACCURACY, _RATE = "curvature", "accuracy", "learning rate"  # title
 _ACCURACIES = {"train": "-", "val": "--"}
 
 
+@dataclass(frozen=True, eq=False)
+class _Branch:
+    """One seed of a branch, behind the part of the trunk before it.
+
+    Attributes:
+        run: Id of the branch.
+        tracked: Its eigenvalues.
+        history: A row for each epoch, with its run.
+    """
+
+    run: str
+    tracked: Tracked
+    history: pd.DataFrame
+
+
 @styled
 def draw(study: FirstStage, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
     """Draw each branch behind the part of the trunk before it.
@@ -44,9 +63,10 @@ def draw(study: FirstStage, inputs: FigureInputs, foot: str) -> tuple[Figure, pd
 
     Source: Fig. 12; inventory, Figure 12.
     """
-    trunk, *branches = (read_tracked(inputs, curve) for curve in study.curves())
-    # a row for each epoch, with its run
-    trunk_history, *histories = (inputs[run].history.assign(run=run) for run in study.runs())
+    curves = {
+        curve.label: [_read(inputs, *of_seed) for of_seed in zip(study.trunk.by_seed(), curve.by_seed(), strict=True)]
+        for curve in study.branches
+    }
     figure = new_figure(3 * 1.25 * PANEL_WIDTH, 1.4 * PANEL_HEIGHT)
     curvature, accuracy, rate = figure.subplots(1, 3)
     norm = norm_axis(curvature)
@@ -55,27 +75,34 @@ def draw(study: FirstStage, inputs: FigureInputs, foot: str) -> tuple[Figure, pd
     rate.set(title=_RATE, xlabel="epoch", ylabel="learning rate")
 
     points, missed, handles = PlottedPoints(), {}, []
-    colours = blue_to_red(len(branches))
-    for curve, branch, own, colour in zip(study.branches, branches, histories, colours, strict=True):
-        spectrum = _joined(trunk.table, branch.table)
-        curvature_lines(curvature, norm, _CURVATURE, curve.label, spectrum, colour, points)
-        history = _joined(trunk_history, own)
-        _accuracy_lines(accuracy, curve, history, colour, study.smoothing, points)
-        _rate_line(rate, curve, history, colour, points)
-        missed[curve.label] = [~spectrum["converged"].to_numpy(bool)]
-        label = run_label(curve.label, branch.diverged, branch.table.empty)
-        handles += accuracy.plot([], [], color=colour, label=label)
+    for (label, seeds), colour in zip(curves.items(), blue_to_red(len(curves)), strict=True):
+        tracked = [each.tracked for each in seeds]
+        curvature_lines(curvature, norm, _CURVATURE, label, tracked, colour, points)
+        _accuracy_lines(accuracy, label, seeds, colour, study.smoothing, points)
+        _rate_line(rate, label, seeds, colour, points)
+        missed[label] = [each.missed for each in tracked]
+        diverged = name_diverged({each.run: each.tracked.diverged for each in seeds})
+        empty = all(each.table.empty for each in tracked)
+        handles += accuracy.plot([], [], color=colour, label=run_label(label, diverged, empty))
     for axes in (curvature, norm, accuracy, rate):
         if not any(np.size(line.get_xdata()) for line in axes.lines):
             say_empty(axes)
     legend_below(accuracy, handles=handles, most_columns=4)
     separate(curvature)
+    num_eigenpairs = read_tracked(inputs, study.trunk).num_eigenpairs
     reading = (
-        f"Frobenius norm: of the {trunk.num_eigenpairs} tracked eigenvalues. Before its branch each curve is the run "
+        f"Frobenius norm: of the {num_eigenpairs} tracked eigenvalues. Before its branch each curve is the run "
         f"{study.trunk.label}."
     )
-    add_foot(figure, reading, count_line(MISSED, missed), foot)
+    add_foot(figure, reading, count_line(MISSED, missed), seeds_line(map(len, curves.values()), rest=OF_SEEDS), foot)
     return figure, points.table()
+
+
+def _read(inputs: FigureInputs, trunk: Curve, branch: Curve) -> _Branch:
+    """One seed of a branch."""
+    before, tracked = (read_tracked(inputs, curve) for curve in (trunk, branch))
+    histories = [inputs[run].history.assign(run=run) for run in (trunk.run, branch.run)]
+    return _Branch(branch.run, replace(tracked, table=_joined(before.table, tracked.table)), _joined(*histories))
 
 
 def _joined(trunk: pd.DataFrame, branch: pd.DataFrame) -> pd.DataFrame:
@@ -85,20 +112,26 @@ def _joined(trunk: pd.DataFrame, branch: pd.DataFrame) -> pd.DataFrame:
 
 
 def _accuracy_lines(
-    axes: Axes, curve: Curve, history: pd.DataFrame, colour: object, smoothing: int, points: PlottedPoints
+    axes: Axes, label: str, seeds: Sequence[_Branch], colour: object, smoothing: int, points: PlottedPoints
 ) -> None:
     for name, dashes in _ACCURACIES.items():
-        measured = history[np.isfinite(history[f"{name}_accuracy"])]
-        x, y = running_mean(measured[["epoch", f"{name}_accuracy"]].to_numpy().T, smoothing)
-        first = (len(measured) - len(x)) // 2
-        axes.plot(x, 100 * y, dashes, color=colour)
-        runs = measured["run"].to_numpy()[first : first + len(x)]
-        points.add(_ACCURACY, f"{curve.label}, {name}_accuracy", runs, x=x, y=100 * y)
+        lines = [_accuracies(each, f"{name}_accuracy", smoothing) for each in seeds]
+        draw_over_seeds(axes, _ACCURACY, f"{label}, {name}_accuracy", lines, points, linestyle=dashes, color=colour)
 
 
-def _rate_line(axes: Axes, curve: Curve, history: pd.DataFrame, colour: object, points: PlottedPoints) -> None:
+def _accuracies(branch: _Branch, column: str, smoothing: int) -> OfSeed:
+    measured = branch.history[np.isfinite(branch.history[column])]
+    x, y = running_mean(measured[["epoch", column]].to_numpy().T, smoothing)
+    first = (len(measured) - len(x)) // 2
+    return OfSeed(measured["run"].to_numpy()[first : first + len(x)], x, 100 * y, branch.tracked.diverged)
+
+
+def _rate_line(axes: Axes, label: str, seeds: Sequence[_Branch], colour: object, points: PlottedPoints) -> None:
     """A row holds the rate of the epoch that it ends, so the line begins an epoch before the first."""
-    rows = pd.concat([history.head(1).assign(epoch=history["epoch"].head(1) - 1), history])
-    x, y = rows["epoch"].to_numpy(), rows["lr"].to_numpy()
-    axes.step(x, y, where="pre", color=colour)
-    points.add(_RATE, curve.label, rows["run"].to_numpy(), x=x, y=y)
+    lines = []
+    for each in seeds:
+        history = each.history
+        rows = pd.concat([history.head(1).assign(epoch=history["epoch"].head(1) - 1), history])
+        run, x, y = (rows[name].to_numpy() for name in ("run", "epoch", "lr"))
+        lines.append(OfSeed(run, x, y, each.tracked.diverged))
+    draw_over_seeds(axes, _RATE, label, lines, points, drawstyle="steps-pre", color=colour)

@@ -31,6 +31,10 @@ class FigureInputs:
         """What a measure took along a curve, by the class that reads it."""
         return self._results[curve.run].read(reader, curve.schedule)
 
+    def by_seed(self, reader: type[_Reader], curve: Curve) -> list[_Reader]:
+        """The same of each seed of a curve."""
+        return [self.read(reader, each) for each in curve.by_seed()]
+
     def measured(self, measure: str, curve: Curve) -> Measured:
         """The same by the name of the measure."""
         return self._results[curve.run].read(reader_of(measure), curve.schedule)

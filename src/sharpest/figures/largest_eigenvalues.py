@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sharpest.config.studies.largest_eigenvalues import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
 from sharpest.figures.inputs import FigureInputs
+from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
     BLUE,
     GREEN,
@@ -24,7 +25,6 @@ from sharpest.figures.style import (
     add_foot,
     count_line,
     legend_below,
-    mark_missed,
     new_figure,
     run_label,
     say_empty,
@@ -43,16 +43,35 @@ _LEGEND_TITLES = {1: None, 2: "solid $λ_1$, dash-dotted $λ_2$"}
 
 @dataclass(frozen=True)
 class _Measured:
-    """One curve; t measurements of k eigenvalues that are drawn."""
+    """One seed of a curve; t measurements of k eigenvalues that are drawn."""
 
-    curve: EigenvalueCurve
-    colour: str
-    window: float | None  # epochs
+    run: str
     epoch: NDArray[np.float64]  # (t,)
     eigenvalues: NDArray[np.float64]  # (t, k), nats
     converged: NDArray[np.bool_]  # (t, k)
     plotted: NDArray[np.bool_]  # (t, k); finite, and above zero where the axis is logarithmic
     diverged: str
+
+    def line(self, index: int, limit: float) -> OfSeed:
+        """One eigenvalue where it is finite, up to an epoch."""
+        rows = np.isfinite(self.eigenvalues[:, index]) & (self.epoch <= limit)
+        missed = ~self.converged[rows, index]
+        return OfSeed(self.run, self.epoch[rows], self.eigenvalues[rows, index], self.diverged, missed)
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """One curve with its seeds."""
+
+    label: str
+    colour: str
+    window: float | None  # epochs
+    seeds: list[_Measured]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of it is drawn."""
+        return not any(each.plotted.any() for each in self.seeds)
 
 
 @styled
@@ -86,23 +105,27 @@ def draw(study: LargestEigenvalues, inputs: FigureInputs, foot: str) -> tuple[Fi
                 for curve, colour in zip(panel.curves, cycle(_COLOURS))
             ]
             _panel(figure.add_subplot(grid[row_index, column]), study, panel, curves, points)
-            missed[panel.title] = [each.plotted & ~each.converged for each in curves]
-            left_out[panel.title] = [np.isfinite(each.eigenvalues) & ~each.plotted for each in curves]
-    add_foot(figure, count_line(_LEFT_OUT, left_out), count_line(MISSED, missed), foot)
+            seeds = [each for curve in curves for each in curve.seeds]
+            missed[panel.title] = [each.plotted & ~each.converged for each in seeds]
+            left_out[panel.title] = [np.isfinite(each.eigenvalues) & ~each.plotted for each in seeds]
+    over_seeds = seeds_line(len(curve.by_seed()) for curve in study.curves())
+    add_foot(figure, count_line(_LEFT_OUT, left_out), count_line(MISSED, missed), over_seeds, foot)
     return figure, points.table()
 
 
-def _read(study: LargestEigenvalues, curve: EigenvalueCurve, colour: str, inputs: FigureInputs) -> _Measured:
-    spectra = inputs.read(Spectra, curve)
+def _read(study: LargestEigenvalues, curve: EigenvalueCurve, colour: str, inputs: FigureInputs) -> _Curve:
+    window = inputs.early_window(curve) if study.composite else None
+    return _Curve(curve.label, colour, window, [_of_seed(study, each) for each in inputs.by_seed(Spectra, curve)])
+
+
+def _of_seed(study: LargestEigenvalues, spectra: Spectra) -> _Measured:
     rows = spectra.epoch <= (np.inf if study.last_epoch is None else study.last_epoch)
     eigenvalues = spectra.eigenvalues[rows, : study.num_eigenvalues]
     plotted = np.isfinite(eigenvalues)
     if study.scale == "log":
         plotted &= eigenvalues > 0
     return _Measured(
-        curve=curve,
-        colour=colour,
-        window=inputs.early_window(curve) if study.composite else None,
+        run=spectra.run,
         epoch=spectra.epoch[rows],
         eigenvalues=eigenvalues,
         converged=spectra.converged[rows, : study.num_eigenvalues],
@@ -112,24 +135,25 @@ def _read(study: LargestEigenvalues, curve: EigenvalueCurve, colour: str, inputs
 
 
 def _panel(
-    axes: Axes, study: LargestEigenvalues, panel: EigenvaluePanel, curves: list[_Measured], points: PlottedPoints
+    axes: Axes, study: LargestEigenvalues, panel: EigenvaluePanel, curves: list[_Curve], points: PlottedPoints
 ) -> None:
     axes.set_title(panel.title)
-    if not any(each.plotted.any() for each in curves):
+    if all(curve.is_empty for curve in curves):
         say_empty(axes)
         whole = axes
     elif study.composite:
-        window = max(each.window or 0 for each in curves)
+        window = max(curve.window or 0 for curve in curves)
         early, whole = _halves(axes, window)
         _lines(early, study, f"{panel.title}, early", curves, points, window)
     else:
         whole = axes
         axes.set(xlabel="epoch", ylabel="eigenvalue")
-    _lines(whole, study, panel.title, curves, points, max(each.epoch.max(initial=0) for each in curves))
-    labels = [run_label(each.curve.label, each.diverged, not each.plotted.any()) for each in curves]
-    handles = [
-        whole.plot([], [], color=each.colour, label=label)[0] for each, label in zip(curves, labels, strict=True)
-    ]
+    limit = max(each.epoch.max(initial=0) for curve in curves for each in curve.seeds)
+    _lines(whole, study, panel.title, curves, points, limit)
+    handles = []
+    for curve in curves:
+        diverged = name_diverged({each.run: each.diverged for each in curve.seeds})
+        handles += whole.plot([], [], color=curve.colour, label=run_label(curve.label, diverged, curve.is_empty))
     legend_below(axes, handles=handles, title=_LEGEND_TITLES[study.num_eigenvalues], most_columns=3)
 
 
@@ -149,18 +173,15 @@ def _halves(axes: Axes, window: float) -> tuple[Axes, Axes]:
 
 
 def _lines(
-    axes: Axes, study: LargestEigenvalues, panel: str, curves: list[_Measured], points: PlottedPoints, limit: float
+    axes: Axes, study: LargestEigenvalues, panel: str, curves: list[_Curve], points: PlottedPoints, limit: float
 ) -> None:
     """One line an eigenvalue of each run, up to an epoch."""
     axes.set_yscale(study.scale)
-    for each in curves:
+    for curve in curves:
         for index, (dashes, width) in enumerate(_LINES[: study.num_eigenvalues]):
-            rows = each.plotted[:, index] & (each.epoch <= limit)
-            x, y = each.epoch[rows], each.eigenvalues[rows, index]
-            axes.plot(x, y, dashes, color=each.colour, linewidth=width)
-            missed = ~each.converged[rows, index]
-            mark_missed(axes, x[missed], y[missed])
-            points.add(panel, f"{each.curve.label}, lambda_{index + 1}", each.curve.run, x=x, y=y)
+            lines = [each.line(index, limit) for each in curve.seeds]
+            draw_over_seeds(axes, panel, f"{curve.label}, lambda_{index + 1}", lines, points,
+                            linestyle=dashes, color=curve.colour, linewidth=width)  # fmt: skip
     if limit > 0:
         axes.set_xlim(0, limit)
     if study.scale == "log":

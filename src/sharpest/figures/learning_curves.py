@@ -5,8 +5,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sharpest.config.studies.learning_curves import LearningCurves
-from sharpest.figures.accuracy import SERIES, accuracy_panel
+from sharpest.figures.accuracy import accuracy_panel
 from sharpest.figures.inputs import FigureInputs
+from sharpest.figures.over_seeds import name_diverged, seeds_line
 from sharpest.figures.style import (
     PANEL_HEIGHT,
     PANEL_WIDTH,
@@ -38,10 +39,8 @@ def draw(study: LearningCurves, inputs: FigureInputs, foot: str) -> tuple[Figure
     all_axes = figure.subplots(1, len(study.panels), squeeze=False)[0]
     diverged = {}
     for axes, curve in zip(all_axes, study.panels, strict=True):
-        spectra, window = inputs.read(Spectra, curve), inputs.window(curve)
-        diverged[curve.label] = spectra.divergence
-        drawn = spectra.epoch <= (np.inf if window is None else window)
-        accuracies = {name: spectra[f"{name}_accuracy"][drawn] for name in SERIES}
-        accuracy_panel(axes, curve.label, curve, points, spectra.epoch[drawn], accuracies)
-    add_foot(figure, divergence_line(diverged), foot)
+        seeds, window = inputs.by_seed(Spectra, curve), inputs.window(curve)
+        diverged[curve.label] = name_diverged({spectra.run: spectra.divergence for spectra in seeds})
+        accuracy_panel(axes, curve.label, seeds, np.inf if window is None else window, points)
+    add_foot(figure, divergence_line(diverged), seeds_line(len(curve.by_seed()) for curve in study.panels), foot)
     return figure, points.table()

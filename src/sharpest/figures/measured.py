@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.measured import MeasuredCurves, MeasuredPanel, over_lr, reference_value
 from sharpest.figures.inputs import FigureInputs
+from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
     BLUE,
     GREEN,
@@ -25,12 +26,12 @@ from sharpest.figures.style import (
     add_foot,
     count_line,
     legend_below,
-    mark_missed,
     new_figure,
     run_label,
     say_empty,
     styled,
 )
+from sharpest.results.stored import Measured
 
 _COLOURS = (RED, GREEN, BLUE, *OTHERS)
 _DASHES = ("--", ":", "-.")  # of reference lines, by their place
@@ -42,17 +43,24 @@ _LEFT_OUT = "Not drawn on a logarithmic axis: values at or below zero"
 
 @dataclass(frozen=True, eq=False)
 class _Line:
-    """One curve; the t measurements that are finite."""
+    """One curve with its seeds."""
 
     curve: Curve
     colour: str
     lr: float
-    x: NDArray[np.float64]  # (t,)
-    y: NDArray[np.float64]  # (t,)
-    error: NDArray[np.float64]  # (t,); NaN where there is no band
-    missed: NDArray[np.bool_]  # (t,), above the solver's tolerance
-    left_out: NDArray[np.bool_]  # (t,), no place on a logarithmic axis
-    diverged: str
+    seeds: list[OfSeed]
+    left_out: list[NDArray[np.bool_]]  # of each seed (t,), no place on a logarithmic axis
+    missed: list[NDArray[np.bool_]]  # of what is drawn of each seed, above the solver's tolerance
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of it is drawn."""
+        return all(left_out.all() for left_out in self.left_out)
+
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest x of all seeds."""
+        x = np.concatenate([each.x for each in self.seeds])
+        return x.min(), x.max()
 
 
 @styled
@@ -66,7 +74,8 @@ def draw(study: MeasuredCurves, inputs: FigureInputs, foot: str) -> tuple[Figure
 
     Returns:
         The figure, and its points with columns panel, series, run, x, y, and error where the study has a band: half of
-        its height. The series of a reference line is its text, and its run is empty where it holds for all runs.
+        its height, which is drawn where a curve has one seed. The series of a reference line is its text, and its run
+        is empty where it holds for all runs.
     """
     num_rows = -(-len(study.panels) // _MOST_COLUMNS)
     num_columns = -(-len(study.panels) // num_rows)
@@ -75,54 +84,50 @@ def draw(study: MeasuredCurves, inputs: FigureInputs, foot: str) -> tuple[Figure
     for number, panel in enumerate(study.panels, start=1):
         lines = [_read(panel, curve, colour, inputs) for curve, colour in zip(panel.curves, cycle(_COLOURS))]
         _panel(figure.add_subplot(num_rows, num_columns, number), panel, lines, points)
-        missed[panel.title] = [line.missed[~line.left_out] for line in lines]
-        left_out[panel.title] = [line.left_out for line in lines]
-    add_foot(figure, count_line(_LEFT_OUT, left_out), count_line(_MISSED, missed), foot)
+        left_out[panel.title] = [flags for line in lines for flags in line.left_out]
+        missed[panel.title] = [flags for line in lines for flags in line.missed]
+    over_seeds = seeds_line(len(curve.by_seed()) for curve in study.curves())
+    add_foot(figure, count_line(_LEFT_OUT, left_out), count_line(_MISSED, missed), over_seeds, foot)
     with_error = any(panel.error for panel in study.panels)
     return figure, points.table(("x", "y", "error") if with_error else ("x", "y"))
 
 
 def _read(panel: MeasuredPanel, curve: Curve, colour: str, inputs: FigureInputs) -> _Line:
-    measured = inputs.measured(panel.measure, curve)
+    measured = [inputs.measured(panel.measure, each) for each in curve.by_seed()]
+    seeds = [_of_seed(panel, each) for each in measured]
+    left_out = [each.y <= 0 if panel.scale == "log" else np.zeros(len(each.y), dtype=bool) for each in seeds]
+    drawn = [each.at(~flags) for each, flags in zip(seeds, left_out, strict=True)]
+    missed = [each.missed for each in drawn if each.missed is not None]
+    return _Line(curve, colour, measured[0].lr, seeds, left_out, missed)
+
+
+def _of_seed(panel: MeasuredPanel, measured: Measured) -> OfSeed:
+    """What is finite."""
     place: tuple[Any, ...] = (slice(None), *panel.index)
     factor = measured.lr if panel.factor == "lr" else 1.0
     x = measured["epoch" if panel.x == "epoch" else "iteration"] * (measured.lr if panel.x == "iteration x lr" else 1.0)
     y = factor * measured[panel.column][place]
-    error = factor * measured[panel.error][place] if panel.error else np.full(len(y), np.nan)
-    finite = np.isfinite(y)
+    error = factor * measured[panel.error][place] if panel.error else None
     missed = ~measured["converged"][place] if panel.marks_missed() else np.zeros(len(y), dtype=bool)
-    return _Line(
-        curve=curve,
-        colour=colour,
-        lr=measured.lr,
-        x=x[finite],
-        y=y[finite],
-        error=error[finite],
-        missed=missed[finite],
-        left_out=y[finite] <= 0 if panel.scale == "log" else np.zeros(finite.sum(), dtype=bool),
-        diverged=measured.divergence,
-    )
+    return OfSeed(measured.run, x, y, measured.divergence, missed, error).at(np.isfinite(y))
 
 
 def _panel(axes: Axes, panel: MeasuredPanel, lines: list[_Line], points: PlottedPoints) -> None:
     axes.set(title=panel.title, xlabel=_XLABELS[panel.x], ylabel=panel.ylabel or _name(panel), yscale=panel.scale)
     for line in lines:
-        drawn = ~line.left_out
-        x, y, error = line.x[drawn], line.y[drawn], line.error[drawn]
         # a line through one point is not seen
-        axes.plot(x, y, color=line.colour, marker="o" if len(x) == 1 else "", markersize=3)
-        if np.isfinite(error).any():
-            axes.fill_between(x, y - error, y + error, color=line.colour, alpha=0.25, linewidth=0)
-        mark_missed(axes, x[line.missed[drawn]], y[line.missed[drawn]])
-        band = {} if panel.error is None else {"error": error}
-        points.add(panel.title, line.curve.label, line.curve.run, x=x, y=y, **band)
-    shown = [line for line in lines if not line.left_out.all()]
-    labels = [run_label(line.curve.label, line.diverged, empty=line not in shown) for line in lines]
-    handles = [axes.plot([], [], color=line.colour, label=label)[0] for line, label in zip(lines, labels, strict=True)]
+        longest = max(int((~left_out).sum()) for left_out in line.left_out)
+        draw_over_seeds(axes, panel.title, line.curve.label, line.seeds, points, color=line.colour,
+                        marker="o" if longest == 1 else "", markersize=3)  # fmt: skip
+    shown = [line for line in lines if not line.is_empty]
+    handles = []
+    for line in lines:
+        diverged = name_diverged({str(each.run): each.diverged for each in line.seeds})
+        handles += axes.plot([], [], color=line.colour, label=run_label(line.curve.label, diverged, line.is_empty))
     if not shown:
         say_empty(axes)
     else:
-        ends = [min(line.x.min() for line in shown), max(line.x.max() for line in shown)]
+        ends = [min(line.ends()[0] for line in shown), max(line.ends()[1] for line in shown)]
         for text, dashes in zip(panel.references, cycle(_DASHES)):
             _reference(axes, panel, text, dashes, ends, shown, points)
             handles += axes.plot([], [], dashes, color=GREY, label=text)

@@ -1,7 +1,8 @@
 """Validation accuracy and curvature along training of NSGD and SGD, and their end points (Figs. 8, 19, 22)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sharpest.config.run_id import RunId
 from sharpest.config.studies.base import SeedRuns
 from sharpest.config.studies.nsgd_curves import EndPointPanel, NsgdCurves, NsgdPanel
-from sharpest.figures.curvature import Tracked, curvature_lines, norm_axis, read_tracked, separate
+from sharpest.figures.curvature import OF_SEEDS, Tracked, curvature_lines, norm_axis, read_tracked, separate
 from sharpest.figures.inputs import FigureInputs
+from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, mean_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
     BLUE,
     MISSED,
@@ -35,16 +36,22 @@ from sharpest.figures.style import (
 from sharpest.measures.evaluations.reader import Evaluations
 
 _LEFT_OUT = 1 / 4  # of the longest run: accuracies before are left out at most
+_PARTS = ("x", "y", "deviation")  # of a mean
 _TEST, _NORM = "test accuracy (%)", "Frobenius norm"
 
 
 @dataclass(frozen=True)
 class _EndPoint:
-    """Runs that differ in their seed, at the best validation."""
+    """One run at the best validation."""
 
-    runs: str  # those that did not diverge, joined by semicolons
-    means: Mapping[str, float]  # over them, by name of the axis; empty where there are none
-    diverged: str  # which did, and when
+    run: str
+    values: Mapping[str, float]  # by name of the axis
+    diverged: str
+
+    def at(self, name: str, *x: float) -> OfSeed:
+        """A value at one or more places of the x axis; nothing where the run diverged."""
+        places = np.array([] if self.diverged else x, dtype=float)
+        return OfSeed(self.run, places, np.full(len(places), self.values[name]), self.diverged)
 
 
 @styled
@@ -57,8 +64,7 @@ def draw(study: NsgdCurves, inputs: FigureInputs, foot: str) -> tuple[Figure, pd
         foot: What was replaced or reduced.
 
     Returns:
-        The figure, and its points with columns panel, series, run, x, y. The run of a mean over seeds is the ids of
-        those that did not diverge, joined by semicolons.
+        The figure, and its points with columns panel, series, run, x, y.
 
     Source: Figs. 8, 19 and 22; inventory, Figures 8, 19 and 22.
     """
@@ -77,7 +83,10 @@ def draw(study: NsgdCurves, inputs: FigureInputs, foot: str) -> tuple[Figure, pd
                 notes.append(_tracked_line(panel, tracked))
     if study.end_points is not None:
         notes += _end_point_panel(all_axes[-1], study, study.end_points, inputs, points)
-    add_foot(figure, *dict.fromkeys(notes), count_line(MISSED, missed), foot)
+    counts = [len(line.runs) for panel in study.panels for line in panel.lines]
+    norms = any(panel.quantity == "curvature" for panel in study.panels)
+    over_seeds = seeds_line(counts, rest=OF_SEEDS) if norms else seeds_line(counts)
+    add_foot(figure, *dict.fromkeys(notes), count_line(MISSED, missed), over_seeds, foot)
     return figure, points.table()
 
 
@@ -101,14 +110,15 @@ def _accuracy_panel(
     accuracies = {run: _accuracies(inputs[run].history, study.smoothing) for line in panel.lines for run in line.runs}
     longest = max(x.max(initial=0, where=x <= last) for x, _ in accuracies.values())
     first = min(study.accuracy_from, _LEFT_OUT * longest)
-    colours, num_drawn = _colours(panel), dict.fromkeys((line.label for line in panel.lines), 0)
+    colours, num_drawn = _colours(panel), {}
     for line in panel.lines:
+        seeds = []
         for run in line.runs:
             x, y = accuracies[run]
             drawn = (x >= first) & (x <= last)
-            axes.plot(x[drawn], 100 * y[drawn], "--", color=colours[line.label])
-            points.add(panel.title, line.label, run, x=x[drawn], y=100 * y[drawn])
-            num_drawn[line.label] += int(drawn.sum())
+            seeds.append(OfSeed(run, x[drawn], 100 * y[drawn], tracked[run].diverged))
+        draw_over_seeds(axes, panel.title, line.label, seeds, points, linestyle="--", color=colours[line.label])
+        num_drawn[line.label] = sum(len(each.x) for each in seeds)
     _legend(axes, panel, tracked, num_drawn)
     smoothed = f"means over {study.smoothing} epochs" if study.smoothing > 1 else ""
     since = f"from epoch {first:.3g} on" if first > 0 else ""
@@ -129,15 +139,12 @@ def _curvature_panel(
     axes.set(title=panel.title, xlabel="epoch", ylabel="largest eigenvalue")
     norm = norm_axis(axes) if panel.quantity == "curvature" else None
     last = np.inf if study.last_epoch is None else study.last_epoch
-    colours, num_drawn = _colours(panel), dict.fromkeys((line.label for line in panel.lines), 0)
-    missed = []
+    colours, num_drawn, missed = _colours(panel), {}, []
     for line in panel.lines:
-        for run in line.runs:
-            table = tracked[run].table
-            table = table[table["epoch"] <= last]
-            curvature_lines(axes, norm, panel.title, line.label, table, colours[line.label], points)
-            num_drawn[line.label] += len(table)
-            missed.append(~table["converged"].to_numpy(bool))
+        seeds = [tracked[run].until(last) for run in line.runs]
+        curvature_lines(axes, norm, panel.title, line.label, seeds, colours[line.label], points)
+        num_drawn[line.label] = sum(len(each.table) for each in seeds)
+        missed += [each.missed for each in seeds]
     _legend(axes, panel, tracked, num_drawn)
     if norm is not None:
         separate(axes)
@@ -158,57 +165,62 @@ def _legend(axes: Axes, panel: NsgdPanel, tracked: Mapping[str, Tracked], num_dr
         say_empty(axes)
     handles, colours = [], _colours(panel)
     for line in panel.lines:
-        diverged = _of_seeds(line, {run: tracked[run].diverged for run in line.runs})
+        diverged = name_diverged({run: tracked[run].diverged for run in line.runs})
         label = run_label(line.label, diverged, empty=not num_drawn[line.label])
         handles += axes.plot([], [], color=colours[line.label], label=label)
     legend_below(axes, handles=handles, most_columns=4)
 
 
-def _of_seeds(group: SeedRuns, diverged: Mapping[str, str]) -> str:
-    """Which runs of a group diverged, and when; the seeds are named where there are several."""
-    several = len(group.runs) > 1
-    return ", ".join(
-        f"seed {RunId.parse(run).seed} {diverged[run]}" if several else diverged[run]
-        for run in group.runs
-        if diverged[run]
-    )
-
-
 def _end_point_panel(
     axes: Axes, study: NsgdCurves, panel: EndPointPanel, inputs: FigureInputs, points: PlottedPoints
 ) -> list[str]:
-    """Draw means over seeds on two axes; returns lines for the foot."""
+    """Draw the end points on two axes; returns lines for the foot."""
     norm = axes.twinx()
     norm.spines.right.set_visible(True)
     axes.set(title=panel.title, xlabel=panel.xlabel)
-    ends = {group.label: _end_point(group, study.ends, inputs) for group in (*panel.points, panel.baseline)}
-    shown = [(point.x, ends[point.label]) for point in panel.points if ends[point.label].runs]
-    x, runs = [place for place, _ in shown], np.array([end.runs for _, end in shown])
+    ends = {group.label: _read_ends(group, study.ends, inputs) for group in (*panel.points, panel.baseline)}
+    shown = [point for point in panel.points if any(not end.diverged for end in ends[point.label])]
     baseline = ends[panel.baseline.label]
     handles = []
     for name, place, colour, marker, dashes in ((_TEST, axes, RED, "o", "--"), (_NORM, norm, BLUE, "s", "-")):
         place.set_ylabel(name, color=colour)
-        y = [end.means[name] for _, end in shown]
-        handles += place.plot(x, y, color=colour, marker=marker, markersize=4, label=name)
-        points.add(panel.title, name, runs, x=x, y=y)
-        if shown and baseline.runs:
-            edges, level = [min(x), max(x)], [baseline.means[name]] * 2
-            handles += place.plot(edges, level, dashes, color=colour, label=f"{name}, {panel.baseline.label}")
-            points.add(panel.title, f"{name}, {panel.baseline.label}", baseline.runs, x=edges, y=level)
+        groups = [[end.at(name, point.x) for end in ends[point.label]] for point in shown]
+        handles.append(_end_point_line(place, panel.title, name, groups, points, color=colour, marker=marker))
+        if shown and not all(end.diverged for end in baseline):
+            edges = min(point.x for point in shown), max(point.x for point in shown)
+            level, label = [end.at(name, *edges) for end in baseline], f"{name}, {panel.baseline.label}"
+            handles.append(draw_over_seeds(place, panel.title, label, level, points,
+                                           linestyle=dashes, color=colour, label=label))  # fmt: skip
     if not shown:
         say_empty(axes)
         norm.set_axis_off()
     legend_below(axes, handles=handles, ncols=2)
-    diverged = {label: end.diverged for label, end in ends.items()}
-    return [f"{panel.title}: at the best validation, means over seeds.", divergence_line(diverged)]
+    diverged = {label: name_diverged({end.run: end.diverged for end in group}) for label, group in ends.items()}
+    spread = "; bars: one standard deviation; small: single seeds" if max(map(len, ends.values())) > 1 else ""
+    return [f"{panel.title}: at the best validation, means over seeds{spread}.", divergence_line(diverged)]
 
 
-def _end_point(group: SeedRuns, schedule: str, inputs: FigureInputs) -> _EndPoint:
-    values, diverged = {}, {}
-    for run in group.runs:
-        evaluated = inputs[run].read(Evaluations, schedule)
-        diverged[run] = evaluated.divergence
-        if not diverged[run]:
-            values[run] = {_TEST: 100 * evaluated.best("test_accuracy"), _NORM: evaluated.best("frobenius")}
-    means = {name: float(np.mean([of_run[name] for of_run in values.values()])) for name in (_TEST, _NORM) if values}
-    return _EndPoint(";".join(values), means, _of_seeds(group, diverged))
+def _read_ends(group: SeedRuns, schedule: str, inputs: FigureInputs) -> list[_EndPoint]:
+    read = [inputs[run].read(Evaluations, schedule) for run in group.runs]
+    return [
+        _EndPoint(run, {_TEST: 100 * each.best("test_accuracy"), _NORM: each.best("frobenius")}, each.divergence)
+        for run, each in zip(group.runs, read, strict=True)
+    ]
+
+
+def _end_point_line(
+    axes: Axes, panel: str, name: str, groups: Sequence[Sequence[OfSeed]], points: PlottedPoints, **line: Any
+) -> Any:
+    """Draw the mean of each group, a bar for its deviation, and its seeds; returns the line of the means."""
+    means = [mean_over_seeds(group) for group in groups]
+    x, y, deviation = (np.array([value for mean in means for value in getattr(mean, part)]) for part in _PARTS)
+    several = [group for group in groups if len(group) > 1]
+    for each in (each for group in several for each in group):
+        axes.plot(each.x, each.y, linestyle="", markersize=2.5, markeredgewidth=0, alpha=0.5, **line)
+        points.add(panel, name, each.run, x=each.x, y=each.y)
+    if several:
+        axes.errorbar(x, y, deviation, fmt="none", color=line["color"], elinewidth=0.7, capsize=2)
+    (handle,) = axes.plot(x, y, markersize=4, label=name, **line)
+    runs = [mean.runs[0] if len(group) > 1 else group[0].run for mean, group in zip(means, groups, strict=True)]
+    points.add(panel, name, np.array(runs, dtype=object), x=x, y=y, **{"deviation": deviation} if several else {})
+    return handle

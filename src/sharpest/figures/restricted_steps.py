@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sharpest.config.studies.restricted_steps import RestrictedPanel, RestrictedSteps
 from sharpest.figures.inputs import FigureInputs
+from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
     BLUE,
     GREEN,
@@ -25,7 +26,6 @@ from sharpest.figures.style import (
     blue_to_red,
     count_line,
     legend_below,
-    mark_missed,
     new_figure,
     run_label,
     say_empty,
@@ -49,6 +49,13 @@ class _Measured:
     missed: NDArray[np.bool_]  # (r,), lambda_max is finite and above the solver's tolerance
     diverged: str
 
+    def line(self, run: str, quantity: str) -> OfSeed:
+        """One of the values where it is finite; with lambda_max goes which were missed."""
+        values = self.values[quantity]
+        rows = np.isfinite(values)
+        missed = self.missed[rows] if quantity == "lambda_max" else None
+        return OfSeed(run, self.iteration[rows], values[rows], self.diverged, missed)
+
 
 @styled
 def draw(study: RestrictedSteps, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
@@ -71,8 +78,10 @@ def draw(study: RestrictedSteps, inputs: FigureInputs, foot: str) -> tuple[Figur
     for panel in study.panels:
         _panel(next(all_axes), panel, "lambda_max", "largest eigenvalue", measured, points)
         _panel(next(all_axes), panel, "loss", "training loss", measured, points)
-    missed = {panel.title: [measured[curve.run].missed for curve in panel.curves] for panel in study.panels}
-    add_foot(figure, count_line(MISSED, missed), foot)
+    curves = {panel.title: [curve.by_seed() for curve in panel.curves] for panel in study.panels}
+    missed = {title: [measured[each.run].missed for seeds in own for each in seeds] for title, own in curves.items()}
+    over_seeds = seeds_line(len(seeds) for own in curves.values() for seeds in own)
+    add_foot(figure, count_line(MISSED, missed), over_seeds, foot)
     return figure, points.table()
 
 
@@ -101,16 +110,14 @@ def _panel(
     colours = blue_to_red(len(panel.curves)) if panel.graded else cycle(_COLOURS)
     num_drawn = 0
     for curve, colour, marker in zip(panel.curves, colours, cycle(_MARKERS)):
-        branch = measured[curve.run]
-        finite = np.isfinite(branch.values[quantity])
-        x, y = branch.iteration[finite], branch.values[quantity][finite]
-        axes.plot(x, y, color=colour, linewidth=0.6, marker=marker, markersize=4, markeredgecolor="white",
-                  markeredgewidth=0.4, markevery=max(1, len(x) // _NUM_MARKERS),
-                  label=run_label(curve.label, branch.diverged, not len(x)))  # fmt: skip
-        if quantity == "lambda_max":
-            mark_missed(axes, branch.iteration[branch.missed], branch.values[quantity][branch.missed])
-        points.add(title, curve.label, curve.run, x=x, y=y)
-        num_drawn += len(x)
+        seeds = [measured[each.run].line(each.run, quantity) for each in curve.by_seed()]
+        longest = max(len(each.x) for each in seeds)
+        diverged = name_diverged({each.run: measured[each.run].diverged for each in curve.by_seed()})
+        draw_over_seeds(axes, title, curve.label, seeds, points, color=colour, linewidth=0.6, marker=marker,
+                        markersize=4, markeredgecolor="white", markeredgewidth=0.4,
+                        markevery=max(1, longest // _NUM_MARKERS),
+                        label=run_label(curve.label, diverged, not longest))  # fmt: skip
+        num_drawn += longest
     if not num_drawn:
         say_empty(axes)
     legend_below(axes, most_columns=2)

@@ -1,18 +1,17 @@
 """Eigenvalues along training, with an early window, accuracies or a schematic beside (Figs. 1, 2, 3, 9)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from sharpest.config.studies.base import Curve
 from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
-from sharpest.figures.accuracy import SERIES, accuracy_panel
+from sharpest.figures.accuracy import accuracy_panel
 from sharpest.figures.inputs import FigureInputs
+from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
     GREY,
     MISSED,
@@ -24,7 +23,6 @@ from sharpest.figures.style import (
     blue_to_red,
     count_line,
     divergence_line,
-    mark_missed,
     new_figure,
     say_empty,
     styled,
@@ -33,6 +31,8 @@ from sharpest.measures.spectra.reader import Spectra
 
 # the valleys of the sketch: curvature, height of the bottom, half width, and the step from where to where
 _VALLEYS = {"A": (0.35, 2.35, 2.0, -1.7, -0.8), "B": (1.3, 1.15, 1.2, -0.95, 1.05), "C": (3.6, 0.0, 0.75, -0.6, 0.66)}
+
+_OF_SEEDS = "of the largest, band: one standard deviation, thin: single seeds"
 
 
 @styled
@@ -65,42 +65,38 @@ def draw(study: SpectrumEvolution, inputs: FigureInputs, foot: str) -> tuple[Fig
         _sketch(figure.add_subplot(grid[:, 0]), points)
     missed, diverged = {}, {}
     for index, curve in enumerate(study.rows):
-        spectra = inputs.read(Spectra, curve)
-        missed[curve.label] = [~spectra.converged[:, : study.num_eigenvalues]]
-        diverged[curve.label] = spectra.divergence
+        seeds = inputs.by_seed(Spectra, curve)
+        missed[curve.label] = [~spectra.converged[:, : study.num_eigenvalues] for spectra in seeds]
+        diverged[curve.label] = name_diverged({spectra.run: spectra.divergence for spectra in seeds})
         limits = {"": np.inf}
         if study.early:
             limits[", early"] = inputs.early_window(curve)
         axes = [figure.add_subplot(place) for place in places[index * panels_a_run : (index + 1) * panels_a_run]]
-        _row_of_panels(axes, study, curve, spectra, limits, points)
-    add_foot(figure, count_line(MISSED, missed), divergence_line(diverged), foot)
+        _row_of_panels(axes, study, curve.label, seeds, limits, points)
+    over_seeds = seeds_line((len(curve.by_seed()) for curve in study.rows), rest=_OF_SEEDS)
+    add_foot(figure, count_line(MISSED, missed), divergence_line(diverged), over_seeds, foot)
     return figure, points.table()
 
 
 def _row_of_panels(
     axes: list[Axes],
     study: SpectrumEvolution,
-    curve: Curve,
-    spectra: Spectra,
+    label: str,
+    seeds: Sequence[Spectra],
     limits: Mapping[str, float],
     points: PlottedPoints,
 ) -> None:
     """The panels of one run: eigenvalues up to each limit in epochs, then accuracies likewise."""
-    epochs, eigenvalues = spectra.epoch, spectra.eigenvalues[:, : study.num_eigenvalues]
-    converged = spectra.converged[:, : study.num_eigenvalues]
     for column, (suffix, limit) in enumerate(limits.items()):
-        drawn = epochs <= limit
-        _spectrum_panel(axes[column], f"{curve.label}: eigenvalues{suffix}", curve, points,
-                        epochs[drawn], eigenvalues[drawn], converged[drawn])  # fmt: skip
+        _spectrum_panel(axes[column], f"{label}: eigenvalues{suffix}", study.num_eigenvalues, seeds, limit, points)
         if study.accuracy:
-            accuracies = {name: spectra[f"{name}_accuracy"][drawn] for name in SERIES}
-            accuracy_panel(axes[len(limits) + column], f"{curve.label}: accuracy{suffix}", curve, points,
-                           epochs[drawn], accuracies)  # fmt: skip
+            accuracy_panel(axes[len(limits) + column], f"{label}: accuracy{suffix}", seeds, limit, points)
         for panel in axes[column :: len(limits)]:
             panel.set_xlim(left=0, right=limit if np.isfinite(limit) else None)
-    if study.steps_axis and epochs.max(initial=0) > 0:
+    longest = max(seeds, key=lambda spectra: spectra.epoch.max(initial=0))
+    if study.steps_axis and longest.epoch.max(initial=0) > 0:
         for panel in axes:
-            _add_steps(panel, float(spectra.iteration.max() / epochs.max()))
+            _add_steps(panel, float(longest.iteration.max() / longest.epoch.max()))
 
 
 def _add_steps(axes: Axes, steps_per_epoch: float) -> None:
@@ -111,28 +107,29 @@ def _add_steps(axes: Axes, steps_per_epoch: float) -> None:
 
 
 def _spectrum_panel(
-    axes: Axes,
-    panel: str,
-    curve: Curve,
-    points: PlottedPoints,
-    epochs: NDArray[np.float64],
-    eigenvalues: NDArray[np.float64],
-    converged: NDArray[np.bool_],
+    axes: Axes, panel: str, num_eigenvalues: int, seeds: Sequence[Spectra], limit: float, points: PlottedPoints
 ) -> None:
-    """One line an eigenvalue over epochs (t,); eigenvalues and converged are (t, k)."""
+    """One line an eigenvalue, up to an epoch; of several seeds the band and the single ones of the largest alone."""
     axes.set(title=panel, xlabel="epoch", ylabel="eigenvalue")
-    finite = np.isfinite(eigenvalues).all(axis=1)
-    epochs, eigenvalues, converged = epochs[finite], eigenvalues[finite], converged[finite]
-    if not len(epochs):
+    lines = [_by_eigenvalue(spectra, num_eigenvalues, limit) for spectra in seeds]
+    if not any(len(of_seed[0].x) for of_seed in lines):
         say_empty(axes)
         return
-    colours = blue_to_red(eigenvalues.shape[1])[::-1]
-    for index, colour in enumerate(colours):
-        values, missed = eigenvalues[:, index], ~converged[:, index]
+    colours = blue_to_red(len(lines[0]))[::-1]
+    for index, (of_seeds, colour) in enumerate(zip(zip(*lines, strict=True), colours, strict=True)):
         # the largest on top, where lines meet
-        axes.plot(epochs, values, color=colour, linewidth=0.8, zorder=3 - index / len(colours))
-        mark_missed(axes, epochs[missed], values[missed])
-        points.add(panel, f"lambda_{index + 1}", curve.run, x=epochs, y=values)
+        draw_over_seeds(axes, panel, f"lambda_{index + 1}", of_seeds, points, mean_only=index > 0,
+                        color=colour, linewidth=0.8, zorder=3 - index / len(colours))  # fmt: skip
+
+
+def _by_eigenvalue(spectra: Spectra, num_eigenvalues: int, limit: float) -> list[OfSeed]:
+    """Each of the largest eigenvalues where all of them are finite, up to an epoch."""
+    eigenvalues, missed = spectra.eigenvalues[:, :num_eigenvalues], ~spectra.converged[:, :num_eigenvalues]
+    rows = np.isfinite(eigenvalues).all(axis=1) & (spectra.epoch <= limit)
+    return [
+        OfSeed(spectra.run, spectra.epoch[rows], values[rows], spectra.divergence, flags[rows])
+        for values, flags in zip(eigenvalues.T, missed.T, strict=True)
+    ]
 
 
 def _sketch(axes: Axes, points: PlottedPoints) -> None:

@@ -1,7 +1,7 @@
 """Loss change for scaled steps along a direction, and the loss along it, over training (Figs. 6, 15-18, 20)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sharpest.config.studies.step_surface import StepCurve, StepSurface
 from sharpest.figures.inputs import FigureInputs
+from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
     BLUE,
     GREEN,
@@ -50,6 +51,7 @@ _DIRECTION_NAMES = {0: "the full step", -1: "a random direction"}
 class _Measured:
     """One run along one direction; t measurements, each array in order of time."""
 
+    run: str | NDArray[Any]  # of a mean (t,)
     epoch: NDArray[np.float64]  # (t,)
     changes: Mapping[float, NDArray[np.float64]]  # alpha -> (t,), per cent of the loss; NaN where not measured
     grid: NDArray[np.float64]  # (g,), k within the drawn limit
@@ -57,6 +59,34 @@ class _Measured:
     lambda_max: NDArray[np.float64]  # (t,), nats
     largest_loss: float  # nats, at k = 0 over the whole run
     diverged: str
+
+    def changed(self, alpha: float, end: float) -> OfSeed:
+        """The measured changes of one alpha up to an epoch."""
+        change = self.changes[alpha]
+        rows = np.isfinite(change) & (self.epoch <= end)
+        return OfSeed(self.run, self.epoch[rows], change[rows], self.diverged)
+
+    def until(self, end: float) -> "_Measured":
+        """Where there is a profile, up to an epoch; the changes are those of the whole run."""
+        rows = ~np.isnan(self.profile).any(axis=1) & (self.epoch <= end)
+        parts = {name: getattr(self, name)[rows] for name in ("epoch", "profile", "lambda_max")}
+        return replace(self, **parts)
+
+    def lines(self) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """k and loss of each profile, cut at the largest loss, the higher end turned to k > 0."""
+        for profile in self.profile:
+            k, loss = _below(self.grid, profile, self.largest_loss)
+            yield (-k[::-1], loss[::-1]) if profile[0] > profile[-1] else (k, loss)
+
+    @property
+    def is_mirrored(self) -> NDArray[np.bool_]:
+        """(g,), which points of the grid have their like on the other side."""
+        return np.isin(self.grid, -self.grid)
+
+    def turned(self) -> NDArray[np.float64]:
+        """The uncut profiles (t, ...) at the mirrored points, the higher end turned to k > 0."""
+        profile = self.profile[:, self.is_mirrored]
+        return np.where(self.profile[:, :1] > self.profile[:, -1:], profile[:, ::-1], profile)
 
 
 @styled
@@ -81,14 +111,16 @@ def draw(study: StepSurface, inputs: FigureInputs, foot: str) -> tuple[Figure, p
     points = PlottedPoints()
     diverged = {}
     for index, curve in enumerate(study.rows):
-        measured, window = _read(study, curve, inputs), inputs.window(curve)
-        diverged[curve.label] = measured.diverged
+        seeds, window = [_read(study, each, inputs) for each in curve.by_seed()], inputs.window(curve)
+        diverged[curve.label] = name_diverged({str(each.run): each.diverged for each in seeds})
         scatter, surface = (index, num_runs + index) if study.layout == "row" else (2 * index, 2 * index + 1)
         limit = np.inf if window is None else window
-        _scatter_panel(figure.add_subplot(num_rows, num_columns, scatter + 1), curve, measured, limit, points)
+        _scatter_panel(figure.add_subplot(num_rows, num_columns, scatter + 1), curve, seeds, limit, points)
         axes = figure.add_subplot(num_rows, num_columns, surface + 1, projection="3d")
-        _surface_panel(axes, study, curve, measured, limit, points)
-    add_foot(figure, _READING, divergence_line(diverged), foot)
+        _surface_panel(axes, study, curve, seeds, limit, points)
+    counts = (len(curve.by_seed()) for curve in study.rows)
+    over_seeds = seeds_line(counts, "Lines, and loss along the direction", "small and faint: single seeds")
+    add_foot(figure, _READING, divergence_line(diverged), over_seeds, foot)
     return figure, points.table(("x", "y", "z"))
 
 
@@ -97,6 +129,7 @@ def _read(study: StepSurface, curve: StepCurve, inputs: FigureInputs) -> _Measur
     along, loss = directions.along(study.direction), directions.loss
     drawn = np.abs(directions.grid) <= study.grid_limit
     return _Measured(
+        run=curve.run,
         epoch=directions.epoch,
         changes={alpha: 100 * along.at(alpha) / loss for alpha in study.alphas},
         grid=directions.grid[drawn],
@@ -107,11 +140,14 @@ def _read(study: StepSurface, curve: StepCurve, inputs: FigureInputs) -> _Measur
     )
 
 
-def _scatter_panel(axes: Axes, curve: StepCurve, measured: _Measured, window: float, points: PlottedPoints) -> None:
+def _scatter_panel(
+    axes: Axes, curve: StepCurve, seeds: Sequence[_Measured], window: float, points: PlottedPoints
+) -> None:
     panel = f"{curve.label}: change of the loss"
     axes.set(title=panel, xlabel="epoch", ylabel="change of the loss (%)")
-    chosen = {alpha: np.isfinite(change) & (measured.epoch <= window) for alpha, change in measured.changes.items()}
-    drawn = np.abs(np.concatenate([measured.changes[alpha][rows] for alpha, rows in chosen.items()]))
+    alphas = list(seeds[0].changes)
+    chosen = {alpha: [each.changed(alpha, window) for each in seeds] for alpha in alphas}
+    drawn = np.abs(np.concatenate([each.y for of_alpha in chosen.values() for each in of_alpha]))
     if not drawn.size:
         say_empty(axes)
         return
@@ -121,28 +157,57 @@ def _scatter_panel(axes: Axes, curve: StepCurve, measured: _Measured, window: fl
         axes.set_ylabel("change of the loss (%)\naxis widened")
     axes.axhline(0, color="black", linestyle="--", linewidth=0.7)
     # two means where the run is measured beyond the window: of what is drawn, and of all
-    ends = [window, np.inf] if np.any(measured.epoch > window) else [np.inf]
-    for (alpha, rows), colour in zip(chosen.items(), cycle(_COLOURS)):
-        x, y = measured.epoch[rows], measured.changes[alpha][rows]
-        means = "\n".join(f"{_last_mean(measured, alpha, end):+.2f} %" for end in ends).replace("-", "−")
-        inside = np.abs(y) <= limit
-        axes.scatter(x[inside], y[inside], s=8, color=colour, linewidths=0, alpha=0.85, label=f"α = {alpha:g}\n{means}")
-        for marker, outside in (("^", y > limit), ("v", y < -limit)):
-            edge = _EDGE * limit * np.sign(y[outside])
-            axes.scatter(x[outside], edge, s=12, marker=marker, color=colour, linewidths=0)
-        points.add(panel, f"alpha {alpha:g}", curve.run, x=x, y=y)
+    last = max(each.epoch.max(initial=-np.inf) for each in seeds)
+    ends = [window, np.inf] if last > window else [np.inf]
+    for (alpha, of_alpha), colour in zip(chosen.items(), cycle(_COLOURS)):
+        label = "\n".join([f"α = {alpha:g}", *(_last_means(seeds, alpha, end) for end in ends)])
+        _clouds(axes, panel, f"alpha {alpha:g}", label, of_alpha, limit, colour, points)
     axes.set_ylim(-limit, limit)
-    num_averaged = min(NUM_AVERAGED, max(int(rows.sum()) for rows in chosen.values()))
+    num_averaged = min(NUM_AVERAGED, max(len(each.x) for of_alpha in chosen.values() for each in of_alpha))
     title = f"mean of the last {num_averaged} points"
     if len(ends) > 1:
-        title += f"\nto epoch {window:g}, and below to epoch {measured.epoch[-1]:.3g}"
+        title += f"\nto epoch {window:g}, and below to epoch {last:.3g}"
     legend_below(axes, title=title, ncols=3, handletextpad=0.2, columnspacing=1.5)
 
 
-def _last_mean(measured: _Measured, alpha: float, end: float) -> float:
-    """Mean relative change, per cent, of the last measured points up to an epoch."""
-    change = measured.changes[alpha]
-    return float(np.mean(change[np.isfinite(change) & (measured.epoch <= end)][-NUM_AVERAGED:]))
+def _clouds(
+    axes: Axes,
+    panel: str,
+    series: str,
+    label: str,
+    seeds: Sequence[OfSeed],
+    limit: float,
+    colour: str,
+    points: PlottedPoints,
+) -> None:
+    """The points of one alpha, with triangles at the edge for those outside; of several seeds with a line of means."""
+    several = len(seeds) > 1
+    size, edge_size, alpha = (3, 5, 0.35) if several else (8, 12, 0.85)
+    for each in seeds:
+        x, y = each.x, each.y
+        inside = np.abs(y) <= limit
+        name = None if several else label
+        axes.scatter(x[inside], y[inside], s=size, color=colour, linewidths=0, alpha=alpha, label=name)
+        for marker, outside in (("^", y > limit), ("v", y < -limit)):
+            edge = _EDGE * limit * np.sign(y[outside])
+            faint = alpha if several else None
+            axes.scatter(x[outside], edge, s=edge_size, marker=marker, color=colour, linewidths=0, alpha=faint)
+        points.add(panel, series, each.run, x=x, y=y)
+    if several:
+        mean = mean_over_seeds(seeds)
+        axes.plot(mean.x, mean.y, color=colour)
+        axes.scatter([], [], s=8, color=colour, linewidths=0, label=label)
+        points.add(panel, series, mean.runs, x=mean.x, y=mean.y, deviation=mean.deviation)
+
+
+def _last_means(seeds: Sequence[_Measured], alpha: float, end: float) -> str:
+    """Mean relative change, per cent, of the last measured points up to an epoch; over seeds, with its deviation."""
+    changes = [each.changed(alpha, end).y for each in seeds if len(seeds) == 1 or not each.diverged]
+    means = [np.mean(change[-NUM_AVERAGED:]) for change in changes if len(change)]
+    if not means:
+        return "–"
+    spread = f"\n± {np.std(means, ddof=1):.2f}" if len(means) > 1 else ""
+    return f"{np.mean(means):+.2f} %{spread}".replace("-", "−")
 
 
 def _below(
@@ -157,28 +222,58 @@ def _below(
 
 
 def _surface_panel(
-    axes: Any, study: StepSurface, curve: StepCurve, measured: _Measured, window: float, points: PlottedPoints
+    axes: Any,
+    study: StepSurface,
+    curve: StepCurve,
+    seeds: Sequence[_Measured],
+    window: float,
+    points: PlottedPoints,
 ) -> None:
     panel = f"{curve.label}: loss along the direction"
-    rows = np.flatnonzero(~np.isnan(measured.profile).any(axis=1) & (measured.epoch <= window))
     axes.set_title(panel)
     direction = _DIRECTION_NAMES.get(study.direction, f"$e_{study.direction}$")
     axes.set_xlabel(f"k, mean steps along {direction}", labelpad=-7)
     axes.set_ylabel("epoch", labelpad=-7)
     axes.set_zlabel("loss (nats)", labelpad=-6)
     axes.tick_params(pad=-2, labelsize=6.5)
-    if not rows.size:
+    each_seed = [each.until(window) for each in seeds]
+    shown, deviation = _mean_of(each_seed) if len(seeds) > 1 else (each_seed[0], None)
+    if not len(shown.epoch):
         say_empty(axes)
         return
-    ranks = np.argsort(np.argsort(measured.lambda_max[rows]))
-    colours = blue_to_red(len(rows))
-    for row, rank in zip(rows, ranks, strict=True):
-        k, loss = _below(measured.grid, measured.profile[row], measured.largest_loss)
-        if measured.profile[row][0] > measured.profile[row][-1]:
-            k, loss = -k[::-1], loss[::-1]
-        axes.plot(k, np.full(len(k), measured.epoch[row]), loss, color=colours[rank], linewidth=0.7)
-        points.add(panel, f"epoch {measured.epoch[row]:g}", curve.run, x=k, y=measured.epoch[row], z=loss)
-    axes.set(xlim=(-study.grid_limit, study.grid_limit), zlim=(None, measured.largest_loss))
+    ranks, colours = np.argsort(np.argsort(shown.lambda_max)), blue_to_red(len(shown.epoch))
+    for epoch, (k, loss), rank in zip(shown.epoch, shown.lines(), ranks, strict=True):
+        axes.plot(k, np.full(len(k), epoch), loss, color=colours[rank], linewidth=0.7)
+    for each in each_seed if len(seeds) > 1 else ():
+        _keep_lines(points, panel, each)
+    _keep_lines(points, panel, shown, deviation)
+    axes.set(xlim=(-study.grid_limit, study.grid_limit), zlim=(None, shown.largest_loss))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.view_init(elev=22, azim=-68)
     axes.set_box_aspect((4, 4, 3.4), zoom=1.12)
+
+
+def _mean_of(seeds: Sequence[_Measured]) -> tuple[_Measured, NDArray[np.float64]]:
+    """The mean over seeds with its runs, and the deviation of its profiles (t, g), each turned as it is drawn alone."""
+    profiles = mean_over_seeds([OfSeed(each.run, each.epoch, each.turned(), each.diverged) for each in seeds])
+    lambda_max = mean_over_seeds([OfSeed(each.run, each.epoch, each.lambda_max, each.diverged) for each in seeds])
+    largest = [each.largest_loss for each in seeds if not each.diverged]
+    mean = replace(
+        seeds[0],
+        run=profiles.runs,
+        epoch=profiles.x,
+        grid=seeds[0].grid[seeds[0].is_mirrored],
+        profile=profiles.y,
+        lambda_max=lambda_max.y,
+        largest_loss=float(np.mean(largest)) if largest else np.nan,
+    )
+    return mean, profiles.deviation
+
+
+def _keep_lines(
+    points: PlottedPoints, panel: str, measured: _Measured, deviation: NDArray[np.float64] | None = None
+) -> None:
+    runs = np.broadcast_to(measured.run, len(measured.epoch))
+    for row, (epoch, (k, loss)) in enumerate(zip(measured.epoch, measured.lines(), strict=True)):
+        own = {} if deviation is None else {"deviation": deviation[row, np.isin(measured.grid, k)]}
+        points.add(panel, f"epoch {epoch:g}", runs[row], x=k, y=epoch, z=loss, **own)

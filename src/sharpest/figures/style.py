@@ -27,7 +27,7 @@ MISSED = "Open circles: eigenvalues whose residual is above the solver's toleran
 _BLUE_TO_RED = LinearSegmentedColormap.from_list("blue_to_red", ["#1f4fd0", "#8a3a9c", "#d7191c"])
 _EMPTY = "no finite measurement"
 _FOOT_SIZE = 6.5  # points
-_SHORT_LABEL = 18  # letters
+_SHORT_LABEL, _LABEL_WIDTH = 18, 60  # letters
 _LABEL_DEPTH = -28  # points, where tick and axis labels end
 _POINTS_PER_INCH = 72
 
@@ -65,16 +65,23 @@ class PlottedPoints:
             panel: Name of the panel, unique in the figure.
             series: Name of the line or cloud in the panel.
             run: Id of the run behind the points, or (n,), one id a point; empty where no run is.
-            coordinates: x, y and in 3-D panels z, each a number or (n,), as plotted.
+            coordinates: x, y and in 3-D panels z, each a number or (n,), as plotted; and what belongs to them, such as
+                the deviation of a mean.
         """
         arrays = {name: np.atleast_1d(np.asarray(values, dtype=float)) for name, values in coordinates.items()}
         columns = dict(zip(arrays, np.broadcast_arrays(*arrays.values()), strict=True))
         self._parts.append(pd.DataFrame({"panel": panel, "series": series, "run": run, **columns}))
 
     def table(self, columns: tuple[str, ...] = ("x", "y")) -> pd.DataFrame:
-        """All points in the order of plotting; a coordinate that a panel has not is NaN."""
-        names = ["panel", "series", "run", *columns]
-        return pd.concat([pd.DataFrame(columns=names), *self._parts]).reset_index(drop=True)[names]
+        """All points in the order of plotting; a coordinate that a panel has not is NaN.
+
+        ``deviation`` is a further column where a mean over seeds is among them, and NaN for everything else.
+        """
+        over_seeds = any("deviation" in part for part in self._parts)
+        numbers = [*columns, *["deviation"] * over_seeds]
+        names = ["panel", "series", "run", *numbers]
+        table = pd.concat([pd.DataFrame(columns=names), *self._parts]).reset_index(drop=True)[names]
+        return table.astype(dict.fromkeys(numbers, float))
 
 
 def blue_to_red(count: int) -> list[tuple[float, float, float, float]]:
@@ -137,7 +144,7 @@ def run_label(label: str, diverged: str, empty: bool) -> str:
         empty: Whether no point of it is drawn.
     """
     name = f"{label}: {_EMPTY}" if empty else label
-    return f"{name}, {diverged}" if diverged else name
+    return textwrap.fill(f"{name}, {diverged}" if diverged else name, _LABEL_WIDTH)
 
 
 def divergence_line(texts: Mapping[str, str]) -> str:

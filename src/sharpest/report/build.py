@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from sharpest.config.measures import declared
+from sharpest.config.run_id import RunId
 from sharpest.config.sources.registry import SOURCES
 from sharpest.config.studies.base import Curve, Study
 from sharpest.errors import StoreError
@@ -206,9 +207,19 @@ def _panels(title: str, study: Study) -> list[tuple[str, Sequence[Curve]]]:
     """The curves of a figure that can be explored together, with a name."""
     drawn = {(source.run, source.schedule) for source in study.inputs() if source.kind == "spectra"}
     groups = [
-        (group, [curve for curve in curves if (curve.run, curve.schedule) in drawn]) for group, curves in study.groups()
+        (group, [each for each in _by_seed(curves) if (each.run, each.schedule) in drawn])
+        for group, curves in study.groups()
     ]
     return [(f"{title}: {group}" if group else title, curves) for group, curves in groups if curves]
+
+
+def _by_seed(curves: Iterable[Curve]) -> Iterable[Curve]:
+    """Each run of some curves as a curve; the label names the seed where several runs have the same."""
+    single = [each for curve in curves for each in curve.by_seed()]
+    seeds = Counter(curve.label for curve in single)
+    for curve in single:
+        named = f"{curve.label}, seed {RunId.parse(curve.run).seed}"
+        yield curve.model_copy(update={"label": named}) if seeds[curve.label] > 1 else curve
 
 
 def _explorer(

@@ -77,6 +77,7 @@ def read_comparison(path: Path) -> Comparison:
         StoreError: If it is missing.
     """
     numbers = pd.read_csv(present(path), dtype={"row": str, "column": str})
+    numbers = numbers.drop_duplicates(["row", "column"])  # means, which stand before the single seeds
     columns = tuple(dict.fromkeys(numbers["column"]))
     rows = []
     for label, group in numbers.groupby("row", sort=False):

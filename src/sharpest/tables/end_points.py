@@ -3,11 +3,13 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sharpest.config.run_id import RunId
+from sharpest.config.studies.base import mean_of
 from sharpest.config.studies.end_points import END_POINT_COLUMNS, EndPointRow, EndPoints
 from sharpest.measures.evaluations.reader import Evaluations, accuracy_at, median_seconds
 from sharpest.results.runs import Results, RunResults
@@ -74,31 +76,17 @@ def build(study: EndPoints, results: Results) -> pd.DataFrame:
         results: Those of the scale.
 
     Returns:
-        Long, with columns row, column, value (mean over seeds), spread (their sample standard deviation, NaN for one
-        seed), seeds (how many are in the mean), paper (NaN where it prints none). Accuracies are fractions. Runs that
-        diverged are left out. For print, ``attrs`` has ``early_epoch``; ``seeds``, a text by row, which names runs that
-        diverged; and ``notes``, what to say below the table.
+        Long, with columns row, column, run, value, spread (sample standard deviation over seeds, NaN for one), seeds
+        (how many are in the mean), paper (NaN where it prints none). Accuracies are fractions. Of several seeds the
+        mean comes first, whose run is ``mean of 777, 778``, then each alone, without the paper's number. Runs that
+        diverged are in no mean, and have no value. For print, ``attrs`` has ``early_epoch``; ``seeds``, a text by row,
+        which names runs that diverged; and ``notes``, what to say below the table.
 
     Source: Tables 1-7; inventory 1.7 and section 3.
     """
     runs = {run: _read(results[run], study.ends) for run in study.runs()}
     names = [name for column in study.columns for name in END_POINT_COLUMNS[column]]
-    records = []
-    for row in study.rows:
-        kept = [runs[run].numbers for run in row.runs if runs[run].evaluated.diverged is None]
-        for name in names:
-            values = np.array([numbers[name] for numbers in kept], dtype=float)
-            values = values[~np.isnan(values)]
-            records.append(
-                {
-                    "row": row.label,
-                    "column": name,
-                    "value": values.mean() if len(values) else math.nan,
-                    "spread": values.std(ddof=1) if len(values) > 1 else math.nan,
-                    "seeds": len(values),
-                    "paper": row.paper.get(name, math.nan),
-                }
-            )
+    records = [record for row in study.rows for name in names for record in _records(row, name, runs)]
     table = pd.DataFrame(records)
     finished = {name: run for name, run in runs.items() if run.evaluated.diverged is None}
     early_epochs = sorted({run.evaluated.early_epoch for run in runs.values()})
@@ -108,6 +96,26 @@ def build(study: EndPoints, results: Results) -> pd.DataFrame:
         "notes": [*_measured(study, finished), *_missed(finished), *_cost(finished)],
     }
     return table
+
+
+def _records(row: EndPointRow, name: str, runs: Mapping[str, _Run]) -> list[dict[str, Any]]:
+    """One number of a row: the mean over its seeds, then that of each where there are several."""
+    alone = {run: math.nan if runs[run].evaluated.diverged is not None else runs[run].numbers[name] for run in row.runs}
+    kept = {RunId.parse(run).seed: value for run, value in alone.items() if not math.isnan(value)}
+    values = np.array(list(kept.values()))
+    several = len(alone) > 1
+    mean = {
+        "row": row.label,
+        "column": name,
+        "run": mean_of(kept) if several else row.runs[0],
+        "value": values.mean() if len(values) else math.nan,
+        "spread": values.std(ddof=1) if len(values) > 1 else math.nan,
+        "seeds": len(values),
+        "paper": row.paper.get(name, math.nan),
+    }
+    single = {"spread": math.nan, "paper": math.nan}
+    seeds = [{"run": run, "value": value, "seeds": int(not math.isnan(value))} for run, value in alone.items()]
+    return [mean, *({**mean, **single, **seed} for seed in seeds if several)]
 
 
 def _read(run: RunResults, schedule: str) -> _Run:
@@ -232,7 +240,8 @@ def _printed(study: EndPoints, table: pd.DataFrame) -> list[list[str]]:
     """Header and rows as text."""
     titles = [_TITLES[column].format(early_epoch=table.attrs["early_epoch"]) for column in study.columns]
     rows = [["", *titles, "Seeds"]]
-    for label, group in table.groupby("row", sort=False):
+    means = table.drop_duplicates(["row", "column"])  # the first, before the single seeds
+    for label, group in means.groupby("row", sort=False):
         numbers = group.set_index("column")
         cells = [_cell(numbers.loc[list(END_POINT_COLUMNS[column])], column in _PER_CENT) for column in study.columns]
         rows.append([str(label), *cells, table.attrs["seeds"][label]])

@@ -465,6 +465,22 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
         lambda c: c.set("studies.yaml", "tab1.rows", [{"label": "x", "runs": ["none"], "paper": {}}]),
         ["tab1 in config/studies.yaml", "'none'", "is not a run id"],
     ),
+    "seeds of an unknown study": (
+        lambda c: c.set("scales/quick.yaml", "seeds", {"fig99": 2}),
+        ["scale quick: 'fig99' is not in config/studies.yaml"],
+    ),
+    "fewer than no seeds": (
+        lambda c: c.set("scales/quick.yaml", "seeds", -1),
+        ["quick.yaml, line ", "seeds should be greater than or equal to 0", "found -1"],
+    ),
+    "seeds of a study that are no number": (
+        lambda c: c.set("studies.yaml", "fig01.seeds", "many"),
+        ["fig01.seeds should be a valid integer", "found 'many'"],
+    ),
+    "some of the one seed of the paper": (
+        lambda c: c.set("scales/quick.yaml", "paper_seeds", {"fig05": 1}),
+        ["scale quick: a study of kind alignment has one seed", "remove it from the scale's paper_seeds"],
+    ),
     # facts that tie settings together
     "study of an unknown schedule": (
         lambda c: c.set("studies.yaml", "fig01.rows.0.schedule", "grow"),

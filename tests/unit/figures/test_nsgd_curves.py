@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
@@ -38,6 +39,8 @@ END_POINTS = {
     "points": [{"label": "K = 1", "x": 1, "runs": (RUNS[0], RUNS[1])}, {"label": "K = 9", "x": 9, "runs": (RUNS[3],)}],
     "baseline": {"label": "SGD", "runs": (_sgd(777), _sgd(778))},
 }
+MEAN = "mean of 777, 778"  # of the first line
+SEEDS = "Lines: means over 2 seeds; bands: one standard deviation; thin: single seeds"
 ENDED = [*RUNS, _sgd(778)]  # the runs behind these end points
 
 
@@ -80,19 +83,24 @@ def test_curvature_is_the_largest_eigenvalue_and_the_norm_on_a_second_axis(track
     axes, norm = figure.axes
     assert axes.bbox.bounds == norm.bbox.bounds
     for place, quantity, dashes in ((axes, "lambda_max", "-"), (norm, "frobenius", "--")):
-        lines = place.lines[: len(RUNS)]
+        rows = table[table["series"].str.endswith(f", {quantity}")]
+        if quantity == "frobenius":  # the seeds of the norm are kept, and only their mean is drawn
+            rows = rows[~rows["run"].isin(RUNS[:2])]
+        lines = place.lines[: rows["run"].nunique()]
         drawn = np.concatenate([line.get_xydata() for line in lines])
-        assert np.array_equal(drawn, table.loc[table["series"].str.endswith(f", {quantity}"), ["x", "y"]])
+        assert np.array_equal(drawn, rows[["x", "y"]])
         assert {line.get_linestyle() for line in lines} == {dashes}
         assert place.get_yscale() == "linear"
-    assert _foot(figure) == "Frobenius norm along training: of the 2 tracked eigenvalues. reduced"
+    assert _foot(figure) == (
+        f"Frobenius norm along training: of the 2 tracked eigenvalues. {SEEDS}; of the norms the means alone. reduced"
+    )
 
 
 def test_the_norm_is_left_out_where_only_the_eigenvalue_is_asked_for(tracked: Any) -> None:
     figure, table = draw(_study("lambda_max"), tracked.inputs(), "")
     assert len(figure.axes) == 1
     assert set(table["series"]) == {"low, lambda_max", "SGD, lambda_max", "high, lambda_max"}
-    assert _foot(figure) == ""
+    assert _foot(figure) == f"{SEEDS}."
 
 
 def test_runs_with_different_numbers_of_tracked_eigenvalues_are_named(tracked: Any) -> None:
@@ -104,12 +112,12 @@ def test_runs_with_different_numbers_of_tracked_eigenvalues_are_named(tracked: A
 def test_seeds_share_a_colour_and_a_name_and_colours_run_from_blue_to_red(tracked: Any) -> None:
     figure, table = draw(_study("lambda_max"), tracked.inputs(), "")
     (axes,) = figure.axes
-    first, second, black, last = (to_rgb(line.get_color()) for line in axes.lines[:4])
-    assert first == second
+    first, second, mean, black, last = (to_rgb(line.get_color()) for line in axes.lines[:5])
+    assert first == second == mean
     assert first[2] > first[0]
     assert black == (0, 0, 0)
     assert last[0] > last[2]
-    assert _series(table, "lambda_max", "low, lambda_max")["run"].unique().tolist() == RUNS[:2]
+    assert _series(table, "lambda_max", "low, lambda_max")["run"].unique().tolist() == [*RUNS[:2], MEAN]
     assert _labels(figure) == ["low", "SGD", "high"]
     handles = axes.get_legend().legend_handles
     assert [to_rgb(handle.get_color()) for handle in handles] == [first, black, last]
@@ -123,9 +131,29 @@ def test_accuracies_are_means_over_epochs_in_per_cent(tracked: Any) -> None:
     assert rows["x"].tolist() == [3, 4, 5, 6]
     assert np.allclose(rows["y"], [7, 8, 9, 10])
     (axes,) = figure.axes
-    assert np.array_equal(axes.lines[3].get_xydata(), rows[["x", "y"]])
-    assert axes.lines[3].get_linestyle() == "--"
-    assert _foot(figure) == "Accuracies: means over 5 epochs."
+    line = axes.lines[4]  # behind two seeds, their mean, and SGD
+    assert np.array_equal(line.get_xydata(), rows[["x", "y"]])
+    assert line.get_linestyle() == "--"
+    assert _foot(figure) == f"Accuracies: means over 5 epochs. {SEEDS}."
+
+
+def test_seeds_have_a_mean_and_a_deviation_and_those_that_diverged_are_left_out(tracked: Any) -> None:
+    _, table = draw(_study("accuracy", "lambda_max"), tracked.inputs(), "")
+    # the first two runs have eigenvalues 4 and 8, and accuracies 1 + epoch and 2 + epoch
+    for panel, series, y, deviation in (
+        ("lambda_max", "low, lambda_max", [6] * 5, np.sqrt(8)),
+        ("accuracy", "low", 1.5 + np.arange(1, 9), np.sqrt(0.5)),
+    ):
+        rows = _series(table, panel, series)
+        means = rows[rows["run"] == MEAN]
+        assert np.allclose(means["y"], y)
+        assert np.allclose(means["deviation"], deviation)
+        assert rows.loc[rows["run"] != MEAN, "deviation"].isna().all()
+    tracked.spectra(CURVES[1], t=3, diverged=1.25)
+    _, table = draw(_study("lambda_max"), tracked.inputs(), "")
+    rows = _series(table, "lambda_max", "low, lambda_max")
+    assert rows["run"].unique().tolist() == [*RUNS[:2], "mean of 777"]
+    assert set(rows.loc[rows["run"] == "mean of 777", "y"]) == {4}
 
 
 @pytest.mark.parametrize(
@@ -145,7 +173,7 @@ def test_accuracies_begin_late_and_all_curves_end_with_the_axis(
     assert _series(table, "accuracy", "high")["x"].tolist() == epochs
     last = options.get("last_epoch", 4)
     assert _series(table, "lambda_max", "high, lambda_max")["x"].tolist() == list(range(last + 1))
-    assert _foot(figure) == (f"Accuracies: {foot}." if foot else "")
+    assert _foot(figure) == (f"Accuracies: {foot}. {SEEDS}." if foot else f"{SEEDS}.")
 
 
 def test_unmeasured_values_are_skipped_and_missed_tolerance_marked(tracked: Any) -> None:
@@ -157,9 +185,10 @@ def test_unmeasured_values_are_skipped_and_missed_tolerance_marked(tracked: Any)
     figure, table = draw(_study("accuracy", "lambda_max"), tracked.inputs(), "")
     assert _series(table, "accuracy", "high")["x"].tolist() == [1, 3, 4]
     assert _series(table, "lambda_max", "high, lambda_max")["x"].tolist() == [0, 1, 1.5, 2, 2.5, 3, 3.5]
-    marked = [offset for cloud in figure.axes[1].collections for offset in cloud.get_offsets()]
+    _, *circles = figure.axes[1].collections  # the first is the band
+    marked = [offset for cloud in circles for offset in cloud.get_offsets()]
     assert np.allclose(marked, [[2, 1]])
-    assert _foot(figure).endswith("tolerance (lambda_max: 1 of 22).")
+    assert "tolerance (lambda_max: 1 of 22)." in _foot(figure)
 
 
 def test_diverged_runs_are_named_with_their_seed_where_there_are_several(tracked: Any) -> None:
@@ -193,27 +222,37 @@ def test_end_points_are_means_over_seeds_against_x(tracked: Any) -> None:
     for j, run in enumerate(ENDED):
         tracked.evaluations(run, test_accuracy=[0.5 + 0.1 * j, 0], frobenius=[10 * 2**j, 0])
     figure, table = draw(study, tracked.inputs(), "")
+
+    def means(series: str) -> pd.DataFrame:
+        """Where there are several seeds; else the run itself."""
+        rows = _series(table, "end points", series)
+        return rows[rows["run"].isin([MEAN, RUNS[3]])]
+
     accuracy = _series(table, "end points", "test accuracy (%)")
-    assert accuracy["x"].tolist() == [1, 9]
-    assert np.allclose(accuracy["y"], [55, 80])  # means of 50 and 60, and 80
-    assert accuracy["run"].tolist() == [f"{RUNS[0]};{RUNS[1]}", RUNS[3]]
-    assert _series(table, "end points", "Frobenius norm")["y"].tolist() == [15, 80]  # of 10 and 20, and 80
-    baseline = _series(table, "end points", "test accuracy (%), SGD")
+    assert accuracy["run"].tolist() == [*RUNS[:2], MEAN, RUNS[3]]
+    assert accuracy["x"].tolist() == [1, 1, 1, 9]
+    assert np.allclose(accuracy["y"], [50, 60, 55, 80])
+    assert np.allclose(accuracy["deviation"], [np.nan, np.nan, np.sqrt(50), np.nan], equal_nan=True)
+    assert means("Frobenius norm")["y"].tolist() == [15, 80]  # of 10 and 20, and 80
+    baseline = means("test accuracy (%), SGD")
     assert baseline["x"].tolist() == [1, 9]
     assert np.allclose(baseline["y"], 80)  # of 70 and 90
-    assert baseline["run"].tolist() == [f"{_sgd(777)};{_sgd(778)}"] * 2
-    assert _series(table, "end points", "Frobenius norm, SGD")["y"].tolist() == [100, 100]  # of 40 and 160
+    assert means("Frobenius norm, SGD")["y"].tolist() == [100, 100]  # of 40 and 160
     _, axes, norm = figure.axes
     for place, name, colour, marker, dashes in (
         (axes, "test accuracy (%)", RED, "o", "--"),
         (norm, "Frobenius norm", BLUE, "s", "-"),
     ):
-        points, level = place.lines
-        assert np.array_equal(points.get_xydata(), _series(table, "end points", name)[["x", "y"]])
-        assert np.array_equal(level.get_xydata(), _series(table, "end points", f"{name}, SGD")[["x", "y"]])
+        *_, points, _, _, level = place.lines  # behind seeds and bars; then the seeds of SGD and their mean
+        assert np.array_equal(points.get_xydata(), means(name)[["x", "y"]])
+        assert np.array_equal(level.get_xydata(), means(f"{name}, SGD")[["x", "y"]])
         assert (points.get_color(), points.get_marker()) == (colour, marker)
         assert (level.get_color(), level.get_linestyle()) == (colour, dashes)
         assert place.get_ylabel() == name
+        (bars,) = [each for each in place.collections if isinstance(each, LineCollection)]
+        height = np.ptp(bars.get_segments()[0][:, 1])
+        assert height == pytest.approx(2 * means(name)["deviation"].iloc[0])
+    assert "means over seeds; bars: one standard deviation; small: single seeds." in _foot(figure)
     assert _labels(figure, 1) == [
         "test accuracy (%)",
         "test accuracy (%), SGD",
@@ -229,7 +268,7 @@ def test_diverged_end_points_are_left_out_of_the_means_and_named(tracked: Any) -
     tracked.evaluations(ENDED[3], diverged=0.5)
     figure, table = draw(_study("lambda_max", end_points=END_POINTS), tracked.inputs(), "")
     norms = _series(table, "end points", "Frobenius norm")
-    assert norms[["run", "x", "y"]].to_numpy().tolist() == [[RUNS[0], 1, 10]]
+    assert norms[["run", "x", "y"]].to_numpy().tolist() == [[RUNS[0], 1, 10], ["mean of 777", 1, 10]]
     assert "K = 1 seed 778 diverged at epoch 3.25; K = 9 diverged at epoch 0.5." in _foot(figure)
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from unit.report.made_results import BRANCH, CENTRAL, CLAIMS, DIVERGED, FINISHED, SHA256, made_setup, write_results
 
+from sharpest.config.studies.alignment import Alignment
 from sharpest.errors import StoreError
-from sharpest.report.build import build_page
-from sharpest.report.comparison import Cell
+from sharpest.report.build import _panels, build_page
+from sharpest.report.comparison import Cell, read_comparison
 from sharpest.report.measured import decimate
 from sharpest.report.page import Page
 from sharpest.report.paper import SECTIONS, item_of, title_of
@@ -103,6 +104,29 @@ def test_the_explorer_leaves_out_what_was_not_measured(page: Page) -> None:
     curve = page.explorer["curves"][f"{FINISHED}/step"]
     assert curve == {"epoch": [0.0, 1.0], "value": [1.0, 30.0], "missed": 1, "points": 2}
     assert [panel["title"] for panel in page.explorer["panels"]] == ["Figure 6", "Figure 14"]
+
+
+def test_the_explorer_lists_every_seed_of_a_curve() -> None:
+    panel = {"title": "P", "curves": [{"run": FINISHED, "schedule": "step", "label": "SGD"}]}
+    study = Alignment.model_validate({"kind": "alignment", "caption": "", "smoothing": 1, "panels": [panel]})
+    ((title, curves),) = _panels("Figure 5", study.of_seeds((1001, 1002)))
+    assert title == "Figure 5: P"
+    assert [(curve.label, curve.run) for curve in curves] == [
+        (f"SGD, seed {seed}", FINISHED.replace("s777", f"s{seed}")) for seed in (1001, 1002)
+    ]
+    ((_, curves),) = _panels("Figure 5", study)
+    assert [curve.label for curve in curves] == ["SGD"]
+
+
+def test_a_table_shows_means_and_not_the_single_seeds(tmp_path: Path) -> None:
+    path = tmp_path / "tab1.csv"
+    path.write_text(
+        "row,column,run,value,spread,seeds,paper\n"
+        'a,dist,"mean of 1001, 1002",3,1.4,2,5\na,dist,run-s1001,2,,1,\na,dist,run-s1002,4,,1,\n'
+    )
+    (row,) = read_comparison(path).rows
+    assert row.seeds == 2
+    assert [(cell.value, cell.spread, cell.paper) for cell in row.cells] == [(3, 1.4, 5)]
 
 
 def test_differences_are_marked(page: Page) -> None:

@@ -79,12 +79,13 @@ def evaluated(folder: Folder) -> Folder:
 
 
 def _row(table: pd.DataFrame, label: str) -> pd.DataFrame:
-    return table[table["row"] == label].set_index("column")
+    """The means of a row."""
+    return table[(table["row"] == label) & ~table["run"].str.startswith("r32-")].set_index("column")
 
 
 def test_values_are_means_and_sample_deviations_over_seeds(evaluated: Folder) -> None:
     table = build(_study(), evaluated.results)
-    assert list(table.columns) == ["row", "column", "value", "spread", "seeds", "paper"]
+    assert list(table.columns) == ["row", "column", "run", "value", "spread", "seeds", "paper"]
     first = _row(table, "γ = 0.1")
     assert first["value"].to_dict() == pytest.approx(
         {
@@ -106,10 +107,36 @@ def test_values_are_means_and_sample_deviations_over_seeds(evaluated: Folder) ->
 
 def test_a_study_says_which_columns_it_has(evaluated: Folder) -> None:
     table = build(_study("spectral_norm", "frobenius", "test_acc", rows=ROWS[:1]), evaluated.results)
-    assert table["column"].tolist() == [
+    means = _row(table, "γ = 0.1")
+    assert means.index.tolist() == [
         "spectral_norm_best", "spectral_norm_final", "frobenius_best", "frobenius_final", "test_acc"
     ]  # fmt: skip
-    assert table["value"].tolist()[:2] == pytest.approx([52.5, 63])
+    assert means["value"].tolist()[:2] == pytest.approx([52.5, 63])
+
+
+def test_five_seeds_are_in_the_mean_and_each_in_a_row_of_its_own(folder: Folder) -> None:
+    runs = [f"r32-c10-sgd-lr0.1-S128-plat-s{seed}" for seed in range(1001, 1006)]
+    for factor, run in enumerate(runs, start=1):
+        folder.evaluate(run, factor, diverged=3.25 if factor == 5 else None)
+    study = _study("dist", rows=({"label": "SGD", "runs": runs[:1], "paper": {"dist": 21.08}},)).of_seeds(
+        range(1001, 1006)
+    )
+    table = build(study, folder.results)
+    assert table["run"].tolist() == ["mean of 1001, 1002, 1003, 1004", *runs]
+    mean, *single = table.to_dict("records")
+    assert (mean["value"], mean["seeds"], mean["paper"]) == (50, 4, 21.08)
+    assert mean["spread"] == pytest.approx(20 * math.sqrt((2.25 + 0.25 + 0.25 + 2.25) / 3))
+    assert [record["value"] for record in single[:4]] == [20, 40, 60, 80]
+    assert math.isnan(single[4]["value"])
+    assert [record["seeds"] for record in single] == [1, 1, 1, 1, 0]
+    assert table["paper"].notna().sum() == 1
+    assert "| 50.0 ± 25.8 (paper 21.08) | 4; seed 1005 diverged at epoch 3.25 |" in markdown(study, table, "")
+
+
+def test_one_seed_is_one_row(folder: Folder) -> None:
+    folder.evaluate(A7)
+    study = _study("dist", rows=({"label": "one", "runs": (A7,), "paper": {}},))
+    assert build(study, folder.results)["run"].tolist() == [A7]
 
 
 def test_a_diverged_run_is_kept_out_of_the_mean_over_the_healthy_ones(evaluated: Folder) -> None:

@@ -63,6 +63,11 @@ def with_seeds(run: str, seeds: Iterable[int]) -> tuple[str, ...]:
     return tuple(str(RunId.parse(run).of_seed(seed)) for seed in seeds)
 
 
+def mean_of(seeds: Iterable[int]) -> str:
+    """What stands for a run where a file of points or numbers has a mean over seeds."""
+    return f"mean of {', '.join(map(str, seeds)) or 'none'}"
+
+
 class Input(NamedTuple):
     """One file that a study reads.
 

@@ -1,0 +1,153 @@
+"""Every kind of figure with three seeds: each as it is drawn alone, and the mean and deviation of these numbers."""
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from numpy.testing import assert_allclose
+
+from sharpest.config.studies.base import Curve, Study, study_class
+
+SEEDS = (1001, 1002, 1003)
+TRUNK, RUN, END = "scnn-c10-sgd-lr0.1-S128-s777", "scnn-c10-sgd-lr0.5-S128-s777", "scnn-c10-sgd-lr0.9-S128-s777"
+GRID = np.array([-8.0, -5.0, -2.0, 0.0, 2.0, 5.0, 8.0])
+CURVE = {"run": RUN, "label": "one", "schedule": "step"}
+MEAN = "mean of 1001, 1002, 1003"
+
+STUDIES: dict[str, dict[str, Any]] = {
+    "alignment": {"panels": [{"title": "P", "curves": [CURVE]}], "smoothing": 2},
+    "first_stage": {"trunk": {**CURVE, "run": TRUNK}, "branches": [CURVE], "smoothing": 1},
+    "largest_eigenvalues": {
+        "rows": [[{"title": "P", "curves": [CURVE]}]], "num_eigenvalues": 2, "scale": "log", "composite": True
+    },
+    "learning_curves": {"panels": [CURVE]},
+    "measured": {
+        "panels": [{"title": "P", "measure": "spectra", "column": "eigenvalues", "index": [1], "curves": [CURVE]}]
+    },
+    "nsgd_curves": {
+        "schedule": "step",
+        "panels": [
+            {"title": name, "quantity": name, "lines": [{"label": "one", "runs": [RUN]}]}
+            for name in ("accuracy", "lambda_max", "curvature")
+        ],
+        "end_points": {
+            "title": "ends", "xlabel": "K",
+            "points": [{"label": "one", "x": 1, "runs": [END]}, {"label": "two", "x": 4, "runs": [RUN]}],
+            "baseline": {"label": "SGD", "runs": [END]},
+        },
+    },
+    "restricted_steps": {"panels": [{"title": "P", "curves": [{"run": RUN, "label": "one"}]}]},
+    "spectrum_evolution": {"rows": [CURVE], "num_eigenvalues": 3, "accuracy": True},
+    "step_surface": {
+        "rows": [{**CURVE, "change_limit": 50}], "direction": 1, "alphas": [0.5, 2], "grid_limit": 5, "layout": "row"
+    },
+}  # fmt: skip
+
+
+def _study(kind: str, *seeds: int) -> Study:
+    return study_class(kind).model_validate({"kind": kind, "caption": "", **STUDIES[kind]}).of_seeds(seeds)
+
+
+def _write(folder: Any, diverged: dict[int, float]) -> None:
+    """Files of each seed, whose numbers are multiplied by 1, 1.5 and 2.5."""
+    time = np.arange(8.0)
+    for seed, factor in zip(SEEDS, (1.0, 1.5, 2.5), strict=True):
+        for run in (TRUNK, RUN, END):
+            run = run.replace("s777", f"s{seed}")
+            curve, end = Curve(run=run, label="", schedule="step"), diverged.get(seed)
+            eigenvalues = factor * ((time[:, None] + 1) * np.arange(3, 0, -1) + 0.1)
+            accuracies = {f"{part}_accuracy": factor * (0.1 + 0.03 * time) for part in ("train", "val")}
+            folder.spectra(curve, diverged=end, eigenvalues=eigenvalues, **accuracies)
+            profile = np.broadcast_to(factor * (1 + 0.01 * GRID), (8, 5, len(GRID)))
+            loss, cosine = factor * (2 - 0.1 * time), np.full((8, 5), 0.1 * factor)
+            folder.directions(curve, loss=loss, cosine=cosine, profile=profile)
+            folder.snapshots(run, eigenvalues=factor * np.ones((6, 2)), diverged=-1 if end is None else 44)
+            folder.history(run, val_accuracy=factor * np.arange(1, 5) / 10, train_accuracy=factor * np.arange(1, 5) / 9)
+            folder.evaluations(run, test_accuracy=[0.3 * factor, 0], frobenius=[factor, 0], diverged=end)
+
+
+def _drawn(folder: Any, kind: str, *seeds: int) -> tuple[Figure, pd.DataFrame]:
+    study = _study(kind, *seeds)
+    windows = dict.fromkeys(study.curves_by_seed(), 2.0)
+    drawn: tuple[Figure, pd.DataFrame] = import_module(f"sharpest.figures.{kind}").draw(
+        study, folder.inputs(windows), "reduced"
+    )
+    return drawn
+
+
+def _single(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    rows = table[table["run"].str.endswith(f"-s{seed}")]
+    return rows.drop(columns="deviation", errors="ignore").reset_index(drop=True)
+
+
+def _texts(figure: Figure) -> str:
+    legends = [axes.get_legend() for axes in figure.axes]
+    labels = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
+    return " ".join(" ".join([*labels, figure.texts[0].get_text()]).split())
+
+
+def test_all_kinds_are_here() -> None:
+    figures = import_module("sharpest.figures").__path__[0]
+    modules = {path.stem for path in import_module("pathlib").Path(figures).glob("*.py")}
+    shared = {"__init__", "accuracy", "curvature", "inputs", "over_seeds", "style"}
+    assert modules - shared == set(STUDIES)
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_seeds_keep_the_points_that_they_have_alone_and_the_means_are_of_these(folder: Any, kind: str) -> None:
+    _write(folder, {})
+    figure, table = _drawn(folder, kind, *SEEDS)
+    assert "means over 3 seeds" in _texts(figure)
+
+    alone, points = _drawn(folder, kind, 1002)
+    assert "over 3 seeds" not in _texts(alone)
+    assert "deviation" not in points
+    by_series = {"by": ["panel", "series"], "kind": "stable", "ignore_index": True}
+    pd.testing.assert_frame_equal(
+        _single(table, 1002).sort_values(**by_series), _single(points, 1002).sort_values(**by_series)
+    )
+
+    series = table.loc[table["run"].str.startswith("scnn"), ["panel", "series"]].drop_duplicates()
+    assert len(series) == len(table.loc[table["run"] == MEAN, ["panel", "series"]].drop_duplicates())
+    for _, (panel, name) in series.iterrows():
+        rows = table[(table["panel"] == panel) & (table["series"] == name)]
+        means = rows[rows["run"] == MEAN]
+        value = "z" if "loss along" in panel else "y"
+        singles = np.array([_single(rows, seed)[value] for seed in SEEDS])
+        assert_allclose(means[value], singles.mean(axis=0), err_msg=f"{panel}, {name}")
+        assert_allclose(means["deviation"], singles.std(axis=0, ddof=1), err_msg=f"{panel}, {name}")
+        assert rows.loc[rows["run"] != MEAN, "deviation"].isna().all()
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_a_seed_that_diverged_is_named_and_in_no_mean(folder: Any, kind: str) -> None:
+    _write(folder, {1002: 3.5})
+    figure, table = _drawn(folder, kind, *SEEDS)
+    assert "seed 1002 diverged at" in _texts(figure)
+    names = set(table.loc[table["run"].str.startswith("mean"), "run"])
+    assert names == {"mean of 1001, 1003"}
+
+
+def test_two_seeds_have_their_accuracies_averaged_in_both_coordinates(folder: Any) -> None:
+    _write(folder, {})
+    _, table = _drawn(folder, "alignment", *SEEDS)
+    x = np.array([_single(table, seed)["x"] for seed in SEEDS])
+    assert_allclose(table.loc[table["run"] == MEAN, "x"], x.mean(axis=0))
+    assert not np.allclose(x[0], x[1])
+
+
+def test_profiles_are_turned_seed_by_seed_before_they_are_averaged(folder: Any) -> None:
+    """Else the tilts of two directions of opposite sign would cancel."""
+    for seed, tilt in zip(SEEDS, (0.01, -0.01, 0.01), strict=True):
+        curve = Curve(run=RUN.replace("s777", f"s{seed}"), label="", schedule="step")
+        folder.spectra(curve, t=1)
+        profile = np.broadcast_to(1 + tilt * GRID, (1, 5, 7))
+        folder.directions(curve, t=1, loss=[3.0], profile=profile)
+    _, table = _drawn(folder, "step_surface", *SEEDS)
+    means = table[(table["run"] == MEAN) & table["z"].notna()]
+    assert means["x"].tolist() == [-5, -2, 0, 2, 5]
+    assert_allclose(means["z"], 1 + 0.01 * means["x"])
+    assert_allclose(means["deviation"], 0, atol=1e-12)
