@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from sharpest.claims.ledger import VERDICTS
+from sharpest.claims.ledger import COLUMNS, VERDICTS
 from sharpest.claims.null import is_counted
 from sharpest.claims.quantities import quantity_of
 from sharpest.claims.verdicts import LEVEL
@@ -24,6 +25,13 @@ _COUNTED = (
     "Counted are findings that are judged and that no other row implies; rows that show only that nothing is broken "
     "are in the tables."
 )
+
+
+def read_judged(path: Path) -> pd.DataFrame:
+    """A table of :func:`sharpest.claims.judge.judge` from its csv file: numbers as numbers, empty texts as such."""
+    table = pd.read_csv(path)
+    texts = [name for name in (*COLUMNS, "verdict", "as_claimed", "reason") if name in table]
+    return table.assign(**{name: table[name].fillna("").astype(str) for name in texts})
 
 
 def headline(table: pd.DataFrame) -> pd.DataFrame:

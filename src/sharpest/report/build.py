@@ -4,12 +4,13 @@ import base64
 import struct
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from sharpest.claims.report import headline, read_judged
 from sharpest.config.measures import declared
 from sharpest.config.run_id import RunId
 from sharpest.config.sources.registry import SOURCES
@@ -20,6 +21,7 @@ from sharpest.report.comparison import read_comparison
 from sharpest.report.ledger import JudgedClaim, count, read_claims
 from sharpest.report.measured import LambdaMax, add_up, lambda_max_of, summary_of
 from sharpest.report.page import (
+    Chance,
     DataSet,
     Departure,
     Drawing,
@@ -76,6 +78,8 @@ def build_page(setup: Setup, results: Results) -> Page:
         description=setup.description,
         reproduction=setup.scale == "paper" and not departures,
         counts=count(claims),
+        findings=_findings(paths.claims("csv")),
+        chance=_chance(paths.chance()),
         against=tuple(sorted((claim for claim in claims if claim.against), key=lambda claim: not claim.central)),
         steps=_steps(claims),
         sections=_sections([*items.values(), *texts]),
@@ -102,6 +106,19 @@ def _study_item(name: str, study: Study, claims: Sequence[JudgedClaim], beside: 
     caption, _, used = study.caption.partition(_USED)
     item = _item(item_of(name), caption.strip(), used.strip(), study.runs(), claims)
     return replace(item, beside=tuple(claim for claim in claims if claim.id in beside))
+
+
+def _findings(path: Path) -> dict[str, dict[str, int]]:
+    counts = headline(read_judged(path))
+    return {
+        str(name): {str(verdict): int(number) for verdict, number in row.items()} for name, row in counts.iterrows()
+    }
+
+
+def _chance(path: Path) -> tuple[Chance, ...]:
+    table = pd.read_csv(present(path))
+    titles = ["All" if item == "all" else title_of(item) for item in table["item"]]
+    return tuple(map(Chance, titles, *(table[each.name] for each in fields(Chance)[1:])))
 
 
 def _steps(claims: Sequence[JudgedClaim]) -> tuple[StepsOfNet, ...]:

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sharpest.claims.ledger import VERDICTS, parse_claim
+from sharpest.claims.ledger import VERDICTS
 from sharpest.errors import StoreError
 from sharpest.report.paper import CENTRAL
 from sharpest.results.whole import present
 
 _KEPT = (
-    "id", "item", "kind", "statement", "quantity", "facet", "source", "unit", "value", "spread", "seeds", "verdict",
-    "reason",
+    "id", "item", "kind", "statement", "quantity", "facet", "source", "unit", "kind_of", "ours", "implied_by", "value",
+    "error", "low", "high", "seeds", "verdict", "p", "null_holds", "reason",
 )  # fmt: skip
-_COLUMNS = (*_KEPT, "subject", "expected", "tolerance", "any_scale")
+_COLUMNS = (*_KEPT, "subject", "expected", "tolerance", "as_claimed")
 _TOLERANCES = {"factor": "within a factor of {:g}", "abs": "± {:g}", "rel": "± {:.0%}"}
 _SIGNS = {"+": "above 0", "-": "below 0"}
 
@@ -39,12 +39,43 @@ class JudgedClaim:
     runs: tuple[str, ...]
     expected: str
     unit: str
+    kind_of: str
+    ours: str
+    implied_by: str
     value: str
-    spread: str
+    error: str
+    low: str
+    high: str
     seeds: str
     verdict: str
+    p: str
+    null_holds: str
     reason: str
     against: bool
+
+    @property
+    def interval(self) -> str:
+        """Its 95 % interval; empty where its error is not known."""
+        ends = [float(end or "nan") for end in (self.low, self.high)]
+        if math.isnan(ends[0]) or all(map(math.isinf, ends)):
+            return ""
+        low, high = (f"{end:.3g}".replace("-", "−") for end in ends)
+        return (
+            f"at most {high}"
+            if math.isinf(ends[0])
+            else f"at least {low}"
+            if math.isinf(ends[1])
+            else f"{low} to {high}"
+        )
+
+    @property
+    def marks(self) -> list[str]:
+        """What a reader has to know beside its source."""
+        return [
+            *["a row of ours"] * (self.ours == "yes"),
+            *["a check, no finding"] * (self.kind_of == "sanity"),
+            *[f"implied by {self.implied_by}"] * bool(self.implied_by),
+        ]
 
     @property
     def central(self) -> bool:
@@ -112,14 +143,7 @@ def against_paper(row: Mapping[str, str]) -> bool:
 
     It is where the claim fails, or where it is inconclusive and the number alone lies outside of what is asked.
     """
-    if row["verdict"] != "inconclusive":
-        return row["verdict"] == "fails"
-    low, high = parse_claim(row).bounds
-    try:
-        value = float(row["value"] or math.nan)
-    except ValueError:
-        return False
-    return value < low or high < value
+    return row["verdict"] == "fails" or (row["verdict"] == "inconclusive" and row["as_claimed"] == "no")
 
 
 def _expectation(kind: str, expected: str, tolerance: str, unit: str) -> str:

@@ -90,6 +90,22 @@ class SectionCounts:
 
 
 @dataclass(frozen=True)
+class Chance:
+    """How many findings about an item hold, or have their number as claimed, beside what chance gives."""
+
+    title: str
+    claims: int
+    holds: int
+    null_holds: float
+    null_holds_high: float
+    p_holds: float
+    as_claimed: int
+    null_as_claimed: float
+    null_as_claimed_high: float
+    p_as_claimed: float
+
+
+@dataclass(frozen=True)
 class StepsOfNet:
     """What steps along e_1 do to the loss of a net, by their scale: half of SGD's own step, that step, twice it."""
 
@@ -142,6 +158,8 @@ class Page:
     description: str
     reproduction: bool
     counts: Counts
+    findings: Mapping[str, Mapping[str, int]]
+    chance: tuple[Chance, ...]
     against: tuple[JudgedClaim, ...]
     steps: tuple[StepsOfNet, ...]
     sections: tuple[SectionCounts, ...]

@@ -134,14 +134,14 @@ def collect(
     made = _made(project, study, setup, paths, scripts, command, outputs)
     asked = [claim for claim in claims if claim["item"] == _item(study)]
     asked += [claim for claim in claims if claim.id in setup.beside[study]]
-    judged = _judged(asked, plans, paths, project.settings.scale == "paper")
+    judged = _judged(claims, plans, paths, project.settings.scale == "paper").loc[[claim.id for claim in asked]]
     folder = gallery / study
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, path in outputs.items():
         kept = _small_picture(path) if suffix == ".png" else path.read_bytes()
         if len(kept) <= LARGEST_TABLE:
             (folder / f"{study}{suffix}").write_bytes(kept)
-    judged.to_csv(folder / _CLAIMS, index=False, lineterminator="\n")
+    judged.reset_index().to_csv(folder / _CLAIMS, index=False, lineterminator="\n")
     (folder / _FACTS).write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return Entry(folder)
 
@@ -201,11 +201,11 @@ def _item(study: str) -> str:
 
 
 def _judged(claims: Sequence[Claim], plans: Plans, paths: Paths, paper_scale: bool) -> pd.DataFrame:
+    """All claims by their ids; those whose files are there judged together, as chance and Holm's correction need it."""
     measured = {claim.id for claim in claims if all(path.exists() for path in files_behind([claim], plans, paths))}
-    judged = judge([claim for claim in claims if claim.id in measured], plans, paths.folder, paper_scale)
+    judged, _ = judge([claim for claim in claims if claim.id in measured], plans, paths.folder, paper_scale)
     rest = pd.DataFrame([dict(claim.row) for claim in claims if claim.id not in measured]).assign(verdict=NOT_RUN)
-    whole = pd.concat([judged, rest]) if len(rest) else judged
-    return whole.set_index("id").loc[[claim.id for claim in claims]].reset_index()
+    return (pd.concat([judged, rest]) if len(rest) else judged).set_index("id")
 
 
 def _small_picture(path: Path) -> bytes:

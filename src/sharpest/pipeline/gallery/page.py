@@ -163,7 +163,8 @@ def held_of(claims: pd.DataFrame) -> tuple[int, int]:
 
 
 def _claims_table(claims: pd.DataFrame) -> str:
-    numbers = claims.assign(**{name: pd.to_numeric(claims[name]) for name in ("value", "spread")})
+    names = ("value", "error", "low", "high", "p", "null_holds", "seeds")
+    numbers = claims.assign(**{name: pd.to_numeric(claims[name]) for name in names})
     return claims_table(numbers) if len(claims) else ""
 
 
