@@ -20,7 +20,8 @@ rule judge_claims:
             caption="../report/claims.rst",
             category="Claims",
         ),
-        chance=str(PATHS.chance()),
+        chance=str(PATHS.claims_by("chance")),
+        by_seed=str(PATHS.claims_by("seed")),
         md=str(PATHS.claims("md")),
     log:
         str(PATHS.log("claims")),

@@ -20,19 +20,19 @@ def main(
     foot: str,
     csv: str,
     chance: str,
+    by_seed: str,
     md: str,
     progress: Progress,
 ) -> None:
     claims = list(map(parse_claim, ledger))
     sources = {claim: tuple(map(RunSource.model_validate, runs)) for claim, runs in plans.items()}
-    table, by_chance = judge(claims, sources, Path(csv).parent, paper_scale)
+    judged = judge(claims, sources, Path(csv).parent, paper_scale)
     with written_whole(md) as path:
-        path.write_text(markdown(table, by_chance, foot))
-    with written_whole(chance) as path:
-        by_chance.to_csv(path, index=False)
-    with written_whole(csv) as path:
-        table.to_csv(path, index=False)
-    counts = table["verdict"].value_counts()
+        path.write_text(markdown(judged.claims, judged.chance, foot))
+    for name, table in ((chance, judged.chance), (by_seed, judged.by_seed), (csv, judged.claims)):
+        with written_whole(name) as path:
+            table.to_csv(path, index=False)
+    counts = judged.claims["verdict"].value_counts()
     progress.finish(", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts.items()))
 
 
@@ -45,6 +45,7 @@ if __name__ == "__main__":
             snakemake.params.foot,
             snakemake.output.csv,
             snakemake.output.chance,
+            snakemake.output.by_seed,
             snakemake.output.md,
             Progress("claims", "all", 1, "ledger", terminal),
         )

@@ -1,78 +1,41 @@
 """Judge all claims on the results of a scale."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
+from sharpest.claims.judgement import Judge, Judgement
 from sharpest.claims.ledger import COLUMNS, Claim
-from sharpest.claims.null import Null, margins_of, of_curves, of_labels, on_side, together
-from sharpest.claims.plans import Plans, facets, ordered_groups
-from sharpest.claims.quantities import quantity_of
-from sharpest.claims.samples import Key, Reading, SampleReader, Samples
-from sharpest.claims.series import UnmeasuredError
-from sharpest.claims.statements import Statements, neighbours
-from sharpest.claims.trends import Trend, trend
-from sharpest.claims.verdicts import (
-    Bounds,
-    Measured,
-    Sample,
-    Tested,
-    Verdict,
-    against,
-    difference,
-    over_all,
-    ratio,
-    verdict_of,
-)
+from sharpest.claims.null import together
+from sharpest.claims.plans import Plans
+from sharpest.claims.samples import SampleReader
 from sharpest.results.runs import Results
-
-_COMPARE = {"difference": difference, "ratio": ratio}
-_WITH_SIBLINGS = ("value", "range", "sign")
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What became of a claim.
-
-    Attributes:
-        value: The number that was judged; of an order the least difference between neighbouring levels, of a trend the
-            statistic of its rule; NaN where there is none.
-        error: Its standard error; NaN where not known.
-        low, high: Its 95 % interval.
-        seeds: Seeds behind it, that all of its runs share; 0 where it needs no run.
-        verdict: Whether it holds.
-        p: The least level at which the verdict stands; of an inconclusive one, at which there would be one.
-        p_null: Share of permutations, or surrogates, in which it is at least as true; NaN where there is none.
-        null_holds: Share of them in which it would hold.
-        as_claimed: Whether the number is on the side that is claimed, its error aside; empty where there is none.
-        null_as_claimed: Share of permutations in which it would be.
-        reason: What was asked for, the numbers behind the value, and which runs are left out.
-    """
-
-    value: float
-    error: float
-    low: float
-    high: float
-    seeds: int
-    verdict: Verdict
-    p: float
-    p_null: float
-    null_holds: float
-    as_claimed: str
-    null_as_claimed: float
-    reason: str
-
 
 _AFTER_LEDGER = (*list(Judgement.__dataclass_fields__)[:7], "p_holm", *list(Judgement.__dataclass_fields__)[7:])
 
 
-def judge(claims: Iterable[Claim], plans: Plans, folder: Path, paper_scale: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+class Judged(NamedTuple):
+    """The verdicts on all claims.
+
+    Attributes:
+        claims: A row a claim: the ledger's columns, those of :class:`Judgement`, and ``p_holm``, p after Holm's
+            correction over all claims that are judged and that no other one implies.
+        chance: What chance would give, as :func:`~sharpest.claims.null.together` does.
+        by_seed: The numbers behind the verdicts: ``id``, ``statement`` (from 0, where several have to hold), ``seed``,
+            ``value``, ``error`` (within the run), and the bounds that are asked, ``at_least`` and ``at_most``.
+    """
+
+    claims: pd.DataFrame
+    chance: pd.DataFrame
+    by_seed: pd.DataFrame
+
+
+def judge(claims: Iterable[Claim], plans: Plans, folder: Path, paper_scale: bool) -> Judged:
     """Judge every claim.
 
     Args:
@@ -82,216 +45,28 @@ def judge(claims: Iterable[Claim], plans: Plans, folder: Path, paper_scale: bool
         paper_scale: Whether this is the paper's scale; at others, claims that are not for any scale are measured and
             not judged.
 
-    Returns:
-        A row a claim: the ledger's columns, those of :class:`Judgement`, and ``p_holm``, p after Holm's correction for
-        all claims that are judged and that no other one implies; and what chance would give, as
-        :func:`~sharpest.claims.null.together` does.
-
     Raises:
         StoreError: If a file is missing or damaged.
     """
     ledger, reader = tuple(claims), SampleReader(Results(folder))
-    rows, nulls = [], {}
+    rows, nulls, numbers = [], {}, []
     for claim in ledger:
-        judgement, null = Judge(claim, plans, reader, ledger).judgement()
+        judge_one = Judge(claim, plans, reader, ledger)
+        judgement, null = judge_one.judgement()
         if not (claim.any_scale or paper_scale):
             reason = f"judged at the paper's scale only; {judgement.reason}"
             judgement = replace(judgement, verdict="not_judged", p=math.nan, reason=reason)
         if null is not None:
             nulls[claim.id] = null
         rows.append({**claim.row, **asdict(judgement)})
+        numbers += judge_one.by_seed()
     table = pd.DataFrame(rows)
     counted = (table["verdict"] != "not_judged") & (table["implied_by"] == "")
     table["p_holm"] = math.nan
     if counted.any():
         table.loc[counted, "p_holm"] = multipletests(table.loc[counted, "p"], method="holm")[1]
-    table = table[[*COLUMNS, *_AFTER_LEDGER]]
-    return table, together(table, nulls)
-
-
-class Judge:
-    """One claim, whatever the scale."""
-
-    def __init__(self, claim: Claim, plans: Plans, reader: SampleReader, ledger: Sequence[Claim]) -> None:
-        self.claim, self.plans, self.reader, self.ledger = claim, plans, reader, ledger
-        self.quantity = quantity_of(claim["quantity"])
-        self.rule: Trend | None = trend(claim["expected"], self.quantity.sudden) if claim["kind"] == "trend" else None
-        self.bounds: Bounds = self.rule.bounds if self.rule else claim.bounds
-        by_shape = self.quantity.is_curve or self.quantity.surrogates == "shifts"
-        statistic = self.rule.statistic if self.rule and self.quantity.is_curve else self.quantity.statistic
-        self.reading = Reading(self.quantity, statistic, by_shape)
-        self.groups = ordered_groups(claim) if claim.levels and not self.quantity.facet else claim.groups
-
-    def judgement(self) -> tuple[Judgement, Null | None]:
-        """The verdict, and the claim under chance; None where there is nothing to permute."""
-        samples = self.reader.samples(self.reading, self.groups, facets(self.claim), self.plans[self.claim.id])
-        notes = [f"{run} left out: {why}" for run, why in samples.left_out.items()]
-        if not samples.num_seeds:
-            return _nothing("; ".join(notes)), None
-        statements = self._statements(samples)
-        measured = statements.measured(statements.as_they_are)
-        result = against(measured, self.bounds, self._alone)
-        p_holds, p_fails = (float(p[0]) for p in over_all(result.p_holds, result.p_fails))
-        if not self.groups:  # arithmetic has no error
-            exact = self.bounds[0] <= float(result.value[0, 0]) <= self.bounds[1]
-            p_holds, p_fails = (0.0, 1.0) if exact else (1.0, 0.0)
-        null = self._null(samples, statements, measured)
-        if null is not None and self.reading.by_shape:
-            # noise has no shape, so that it fails by right; but curves of noise move neither together nor against
-            two_sided = self.quantity.surrogates == "shifts"
-            p_holds = max(p_holds, min(2 * null.p_above, 1.0) if two_sided else null.p_above)
-            p_fails = max(p_fails, min(2 * null.p_below, 1.0)) if two_sided else p_fails
-        return self._judgement(samples, result, p_holds, p_fails, null, notes), null
-
-    @property
-    def _alone(self) -> bool:
-        """Whether one seed can decide: runs that differ in more than their seed need several."""
-        between = self.quantity.compare or (self.claim.levels and not self.quantity.facet)
-        return not between and not (self.rule and not self.quantity.is_curve)
-
-    def _statements(self, samples: Samples) -> Statements:
-        rows = list(samples.by_key.values())
-        build = partial(Statements, rows, self.bounds)
-        if self.claim.levels:
-            if not self.quantity.facet:
-                return build(neighbours(len(rows)), difference)
-            # facets of the same runs, for each group of them
-            keys = list(samples.by_key)
-            return build([pair for pair in neighbours(len(rows)) if keys[pair[0]][0] == keys[pair[1]][0]], difference)
-        if self.rule and not self.quantity.is_curve:
-            return build([()], over_levels=self.rule.statistic)
-        if self.quantity.compare:
-            return build([(0, 1)], _COMPARE[self.quantity.compare])
-        return build([(place,) for place in range(len(rows))])
-
-    def _null(self, samples: Samples, statements: Statements, measured: Measured) -> Null | None:
-        runs = [run for group in samples.runs.values() for run in group]
-        if not self.groups:
-            return None
-        if self.reading.by_shape:
-            return self._surrogates(samples, measured, runs)
-        if len(statements.places[0]) == 1:
-            # one row each: another direction or setting takes the place of its own
-            others = self._others(samples)
-            if others is None:
-                return None
-            rows, more = others
-            statements, runs = replace(statements, rows=[*statements.rows, *rows]), [*runs, *more]
-        return of_labels(statements, runs, self._alone)
-
-    def _surrogates(self, samples: Samples, measured: Measured, runs: Sequence[str]) -> Null:
-        by_run = {source.run: source for source in self.plans[self.claim.id]}
-        chance = [
-            [self.reader.chance(self.reading, by_run[run], facet) for run in samples.runs[place, facet]]
-            for place, facet in samples.by_key
-        ]
-        only = Measured(
-            measured.values[:, 0], measured.errors[:, 0], measured.blocks[:, 0],
-            measured.open_above[:, 0], measured.open_below[:, 0],
-        )  # fmt: skip
-        return of_curves(only, np.array(chance).swapaxes(1, 2), self.bounds, runs, self.quantity.surrogates)
-
-    def _others(self, samples: Samples) -> tuple[list[list[Sample]], list[str]] | None:
-        """Rows that may stand in the place of the claim's own: a random direction, or runs of its sibling claims."""
-        if len(samples.by_key) > 1:
-            return None
-        ((key, runs),) = samples.runs.items()
-        if self.quantity.control is not None:
-            by_run = {source.run: source for source in self.plans[self.claim.id]}
-            try:
-                return [[self.reader.control(self.reading, by_run[run], key[1]) for run in runs]], []
-            except UnmeasuredError:
-                return None
-        rows: list[list[Sample]] = []
-        more: list[str] = []
-        for sibling in self._siblings():
-            other = self.reader.samples(self.reading, sibling.groups, facets(sibling), self.plans[sibling.id])
-            if other.num_seeds == samples.num_seeds:
-                rows += other.by_key.values()
-                more += [run for group in other.runs.values() for run in group]
-        return (rows, more) if rows else None
-
-    def _siblings(self) -> list[Claim]:
-        """Claims of the same figure or table about the same number of other runs, each run once."""
-        names = ("item", "quantity", "facet")
-        found = {self.claim.groups: self.claim}
-        for claim in self.ledger:
-            alike = all(claim[name] == self.claim[name] for name in names) and len(claim.groups) == 1
-            if alike and claim["kind"] in _WITH_SIBLINGS:
-                found.setdefault(claim.groups, claim)
-        return list(found.values())[1:]
-
-    def _judgement(
-        self, samples: Samples, result: Tested, p_holds: float, p_fails: float, null: Null | None, notes: list[str]
-    ) -> Judgement:
-        verdict = verdict_of(p_holds, p_fails)
-        # the statement that decides
-        deciding = result.p_holds[:, 0].argmax() if verdict != "fails" else result.p_fails[:, 0].argmin()
-        value, error, low, high = (
-            float(part[deciding, 0]) for part in (result.value, result.error, result.low, result.high)
-        )
-        margin = margins_of(result.value, self.bounds)
-        return Judgement(
-            value,
-            error,
-            low,
-            high,
-            samples.num_seeds if self.groups else 0,
-            verdict,
-            p_fails if verdict == "fails" else p_holds if verdict == "holds" else min(p_holds, p_fails),
-            null.p_above if null else math.nan,
-            float(null.holds.mean()) if null else math.nan,
-            "yes" if on_side(margin, self.bounds)[0] else "no",
-            float(null.as_claimed.mean()) if null else math.nan,
-            "; ".join([self._asked(), *self._numbers(samples), *notes, *self._remarks(samples, result, null)]),
-        )
-
-    def _asked(self) -> str:
-        """What the value is, where its quantity does not say so, and what was asked of it."""
-        if self.claim.levels:
-            return "least difference, above 0 asked"
-        low, high = self.bounds
-        if self.claim["kind"] == "sign":
-            return f"{'above' if high == math.inf else 'below'} 0 asked"
-        ends = [f"at least {low:.3g}"] * math.isfinite(low) + [f"at most {high:.3g}"] * math.isfinite(high)
-        return f"{self.rule.title + ', ' if self.rule else ''}{' and '.join(ends)} asked"
-
-    def _numbers(self, samples: Samples) -> list[str]:
-        """The number of each level or run, where there are several."""
-        if len(samples.by_key) == 1:
-            return []
-        named = _names(list(samples.by_key), self.groups, self.claim)
-        means = {key: np.mean([sample.value for sample in row]) for key, row in samples.by_key.items()}
-        return [", ".join(f"{named[key]}: {mean:.3g}" for key, mean in means.items())]
-
-    def _remarks(self, samples: Samples, result: Tested, null: Null | None) -> list[str]:
-        remarks = []
-        if samples.num_seeds == 1 and self.groups:
-            unknown = np.isnan(result.error).any()
-            why = ", whose error is not known" if self._alone else ": the spread between runs is not known"
-            remarks.append(f"one seed{why if unknown else ''}")
-        rows = [sample for row in samples.by_key.values() for sample in row]
-        if self.quantity.compare == "difference" and len({row.examples for row in rows if row.examples}) > 1:
-            remarks.append("the test examples differ, and are not compared one by one")
-        if math.inf in (result.high.max(), -result.low.min()) and any(row.open_above for row in rows):
-            remarks.append("a curve ends at its highest, its peak is a lower bound")
-        if null is None and self.groups:
-            remarks.append("one level, nothing to permute")
-        return remarks
-
-
-def _nothing(reason: str) -> Judgement:
-    """Of a claim of whose runs none gives a number."""
-    nan = math.nan
-    return Judgement(nan, nan, nan, nan, 0, "inconclusive", 1.0, nan, nan, "", nan, reason)
-
-
-def _names(keys: Sequence[Key], groups: Sequence[Sequence[str]], claim: Claim) -> Mapping[Key, str]:
-    """What each number is called: the level, the run without its seed, or both where they are facets of several."""
-    several = len(groups) > 1
-    names = {}
-    for number, (place, facet) in enumerate(keys):
-        run = groups[place][0].rpartition("-s")[0]
-        level = facet or (claim.levels[number] if claim.levels else "")
-        names[place, facet] = f"{run} {facet}" if facet and several else level or run
-    return names
+    return Judged(
+        table[[*COLUMNS, *_AFTER_LEDGER]],
+        together(table, nulls),
+        pd.DataFrame(numbers, columns=["id", "statement", "seed", "value", "error", "at_least", "at_most"]),
+    )

@@ -52,7 +52,7 @@ class Statements:
             return self._over_levels(orders)
         parts = [self._placed(place, orders) for place in self.places]
         values, errors, blocks, above, below = (np.stack(part) for part in zip(*parts, strict=True))
-        return Measured(values, errors, blocks, above.any(axis=-1), below.any(axis=-1))
+        return Measured(values, errors, blocks, np.any(above, axis=-1), np.any(below, axis=-1))
 
     @cached_property
     def _table(self) -> tuple[NDArray[Any], ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Paths:
         """The verdicts as ``csv`` or ``md``."""
         return self.folder / f"claims.{suffix}"
 
-    def chance(self) -> Path:
-        """How many claims hold, beside what chance would give."""
-        return self.folder / "claims_by_chance.csv"
+    def claims_by(self, what: Literal["chance", "seed"]) -> Path:
+        """How many claims hold beside how many would by chance; or the numbers behind the verdicts, seed by seed."""
+        return self.folder / f"claims_by_{what}.csv"
 
     def report(self) -> Path:
         """The page of everything."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharpest.claims.files import RunSource
-from sharpest.claims.judge import Judge
+from sharpest.claims.judgement import Judge
 from sharpest.claims.ledger import COLUMNS, parse_claim
 from sharpest.claims.samples import Reading, SampleReader
 from sharpest.claims.series import Number, Series

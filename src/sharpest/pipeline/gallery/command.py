@@ -1,4 +1,4 @@
-"""Keep finished figures and tables beside the docs; without a name, bring the pages up to date with what is there."""
+"""Keep finished figures, tables and verdicts beside the docs; without a name, bring the pages up to date."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ from sharpest.config.project import Project
 from sharpest.errors import ConfigError
 from sharpest.pipeline.gallery.entry import collect
 from sharpest.pipeline.gallery.page import pages
+from sharpest.pipeline.gallery.verdicts import CLAIMS, collect_claims
 from sharpest.report.paper import is_figure
 from sharpest.results.paths import Paths
 
@@ -21,7 +22,7 @@ def keep(project: Project, claims: Sequence[Claim], studies: Sequence[str], opti
     Args:
         project: The scale.
         claims: The ledger.
-        studies: Names of figures and tables; they have to be finished.
+        studies: Names of figures and tables, or ``claims``; they have to be finished.
         options: Of snakemake, that chose scale and data.
 
     Raises:
@@ -30,8 +31,11 @@ def keep(project: Project, claims: Sequence[Claim], studies: Sequence[str], opti
     """
     paths = Paths.of(project.settings.scale)
     for study in studies:
+        if study == CLAIMS:
+            collect_claims(paths, GALLERY)
+            continue
         if study not in project.studies:
-            raise ConfigError(f"no figure or table {study!r}; known: {', '.join(project.studies)}")
+            raise ConfigError(f"no figure or table {study!r}; known: {CLAIMS}, {', '.join(project.studies)}")
         target = paths.figure(study, "png") if is_figure(study) else paths.table(study, "csv")
         command = " ".join(["snakemake --cores 2", str(target), *options])
         collect(project, claims, study, paths, SCRIPTS, command, GALLERY)

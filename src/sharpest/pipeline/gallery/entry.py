@@ -203,7 +203,7 @@ def _item(study: str) -> str:
 def _judged(claims: Sequence[Claim], plans: Plans, paths: Paths, paper_scale: bool) -> pd.DataFrame:
     """All claims by their ids; those whose files are there judged together, as chance and Holm's correction need it."""
     measured = {claim.id for claim in claims if all(path.exists() for path in files_behind([claim], plans, paths))}
-    judged, _ = judge([claim for claim in claims if claim.id in measured], plans, paths.folder, paper_scale)
+    judged = judge([claim for claim in claims if claim.id in measured], plans, paths.folder, paper_scale).claims
     rest = pd.DataFrame([dict(claim.row) for claim in claims if claim.id not in measured]).assign(verdict=NOT_RUN)
     return (pd.concat([judged, rest]) if len(rest) else judged).set_index("id")
 

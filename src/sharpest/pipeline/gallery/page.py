@@ -10,6 +10,7 @@ from sharpest.claims.ledger import Claim
 from sharpest.claims.report import claims_table
 from sharpest.pipeline.fingerprint import changed_since
 from sharpest.pipeline.gallery.entry import NOT_RUN, Entry, entries
+from sharpest.pipeline.gallery.verdicts import verdicts
 from sharpest.report.ledger import against_paper
 from sharpest.report.paper import CENTRAL, title_of
 
@@ -21,7 +22,7 @@ _BEGIN, _END = "<!-- written by: sharpest gallery -->", "<!-- the rest is writte
 def pages(gallery: Path, scripts: Path, ledger: Sequence[Claim]) -> dict[Path, str]:
     """Every page as it should be now, by its path; what stands below the mark is kept."""
     listed = entries(gallery)
-    written = {gallery / PAGE: _index(listed, scripts, ledger)} | {
+    written = {gallery / PAGE: _index(gallery, listed, scripts, ledger)} | {
         entry.folder / PAGE: _entry_page(entry, scripts) for entry in listed
     }
     return {path: f"{_BEGIN}\n{text}\n{_END}\n{by_hand(path)}" for path, text in written.items()}
@@ -32,7 +33,7 @@ def by_hand(path: Path) -> str:
     return path.read_text(encoding="utf-8").partition(f"{_END}\n")[2] if path.exists() else ""
 
 
-def _index(listed: Sequence[Entry], scripts: Path, ledger: Sequence[Claim]) -> str:
+def _index(gallery: Path, listed: Sequence[Entry], scripts: Path, ledger: Sequence[Claim]) -> str:
     claims = once(listed)
     free = {claim.id: title_of(claim["item"]) for claim in ledger if claim.any_scale}
     rows = []
@@ -48,6 +49,7 @@ def _index(listed: Sequence[Entry], scripts: Path, ledger: Sequence[Claim]) -> s
         f"The ledger has {len(free)} scale-free claims. {_counted(claims)} The other {len(ledger) - len(free)} claims "
         "are about absolute sizes, and judged at the paper's scale only. A claim counts once, on whatever pages it is.",
         "",
+        *verdicts(gallery),
         *_against(claims),
         "## Figures and tables",
         "",

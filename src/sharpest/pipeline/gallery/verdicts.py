@@ -1,0 +1,44 @@
+"""The verdicts of a scale on all claims, kept as they were written."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from sharpest.claims.report import chance_table, headline_table, read_judged
+from sharpest.results.paths import Paths
+from sharpest.results.whole import present
+
+CLAIMS = "claims"
+_PAGE = "README.md"
+
+
+def collect_claims(paths: Paths, gallery: Path) -> None:
+    """Copy the verdicts of a scale into the gallery.
+
+    Raises:
+        StoreError: If they are not there.
+    """
+    folder = gallery / f"{CLAIMS}-{paths.folder.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (paths.claims("csv"), paths.claims_by("chance"), paths.claims_by("seed"), paths.claims("md")):
+        name = _PAGE if path.suffix == ".md" else path.name
+        (folder / name).write_bytes(present(path).read_bytes())
+
+
+def verdicts(gallery: Path) -> list[str]:
+    """Lines for the index: the findings of each scale that is kept, and how many would hold by chance."""
+    lines = []
+    for folder in sorted(gallery.glob(f"{CLAIMS}-*")):
+        table, chance = read_judged(folder / "claims.csv"), pd.read_csv(folder / "claims_by_chance.csv")
+        seeds = int(table["seeds"].max())
+        lines += [
+            f"## Verdicts at {folder.name.partition('-')[2]}, {seeds} {'seed' if seeds == 1 else 'seeds'}",
+            "",
+            f"All claims with their numbers: [{folder.name}]({folder.name}/{_PAGE}).",
+            "",
+            headline_table(table),
+            "",
+            chance_table(chance[chance["item"] == "all"]),
+            "",
+        ]
+    return lines
