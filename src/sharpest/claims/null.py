@@ -63,7 +63,7 @@ def of_labels(statements: Statements, runs: Sequence[str], alone: bool) -> Null 
     """A claim with its labels permuted; None where there is one row, which cannot be."""
     if len(statements.rows) < 2:
         return None
-    orders = orders_of(len(statements.rows), statements.num_seeds, runs)
+    orders = _of_rows(orders_of(len(statements.rows), statements.num_seeds, runs), runs)
     measured = statements.measured(orders)
     result = against(measured, statements.bounds, alone)
     p_holds, _ = over_all(result.p_holds, result.p_fails)
@@ -72,10 +72,22 @@ def of_labels(statements: Statements, runs: Sequence[str], alone: bool) -> Null 
     return Null(family, margins, p_holds <= LEVEL, on_side(margins, statements.bounds))
 
 
+def _of_rows(orders: Orders, runs: Sequence[str]) -> Orders:
+    """Orders of rows that are sorted by their runs, as orders of the rows as they stand.
+
+    Claims whose rows stand in another order then permute the same runs in the same draw.
+    """
+    num_seeds, num_rows = orders.shape[1:]
+    ranked = sorted(range(num_rows), key=lambda row: tuple(runs[row * num_seeds : (row + 1) * num_seeds]))
+    orders_as_they_stand: Orders = np.array(ranked)[orders[:, :, np.argsort(ranked)]]
+    return orders_as_they_stand
+
+
 def of_curves(observed: Measured, chance: NDArray[np.float64], bounds: Bounds, runs: Sequence[str], kind: str) -> Null:
     """A claim about the shape of curves beside its surrogates.
 
-    A surrogate holds where the rule does and chance makes as much in at most 5 % of the draws.
+    A surrogate holds where the rule does and chance makes as much in at most 5 % of the draws; of curves that move
+    together or against, in half of that.
 
     Args:
         observed: (q, n).
@@ -96,8 +108,9 @@ def of_curves(observed: Measured, chance: NDArray[np.float64], bounds: Bounds, r
     result = against(measured, bounds)
     p_holds, _ = over_all(result.p_holds, result.p_fails)
     margins = margins_of(result.value, bounds)
-    rare = (margins[None] >= margins[:, None]).mean(axis=1) <= LEVEL
-    return Null((kind, *sorted(runs)), margins, (p_holds <= LEVEL) & rare, on_side(margins, bounds))
+    rare = (margins[None] >= (margins - _TOLERANCE * abs(margins))[:, None]).mean(axis=1)
+    level = LEVEL / 2 if kind == "shifts" else LEVEL
+    return Null((kind, *sorted(runs)), margins, (p_holds <= LEVEL) & (rare <= level), on_side(margins, bounds))
 
 
 def margins_of(values: NDArray[np.float64], bounds: Bounds) -> NDArray[np.float64]:

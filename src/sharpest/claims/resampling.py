@@ -62,7 +62,7 @@ def resampled(series: Series, statistic: Statistic, name: str) -> Resampled:
 
 def _of_blocks(series: Series, statistic: Statistic, rng: np.random.Generator) -> Resampled:
     count, time = len(series.epoch), autocorrelation_time(series.values)
-    length = math.ceil(_TIMES * time)
+    length = math.ceil(min(_TIMES * time, count))
     blocks = count / length
     if blocks < FEWEST_BLOCKS:
         return Resampled(np.empty(0), math.nan)

@@ -157,16 +157,19 @@ def against(measured: Measured, bounds: Bounds, alone: bool = True) -> Tested:
     )
     outside_below = _one_sided(value, error, degrees, bounds[0], -1, count, None)
     outside_above = _one_sided(value, error, degrees, bounds[1], 1, count, None)
-    # an open end says nothing about larger, or smaller, numbers
-    above, outside_below = np.where(measured.open_below, 1.0, above), np.where(measured.open_above, 1.0, outside_below)
-    below, outside_above = np.where(measured.open_above, 1.0, below), np.where(measured.open_below, 1.0, outside_above)
+    # an open end says nothing about larger, or smaller, numbers; those are allowed where there is no bound
+    open_below, open_above = measured.open_below, measured.open_above
+    above = np.where(open_below & math.isfinite(bounds[0]), 1.0, above)
+    below = np.where(open_above & math.isfinite(bounds[1]), 1.0, below)
+    outside_below = np.where(open_above, 1.0, outside_below)
+    outside_above = np.where(open_below, 1.0, outside_above)
     half = stats.t.ppf(1 - LEVEL / 2, degrees) * error
     unknown = np.isnan(error)
     return Tested(
         value,
         error,
-        low=np.where(measured.open_below | unknown, -math.inf, value - half),
-        high=np.where(measured.open_above | unknown, math.inf, value + half),
+        low=np.where(open_below | unknown, -math.inf, value - half),
+        high=np.where(open_above | unknown, math.inf, value + half),
         p_holds=np.minimum(2 * np.maximum(above, below), 1.0),
         p_fails=np.minimum(2 * np.minimum(outside_below, outside_above), 1.0),
     )

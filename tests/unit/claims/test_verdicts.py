@@ -1,151 +1,225 @@
-"""Each kind of claim both ways, on made numbers and curves."""
+"""Numbers against bounds at 95 %, beside scipy and statsmodels, which are asked independently."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
 from sharpest.claims.ledger import NEGATIVE, POSITIVE
-from sharpest.claims.series import Series
-from sharpest.claims.shapes import Statistic, mean, peak, peak_epoch, rank_correlation
-from sharpest.claims.trends import trend
 from sharpest.claims.verdicts import (
-    Pooled,
+    Bounds,
+    Measured,
     Sample,
     Verdict,
+    against,
     difference,
-    over_levels,
-    pooled,
+    over_all,
     ratio,
-    within,
-    worst,
+    verdict_of,
 )
 
-NOISE = np.random.default_rng(0)
-TIME = np.linspace(0, 1, 60)
+if TYPE_CHECKING:  # pytest would take the class for tests
+    from sharpest.claims.verdicts import Tested
+
+FIVE, OTHER = (2.1, 1.4, 3.3, 0.2, 2.6), (1.0, 1.2, 1.9, 0.9, 1.1)
 
 
 def seeds(*values: float) -> list[Sample]:
-    return [Sample(value, np.array([value])) for value in values]
+    """Without an error of their own."""
+    return [Sample(value, np.empty(0)) for value in values]
 
 
-def test_the_spread_is_the_standard_error_of_the_seeds() -> None:
-    number = pooled(seeds(10, 14))
-    assert (number.value, number.spread) == (12, pytest.approx(2))
-    assert (number.low, number.high) == (pytest.approx(10), pytest.approx(14))
+def known(value: float, error: float, blocks: float = math.inf) -> Sample:
+    return Sample(value, value + error * np.array([-1, 1]) / math.sqrt(2), blocks)
 
 
-def test_of_one_seed_it_is_that_of_the_replicates() -> None:
-    assert pooled([Sample(5.0, np.array([4.0, 6.0]))]).spread == pytest.approx(math.sqrt(2))
-    number = pooled(seeds(5))
-    assert math.isnan(number.spread)
-    assert (number.low, number.high) == (5, 5)
+def outcome(samples: Sequence[Sample], bounds: Bounds, alone: bool = True) -> Tested:
+    return against(Measured.of(list(samples)), bounds, alone)
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "bounds", "verdict"),
-    [
-        (1, 2, (0, 3), "holds"),
-        (0, 3, (0, 3), "holds"),
-        (4, 5, (0, 3), "fails"),
-        (-2, -1, (0, 3), "fails"),
-        (2, 4, (0, 3), "inconclusive"),
-        (0.1, 9, POSITIVE, "holds"),
-        (-9, -0.1, POSITIVE, "fails"),
-        (-9, -0.1, NEGATIVE, "holds"),
-        (-1, 1, POSITIVE, "inconclusive"),
-        (0, 0, POSITIVE, "inconclusive"),
-        (5, math.inf, POSITIVE, "holds"),
-        (5, math.inf, (0, 9), "inconclusive"),
-        (11, math.inf, (0, 9), "fails"),
-    ],
-)
-def test_within(low: float, high: float, bounds: tuple[float, float], verdict: Verdict) -> None:
-    assert within(Pooled((low + high) / 2, 1.0, low, high), bounds) == verdict
+def verdict(samples: Sequence[Sample], bounds: Bounds, alone: bool = True) -> Verdict:
+    result = outcome(samples, bounds, alone)
+    return verdict_of(float(result.p_holds), float(result.p_fails))
 
 
-def test_all_statements_have_to_hold() -> None:
-    assert worst(["holds", "holds"]) == "holds"
-    assert worst(["holds", "inconclusive"]) == "inconclusive"
-    assert worst(["inconclusive", "fails", "holds"]) == "fails"
+@pytest.mark.parametrize("values", [FIVE, FIVE[:3], FIVE[:2], (-1.0, -2.0, -2.5)])
+@pytest.mark.parametrize(("bounds", "bound", "side"), [(POSITIVE, 0, "greater"), (NEGATIVE, 0, "less"),
+                                                       ((1.5, math.inf), 1.5, "greater")])  # fmt: skip
+def test_a_mean_over_seeds_is_tested_with_t(values: tuple[float, ...], bounds: Bounds, bound: float, side: str) -> None:
+    result, other = outcome(seeds(*values), bounds), {"greater": "less", "less": "greater"}[side]
+    assert result.p_holds == pytest.approx(min(2 * stats.ttest_1samp(values, bound, alternative=side).pvalue, 1))
+    assert result.p_fails == pytest.approx(min(2 * stats.ttest_1samp(values, bound, alternative=other).pvalue, 1))
+    interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (result.low, result.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
+    assert (result.value, result.error) == (pytest.approx(np.mean(values)), pytest.approx(stats.sem(values)))
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 3.0), (1.0, 2.0), (-5.0, 9.0), (3.0, 4.0)])
+def test_a_range_is_two_one_sided_tests(bounds: Bounds) -> None:
+    equivalent = DescrStatsW(np.array(FIVE)).ttost_mean(*bounds)[0]
+    assert outcome(seeds(*FIVE), bounds).p_holds == pytest.approx(min(2 * equivalent, 1))
+    pairs = [difference(*pair) for pair in zip(seeds(*FIVE), seeds(*OTHER), strict=True)]
+    equivalent = ttost_paired(np.array(FIVE), np.array(OTHER), *bounds)[0]
+    assert outcome(pairs, bounds).p_holds == pytest.approx(min(2 * equivalent, 1))
+
+
+def test_a_range_fails_on_either_side() -> None:
+    for bounds, bound, side in (((3.0, 4.0), 3, "less"), ((-4.0, 0.0), 0, "greater")):
+        p = stats.ttest_1samp(FIVE, bound, alternative=side).pvalue
+        assert outcome(seeds(*FIVE), bounds).p_fails == pytest.approx(2 * p)
 
 
 def test_seeds_are_compared_one_by_one() -> None:
-    """Each seed says the same by a little, though seeds differ by much."""
-    pairs = list(map(difference, seeds(101, 201, 301), seeds(100, 200, 299)))
-    assert within(pooled(pairs), POSITIVE) == "holds"
-    assert within(pooled(list(map(difference, seeds(101, 199), seeds(100, 200)))), POSITIVE) == "inconclusive"
-    assert pooled(list(map(ratio, seeds(20, 90), seeds(10, 30)))).value == 2.5
+    """Each seed says the same by about one, though seeds differ by much."""
+    first, second = (101.1, 201.0, 300.8, 401.2), (100.0, 200.0, 300.0, 400.0)
+    pairs = [difference(*pair) for pair in zip(seeds(*first), seeds(*second), strict=True)]
+    assert outcome(pairs, POSITIVE).p_holds == pytest.approx(stats.ttest_rel(first, second).pvalue)
+    assert verdict(pairs, POSITIVE, alone=False) == "holds"
+    assert stats.ttest_ind(first, second).pvalue > 0.9
+    assert [ratio(*pair).value for pair in zip(seeds(20, 90), seeds(10, 30), strict=True)] == [2, 3]
 
 
-def test_a_run_that_ended_too_early_leaves_one_side_open() -> None:
-    (a,), (b,) = seeds(10), seeds(5)
-    rising_a, rising_b = Sample(10, a.replicates, open_above=True), Sample(5, b.replicates, open_above=True)
-    assert within(pooled([difference(rising_a, b)]), POSITIVE) == "holds"
-    assert within(pooled([difference(a, rising_b)]), POSITIVE) == "inconclusive"
-    assert within(pooled([difference(b, rising_a)]), POSITIVE) == "fails"
-    assert within(pooled([difference(rising_b, a)]), POSITIVE) == "inconclusive"
+def test_the_error_is_the_larger_of_that_between_seeds_and_that_within_runs() -> None:
+    between = stats.sem([1.0, 2.0, 3.0])
+    assert outcome([known(value, 0.1) for value in (1, 2, 3)], POSITIVE).error == pytest.approx(between)
+    within = outcome([known(value, 4.0) for value in (1, 2, 3)], POSITIVE)
+    assert within.error == pytest.approx(4 / math.sqrt(3))
+    assert within.p_holds == pytest.approx(2 * stats.t.sf(2 / (4 / math.sqrt(3)), 2))
 
 
-def judged(name: str, curve: np.ndarray, sudden: bool = False) -> Verdict:
-    series, rule = Series(TIME[: len(curve)], curve[:, None]), trend(name, sudden)
-    replicates = np.array([rule.statistic(replicate) for replicate in series.replicates("run")])
-    return within(pooled([Sample(rule.statistic(series), replicates)]), rule.bounds)
+def test_of_one_run_the_degrees_are_its_blocks_but_one() -> None:
+    result = outcome([known(3.0, 1.0, blocks=8)], POSITIVE)
+    assert result.p_holds == pytest.approx(2 * stats.t.sf(3, 7))
+    assert result.high - result.low == pytest.approx(2 * stats.t.ppf(0.975, 7))
+    assert outcome([known(3.0, 1.0)], POSITIVE).p_holds == pytest.approx(2 * stats.norm.sf(3))
 
 
-NOISY = 0.05 * NOISE.standard_normal(60)
-RISING, FALLING = TIME + NOISY, 1 - TIME + NOISY
-HUMP = np.sin(np.pi * TIME) + NOISY
-WAVES = np.where(TIME < 0.2, 5 * TIME, 1 - 0.4 * (1 - np.cos(25 * (TIME - 0.2)))) + 0.2 * NOISY
-CRASH = np.where((TIME > 0.5) & (TIME < 0.6), 0.1, TIME) + NOISY
+@pytest.mark.parametrize("sample", [Sample(5.0, np.empty(0), math.inf), Sample(5.0, np.array([4.9, 5.1]), math.nan)])
+def test_of_one_run_whose_error_is_not_known_nothing_is_decided(sample: Sample) -> None:
+    for bounds in (POSITIVE, NEGATIVE, (4.0, 6.0), (-math.inf, 9.0)):
+        result = outcome([sample], bounds)
+        assert (result.p_holds, result.p_fails) == (1, 1)
+        assert math.isnan(result.error)
+        assert (result.low, result.high) == (-math.inf, math.inf)
+
+
+def test_between_runs_one_seed_decides_nothing_however_well_it_is_measured() -> None:
+    assert verdict([known(5.0, 0.01)], POSITIVE) == "holds"
+    assert verdict([known(5.0, 0.01)], POSITIVE, alone=False) == "inconclusive"
+    assert verdict([known(-5.0, 0.01)], POSITIVE, alone=False) == "inconclusive"
+    assert verdict(seeds(5.0, 5.1, 4.9), POSITIVE, alone=False) == "holds"
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 6, 9])
+def test_equal_numbers_are_a_sign_test(count: int) -> None:
+    """As binomial as heads in each of so many throws; two-sided, six are enough."""
+    samples = [known(2.0, 0.0) for _ in range(count)]
+    p = 2 * stats.binomtest(count, count, alternative="greater").pvalue
+    assert outcome(samples, POSITIVE).p_holds == pytest.approx(p)
+    assert outcome(samples, NEGATIVE).p_fails == pytest.approx(p)
+    assert outcome(samples, (2.0, 3.0)).p_holds == pytest.approx(p)  # a bound is allowed itself
+    assert verdict(samples, (0.0, 3.0)) == ("holds" if count >= 6 else "inconclusive")
+
+
+def test_zero_has_no_sign() -> None:
+    for bounds in (POSITIVE, NEGATIVE):
+        result = outcome(seeds(*[0.0] * 9), bounds)
+        assert (result.p_holds, result.p_fails) == (1, 1)
+    assert verdict(seeds(*[0.0] * 9), (0.0, 1.0)) == "holds"
 
 
 @pytest.mark.parametrize(
-    ("name", "curve", "sudden", "verdict"),
+    ("value", "above", "below", "bounds", "expected"),
     [
-        ("rises", RISING, False, "holds"),
-        ("rises", FALLING, False, "fails"),
-        ("rises", HUMP, False, "fails"),
-        ("rises", NOISY, False, "fails"),
-        ("falls", FALLING, False, "holds"),
-        ("falls", RISING, False, "fails"),
-        ("rises-then-falls", HUMP, False, "holds"),
-        ("rises-then-falls", RISING, False, "fails"),
-        ("rises-then-falls", FALLING, False, "fails"),
-        ("rises-then-falls", CRASH, False, "fails"),
-        ("rises-then-falls", CRASH, True, "holds"),
-        ("rises-then-falls", RISING, True, "fails"),
-        ("rises-then-falls", FALLING, True, "fails"),
-        ("rises-then-oscillates", WAVES, False, "holds"),
-        ("rises-then-oscillates", RISING, False, "fails"),
-        ("rises-then-oscillates", HUMP, False, "fails"),
-        ("rises-then-oscillates", 1 - WAVES, False, "fails"),
+        (10, True, False, POSITIVE, "holds"),
+        (-10, True, False, POSITIVE, "inconclusive"),
+        (-10, False, True, POSITIVE, "fails"),
+        (10, False, True, POSITIVE, "inconclusive"),
+        (10, True, False, (0, 20), "inconclusive"),
+        (30, True, False, (0, 20), "fails"),
+        (-10, True, False, (0, 20), "inconclusive"),
+        (30, False, True, (0, 20), "inconclusive"),
+        (-10, False, True, (0, 20), "fails"),
+        (10, True, True, POSITIVE, "inconclusive"),
     ],
 )
-def test_trends_both_ways(name: str, curve: np.ndarray, sudden: bool, verdict: Verdict) -> None:
-    assert judged(name, curve, sudden) == verdict
+def test_an_open_end_says_nothing_about_that_side(
+    value: float, above: bool, below: bool, bounds: Bounds, expected: Verdict
+) -> None:
+    samples = [
+        Sample(value + shift, np.empty(0), open_above=above and not shift, open_below=below and not shift)
+        for shift in (-0.1, 0.0, 0.1)
+    ]
+    assert verdict(samples, bounds) == expected
+    result = outcome(samples, bounds)
+    assert (math.isinf(result.high), math.isinf(result.low)) == (above, below)
 
 
-def test_a_trend_that_noise_may_have_made_is_inconclusive() -> None:
-    barely = 3 * TIME + 0.4 * np.random.default_rng(0).standard_normal(60)
-    assert judged("rises", barely[:12]) == "inconclusive"
+def test_a_difference_is_open_where_one_of_its_runs_is() -> None:
+    rising, ended = Sample(10.0, np.empty(0), open_above=True), Sample(5.0, np.empty(0))
+    assert (difference(rising, ended).open_above, difference(rising, ended).open_below) == (True, False)
+    assert (difference(ended, rising).open_above, difference(ended, rising).open_below) == (False, True)
+    falling = Sample(5.0, np.empty(0), open_below=True)
+    assert (ratio(falling, ended).open_below, ratio(ended, falling).open_above) == (True, True)
 
 
-@pytest.mark.parametrize("statistic", [peak, mean, peak_epoch])
-def test_noise_alone_tells_curves_apart_as_often_as_one_standard_error_says(statistic: Statistic) -> None:
-    """A third of the pairs should be, at one standard error; of 150 pairs at most 66 are, but once in 1,000."""
-    told_apart = 0
-    for number in range(150):
-        rng, pair = np.random.default_rng(number), []
-        for name in (f"{number} a", f"{number} b"):
-            series = Series(TIME[::3], (3 * np.sin(np.pi * TIME[::3]) + rng.standard_normal(20))[:, None])
-            replicates = np.array([statistic(replicate) for replicate in series.replicates(name)])
-            pair.append(Sample(statistic(series), replicates))
-        told_apart += within(pooled([difference(*pair)]), POSITIVE) != "inconclusive"
-    assert 20 <= told_apart <= 66
+def test_noise_is_compared_draw_by_draw_and_blocks_are_the_fewer() -> None:
+    noise = np.random.default_rng(0).standard_normal(200)
+    first, second = Sample(3.0, 3 + noise, 9.0), Sample(1.0, 1 + noise, 7.0)
+    assert difference(first, second).error == pytest.approx(0, abs=1e-12)  # the same noise in both
+    assert difference(first, second).blocks == 7
+    assert ratio(first, Sample(2.0, np.empty(0), 7.0)).error == pytest.approx(first.error / 2)
+    assert math.isnan(difference(*seeds(3, 1)).error)
 
 
-def test_a_trend_over_levels() -> None:
-    correlation = over_levels([Sample(value, np.array([value, -value])) for value in (1.0, 2.0, 4.0)], rank_correlation)
-    assert correlation.value == pytest.approx(1)
-    assert correlation.replicates == pytest.approx([1, -1])
+def test_accuracies_on_the_same_examples_are_compared_on_each_of_them() -> None:
+    """By hand: of 400 examples b = 30 only the first net gets, c = 12 only the second; as McNemar's test does."""
+    b, c, count = 30, 12, 400
+    first, second = np.zeros(count, bool), np.zeros(count, bool)
+    first[:b], second[b : b + c] = True, True
+    first[100:], second[100:] = True, True
+    nets = [
+        Sample(100 * answers.mean(), np.array([80.0, 84.0]), math.inf, answers=answers, examples=name)
+        for answers, name in ((first, "digits"), (second, "digits"), (second, "letters"))
+    ]
+    paired, other = difference(nets[0], nets[1]), difference(nets[0], nets[2])
+    assert paired.value == other.value == pytest.approx(100 * (b - c) / count)
+    assert paired.error == pytest.approx(100 * math.sqrt((b + c - (b - c) ** 2 / count) / (count * (count - 1))))
+    assert other.error == pytest.approx(np.std([0, 0], ddof=1))
+    # McNemar's statistic leaves out the variance of the mean, which is small
+    table = [[count - 100, b], [c, 100 - b - c]]
+    squared = (paired.value / paired.error) ** 2
+    assert squared == pytest.approx(mcnemar(table, exact=False, correction=False).statistic, rel=0.03)
+    assert verdict([paired], POSITIVE) == "holds"
+    assert math.isinf(paired.blocks)
+
+
+def test_all_statements_hold_and_one_of_several_fails_at_its_share() -> None:
+    p_holds, p_fails = over_all(np.array([[0.001], [0.04], [0.01]]), np.array([[0.9], [0.02], [0.5]]))
+    assert (p_holds[0], p_fails[0]) == (0.04, pytest.approx(0.06))
+    assert over_all(np.array([[0.2]]), np.array([[0.7]])) == (0.2, 0.7)
+    assert over_all(np.ones((3, 1)), np.full((3, 1), 0.6))[1] == 1
+
+
+def test_the_verdict_is_at_95_per_cent() -> None:
+    assert [verdict_of(*p) for p in ((0.05, 1.0), (0.051, 1.0), (1.0, 0.05), (1.0, 0.051))] == [
+        "holds", "inconclusive", "fails", "inconclusive"
+    ]  # fmt: skip
+
+
+def test_many_numbers_are_tested_as_each_of_them() -> None:
+    rng = np.random.default_rng(1)
+    values, errors = rng.standard_normal((2, 7, 3)), rng.random((2, 7, 3))
+    closed = np.zeros((2, 7), bool)
+    together = against(Measured(values, errors, errors, closed, closed), (-1.0, 1.0))
+    one = Measured(values[1, 4], errors[1, 4], errors[1, 4], closed[1, 4], closed[1, 4])
+    alone = against(one, (-1.0, 1.0))
+    for name in ("value", "error", "low", "high", "p_holds", "p_fails"):
+        assert getattr(together, name)[1, 4] == getattr(alone, name)
