@@ -92,7 +92,7 @@ def test_a_claim_on_runs_that_are_missing_is_not_run(edited: Project) -> None:
 
 def test_a_claim_of_the_text_is_judged_on_the_page_of_the_figure_that_measures_it(edited: Project) -> None:
     run = "scnn-c10-sgd-lr0.01-S128-s777"
-    row = f"sec3.2.alpha1.scnn,sec3.2,sign,It would raise the loss,{run},alpha_change_pct,1,+,,,yes,a\n"
+    row = f"sec3.2.alpha1.scnn,sec3.2,sign,It would raise the loss,{run},alpha_change_pct,1,+,,,yes,a,finding,,,\n"
     edited.edit(
         "config/claims.csv", lambda text: text + row + row.replace("alpha1", "other").replace("lr0.01", "lr0.1")
     )
@@ -106,7 +106,7 @@ def test_a_claim_of_the_text_is_judged_on_the_page_of_the_figure_that_measures_i
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["fig99"], "no figure or table 'fig99'; known: fig01, "),
+        (["fig99"], "no figure or table 'fig99'; known: claims, fig01, "),
         (["fig06", "--scale", "huge"], "scale 'huge'"),
         (["fig06", "--configfile", "nowhere.yaml"], "nowhere.yaml"),
         (["fig06", "--scale", "quick"], "results/quick/figures/fig06.png: does not exist"),

@@ -86,7 +86,7 @@ class Judge:
 
     def by_seed(self) -> list[dict[str, object]]:
         """The numbers that are tested, one a statement and seed."""
-        if not self.samples.num_seeds:
+        if not self.groups or not self.samples.num_seeds:
             return []
         statements = self._statements(self.samples)
         measured = statements.measured(statements.as_they_are)

@@ -29,8 +29,8 @@ _ORIGIN = {
 
 CENTRAL = "sec3.2.alpha1.scnn"
 CLAIMS = [
-    # item, kind, expected, tolerance, subject, value, spread, seeds, verdict, reason
-    ("fig6", "order", "0.1>5", "", f"{FINISHED};{DIVERGED}", "3 > 2", "", "1", "holds", ""),
+    # item, kind, expected, tolerance, subject, value, error, seeds, verdict, reason
+    ("fig6", "order", "0.1>5", "", f"{FINISHED};{DIVERGED}", "1", "", "5", "holds", ""),
     ("fig6", "sign", "-", "", FINISHED, "0.25", "", "1", "fails", HOSTILE),
     ("fig6", "range", "0.5..1", "", FINISHED, "0.7", "", "1", "inconclusive", "one seed"),
     ("tab1", "value", "1018", "factor:2", FINISHED, "108.359", "28.868", "2", "not_judged", "means nothing here"),
@@ -41,7 +41,8 @@ CLAIMS = [
 ]
 _COLUMNS = (
     "id", "item", "kind", "statement", "subject", "quantity", "facet", "expected", "tolerance", "unit", "any_scale",
-    "source", "value", "spread", "seeds", "verdict", "reason",
+    "source", "kind_of", "ours", "implied_by", "note", "value", "error", "low", "high", "seeds", "verdict", "p",
+    "p_holm", "p_null", "null_holds", "as_claimed", "null_as_claimed", "reason",
 )  # fmt: skip
 
 
@@ -116,7 +117,7 @@ def _write_claims(path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, _COLUMNS)
         writer.writeheader()
-        for index, (item, kind, expected, tolerance, subject, value, spread, seeds, verdict, reason) in enumerate(
+        for index, (item, kind, expected, tolerance, subject, value, error, seeds, verdict, reason) in enumerate(
             CLAIMS
         ):
             name, facet = (CENTRAL, "1") if (item, kind) == ("sec3.2", "sign") else (f"{item}.{index}", "0.5")
@@ -124,5 +125,15 @@ def _write_claims(path: Path) -> None:
                 "id": name, "item": item, "kind": kind, "expected": expected, "tolerance": tolerance,
                 "statement": f"Statement {index} {HOSTILE if index == 0 else ''}", "subject": subject, "quantity": "q",
                 "facet": facet, "unit": "%" if item == "sec3.2" else "", "any_scale": "yes", "source": "Fig. 6",
-                "value": value, "spread": spread, "seeds": seeds, "verdict": verdict, "reason": reason,
+                "kind_of": "sanity" if item == "secE" else "finding", "implied_by": "fig6.0" if index == 2 else "",
+                "value": value, "error": error, "low": "0.5" if index == 0 else "", "high": "inf" if index == 0 else "",
+                "seeds": seeds, "verdict": verdict, "p": "0.01", "p_holm": "0.02" if index == 0 else "0.3",
+                "null_holds": "0.05" if index == 0 else "", "as_claimed": "no" if verdict == "fails" or name == CENTRAL
+                else "yes", "reason": reason,
             })  # fmt: skip
+    path.with_name("claims_by_chance.csv").write_text(
+        "item,claims,holds,null_holds,null_holds_high,p_holds,as_claimed,null_as_claimed,null_as_claimed_high,"
+        "p_as_claimed\n"
+        "fig6,2,1,0.25,1,0.04,1,0.75,2,0.5\n"
+        "all,2,1,0.25,1,0.04,1,0.75,2,0.5\n"
+    )

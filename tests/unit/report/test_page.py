@@ -39,6 +39,29 @@ def test_what_is_not_judged_is_no_success(page: Page) -> None:
     assert page.counts.total == len(CLAIMS)
 
 
+def test_findings_are_counted_by_their_seeds_and_after_holms_correction(page: Page) -> None:
+    """The check of Appendix E, the implied claim and those that are not judged are left out."""
+    assert page.findings == {
+        "3 seeds or more": {"holds": 1, "fails": 0, "inconclusive": 0},
+        "fewer seeds": {"holds": 1, "fails": 1, "inconclusive": 1},
+        "after Holm's correction, all": {"holds": 1, "fails": 0, "inconclusive": 3},
+    }
+
+
+def test_what_chance_gives_stands_by_item_and_in_all(page: Page) -> None:
+    assert [(row.title, row.claims, row.null_holds, row.p_as_claimed) for row in page.chance] == [
+        ("Figure 6", 2, 0.25, 0.5),
+        ("All", 2, 0.25, 0.5),
+    ]
+
+
+def test_a_claim_has_its_interval_and_its_marks(page: Page) -> None:
+    order, _, implied = page.figures[0].item.claims
+    assert (order.interval, order.marks) == ("at least 0.5", [])
+    assert (implied.interval, implied.marks) == ("", ["implied by fig6.0"])
+    assert page.texts[-1].claims[0].marks == ["a check, no finding"]
+
+
 def test_every_claim_is_counted_in_one_section(page: Page) -> None:
     assert sum(section.counts.total for section in page.sections) == len(CLAIMS)
     assert [section.title[:3] for section in page.sections] == ["3.2", "4 ·", "B ·", "E ·"]
@@ -167,7 +190,7 @@ def test_what_is_no_image_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"), [("verdict", "ruling", "lacks verdict"), ("holds", "maybe", "'maybe'")]
+    ("old", "new", "message"), [("verdict", "ruling", "lacks verdict"), (",holds,", ",maybe,", "'maybe'")]
 )
 def test_a_foreign_ledger_is_refused(old: str, new: str, message: str, tmp_path: Path) -> None:
     results = write_results(tmp_path / "quick")

@@ -101,7 +101,7 @@ def _counted(claims: pd.DataFrame) -> str:
 
 def _not_run(free: dict[str, str], claims: pd.DataFrame) -> str:
     """How many scale-free claims are on no page, by figure, table and section."""
-    judged = set(claims.loc[claims["verdict"] != NOT_RUN, "id"])
+    judged = set(claims.loc[~claims["verdict"].isin([NOT_RUN, "not_judged"]), "id"])
     left, whole = Counter(title for name, title in free.items() if name not in judged), Counter(free.values())
     items = ", ".join(f"{title} ({count} of {whole[title]})" for title, count in left.items())
     return (
