@@ -203,8 +203,9 @@ class Judge:
         self, samples: Samples, result: Tested, p_holds: float, p_fails: float, null: Null | None, notes: list[str]
     ) -> Judgement:
         verdict = verdict_of(p_holds, p_fails)
-        # the statement that decides
-        deciding = result.p_holds[:, 0].argmax() if verdict != "fails" else result.p_fails[:, 0].argmin()
+        # the statement that decides; of several alike, the one that is least true
+        level = result.p_fails[:, 0] if verdict == "fails" else -result.p_holds[:, 0]
+        deciding = np.lexsort(([margins_of(value[None], self.bounds)[0] for value in result.value], level))[0]
         value, error, low, high = (
             float(part[deciding, 0]) for part in (result.value, result.error, result.low, result.high)
         )

@@ -49,7 +49,7 @@ class Kind:
         false: Verdicts that are false: of a shape that noise has not, that it holds alone.
         add: Added to the noise, so that the true number is at the edge of what is claimed.
         columns: Curves of a run.
-        of_one_seed: Whether levels of runs are noise to one seed, whose number is one of a run.
+        of_one_run: Whether the mean of one run is asked, whose own level is then the answer and no noise.
     """
 
     quantity: str
@@ -60,6 +60,7 @@ class Kind:
     false: Sequence[str] = ("holds", "fails")
     add: float = 0.0
     columns: int = 1
+    of_one_run: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
@@ -69,9 +70,9 @@ KINDS: Mapping[str, Kind] = {
     "order of three epochs": Kind("lambda_max_peak_epoch", "order", "a>b>c", groups=3),
     "difference in a range": Kind("test_acc_diff", "range", "0..3", groups=2),
     "order of two end points": Kind("dist", "order", "a>b", groups=2),
-    "sign of a mean": Kind("lambda_after", "sign", "+"),
+    "sign of a mean": Kind("lambda_after", "sign", "+", of_one_run=True),
     "sign of a change": Kind("frobenius_change_after_drop", "sign", "+"),
-    "mean in a range": Kind("lambda_after", "range", "0..3"),
+    "mean in a range": Kind("lambda_after", "range", "0..3", of_one_run=True),
     "end point in a range": Kind("dist", "range", "0..3"),
     "rises over five levels": Kind("dist", "trend", "rises", groups=5, false=("holds",)),
     "curves that move together": Kind("train_acc_with_lambda_max", "sign", "+", columns=2),

@@ -6,16 +6,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from results_folder import ResultsFolder
 
-from sharpest.claims.ledger import Claim, read_ledger
+from sharpest.claims.files import RunSource
+from sharpest.claims.judge import judge
+from sharpest.claims.ledger import COLUMNS, Claim, parse_claim, read_ledger
 from sharpest.config.project import Project, load_project
+from sharpest.config.run_id import RunId
+from sharpest.measures.directions.reader import RANDOM
 
 CONFIG = Path(__file__).parents[3] / "config"
 PARAMETERS = 50
 EARLY_EPOCH = 4
+SEEDS = (1001, 1002, 1003, 1004, 1005, 1006)
+SCHEDULES = {"spectra": "grid", "directions": "grid", "evaluations": "ends"}
+
+
+def of_seeds(run: str, seeds: Iterable[int] = SEEDS) -> list[str]:
+    """The same run of other seeds."""
+    return [str(RunId.parse(run).of_seed(seed)) for seed in seeds]
+
+
+def made_claim(quantity: str, kind: str, expected: str, runs: Iterable[str], **cells: str) -> Claim:
+    """A finding of Table 1 about runs of a ledger that is made for a test, judged at any scale."""
+    row = dict.fromkeys(COLUMNS, "") | {
+        "id": f"{quantity}.{kind}", "item": "tab1", "kind": kind, "statement": "It is so", "subject": ";".join(runs),
+        "quantity": quantity, "expected": expected, "any_scale": "yes", "kind_of": "finding",
+    }  # fmt: skip
+    return parse_claim(row | cells)
 
 
 @pytest.fixture(scope="session")
@@ -65,21 +86,26 @@ class Folder(ResultsFolder):
         }  # fmt: skip
         self.write_measure(measure, run, schedule, sizes, arrays, **attributes)
 
-    def directions(self, run: str, schedule: str, t: int, **arrays: Any) -> None:
-        """Directions 1, 3 and 5 at the points of :meth:`spectra`, with one gradient; L = 2 throughout."""
+    def directions(self, run: str, schedule: str, t: int, random: bool = False, **arrays: Any) -> None:
+        """Directions 1, 3, 5 and a random one at the points of :meth:`spectra`, with one gradient; L = 2 throughout."""
+        places = [1, 3, 5, *[RANDOM] * random]
         alphas, grid = np.array([0.25, 0.5, 1, 2, 4]), np.array([-5.0, -1, 0, 1, 5])
         values = {
-            "iteration": 10 * np.arange(t), "epoch": np.arange(t), "direction": [1, 3, 5], "alphas": alphas,
+            "iteration": 10 * np.arange(t), "epoch": np.arange(t), "direction": places, "alphas": alphas,
             "grid": grid, "loss": np.full(t, 2.0),
         }  # fmt: skip
-        sizes = {"t": t, "m": 1, "d": 3, "a": len(alphas), "g": len(grid)}
+        sizes = {"t": t, "m": 1, "d": len(places), "a": len(alphas), "g": len(grid)}
         self.write_measure("directions", run, schedule, sizes, values | arrays)
 
-    def evaluations(self, run: str, diverged: float | None = None, **arrays: Any) -> None:
-        """End points of a run on 100 test images and 100 validation images."""
+    def evaluations(self, run: str, diverged: float | None = None, dataset: str = "digits", **arrays: Any) -> None:
+        """End points of a run on 100 test images, the first of which are answered, and 100 validation images."""
+        correct = np.arange(100) < 100 * np.array(arrays.get("test_accuracy", [0, 0]))[:, None]
         config = {"run": {"dataset": {"source": "digits", "test": 100, "val": 100}}}
-        attributes = {"diverged_epoch": diverged, "config": config, "settings": {"early_epoch": EARLY_EPOCH}}
-        self.write_measure("evaluations", run, "ends", {"t": 2, "k": 3}, arrays, **attributes)
+        attributes = {
+            "diverged_epoch": diverged, "config": config, "settings": {"early_epoch": EARLY_EPOCH}, "dataset": dataset,
+        }  # fmt: skip
+        values = {"test_correct": correct} | arrays
+        self.write_measure("evaluations", run, "ends", {"t": 2, "k": 3, "x": 100}, values, **attributes)
 
     def snapshots(self, run: str, diverged: int = -1, **arrays: Any) -> None:
         """A branch from iteration 40 whose directions were computed at each of the given losses."""
@@ -97,3 +123,22 @@ class Folder(ResultsFolder):
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
+
+
+@pytest.fixture
+def judged(folder: Folder) -> Callable[..., tuple[pd.DataFrame, pd.DataFrame]]:
+    """Judges claims on the files in ``folder``; gives the table by id, and what chance gives by item."""
+
+    def of(
+        *claims: Claim, paper_scale: bool = False, without: Iterable[str] = (), window: float | None = None
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        plans = {
+            claim.id: tuple(
+                RunSource(run=run, schedules=SCHEDULES, window=window) for run in claim.runs if run not in without
+            )
+            for claim in claims
+        }
+        table, chance = judge(claims, plans, folder.paths.folder, paper_scale)
+        return table.set_index("id"), chance.set_index("item")
+
+    return of

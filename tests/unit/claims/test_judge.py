@@ -1,297 +1,281 @@
-"""From files to verdicts: claims of all kinds, with numbers worked out by hand."""
+"""From files to verdicts: each kind of claim both ways, over several seeds, beside scipy and statsmodels."""
 
+import itertools
 import math
-from dataclasses import replace
-from pathlib import Path
-from types import FunctionType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.weightstats import DescrStatsW
 
-from sharpest.claims.files import RunSource
-from sharpest.claims.judge import judge, judge_claim
 from sharpest.claims.ledger import COLUMNS, Claim
-from sharpest.claims.report import markdown
-from sharpest.trajectory import epoch
-from sharpest.trajectory.steps import nudge
 
-SCHEDULES = {"spectra": "grid", "directions": "grid", "evaluations": "ends"}
+from .conftest import made_claim, of_seeds
 
-
-@pytest.fixture
-def judged(folder: Any, ledger: tuple[Claim, ...]) -> Any:
-    """Judges claims of the ledger on the files in ``folder``."""
-
-    def of(*names: str, paper_scale: bool = False, seeds: tuple[str, ...] = ("s777", "s778")) -> pd.DataFrame:
-        claims = [claim for claim in ledger if claim.id in names]
-        plans = {
-            claim.id: tuple(
-                RunSource(run=run, schedules=SCHEDULES) for run in claim.runs if run.partition("@")[0].endswith(seeds)
-            )
-            for claim in claims
-        }
-        return judge(claims, plans, folder.paths.folder, paper_scale).set_index("id").loc[list(names)]
-
-    return of
+THREE = (1001, 1002, 1003)
+LARGE, SMALL, FIVE_LRS = (10.0, 11.0, 12.5), (5.0, 6.2, 7.0), ("0.001", "0.005", "0.01", "0.05", "0.1")
 
 
-def plateau(height: float, start: int = 2, t: int = 20) -> np.ndarray:
-    """A curve with a plateau of five points."""
-    return np.where((np.arange(t) >= start) & (np.arange(t) < start + 5), height, 1.0)
+def runs_of(*lrs: str, seeds: tuple[int, ...] = THREE) -> list[str]:
+    return [run for lr in lrs for run in of_seeds(f"scnn-c10-sgd-lr{lr}-S128-s777", seeds)]
 
 
-def learning_rates(folder: Any, *curves: np.ndarray) -> None:
-    for lr, curve in zip(("0.001", "0.01", "0.1"), curves, strict=True):
-        folder.spectra(f"scnn-c10-sgd-lr{lr}-S128-s777", "grid", curve)
+def distances(folder: Any, **values: Any) -> None:
+    """End points of runs by learning rate, whose point stands as an underscore."""
+    for lr, row in values.items():
+        for run, value in zip(runs_of(lr[1:].replace("_", "."), seeds=(1001, 1002, 1003, 1004)), row, strict=False):
+            folder.evaluations(run, distance=[value, value], test_accuracy=[value / 100] * 2)
 
 
-def test_order_of_one_seed(folder: Any, judged: Any) -> None:
-    learning_rates(folder, plateau(90), plateau(50), plateau(20))
-    (row,) = judged("fig4.scnn.lr.peak_order").to_dict("records")
-    assert (row["verdict"], row["seeds"]) == ("holds", 1)
-    assert row["value"] == pytest.approx(30)  # the lesser of 40 and 30
-    assert "0.001: 90, 0.01: 50, 0.1: 20" in row["reason"]
+def order(expected: str = "0.1>1", runs: list[str] | None = None, **cells: str) -> Claim:
+    return made_claim("dist", "order", expected, runs or runs_of("0.1", "1"), **cells)
 
 
-def test_order_reversed(folder: Any, judged: Any) -> None:
-    learning_rates(folder, plateau(90), plateau(20), plateau(50))
-    (row,) = judged("fig4.scnn.lr.peak_order").to_dict("records")
-    assert (row["verdict"], row["value"]) == ("fails", pytest.approx(-30))
+def test_an_order_both_ways(folder: Any, judged: Any) -> None:
+    distances(folder, r0_1=LARGE, r1=SMALL)
+    table, _ = judged(order(id="right"), order("1>0.1", id="wrong"))
+    right, wrong = table.to_dict("records")
+    test = stats.ttest_rel(LARGE, SMALL)
+    interval = test.confidence_interval(0.95)
+    assert (right["verdict"], wrong["verdict"]) == ("holds", "fails")
+    assert right["p"] == wrong["p"] == pytest.approx(test.pvalue)
+    assert right["value"] == -wrong["value"] == pytest.approx(np.subtract(LARGE, SMALL).mean())
+    assert right["error"] == pytest.approx(stats.sem(np.subtract(LARGE, SMALL)))
+    assert (right["low"], right["high"]) == (pytest.approx(interval.low), pytest.approx(interval.high))
+    assert (right["seeds"], right["as_claimed"], wrong["as_claimed"]) == (3, "yes", "no")
+    # of 8 permutations of three seeds the sign of the mean is as claimed in one half
+    differences = [np.multiply(signs, np.subtract(LARGE, SMALL)) for signs in itertools.product((1, -1), repeat=3)]
+    holding = [stats.ttest_1samp(each, 0).pvalue <= 0.05 and each.mean() > 0 for each in differences]
+    assert right["p_null"] == 1 / 8
+    assert wrong["p_null"] == 1
+    assert right["null_holds"] == wrong["null_holds"] == np.mean(holding)
+    assert right["null_as_claimed"] == np.mean([each.mean() > 0 for each in differences])
+    assert right["reason"] == "least difference, above 0 asked; 0.1: 11.2, 1: 6.07"
 
 
-def test_order_that_noise_may_turn(folder: Any, judged: Any) -> None:
-    noise = 30 * np.random.default_rng(1).standard_normal((3, 20))
-    learning_rates(folder, *(100 + noise + np.array([[3], [2], [1]])))
-    assert judged("fig4.scnn.lr.peak_order")["verdict"].tolist() == ["inconclusive"]
-
-
-def test_a_curve_that_still_rises_gives_a_lower_bound(folder: Any, judged: Any) -> None:
-    learning_rates(folder, plateau(90), plateau(50), np.linspace(1, 22, 20))
-    (row,) = judged("fig4.scnn.lr.peak_order").to_dict("records")
+def test_of_an_order_the_statement_that_decides_is_shown(folder: Any, judged: Any) -> None:
+    distances(folder, r0_01=(30, 31.1, 32), r0_1=LARGE, r1=(9.0, 11.5, 12.0))
+    claim = made_claim("dist", "order", "0.01>0.1>1", runs_of("0.01", "0.1", "1"))
+    (row,) = judged(claim)[0].to_dict("records")
     assert row["verdict"] == "inconclusive"
-    assert "a lower bound" in row["reason"]
+    assert row["value"] == pytest.approx(np.subtract(LARGE, (9, 11.5, 12)).mean())
+    # one of two that fails does so at half of 5 %
+    turned = made_claim("dist", "order", "1>0.1>0.01", runs_of("0.01", "0.1", "1"))
+    (row,) = judged(turned)[0].to_dict("records")
+    assert row["verdict"] == "fails"
+    assert row["p"] == pytest.approx(2 * stats.ttest_rel((30, 31.1, 32), LARGE).pvalue)
+    assert row["value"] == pytest.approx(-np.subtract((30, 31.1, 32), LARGE).mean())
 
 
-def table_runs(*rest: str) -> list[list[str]]:
-    return [[f"r32-c10-{part}-plat-s{seed}" for seed in (777, 778)] for part in rest]
+def test_one_seed_between_runs_decides_nothing_and_is_marked(folder: Any, judged: Any) -> None:
+    distances(folder, r0_1=LARGE, r1=SMALL)
+    (row,) = judged(order(runs=runs_of("0.1", "1", seeds=(1001,))))[0].to_dict("records")
+    assert (row["verdict"], row["seeds"], row["value"], row["p"]) == ("inconclusive", 1, 5, 1)
+    assert math.isnan(row["error"])
+    assert row["reason"].endswith("one seed: the spread between runs is not known")
+    assert row["as_claimed"] == "yes"
 
 
-GAMMAS = table_runs(
-    "nsgd-lr0.01-S128-g0.01-K5", "nsgd-lr0.01-S128-g0.1-K5", "sgd-lr0.01-S128", "nsgd-lr0.01-S128-g5-K5"
-)
-
-
-def evaluate(folder: Any, values: list[list[float]], diverged: dict[str, float] | None = None) -> None:
-    for group, numbers in zip(GAMMAS, values, strict=True):
-        for run, number in zip(group, numbers, strict=True):
-            folder.evaluations(run, diverged=(diverged or {}).get(run), frobenius=[number, number])
-
-
-def test_order_over_seeds(folder: Any, judged: Any) -> None:
-    evaluate(folder, [[1000, 1100], [900, 996], [300, 320], [100, 90]])
-    (row,) = judged("tab1.order.frob_best").to_dict("records")
-    assert (row["verdict"], row["seeds"]) == ("holds", 2)
-    assert (row["value"], row["spread"]) == (102, pytest.approx(2))  # 100 and 104
-
-
-def test_a_seed_that_diverged_is_left_out_everywhere(folder: Any, judged: Any) -> None:
-    evaluate(folder, [[1000, 1], [900, 2], [300, 3], [100, 4]], {GAMMAS[3][1]: 2.5})
-    (row,) = judged("tab1.order.frob_best").to_dict("records")
-    assert (row["verdict"], row["seeds"], row["value"]) == ("holds", 1, 100)
-    assert math.isnan(row["spread"])
-    assert f"{GAMMAS[3][1]} left out: diverged at epoch 2.5" in row["reason"]
-    assert "spread is not known" in row["reason"]
+def test_a_seed_that_diverged_is_left_out_everywhere_and_named(folder: Any, judged: Any) -> None:
+    distances(folder, r0_1=(*LARGE, 1.0), r1=(*SMALL, 99.0))
+    runs = runs_of("0.1", "1", seeds=(*THREE, 1004))
+    assert judged(order(runs=runs))[0]["verdict"].tolist() == ["inconclusive"]
+    folder.evaluations(runs[-1], diverged=2.5)
+    (row,) = judged(order(runs=runs))[0].to_dict("records")
+    assert (row["verdict"], row["seeds"]) == ("holds", 3)
+    assert row["p"] == pytest.approx(stats.ttest_rel(LARGE, SMALL).pvalue)
+    assert f"{runs[-1]} left out: diverged at epoch 2.5" in row["reason"]
 
 
 def test_nothing_is_left_to_judge(folder: Any, judged: Any) -> None:
-    evaluate(folder, [[1000, 1], [900, 2], [300, 3], [100, 4]], dict.fromkeys(GAMMAS[3], 2.5))
-    (row,) = judged("tab1.order.frob_best").to_dict("records")
-    assert (row["verdict"], row["seeds"]) == ("inconclusive", 0)
-    assert math.isnan(row["value"])
+    runs = runs_of("0.1", "1")
+    for run in runs:
+        folder.evaluations(run, diverged=2.5)
+    (row,) = judged(order())[0].to_dict("records")
+    assert (row["verdict"], row["seeds"], row["p"], row["as_claimed"]) == ("inconclusive", 0, 1, "")
+    assert row["reason"].count("left out: diverged at epoch 2.5") == 6
+    assert all(math.isnan(row[name]) for name in ("value", "error", "low", "high", "p_null"))
 
 
-def test_a_scale_with_one_seed(folder: Any, judged: Any) -> None:
-    evaluate(folder, [[1000, 0], [900, 0], [300, 0], [100, 0]])
-    assert judged("tab1.order.frob_best", seeds=("s777",))["seeds"].tolist() == [1]
+def test_a_scale_with_fewer_seeds(folder: Any, judged: Any) -> None:
+    distances(folder, r0_1=LARGE, r1=SMALL)
+    runs = runs_of("0.1", "1", seeds=(*THREE, 1004, 1005))
+    table, _ = judged(order(runs=runs), without=[run for run in runs if run.endswith(("4", "5"))])
+    assert table["seeds"].tolist() == [3]
+    assert table["verdict"].tolist() == ["holds"]
+    assert "left out" not in table["reason"].iloc[0]
 
 
-def test_values_are_judged_at_the_papers_scale(folder: Any, judged: Any) -> None:
-    evaluate(folder, [[1000, 1100], [930, 930], [900, 900], [100, 90]])
-    names = ("tab1.g0.01.frob_best", "tab1.g0.1.frob_best", "tab1.g1.0.frob_best")
-    small, paper = judged(*names), judged(*names, paper_scale=True)
-    assert set(small["verdict"]) == {"not_judged"}
-    assert small["value"].tolist() == paper["value"].tolist() == [1050, 930, 900]
-    assert paper["verdict"].tolist() == ["holds", "holds", "fails"]  # 272 within a factor of 2
-    assert small["reason"].str.startswith("judged at the paper's scale only").all()
+def test_a_range_both_ways(folder: Any, judged: Any) -> None:
+    distances(folder, r0_1=LARGE)
+    runs = runs_of("0.1")
+    cells = [{"id": "in", "expected": "5..18"}, {"id": "out", "expected": "0..6"}, {"id": "on", "expected": "10.5..12"}]
+    table, _ = judged(*(made_claim("dist", "range", runs=runs, **cell) for cell in cells))
+    assert table["verdict"].tolist() == ["holds", "fails", "inconclusive"]
+    assert table["p"]["in"] == pytest.approx(2 * DescrStatsW(np.array(LARGE)).ttost_mean(5, 18)[0])
+    assert table["p"]["out"] == pytest.approx(2 * stats.ttest_1samp(LARGE, 6, alternative="greater").pvalue)
+    assert table["reason"]["in"].startswith("at least 5 and at most 18 asked")
+    assert table["reason"]["in"].endswith("one level, nothing to permute")
+    assert table["p_null"].isna().all()
 
 
-def test_range_of_a_ratio(folder: Any, judged: Any) -> None:
-    runs = table_runs("nsgd-lr0.1-S128-g0.01-K5", "sgd-lr0.1-S128")
-    for run, norm in zip(runs[0] + runs[1], (30, 33, 20, 20), strict=True):
-        folder.evaluations(run, frobenius=[0, norm])
-    (row,) = judged("tab3.frob_ratio").to_dict("records")
-    assert (row["verdict"], row["value"]) == ("holds", pytest.approx(1.575))
+def test_values_of_a_table_are_permuted_among_its_rows(folder: Any, judged: Any) -> None:
+    """Each seed's number may be that of any of three rows; in one of 27 permutations all are the claim's own."""
+    distances(folder, r0_01=(30, 31, 32), r0_1=LARGE, r1=(1.0, 2.0, 3.0))
+    claims = [
+        made_claim("dist", "value", value, runs_of(lr), id=lr, tolerance="abs:4")
+        for lr, value in (("0.01", "31"), ("0.1", "11"), ("1", "11"))
+    ]
+    table, chance = judged(*claims)
+    assert table["verdict"].tolist() == ["holds", "holds", "fails"]
+    assert table["p_null"].iloc[0] == pytest.approx(1 / 27)
+    # of the mean of one number of each seed, which lies within 7 and 15 in some of the 27
+    means = [np.mean(each) for each in itertools.product(*zip((30, 31, 32), LARGE, (1.0, 2.0, 3.0), strict=True))]
+    assert table["null_as_claimed"].iloc[1] == pytest.approx(np.mean([7 <= mean <= 15 for mean in means]))
+    assert chance.loc["all", "claims"] == 3
+    assert chance.loc["all", "holds"] == 2
+    alone, _ = judged(claims[0])
+    assert math.isnan(alone["p_null"].iloc[0])
 
 
-def test_sign(folder: Any, judged: Any) -> None:
-    run = "scnn-c10-sgd-lr0.01-S128-s777"
-    folder.spectra(run, "grid", np.ones(20))
-    noise = 0.001 * np.random.default_rng(0).standard_normal(20)
-    change = np.stack([noise - 0.04, noise - 0.02, noise, noise + 0.02, noise - 0.1], axis=1)
-    folder.directions(run, "grid", 20, loss_change=np.repeat(change[:, None], 3, axis=1))
-    names = [f"fig6.alpha{alpha}.scnn.sign" for alpha in ("0.25", "0.5", "2", "4")]
-    table = judged(*names, "sec3.2.alpha1.scnn", "fig6.alpha1_not_best.scnn")
-    assert table["verdict"].tolist() == ["holds", "holds", "holds", "fails", "inconclusive", "holds"]
-    assert table["value"].iloc[2] == pytest.approx(1, abs=0.1)
-    # both alphas have the same noise, so that their difference has none
-    assert table["value"].iloc[-1] == pytest.approx(1)
-    assert table["spread"].iloc[-1] == pytest.approx(0, abs=1e-9)
+def test_a_trend_over_levels(folder: Any, judged: Any) -> None:
+    """Correlations of 1, 0.9 and 1 in three seeds."""
+    rows = np.array([[1, 1, 1], [2, 3, 2], [3, 2, 3], [4, 4, 4], [5, 5, 5.0]])
+    for lr, row in zip(FIVE_LRS, rows, strict=True):
+        distances(folder, **{f"r{lr.replace('.', '_')}": row})
+    table, _ = judged(*(made_claim("dist", "trend", way, runs_of(*FIVE_LRS), id=way) for way in ("rises", "falls")))
+    test = stats.ttest_1samp((1, 0.9, 1), 0.5)
+    assert table["verdict"].tolist() == ["holds", "fails"]
+    assert table["value"].tolist() == pytest.approx([2.9 / 3] * 2)
+    assert table["p"].iloc[0] == pytest.approx(test.pvalue)
+    assert table["p_null"].iloc[0] < 0.01 < table["p_null"].iloc[1]
 
 
-def test_the_facet_is_a_column_whatever_the_id_says(folder: Any, ledger: tuple[Claim, ...]) -> None:
-    """The loss changes by 1 to 5 per cent at the five alphas."""
-    (claim,) = (claim for claim in ledger if claim.id == "fig6.alpha0.25.scnn.sign")
-    for run in claim.runs:
-        folder.spectra(run, "grid", np.ones(20))
-        folder.directions(run, "grid", 20, loss_change=np.broadcast_to(0.02 * np.arange(1, 6), (20, 3, 5)))
-    sources = [RunSource(run=run, schedules=SCHEDULES) for run in claim.runs]
-    for facet, value in (("0.25", 1), ("0.5", 2), ("4", 5)):
-        changed = replace(claim, row={**claim.row, "facet": facet})
-        assert judge_claim(changed, sources, folder.results).value == pytest.approx(value)
+def alphas(folder: Any, run: str, t: int = 200, random: bool = True, sign: float = 1.0, noise: float = 0.01) -> None:
+    """The loss falls by about 2 per cent at alpha 0.5 along e_1 and by as little as noise along a random direction."""
+    rng = np.random.default_rng(len(run) + int(run[-1]))
+    change = noise * rng.standard_normal((t, 3 + random, 5))
+    change[:, 0, 1] -= 0.04 * sign
+    folder.spectra(run, "grid", np.ones(t))
+    folder.directions(run, "grid", t, random=random, loss_change=change)
 
 
-@pytest.mark.parametrize(("lowest", "verdict"), [(12.0, "holds"), (8.0, "fails")])
-def test_alignment_has_to_be_ten_times_chance_in_each_run(
-    lowest: float, verdict: str, folder: Any, judged: Any
-) -> None:
-    chance = math.gamma(25) / (math.sqrt(math.pi) * math.gamma(25.5))  # of 50 parameters
-    for lr, times in (("0.001", 30), ("0.01", 20), ("0.1", lowest)):
-        run = f"scnn-c10-sgd-lr{lr}-S128-s777"
-        folder.spectra(run, "grid", np.zeros(8))
-        folder.directions(run, "grid", 8, cosine=np.full((8, 3), times * chance))
-    (row,) = judged("fig5.scnn.vs_random").to_dict("records")
-    assert (row["verdict"], row["seeds"], row["value"]) == (verdict, 1, pytest.approx(lowest))
+def sign(runs: list[str], **cells: str) -> Claim:
+    return made_claim("alpha_change_pct_all", "sign", "-", runs, facet="0.5", **cells)
 
 
-@pytest.mark.parametrize(("rise", "verdict"), [(0.4, "holds"), (0.6, "fails"), (-0.1, "holds")])
-def test_much_flatter_is_half_the_rise_at_most(rise: float, verdict: str, folder: Any, judged: Any) -> None:
-    run, t = "scnn-c10-sgd-lr0.01-S128-s777", 12
-    folder.spectra(run, "grid", np.zeros(t))
-    profile = np.tile([3.0, 2, 2, 2, 3], (t, 3, 1))
-    profile[:, 1, 0] = 2 + rise
-    folder.directions(run, "grid", t, profile=profile)
-    (row,) = judged("fig15.scnn.flatter").to_dict("records")
-    assert (row["verdict"], row["value"]) == (verdict, pytest.approx(rise))
+@pytest.mark.parametrize(("way", "verdict"), [(1.0, "holds"), (-1.0, "fails"), (0.0, "inconclusive")])
+def test_a_sign_beside_that_along_a_random_direction(way: float, verdict: str, folder: Any, judged: Any) -> None:
+    for run in runs_of("0.1"):
+        alphas(folder, run, sign=way)
+    (row,) = judged(sign(runs_of("0.1")))[0].to_dict("records")
+    assert (row["verdict"], row["seeds"]) == (verdict, 3)
+    assert row["value"] == pytest.approx(-2 * way, abs=0.1)
+    if way:
+        # each seed's number is that of e_1 or of the random direction
+        assert row["p_null"] == (1 / 8 if way > 0 else 1)
+    assert row["reason"].startswith("below 0 asked")
 
 
-@pytest.mark.parametrize(("height", "verdict"), [(810.0, "holds"), (780.0, "fails")])
-def test_far_sharper_is_half_of_the_printed_quotient(height: float, verdict: str, folder: Any, judged: Any) -> None:
-    for run, top in (("nsgd-lr0.01-S128-g0.01-K20", height), ("sgd-lr0.01-S128", 30.0)):
-        for seed in (777, 778):
-            folder.spectra(f"r32-c10-{run}-plat-s{seed}", "grid", plateau(top))
-    (row,) = judged("fig8.k20_vs_sgd.order").to_dict("records")
-    assert (row["verdict"], row["value"]) == (verdict, pytest.approx(height / 30))  # 26.7
+def test_one_seed_of_many_points_decides_about_its_own_run(folder: Any, judged: Any) -> None:
+    (run,) = runs_of("0.1", seeds=(1001,))
+    alphas(folder, run)
+    (row,) = judged(sign([run]))[0].to_dict("records")
+    assert (row["verdict"], row["seeds"], row["p_null"]) == ("holds", 1, 0.5)
+    assert row["reason"].endswith("one seed")
+    assert row["error"] == pytest.approx(100 * 0.01 / 2 / math.sqrt(200), rel=0.25)
+    alphas(folder, run, t=12, random=False)
+    (row,) = judged(sign([run]))[0].to_dict("records")
+    assert row["verdict"] == "inconclusive"
+    assert row["reason"].endswith("one seed, whose error is not known; one level, nothing to permute")
 
 
-@pytest.mark.parametrize(("height", "verdict"), [(60.0, "holds"), (40.0, "fails")])
-def test_significantly_sharper_is_five_times(height: float, verdict: str, folder: Any, judged: Any) -> None:
-    for run, top in (("nsgd-lr0.1-S128-g0.01-K5", height), ("sgd-lr0.1-S128", 10.0)):
-        for seed in (777, 778):
-            name = f"r32-c10-{run}-plat-s{seed}"
-            folder.spectra(name, "grid", plateau(top))
-            folder.evaluations(name)
-    (row,) = judged("fig19.highlr.early").to_dict("records")
-    assert (row["verdict"], row["value"]) == (verdict, pytest.approx(height / 10))
+def curve(shape: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    return shape + 0.05 * np.random.default_rng(seed).standard_normal(len(shape))
 
 
-@pytest.mark.parametrize(("ahead", "verdict"), [(0.02, "holds"), (0.01, "fails")])
-def test_significantly_faster_is_half_of_the_printed_lead(ahead: float, verdict: str, folder: Any, judged: Any) -> None:
-    seeds = ("s778", "s779", "s780")
-    for run, accuracy in (("nsgd-lr0.01-S8-g0.1-K1", 0.8 + ahead), ("sgd-lr0.01-S8", 0.8)):
-        for seed in seeds:
-            folder.evaluations(f"imdb2-imdb-{run}-plat-{seed}")
-            folder.history(f"imdb2-imdb-{run}-plat-{seed}", [accuracy] * 5)
-    (row,) = judged("fig22.speed", seeds=seeds).to_dict("records")
-    assert (row["verdict"], row["value"]) == (verdict, pytest.approx(100 * ahead))  # 1.135 points
-
-
-def test_the_order_of_peaks_in_epochs_alone_follows_from_the_batch_size(folder: Any, judged: Any) -> None:
-    """Three curves with their peak at the same iteration, 40, of which an epoch has 10, 20 and 40."""
-    for size, steps in ((1024, 10), (128, 20), (32, 40)):
-        epoch = 10 * np.arange(20) / steps
-        folder.spectra(f"scnn-c10-sgd-lr0.05-S{size}-s777", "grid", plateau(9.0), epoch=epoch)
-    table = judged("fig4.scnn.bs.peak_epoch_order", "fig4.scnn.bs.peak_epoch_order.iterations")
-    assert table["value"].tolist() == pytest.approx([1.0, 0.0])
-    assert table["verdict"].iloc[1] != "holds"
-
-
-def test_trends(folder: Any, judged: Any) -> None:
-    run = "scnn-c10-sgd-lr0.005-S128-s777"
-    folder.spectra(run, "grid", np.sin(np.linspace(0, np.pi, 40)))
-    assert judged("fig1.lmax_trend")["verdict"].tolist() == ["holds"]
-    folder.spectra(run, "grid", np.linspace(0, 1, 40))
-    assert judged("fig1.lmax_trend")["verdict"].tolist() == ["fails"]
+def test_a_trend_of_one_curve_beside_shuffled_ones(folder: Any, judged: Any) -> None:
+    (run,) = runs_of("0.1", seeds=(1001,))
+    claims = [made_claim("lambda_max", "trend", way, [run], id=way) for way in ("rises", "falls")]
+    folder.spectra(run, "grid", curve(np.linspace(0, 1, 120), 0))
+    table, chance = judged(*claims)
+    assert table["verdict"].tolist() == ["holds", "fails"]
+    assert table["p_null"]["rises"] <= 0.05 < table["p_null"]["falls"]
+    assert table["p"]["rises"] == pytest.approx(table["p_null"]["rises"])
+    assert table["reason"]["rises"] == "rank correlation, at least 0.5 asked; one seed"
+    assert chance.loc["all", ["claims", "holds"]].tolist() == [2, 1]
+    folder.spectra(run, "grid", np.random.default_rng(1).standard_normal(60))
+    assert judged(*claims)[0]["verdict"].tolist() == ["fails", "fails"]
     folder.spectra(run, "grid", np.linspace(0, 1, 4))
-    (row,) = judged("fig1.lmax_trend").to_dict("records")
+    (row,) = judged(claims[0])[0].to_dict("records")
     assert (row["verdict"], row["reason"]) == ("inconclusive", f"{run} left out: only 4 points")
 
 
-def test_trend_over_k(folder: Any, judged: Any) -> None:
-    """Ranks 1 to 6 but for one exchange of neighbours: a correlation of 1 - 12 / 210."""
-    groups = table_runs(*(f"nsgd-lr0.01-S128-g0.01-K{k}" for k in (1, 3, 5, 7, 10, 20)))
-    for group, accuracy in zip(groups, (0.80, 0.82, 0.81, 0.83, 0.85, 0.86), strict=True):
-        for run in group:
-            folder.evaluations(run, test_accuracy=[accuracy, 0])
-    (row,) = judged("fig8.k_test").to_dict("records")
-    assert (row["verdict"], row["seeds"], row["value"]) == ("holds", 2, pytest.approx(1 - 12 / 210))
+@pytest.mark.parametrize("count", [1, 3])
+def test_curves_that_move_together_or_against(count: int, folder: Any, judged: Any) -> None:
+    runs = runs_of("0.1", seeds=THREE[:count])
+    for seed, run in enumerate(runs):
+        wave = np.random.default_rng(seed).standard_normal(80)
+        accuracy = 0.5 + 0.05 * (wave + 0.3 * np.random.default_rng(seed + 9).standard_normal(80))
+        folder.spectra(run, "grid", 5 + wave, train_accuracy=accuracy)
+    claims = [made_claim("train_acc_with_lambda_max", "sign", way, runs, id=way) for way in "+-"]
+    table, chance = judged(*claims, window=79)
+    assert table["verdict"].tolist() == ["holds", "fails"]
+    # two-sided
+    assert table["p"]["+"] == pytest.approx(max(2 * table["p_null"]["+"], table["p"]["+"]))
+    assert table["p"]["-"] >= 2 / 200
+    assert chance.loc["all", "holds"] == 1
 
 
-def test_several_settings_have_to_hold_all(folder: Any, judged: Any) -> None:
-    runs = table_runs("nsgd-lr0.01-S128-g0.01-K5", "sgd-lr0.01-S128")
-    for run, loss in zip(runs[0] + runs[1], (0.01, 0.02, 0.3, 0.31), strict=True):
-        folder.evaluations(run, train_loss=[0, loss])
-    (row,) = judged("sec4.loss_final", paper_scale=True).to_dict("records")
-    assert (row["verdict"], row["value"]) == ("fails", pytest.approx(0.305))
+def test_what_is_counted_beside_chance_is_what_holds(folder: Any, judged: Any) -> None:
+    """Of noise, for many runs: the count agrees with the verdicts wherever there is something to permute."""
+    claims = []
+    for seed in range(40):
+        (run,) = runs_of("0.1", seeds=(2000 + seed,))
+        rng = np.random.default_rng(seed)
+        wave, other = rng.standard_normal((2, 40))
+        folder.spectra(run, "grid", wave, train_accuracy=0.5 + 0.05 * (other + 0.4 * wave))
+        claims.append(made_claim("train_acc_with_lambda_max", "sign", "+", [run], id=run, item=f"fig{seed + 1}"))
+    table, chance = judged(*claims, window=39)
+    assert {"holds", "inconclusive"} <= set(table["verdict"])
+    assert chance.loc["all", "holds"] == (table["verdict"] == "holds").sum()
+    assert chance.loc["all", "as_claimed"] == (table["as_claimed"] == "yes").sum()
 
 
-def test_a_claim_without_runs(judged: Any) -> None:
-    (row,) = judged("secE.newton").to_dict("records")
-    assert (row["verdict"], row["seeds"]) == ("holds", 0)
+def test_holm_s_correction_is_over_judged_claims_that_none_implies(folder: Any, judged: Any) -> None:
+    distances(folder, r0_1=LARGE, r1=SMALL, r0_01=(10.1, 11.3, 11.9))
+    claims = [
+        order(id="a"),
+        order(runs=runs_of("0.01", "1"), expected="0.01>1", id="b", kind_of="sanity"),
+        order(id="c", implied_by="a"),
+        order(id="d", any_scale="no"),
+        order(runs=runs_of("0.01", "0.1"), expected="0.01>0.1", id="e"),
+    ]
+    table, _ = judged(*claims)
+    assert table["verdict"].tolist() == ["holds", "holds", "holds", "not_judged", "inconclusive"]
+    expected = multipletests(table["p"][["a", "b", "e"]], method="holm")[1]
+    assert table["p_holm"][["a", "b", "e"]].tolist() == pytest.approx(expected.tolist())
+    assert table["p_holm"][["c", "d"]].isna().all()
+    assert table["reason"]["d"] == f"judged at the paper's scale only; {table['reason']['a']}"
+    assert math.isnan(table["p"]["d"])
+    assert (table["value"]["d"], table["error"]["d"]) == (table["value"]["a"], table["error"]["a"])
+    assert judged(claims[3], paper_scale=True)[0]["verdict"].tolist() == ["holds"]
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [
-        lambda change, directions, gamma, rest=1.0: change,
-        lambda change, directions, gamma, rest=1.0: rest * change - gamma * (directions.T @ (directions @ change)),
-        lambda change, directions, gamma, rest=1.0: gamma * change,
-    ],
-    ids=["plain SGD", "another sign", "shorter in all directions"],
-)
-def test_newton_is_compared_with_the_step_of_training(
-    broken: FunctionType, judged: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The function itself is changed, which training calls: arithmetic of the claim's own would not notice."""
-    assert epoch.nudge is nudge
-    monkeypatch.setattr(nudge, "__code__", broken.__code__)
-    assert judged("secE.newton")["verdict"].tolist() == ["fails"]
-
-
-def test_the_table_and_its_print(folder: Any, judged: Any) -> None:
-    evaluate(folder, [[1000, 1100], [900, 996], [300, 320], [100, 90]])
-    table = judged("tab1.order.frob_best", "tab1.g0.01.frob_best", "secE.newton").reset_index()
-    assert set(table.columns) == {*COLUMNS, "value", "spread", "seeds", "verdict", "reason"}
-    text = markdown(table, "Scale quick.")
-    assert "| tab1 | 2 | 1 | 0 | 0 | 1 |" in text
-    assert "| all | 3 | 2 | 0 | 0 | 1 |" in text
-    assert "| Smaller gamma ends sharper at the best-validation point" in text
-    assert "frobenius_best 102 ± 2 |" in text
-    assert text.count("## ") == 3
-    assert "Scale quick." in text
-
-
-def test_the_same_files_give_the_same_table(folder: Any, judged: Any, tmp_path: Path) -> None:
-    learning_rates(folder, *np.random.default_rng(0).random((3, 20)))
-    pd.testing.assert_frame_equal(judged("fig4.scnn.lr.peak_order"), judged("fig4.scnn.lr.peak_order"))
+def test_the_columns_and_that_the_same_files_give_the_same_table(folder: Any, judged: Any) -> None:
+    distances(folder, r0_1=LARGE, r1=SMALL)
+    first, second = judged(order()), judged(order())
+    assert list(first[0].reset_index().columns) == [
+        *COLUMNS, "value", "error", "low", "high", "seeds", "verdict", "p", "p_holm", "p_null", "null_holds",
+        "as_claimed", "null_as_claimed", "reason",
+    ]  # fmt: skip
+    assert list(first[1].reset_index().columns) == [
+        "item", "claims", "holds", "null_holds", "null_holds_high", "p_holds", "as_claimed", "null_as_claimed",
+        "null_as_claimed_high", "p_as_claimed",
+    ]  # fmt: skip
+    for one, other in zip(first, second, strict=True):
+        pd.testing.assert_frame_equal(one, other)

@@ -1,0 +1,124 @@
+"""Claims of the ledger over six seeds that say the same, so that a sign test decides: where their bounds lie."""
+
+import math
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sharpest.claims.ledger import Claim, parse_claim
+from sharpest.trajectory import epoch
+from sharpest.trajectory.steps import nudge
+
+from .conftest import of_seeds
+
+
+@pytest.fixture
+def row(judged: Any, ledger: tuple[Claim, ...]) -> Callable[..., dict[str, Any]]:
+    """A claim of the ledger, judged on six seeds."""
+
+    def of(name: str, paper_scale: bool = False) -> dict[str, Any]:
+        (claim,) = (claim for claim in ledger if claim.id == name)
+        runs = [run for group in claim.groups for run in of_seeds(group[0])]
+        claim = parse_claim({**claim.row, "subject": ";".join(runs)}) if runs else claim
+        (judgement,) = judged(claim, paper_scale=paper_scale)[0].to_dict("records")
+        return judgement
+
+    return of
+
+
+def plateau(height: float, start: int = 2, t: int = 20) -> np.ndarray:
+    """A curve with a plateau of five points."""
+    return np.where((np.arange(t) >= start) & (np.arange(t) < start + 5), height, 1.0)
+
+
+def learning_rates(folder: Any, curves: Sequence[np.ndarray]) -> None:
+    for lr, curve in zip(("0.001", "0.01", "0.1"), curves, strict=True):
+        for seed, run in enumerate(of_seeds(f"scnn-c10-sgd-lr{lr}-S128-s777")):
+            folder.spectra(run, "grid", curve + 0.01 * np.random.default_rng(seed).standard_normal(len(curve)))
+
+
+def test_an_order_of_peaks(folder: Any, row: Any) -> None:
+    learning_rates(folder, [plateau(90), plateau(50), plateau(20)])
+    right = row("fig4.scnn.lr.peak_order")
+    assert (right["verdict"], right["seeds"], right["value"]) == ("holds", 6, pytest.approx(30, abs=0.1))
+    learning_rates(folder, [plateau(90), plateau(20), plateau(50)])
+    assert row("fig4.scnn.lr.peak_order")["verdict"] == "fails"
+
+
+def test_a_curve_that_still_rises_gives_a_lower_bound(folder: Any, row: Any) -> None:
+    """Of the last level it leaves the order open, of the first it does not."""
+    rising = np.linspace(1, 22, 20)
+    learning_rates(folder, [plateau(90), plateau(50), rising])
+    last = row("fig4.scnn.lr.peak_order")
+    assert last["verdict"] == "inconclusive"
+    assert "a lower bound" in last["reason"]
+    learning_rates(folder, [5 * rising, plateau(50), plateau(20)])
+    assert row("fig4.scnn.lr.peak_order")["verdict"] == "holds"
+
+
+@pytest.mark.parametrize(("lowest", "verdict"), [(12.0, "holds"), (8.0, "fails")])
+def test_alignment_is_ten_times_chance_in_each_setting(lowest: float, verdict: str, folder: Any, row: Any) -> None:
+    chance = math.gamma(25) / (math.sqrt(math.pi) * math.gamma(25.5))  # of 50 parameters
+    for lr, times in (("0.001", 30), ("0.01", 20), ("0.1", lowest)):
+        for seed, run in enumerate(of_seeds(f"scnn-c10-sgd-lr{lr}-S128-s777")):
+            folder.spectra(run, "grid", np.zeros(8))
+            folder.directions(run, "grid", 8, cosine=np.full((8, 3), (times + 0.01 * seed) * chance))
+    found = row("fig5.scnn.vs_random")
+    assert (found["verdict"], found["value"]) == (verdict, pytest.approx(lowest, abs=0.1))
+
+
+@pytest.mark.parametrize(("height", "verdict"), [(810.0, "holds"), (780.0, "fails")])
+def test_far_sharper_is_half_of_the_printed_quotient(height: float, verdict: str, folder: Any, row: Any) -> None:
+    for run, top in (("nsgd-lr0.01-S128-g0.01-K20", height), ("sgd-lr0.01-S128", 30.0)):
+        for name in of_seeds(f"r32-c10-{run}-plat-s777"):
+            folder.spectra(name, "grid", plateau(top))
+    found = row("fig8.k20_vs_sgd.order")
+    assert (found["verdict"], found["value"]) == (verdict, pytest.approx(height / 30))  # 26.7
+
+
+@pytest.mark.parametrize(("ahead", "verdict"), [(0.02, "holds"), (0.01, "fails")])
+def test_significantly_faster_is_half_of_the_printed_lead(ahead: float, verdict: str, folder: Any, row: Any) -> None:
+    for run, accuracy in (("nsgd-lr0.01-S8-g0.1-K1", 0.8 + ahead), ("sgd-lr0.01-S8", 0.8)):
+        for seed, name in enumerate(of_seeds(f"imdb2-imdb-{run}-plat-s778")):
+            folder.evaluations(name)
+            folder.history(name, [accuracy + 1e-4 * seed * (ahead > 0) * ("nsgd" in run)] * 5)
+    found = row("fig22.speed")
+    assert found["value"] == pytest.approx(100 * ahead, abs=0.05)  # 1.135 points
+    assert found["as_claimed"] == ("yes" if verdict == "holds" else "no")
+
+
+def test_several_settings_have_to_hold_all(folder: Any, row: Any) -> None:
+    for middle, loss in (("nsgd-lr0.01-S128-g0.01-K5", 0.015), ("sgd-lr0.01-S128", 0.305)):
+        for seed, run in enumerate(of_seeds(f"r32-c10-{middle}-plat-s777")):
+            folder.evaluations(run, train_loss=[0, loss + 1e-4 * seed])
+    found = row("sec4.loss_final", paper_scale=True)
+    assert (found["verdict"], found["value"]) == ("fails", pytest.approx(0.305, abs=1e-3))
+    assert row("sec4.loss_final")["verdict"] == "not_judged"
+
+
+def test_a_claim_without_runs(row: Any) -> None:
+    found = row("secE.newton")
+    assert (found["verdict"], found["seeds"], found["p"]) == ("holds", 0, 0)
+    assert math.isnan(found["p_null"])
+    assert "one seed" not in found["reason"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda change, directions, gamma, rest=1.0: change,
+        lambda change, directions, gamma, rest=1.0: rest * change - gamma * (directions.T @ (directions @ change)),
+        lambda change, directions, gamma, rest=1.0: gamma * change,
+    ],
+    ids=["plain SGD", "another sign", "shorter in all directions"],
+)
+def test_newton_is_compared_with_the_step_of_training(
+    broken: FunctionType, row: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The function itself is changed, which training calls: arithmetic of the claim's own would not notice."""
+    assert epoch.nudge is nudge
+    monkeypatch.setattr(nudge, "__code__", broken.__code__)
+    assert row("secE.newton")["verdict"] == "fails"
