@@ -20,8 +20,8 @@ rule judge_claims:
             caption="../report/claims.rst",
             category="Claims",
         ),
-        chance=str(PATHS.claims_by("chance")),
-        by_seed=str(PATHS.claims_by("seed")),
+        chance=str(PATHS.claims("by_chance.csv")),
+        by_seed=str(PATHS.claims("by_seed.csv")),
         md=str(PATHS.claims("md")),
     log:
         str(PATHS.log("claims")),

@@ -4,7 +4,7 @@ import math
 import warnings
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from arch.bootstrap import optimal_block_length
@@ -68,7 +68,7 @@ def _of_blocks(series: Series, statistic: Statistic, rng: np.random.Generator) -
         return Resampled(np.empty(0), math.nan)
     starts = rng.integers(0, count, (NUM_REPLICATES, math.ceil(blocks)))
     places = (starts[:, :, None] + np.arange(length)).reshape(NUM_REPLICATES, -1)[:, :count] % count
-    values = np.array([statistic(replace(series, values=series.values[row])) for row in places])
+    values = np.array([statistic(Series(series.epoch, series.values[row])) for row in places])
     # means of blocks miss the correlation between blocks, and vary about their own mean
     missed = (time - 1 / time) / (2 * length)
     widening = math.sqrt(blocks / (blocks - 1) / (1 - missed))
@@ -102,7 +102,7 @@ def _with_other_signs(series: Series, rng: np.random.Generator) -> Iterator[Seri
     length = 1 if math.isinf(time) else min(math.ceil(time), count)
     signs = np.repeat(rng.choice([-1.0, 1.0], (NUM_REPLICATES, math.ceil(count / length), 1)), length, axis=1)
     for values in middle + signs[:, :count] * noise:
-        yield replace(series, values=values)
+        yield Series(series.epoch, values)
 
 
 def _middle(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -150,12 +150,12 @@ def surrogates(series: Series, kind: str, name: str) -> Iterator[Series]:
         for shift in rng.choice([0, *range(least, count - least + 1)], NUM_SURROGATES):
             shifted = series.values.copy()
             shifted[:, 0] = np.roll(shifted[:, 0], shift)
-            yield replace(series, values=shifted)
+            yield Series(series.epoch, shifted)
         return
     blocks = np.array_split(np.arange(count), max(1, count // block_length(series.values)))
     for _ in range(NUM_SURROGATES):
         order = np.concatenate([blocks[place] for place in rng.permutation(len(blocks))])
-        yield replace(series, values=series.values[order])
+        yield Series(series.epoch, series.values[order])
 
 
 def block_length(values: NDArray[np.float64]) -> int:

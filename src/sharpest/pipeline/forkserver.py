@@ -165,7 +165,12 @@ class _Server:
         """In a job: close all that is the server's, die with it, and take the streams of the process that waits."""
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         for key in list(self._selector.get_map().values()):
-            os.close(key.fd)
+            # a socket that was closed by its number alone would close whatever has that number when it is collected
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
+            else:
+                os.close(key.fd)
+        self._selector.close()
         for number, descriptor in enumerate(streams):
             os.dup2(descriptor, number)
         self._job = job

@@ -79,7 +79,7 @@ def build_page(setup: Setup, results: Results) -> Page:
         reproduction=setup.scale == "paper" and not departures,
         counts=count(claims),
         findings=_findings(paths.claims("csv")),
-        chance=_chance(paths.claims_by("chance")),
+        chance=_chance(paths.claims("by_chance.csv")),
         against=tuple(sorted((claim for claim in claims if claim.against), key=lambda claim: not claim.central)),
         steps=_steps(claims),
         sections=_sections([*items.values(), *texts]),

@@ -72,7 +72,7 @@ class Setup(Strict):
         figures = [name for name in self.studies if is_figure(name)]
         return [
             paths.claims("csv"),
-            paths.claims_by("chance"),
+            paths.claims("by_chance.csv"),
             *(paths.figure(name, "png") for name in figures),
             *(paths.figure(name, "csv") for name in figures),
             *(paths.table(name, "csv") for name in self.studies if not is_figure(name)),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,6 @@ class Paths:
     def claims(self, suffix: str) -> Path:
         """The verdicts as ``csv`` or ``md``."""
         return self.folder / f"claims.{suffix}"
-
-    def claims_by(self, what: Literal["chance", "seed"]) -> Path:
-        """How many claims hold beside how many would by chance; or the numbers behind the verdicts, seed by seed."""
-        return self.folder / f"claims_by_{what}.csv"
 
     def report(self) -> Path:
         """The page of everything."""

@@ -131,7 +131,7 @@ def _write_claims(path: Path) -> None:
                 "null_holds": "0.05" if index == 0 else "", "as_claimed": "no" if verdict == "fails" or name == CENTRAL
                 else "yes", "reason": reason,
             })  # fmt: skip
-    path.with_name("claims_by_chance.csv").write_text(
+    path.with_name("claims.by_chance.csv").write_text(
         "item,claims,holds,null_holds,null_holds_high,p_holds,as_claimed,null_as_claimed,null_as_claimed_high,"
         "p_as_claimed\n"
         "fig6,2,1,0.25,1,0.04,1,0.75,2,0.5\n"

@@ -20,7 +20,7 @@ def collect_claims(paths: Paths, gallery: Path) -> None:
     """
     folder = gallery / f"{CLAIMS}-{paths.folder.name}"
     folder.mkdir(parents=True, exist_ok=True)
-    for path in (paths.claims("csv"), paths.claims_by("chance"), paths.claims_by("seed"), paths.claims("md")):
+    for path in (paths.claims("csv"), paths.claims("by_chance.csv"), paths.claims("by_seed.csv"), paths.claims("md")):
         name = _PAGE if path.suffix == ".md" else path.name
         (folder / name).write_bytes(present(path).read_bytes())
 
@@ -29,7 +29,7 @@ def verdicts(gallery: Path) -> list[str]:
     """Lines for the index: the findings of each scale that is kept, and how many would hold by chance."""
     lines = []
     for folder in sorted(gallery.glob(f"{CLAIMS}-*")):
-        table, chance = read_judged(folder / "claims.csv"), pd.read_csv(folder / "claims_by_chance.csv")
+        table, chance = read_judged(folder / "claims.csv"), pd.read_csv(folder / "claims.by_chance.csv")
         seeds = int(table["seeds"].max())
         lines += [
             f"## Verdicts at {folder.name.partition('-')[2]}, {seeds} {'seed' if seeds == 1 else 'seeds'}",
