@@ -19,7 +19,7 @@ def recomputed(request: pytest.FixtureRequest) -> tuple[pd.DataFrame, dict[str, 
     assert len(code.strip().splitlines()) <= 20
     names: dict[str, Any] = {}
     with np.errstate(all="ignore"):
-        exec(code.replace('"results/quick"', repr(str(request.param))), names)  # noqa: S102
+        exec(code.replace('"results/quick"', repr(str(request.param))), names)
     return names["judged"], names["verdicts"]
 
 

@@ -38,8 +38,8 @@ class Judgement:
     """What became of a claim.
 
     Attributes:
-        value: The number that was judged; of an order the least difference between neighbouring levels, of a trend the
-            statistic of its rule; NaN where there is none.
+        value: The number that was judged; of an order the difference between neighbouring levels that decides, of a
+            trend the statistic of its rule; NaN where there is none.
         error: Its standard error; NaN where not known.
         low, high: Its 95 % interval.
         seeds: Seeds behind it, that all of its runs share; 0 where it needs no run.
@@ -228,7 +228,7 @@ class Judge:
     def _asked(self) -> str:
         """What the value is, where its quantity does not say so, and what was asked of it."""
         if self.claim.levels:
-            return "least difference, above 0 asked"
+            return "the difference that decides, above 0 asked"
         low, high = self.bounds
         if self.claim["kind"] == "sign":
             return f"{'above' if high == math.inf else 'below'} 0 asked"

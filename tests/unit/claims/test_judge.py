@@ -54,7 +54,7 @@ def test_an_order_both_ways(folder: Any, judged: Any) -> None:
     assert wrong["p_null"] == 1
     assert right["null_holds"] == wrong["null_holds"] == np.mean(holding)
     assert right["null_as_claimed"] == np.mean([each.mean() > 0 for each in differences])
-    assert right["reason"] == "least difference, above 0 asked; 0.1: 11.2, 1: 6.07"
+    assert right["reason"] == "the difference that decides, above 0 asked; 0.1: 11.2, 1: 6.07"
 
 
 def test_of_an_order_the_statement_that_decides_is_shown(folder: Any, judged: Any) -> None:

@@ -189,7 +189,7 @@ def test_shifts_tell_curves_that_move_together_from_others() -> None:
         (np.ones(60), 1, 1),
         (noise(0.0, 200, 0), 1, 5),
         (noise(0.9, 200, 0), 8, 67),
-        (noise(0.99, 40, 0), 14, 14),
+        (noise(0.99, 40, 0), 1, 14),
         (np.arange(9.0), 3, 3),
         (noise(0.0, 4, 0), 2, 2),
         (np.ones(1), 1, 1),

@@ -94,6 +94,23 @@ def test_jobs_run_beside_each_other(start_job):
     ended(waiting)
 
 
+def test_files_of_a_job_stay_open_when_garbage_is_collected(start_job):
+    """What the server held for the job beside it had the numbers of files that this job opens."""
+    waiting = start_job("print(flush=True); time.sleep(60)")
+    waiting.stdout.readline()
+    code, out, err = ended(
+        start_job(
+            "import gc, tempfile",
+            "files = [tempfile.TemporaryFile() for _ in range(20)]",
+            "gc.collect()",
+            "print([os.fstat(file.fileno()).st_nlink for file in files] == 20 * [0])",
+        )
+    )
+    waiting.kill()
+    ended(waiting)
+    assert (code, out) == (0, "True\n"), err
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [
