@@ -78,7 +78,7 @@ def row_of(quantity: str, kind: str, expected: str, *lrs: str) -> Mapping[str, s
 def judged(folder: Any, *rows: Mapping[str, str]) -> list[dict[Any, Any]]:
     claims = [parse_claim(row) for row in rows]
     plans = {claim.id: tuple(RunSource(run=run, schedules=SCHEDULES) for run in claim.runs) for claim in claims}
-    table, _ = judge(claims, plans, folder.paths.folder, paper_scale=False)
+    table = judge(claims, plans, folder.paths.folder, paper_scale=False).claims
     return table.to_dict("records")
 
 
