@@ -30,8 +30,9 @@ _COUNTED = (
 def read_judged(path: Path) -> pd.DataFrame:
     """A table of :func:`sharpest.claims.judge.judge` from its csv file: numbers as numbers, empty texts as such."""
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    numbers = [name for name in table if name not in (*COLUMNS, "verdict", "as_claimed", "reason")]
-    return table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})
+    for name in table.columns.difference([*COLUMNS, "verdict", "as_claimed", "reason"]):
+        table[name] = pd.to_numeric(table[name])
+    return table
 
 
 def headline(table: pd.DataFrame) -> pd.DataFrame:

@@ -128,14 +128,8 @@ def draw_over_seeds(
     log = axes.get_yscale() == "log"
     shown = [each.at(each.y > 0) if log else each for each in seeds]
     if len(seeds) == 1:
-        (only,) = shown
-        (drawn,) = axes.plot(only.x, only.y, **line)
-        if only.error is not None:
-            _band(axes, only.x, only.y, only.error, _ERROR_BAND, line)
-        _keep(points, panel, series, only)
-        if only.missed is not None:
-            mark_missed(axes, only.x[only.missed], only.y[only.missed])
-        return drawn
+        _keep(points, panel, series, shown[0])
+        return _draw_only(axes, shown[0], line)
     shape = {name: line[name] for name in ("color", *_OF_SHAPE) if name in line}
     for each in shown:
         if not mean_only:
@@ -153,6 +147,16 @@ def draw_over_seeds(
     if missed:
         circled = np.isin(x, np.concatenate(missed))
         mark_missed(axes, x[circled], y[circled])
+    return drawn
+
+
+def _draw_only(axes: Axes, only: OfSeed, line: Mapping[str, Any]) -> Line2D:
+    """One seed: its line, its error as the band, and circles."""
+    (drawn,) = axes.plot(only.x, only.y, **line)
+    if only.error is not None:
+        _band(axes, only.x, only.y, only.error, _ERROR_BAND, line)
+    if only.missed is not None:
+        mark_missed(axes, only.x[only.missed], only.y[only.missed])
     return drawn
 
 
