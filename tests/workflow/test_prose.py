@@ -1,6 +1,7 @@
 """What is written by hand about a claim says what the tables beside it say.
 
-A judgement is the id of a claim and its verdict behind it: `fig1.lmax_trend` fails.
+A judgement is the id of a claim and its verdict behind it: `fig1.lmax_trend` fails. It is that of the figure's or
+table's page; `fig1.lmax_trend` holds at quick is that of all claims at that scale.
 """
 
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sharpest.claims.ledger import VERDICTS, read_ledger
+from sharpest.claims.report import read_judged
 from sharpest.pipeline.gallery.entry import NOT_RUN, entries
 from sharpest.pipeline.gallery.page import by_hand, once
 
@@ -17,11 +19,15 @@ from .conftest import ROOT
 GALLERY = ROOT / "docs/gallery"
 LISTED = entries(GALLERY)
 IDS = {claim.id for claim in read_ledger(ROOT / "config/claims.csv")}
-KEPT = {row["id"]: row["verdict"].replace("_", " ") for row in once(LISTED).to_dict("records")}
+KEPT = {row["id"]: row["verdict"].replace("_", " ") for row in once(LISTED).to_dict("records")} | {
+    f"{name} at {folder.name.partition('-')[2]}": verdict.replace("_", " ")
+    for folder in GALLERY.glob("claims-*")
+    for name, verdict in read_judged(folder / "claims.csv").set_index("id")["verdict"].items()
+}
 PAGES = sorted(GALLERY.glob("**/README.md"))
 
 _WORDS = "|".join([*VERDICTS.values(), NOT_RUN])
-_CITED = re.compile(rf"`([\w.]+)`(?: (?:is )?({_WORDS})\b)?")
+_CITED = re.compile(rf"`([\w.]+)`(?: (?:is )?({_WORDS})\b)?((?: at quick| at small| at paper)?)")
 _VERDICT = re.compile(
     r"\b(?:hold|holds|held|fail|fails|failed|inconclusive|contradicts?|contradicted)\b", re.IGNORECASE
 )
@@ -30,8 +36,8 @@ _VERDICT = re.compile(
 def wrong_citations(text: str, verdicts: dict[str, str]) -> list[str]:
     """Ids of claims with another verdict behind them than theirs, or with none; and verdicts on what is no claim."""
     joined = " ".join(text.split())
-    cited = [(name, verdict) for name, verdict in _CITED.findall(joined) if verdict or name in IDS]
-    return [f"{name} {verdict}" for name, verdict in cited if verdicts.get(name) != verdict]
+    cited = [(name, verdict, scale) for name, verdict, scale in _CITED.findall(joined) if verdict or name in IDS]
+    return [f"{name} {verdict}{scale}" for name, verdict, scale in cited if verdicts.get(name + scale) != verdict]
 
 
 def bare_verdicts(text: str) -> list[str]:
@@ -47,10 +53,11 @@ def bare_verdicts(text: str) -> list[str]:
         ("It rises, see `fig1.lmax_trend`.", ["fig1.lmax_trend "], []),
         ("`fig1.lmax_trend` fails. All others hold.", [], ["hold"]),
         ("`fig99.lmax` holds, `theta` differs", ["fig99.lmax holds"], []),
+        ("`fig1.lmax_trend` holds at quick, `fig1.lmax_trend` fails at quick", ["fig1.lmax_trend fails at quick"], []),
     ],
 )
 def test_what_is_found(text: str, wrong: list[str], bare: list[str]) -> None:
-    verdicts = {"fig1.lmax_trend": "fails"}
+    verdicts = {"fig1.lmax_trend": "fails", "fig1.lmax_trend at quick": "holds"}
     assert (wrong_citations(text, verdicts), bare_verdicts(text)) == (wrong, bare)
 
 
