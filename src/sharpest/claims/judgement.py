@@ -175,11 +175,8 @@ class Judge:
             return None
         ((key, runs),) = samples.runs.items()
         if self.quantity.control is not None:
-            by_run = {source.run: source for source in self.plans[self.claim.id]}
-            try:
-                return [[self.reader.control(self.reading, by_run[run], key[1]) for run in runs]], []
-            except UnmeasuredError:
-                return None
+            control = self._control(runs, key[1])
+            return ([control], []) if control else None
         rows: list[list[Sample]] = []
         more: list[str] = []
         for sibling in self._siblings():
@@ -188,6 +185,14 @@ class Judge:
                 rows += other.by_key.values()
                 more += [run for group in other.runs.values() for run in group]
         return (rows, more) if rows else None
+
+    def _control(self, runs: Sequence[str], facet: str) -> list[Sample]:
+        """The same along a random direction, run by run; none where it was not measured."""
+        by_run = {source.run: source for source in self.plans[self.claim.id]}
+        try:
+            return [self.reader.control(self.reading, by_run[run], facet) for run in runs]
+        except UnmeasuredError:
+            return []
 
     def _siblings(self) -> list[Claim]:
         """Claims of the same figure or table about the same number of other runs, each run once."""
@@ -254,6 +259,10 @@ class Judge:
             remarks.append("the test examples differ, and are not compared one by one")
         if math.inf in (result.high.max(), -result.low.min()) and any(row.open_above for row in rows):
             remarks.append("a curve ends at its highest, its peak is a lower bound")
+        if self.quantity.control is not None and len(samples.runs) == 1:
+            ((_, facet),), (runs,) = samples.runs, samples.runs.values()
+            control = [sample.value for sample in self._control(runs, facet)]
+            remarks += [f"along a random direction {np.mean(control):.3g}"] * bool(control)
         if null is None and self.groups:
             remarks.append("one level, nothing to permute")
         return remarks
