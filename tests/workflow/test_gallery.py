@@ -131,7 +131,7 @@ def test_the_pages_are_fresh() -> None:
 
 def test_each_claim_counts_once_and_what_is_against_the_paper_comes_first() -> None:
     verdicts: dict[str, str] = {}
-    for path in GALLERY.glob("*/claims.csv"):
+    for path in [path for path in GALLERY.glob("*/claims.csv") if not path.parent.name.startswith("claims-")]:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row["any_scale"] == "yes"]
         verdicts |= {row["id"]: row["verdict"] for row in rows if row["verdict"] != NOT_RUN}

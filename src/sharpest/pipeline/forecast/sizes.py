@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sharpest.config.datasets import ImageSettings, TokenSettings
+from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings
 from sharpest.config.measure import Measure
 from sharpest.config.project import Project
 from sharpest.config.run import RunSettings
@@ -58,15 +58,15 @@ def data_bytes(run: RunSettings) -> float:
     return 4 * stored_bytes(run)
 
 
-def point_bytes(measure: Measure, settings: Any) -> float:
+def point_bytes(measure: Measure, settings: Any, dataset: DatasetSettings) -> float:
     """Of one point in the file of a measure, vectors of p parameters left aside."""
     datasets = {dataset.name: dataset for dataset in measure.layout.datasets}
     sizes = {datasets[name].dims[0]: len(values) for name, values in measure.constants(settings).items()}
-    sizes |= measure.sizes(settings, 10**9)
+    sizes |= {"x": dataset.test, **measure.sizes(settings, 10**9)}
     return sum(
-        np.dtype(dataset.dtype).itemsize * math.prod(sizes[letter] for letter in dataset.dims[1:])
-        for dataset in datasets.values()
-        if dataset.dims[0] == "t" and "p" not in dataset.dims
+        np.dtype(array.dtype).itemsize * math.prod(sizes[letter] for letter in array.dims[1:])
+        for array in datasets.values()
+        if array.dims[0] == "t" and "p" not in array.dims
     )
 
 

@@ -223,7 +223,7 @@ def _measured(
         f"measure{'_shard' * temporary}", path, run, tuple(work.calls), work.products,
         max((cost.eigenpairs for cost in costs), default=0), max((cost.held for cost in costs), default=0),
         sum(cost.vectors for cost in costs), temporary, data_bytes(run), 
-        3e4 + len(points) * point_bytes(declaration, settings),
+        3e4 + len(points) * point_bytes(declaration, settings, run.dataset),
     )  # fmt: skip
 
 
