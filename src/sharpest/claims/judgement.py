@@ -88,8 +88,7 @@ class Judge:
         """The numbers that are tested, one a statement and seed."""
         if not self.groups or not self.samples.num_seeds:
             return []
-        statements = self._statements(self.samples)
-        measured = statements.measured(statements.as_they_are)
+        measured = self._measured
         runs = next(iter(self.samples.runs.values()))
         return [
             {
@@ -106,14 +105,12 @@ class Judge:
         notes = [f"{run} left out: {why}" for run, why in samples.left_out.items()]
         if not samples.num_seeds:
             return _nothing("; ".join(notes)), None
-        statements = self._statements(samples)
-        measured = statements.measured(statements.as_they_are)
-        result = against(measured, self.bounds, self._alone)
+        result = against(self._measured, self.bounds, self._alone)
         p_holds, p_fails = (float(p[0]) for p in over_all(result.p_holds, result.p_fails))
         if not self.groups:  # arithmetic has no error
             exact = self.bounds[0] <= float(result.value[0, 0]) <= self.bounds[1]
             p_holds, p_fails = (0.0, 1.0) if exact else (1.0, 0.0)
-        null = self._null(samples, statements, measured)
+        null = self._null(samples)
         if null is not None and self.reading.by_shape:
             # noise has no shape, so that it fails by right; but curves of noise move neither together nor against
             two_sided = self.quantity.surrogates == "shifts"
@@ -127,7 +124,14 @@ class Judge:
         between = self.quantity.compare or (self.claim.levels and not self.quantity.facet)
         return not between and not (self.rule and not self.quantity.is_curve)
 
-    def _statements(self, samples: Samples) -> Statements:
+    @cached_property
+    def _measured(self) -> Measured:
+        """(q, 1, n), the numbers that are tested."""
+        return self._statements.measured(self._statements.as_they_are)
+
+    @cached_property
+    def _statements(self) -> Statements:
+        samples = self.samples
         rows = list(samples.by_key.values())
         build = partial(Statements, rows, self.bounds)
         if self.claim.levels:
@@ -142,12 +146,13 @@ class Judge:
             return build([(0, 1)], _COMPARE[self.quantity.compare])
         return build([(place,) for place in range(len(rows))])
 
-    def _null(self, samples: Samples, statements: Statements, measured: Measured) -> Null | None:
+    def _null(self, samples: Samples) -> Null | None:
         runs = [run for group in samples.runs.values() for run in group]
         if not self.groups:
             return None
         if self.reading.by_shape:
-            return self._surrogates(samples, measured, runs)
+            return self._surrogates(samples, self._measured, runs)
+        statements = self._statements
         if len(statements.places[0]) == 1:
             # one row each: another direction or setting takes the place of its own
             others = self._others(samples)
