@@ -77,8 +77,11 @@ def _project(options: argparse.Namespace) -> Project:
     return load_project({**config, **({"scale": options.scale} if options.scale else {})}, CONFIG)
 
 
-def _claims() -> tuple[Claim, ...]:
-    return read_ledger(CONFIG / "claims.csv")
+def _claims(project: Project) -> tuple[Claim, ...]:
+    """The ledger, about the seeds that the workflow runs."""
+    from sharpest.claims.plans import with_new_seeds
+
+    return with_new_seeds(read_ledger(CONFIG / "claims.csv"), project)
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -97,7 +100,8 @@ def _why(options: argparse.Namespace) -> int:
 def _forecast(options: argparse.Namespace) -> int:
     from sharpest.pipeline.forecast.command import print_forecast  # imports torch
 
-    print_forecast(_project(options), _claims(), options.csv)
+    project = _project(options)
+    print_forecast(project, _claims(project), options.csv)
     return 0
 
 
@@ -106,7 +110,8 @@ def _gallery(options: argparse.Namespace) -> int:
 
     chosen = [f"--config scale={options.scale}"] * bool(options.scale)
     chosen += [f"--configfile {options.configfile}"] * bool(options.configfile)
-    keep(_project(options), _claims(), options.studies, chosen)
+    project = _project(options)
+    keep(project, _claims(project), options.studies, chosen)
     return 0
 
 
