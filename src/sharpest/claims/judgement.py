@@ -178,10 +178,8 @@ class Judge:
         """Rows that may stand in the place of the claim's own: a random direction, or runs of its sibling claims."""
         if len(samples.by_key) > 1:
             return None
-        ((key, runs),) = samples.runs.items()
         if self.quantity.control is not None:
-            control = self._control(runs, key[1])
-            return ([control], []) if control else None
+            return ([self._control], []) if self._control else None
         rows: list[list[Sample]] = []
         more: list[str] = []
         for sibling in self._siblings():
@@ -191,9 +189,13 @@ class Judge:
                 more += [run for group in other.runs.values() for run in group]
         return (rows, more) if rows else None
 
-    def _control(self, runs: Sequence[str], facet: str) -> list[Sample]:
-        """The same along a random direction, run by run; none where it was not measured."""
+    @cached_property
+    def _control(self) -> list[Sample]:
+        """The same along a random direction, run by run; none of several rows, or where it was not measured."""
+        if self.quantity.control is None or len(self.samples.runs) > 1:
+            return []
         by_run = {source.run: source for source in self.plans[self.claim.id]}
+        (((_, facet), runs),) = self.samples.runs.items()
         try:
             return [self.reader.control(self.reading, by_run[run], facet) for run in runs]
         except UnmeasuredError:
@@ -264,10 +266,8 @@ class Judge:
             remarks.append("the test examples differ, and are not compared one by one")
         if math.inf in (result.high.max(), -result.low.min()) and any(row.open_above for row in rows):
             remarks.append("a curve ends at its highest, its peak is a lower bound")
-        if self.quantity.control is not None and len(samples.runs) == 1:
-            ((_, facet),), (runs,) = samples.runs, samples.runs.values()
-            control = [sample.value for sample in self._control(runs, facet)]
-            remarks += [f"along a random direction {np.mean(control):.3g}"] * bool(control)
+        if self._control:
+            remarks.append(f"along a random direction {np.mean([sample.value for sample in self._control]):.3g}")
         if null is None and self.groups:
             remarks.append("one level, nothing to permute")
         return remarks
