@@ -1,28 +1,35 @@
-"""Snakemake, forked from a process that has imported it and its libraries, but nothing of this package."""
+"""Processes forked from one that has imported the libraries, but nothing of this package."""
 
 import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-_LIBRARIES = ["snakemake.cli", "snakemake.api", "pandas", "pydantic", "scipy.special", "yaml", "grimp"]
+_LIBRARIES = ["snakemake.cli", "snakemake.api", "pandas", "pydantic", "scipy.special", "yaml", "grimp", "torch", "h5py"]
+
+
+def start(work: Callable[..., None], *arguments: object) -> BaseProcess:
+    """A process that does `work`; all tests start theirs here, since Python keeps one fork server only."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_LIBRARIES)
+    process = context.Process(target=work, args=arguments)
+    process.start()
+    return process
 
 
 def run_snakemake(arguments: Sequence[str], folder: Path, timeout: float) -> "subprocess.CompletedProcess[str]":
-    """As the command in a checkout, on its own copy of the package; stdout holds both streams.
+    """Snakemake as the command in a checkout, on its own copy of the package; stdout holds both streams.
 
     Raises:
         subprocess.TimeoutExpired: After ``timeout`` seconds.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_LIBRARIES)
     with tempfile.NamedTemporaryFile() as output:
         environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
-        process = context.Process(target=_work, args=(list(arguments), folder, environment, output.name))
-        process.start()
+        process = start(_work, list(arguments), folder, environment, output.name)
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
@@ -32,6 +39,8 @@ def run_snakemake(arguments: Sequence[str], folder: Path, timeout: float) -> "su
 
 
 def _work(arguments: list[str], folder: Path, environment: Mapping[str, str], output: str) -> None:
+    known = [name for name in sys.modules if name.partition(".")[0] == "sharpest"]
+    assert not known, f"another copy of the package is imported: {known}"
     with open(output, "wb") as stream:
         for descriptor in (1, 2):
             os.dup2(stream.fileno(), descriptor)

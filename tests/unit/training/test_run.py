@@ -1,7 +1,6 @@
 """Whole runs on tiny data: files, snapshots, divergence, kills, and who may resume whose work."""
 
 import csv
-import multiprocessing
 import random
 import signal
 import sys
@@ -26,6 +25,7 @@ from builders import (
     train_telling,
     write_images,
 )
+from forked import start
 
 from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS
@@ -384,23 +384,6 @@ def test_what_a_power_loss_spoiled_is_trained_again(tmp_path):
         assert contents(run) == undisturbed
 
 
-@pytest.fixture(scope="module")
-def processes():
-    """Processes that start with everything imported."""
-    context = multiprocessing.get_context("forkserver")
-    # this reaches installed packages only; what is left to import for builders takes no time
-    context.set_forkserver_preload(
-        ["sharpest.measures.directions.measure", "sharpest.measures.spectra.measure", "sharpest.training.run"]
-    )
-    return context
-
-
-def start(processes, run: Run, told: Path, pause: float):
-    process = processes.Process(target=train_telling, args=(run, told, pause))
-    process.start()
-    return process
-
-
 def wait_for(condition, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -415,7 +398,7 @@ def epochs_told(told: Path) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("kind", ["momentum", "nsgd", "plateau", "lstm", "vgg", "constant-top"])
-def test_a_run_killed_at_random_moments_is_the_same_bit_for_bit(kind, processes, tmp_path):
+def test_a_run_killed_at_random_moments_is_the_same_bit_for_bit(kind, tmp_path):
     """Real processes and SIGKILL; each process is given time for an epoch and some more."""
     settings = KINDS[kind].model_copy(update={"epochs": 12})
     undisturbed = contents(Run(tmp_path / "undisturbed", settings).train())
@@ -424,7 +407,7 @@ def test_a_run_killed_at_random_moments_is_the_same_bit_for_bit(kind, processes,
     exits = []
     for _ in range(3):
         before = len(epochs_told(told))
-        process = start(processes, run, told, 0.02)
+        process = start(train_telling, run, told, 0.02)
         wait_for(lambda before=before: len(epochs_told(told)) > before + 1)
         time.sleep(moments.uniform(0.0, 0.06))
         process.kill()
@@ -440,10 +423,10 @@ def test_a_run_killed_at_random_moments_is_the_same_bit_for_bit(kind, processes,
     assert starts[0] > 0  # went on from where the first was killed
 
 
-def test_a_second_trainer_waits_and_trains_nothing_twice(processes, tmp_path):
+def test_a_second_trainer_waits_and_trains_nothing_twice(tmp_path):
     run, told = Run(tmp_path), tmp_path / "told"
     run.problem()
-    both = [start(processes, run, told, 0.05) for _ in range(2)]
+    both = [start(train_telling, run, told, 0.05) for _ in range(2)]
     for process in both:
         process.join(60)
     assert [process.exitcode for process in both] == [0, 0]
@@ -453,12 +436,12 @@ def test_a_second_trainer_waits_and_trains_nothing_twice(processes, tmp_path):
     assert contents(run) == contents(Run(tmp_path / "undisturbed").train())
 
 
-def test_a_second_trainer_goes_on_where_the_first_was_killed(processes, tmp_path):
+def test_a_second_trainer_goes_on_where_the_first_was_killed(tmp_path):
     run, told = Run(tmp_path), tmp_path / "told"
     run.problem()
-    first = start(processes, run, told, 0.2)
+    first = start(train_telling, run, told, 0.2)
     wait_for(lambda: len(epochs_told(told)) == 2)
-    second = start(processes, run, told, 0.0)
+    second = start(train_telling, run, told, 0.0)
     wait_for(lambda: len(epochs_told(told)) == 3)
     assert {process for process, _ in epochs_told(told)} == {first.pid}  # the second waits
     first.kill()
