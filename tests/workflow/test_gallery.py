@@ -103,6 +103,19 @@ def test_a_claim_of_the_text_is_judged_on_the_page_of_the_figure_that_measures_i
     assert "answer 1 claims of Section 3.2 as well" in (entry.folder / "README.md").read_text()
 
 
+def test_a_figure_of_new_seeds_is_kept_with_verdicts_on_them(edited: Project) -> None:
+    edited.edit("config/config.yaml", lambda text: text.replace("seeds: null", "seeds: 1"))
+    missing = gallery(edited, "fig06")
+    assert "results/tiny/" in missing.stderr
+    assert "s1001" in missing.stderr
+    assert edited.snakemake("--cores", "2", "results/tiny/figures/fig06.png").returncode == 0
+    assert gallery(edited, "fig06").returncode == 0
+    entry = Entry(edited.folder / "docs/gallery/fig06")
+    assert entry.made.runs == ["scnn-c10-sgd-lr0.01-S128-s1001"]
+    assert list(entry.claims["subject"]) == entry.made.runs
+    assert entry.claims["seeds"].astype(float).tolist() == [1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

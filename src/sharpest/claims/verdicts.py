@@ -96,17 +96,6 @@ class Measured:
     open_above: NDArray[Any]
     open_below: NDArray[Any]
 
-    @classmethod
-    def of(cls, samples: "list[Sample]") -> "Measured":
-        """Of one number, a sample a seed."""
-        return cls(
-            np.array([sample.value for sample in samples]),
-            np.array([sample.error for sample in samples]),
-            np.array([sample.blocks for sample in samples]),
-            np.array(any(sample.open_above for sample in samples)),
-            np.array(any(sample.open_below for sample in samples)),
-        )
-
 
 @dataclass(frozen=True)
 class Tested:

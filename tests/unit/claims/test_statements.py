@@ -12,6 +12,8 @@ from sharpest.claims.shapes import rank_correlation
 from sharpest.claims.statements import Statements, neighbours
 from sharpest.claims.verdicts import Measured, Sample, difference, ratio
 
+from .made_samples import measured_of
+
 SEEDS = 3
 
 
@@ -47,7 +49,7 @@ def by_hand(statements: Statements, order: np.ndarray, number: Callable[..., Sam
     """A number a place, of rows that stand in other places by seed."""
     rows = [[statements.rows[order[seed, place]][seed] for seed in range(SEEDS)] for place in range(order.shape[1])]
     return [
-        Measured.of([number(*(rows[row][seed] for row in place)) for seed in range(SEEDS)])
+        measured_of([number(*(rows[row][seed] for row in place)) for seed in range(SEEDS)])
         for place in statements.places
     ]
 

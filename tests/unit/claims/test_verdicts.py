@@ -25,6 +25,8 @@ from sharpest.claims.verdicts import (
     verdict_of,
 )
 
+from .made_samples import measured_of
+
 if TYPE_CHECKING:  # pytest would take the class for tests
     from sharpest.claims.verdicts import Tested
 
@@ -41,7 +43,7 @@ def known(value: float, error: float, blocks: float = math.inf) -> Sample:
 
 
 def outcome(samples: Sequence[Sample], bounds: Bounds, alone: bool = True) -> Tested:
-    return against(Measured.of(list(samples)), bounds, alone)
+    return against(measured_of(samples), bounds, alone)
 
 
 def verdict(samples: Sequence[Sample], bounds: Bounds, alone: bool = True) -> Verdict:

@@ -1,12 +1,13 @@
 """Keep finished figures, tables and verdicts beside the docs; without a name, bring the pages up to date."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from sharpest.claims.ledger import Claim
 from sharpest.config.project import Project
 from sharpest.errors import ConfigError
-from sharpest.pipeline.gallery.entry import collect
+from sharpest.pipeline.gallery.entry import collect, judge_measured
 from sharpest.pipeline.gallery.page import pages
 from sharpest.pipeline.gallery.verdicts import CLAIMS, collect_claims
 from sharpest.report.paper import is_figure
@@ -30,6 +31,7 @@ def keep(project: Project, claims: Sequence[Claim], studies: Sequence[str], opti
         StoreError: If a file behind it is missing or damaged.
     """
     paths = Paths.of(project.settings.scale)
+    judged = cache(lambda: judge_measured(project, claims, paths))
     for study in studies:
         if study == CLAIMS:
             collect_claims(paths, GALLERY)
@@ -38,6 +40,6 @@ def keep(project: Project, claims: Sequence[Claim], studies: Sequence[str], opti
             raise ConfigError(f"no figure or table {study!r}; known: {CLAIMS}, {', '.join(project.studies)}")
         target = paths.figure(study, "png") if is_figure(study) else paths.table(study, "csv")
         command = " ".join(["snakemake --cores 2", str(target), *options])
-        collect(project, claims, study, paths, SCRIPTS, command, GALLERY)
+        collect(project, claims, judged, study, paths, SCRIPTS, command, GALLERY)
     for path, text in pages(GALLERY, SCRIPTS, claims).items():
         path.write_text(text, encoding="utf-8")

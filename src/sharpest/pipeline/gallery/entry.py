@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +10,7 @@ from PIL import Image
 
 from sharpest.claims.judge import judge
 from sharpest.claims.ledger import Claim
-from sharpest.claims.plans import Plans, files_behind, plan_claims
+from sharpest.claims.plans import files_behind, plan_claims
 from sharpest.config.project import Project
 from sharpest.config.sources.registry import SOURCES
 from sharpest.config.strict import Strict
@@ -109,18 +109,18 @@ def entries(gallery: Path) -> list[Entry]:
 def collect(
     project: Project,
     claims: Sequence[Claim],
+    judged: Callable[[], pd.DataFrame],
     study: str,
     paths: Paths,
     scripts: Path,
     command: str,
     gallery: Path,
 ) -> Entry:
-    """Copy a figure or table of a scale into the gallery, judge what its runs answer, and write down what made it.
-
-    Claims about it whose runs are not there are listed as not run.
+    """Copy a figure or table of a scale into the gallery, with the claims that its runs answer and what made it.
 
     Args:
         claims: The ledger.
+        judged: Gives the verdicts of the scale, as :func:`judge_measured`.
         paths: Of the scale.
         scripts: The folder of the workflow's scripts.
         command: That made it.
@@ -128,22 +128,34 @@ def collect(
     Raises:
         StoreError: If a file behind it is missing or damaged.
     """
-    plans = plan_claims(claims, project)
-    setup = setup_of(project, claims, plans, [study])
+    setup = setup_of(project, claims, plan_claims(claims, project), [study])
     outputs = {suffix: present(path) for suffix, path in _outputs(study, paths).items()}
     made = _made(project, study, setup, paths, scripts, command, outputs)
     asked = [claim for claim in claims if claim["item"] == _item(study)]
     asked += [claim for claim in claims if claim.id in setup.beside[study]]
-    judged = _judged(claims, plans, paths, project.settings.scale == "paper").loc[[claim.id for claim in asked]]
+    answers = judged().loc[[claim.id for claim in asked]]
     folder = gallery / study
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, path in outputs.items():
         kept = _small_picture(path) if suffix == ".png" else path.read_bytes()
         if len(kept) <= LARGEST_TABLE:
             (folder / f"{study}{suffix}").write_bytes(kept)
-    judged.reset_index().to_csv(folder / _CLAIMS, index=False, lineterminator="\n")
+    answers.reset_index().to_csv(folder / _CLAIMS, index=False, lineterminator="\n")
     (folder / _FACTS).write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return Entry(folder)
+
+
+def judge_measured(project: Project, claims: Sequence[Claim], paths: Paths) -> pd.DataFrame:
+    """All claims by their ids; those whose files are there judged together, as chance and Holm's correction need it.
+
+    Claims whose files are not there have the verdict ``NOT_RUN``.
+    """
+    plans = plan_claims(claims, project)
+    measured = {claim.id for claim in claims if all(path.exists() for path in files_behind([claim], plans, paths))}
+    at_paper = project.settings.scale == "paper"
+    judged = judge([claim for claim in claims if claim.id in measured], plans, paths.folder, at_paper).claims
+    rest = pd.DataFrame([dict(claim.row) for claim in claims if claim.id not in measured]).assign(verdict=NOT_RUN)
+    return (pd.concat([judged, rest]) if len(rest) else judged).set_index("id")
 
 
 def _made(
@@ -198,14 +210,6 @@ def _minutes(paths: Paths, setup: Setup) -> dict[str, float]:
 def _item(study: str) -> str:
     """The ledger's name of a study; that of the whole figure for a part of it, such as ``fig04_without_resnet``."""
     return item_of(study.partition("_")[0])
-
-
-def _judged(claims: Sequence[Claim], plans: Plans, paths: Paths, paper_scale: bool) -> pd.DataFrame:
-    """All claims by their ids; those whose files are there judged together, as chance and Holm's correction need it."""
-    measured = {claim.id for claim in claims if all(path.exists() for path in files_behind([claim], plans, paths))}
-    judged = judge([claim for claim in claims if claim.id in measured], plans, paths.folder, paper_scale).claims
-    rest = pd.DataFrame([dict(claim.row) for claim in claims if claim.id not in measured]).assign(verdict=NOT_RUN)
-    return (pd.concat([judged, rest]) if len(rest) else judged).set_index("id")
 
 
 def _small_picture(path: Path) -> bytes:

@@ -1,0 +1,18 @@
+"""Samples as the judge takes them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sharpest.claims.verdicts import Measured, Sample
+
+
+def measured_of(samples: Sequence[Sample]) -> Measured:
+    """One number, a sample a seed."""
+    return Measured(
+        np.array([sample.value for sample in samples]),
+        np.array([sample.error for sample in samples]),
+        np.array([sample.blocks for sample in samples]),
+        np.array(any(sample.open_above for sample in samples)),
+        np.array(any(sample.open_below for sample in samples)),
+    )
