@@ -144,7 +144,7 @@ class Project:
         return {
             rule: count
             for rule, count in counts.items()
-            if rule not in {"total", "figures", "tables", "claims", "report", "all"}
+            if rule not in {"total", "figures", "tables", "claims", "beyond", "report", "all"}
         }
 
     def copy_without(self, folder: Path, *names: str) -> "Project":

@@ -77,15 +77,20 @@ if (
             )
 
 
+def one_of(names):
+    """A pattern for some names and nothing else, no other path either."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
     run=RUN,
-    schedule="|".join(re.escape(name) for name in PROJECT.scale.schedules),
+    schedule=one_of(PROJECT.scale.schedules),
     # <run>/<schedule> that is measured in shards
     curve=curves_pattern(*PROJECT.curves_by_shards()),
     shard=r"\d+",
-    dataset="|".join(re.escape(name) for name in PROJECT.scale.datasets),
-    figure=r"fig\w+",
-    table=r"tab\w+",
+    dataset=one_of(PROJECT.scale.datasets),
+    figure=one_of([*PROJECT.figures, *PROJECT.beyond]),
+    table=one_of(PROJECT.tables),
 
 
 def lift_default_limit():
@@ -103,11 +108,6 @@ def grows(minutes):
     return lambda wildcards, attempt: minutes * attempt
 
 
-def studies(prefix):
-    """Names of the studies that make a figure (fig) or a table (tab)."""
-    return [name for name in PROJECT.studies if name.startswith(prefix)]
-
-
 def figure_files(names):
     return [
         str(PATHS.figure(name, kind))
@@ -119,7 +119,7 @@ def figure_files(names):
 def table_files():
     return [
         str(PATHS.table(name, kind))
-        for name in studies("tab")
+        for name in PROJECT.tables
         for kind in ("csv", "md", "tex")
     ]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from pydantic import Field, NonNegativeInt
 
@@ -104,6 +104,9 @@ class Schedule(Protocol):
 
 class Study(Strict):
     """What every study has."""
+
+    is_table: ClassVar[bool] = False
+    """Whether it is printed, and not drawn."""
 
     caption: str
     """What is shown and what was used where paper and code differ."""
