@@ -67,9 +67,7 @@ rule judge_claims:
         mem_mb=2000,
         runtime=grows(5),
     params:
-        ledger=lambda wildcards: [
-            dict(claim.row) for claim in CLAIMS[wildcards.ledger]
-        ],
+        ledger=lambda wildcards: [dict(claim.row) for claim in CLAIMS[wildcards.ledger]],
         plans=lambda wildcards: {
             claim: [source.model_dump(exclude_none=True) for source in sources]
             for claim, sources in CLAIM_PLANS[wildcards.ledger].items()

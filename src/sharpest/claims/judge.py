@@ -23,8 +23,8 @@ class Judged(NamedTuple):
     """The verdicts on all claims.
 
     Attributes:
-        claims: A row a claim: ``paper`` for those of later papers, the ledger's columns, those of :class:`Judgement`, and ``p_holm``, p after Holm's
-            correction over all claims that are judged and that no other one implies.
+        claims: A row a claim: ``paper`` where it is a later one's, the ledger's columns, those of :class:`Judgement`,
+            and ``p_holm``, p after Holm's correction over all claims that are judged and that no other one implies.
         chance: What chance would give, as :func:`~sharpest.claims.null.together` does.
         by_seed: The numbers behind the verdicts: ``id``, ``statement`` (from 0, where several have to hold), ``seed``,
             ``value``, ``error`` (within the run), and the bounds that are asked, ``at_least`` and ``at_most``.

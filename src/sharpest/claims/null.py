@@ -136,8 +136,8 @@ def together(table: pd.DataFrame, nulls: Mapping[str, Null]) -> pd.DataFrame:
         nulls: By the id of the claim.
 
     Returns:
-        A row an item, or a later paper, and one for ``all``: claims, holds, null_holds (mean), null_holds_high (95 % of the draws have at
-        most so many), p_holds (share of draws with at least as many), and the same of as_claimed.
+        A row an item, or a later paper, and one for ``all``: claims, holds, null_holds (mean), null_holds_high (95 % of
+        the draws have at most so many), p_holds (share of draws with at least as many), and the same of as_claimed.
     """
     counted = table[table["id"].isin(list(nulls)) & is_counted(table)]
     rng = np.random.default_rng(0)

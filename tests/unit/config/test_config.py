@@ -632,7 +632,9 @@ def test_points_of_a_branch_count_from_its_branch_point(config: Config) -> None:
 def test_unknown_names_are_refused_with_the_known_ones(project: Project) -> None:
     with pytest.raises(ConfigError, match=r"'scnn-c10-sgd-lr0.1-S128-s77'.*did you mean scnn-c10-sgd-lr0.1-S128-s777"):
         project.run("scnn-c10-sgd-lr0.1-S128-s77")
-    with pytest.raises(ConfigError, match=r"'fig99' is not in config/studies.yaml or config/beyond.yaml; they have fig01"):
+    with pytest.raises(
+        ConfigError, match=r"'fig99' is not in config/studies.yaml or config/beyond.yaml; they have fig01"
+    ):
         project.study("fig99")
     with pytest.raises(ConfigError, match="schedule 'none' is not in the scale's schedules: growth"):
         project.schedule(TRUNK, "none")

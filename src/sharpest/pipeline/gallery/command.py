@@ -1,6 +1,6 @@
 """Keep finished figures, tables and verdicts beside the docs; without a name, bring the pages up to date."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sharpest.claims.ledger import Claim
@@ -9,19 +9,21 @@ from sharpest.errors import ConfigError
 from sharpest.pipeline.gallery.entry import collect
 from sharpest.pipeline.gallery.page import pages
 from sharpest.pipeline.gallery.verdicts import CLAIMS, collect_claims
-from sharpest.report.paper import is_figure
+from sharpest.results.ledgers import BEYOND, PAPER
 from sharpest.results.paths import Paths
 
 GALLERY = Path("docs/gallery")
 SCRIPTS = Path("workflow/scripts")
 
 
-def keep(project: Project, claims: Sequence[Claim], studies: Sequence[str], options: Sequence[str]) -> None:
+def keep(
+    project: Project, ledgers: Mapping[str, Sequence[Claim]], studies: Sequence[str], options: Sequence[str]
+) -> None:
     """Copy finished studies of a scale into the gallery, and write its pages.
 
     Args:
         project: The scale.
-        claims: The ledger.
+        ledgers: The claims by ledger.
         studies: Names of figures and tables, or ``claims``; they have to be finished.
         options: Of snakemake, that chose scale and data.
 
@@ -36,8 +38,9 @@ def keep(project: Project, claims: Sequence[Claim], studies: Sequence[str], opti
             continue
         if study not in project.studies:
             raise ConfigError(f"no figure or table {study!r}; known: {CLAIMS}, {', '.join(project.studies)}")
-        target = paths.figure(study, "png") if is_figure(study) else paths.table(study, "csv")
+        claims = ledgers[BEYOND if study in project.beyond else PAPER]
+        target = paths.table(study, "csv") if project.studies[study].is_table else paths.figure(study, "png")
         command = " ".join(["snakemake --cores 2", str(target), *options])
         collect(project, claims, study, paths, SCRIPTS, command, GALLERY)
-    for path, text in pages(GALLERY, SCRIPTS, claims).items():
+    for path, text in pages(GALLERY, SCRIPTS, ledgers[PAPER]).items():
         path.write_text(text, encoding="utf-8")
