@@ -14,7 +14,7 @@ from builders import (
     full_batch_settings,
     run_settings,
 )
-from seven_nets import HESSIAN, SEVEN, measured, on_cpu, tiny_run
+from seven_nets import ALL, HESSIAN, measured, on_cpu, tiny_run
 from stand_in_gpu import stand_in_gpu
 
 import sharpest.training.run
@@ -22,7 +22,7 @@ from sharpest.config.run import RunSettings
 from sharpest.results.states import Snapshots
 
 
-@pytest.mark.parametrize("name", SEVEN)
+@pytest.mark.parametrize("name", ALL)
 def test_a_run_and_its_measures_are_those_of_the_cpu(name: str, tmp_path: Path) -> None:
     with on_cpu():
         expected = measured(tiny_run(name, tmp_path / "cpu"))
