@@ -240,11 +240,11 @@ def _schedule(claim: Claim, quantity: Quantity, measure: str, run: str, project:
     figure = project.study(own)
     # of its own figure, or of the first one drawn likewise, on this run or one of another seed
     for study in (figure, *(study for study in project.studies.values() if study.kind == figure.kind)):
-        schedules = [curve.schedule for curve in study.curves() if without_seed(curve.run) == without_seed(run)]
+        shown = [curve.schedule for curve in study.curves() if without_seed(curve.run) == without_seed(run)]
         # a run may be measured at several
-        taking = [name for name in schedules if measure in project.schedule(run, name).measures]
-        if schedules:
-            return str([*taking, *schedules][0])
+        taking = [name for name in shown if measure in project.schedule(run, name).measures]
+        if shown:
+            return str([*taking, *shown][0])
     file = "beyond.yaml" if claim.paper else "studies.yaml"
     raise ConfigError(f"no study measures {quantity.name} of {run!r}; add the run to {claim['item']} in {file}")
 

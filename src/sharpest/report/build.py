@@ -77,7 +77,7 @@ def build_page(setup: Setup, results: Results) -> Page:
     runs = tuple(trained_run(results[run].snapshots) for run in setup.runs)
     panels = {name: _panels(title_of(item_of(name)), setup.studies[name]) for name in drawn}
     figures = {name: Figure(every[name], _drawing(paths, name), bool(panels[name])) for name in drawn}
-    departures = _departures({name: setup.reductions[name] for name in items}, items)
+    departures = _departures({name: notes for name, notes in setup.reductions.items() if name in items}, items)
     files = [file for group in measured.values() for file in group]
     return Page(
         scale=setup.scale,
