@@ -208,6 +208,8 @@ def _source(claim: Claim, run: str, project: Project) -> RunSource:
         raise ConfigError(f"no accuracies are taken; set {key} to at least 1")
     if "parent" in needs and branch is None:
         raise ConfigError(f"run {run!r} is no branch; name one with an L in its id")
+    if quantity.full_batch and not project.run(run).full_batch:
+        raise ConfigError(f"{quantity.name} is of full-batch runs, and {run!r} is none; name one with -fb in its id")
     if quantity.place is not None:
         (measure,) = quantity.needs
         _check_place(quantity.place, measure, project.schedule(run, schedules[measure]))

@@ -129,7 +129,7 @@ class Study(Strict):
 
     def runs(self) -> list[str]:
         """The ids of all runs behind the study."""
-        return [curve.run for curve in self.curves_by_seed()]
+        return list(dict.fromkeys(curve.run for curve in self.curves_by_seed()))
 
     def curves_by_seed(self) -> list[Curve]:
         """``curves()``, one a run."""
