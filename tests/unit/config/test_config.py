@@ -74,6 +74,7 @@ class Config:
                 del content[name]
 
         self.edit("studies.yaml", keep_tables)
+        (self.folder / "beyond.yaml").unlink()
         self.edit("scales/quick.yaml", lambda scale: [keep_tables(scale[key]) for key in ("paper_seeds", "notes")])
 
     def drop_run(self, run: str) -> None:
