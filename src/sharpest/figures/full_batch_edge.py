@@ -91,7 +91,7 @@ def _line(
     spectra = inputs.by_seed(Spectra, line)
     lr = spectra[0].lr if study.x == "iteration x lr" else 1.0
     seeds = {
-        _LOSS: [_losses(inputs, each, lr) for each in line.by_seed()],
+        _LOSS: [_losses(inputs, each, lr) for each in spectra],
         _RATIO: [_ratios(each, lr) for each in spectra],
     }
     if line.flow:
@@ -117,11 +117,11 @@ def _mark_crossing(axes: Axes, spectra: Spectra, lr: float, colour: str) -> None
         axes.axvline(lr * crossing, color=colour, linestyle=":", linewidth=0.7)
 
 
-def _losses(inputs: FigureInputs, curve: Curve, lr: float) -> OfSeed:
-    snapshots = inputs[curve.run].snapshots
+def _losses(inputs: FigureInputs, spectra: Spectra, lr: float) -> OfSeed:
+    snapshots = inputs[spectra.run].snapshots
     loss = snapshots.update_loss
     x = lr * (snapshots.iteration[0] + np.arange(len(loss)))
-    return OfSeed(curve.run, x, loss).at(np.isfinite(loss))
+    return OfSeed(spectra.run, x, loss, spectra.divergence).at(np.isfinite(loss))
 
 
 def _ratios(spectra: Spectra, lr: float) -> OfSeed:

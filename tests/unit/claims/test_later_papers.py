@@ -109,7 +109,7 @@ def test_each_side_uses_the_seeds_of_its_own_studies() -> None:
             "cohen2021", {"quantity": "spectra.eigenvalue[0].mean"},
             "quantity 'spectra.eigenvalue[0].mean': spectra has no column 'eigenvalue'; did you mean eigenvalues?",
         ),
-        ("cohen2021", {"quantity": "lambda_max_pek"}, "unknown quantity 'lambda_max_pek'; did you mean lambda_max_peak"),
+        ("cohen2021", {"quantity": "lambda_max_pek"}, "unknown quantity 'lambda_max_pek'; did you mean lambda_max"),
         (
             "cohen2021",
             {"quantity": "rising_updates_after_edge"},

@@ -42,7 +42,7 @@ def write(folder: Any, run: str, momentum: float = 0.0, nesterov: bool = False, 
     folder.write_measure("spectra", run, "edge", {"t": 5, "k": 1}, arrays, lr=LR, config=config, **options)
     folder.write_snapshots(run, {"t": 2, "u": 41}, {"update_loss": np.linspace(2, 1, 41), "iteration": [0, 40]})
     distance = {"iteration": [0, 20, 40], "distance": [0.0, 0.5, 3]}
-    folder.write_measure("gradient_flow", run, "flow", {"t": 3}, distance, lr=LR, config=config)
+    folder.write_measure("gradient_flow", run, "flow", {"t": 3}, distance, lr=LR, config=config, **options)
 
 
 def test_every_panel_shows_the_numbers_of_its_file(folder: Any) -> None:
@@ -91,6 +91,15 @@ def test_seeds_have_a_mean_and_a_crossing_each(folder: Any) -> None:
     means = table[table["run"].str.startswith("mean") & (table["panel"] == RATIO)]
     assert_allclose(means["y"], (7 * np.arange(5) + 1) / 20)
     assert table[table["series"] == "S64: first crossing"]["x"].tolist() == [40, 30]
+
+
+def test_a_seed_that_diverged_is_named_and_in_no_mean(folder: Any) -> None:
+    for seed in (1001, 1002, 1003):
+        write(folder, GD.replace("-s1", f"-s{seed}"), diverged_epoch=3.5 if seed == 1002 else None)
+    figure, table = draw(study(GD).of_seeds((1001, 1002, 1003)), folder.inputs(), "")
+    assert set(table.loc[table["run"].str.startswith("mean"), "run"]) == {"mean of 1001, 1003"}
+    labels = [text.get_text() for text in figure.axes[-1].get_legend().get_texts()]
+    assert labels == ["S64, seed 1002 diverged at epoch 3.5"]
 
 
 def test_it_reads_snapshots_spectra_and_the_flow_at_its_own_schedule() -> None:
