@@ -15,8 +15,8 @@ _PER_UPDATE = 6  # gradients of the flow for one update at the edge, 2 / sharpne
 class Settings(Strict):
     """The gradient flow of the training loss, beside the run."""
 
-    tolerance: float = Field(default=1e-5, gt=0, lt=0.01)
-    """Error of the flow, in parts of the length of its path."""
+    tolerance: float = Field(default=1e-4, gt=0, lt=0.01)
+    """Error of each step of the flow, in parts of the length of theta."""
 
 
 def _cost(settings: Settings, point: Planned) -> Cost:
