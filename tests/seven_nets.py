@@ -50,7 +50,7 @@ _CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
         {"dataset": token_settings(train=61, vocabulary=4), "batch_size": 4, "clip_norm": 0.1, "epochs": 2},
     ),
     "text-cnn": ("text-cnn", {"dataset": _REVIEWS, "nudge": _kept(correction="g")}),
-    "fcn": ("fcn", {"momentum": 0.5, "nesterov": True, "loss": "squared", "batch_size": 12, "full_batch": True}),
+    "fcn": ("fcn", {"momentum": 0.5, "nesterov": True, "loss": "squared"}),
 }
 ALL = list(_CHANGES)
 """Their names."""
@@ -109,7 +109,6 @@ def measured(run: Run) -> dict[str, np.ndarray]:
     assert directions.attributes["replay_drift"] == 0
     return {
         "theta": snapshots["theta"],
-        "update_loss": snapshots.update_loss,
         "buffers": snapshots["buffers"],
         **{name: spectra[name] for name in ("eigenvalues", "train_loss", "val_accuracy")},
         **{name: directions[name] for name in ("loss", "profile", "loss_change", "cosine")},

@@ -121,8 +121,14 @@ with neither: the target `beyond` makes these, and the verdicts on later papers;
 `seeds`, `paper_seeds` and `notes`, take names of either.
 
 **Run ids.** `{RUN_ID_GRAMMAR}`:
-learning rate, batch size, momentum, scale and number of the nudged directions (NSGD), L2, images of a full-batch run,
-length of a first stage, plateau rule or full batch, seed. An id says which run of the paper is meant, at every scale.
+learning rate, batch size, momentum (the heavy ball's, or Nesterov's), scale and number of the nudged directions (NSGD),
+L2, images of a full-batch run, length of a first stage, squared loss, plateau rule or full batch, seed. An id says which
+run of the paper is meant, at every scale.
+
+`-nesterov` stands behind a momentum: the step is m v - eta g of the velocity after the update, as in torch. With `-mse`
+the loss is half the squared distance of the logits to the one-hot target, mean over examples or words, in place of the
+cross-entropy: of updates, Hessians, steps along directions, `history.csv` and evaluations alike, so that the plateau rule
+goes by it as well. Where a unit says nats, such a run has that of the squared loss.
 
 A run with `-L<epochs>` or `@e<epoch>/<variant>` is a branch: it starts from its parent's snapshot at the end of that
 epoch, and no epoch of the parent is trained twice. The parent's id is the branch's without that part, and needs a row
@@ -191,7 +197,8 @@ def _key_table(model: type[Strict], without: Iterable[str] = ()) -> list[str]:
 def _key_rows(model: type[Strict], place: str, without: Iterable[str] = ()) -> Iterator[str]:
     """The rows of a class, each followed by those of the classes inside it."""
     properties = model.model_json_schema()["properties"]
-    for name, field in model.model_fields.items():
+    # the kind of a class opens its keys, before those that it has from its base
+    for name, field in sorted(model.model_fields.items(), key=lambda item: item[0] != "kind"):
         if name in without:
             continue
         inner = models_in(field.annotation)
