@@ -34,7 +34,7 @@ _CONFIGURATION = f"""{_HEAD}
 | `config/runs.tsv` | the runs: id, group, length in epochs at paper scale |
 | `config/studies.yaml` | what is behind each figure and table of the paper, and how it is drawn |
 | `config/beyond.yaml` | the same of figures beyond the paper |
-| `config/claims.csv`, `config/claims/<paper>.csv` | what the paper says, and what later ones do: [claims.md](claims.md) |
+| `config/claims.csv`, `config/claims/<paper>.csv` | what papers say: [claims.md](claims.md) |
 
 Unknown keys are refused, and everything is checked before the first job starts. A key of `config.yaml` can also be
 given on the command line: `snakemake --config scale=small`.
@@ -114,11 +114,11 @@ Points are multiples of the step, so `then every epoch` falls on the starts of e
 refused. `best and last` are two snapshots: that of the best validation accuracy, and the last one, wherever the run
 ends.
 
-**Studies.** The name of a study is that of its files, `figures/<name>.pdf` and so on, and a target. In `studies.yaml`, and
-in a scale's own `studies`, figures begin with `fig` and tables with `tab`: the target `figures` makes the paper's. A
-name in `beyond.yaml` says what its figure shows, such as `batch_sharpness`, in small letters, digits and `_`, and begins
-with neither: the target `beyond` makes these, and the verdicts on later papers; `all` makes both. `seeds`, and a scale's
-`seeds`, `paper_seeds` and `notes`, take names of either.
+**Studies.** The name of a study is that of its files, such as `{_PATHS.figure("<name>", "pdf")}`.
+In `studies.yaml`, and in a scale's own `studies`, figures begin with `fig` and tables with `tab`: the target `figures`
+makes the paper's. A name in `beyond.yaml` says what its figure shows, such as `batch_sharpness`, in small letters,
+digits and `_`, and begins with neither: the target `beyond` makes these, and the verdicts on later papers; `all` makes
+both. `seeds`, and a scale's `seeds`, `paper_seeds` and `notes`, take names of either.
 
 **Run ids.** `{RUN_ID_GRAMMAR}`:
 learning rate, batch size, momentum (the heavy ball's, or Nesterov's), scale and number of the nudged directions (NSGD),

@@ -37,6 +37,7 @@ from sharpest.results.crossing import edge_of
 from sharpest.results.stored import Measured
 
 _COLOURS = (RED, GREEN, BLUE, *OTHERS)
+_STYLES = ("-", (0, (5, 1)), (0, (1, 1)))  # of curves, from one round of colours to the next
 _DASHES = ("--", ":", "-.")  # of reference lines, by their place
 _MOST_COLUMNS = 3
 _BATCH_SIZE = "batch size"
@@ -57,7 +58,7 @@ class _Line:
     """One curve with its seeds.
 
     Attributes:
-        label, colour: Its own.
+        label, colour, style: Its own.
         run: Its first run.
         lrs: (n,), the learning rate; over batch sizes that of each run.
         seeds: What is finite.
@@ -68,6 +69,7 @@ class _Line:
 
     label: str
     colour: str
+    style: Any
     run: str
     lrs: NDArray[np.float64]
     seeds: list[OfSeed]
@@ -139,18 +141,19 @@ def _lines(panel: MeasuredPanel, inputs: FigureInputs) -> list[_Line]:
     for place, curve in enumerate(panel.curves):
         groups.setdefault(curve.label if panel.x == _BATCH_SIZE else place, []).append(curve)
     read = _plateaus if panel.x == _BATCH_SIZE else _along
-    return [read(panel, curves, colour, inputs) for curves, colour in zip(groups.values(), cycle(_COLOURS))]
+    looks = [(colour, style) for style in _STYLES for colour in _COLOURS]
+    return [read(panel, curves, look, inputs) for curves, look in zip(groups.values(), cycle(looks))]
 
 
-def _along(panel: MeasuredPanel, curves: list[MeasuredCurve], colour: str, inputs: FigureInputs) -> _Line:
+def _along(panel: MeasuredPanel, curves: list[MeasuredCurve], look: tuple[str, Any], inputs: FigureInputs) -> _Line:
     """One curve along training."""
     (curve,) = curves
     measured = _measured(panel, curve, inputs)
     seeds = [_of_seed(panel, curve, each) for each in measured]
-    return _Line(curve.label, colour, curve.run, np.array([measured[0].lr]), seeds, panel.scale == "log")
+    return _Line(curve.label, *look, curve.run, np.array([measured[0].lr]), seeds, panel.scale == "log")
 
 
-def _plateaus(panel: MeasuredPanel, curves: list[MeasuredCurve], colour: str, inputs: FigureInputs) -> _Line:
+def _plateaus(panel: MeasuredPanel, curves: list[MeasuredCurve], look: tuple[str, Any], inputs: FigureInputs) -> _Line:
     """A point for each run of one label."""
     runs = [(curve, _measured(panel, curve, inputs)) for curve in curves]
     runs.sort(key=lambda run: _batch_size(run[1][0]))
@@ -158,7 +161,7 @@ def _plateaus(panel: MeasuredPanel, curves: list[MeasuredCurve], colour: str, in
     sizes, lrs = zip(*((_batch_size(seeds[0]), seeds[0].lr) for _, seeds in runs), strict=True)
     return _Line(
         curves[0].label,
-        colour,
+        *look,
         runs[0][0].run,
         np.array(lrs),
         joined(points),
@@ -213,13 +216,15 @@ def _panel(axes: Axes, panel: MeasuredPanel, lines: list[_Line], points: Plotted
     for line in lines:
         # a line through one point is not seen
         longest = max(int((~left_out).sum()) for left_out in line.left_out)
-        draw_over_seeds(axes, panel.title, line.label, line.seeds, points, color=line.colour,
+        draw_over_seeds(axes, panel.title, line.label, line.seeds, points, color=line.colour, linestyle=line.style,
                         marker="o" if longest == 1 or panel.x == _BATCH_SIZE else "", markersize=3)  # fmt: skip
     shown = [line for line in lines if not line.is_empty]
     handles = []
     for line in lines:
         diverged = name_diverged({str(each.run): each.diverged for each in line.seeds}) if line.sizes is None else ""
-        handles += axes.plot([], [], color=line.colour, label=run_label(line.label, diverged, line.is_empty))
+        handles += axes.plot(
+            [], [], color=line.colour, linestyle=line.style, label=run_label(line.label, diverged, line.is_empty)
+        )
     if not shown:
         say_empty(axes)
     else:

@@ -26,9 +26,9 @@ from sharpest.results.stored import Measured
 
 _DIAGRAM, _AFTER = "what the first steps do", "after the last step"
 _BOUNDARIES = {
-    "c_loss": ("loss rises above", BLUE),
-    "c_sharp": ("sharpness rises above", GREEN),
-    "c_max": ("bounded up to", RED),
+    "c_loss": ("loss rises", BLUE),
+    "c_sharp": ("sharpness rises", GREEN),
+    "c_max": ("last bounded", RED),
 }
 _MOST_COLUMNS = 3
 
@@ -58,7 +58,9 @@ def draw(study: PhaseDiagram, inputs: FigureInputs, foot: str) -> tuple[Figure, 
             diagram, _DIAGRAM, label, joined(runs), points, color=colour, marker="o", markersize=3, label=label
         )
     after = figure.add_subplot(1, 2, 2, title=_AFTER, xlabel="c = lr × lambda_0", ylabel="lambda_max / lambda_0")
-    after.set(xscale="log", yscale="log")
+    after.set_xscale("log", base=2)
+    after.set_yscale("log")
+    after.xaxis.set_major_formatter("{x:g}")
     after.axhline(1, color=GREY, linestyle="--", linewidth=0.7)
     for line, seeds, shade in zip(lines, measured, blue_to_red(len(lines)), strict=True):
         draw_over_seeds(after, _AFTER, line.label, list(map(_quotient, seeds)), points, color=shade, label=line.label)

@@ -1,14 +1,11 @@
 """Full-batch training at the edge: every panel shows the numbers of its file, and where the edge is crossed."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from unit.figures.stub_measures import declaring
 
 from sharpest.config.studies.full_batch_edge import FullBatchEdge
 from sharpest.errors import ConfigError
@@ -17,13 +14,6 @@ from sharpest.figures.full_batch_edge import draw
 GD, HEAVY = "fcn-c10-sgd-lr0.1-S64-n64-mse-fb-s1", "fcn-c10-sgd-lr0.1-S64-m0.5-n64-mse-fb-s1"
 LR = 0.1
 LOSS, RATIO, DISTANCE = "loss after every update", "lambda_max over its edge", "distance to the gradient flow"
-
-
-@pytest.fixture(autouse=True)
-def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    columns = {"loss": "t", "flow_loss": "t", "distance": "t"}
-    with declaring(tmp_path / "measures", monkeypatch, gradient_flow=columns):
-        yield
 
 
 def study(*runs: str, flow: str | None = "flow", **keys: Any) -> FullBatchEdge:

@@ -332,3 +332,11 @@ def test_a_long_legend_makes_the_figure_higher(draw_runs: DrawRuns) -> None:
         figure, _ = draw_runs(study({"curves": curves}), {})
         heights.append(figure.get_size_inches()[1])
     assert heights[1] - heights[0] == pytest.approx(9 * 0.14)
+
+
+def test_more_curves_than_colours_are_told_apart_by_their_dashes(draw_runs: DrawRuns) -> None:
+    curves = [{"run": "a", "schedule": "step", "label": str(n)} for n in range(15)]
+    figure, _ = draw_runs(study({"curves": curves}), {})
+    handles = figure.axes[0].get_legend().legend_handles
+    looks = {(line.get_color(), line._dash_pattern[1] and tuple(line._dash_pattern[1])) for line in handles}
+    assert len(looks) == 15

@@ -1,27 +1,16 @@
 """The phase diagram of the first steps: boundaries over the width, and the sharpness after the last step."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.testing import assert_allclose
-from unit.figures.stub_measures import declaring
 
 from sharpest.config.studies.phase_diagram import PhaseDiagram
 from sharpest.figures.phase_diagram import draw
 
 WIDTHS = (64, 16)
 C = np.array([1.0, 2, 4, 8])
-BOUNDARIES = {"c_loss": "loss rises above", "c_sharp": "sharpness rises above", "c_max": "bounded up to"}
-
-
-@pytest.fixture(autouse=True)
-def first_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    columns = {"c": "c", "lambda_0": "t", "sharpness": "tcs", **dict.fromkeys(BOUNDARIES, "t")}
-    with declaring(tmp_path / "measures", monkeypatch, first_steps=columns):
-        yield
+BOUNDARIES = {"c_loss": "loss rises", "c_sharp": "sharpness rises", "c_max": "last bounded"}
 
 
 def run_of(width: int, seed: int = 1) -> str:
@@ -52,7 +41,7 @@ def test_boundaries_stand_over_one_over_the_width(folder: Any) -> None:
     assert_allclose(drawn["c_sharp"][["x", "y"]], [[1 / 64, 3]])  # beyond the grid elsewhere
     assert_allclose(drawn["c_max"]["y"], [4, 4])
     lines = {line.get_label(): line for line in figure.axes[0].lines}
-    assert_allclose(lines["loss rises above"].get_xydata(), [[1 / 64, 2], [1 / 16, 2.5]])
+    assert_allclose(lines["loss rises"].get_xydata(), [[1 / 64, 2], [1 / 16, 2.5]])
 
 
 def test_beside_it_the_sharpness_after_the_last_step_over_that_before_the_first(folder: Any) -> None:
@@ -69,7 +58,7 @@ def test_seeds_have_a_mean_at_each_width(folder: Any) -> None:
         write(folder, 16, seed, c_loss=[low])
         write(folder, 64, seed, c_loss=[low + 1])
     figure, table = draw(study().of_seeds((1001, 1002)), folder.inputs(), "")
-    means = table[(table["series"] == "loss rises above") & table["run"].str.startswith("mean")]
+    means = table[(table["series"] == "loss rises") & table["run"].str.startswith("mean")]
     assert_allclose(means[["x", "y"]], [[1 / 64, 4], [1 / 16, 3]])
     assert_allclose(means["deviation"], np.sqrt(2))
     assert "2 seeds" in " ".join(figure.texts[0].get_text().split())
