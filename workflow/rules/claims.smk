@@ -1,6 +1,5 @@
 from sharpest.claims.ledger import read_ledgers
 from sharpest.claims.plans import files_behind, plan_claims, with_new_seeds
-from sharpest.results.ledgers import BEYOND, PAPER, verdicts
 
 try:
     # by ledger; that of later papers is there where it has claims
@@ -20,36 +19,10 @@ wildcard_constraints:
     ledger=one_of(CLAIMS),
 
 
-def verdict_files(ledger):
-    return [
-        str(verdicts(PATHS, ledger, suffix))
-        for suffix in ("csv", "by_chance.csv", "by_seed.csv", "md")
-        if ledger in CLAIMS
-    ]
-
-
-def measures_behind(plans):
-    return sorted(
-        {
-            measure
-            for sources in plans.values()
-            for source in sources
-            for measure in source.schedules
-        }
-    )
-
-
 rule judge_claims:
     """The claims of the paper, or of later ones, each judged on the measured files."""
     input:
-        lambda wildcards: list(
-            map(
-                str,
-                files_behind(
-                    CLAIMS[wildcards.ledger], CLAIM_PLANS[wildcards.ledger], PATHS
-                ),
-            )
-        ),
+        files_of_claims,
     output:
         csv=report(
             str(verdicts(PATHS, "{ledger}", "csv")),
@@ -75,9 +48,6 @@ rule judge_claims:
         # numbers are the paper's, and so are only its own scale's to reach
         paper_scale=SCALE == "paper",
         foot=f"Scale {SCALE}: {PROJECT.scale.description}.",
-        code=lambda wildcards: code_behind(
-            "judge_claims.py",
-            *map(reading_module, measures_behind(CLAIM_PLANS[wildcards.ledger])),
-        ),
+        code=code_of_claims,
     script:
         "../scripts/judge_claims.py"

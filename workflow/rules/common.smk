@@ -18,6 +18,7 @@ try:
     from sharpest.pipeline.fingerprint import fingerprint
     from sharpest.pipeline.forkserver import start as start_forkserver
     from sharpest.pipeline.wildcards import RUN, curves_pattern
+    from sharpest.results.ledgers import BEYOND, PAPER, verdicts
     from sharpest.results.paths import Paths
     from sharpest.results.versions import check_version
 except ImportError as error:
@@ -122,6 +123,33 @@ def table_files():
         for name in PROJECT.tables
         for kind in ("csv", "md", "tex")
     ]
+
+
+def verdict_files(ledger):
+    """Verdicts on a ledger; nothing where it has no claims."""
+    return [
+        str(verdicts(PATHS, ledger, suffix))
+        for suffix in ("csv", "by_chance.csv", "by_seed.csv", "md")
+        if ledger in CLAIMS
+    ]
+
+
+def files_of_claims(wildcards):
+    """Every file that the claims of a ledger are judged on."""
+    ledger = wildcards.ledger
+    return list(map(str, files_behind(CLAIMS[ledger], CLAIM_PLANS[ledger], PATHS)))
+
+
+def code_of_claims(wildcards):
+    """Fingerprint of the judging, and of reading what the claims of a ledger read."""
+    plans = CLAIM_PLANS[wildcards.ledger].values()
+    measures = {
+        measure
+        for sources in plans
+        for source in sources
+        for measure in source.schedules
+    }
+    return code_behind("judge_claims.py", *map(reading_module, sorted(measures)))
 
 
 def snapshots_of(wildcards):
