@@ -1,5 +1,5 @@
 # sharpest: from data to every figure, table and claim of the paper.
-# Targets: figures, tables, claims, report, all, first, or any single file.
+# Targets: figures, tables, claims, beyond, report, all, first, or any single file.
 import gc
 
 from snakemake.utils import min_version
@@ -37,6 +37,7 @@ localrules:
     figures,
     tables,
     claims,
+    beyond,
     report,
     all,
     first,
@@ -52,13 +53,13 @@ onstart:
 rule figures:
     default_target: True
     input:
-        figure_files(studies("fig")),
+        figure_files(PROJECT.figures),
 
 
 # with --prioritize first, beside another target, there is something to look at early
 rule first:
     input:
-        figure_files(studies("fig06")),
+        figure_files([name for name in PROJECT.figures if name.startswith("fig06")]),
 
 
 rule tables:
@@ -68,7 +69,14 @@ rule tables:
 
 rule claims:
     input:
-        rules.judge_claims.output,
+        verdict_files(PAPER),
+
+
+# what later papers ask of the same runs: figures and verdicts
+rule beyond:
+    input:
+        figure_files(PROJECT.beyond),
+        verdict_files(BEYOND),
 
 
 rule report:
@@ -81,4 +89,5 @@ rule all:
         rules.figures.input,
         rules.tables.input,
         rules.claims.input,
+        rules.beyond.input,
         rules.report.input,

@@ -145,6 +145,8 @@ def run_settings(**changes: Any) -> RunSettings:
         "batch_size": 8,
         "full_batch": False,
         "momentum": 0.0,
+        "nesterov": False,
+        "loss": "cross_entropy",
         "l2": 0.0,
         "clip_norm": None,
         "nudge": None,

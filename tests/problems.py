@@ -156,9 +156,10 @@ NETS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
         (1, 8, 8),
     ),
     "lstm": ({"kind": "lstm", "width": 4, "num_layers": 2, "dropout": 0.2}, (5, NUM_CLASSES)),
+    "fcn": ({"kind": "fcn", "widths": [6, 5], "activation": "tanh"}, (1, 8, 8)),
     "text-cnn": ({"kind": "text_cnn", "embedding": 3, "filters": 6, "hidden": 5, "dropout": 0.2}, (7, 9)),
 }  # fmt: skip
-"""The paper's architectures, reduced: settings, and shape of an input: of an image, or time and vocabulary of words."""
+"""The architectures, reduced: settings, and shape of an input: of an image, or time and vocabulary of words."""
 
 
 def examples(name: str, count: int = 12) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The paper's seven nets, reduced, each as a tiny run with another kind of step, for tests of other devices."""
+"""All nets, reduced, each as a tiny run with another kind of step, for tests of other devices."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,8 +50,9 @@ _CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
         {"dataset": token_settings(train=61, vocabulary=4), "batch_size": 4, "clip_norm": 0.1, "epochs": 2},
     ),
     "text-cnn": ("text-cnn", {"dataset": _REVIEWS, "nudge": _kept(correction="g")}),
+    "fcn": ("fcn", {"momentum": 0.5, "nesterov": True, "loss": "squared"}),
 }
-SEVEN = list(_CHANGES)
+ALL = list(_CHANGES)
 """Their names."""
 
 

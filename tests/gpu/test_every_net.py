@@ -1,4 +1,4 @@
-"""All that trains and measures the seven nets, on a stand-in GPU: every tensor on its device, results as on the CPU.
+"""All nets, trained and measured on a stand-in GPU: every tensor on its device, results as on the CPU.
 
 The operations are the same ones, computed on the CPU; only where code asks for the device they differ, by roundings.
 """
@@ -14,7 +14,7 @@ from builders import (
     full_batch_settings,
     run_settings,
 )
-from seven_nets import HESSIAN, SEVEN, measured, on_cpu, tiny_run
+from seven_nets import ALL, HESSIAN, measured, on_cpu, tiny_run
 from stand_in_gpu import stand_in_gpu
 
 import sharpest.training.run
@@ -22,7 +22,7 @@ from sharpest.config.run import RunSettings
 from sharpest.results.states import Snapshots
 
 
-@pytest.mark.parametrize("name", SEVEN)
+@pytest.mark.parametrize("name", ALL)
 def test_a_run_and_its_measures_are_those_of_the_cpu(name: str, tmp_path: Path) -> None:
     with on_cpu():
         expected = measured(tiny_run(name, tmp_path / "cpu"))
@@ -43,6 +43,7 @@ def trunk(**changes: object) -> RunSettings:
         *(branch_settings(trunk(), 1, name, nudge={"hessian": HESSIAN}) for name in ("top", "ctop", "x2")),
         branch_settings(trunk(), 1, lr_factor=0.1),
         full_batch_settings(epochs=1),
+        full_batch_settings(epochs=2, momentum=0.5, nesterov=True, loss="squared"),
         trunk(clip_norm=0.1),
         trunk(rule="plat", patience=1, stop_patience=1, epochs=4),
         trunk(lr=1e30, clip_norm=None),  # diverges
@@ -56,6 +57,7 @@ def test_every_kind_of_training(settings: RunSettings, tmp_path: Path) -> None:
         found = Snapshots(Run(tmp_path / "gpu", settings).train().snapshots)
     assert found.attributes["diverged"] == expected.attributes["diverged"]
     np.testing.assert_allclose(found["theta"], expected["theta"], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(found.update_loss, expected.update_loss, rtol=1e-4)
 
 
 class KilledError(Exception):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from problems import NETS, reduced_model, reduced_net, rng
-from seven_nets import SEVEN, measured, on_cpu, tiny_run
+from seven_nets import ALL, measured, on_cpu, tiny_run
 from torch import Tensor, nn
 
 from sharpest.curvature.hessian import Hessian
@@ -63,7 +63,7 @@ def waits() -> Iterator[list[str]]:
     found += [str(warning.message) for warning in caught if "synchronizing" in str(warning.message)]
 
 
-@pytest.mark.parametrize("name", SEVEN)
+@pytest.mark.parametrize("name", ALL)
 def test_a_run_and_its_measures_are_those_of_the_cpu(name: str, tmp_path: Path) -> None:
     """Training, spectra, alpha study, end points; replays are exact on each device."""
     with on_cpu():
@@ -73,7 +73,7 @@ def test_a_run_and_its_measures_are_those_of_the_cpu(name: str, tmp_path: Path) 
         np.testing.assert_allclose(found[key], values, rtol=1e-2, atol=1e-4, err_msg=key)
 
 
-@pytest.mark.parametrize("name", SEVEN)
+@pytest.mark.parametrize("name", ALL)
 def test_two_runs_have_the_same_bits(name: str, tmp_path: Path) -> None:
     first, second = (measured(tiny_run(name, tmp_path / folder)) for folder in ("first", "second"))
     for key, values in first.items():
@@ -125,7 +125,7 @@ def test_the_host_waits_once_a_product(name: str) -> None:
     assert len(found) <= pairs.num_products + AROUND_A_SOLVE
 
 
-@pytest.mark.parametrize("name", SEVEN)
+@pytest.mark.parametrize("name", ALL)
 def test_an_update_waits_for_nothing(name: str, tmp_path: Path) -> None:
     run = tiny_run(name, tmp_path, nudge=None)
     problem = run.problem()

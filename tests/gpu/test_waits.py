@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from problems import NETS, reduced_model, reduced_net, rng
-from seven_nets import SEVEN, tiny_run
+from seven_nets import ALL, tiny_run
 from stand_in_gpu import StandInGpu, stand_in_gpu
 from torch import Tensor
 
@@ -72,7 +72,7 @@ def test_a_hard_solve_reads_once_a_product(values: Tensor, k: int, restarts: boo
     assert reads <= products + AROUND_A_SOLVE + starts
 
 
-@pytest.mark.parametrize("name", SEVEN)
+@pytest.mark.parametrize("name", ALL)
 def test_an_update_waits_for_nothing(name: str, tmp_path) -> None:
     """SGD, momentum, clipping, dropout, augmentation: order and losses of an epoch stay on the device."""
     with stand_in_gpu() as gpu:

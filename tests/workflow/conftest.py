@@ -144,7 +144,7 @@ class Project:
         return {
             rule: count
             for rule, count in counts.items()
-            if rule not in {"total", "figures", "tables", "claims", "report", "all"}
+            if rule not in {"total", "figures", "tables", "claims", "beyond", "report", "all"}
         }
 
     def copy_without(self, folder: Path, *names: str) -> "Project":
@@ -201,6 +201,9 @@ def _make_tiny(folder: Path) -> None:
     project = _copy(folder)
     (project.folder / "config/scales/tiny.yaml").write_text(TINY_SCALE)
     (project.folder / "config/studies.yaml").write_text(TINY_STUDIES)
+    # what goes beyond the paper is added by the tests of it
+    (project.folder / "config/beyond.yaml").write_text("")
+    shutil.rmtree(project.folder / "config/claims", ignore_errors=True)
     ledger = (project.folder / "config/claims.csv").read_text().splitlines(keepends=True)
     kept = [line for line in ledger if line.split(",")[0] in ("id", *TINY_CLAIMS)]
     (project.folder / "config/claims.csv").write_text("".join(kept))

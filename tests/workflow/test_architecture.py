@@ -13,6 +13,7 @@ SOURCE = Path(__file__).parents[2] / "src/sharpest"
 # packages, lowest first; each imports from those before it, and from itself
 ROOMS = [
     "errors",
+    "edge",
     "results",
     "config",
     "data",
@@ -31,6 +32,7 @@ ROOMS = [
 
 # package -> what it reaches neither directly nor through others
 SHUT = {
+    "edge": ["torch", "numpy"],
     "results": ["torch", "snakemake"],
     "config": ["torch", "snakemake", "matplotlib"],
     "curvature": ["sharpest.results", "sharpest.config", "sharpest.data", "sharpest.models", "h5py"],

@@ -52,7 +52,7 @@ DIRECTIONS = {f"measure directions {SGD} step"}
 EVALUATIONS = {f"measure evaluations {NSGD} ends"}
 FIGURES = figures("01", "04", "06", "07", "12")
 TABLES = {"write_table tab1"}
-CLAIMS = {"judge_claims"}
+CLAIMS = {"judge_claims claims"}
 REPORT = {"write_report"}
 MEASURED_ON = SPECTRA | DIRECTIONS | EVALUATIONS | FIGURES | TABLES | CLAIMS | REPORT
 """All that stands behind the runs."""

@@ -1,57 +1,53 @@
-from sharpest.claims.ledger import read_ledger
+from sharpest.claims.ledger import read_ledgers
 from sharpest.claims.plans import files_behind, plan_claims, with_new_seeds
 
 try:
-    CLAIMS = with_new_seeds(
-        read_ledger(Path(workflow.basedir) / "config/claims.csv"), PROJECT
-    )
-    CLAIM_PLANS = plan_claims(CLAIMS, PROJECT)
+    # by ledger; that of later papers is there where it has claims
+    CLAIMS = {
+        ledger: with_new_seeds(claims, PROJECT)
+        for ledger, claims in read_ledgers(Path(workflow.basedir) / "config").items()
+        if claims or ledger == PAPER
+    }
+    CLAIM_PLANS = {
+        ledger: plan_claims(claims, PROJECT) for ledger, claims in CLAIMS.items()
+    }
 except SharpestError as error:
     raise WorkflowError(str(error))
 
 
+wildcard_constraints:
+    ledger=one_of(CLAIMS),
+
+
 rule judge_claims:
-    """The paper's claims, each judged on the measured files."""
+    """The claims of the paper, or of later ones, each judged on the measured files."""
     input:
-        list(map(str, files_behind(CLAIMS, CLAIM_PLANS, PATHS))),
+        files_of_claims,
     output:
         csv=report(
-            str(PATHS.claims("csv")),
+            str(verdicts(PATHS, "{ledger}", "csv")),
             caption="../report/claims.rst",
             category="Claims",
         ),
-        chance=str(PATHS.claims("by_chance.csv")),
-        by_seed=str(PATHS.claims("by_seed.csv")),
-        md=str(PATHS.claims("md")),
+        chance=str(verdicts(PATHS, "{ledger}", "by_chance.csv")),
+        by_seed=str(verdicts(PATHS, "{ledger}", "by_seed.csv")),
+        md=str(verdicts(PATHS, "{ledger}", "md")),
     log:
-        str(PATHS.log("claims")),
+        str(PATHS.log("{ledger}")),
     conda:
         "../../envs/sharpest.yaml"
     resources:
         mem_mb=2000,
         runtime=grows(5),
     params:
-        ledger=[dict(claim.row) for claim in CLAIMS],
-        plans={
+        ledger=lambda wildcards: [dict(claim.row) for claim in CLAIMS[wildcards.ledger]],
+        plans=lambda wildcards: {
             claim: [source.model_dump(exclude_none=True) for source in sources]
-            for claim, sources in CLAIM_PLANS.items()
+            for claim, sources in CLAIM_PLANS[wildcards.ledger].items()
         },
         # numbers are the paper's, and so are only its own scale's to reach
         paper_scale=SCALE == "paper",
         foot=f"Scale {SCALE}: {PROJECT.scale.description}.",
-        code=code_behind(
-            "judge_claims.py",
-            *map(
-                reading_module,
-                sorted(
-                    {
-                        measure
-                        for sources in CLAIM_PLANS.values()
-                        for source in sources
-                        for measure in source.schedules
-                    }
-                ),
-            ),
-        ),
+        code=code_of_claims,
     script:
         "../scripts/judge_claims.py"

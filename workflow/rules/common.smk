@@ -18,6 +18,7 @@ try:
     from sharpest.pipeline.fingerprint import fingerprint
     from sharpest.pipeline.forkserver import start as start_forkserver
     from sharpest.pipeline.wildcards import RUN, curves_pattern
+    from sharpest.results.ledgers import BEYOND, PAPER, verdicts
     from sharpest.results.paths import Paths
     from sharpest.results.versions import check_version
 except ImportError as error:
@@ -77,15 +78,20 @@ if (
             )
 
 
+def one_of(names):
+    """A pattern for some names and nothing else, no other path either."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
     run=RUN,
-    schedule="|".join(re.escape(name) for name in PROJECT.scale.schedules),
+    schedule=one_of(PROJECT.scale.schedules),
     # <run>/<schedule> that is measured in shards
     curve=curves_pattern(*PROJECT.curves_by_shards()),
     shard=r"\d+",
-    dataset="|".join(re.escape(name) for name in PROJECT.scale.datasets),
-    figure=r"fig\w+",
-    table=r"tab\w+",
+    dataset=one_of(PROJECT.scale.datasets),
+    figure=one_of([*PROJECT.figures, *PROJECT.beyond]),
+    table=one_of(PROJECT.tables),
 
 
 def lift_default_limit():
@@ -103,11 +109,6 @@ def grows(minutes):
     return lambda wildcards, attempt: minutes * attempt
 
 
-def studies(prefix):
-    """Names of the studies that make a figure (fig) or a table (tab)."""
-    return [name for name in PROJECT.studies if name.startswith(prefix)]
-
-
 def figure_files(names):
     return [
         str(PATHS.figure(name, kind))
@@ -119,9 +120,36 @@ def figure_files(names):
 def table_files():
     return [
         str(PATHS.table(name, kind))
-        for name in studies("tab")
+        for name in PROJECT.tables
         for kind in ("csv", "md", "tex")
     ]
+
+
+def verdict_files(ledger):
+    """Verdicts on a ledger; nothing where it has no claims."""
+    return [
+        str(verdicts(PATHS, ledger, suffix))
+        for suffix in ("csv", "by_chance.csv", "by_seed.csv", "md")
+        if ledger in CLAIMS
+    ]
+
+
+def files_of_claims(wildcards):
+    """Every file that the claims of a ledger are judged on."""
+    ledger = wildcards.ledger
+    return list(map(str, files_behind(CLAIMS[ledger], CLAIM_PLANS[ledger], PATHS)))
+
+
+def code_of_claims(wildcards):
+    """Fingerprint of the judging, and of reading what the claims of a ledger read."""
+    plans = CLAIM_PLANS[wildcards.ledger].values()
+    measures = {
+        measure
+        for sources in plans
+        for source in sources
+        for measure in source.schedules
+    }
+    return code_behind("judge_claims.py", *map(reading_module, sorted(measures)))
 
 
 def snapshots_of(wildcards):

@@ -1,11 +1,13 @@
 from sharpest.report.render import assets_digest
 from sharpest.report.setup import setup_of
 
-SETUP = setup_of(PROJECT, CLAIMS, CLAIM_PLANS)
+SETUP = setup_of(
+    PROJECT, CLAIMS[PAPER], CLAIM_PLANS[PAPER], later_claims=BEYOND in CLAIMS
+)
 
 
 rule write_report:
-    """One self-contained page: what the paper says, and what was found."""
+    """One self-contained page: what the paper and later ones say, and what was found."""
     input:
         list(map(str, SETUP.inputs(PATHS))),
     output:

@@ -1,4 +1,4 @@
-"""Judge the paper's claims."""
+"""Judge the claims of a ledger."""
 
 from pathlib import Path
 from typing import Any
@@ -47,5 +47,5 @@ if __name__ == "__main__":
             snakemake.output.chance,
             snakemake.output.by_seed,
             snakemake.output.md,
-            Progress("claims", "all", 1, "ledger", terminal),
+            Progress("claims", snakemake.wildcards.ledger, 1, "ledger", terminal),
         )

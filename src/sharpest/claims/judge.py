@@ -23,8 +23,8 @@ class Judged(NamedTuple):
     """The verdicts on all claims.
 
     Attributes:
-        claims: A row a claim: the ledger's columns, those of :class:`Judgement`, and ``p_holm``, p after Holm's
-            correction over all claims that are judged and that no other one implies.
+        claims: A row a claim: ``paper`` where it is a later one's, the ledger's columns, those of :class:`Judgement`,
+            and ``p_holm``, p after Holm's correction over all claims that are judged and that no other one implies.
         chance: What chance would give, as :func:`~sharpest.claims.null.together` does.
         by_seed: The numbers behind the verdicts: ``id``, ``statement`` (from 0, where several have to hold), ``seed``,
             ``value``, ``error`` (within the run), and the bounds that are asked, ``at_least`` and ``at_most``.
@@ -60,13 +60,13 @@ def judge(claims: Iterable[Claim], plans: Plans, folder: Path, paper_scale: bool
             nulls[claim.id] = null
         rows.append({**claim.row, **asdict(judgement)})
         numbers += judge_one.by_seed()
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=None if rows else [*COLUMNS, *Judgement.__dataclass_fields__])
     counted = (table["verdict"] != "not_judged") & (table["implied_by"] == "")
     table["p_holm"] = math.nan
     if counted.any():
         table.loc[counted, "p_holm"] = multipletests(table.loc[counted, "p"], method="holm")[1]
     return Judged(
-        table[[*COLUMNS, *_AFTER_LEDGER]],
+        table[[*["paper"] * ("paper" in table), *COLUMNS, *_AFTER_LEDGER]],
         together(table, nulls),
         pd.DataFrame(numbers, columns=["id", "statement", "seed", "value", "error", "at_least", "at_most"]),
     )

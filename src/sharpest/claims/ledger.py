@@ -1,8 +1,12 @@
-"""The claims ledger, ``config/claims.csv``: one row a claim, checked as it is read."""
+"""The ledgers of claims: one row a claim, checked as it is read.
+
+``config/claims.csv`` is the paper's, ``config/claims/<paper>.csv`` that of a later one.
+"""
 
 import csv
 import difflib
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -10,6 +14,7 @@ from pathlib import Path
 
 from sharpest.config.run_id import RunId
 from sharpest.errors import ConfigError
+from sharpest.results.ledgers import BEYOND, PAPER
 
 COLUMNS = (
     "id", "item", "kind", "statement", "subject", "quantity", "facet", "expected", "tolerance", "unit", "any_scale",
@@ -30,6 +35,7 @@ _TOLERANCES: Mapping[str, Callable[[float, float], tuple[float, float]]] = {
     "rel": lambda value, size: (value - size * abs(value), value + size * abs(value)),
     "factor": lambda value, size: (value / size, value * size),
 }
+_LATER = re.compile(r"[a-z][a-z0-9]*")  # the key of a later paper, such as andreyev2024
 _NO_RUNS = "none"  # begins the subject of a claim that is judged without any run
 
 
@@ -38,7 +44,7 @@ class Claim:
     """One row.
 
     Attributes:
-        row: Its cells, by column.
+        row: Its cells, by column; ``paper`` beside them where it is a later one's.
         groups: Runs of its subject, those that differ in their seed alone together; empty where it needs none.
         levels: Of an order, the largest first; else empty.
         bounds: Lowest and highest allowed value of a sign, range or value; of an order, of each difference between
@@ -56,6 +62,16 @@ class Claim:
     @property
     def id(self) -> str:
         return self.row["id"]
+
+    @property
+    def paper(self) -> str:
+        """Key of the later paper that makes it; empty for the paper's own."""
+        return self.row.get("paper", "")
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as complaints begin."""
+        return f"config/claims{'/' * bool(self.paper)}{self.paper}.csv, claim {self.id}"
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -82,8 +98,34 @@ class Claim:
         return self.row["implied_by"] or None
 
 
-def read_ledger(path: Path) -> tuple[Claim, ...]:
+def read_ledgers(folder: Path) -> dict[str, tuple[Claim, ...]]:
+    """The paper's ledger, and those of later papers as one, in the order of their names.
+
+    Args:
+        folder: The folder ``config``.
+
+    Raises:
+        ConfigError: As of :func:`read_ledger`; or if a file has the name of no paper, or two files have the same id.
+    """
+    ledgers = {PAPER: list(read_ledger(folder / "claims.csv")), BEYOND: []}
+    files = {claim.id: claim.place for claim in ledgers[PAPER]}
+    for path in sorted((folder / "claims").glob("*.csv")):
+        if not _LATER.fullmatch(path.stem):
+            raise ConfigError(f"{path}: its name should be the key of a paper, such as andreyev2024.csv; rename it")
+        for claim in read_ledger(path, path.stem):
+            if claim.id in files:
+                raise ConfigError(f"{path}, claim {claim.id}: {files[claim.id]} has that id; change one of them")
+            files[claim.id] = claim.place
+            ledgers[BEYOND].append(claim)
+    return {name: tuple(claims) for name, claims in ledgers.items()}
+
+
+def read_ledger(path: Path, paper: str = "") -> tuple[Claim, ...]:
     """Read and check all rows.
+
+    Args:
+        path: The file.
+        paper: Key of the later paper whose claims it has; empty for the paper's own.
 
     Raises:
         ConfigError: In one line, with the id of the row and the remedy.
@@ -104,7 +146,7 @@ def read_ledger(path: Path) -> tuple[Claim, ...]:
         if row["id"] in claims or not row["id"]:
             raise ConfigError(f"{where}: each row needs an id of its own; change it")
         try:
-            claims[row["id"]] = parse_claim(row)
+            claims[row["id"]] = parse_claim({"paper": paper, **row} if paper else row)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
     for claim in claims.values():

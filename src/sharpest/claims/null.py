@@ -126,7 +126,7 @@ def on_side(margins: NDArray[np.float64], bounds: Bounds) -> NDArray[np.bool_]:
 
 
 def together(table: pd.DataFrame, nulls: Mapping[str, Null]) -> pd.DataFrame:
-    """Counts of claims that hold beside those that chance would make hold, by item and in all.
+    """Counts of claims that hold beside those that chance would make hold, by item or later paper, and in all.
 
     Findings that are judged, that no other row implies, and whose labels can be permuted. In each of 10,000 draws all
     claims of a family are permuted alike, and families independently.
@@ -136,16 +136,17 @@ def together(table: pd.DataFrame, nulls: Mapping[str, Null]) -> pd.DataFrame:
         nulls: By the id of the claim.
 
     Returns:
-        A row an item and one for ``all``: claims, holds, null_holds (mean), null_holds_high (95 % of the draws have at
-        most so many), p_holds (share of draws with at least as many), and the same of as_claimed.
+        A row an item, or a later paper, and one for ``all``: claims, holds, null_holds (mean), null_holds_high (95 % of
+        the draws have at most so many), p_holds (share of draws with at least as many), and the same of as_claimed.
     """
     counted = table[table["id"].isin(list(nulls)) & is_counted(table)]
     rng = np.random.default_rng(0)
     families = {nulls[claim].family: len(nulls[claim].margins) for claim in counted["id"]}
     draws = {family: rng.integers(0, size, NUM_DRAWS) for family, size in families.items()}
     rows = []
-    for item, ids in [*counted.groupby("item", sort=False)["id"], ("all", counted["id"])]:
-        row: dict[str, object] = {"item": item, "claims": len(ids)}
+    group = group_of(table)
+    for name_of_group, ids in [*counted.groupby(group, sort=False)["id"], ("all", counted["id"])]:
+        row: dict[str, object] = {group: name_of_group, "claims": len(ids)}
         for name in ("holds", "as_claimed"):
             row |= _counts(name, [nulls[claim] for claim in ids], draws)
         rows.append(row)
@@ -162,6 +163,11 @@ def _counts(name: str, nulls: Iterable[Null], draws: Mapping[tuple[str, ...], ND
         f"null_{name}_high": float(np.quantile(chance, 1 - LEVEL, method="higher")),
         f"p_{name}": float((1 + (chance >= observed).sum()) / (1 + NUM_DRAWS)),
     }
+
+
+def group_of(table: pd.DataFrame) -> str:
+    """The column by which claims are counted together: ``paper`` for those of later papers, else ``item``."""
+    return "paper" if "paper" in table else "item"
 
 
 def is_counted(table: pd.DataFrame) -> "pd.Series[bool]":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,12 +47,22 @@ def with_new_seeds(claims: Iterable[Claim], project: Project) -> tuple[Claim, ..
 
 
 def _with_seeds(claim: Claim, project: Project) -> Claim:
-    own = _own_study(claim)
-    seeds = project.seeds(own if own in project.studies else quantity_of(claim["quantity"]).study)
-    if not seeds or not claim.groups:
-        return claim
-    runs = [str(RunId.parse(group[0]).of_seed(seed)) for group in claim.groups for seed in seeds]
-    return parse_claim({**claim.row, "subject": ";".join(runs)})
+    with _named(claim):
+        own = _own_study(claim)
+        seeds = project.seeds(own if own in project.studies else quantity_of(claim["quantity"]).study)
+        if not seeds or not claim.groups:
+            return claim
+        runs = [str(RunId.parse(group[0]).of_seed(seed)) for group in claim.groups for seed in seeds]
+        return parse_claim({**claim.row, "subject": ";".join(runs)})
+
+
+@contextmanager
+def _named(claim: Claim) -> Iterator[None]:
+    """Begin complaints with the file and the id of a claim."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{claim.place}: {error}") from None
 
 
 def plan_claims(claims: Iterable[Claim], project: Project) -> Plans:
@@ -60,17 +72,22 @@ def plan_claims(claims: Iterable[Claim], project: Project) -> Plans:
         ConfigError: If a claim does not fit its quantity, or asks for what no run or schedule gives; in one line, with
             its id and the remedy.
     """
-    everywhere = {run for study in project.studies.values() for run in study.runs()}
-    used = {run for name in project.studies for run in project.study(name).runs()}
+    # a study beyond the paper brings no further seed into the paper's claims
+    left_out = {later: _left_out(project, later) for later in (False, True)}
     plans = {}
     for claim in claims:
-        try:
+        with _named(claim):
             _check(claim, project)
-            runs = [run for run in claim.runs if run in used or run not in everywhere]
+            runs = [run for run in claim.runs if run not in left_out[bool(claim.paper)]]
             plans[claim.id] = tuple(_source(claim, run, project) for run in runs)
-        except ConfigError as error:
-            raise ConfigError(f"config/claims.csv, claim {claim.id}: {error}") from None
     return plans
+
+
+def _left_out(project: Project, beyond: bool) -> set[str]:
+    """Runs of seeds that the studies of the paper, or those beyond it, name and the scale does not use."""
+    names = [name for name in project.studies if (name in project.beyond) == beyond]
+    everywhere = {run for name in names for run in project.studies[name].runs()}
+    return everywhere - {run for name in names for run in project.study(name).runs()}
 
 
 def files_behind(claims: Iterable[Claim], plans: Plans, paths: Paths) -> list[Path]:
@@ -104,7 +121,11 @@ def facets(claim: Claim) -> tuple[str, ...]:
 
 def _check(claim: Claim, project: Project) -> None:
     quantity = quantity_of(claim["quantity"])
-    if not _ITEM.fullmatch(claim["item"]):
+    if claim.paper and claim["item"] not in project.beyond:
+        close = difflib.get_close_matches(claim["item"], project.beyond, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(project.beyond) or 'none'}"
+        raise ConfigError(f"item {claim['item']!r} should be a figure of config/beyond.yaml; {hint}")
+    if not claim.paper and not _ITEM.fullmatch(claim["item"]):
         raise ConfigError(
             f"item {claim['item']!r} should be a figure (fig4, fig_mine), a table (tab1) or a section (sec3.2)"
         )
@@ -187,6 +208,8 @@ def _source(claim: Claim, run: str, project: Project) -> RunSource:
         raise ConfigError(f"no accuracies are taken; set {key} to at least 1")
     if "parent" in needs and branch is None:
         raise ConfigError(f"run {run!r} is no branch; name one with an L in its id")
+    if quantity.full_batch and not project.run(run).full_batch:
+        raise ConfigError(f"{quantity.name} is of full-batch runs, and {run!r} is none; name one with -fb in its id")
     if quantity.place is not None:
         (measure,) = quantity.needs
         _check_place(quantity.place, measure, project.schedule(run, schedules[measure]))
@@ -219,16 +242,22 @@ def _schedule(claim: Claim, quantity: Quantity, measure: str, run: str, project:
     figure = project.study(own)
     # of its own figure, or of the first one drawn likewise, on this run or one of another seed
     for study in (figure, *(study for study in project.studies.values() if study.kind == figure.kind)):
-        for curve in study.curves():
-            if without_seed(curve.run) == without_seed(run):
-                return str(curve.schedule)
-    raise ConfigError(f"no study measures {quantity.name} of {run!r}; add the run to {claim['item']} in studies.yaml")
+        shown = [curve.schedule for curve in study.curves() if without_seed(curve.run) == without_seed(run)]
+        # a run may be measured at several
+        taking = [name for name in shown if measure in project.schedule(run, name).measures]
+        if shown:
+            return str([*taking, *shown][0])
+    file = "beyond.yaml" if claim.paper else "studies.yaml"
+    raise ConfigError(f"no study measures {quantity.name} of {run!r}; add the run to {claim['item']} in {file}")
 
 
 def _own_study(claim: Claim) -> str | None:
-    """The name of the study that makes its figure or table; None for a section."""
+    """The name of the study that makes its figure or table; None for a section, and for what is refused later."""
+    if claim.paper:
+        return claim["item"]
     match = _ITEM.fullmatch(claim["item"])
-    assert match is not None  # checked before
+    if match is None:
+        return None
     if match[1] == "fig":
         return f"{match[1]}{int(match[2]):02d}"
     return claim["item"] if match[1] or match[3] else None

@@ -9,26 +9,49 @@ from sharpest.claims.curves import CURVES, of_measured
 from sharpest.claims.end_points import END_POINTS
 from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
-from sharpest.claims.series import Series
-from sharpest.claims.shapes import Statistic, maximum, mean, peak, peak_epoch
+from sharpest.claims.series import Number, Series
+from sharpest.claims.shapes import Statistic, maximum, mean, minimum, peak, peak_epoch
 from sharpest.claims.steps import STEPS
+from sharpest.claims.updates import UPDATES
 from sharpest.config.measures import declared
 from sharpest.errors import ConfigError
+from sharpest.results.crossing import edge_of
 
-QUANTITIES: Mapping[str, Quantity] = {quantity.name: quantity for quantity in (*CURVES, *STEPS, *END_POINTS)}
+QUANTITIES: Mapping[str, Quantity] = {quantity.name: quantity for quantity in (*CURVES, *STEPS, *END_POINTS, *UPDATES)}
 """Those that have a definition of their own."""
 
-_STATISTICS: Mapping[str, Statistic] = {"mean": mean, "maximum": maximum, "peak": peak, "peak_epoch": peak_epoch}
+
+def _late(series: Series) -> Series:
+    """The last half of the points."""
+    return series.rows(slice(len(series.epoch) // 2, None))
+
+
+# what of a curve is read, and the statistic that makes a number of it; None where that is one already
+_Part = Callable[[Series], Series | Number]
+_STATISTICS: Mapping[str, tuple[_Part, Statistic | None]] = {
+    "mean": (lambda series: series, mean),
+    "late_mean": (_late, mean),
+    "first": (lambda series: Number(float(series.values[0, 0])), None),
+    "last": (lambda series: Number(float(series.values[-1, 0])), None),
+    "minimum": (lambda series: series, minimum),
+    "maximum": (lambda series: series, maximum),
+    "peak": (lambda series: series, peak),
+    "peak_epoch": (lambda series: series, peak_epoch),
+}
 _HIGHEST = ("maximum", "peak", "peak_epoch")  # of which a curve that still rises gives a lower bound
 _UNITS = {"peak_epoch": "epochs"}  # where it is not that of the column
-_COLUMN = re.compile(r"(?P<measure>\w+)\.(?P<column>\w+)(?:\[(?P<index>\d+)\])?(?:\.(?P<statistic>\w+))?")
+_COLUMN = re.compile(
+    r"(?P<measure>\w+)\.(?P<column>\w+)(?:\[(?P<index>\d+)\])?"
+    r"(?:\.(?P<statistic>(?!over_edge$)\w+))?(?P<over_edge>\.over_edge)?"
+)
 
 
 @cache
 def quantity_of(name: str) -> Quantity:
     """A quantity by its name, or any stored column: ``<measure>.<column>`` with ``[<index>]`` and ``.<statistic>``.
 
-    Without a statistic it is a curve. ``trace.trace`` is one, ``spectra.eigenvalues[1].peak`` a number.
+    Without a statistic it is a curve. ``trace.trace`` is one, ``spectra.eigenvalues[1].peak`` a number. With
+    ``.over_edge`` at its end it is in parts of the edge of the run's optimizer.
 
     Raises:
         ConfigError: If there is no such quantity, measure, column or statistic; with the nearest name.
@@ -40,7 +63,7 @@ def quantity_of(name: str) -> Quantity:
         hint = _hint(name, QUANTITIES, f"known: {', '.join(QUANTITIES)}, and <measure>.<column>")
         raise ConfigError(f"unknown quantity {name!r}; {hint}")
     try:
-        return _stored(name, match["measure"], match["column"], match["index"], match["statistic"])
+        return _stored(name, **match.groupdict())
     except ConfigError as error:
         raise ConfigError(f"quantity {name!r}: {error}") from None
 
@@ -50,7 +73,9 @@ def _hint(name: str, known: Collection[str], otherwise: str) -> str:
     return f"did you mean {close[0]}?" if close else otherwise
 
 
-def _stored(name: str, measure: str, column: str, index: str | None, statistic: str | None) -> Quantity:
+def _stored(
+    name: str, measure: str, column: str, index: str | None, statistic: str | None, over_edge: str | None
+) -> Quantity:
     """A stored column, as a curve or the number that a statistic makes of it."""
     datasets = {dataset.name: dataset for dataset in declared(measure).layout.datasets}
     if column not in datasets:
@@ -65,26 +90,32 @@ def _stored(name: str, measure: str, column: str, index: str | None, statistic: 
             f"{column} has the dimensions ({', '.join(dataset.dims)}); name a column of points, with [index] where it "
             "has a second dimension"
         )
+    if over_edge and statistic in _UNITS:
+        raise ConfigError(f"{statistic} is no value of the column; remove over_edge")
     place = None if index is None else int(index)
     meaning = f"{statistic.replace('_', ' ')} of: {dataset.meaning}" if statistic else dataset.meaning
+    meaning += ", over the edge of the run's optimizer" if over_edge else ""
+    part, number = _STATISTICS[statistic] if statistic else (lambda series: series, None)
     return Quantity(
         name,
-        _UNITS.get(statistic or "", dataset.unit),
+        "" if over_edge else _UNITS.get(statistic or "", dataset.unit),
         f"{meaning[:1].upper()}{meaning[1:]}.",
         f"layout of {measure}",
         (measure,),
-        _column(measure, column, place),
-        _STATISTICS[statistic] if statistic else None,
+        _column(measure, column, place, bool(over_edge), part),
+        number,
         is_curve=statistic is None,
         lower_bound=statistic in _HIGHEST,
         place=None if place is None else (dataset.dims[1], place),
     )
 
 
-def _column(measure: str, column: str, index: int | None) -> Callable[[RunFiles, str], Series]:
-    def read(files: RunFiles, facet: str) -> Series:
+def _column(
+    measure: str, column: str, index: int | None, over_edge: bool, part: _Part
+) -> Callable[[RunFiles, str], Series | Number]:
+    def read(files: RunFiles, facet: str) -> Series | Number:
         measured = files.measured(measure)
-        values = measured[column]
-        return of_measured(measured, values if index is None else values[:, index])
+        values = measured[column] / (edge_of(measured) if over_edge else 1.0)
+        return part(of_measured(measured, values if index is None else values[:, index]))
 
     return read

@@ -32,6 +32,7 @@ class Quantity:
         surrogates: What a test against chance makes of the curves: blocks of points shuffled, for shapes along
             training; or the first curve shifted in a circle against the others, for curves that move together.
         control: Reads the same along a random direction, as a negative control.
+        full_batch: Only full-batch runs give it.
         place: Of a stored column of two dimensions, the letter of the second one and the place in it, from 0.
     """
 
@@ -51,4 +52,5 @@ class Quantity:
     lower_bound: bool = False
     surrogates: Literal["blocks", "shifts"] = "blocks"
     control: Callable[[RunFiles, str], Series | Number] | None = None
+    full_batch: bool = False
     place: tuple[str, int] | None = None

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sharpest.claims.ledger import COLUMNS, VERDICTS
-from sharpest.claims.null import is_counted
+from sharpest.claims.null import group_of, is_counted
 from sharpest.claims.quantities import quantity_of
 from sharpest.claims.verdicts import LEVEL
 
@@ -30,7 +30,7 @@ _COUNTED = (
 def read_judged(path: Path) -> pd.DataFrame:
     """A table of :func:`sharpest.claims.judge.judge` from its csv file: numbers as numbers, empty texts as such."""
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    for name in table.columns.difference([*COLUMNS, "verdict", "as_claimed", "reason"]):
+    for name in table.columns.difference(["paper", *COLUMNS, "verdict", "as_claimed", "reason"]):
         table[name] = pd.to_numeric(table[name])
     return table
 
@@ -60,16 +60,17 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame, chance: pd.DataFrame, foot: str) -> str:
-    """Headline, counts beside chance, and the claims of each figure, table and section.
+    """Headline, counts beside chance, and the claims of each figure, table and section, or of each later paper.
 
     Args:
         table, chance: As :func:`sharpest.claims.judge.judge` gives them.
         foot: What was replaced or reduced.
     """
-    parts = ["# Claims of the paper", _READING, foot, _COUNTED, headline_table(table), "## Beside chance"]
+    title = {"item": "the paper", "paper": "later papers"}[group_of(table)]
+    parts = [f"# Claims of {title}", _READING, foot, _COUNTED, headline_table(table), "## Beside chance"]
     parts.append(chance_table(chance))
-    for item, claims in table.groupby("item", sort=False):
-        parts += [f"## {item}", claims_table(claims)]
+    for names, claims in table.groupby(list(dict.fromkeys([group_of(table), "item"])), sort=False):
+        parts += [f"## {', '.join(map(str, names))}", claims_table(claims)]
     used = table["quantity"].unique()
     parts += [
         "## Quantities",
@@ -90,7 +91,7 @@ def chance_table(chance: pd.DataFrame) -> str:
     header = ["", "findings", "hold", "by chance (95 %)", "p", "as claimed", "by chance (95 %)", "p"]
     rows = [
         [
-            str(row["item"]),
+            str(row[group_of(chance)]),
             str(row["claims"]),
             *(
                 cell

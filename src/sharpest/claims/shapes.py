@@ -29,6 +29,11 @@ def maximum(series: Series) -> float:
     return float(series.values.max())
 
 
+def minimum(series: Series) -> float:
+    """The lowest point."""
+    return float(series.values.min())
+
+
 def peak(series: Series) -> float:
     """The highest point of the smoothed curve."""
     return float(series.smoothed().values[:, 0].max())

@@ -79,7 +79,7 @@ def _nothing(*_: Any) -> dict[str, Any]:
     return {}
 
 
-def _no_check(settings: Any, taken: Taken) -> None:
+def _no_check(settings: Any, of: Any) -> None:
     pass
 
 
@@ -101,6 +101,7 @@ class Measure:
         constants: Settings to the arrays that are the same at all points.
         check: Raises :class:`~sharpest.errors.ConfigError` where settings are at odds with those of other measures;
             the message begins with the key.
+        check_run: The same where a run cannot be measured so.
     """
 
     title: str
@@ -111,6 +112,7 @@ class Measure:
     sizes: Callable[[Any, int], Mapping[str, int]] = _nothing
     constants: Callable[[Any], Mapping[str, Any]] = _nothing
     check: Callable[[Any, Taken], None] = _no_check
+    check_run: Callable[[Any, RunSettings], None] = _no_check
 
     def __post_init__(self) -> None:
         if not isinstance(self.needs, Mapping):

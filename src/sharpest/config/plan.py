@@ -48,6 +48,8 @@ def run_settings(run: str, epochs: int, keys: RunKeys, scale: ScaleSettings) -> 
         "batch_size": max(1, batch_size),
         "full_batch": run_id.rule == "fb",
         "momentum": run_id.momentum,
+        "nesterov": run_id.nesterov,
+        "loss": run_id.loss,
         "l2": run_id.l2,
         "clip_norm": keys.clip_norm,
         "nudge": _nudge(run, run_id, keys, scale),

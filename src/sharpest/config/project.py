@@ -16,8 +16,7 @@ from sharpest.config.scale_files import check_scale_files, plain_values, read_sc
 from sharpest.config.schedule import Schedule
 from sharpest.config.settings import ProjectSettings, ScaleSettings
 from sharpest.config.source import SourceSettings
-from sharpest.config.studies.every import AnyStudy
-from sharpest.config.yaml_file import read_yaml_file
+from sharpest.config.study_files import BEYOND, PAPER, read_studies
 from sharpest.errors import ConfigError
 
 
@@ -29,7 +28,8 @@ class Project:
         settings: config/config.yaml.
         scale: The scale, without what some runs alone have; see :meth:`run`, :meth:`hessian` and :meth:`schedule`.
         paper: The scale of the paper, likewise.
-        studies: Figures and tables, by name, with all seeds.
+        studies: Figures and tables, by name, with all seeds: those of the paper, then those beyond it.
+        beyond: Names of those beyond the paper, of config/beyond.yaml.
         scale_runs: The runs at the scale.
         paper_runs: The same runs as published.
         folder: The folder ``config``.
@@ -39,6 +39,7 @@ class Project:
     scale: ScaleSettings
     paper: ScaleSettings
     studies: dict[str, Any]
+    beyond: tuple[str, ...]
     scale_runs: ScaleRuns = field(compare=False)
     paper_runs: ScaleRuns = field(compare=False)
     folder: Path = field(compare=False)
@@ -51,6 +52,16 @@ class Project:
     @property
     def run_ids(self) -> list[str]:
         return list(self.epochs)
+
+    @property
+    def figures(self) -> list[str]:
+        """Names of the paper's figures, with those that the scale adds."""
+        return [name for name, study in self.studies.items() if not study.is_table and name not in self.beyond]
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of the paper's tables, likewise."""
+        return [name for name, study in self.studies.items() if study.is_table]
 
     def run(self, run: str) -> RunSettings:
         """All that the training of a run depends on, at this scale.
@@ -99,10 +110,10 @@ class Project:
         """A study by the name of its figure or table.
 
         Raises:
-            ConfigError: If config/studies.yaml has no such study.
+            ConfigError: If there is no such study.
         """
         if name not in self.studies:
-            raise ConfigError(f"{name!r} is not in config/studies.yaml; it has {', '.join(self.studies)}")
+            raise ConfigError(f"{name!r} is not in {PAPER} or {BEYOND}; they have {', '.join(self.studies)}")
         study = self.studies[name]
         if seeds := self.seeds(name):
             return study.of_seeds(seeds)
@@ -130,7 +141,7 @@ class Project:
             try:
                 self._check_study(self.study(name))
             except ConfigError as error:
-                raise ConfigError(f"{name} in config/studies.yaml: {error}") from None
+                raise ConfigError(f"{name} in {BEYOND if name in self.beyond else PAPER}: {error}") from None
 
     def _check_study(self, study: Any) -> None:
         for run in study.runs():
@@ -147,7 +158,7 @@ class Project:
     def study_reductions(self, name: str) -> list[str]:
         """What was replaced or reduced behind a figure or table: its runs, and how they are measured."""
         study = self.study(name)
-        if name in self.scale.studies:
+        if name in self.scale.studies or name in self.beyond:
             return ["not in the paper", *self.reductions(study.runs())]
         both, measured = (self.scale_runs, self.paper_runs), _measured(study)
         curves = list(dict.fromkeys((run, schedule) for _, run, schedule in measured))
@@ -180,7 +191,7 @@ def load_project(config: Mapping[str, Any], folder: Path) -> Project:
 
     Args:
         config: The content of ``config/config.yaml``, after changes on the command line.
-        folder: The folder ``config`` with ``scales``, ``runs.tsv`` and ``studies.yaml``.
+        folder: The folder ``config`` with ``scales``, ``runs.tsv``, ``studies.yaml`` and ``beyond.yaml``.
 
     Raises:
         ConfigError: In one line, with file, key and remedy.
@@ -195,13 +206,14 @@ def load_project(config: Mapping[str, Any], folder: Path) -> Project:
             raise ConfigError(f"config: datasets.{name} is not in the scale; known: {', '.join(scale.datasets)}")
     values = plain_values(files)
     scale = validate(ScaleSettings, {**values, "datasets": _datasets(values["datasets"], settings)}, "config")
-    studies = read_yaml_file(folder / "studies.yaml")
+    published, beyond = read_studies(folder, scale.studies)
     epochs = read_runs(folder / "runs.tsv") | scale.runs
     project = Project(
         settings=settings,
         scale=scale,
         paper=paper,
-        studies=validate(dict[str, AnyStudy], studies.values, studies.place) | scale.studies,
+        studies=published | beyond,
+        beyond=tuple(beyond),
         scale_runs=ScaleRuns(scale, files, epochs),
         paper_runs=ScaleRuns(paper, paper_files, epochs, only_compared=True),
         folder=folder,

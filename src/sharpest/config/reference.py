@@ -32,7 +32,9 @@ _CONFIGURATION = f"""{_HEAD}
 | `config/scales/<scale>.yaml` | the values behind runs and measurements |
 | `config/substitutes/<set>.yaml` | what stands in for data that are not at hand; named with `--configfile` |
 | `config/runs.tsv` | the runs: id, group, length in epochs at paper scale |
-| `config/studies.yaml` | what is behind each figure and table, and how it is drawn |
+| `config/studies.yaml` | what is behind each figure and table of the paper, and how it is drawn |
+| `config/beyond.yaml` | the same of figures beyond the paper |
+| `config/claims.csv`, `config/claims/<paper>.csv` | what papers say: [claims.md](claims.md) |
 
 Unknown keys are refused, and everything is checked before the first job starts. A key of `config.yaml` can also be
 given on the command line: `snakemake --config scale=small`.
@@ -112,9 +114,21 @@ Points are multiples of the step, so `then every epoch` falls on the starts of e
 refused. `best and last` are two snapshots: that of the best validation accuracy, and the last one, wherever the run
 ends.
 
+**Studies.** The name of a study is that of its files, such as `{_PATHS.figure("<name>", "pdf")}`.
+In `studies.yaml`, and in a scale's own `studies`, figures begin with `fig` and tables with `tab`: the target `figures`
+makes the paper's. A name in `beyond.yaml` says what its figure shows, such as `batch_sharpness`, in small letters,
+digits and `_`, and begins with neither: the target `beyond` makes these, and the verdicts on later papers; `all` makes
+both. `seeds`, and a scale's `seeds`, `paper_seeds` and `notes`, take names of either.
+
 **Run ids.** `{RUN_ID_GRAMMAR}`:
-learning rate, batch size, momentum, scale and number of the nudged directions (NSGD), L2, images of a full-batch run,
-length of a first stage, plateau rule or full batch, seed. An id says which run of the paper is meant, at every scale.
+learning rate, batch size, momentum (the heavy ball's, or Nesterov's), scale and number of the nudged directions (NSGD),
+L2, images of a full-batch run, length of a first stage, squared loss, plateau rule or full batch, seed. An id says which
+run of the paper is meant, at every scale.
+
+`-nesterov` stands behind a momentum: the step is m v - eta g of the velocity after the update, as in torch. With `-mse`
+the loss is half the squared distance of the logits to the one-hot target, mean over examples or words, in place of the
+cross-entropy: of updates, Hessians, steps along directions, `history.csv` and evaluations alike, so that the plateau rule
+goes by it as well. Where a unit says nats, such a run has that of the squared loss.
 
 A run with `-L<epochs>` or `@e<epoch>/<variant>` is a branch: it starts from its parent's snapshot at the end of that
 epoch, and no epoch of the parent is trained twice. The parent's id is the branch's without that part, and needs a row
@@ -183,7 +197,8 @@ def _key_table(model: type[Strict], without: Iterable[str] = ()) -> list[str]:
 def _key_rows(model: type[Strict], place: str, without: Iterable[str] = ()) -> Iterator[str]:
     """The rows of a class, each followed by those of the classes inside it."""
     properties = model.model_json_schema()["properties"]
-    for name, field in model.model_fields.items():
+    # the kind of a class opens its keys, before those that it has from its base
+    for name, field in sorted(model.model_fields.items(), key=lambda item: item[0] != "kind"):
         if name in without:
             continue
         inner = models_in(field.annotation)

@@ -71,6 +71,10 @@ class RunSettings(Strict):
     full_batch: bool
     """Every update sees the first ``batch_size`` training examples, all of them and as they are."""
     momentum: float = Field(ge=0, lt=1)
+    nesterov: bool
+    """Whether the step looks ahead along the velocity: Nesterov's momentum; else it is the heavy ball's."""
+    loss: Literal["cross_entropy", "squared"]
+    """Mean over examples (in texts, over words); squared = half the squared distance of logits and one-hot target."""
     l2: float = Field(ge=0)
     """Adds l2 * sum(w^2) over kernels, without a factor 1/2 (inventory 1.2)."""
     clip_norm: PositiveFloat | None

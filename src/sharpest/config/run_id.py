@@ -1,7 +1,7 @@
 """The id of a run: what is trained, on which data, how (inventory 4.1).
 
-``<model>-<data>-<opt>-lr<eta>-S<S>[-m<m>][-g<gamma>-K<K>][-correct_<what>][-l2_<v>][-n<subset>][-L<len>][-<rule>]-s<seed>``,
-and ``@e<epoch>/<variant>`` behind it for a branch.
+``<model>-<data>-<opt>-lr<eta>-S<S>[-m<m>[-nesterov]][-g<gamma>-K<K>][-correct_<what>][-l2_<v>][-n<subset>][-L<len>][-mse]``
+``[-<rule>]-s<seed>``, and ``@e<epoch>/<variant>`` behind it for a branch.
 """
 
 import re
@@ -15,10 +15,10 @@ _NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
 _COUNT = r"\d{1,18}"
 _PATTERN = re.compile(
     rf"(?P<model>[A-Za-z0-9]+)-(?P<data>[a-z0-9]+)-(?P<optimizer>sgd|nsgd)-lr(?P<lr>{_NUMBER})-S(?P<batch_size>{_COUNT})"
-    rf"(?:-m(?P<momentum>{_NUMBER}))?(?:-g(?P<gamma>{_NUMBER})-K(?P<num_directions>{_COUNT})"
+    rf"(?:-m(?P<momentum>{_NUMBER}))?(?P<nesterov>-nesterov)?(?:-g(?P<gamma>{_NUMBER})-K(?P<num_directions>{_COUNT})"
     rf"(?:-correct_(?P<correction>g|both))?)?"
     rf"(?:-l2_(?P<l2>{_NUMBER}))?(?:-n(?P<subset>{_COUNT}))?(?:-L(?P<first_stage>{_COUNT}))?"
-    rf"(?:-(?P<rule>plat|fb))?-s(?P<seed>{_COUNT})"
+    rf"(?P<loss>-mse)?(?:-(?P<rule>plat|fb))?-s(?P<seed>{_COUNT})"
     rf"(?:@e(?P<branch_epoch>{_COUNT})/(?P<variant>[a-z]+|x{_NUMBER}))?"
 )
 _FLOATS = ("lr", "momentum", "gamma", "l2")
@@ -28,8 +28,8 @@ FIRST_NEW_SEED = 1001
 """Seeds from here on are none of the paper's: any run may have them, and no setting was chosen on them."""
 
 GRAMMAR = (
-    "<model>-<data>-<sgd|nsgd>-lr<eta>-S<S>[-m<m>][-g<gamma>-K<K>[-correct_g|-correct_both]][-l2_<v>][-n<subset>]"
-    "[-L<epochs>][-plat|-fb]-s<seed>[@e<epoch>/<variant>]"
+    "<model>-<data>-<sgd|nsgd>-lr<eta>-S<S>[-m<m>[-nesterov]][-g<gamma>-K<K>[-correct_g|-correct_both]][-l2_<v>]"
+    "[-n<subset>][-L<epochs>][-mse][-plat|-fb]-s<seed>[@e<epoch>/<variant>]"
 )
 
 
@@ -38,6 +38,7 @@ class RunId:
     """The parts of a run id.
 
     ``gamma``, ``num_directions`` and ``correction`` (inventory 1.6) belong to NSGD and are 1, 0 and v for SGD.
+    ``nesterov`` is a form of momentum, and needs one.
     ``subset`` is the number of images of a full-batch run (rule ``fb``). A run with ``first_stage`` L or a ``variant``
     is a branch: it leaves its parent at the end of that epoch.
     """
@@ -51,9 +52,11 @@ class RunId:
     gamma: float = 1.0
     num_directions: int = 0
     correction: Literal["v", "g", "both"] = "v"
+    nesterov: bool = False
     l2: float = 0.0
     subset: int = 0
     first_stage: int = 0
+    loss: Literal["cross_entropy", "squared"] = "cross_entropy"
     rule: str = "const"
     seed: int = 777
     branch_epoch: int = 0
@@ -75,10 +78,13 @@ class RunId:
         parts: dict[str, Any] = {name: value for name, value in match.groupdict().items() if value is not None}
         parts |= {name: float(parts[name]) for name in _FLOATS if name in parts}
         parts |= {name: int(parts[name]) for name in _COUNTS if name in parts}
+        parts |= {name: value for name, value in (("nesterov", True), ("loss", "squared")) if name in parts}
         run = cls(**parts)
         # within these bounds a number is finite and has one spelling that can be read back
         if not (0 < run.lr < 1e6 and run.batch_size > 0 and run.momentum < 1 and run.gamma < 1e6 and run.l2 < 1e6):
             raise ConfigError(f"run {text!r}: lr and S must be above 0, m below 1, and lr, g and l2 below 1e6")
+        if run.nesterov and not run.momentum:
+            raise ConfigError(f"run {text!r}: nesterov is a form of momentum; write -m<m>-nesterov with m above 0")
         if (run.optimizer == "nsgd") != (run.num_directions > 0):
             raise ConfigError(f"run {text!r}: nsgd needs -g<gamma>-K<K> with K of at least 1, and sgd takes neither")
         if run.optimizer == "nsgd" and run.gamma == 1:
@@ -116,6 +122,8 @@ class RunId:
         parts = [self.model, self.data, self.optimizer, f"lr{self.lr:g}", f"S{self.batch_size}"]
         if self.momentum:
             parts.append(f"m{self.momentum:g}")
+        if self.nesterov:
+            parts.append("nesterov")
         if self.num_directions:
             parts += [f"g{self.gamma:g}", f"K{self.num_directions}"]
         if self.correction != "v":
@@ -127,6 +135,8 @@ class RunId:
             parts.append(f"n{self.subset}")
         if self.first_stage:
             parts.append(f"L{self.first_stage}")
+        if self.loss == "squared":
+            parts.append("mse")
         if self.rule != "const":
             parts.append(self.rule)
         text = "-".join([*parts, f"s{self.seed}"])

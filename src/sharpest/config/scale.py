@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import translate
 from typing import Any
 
+from sharpest.config.measures import declared
 from sharpest.config.plan import run_settings
 from sharpest.config.points import measurement_points
 from sharpest.config.reading import merge_all, validate
@@ -163,6 +164,11 @@ class ScaleRuns:
                 raise ConfigError(
                     f"run {run.run}: {key} {examples} exceeds {run.dataset.num_train} training examples; lower {key}"
                 )
+        for measure, settings in self._measures[place].items():
+            try:
+                declared(measure).check_run(settings, run)
+            except ConfigError as error:
+                raise ConfigError(f"run {run.run}: schedules.{name}.measures.{measure}: {error}") from None
         return self._measures[place]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from sharpest.config.architectures.fcn import FcnSettings
 from sharpest.config.architectures.lstm import LstmSettings
 from sharpest.config.architectures.own import OwnSettings
 from sharpest.config.architectures.resnet import ResNetSettings
@@ -20,7 +21,7 @@ from sharpest.config.strict import Strict
 from sharpest.config.studies.every import AnyStudy
 
 ModelSettings = Annotated[
-    SimpleCnnSettings | ResNetSettings | VggSettings | LstmSettings | TextCnnSettings | OwnSettings,
+    SimpleCnnSettings | ResNetSettings | VggSettings | FcnSettings | LstmSettings | TextCnnSettings | OwnSettings,
     Field(discriminator="kind"),
 ]
 

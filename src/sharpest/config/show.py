@@ -112,7 +112,7 @@ def _training_rows(run: RunSettings, origins: _Origins) -> Iterator[_Row]:
     yield "lr", run.lr, origins.of_factor("lr_factor")
     by_batch = origins.of_scale("full_batch_examples") if run.full_batch else origins.of_factor("batch_factor")
     yield "batch_size", run.batch_size, by_batch
-    for key in ("full_batch", "momentum", "l2", "rule", "seed"):
+    for key in ("full_batch", "momentum", "nesterov", "loss", "l2", "rule", "seed"):
         yield key, getattr(run, key), _BY_ID
     for key in ("patience", "stop_patience"):
         yield key, getattr(run, key), origins.of_run(key) if run.rule == "plat" else "the id, without the plateau rule"

@@ -1,6 +1,7 @@
-"""Any stored column of any measure along training, with reference lines."""
+"""Any stored column of any measure along training or over batch sizes, with reference lines."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from itertools import cycle
 from typing import Any
 
@@ -10,10 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sharpest.config.studies.base import Curve
-from sharpest.config.studies.measured import MeasuredCurves, MeasuredPanel, over_lr, reference_value
+from sharpest.config.studies.measured import MeasuredCurve, MeasuredCurves, MeasuredPanel, over_lr, reference_value
 from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, name_diverged, seeds_line
+from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, joined, name_diverged, seeds_line
 from sharpest.figures.style import (
     BLUE,
     GREEN,
@@ -25,32 +25,68 @@ from sharpest.figures.style import (
     PlottedPoints,
     add_foot,
     count_line,
+    divergence_line,
     legend_below,
+    make_room_for_legends,
     new_figure,
     run_label,
     say_empty,
     styled,
 )
+from sharpest.results.crossing import edge_of
 from sharpest.results.stored import Measured
 
 _COLOURS = (RED, GREEN, BLUE, *OTHERS)
+_STYLES = ("-", (0, (5, 1)), (0, (1, 1)))  # of curves, from one round of colours to the next
 _DASHES = ("--", ":", "-.")  # of reference lines, by their place
 _MOST_COLUMNS = 3
-_XLABELS = {"epoch": "epoch", "iteration": "iteration", "iteration x lr": "iteration × learning rate"}
+_BATCH_SIZE = "batch size"
+_XLABELS = {
+    "epoch": "epoch",
+    "iteration": "iteration",
+    "iteration x lr": "iteration × learning rate",
+    _BATCH_SIZE: _BATCH_SIZE,
+}
+_NAMES = {"1": "{}", "lr": "lr × {}", "lr/2": "lr/2 × {}", "1/edge": "{} / edge"}
 _MISSED = "Open circles: residual above the solver's tolerance"
 _LEFT_OUT = "Not drawn on a logarithmic axis: values at or below zero"
+_PLATEAUS = "Over batch sizes: means over the last half of the points of each run, with one standard deviation."
 
 
 @dataclass(frozen=True, eq=False)
 class _Line:
-    """One curve with its seeds."""
+    """One curve with its seeds.
 
-    curve: Curve
+    Attributes:
+        label, colour, style: Its own.
+        run: Its first run.
+        lrs: (n,), the learning rate; over batch sizes that of each run.
+        seeds: What is finite.
+        log: Whether the y axis is logarithmic.
+        sizes: (n,), batch sizes of the runs; none along training.
+        diverged: Over batch sizes, what became of each run that diverged.
+    """
+
+    label: str
     colour: str
-    lr: float
+    style: Any
+    run: str
+    lrs: NDArray[np.float64]
     seeds: list[OfSeed]
-    left_out: list[NDArray[np.bool_]]  # of each seed (t,), no place on a logarithmic axis
-    missed: list[NDArray[np.bool_]]  # of what is drawn of each seed, above the solver's tolerance
+    log: bool
+    sizes: NDArray[np.int64] | None = None
+    diverged: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def left_out(self) -> list[NDArray[np.bool_]]:
+        """Of each seed (t,), which points have no place on a logarithmic axis."""
+        return [each.y <= 0 if self.log else np.zeros(len(each.y), dtype=bool) for each in self.seeds]
+
+    @property
+    def missed(self) -> list[NDArray[np.bool_]]:
+        """Of what is drawn of each seed, which points are above the solver's tolerance."""
+        drawn = [each.at(~flags) for each, flags in zip(self.seeds, self.left_out, strict=True)]
+        return [each.missed for each in drawn if each.missed is not None]
 
     @property
     def is_empty(self) -> bool:
@@ -80,36 +116,99 @@ def draw(study: MeasuredCurves, inputs: FigureInputs, foot: str) -> tuple[Figure
     num_rows = -(-len(study.panels) // _MOST_COLUMNS)
     num_columns = -(-len(study.panels) // num_rows)
     figure = new_figure(num_columns * 1.25 * PANEL_WIDTH, num_rows * 1.25 * PANEL_HEIGHT)
-    points, missed, left_out = PlottedPoints(), {}, {}
+    points, lines = PlottedPoints(), {}
     for number, panel in enumerate(study.panels, start=1):
-        lines = [_read(panel, curve, colour, inputs) for curve, colour in zip(panel.curves, cycle(_COLOURS))]
-        _panel(figure.add_subplot(num_rows, num_columns, number), panel, lines, points)
-        left_out[panel.title] = [flags for line in lines for flags in line.left_out]
-        missed[panel.title] = [flags for line in lines for flags in line.missed]
-    over_seeds = seeds_line(len(curve.by_seed()) for curve in study.curves())
-    add_foot(figure, count_line(_LEFT_OUT, left_out), count_line(_MISSED, missed), over_seeds, foot)
-    with_error = any(panel.error for panel in study.panels)
+        lines[panel.title] = _lines(panel, inputs)
+        _panel(figure.add_subplot(num_rows, num_columns, number), panel, lines[panel.title], points)
+    make_room_for_legends(figure, num_rows, _MOST_COLUMNS)
+    every = [line for group in lines.values() for line in group]
+    add_foot(
+        figure,
+        count_line(_LEFT_OUT, {title: [x for line in group for x in line.left_out] for title, group in lines.items()}),
+        count_line(_MISSED, {title: [x for line in group for x in line.missed] for title, group in lines.items()}),
+        _PLATEAUS if any(panel.x == _BATCH_SIZE for panel in study.panels) else "",
+        divergence_line({run: text for line in every for run, text in line.diverged.items()}),
+        seeds_line(len(curve.by_seed()) for curve in study.curves()),
+        foot,
+    )
+    with_error = any(each.error is not None for line in every for each in line.seeds)
     return figure, points.table(("x", "y", "error") if with_error else ("x", "y"))
 
 
-def _read(panel: MeasuredPanel, curve: Curve, colour: str, inputs: FigureInputs) -> _Line:
-    measured = [inputs.measured(panel.measure, each) for each in curve.by_seed()]
-    seeds = [_of_seed(panel, each) for each in measured]
-    left_out = [each.y <= 0 if panel.scale == "log" else np.zeros(len(each.y), dtype=bool) for each in seeds]
-    drawn = [each.at(~flags) for each, flags in zip(seeds, left_out, strict=True)]
-    missed = [each.missed for each in drawn if each.missed is not None]
-    return _Line(curve, colour, measured[0].lr, seeds, left_out, missed)
+def _lines(panel: MeasuredPanel, inputs: FigureInputs) -> list[_Line]:
+    """Each curve, or over batch sizes the curves of each label together."""
+    groups: dict[Any, list[MeasuredCurve]] = {}
+    for place, curve in enumerate(panel.curves):
+        groups.setdefault(curve.label if panel.x == _BATCH_SIZE else place, []).append(curve)
+    read = _plateaus if panel.x == _BATCH_SIZE else _along
+    looks = [(colour, style) for style in _STYLES for colour in _COLOURS]
+    return [read(panel, curves, look, inputs) for curves, look in zip(groups.values(), cycle(looks))]
 
 
-def _of_seed(panel: MeasuredPanel, measured: Measured) -> OfSeed:
+def _along(panel: MeasuredPanel, curves: list[MeasuredCurve], look: tuple[str, Any], inputs: FigureInputs) -> _Line:
+    """One curve along training."""
+    (curve,) = curves
+    measured = _measured(panel, curve, inputs)
+    seeds = [_of_seed(panel, curve, each) for each in measured]
+    return _Line(curve.label, *look, curve.run, np.array([measured[0].lr]), seeds, panel.scale == "log")
+
+
+def _plateaus(panel: MeasuredPanel, curves: list[MeasuredCurve], look: tuple[str, Any], inputs: FigureInputs) -> _Line:
+    """A point for each run of one label."""
+    runs = [(curve, _measured(panel, curve, inputs)) for curve in curves]
+    runs.sort(key=lambda run: _batch_size(run[1][0]))
+    points = [[_plateau(_of_seed(panel, curve, each), _batch_size(each)) for each in seeds] for curve, seeds in runs]
+    sizes, lrs = zip(*((_batch_size(seeds[0]), seeds[0].lr) for _, seeds in runs), strict=True)
+    return _Line(
+        curves[0].label,
+        *look,
+        runs[0][0].run,
+        np.array(lrs),
+        joined(points),
+        panel.scale == "log",
+        np.array(sizes),
+        {each.run: each.divergence for _, seeds in runs for each in seeds if each.divergence},
+    )
+
+
+def _measured(panel: MeasuredPanel, curve: MeasuredCurve, inputs: FigureInputs) -> list[Measured]:
+    return [inputs.measured(panel.drawn(curve).measure, each) for each in curve.by_seed()]
+
+
+def _batch_size(measured: Measured) -> int:
+    return int(measured.attributes["config"]["run"]["batch_size"])
+
+
+def _plateau(seed: OfSeed, batch_size: int) -> OfSeed:
+    """The mean of the last half of its points; none of a run that diverged."""
+    late = seed.at(np.arange(len(seed.x) // 2, len(seed.x)))
+    count = 0 if seed.diverged else len(late.x)
+    deviation = late.y.std(ddof=1) if count > 1 else np.nan
+    missed = None if late.missed is None else np.array([late.missed.any()] * bool(count), dtype=bool)
+    y = np.array([late.y.mean()] if count else [], dtype=float)
+    return OfSeed(seed.run, np.full(len(y), batch_size), y, missed=missed, error=np.full(len(y), deviation))
+
+
+def _of_seed(panel: MeasuredPanel, curve: MeasuredCurve, measured: Measured) -> OfSeed:
     """What is finite."""
-    place: tuple[Any, ...] = (slice(None), *panel.index)
-    factor = measured.lr if panel.factor == "lr" else 1.0
+    drawn = panel.drawn(curve)
+    place: tuple[Any, ...] = (slice(None), *drawn.index)
+    factor = _factor(panel, measured)
     x = measured["epoch" if panel.x == "epoch" else "iteration"] * (measured.lr if panel.x == "iteration x lr" else 1.0)
-    y = factor * measured[panel.column][place]
-    error = factor * measured[panel.error][place] if panel.error else None
-    missed = ~measured["converged"][place] if panel.marks_missed() else np.zeros(len(y), dtype=bool)
+    y = factor * measured[drawn.column][place]
+    error = factor * measured[drawn.error][place] if drawn.error else None
+    missed = ~measured["converged"][place] if drawn.marks_missed() else np.zeros(len(y), dtype=bool)
     return OfSeed(measured.run, x, y, measured.divergence, missed, error).at(np.isfinite(y))
+
+
+def _factor(panel: MeasuredPanel, measured: Measured) -> float:
+    match panel.factor:
+        case "1":
+            return 1.0
+        case "1/edge":
+            return 1 / edge_of(measured)
+        case factor:
+            return measured.lr / (2 if factor == "lr/2" else 1)
 
 
 def _panel(axes: Axes, panel: MeasuredPanel, lines: list[_Line], points: PlottedPoints) -> None:
@@ -117,21 +216,33 @@ def _panel(axes: Axes, panel: MeasuredPanel, lines: list[_Line], points: Plotted
     for line in lines:
         # a line through one point is not seen
         longest = max(int((~left_out).sum()) for left_out in line.left_out)
-        draw_over_seeds(axes, panel.title, line.curve.label, line.seeds, points, color=line.colour,
-                        marker="o" if longest == 1 else "", markersize=3)  # fmt: skip
+        draw_over_seeds(axes, panel.title, line.label, line.seeds, points, color=line.colour, linestyle=line.style,
+                        marker="o" if longest == 1 or panel.x == _BATCH_SIZE else "", markersize=3)  # fmt: skip
     shown = [line for line in lines if not line.is_empty]
     handles = []
     for line in lines:
-        diverged = name_diverged({str(each.run): each.diverged for each in line.seeds})
-        handles += axes.plot([], [], color=line.colour, label=run_label(line.curve.label, diverged, line.is_empty))
+        diverged = name_diverged({str(each.run): each.diverged for each in line.seeds}) if line.sizes is None else ""
+        handles += axes.plot(
+            [], [], color=line.colour, linestyle=line.style, label=run_label(line.label, diverged, line.is_empty)
+        )
     if not shown:
         say_empty(axes)
     else:
+        if panel.x == _BATCH_SIZE:
+            _mark_sizes(axes, shown)
         ends = [min(line.ends()[0] for line in shown), max(line.ends()[1] for line in shown)]
         for text, dashes in zip(panel.references, cycle(_DASHES)):
             _reference(axes, panel, text, dashes, ends, shown, points)
             handles += axes.plot([], [], dashes, color=GREY, label=text)
-    legend_below(axes, handles=handles, most_columns=3)
+    legend_below(axes, handles=handles, most_columns=_MOST_COLUMNS)
+
+
+def _mark_sizes(axes: Axes, lines: list[_Line]) -> None:
+    """A logarithmic axis with the batch sizes that there are."""
+    sizes = np.unique(np.concatenate([each.x for line in lines for each in line.seeds]))
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    axes.minorticks_off()
 
 
 def _reference(
@@ -143,17 +254,22 @@ def _reference(
     lines: list[_Line],
     points: PlottedPoints,
 ) -> None:
-    """A horizontal line for all runs, or one for each in its colour."""
-    heights = [(reference_value(text, line.lr), line.colour, line.curve.run) for line in lines]
-    for height, colour, run in heights if over_lr(text) else [(heights[0][0], GREY, "")]:
-        axes.plot(ends, [height, height], dashes, color=colour, linewidth=0.7, zorder=1.5)
-        points.add(panel.title, text, run, x=ends, y=height)
+    """A horizontal line for all runs, or one for each in its colour; over batch sizes through the height of each."""
+    if not over_lr(text):
+        lines = [replace(lines[0], colour=GREY, run="")]
+    for line in lines:
+        y = np.array([reference_value(text, lr) for lr in line.lrs])
+        x = ends if line.sizes is None or len(set(y)) == 1 else line.sizes
+        y = np.broadcast_to(y if len(set(y)) > 1 else y[:1], len(x))
+        axes.plot(x, y, dashes, color=line.colour, linewidth=0.7, zorder=1.5)
+        points.add(panel.title, text, line.run, x=x, y=y)
 
 
 def _name(panel: MeasuredPanel) -> str:
-    """The column as a reader knows it, ``eigenvalues[0] (nats)`` or ``lr × eigenvalues[0]``."""
-    place = f"[{', '.join(map(str, panel.index))}]" if panel.index else ""
-    if panel.factor == "lr":
-        return f"lr × {panel.column}{place}"
-    unit = panel.unit()
-    return f"{panel.column}{place} ({unit})" if unit else f"{panel.column}{place}"
+    """The columns as a reader knows them, ``eigenvalues[0] (nats)`` or ``lr × eigenvalues[0]``."""
+    names = []
+    for drawn in map(panel.drawn, panel.curves):
+        place = f"[{', '.join(map(str, drawn.index))}]" if drawn.index else ""
+        unit = drawn.unit() if panel.factor == "1" else ""
+        names.append(_NAMES[panel.factor].format(f"{drawn.column}{place}") + (f" ({unit})" if unit else ""))
+    return ", ".join(dict.fromkeys(names))

@@ -7,6 +7,7 @@ that diverged is drawn thin, and named in the legend or at the foot. One seed al
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,29 @@ def mean_over_seeds(seeds: Sequence[OfSeed]) -> Mean:
     names = [each.seed if len(each.x) else 0 for each in steady]
     runs = [mean_of(seed for seed, own in zip(names, column, strict=True) if own) for column in has.T]
     return Mean(np.array(runs, dtype=object), counts, x, values.mean(axis=0, where=there), deviation)
+
+
+def joined(runs: Iterable[Sequence[OfSeed]]) -> list[OfSeed]:
+    """One curve through several runs, such as one point of each, seed by seed in the order of x.
+
+    Args:
+        runs: The seeds of each run; all have an error, or none has.
+    """
+    lines = []
+    for seeds in zip_longest(*runs):
+        parts = [each for each in seeds if each is not None]
+        x = np.concatenate([each.x for each in parts])
+        errors = [each.error for each in parts if each.error is not None]
+        missed = [each.missed for each in parts if each.missed is not None]
+        whole = OfSeed(
+            np.array([each.run for each in parts for _ in each.x], dtype=object),
+            x,
+            np.concatenate([each.y for each in parts]),
+            missed=np.concatenate(missed) if missed else None,
+            error=np.concatenate(errors) if errors else None,
+        )
+        lines.append(whole.at(np.argsort(x, kind="stable")))
+    return lines
 
 
 def draw_over_seeds(

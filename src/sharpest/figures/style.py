@@ -2,7 +2,7 @@
 
 import io
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ _FOOT_SIZE = 6.5  # points
 _SHORT_LABEL, _LABEL_WIDTH = 18, 60  # letters
 _LABEL_DEPTH = -28  # points, where tick and axis labels end
 _POINTS_PER_INCH = 72
+_ROOM, _LEGEND_LINE = 3, 0.14  # lines of a legend that a panel has room for; height of a further one, inches
 
 # decorates every function that makes or saves artists, because some settings are read only at saving
 styled = matplotlib.rc_context(
@@ -112,10 +113,31 @@ def legend_below(axes: Axes, most_columns: int | None = None, **options: Any) ->
     below_label = ScaledTranslation(0, _LABEL_DEPTH / _POINTS_PER_INCH, axes.figure.dpi_scale_trans)
     if most_columns is not None:
         labels = [handle.get_label() for handle in options.get("handles", axes.get_legend_handles_labels()[0])]
-        options["ncols"] = most_columns if all(len(label) <= _SHORT_LABEL for label in labels) else 1
+        options["ncols"] = _num_columns(labels, most_columns)
     axes.legend(
         loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=axes.transAxes + below_label, borderpad=0, **options
     )
+
+
+def _num_columns(labels: Iterable[str], most_columns: int) -> int:
+    return most_columns if all(len(label) <= _SHORT_LABEL for label in labels) else 1
+
+
+def make_room_for_legends(figure: Figure, rows_of_panels: int, most_columns: int) -> None:
+    """Make a figure higher, so that long legends of :func:`legend_below` take nothing from its panels.
+
+    Args:
+        figure: With its legends.
+        rows_of_panels: How many stand above each other.
+        most_columns: As of the legends.
+    """
+    lines = 0
+    for legend in filter(None, (axes.get_legend() for axes in figure.axes)):
+        labels = [text.get_text() for text in legend.get_texts()]
+        rows = -(-len(labels) // _num_columns(labels, most_columns))
+        lines = max(lines, rows + sum(label.count("\n") for label in labels))
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + rows_of_panels * max(lines - _ROOM, 0) * _LEGEND_LINE)
 
 
 def mark_missed(axes: Axes, x: NDArray[Any], y: NDArray[Any]) -> None:

@@ -174,7 +174,7 @@ class Point:
         return self.problem.mean_loss(theta, train, self.settings.chunk_size)
 
     def evaluate(self, split: Split) -> tuple[float, float]:
-        """Cross-entropy in nats without L2, and accuracy as a fraction, in inference mode."""
+        """The run's loss without L2, and accuracy as a fraction, in inference mode."""
         return self.problem.evaluate(self.theta, split)
 
     def answers(self, split: Split) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+import torch
 from torch import nn
 
 from sharpest.config.architectures import architecture_module
@@ -16,7 +17,7 @@ def build_model(
     """The model of a run, initialised by its seed alone.
 
     Args:
-        settings: Architecture and size, with the key ``kind``.
+        settings: Architecture and size, with the key ``kind``; ``init_scale`` multiplies the kernels of any net.
         input_shape: Of one example: (channels, height, width) after resizing, or (time, vocabulary) of words.
         num_classes: Outputs.
         seed: Seed of the run.
@@ -24,4 +25,8 @@ def build_model(
     """
     module = import_module(architecture_module(settings))
     model: nn.Module = module.build(settings, input_shape, num_classes, batch_size, generator(seed, "initialisation"))
+    with torch.no_grad():
+        for value in model.parameters():
+            if value.dim() > 1:
+                value.mul_(settings.get("init_scale", 1))
     return model

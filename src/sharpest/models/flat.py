@@ -3,6 +3,8 @@
 import copy
 import itertools
 import math
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,16 +26,19 @@ class FlatModel:
     Args:
         module: The net.
         l2: Adds l2 * sum(w^2) over kernels (arrays of two or more dimensions), without a factor 1/2 (inventory 1.2).
+        loss: What is lost on examples, a name of :data:`LOSSES`.
 
     Attributes:
+        criterion: The function of that name.
         buffers: (b,), those that inference mode uses; see :meth:`bind`.
     """
 
     mode = "inference"
 
-    def __init__(self, module: nn.Module, l2: float = 0.0) -> None:
+    def __init__(self, module: nn.Module, l2: float = 0.0, loss: str = "cross_entropy") -> None:
         self.module = module.eval()
         self.l2 = l2
+        self.criterion = LOSSES[loss]
         self.layout = [(name, tuple(value.shape)) for name, value in module.named_parameters()]
         self._sizes = [math.prod(shape) for _, shape in self.layout]
         self.num_parameters = sum(self._sizes)
@@ -112,8 +117,8 @@ class FlatModel:
         return fresh
 
     def loss(self, theta: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross-entropy in nats, plus L2 where the run has it; a scalar, twice differentiable in theta."""
-        return cross_entropy(self.logits(theta, inputs), targets) + self.penalty(theta)
+        """Mean loss, in nats if it is the cross-entropy, with L2; a scalar, twice differentiable in theta."""
+        return self.criterion(self.logits(theta, inputs), targets) + self.penalty(theta)
 
     def penalty(self, theta: Tensor) -> Tensor | float:
         """The L2 term."""
@@ -133,11 +138,23 @@ def _laid_out(images: Tensor) -> Tensor:
     return pixels.as_strided((n, c, h, w), (h * w * c, 1, w * c, c))
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross-entropy in nats over examples and, where there is one, time (inventory 1.2).
+def cross_entropy(logits: Tensor, targets: Tensor, reduction: Literal["mean", "sum"] = "mean") -> Tensor:
+    """Cross-entropy in nats over examples and, where there is one, time (inventory 1.2).
 
     Args:
         logits: (n, classes), or (n, time, classes).
         targets: (n,), or (n, time).
+        reduction: Whether it is their mean or their sum.
     """
-    return functional.cross_entropy(logits.flatten(0, -2), targets.flatten())
+    return functional.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction=reduction)
+
+
+def squared_loss(logits: Tensor, targets: Tensor, reduction: Literal["mean", "sum"] = "mean") -> Tensor:
+    """Half the squared distance of the logits and the one-hot target; arguments as of :func:`cross_entropy`."""
+    logits = logits.flatten(0, -2)
+    wanted = torch.zeros_like(logits).scatter(1, targets.flatten()[:, None], 1)
+    losses = (logits - wanted).square().sum(dim=1) / 2
+    return losses.sum() if reduction == "sum" else losses.mean()
+
+
+LOSSES: dict[str, Callable[..., Tensor]] = {"cross_entropy": cross_entropy, "squared": squared_loss}

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sharpest.claims.ledger import Claim, read_ledger
+from sharpest.claims.ledger import Claim, read_ledgers
 from sharpest.config.project import Project, load_project
 from sharpest.config.reading import merge, read_yaml
 from sharpest.errors import SharpestError
@@ -77,11 +77,11 @@ def _project(options: argparse.Namespace) -> Project:
     return load_project({**config, **({"scale": options.scale} if options.scale else {})}, CONFIG)
 
 
-def _claims(project: Project) -> tuple[Claim, ...]:
-    """The ledger, about the seeds that the workflow runs."""
+def _claims(project: Project) -> dict[str, tuple[Claim, ...]]:
+    """The ledgers, about the seeds that the workflow runs."""
     from sharpest.claims.plans import with_new_seeds
 
-    return with_new_seeds(read_ledger(CONFIG / "claims.csv"), project)
+    return {ledger: with_new_seeds(claims, project) for ledger, claims in read_ledgers(CONFIG).items()}
 
 
 def _show(options: argparse.Namespace) -> int:

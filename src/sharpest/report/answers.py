@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sharpest.config.studies.base import Study
-from sharpest.report.paper import is_figure
+from sharpest.report.paper import FIGURE
 
 if TYPE_CHECKING:  # the page does not depend on the verdicts' code
     from sharpest.claims.files import RunSource
@@ -30,6 +30,6 @@ def answered_beside(study: Study, item: str, claims: Iterable[Claim], plans: Pla
             taken.add(("spectra", source.parent, source.schedules["spectra"]))
         return source.run in runs and taken <= measured
 
-    others = (claim for claim in claims if claim["item"] != item and not is_figure(claim["item"]))
+    others = (claim for claim in claims if claim["item"] != item and not claim["item"].startswith(FIGURE))
     # a claim about no run is no study's
     return [claim for claim in others if plans[claim.id] and all(map(covers, plans[claim.id]))]

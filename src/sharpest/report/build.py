@@ -17,6 +17,7 @@ from sharpest.config.sources.registry import SOURCES
 from sharpest.config.studies.base import Curve, Study
 from sharpest.errors import StoreError
 from sharpest.measures.spectra.reader import Spectra
+from sharpest.report.beyond import later_papers
 from sharpest.report.comparison import read_comparison
 from sharpest.report.ledger import JudgedClaim, count, read_claims
 from sharpest.report.measured import LambdaMax, add_up, lambda_max_of, summary_of
@@ -34,11 +35,12 @@ from sharpest.report.page import (
     StepsOfNet,
     Table,
 )
-from sharpest.report.paper import SECTIONS, is_figure, item_of, title_of
+from sharpest.report.paper import SECTIONS, item_of, title_of
 from sharpest.report.setup import Setup
 from sharpest.report.trained import Run, trained_run
 from sharpest.results.datasets import data_layout
 from sharpest.results.file import attributes_of
+from sharpest.results.ledgers import BEYOND, PAPER, verdicts
 from sharpest.results.paths import Paths
 from sharpest.results.readers import reader_of
 from sharpest.results.runs import Results
@@ -59,33 +61,44 @@ def build_page(setup: Setup, results: Results) -> Page:
         StoreError: If a file is missing or is not what it should be; the message names it.
     """
     paths = results.paths
-    claims = read_claims(paths.claims("csv"))
-    items = {name: _study_item(name, study, claims, setup.beside[name]) for name, study in setup.studies.items()}
-    figures, tables = (
-        {name: item for name, item in items.items() if is_figure(name) == kind} for kind in (True, False)
-    )
+    claims = read_claims(verdicts(paths, PAPER, "csv"))
+    later = read_claims(verdicts(paths, BEYOND, "csv")) if setup.later_claims else []
+    every = {
+        name: _study_item(name, study, later if name in setup.beyond else claims, setup.beside[name])
+        for name, study in setup.studies.items()
+    }
+    items = {name: item for name, item in every.items() if name not in setup.beyond}
+    drawn = [name for name, study in setup.studies.items() if not study.is_table]
     texts = _texts(claims, {item.name for item in items.values()}, setup.runs)
     measured = {
         measure: [summary_of(results[run].read(reader_of(measure), schedule)) for run, schedule in curves]
         for measure, curves in setup.measured().items()
     }
     runs = tuple(trained_run(results[run].snapshots) for run in setup.runs)
-    panels = {name: _panels(title_of(item_of(name)), setup.studies[name]) for name in figures}
-    departures = _departures(setup.reductions, items)
+    panels = {name: _panels(title_of(item_of(name)), setup.studies[name]) for name in drawn}
+    figures = {name: Figure(every[name], _drawing(paths, name), bool(panels[name])) for name in drawn}
+    departures = _departures({name: notes for name, notes in setup.reductions.items() if name in items}, items)
     files = [file for group in measured.values() for file in group]
     return Page(
         scale=setup.scale,
         description=setup.description,
         reproduction=setup.scale == "paper" and not departures,
         counts=count(claims),
-        findings=_findings(paths.claims("csv")),
-        chance=_chance(paths.claims("by_chance.csv")),
+        findings=_findings(verdicts(paths, PAPER, "csv")),
+        chance=_chance(verdicts(paths, PAPER, "by_chance.csv")),
         against=tuple(sorted((claim for claim in claims if claim.against), key=lambda claim: not claim.central)),
         steps=_steps(claims),
         sections=_sections([*items.values(), *texts]),
-        figures=tuple(Figure(item, _drawing(paths, name), bool(panels[name])) for name, item in figures.items()),
-        tables=tuple(Table(item, read_comparison(paths.table(name, "csv"))) for name, item in tables.items()),
+        figures=tuple(figure for name, figure in figures.items() if name in items),
+        tables=tuple(
+            Table(item, read_comparison(paths.table(name, "csv")))
+            for name, item in items.items()
+            if name not in figures
+        ),
         texts=texts,
+        beyond=tuple(figure for name, figure in figures.items() if name in setup.beyond),
+        later=later_papers(later),
+        later_counts=count(later),
         runs=runs,
         datasets=tuple(_dataset(paths.data(name), *sources, runs) for name, sources in setup.sources.items()),
         costs=tuple(_job_time(what, records) for what, records in setup.benchmarks(paths).items()),
@@ -156,7 +169,7 @@ def _sections(items: Sequence[Item]) -> tuple[SectionCounts, ...]:
     """By section of the paper; what belongs to none comes last."""
     left = {item.name: item for item in items}
     groups = [(section.title, [left.pop(name) for name in section.items if name in left]) for section in SECTIONS]
-    groups.append(("Beyond the paper", list(left.values())))
+    groups.append(("In no section", list(left.values())))
     return tuple(
         SectionCounts(title, tuple(group), count(claim for item in group for claim in item.claims))
         for title, group in groups

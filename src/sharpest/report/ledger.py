@@ -1,4 +1,4 @@
-"""The paper's claims and the verdicts on them, from claims.csv."""
+"""The claims of a ledger and the verdicts on them."""
 
 import csv
 import math
@@ -27,6 +27,7 @@ class JudgedClaim:
 
     Attributes:
         against: Whether it is against the paper, as :func:`against_paper` has it.
+        paper: Key of the later paper that makes it; empty for the paper's own.
     """
 
     id: str
@@ -52,6 +53,7 @@ class JudgedClaim:
     null_holds: str
     reason: str
     against: bool
+    paper: str = ""
 
     @property
     def interval(self) -> str:
@@ -132,6 +134,7 @@ def read_claims(path: Path) -> list[JudgedClaim]:
             runs=tuple(run.strip() for run in row["subject"].split(";")),
             expected=_expectation(row["kind"], row["expected"], row["tolerance"], row["unit"]),
             against=against_paper(row),
+            paper=row.get("paper", ""),
             **{name: row[name] for name in _KEPT},
         )
         for row in rows

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sharpest.report.beyond import LaterPaper
 from sharpest.report.comparison import Comparison
-from sharpest.report.ledger import Counts, JudgedClaim
+from sharpest.report.ledger import Counts, JudgedClaim, count
 from sharpest.report.measured import Quality
 from sharpest.report.trained import Run
 
@@ -65,7 +66,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the paper; whether its curves are in the explorer."""
+    """A figure; whether its curves are in the explorer."""
 
     item: Item
     drawing: Drawing
@@ -166,6 +167,9 @@ class Page:
     figures: tuple[Figure, ...]
     tables: tuple[Table, ...]
     texts: tuple[Item, ...]
+    beyond: tuple[Figure, ...]
+    later: tuple[LaterPaper, ...]
+    later_counts: Counts
     runs: tuple[Run, ...]
     datasets: tuple[DataSet, ...]
     costs: tuple[JobTime, ...]
@@ -176,8 +180,13 @@ class Page:
 
     @property
     def items(self) -> list[Item]:
-        """Figures, tables, parts of the text."""
+        """The paper's figures, tables and parts of its text."""
         return [*(figure.item for figure in self.figures), *(table.item for table in self.tables), *self.texts]
+
+    @property
+    def of_paper(self) -> Counts:
+        """Verdicts on what the paper states in these words."""
+        return count(claim for item in self.items for claim in item.claims if claim.ours != "yes")
 
     @property
     def num_points(self) -> int:

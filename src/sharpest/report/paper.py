@@ -35,7 +35,10 @@ SECTIONS = (
 CENTRAL = "sec3.2.alpha1."
 """Begins the ids of the claims on the paper's central sentence: SGD's own step along e_1 would raise the loss."""
 
-_NAMES = (("fig", "Figure"), ("tab", "Table"), ("sec", "Section"))
+FIGURE = "fig"
+"""Begins the names of the paper's figures."""
+_NAMES = ((FIGURE, "Figure"), ("tab", "Table"), ("sec", "Section"))
+_OF_PAPER = re.compile(r"(?:fig|tab)\w+|sec(?:\d+(?:\.\d+)*|[A-Z])")
 
 MEASURES = {
     "spectral_norm_best": "Spectral norm, best",
@@ -54,20 +57,25 @@ ACCURACIES = ("test_acc", "val_acc_early")
 """Columns that are fractions in files and per cent in print."""
 
 
+def title_of_paper(key: str) -> str:
+    """The name of a later paper for readers: ``Andreyev 2024`` for ``andreyev2024``."""
+    return re.sub(r"(?<=[a-z])(?=\d)", " ", key).capitalize()
+
+
 def item_of(study: str) -> str:
     """The ledger's name of a figure or table: ``fig6`` for ``fig06``."""
     return re.sub(r"^(fig|tab)0+(?=\d)", r"\1", study)
 
 
 def title_of(item: str) -> str:
-    """The name of an item for readers: ``Figure 6``, ``Section 3.2``, ``Appendix E``, ``Figure 4 without resnet``."""
+    """The name of an item for readers: ``Figure 6``, ``Section 3.2``, ``Appendix E``, ``Figure 4 without resnet``.
+
+    Beyond the paper the name itself in words: ``Batch sharpness`` for ``batch_sharpness``.
+    """
+    if not _OF_PAPER.fullmatch(item):
+        return item.replace("_", " ").capitalize()
     for prefix, name in _NAMES:
         if item.startswith(prefix):
             number = item.removeprefix(prefix).replace("_", " ")
             return f"{'Appendix' if prefix == 'sec' and number[:1].isalpha() else name} {number}"
     return item
-
-
-def is_figure(study: str) -> bool:
-    """Whether a study makes a figure; others make tables."""
-    return study.startswith("fig")

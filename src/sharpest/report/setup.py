@@ -11,12 +11,15 @@ from sharpest.config.project import Project
 from sharpest.config.strict import Strict
 from sharpest.config.studies.every import AnyStudy
 from sharpest.report.answers import answered_beside
-from sharpest.report.paper import is_figure, item_of
+from sharpest.report.paper import item_of
+from sharpest.results.ledgers import BEYOND, PAPER, verdicts
 from sharpest.results.paths import Paths
 
 if TYPE_CHECKING:
     from sharpest.claims.ledger import Claim
     from sharpest.claims.plans import Plans
+
+_BEYOND = "beyond_"  # keeps a study called runs or scale apart from other parameters
 
 
 class Setup(Strict):
@@ -28,6 +31,10 @@ class Setup(Strict):
     """One line on the scale."""
     studies: dict[str, AnyStudy]
     """Figures and tables, with their captions."""
+    beyond: tuple[str, ...] = ()
+    """Which of them go beyond the paper."""
+    later_claims: bool = False
+    """Whether claims of later papers are judged."""
     reductions: dict[str, tuple[str, ...]]
     """What was replaced or reduced against the paper, by study."""
     beside: dict[str, tuple[str, ...]]
@@ -43,14 +50,22 @@ class Setup(Strict):
         studies, reductions, beside = (whole.pop(key) for key in ("studies", "reductions", "beside"))
         whole["order"] = list(studies)
         return whole | {
-            name: {"study": study, "reductions": reductions[name], "beside": beside[name]}
+            f"{_BEYOND * (name in self.beyond)}{name}": {
+                "study": study,
+                "reductions": reductions[name],
+                "beside": beside[name],
+            }
             for name, study in studies.items()
         }
 
     @classmethod
     def joined(cls, parts: Mapping[str, Any]) -> Self:
         """From its :meth:`parts`; other parameters are left out."""
-        studies = {name: part for name, part in parts.items() if isinstance(part, Mapping) and "study" in part}
+        studies = {
+            name.removeprefix(_BEYOND): part
+            for name, part in parts.items()
+            if isinstance(part, Mapping) and "study" in part
+        }
         return cls(
             **{name: parts[name] for name in cls.model_fields if name in parts},
             studies={name: part["study"] for name, part in studies.items()},
@@ -69,13 +84,14 @@ class Setup(Strict):
 
     def inputs(self, paths: Paths) -> list[Path]:
         """Every file that a report reads."""
-        figures = [name for name in self.studies if is_figure(name)]
+        figures = [name for name, study in self.studies.items() if not study.is_table]
         return [
-            paths.claims("csv"),
-            paths.claims("by_chance.csv"),
+            verdicts(paths, PAPER, "csv"),
+            verdicts(paths, PAPER, "by_chance.csv"),
+            *[verdicts(paths, BEYOND, "csv")] * self.later_claims,
             *(paths.figure(name, "png") for name in figures),
             *(paths.figure(name, "csv") for name in figures),
-            *(paths.table(name, "csv") for name in self.studies if not is_figure(name)),
+            *(paths.table(name, "csv") for name, study in self.studies.items() if study.is_table),
             *map(paths.data, self.sources),
             *map(paths.snapshots, self.runs),
             *(paths.measured(measure, *curve) for measure, curves in self.measured().items() for curve in curves),
@@ -92,8 +108,22 @@ class Setup(Strict):
         }
 
 
-def setup_of(project: Project, claims: Sequence[Claim], plans: Plans, names: Iterable[str] | None = None) -> Setup:
-    """That of some studies, or of all."""
+def setup_of(
+    project: Project,
+    claims: Sequence[Claim],
+    plans: Plans,
+    names: Iterable[str] | None = None,
+    later_claims: bool = False,
+) -> Setup:
+    """That of some studies, or of all.
+
+    Args:
+        project: The scale.
+        claims: Of the paper.
+        plans: What each of them reads.
+        names: The studies; None = all.
+        later_claims: Whether claims of later papers are judged.
+    """
     studies = {name: project.study(name) for name in names or project.studies}
     runs = _with_trunks(project, [run for study in studies.values() for run in study.runs()])
     names = dict.fromkeys(project.run(run).dataset_name for run in runs)
@@ -101,9 +131,13 @@ def setup_of(project: Project, claims: Sequence[Claim], plans: Plans, names: Ite
         scale=project.settings.scale,
         description=project.scale.description,
         studies=studies,
+        beyond=tuple(name for name in studies if name in project.beyond),
+        later_claims=later_claims,
         reductions={name: tuple(project.study_reductions(name)) for name in studies},
         beside={
             name: tuple(claim.id for claim in answered_beside(study, item_of(name), claims, plans))
+            if name not in project.beyond
+            else ()
             for name, study in studies.items()
         },
         runs={run: project.run(run).dataset_name for run in runs},

@@ -23,18 +23,19 @@ STATE = (
 
 SNAPSHOTS = Layout(
     "snapshots",
-    3,
+    4,
     (
         *STATE,
         Dataset("epoch", "f8", ("t",), "epochs", "iteration over steps per epoch"),
         Dataset("epoch_seconds", "f8", ("h",), "s", "wall time of each trained epoch"),
+        Dataset("update_loss", "f8", ("u",), "nats", "of a full batch as trained on: at the start, after each update"),
         Dataset("refresh_iteration", "i8", ("r",), "updates", "when the run computed its directions"),
         Dataset("eigenvalues", "f8", ("r", "k"), "nats", "of those directions; signed, largest first"),
         Dataset("residuals", "f8", ("r", "k"), "", "|Hv - lambda v| / |lambda_1|"),
         Dataset("converged", "?", ("r", "k"), "", "residual within the tolerance"),
         Dataset("hvps", "i8", ("r",), "", "Hessian-vector products"),
         Dataset("seconds", "f8", ("r",), "s", "time of the eigensolve"),
-        Dataset("refresh_loss", "f8", ("r",), "nats", "cross-entropy without L2 on clean training examples"),
+        Dataset("refresh_loss", "f8", ("r",), "nats", "loss without L2 on clean training examples"),
         Dataset("eigenvectors", "f4", ("r*", "k*", "p****"), "", "unit rows; none where they are not kept"),
     ),
     ("run", "best", "last", "diverged", "stopped", "clipped", "parameters", "buffer_names", "progress", "hessian",

@@ -28,6 +28,14 @@ class Snapshots(Stored):
         """(t,), completed updates."""
         return self["iteration"]
 
+    @property
+    def update_loss(self) -> NDArray[np.float64]:
+        """(u,), of a full-batch run the loss as trained on, with L2: at its start, and after each of its updates.
+
+        Where the run diverged, the last one is not finite, or that before the last update. Of other runs empty.
+        """
+        return self["update_loss"]
+
     def state(self, row: int) -> dict[str, NDArray[Any]]:
         """All that training needs to go on from a row, by name."""
         return self.row_of([dataset.name for dataset in STATE], row)

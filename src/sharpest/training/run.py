@@ -149,7 +149,9 @@ def _train(
                 progress(state.iteration, "")
         state, row = end_epoch(problem, state, log)
         seconds = time.perf_counter() - began
-        work.append("history", {**row, "stopped": state.stopped, "diverged": state.diverged, "seconds": seconds})
+        losses = torch.stack(log.losses).tolist() if settings.full_batch else []
+        facts = {"stopped": state.stopped, "diverged": state.diverged, "seconds": seconds, "losses": losses}
+        work.append("history", {**row, **facts})
         if state.diverged >= 0:
             # the last state is the last finite one
             return TrainingState(**{**vars(before), "diverged": state.diverged})
@@ -234,8 +236,20 @@ def _write(
         _write_states(work, iterations, file)
         arrays = _write_refreshes(work, settings, len(state.theta), file)
         arrays["epoch"] = np.array(iterations) / settings.steps_per_epoch
+        arrays["update_loss"] = _update_loss(problem, work, state)
         arrays["epoch_seconds"] = np.array([row["seconds"] for row in work.rows("history")])
         file.complete(arrays, {**attributes, **outcome})
+
+
+def _update_loss(problem: Problem, work: TrainingWork, state: TrainingState) -> NDArray[np.float64]:
+    """(u,), what a full-batch run lost at its start and after each update; where it diverged, up to that one."""
+    settings = problem.settings
+    if not settings.full_batch:
+        return np.empty(0)
+    losses = [loss for row in work.rows("history") for loss in row["losses"]]
+    if state.diverged < 0:
+        return np.array([*losses, problem.training_loss(state.theta, state.buffers, state.iteration)])
+    return np.array(losses[: state.diverged - settings.start + 1])
 
 
 def _write_states(work: TrainingWork, iterations: Sequence[int], file: StoredWriter) -> None:

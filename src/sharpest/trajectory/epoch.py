@@ -121,8 +121,11 @@ def _update(
     if nudged and nudged.correction != "v":
         gradient = scaled(gradient)
     change = sgd_change(gradient, velocity, lr, settings.momentum)
+    after = None if velocity is None else change
+    if settings.nesterov:
+        change = sgd_change(gradient, after, lr, settings.momentum)
     theta += scaled(change) if nudged and nudged.correction != "g" else change
-    return None if velocity is None else change
+    return after
 
 
 def _is_due(step: int, settings: RunSettings) -> bool:
@@ -134,7 +137,7 @@ def _is_due(step: int, settings: RunSettings) -> bool:
 
 
 def _refresh_loss(problem: Problem, theta: Tensor) -> float:
-    """Cross-entropy on the first clean training examples, where the run takes it with its directions."""
+    """The run's loss without L2 on the first clean training examples, where the run takes it with its directions."""
     assert problem.settings.nudge is not None  # the caller's duty
     count = problem.settings.nudge.loss_examples
     return float("nan") if count is None else problem.evaluate(theta, problem.data.train.first(count))[0]

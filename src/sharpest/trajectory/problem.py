@@ -5,13 +5,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from sharpest.config.run import RunSettings
 from sharpest.data.dataset import RunData, Split, load_data
 from sharpest.data.randomness import derived_seed
 from sharpest.models.build import build_model
-from sharpest.models.flat import FlatModel, cross_entropy
+from sharpest.models.flat import FlatModel
 
 EVALUATION_CHUNK = 1_000  # targets a forward pass; no effect on results
 
@@ -32,7 +31,7 @@ class Problem:
         return replace(self, model=self.model.bind(buffers))
 
     def mean_loss(self, theta: Tensor, split: Split, chunk_size: int) -> Tensor:
-        """Mean training loss with L2 over examples that pass in chunks, in inference mode, in nats.
+        """Mean training loss with L2 over examples that pass in chunks, in inference mode.
 
         Args:
             theta: (p,); everything runs in its dtype.
@@ -63,16 +62,12 @@ class Problem:
             iteration: Completed updates; decides the batch, and what dropout drops.
 
         Returns:
-            (p,) gradient, cut to the longest the run allows; the loss, a scalar in nats with L2; the share of correct
+            (p,) gradient, cut to the longest the run allows; the loss with L2, a scalar; the share of correct
             answers, a scalar; whether the gradient was cut, a scalar.
         """
-        batch = self.data.stream.batch(iteration)
         theta = theta.detach().requires_grad_()
-        seed = derived_seed(self.settings.seed, "dropout", iteration)
-        logits = self.model.training_logits(theta, buffers, batch.inputs, seed)
-        loss = cross_entropy(logits, batch.targets) + self.model.penalty(theta)
+        loss, correct = self._training_loss(theta, buffers, iteration)
         (gradient,) = torch.autograd.grad(loss, theta)
-        correct = (logits.detach().argmax(-1) == batch.targets).float().mean()
         cut = loss.new_zeros((), dtype=torch.bool)
         if self.settings.clip_norm is not None:
             norm = gradient.norm()
@@ -80,8 +75,22 @@ class Problem:
             gradient = gradient * (self.settings.clip_norm / norm).clamp(max=1)
         return gradient, loss.detach(), correct, cut
 
+    def training_loss(self, theta: Tensor, buffers: Tensor, iteration: int) -> float:
+        """The loss that an update would see; arguments as of :meth:`training_gradient`, but nothing is overwritten."""
+        # with its graph, as an update has it: without, other kernels might round otherwise
+        loss, _ = self._training_loss(theta.detach().requires_grad_(), buffers.clone(), iteration)
+        return float(loss.detach())
+
+    def _training_loss(self, theta: Tensor, buffers: Tensor, iteration: int) -> tuple[Tensor, Tensor]:
+        """The loss of an update, a scalar with its graph, and the share of correct answers."""
+        batch = self.data.stream.batch(iteration)
+        seed = derived_seed(self.settings.seed, "dropout", iteration)
+        logits = self.model.training_logits(theta, buffers, batch.inputs, seed)
+        loss = self.model.criterion(logits, batch.targets) + self.model.penalty(theta)
+        return loss, (logits.detach().argmax(-1) == batch.targets).float().mean()
+
     def evaluate(self, theta: Tensor, split: Split) -> tuple[float, float]:
-        """Cross-entropy in nats without L2, and accuracy as a fraction, in inference mode; means over all targets."""
+        """The run's loss without L2, and accuracy as a fraction, in inference mode; means over all targets."""
         loss, correct = self.answers(theta, split)
         return loss, int(correct.sum()) / len(correct)
 
@@ -92,7 +101,7 @@ class Problem:
         with torch.no_grad():
             for inputs, targets in chunks_of(split, size):
                 logits = self.model.logits(theta, inputs).flatten(0, -2)
-                loss += float(functional.cross_entropy(logits, targets.flatten(), reduction="sum"))
+                loss += float(self.model.criterion(logits, targets, reduction="sum"))
                 correct.append(logits.argmax(1) == targets.flatten())
         return loss / split.targets.numel(), torch.cat(correct)
 
@@ -123,4 +132,4 @@ def build_problem(settings: RunSettings, data_path: str | Path) -> Problem:
     place = device()
     data = load_data(data_path, settings, place)
     module = build_model(settings.model, data.input_shape, data.num_classes, settings.seed, settings.batch_size)
-    return Problem(settings, data, FlatModel(module.to(place), settings.l2))
+    return Problem(settings, data, FlatModel(module.to(place), settings.l2, settings.loss))

@@ -13,6 +13,8 @@ _Vector = TypeVar("_Vector", bound=Any)
 def sgd_change(gradient: _Vector, velocity: Tensor | None, lr: float, momentum: float) -> _Vector:
     """d = m v - eta g, the change of the parameters and the next velocity.
 
+    Nesterov's change is the same function of the gradient and the next velocity: m d - eta g.
+
     Args:
         gradient: (p,).
         velocity: (p,), or None without momentum.

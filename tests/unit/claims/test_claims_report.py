@@ -109,3 +109,14 @@ def test_the_page() -> None:
     assert "Statement a\\|b" in text
     assert text.count("| lambda_max_peak | ") == 1
     assert text.endswith("|\n")
+
+
+def test_the_page_of_later_papers() -> None:
+    rows = [claim("a", paper="cohen2021", item="edge"), claim("c", paper="cohen2021", item="drift")]
+    chance = CHANCE.rename(columns={"item": "paper"})
+    text = markdown(pd.DataFrame(rows), chance, "Scale quick.")
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert headings == [
+        "# Claims of later papers", "## Beside chance", "## cohen2021, edge", "## cohen2021, drift", "## Quantities",
+    ]  # fmt: skip
+    assert chance_table(chance) == chance_table(CHANCE)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sharpest.claims.ledger import COLUMNS, NEGATIVE, POSITIVE, Claim, read_ledger
+from sharpest.claims.ledger import COLUMNS, NEGATIVE, POSITIVE, Claim, read_ledger, read_ledgers
 from sharpest.errors import ConfigError
 
 ROW = {
@@ -132,3 +132,60 @@ def test_damaged_files(tmp_path: Path) -> None:
         read_ledger(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_ledger(tmp_path / "none.csv")
+
+
+def later(path: Path, name: str, *rows: dict[str, str]) -> Path:
+    """A ledger of a later paper."""
+    (path / "claims").mkdir(exist_ok=True)
+    return write(path / "claims", *rows).rename(path / "claims" / name)
+
+
+def test_ledgers_of_later_papers_are_one_and_know_their_paper(tmp_path: Path) -> None:
+    write(tmp_path, ROW)
+    later(tmp_path, "cohen2021.csv", ROW | {"id": "edge"})
+    later(tmp_path, "andreyev2024.csv", ROW | {"id": "batch"}, ROW | {"id": "gap", "implied_by": "batch"})
+    (tmp_path / "claims" / "README.md").write_text("notes")
+    ledgers = read_ledgers(tmp_path)
+    assert list(ledgers) == ["claims", "beyond"]
+    assert [(claim.id, claim.paper) for claim in ledgers["claims"]] == [("one", "")]
+    assert [(claim.id, claim.paper) for claim in ledgers["beyond"]] == [
+        ("batch", "andreyev2024"), ("gap", "andreyev2024"), ("edge", "cohen2021"),
+    ]  # fmt: skip
+    assert [claim.place for claim in (*ledgers["claims"], ledgers["beyond"][-1])] == [
+        "config/claims.csv, claim one", "config/claims/cohen2021.csv, claim edge",
+    ]  # fmt: skip
+    assert "paper" not in ledgers["claims"][0].row
+
+
+@pytest.mark.parametrize("rows", [None, ()])
+def test_there_need_be_no_later_paper(rows: tuple[()] | None, tmp_path: Path) -> None:
+    write(tmp_path, ROW)
+    if rows is not None:
+        later(tmp_path, "cohen2021.csv", *rows)
+    assert read_ledgers(tmp_path)["beyond"] == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("cohen2021.csv", {}, "cohen2021.csv, claim one: config/claims.csv, claim one has that id; change one of them"),
+        (
+            "cohen2021.csv",
+            {"id": "two"},
+            "cohen2021.csv, claim two: config/claims/andreyev2024.csv, claim two has that",
+        ),
+        ("cohen2021.csv", {"id": "x", "kind": "ordr"}, "cohen2021.csv, claim x: kind 'ordr' should be order"),
+        ("cohen2021.csv", {"id": "x", "implied_by": "two"}, "cohen2021.csv, claim x: implied_by 'two' is no claim"),
+        ("Cohen 2021.csv", {"id": "x"}, "its name should be the key of a paper, such as andreyev2024.csv; rename it"),
+    ],
+)
+def test_a_bad_row_of_a_later_paper_is_one_line_with_its_file(
+    name: str, changes: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    write(tmp_path, ROW)
+    later(tmp_path, "andreyev2024.csv", ROW | {"id": "two"})
+    later(tmp_path, name, ROW | changes)
+    with pytest.raises(ConfigError) as caught:
+        read_ledgers(tmp_path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)

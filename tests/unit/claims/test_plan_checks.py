@@ -40,6 +40,8 @@ class Schedule:
 class Project:
     """Two studies of one run: a figure of its step, and a table of its end points."""
 
+    beyond = ()
+
     def __init__(self) -> None:
         rows = [{"run": RUN, "schedule": "step", "label": "A", "change_limit": 50}]
         figure = {"direction": 1, "alphas": (0.5, 1), "grid_limit": 5, "layout": "row", "rows": rows}

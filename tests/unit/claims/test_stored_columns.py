@@ -118,7 +118,13 @@ def test_a_statistic_makes_it_a_number() -> None:
         ("tilt.slop", "quantity 'tilt.slop': tilt has no column 'slop'; did you mean slope?"),
         ("tilt.weather", "tilt has no column 'weather'; it has iteration, epoch, slope, parts, layers"),
         ("tilt.slope.peek", "unknown statistic 'peek'; did you mean peak?"),
-        ("tilt.slope.weather", "unknown statistic 'weather'; known: mean, maximum, peak, peak_epoch"),
+        (
+            "tilt.slope.weather",
+            "unknown statistic 'weather'; known: mean, late_mean, first, last, minimum, maximum, peak, peak_epoch",
+        ),
+        ("tilt.slope.peak_epoch.over_edge", "peak_epoch is no value of the column; remove over_edge"),
+        ("tilt.slope.over_edges", "unknown statistic 'over_edges'"),
+        ("tilt.slope.over_edge.mean", "unknown quantity"),
         ("tilt.parts", r"parts has the dimensions \(t, k\); name a column of points, with \[index\]"),
         ("tilt.slope[0]", r"slope has the dimensions \(t\); name a column of points"),
         ("tilt.layers", r"layers has the dimensions \(k\); name a column of points"),
@@ -186,3 +192,48 @@ def test_a_run_without_a_point_is_left_out(folder: Any) -> None:
     for lr in ("0.1", "1"):
         (row,) = judged(folder, row_of("tilt.parts[1]", "trend", "rises", lr))
         assert row["reason"] == f"{run_of(lr)} left out: no finite measurement"
+
+
+def value(folder: Any, quantity: str) -> float:
+    """Of a claim about one run that is judged; its verdict is another test's."""
+    return float(judged(folder, row_of(quantity, "range", "0..1", "0.1"))[0]["value"])
+
+
+@pytest.mark.parametrize(
+    ("statistic", "expected"),
+    [("late_mean", 4.0), ("first", 1.0), ("last", 6.0), ("minimum", 0.5), ("maximum", 6.0), ("mean", 2.7)],
+)
+def test_statistics(statistic: str, expected: float, folder: Any) -> None:
+    """Of five points the last three are late."""
+    write(folder, "0.1", [1.0, 0.5, 2, 4, 6])
+    assert value(folder, f"tilt.slope.{statistic}") == pytest.approx(expected)
+    assert value(folder, f"tilt.parts[1].{statistic}") == pytest.approx(10 * expected)
+
+
+def test_the_mean_of_the_late_points_has_the_error_of_these_alone(folder: Any) -> None:
+    noise = np.random.default_rng(0).standard_normal(200)
+    write(folder, "0.1", np.concatenate([100 + 50 * noise, 10 + noise]))
+    (row,) = judged(folder, row_of("tilt.slope.late_mean", "range", "9..11", "0.1"))
+    assert row["verdict"] == "holds"
+    assert 0.03 < row["error"] < 0.2
+
+
+def test_a_single_point_of_one_run_has_no_known_error(folder: Any) -> None:
+    write(folder, "0.1", [1.0, 2, 3])
+    (row,) = judged(folder, row_of("tilt.slope.last", "range", "2..4", "0.1"))
+    assert (row["verdict"], row["as_claimed"]) == ("inconclusive", "yes")
+    assert "whose error is not known" in row["reason"]
+
+
+@pytest.mark.parametrize(("nesterov", "edge"), [(False, 6.0), (True, 3.0)])
+def test_over_the_edge_of_the_runs_optimizer(nesterov: bool, edge: float, folder: Any) -> None:
+    """2 (1 + m) / eta is 6, and half of it with Nesterov's momentum of a half."""
+    run = {"momentum": 0.5, "nesterov": nesterov, "model": {}}
+    arrays = {"slope": [1.0, 2, 3, 4], "epoch": np.arange(4), "iteration": np.arange(4)}
+    folder.write_measure("tilt", run_of("0.1"), "step", {"t": 4, "k": 2}, arrays, lr=0.5, config={"run": run})
+    assert value(folder, "tilt.slope.late_mean.over_edge") == pytest.approx(3.5 / edge)
+    assert value(folder, "tilt.slope.last.over_edge") == pytest.approx(4 / edge)
+    quantity = quantity_of("tilt.slope.late_mean.over_edge")
+    assert (quantity.unit, quantity.is_curve) == ("", False)
+    assert quantity.definition == "Late mean of: |dL| of the Hessian examples, over the edge of the run's optimizer."
+    assert quantity_of("tilt.slope.over_edge").is_curve

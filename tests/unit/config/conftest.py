@@ -28,6 +28,7 @@ class Scales:
         path = self.folder / "studies.yaml"
         studies = yaml.safe_load(path.read_text(encoding="utf-8"))
         path.write_text(yaml.safe_dump({name: studies[name] for name in names}), encoding="utf-8")
+        (self.folder / "beyond.yaml").unlink()
         quick = self.folder / "scales/quick.yaml"
         content = yaml.safe_load(quick.read_text(encoding="utf-8")) | {"paper_seeds": {}, "notes": {}}
         quick.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

@@ -74,6 +74,7 @@ class Config:
                 del content[name]
 
         self.edit("studies.yaml", keep_tables)
+        (self.folder / "beyond.yaml").unlink()
         self.edit("scales/quick.yaml", lambda scale: [keep_tables(scale[key]) for key in ("paper_seeds", "notes")])
 
     def drop_run(self, run: str) -> None:
@@ -632,7 +633,9 @@ def test_points_of_a_branch_count_from_its_branch_point(config: Config) -> None:
 def test_unknown_names_are_refused_with_the_known_ones(project: Project) -> None:
     with pytest.raises(ConfigError, match=r"'scnn-c10-sgd-lr0.1-S128-s77'.*did you mean scnn-c10-sgd-lr0.1-S128-s777"):
         project.run("scnn-c10-sgd-lr0.1-S128-s77")
-    with pytest.raises(ConfigError, match=r"'fig99' is not in config/studies.yaml; it has fig01"):
+    with pytest.raises(
+        ConfigError, match=r"'fig99' is not in config/studies.yaml or config/beyond.yaml; they have fig01"
+    ):
         project.study("fig99")
     with pytest.raises(ConfigError, match="schedule 'none' is not in the scale's schedules: growth"):
         project.schedule(TRUNK, "none")
@@ -653,7 +656,7 @@ RUNS = [CONSTANT, PLATEAU, OFTEN, FULL, VGG, LSTM, STAGE, VARIANT]
 # what the id itself says, at every scale; a kind cannot change, since the keys of the inherited one are refused
 SAID_BY_THE_ID = {"run", "dataset_name", "momentum", "l2", "rule", "seed", "model.kind", "dataset.kind", "full_batch"}
 SAID_BY_THE_ID |= {"nudge", "nudge.gamma", "nudge.correction", "nudge.rest", "nudge.fixed", "nudge.num_directions"}
-SAID_BY_THE_ID |= {"branch", "branch.parent", "branch.lr_factor", "nudge.keep_vectors"}
+SAID_BY_THE_ID |= {"nesterov", "loss", "branch", "branch.parent", "branch.lr_factor", "nudge.keep_vectors"}
 # what changes no number, or (threads) only its last bits
 WITHOUT_EFFECT = {"snapshot_every", "torch_threads", "nudge.hessian.chunk_size"}
 SAID_BY_THE_ID |= {"nudge.num_eigenpairs"}  # of a variant only the first counts
@@ -678,6 +681,7 @@ REDUCTIONS: list[tuple[dict[Any, Any], str]] = [
     ({"models.scnn.image_size": 16}, "SimpleCNN image size 16 (as they are)"),
     ({"models.r32.widths": [8, 16]}, "ResNet widths 8/16 (16/32/64)"),
     ({"models.r32.blocks_per_stage": 1}, "ResNet blocks per stage 1 (5)"),
+    ({"models.r32.init_scale": 0.5}, "ResNet init scale 0.5 (1)"),
     ({"models.r32.image_size": 16}, "ResNet image size 16 (as they are)"),
     ({"models.r32bn.running_momentum": 0.1}, "ResNet with BN running momentum 0.1 (0.01)"),
     ({"models.r32bn.batch_norm": False}, "ResNet with BN batch norm False (True)"),

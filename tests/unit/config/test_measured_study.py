@@ -6,7 +6,7 @@ import pytest
 
 from sharpest.config.reading import validate
 from sharpest.config.studies.base import Curve, Input
-from sharpest.config.studies.measured import MeasuredCurves, MeasuredPanel, reference_value
+from sharpest.config.studies.measured import Drawn, MeasuredCurves, reference_value
 from sharpest.errors import ConfigError
 from sharpest.measures import directions, spectra
 
@@ -140,5 +140,44 @@ def test_a_curve_in_two_panels_is_one_curve() -> None:
 def test_missed_tolerance_is_known_of_columns_with_a_flag_each(
     measure: str, column: str, index: tuple[int, ...], marked: bool
 ) -> None:
-    panel = MeasuredPanel(title="", measure=measure, column=column, index=index, curves=(Curve.model_validate(A),))
-    assert panel.marks_missed() == marked
+    assert Drawn(measure, column, index, None).marks_missed() == marked
+
+
+@pytest.mark.parametrize("key", ["measure", "column"])
+def test_what_the_panel_leaves_open_each_curve_has_to_say(key: str) -> None:
+    own = {"measure": "spectra", "column": "eigenvalues", "index": [0]}
+    panel = {"title": "P", "curves": [A | own, B | own]}
+    assert made(panel).reads == ("spectra",)
+    lacking = {name: value for name, value in own.items() if name != key}
+    with pytest.raises(ConfigError, match=rf"curve 'b' should have a {key}, or its panel 'P' one"):
+        made({"title": "P", "curves": [A | own, B | lacking]})
+
+
+def test_over_batch_sizes_there_is_no_error_of_a_point() -> None:
+    made(EIGENVALUES | {"x": "batch size"})
+    with pytest.raises(ConfigError, match=r"panel 'P' should have no error"):
+        made(EIGENVALUES | {"x": "batch size", "error": "residuals"})
+
+
+def test_every_measure_of_a_panel_is_read_and_checked() -> None:
+    loss = {"measure": "directions", "column": "loss"}
+    study = made(EIGENVALUES | {"curves": [A, A | loss, B | loss]})
+    assert study.reads == ("spectra", "directions")
+    assert study.inputs() == [
+        Input("spectra", "a", "step"), Input("directions", "a", "step"), Input("directions", "b", "step"),
+    ]  # fmt: skip
+    study.check(Input("directions", "b", "step"), STEP)
+    without = Schedule({"spectra": STEP.measures["spectra"]})
+    with pytest.raises(ConfigError, match=r"schedules\.step does not take directions"):
+        study.check(Input("directions", "b", "step"), without)
+    wrong = made(EIGENVALUES | {"curves": [A, A | loss | {"column": "los"}]})
+    with pytest.raises(ConfigError, match=r"directions has no column 'los'; did you mean 'loss'\?"):
+        wrong.check(Input("spectra", "a", "step"), STEP)
+
+
+def test_the_explorer_gets_each_run_of_a_panel_once() -> None:
+    loss = {"measure": "directions", "column": "loss", "label": "loss"}
+    study = made(EIGENVALUES | {"curves": [A | loss, A, B | loss]})
+    ((_, curves),) = study.groups()
+    assert [(curve.run, curve.label) for curve in curves] == [("a", "a"), ("b", "loss")]
+    assert study.runs() == ["a", "b"]

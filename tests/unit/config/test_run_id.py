@@ -35,9 +35,11 @@ def run_ids(draw: st.DrawFn) -> RunId:
         gamma=draw((positive | st.just(0.0)).filter(lambda gamma: gamma != 1)) if nsgd else 1.0,
         num_directions=draw(st.integers(1, 100)) if nsgd else 0,
         correction=draw(st.sampled_from(["v", "g", "both"])) if nsgd and momentum else "v",
+        nesterov=bool(momentum) and draw(st.booleans()),
         l2=draw(st.just(0.0) | positive),
         subset=batch_size if rule == "fb" else 0,
         first_stage=draw(st.integers(0, 1000)),
+        loss=draw(st.sampled_from(["cross_entropy", "squared"])),
         rule=rule,
         seed=draw(st.integers(0, 10**18 - 1)),
         variant=variant,
@@ -59,7 +61,8 @@ def test_a_parent_is_an_id_with_one_branch_less(run: RunId) -> None:
     assert len(generations) == 1 + bool(run.variant) + bool(run.first_stage)
     root = generations[-1]
     assert (root.variant, root.branch_epoch, root.first_stage) == ("", 0, 0)
-    assert (root.lr, root.batch_size, root.seed, root.rule) == (run.lr, run.batch_size, run.seed, run.rule)
+    for name in ("lr", "batch_size", "momentum", "nesterov", "loss", "seed", "rule"):
+        assert getattr(root, name) == getattr(run, name)
 
 
 @given(st.text(st.sampled_from("scnr10dglSKme.-_ps7+xL@/fbtop"), max_size=40) | st.text(max_size=20))
@@ -82,6 +85,12 @@ def test_parts_of_an_id() -> None:
     )
     assert RunId.parse("r32-c10-nsgd-lr0.01-S128-m0.9-g0.01-K5-correct_both-plat-s777") == RunId(
         "r32", "c10", "nsgd", 0.01, 128, 0.9, 0.01, 5, "both", rule="plat"
+    )
+    assert RunId.parse("fcn-c10-sgd-lr0.05-S512-m0.9-nesterov-l2_1e-4-n512-mse-fb-s777") == RunId(
+        "fcn", "c10", "sgd", 0.05, 512, momentum=0.9, nesterov=True, l2=1e-4, subset=512, loss="squared", rule="fb"
+    )
+    assert RunId.parse("fcn-c10-nsgd-lr0.05-S8-m0.5-nesterov-g0.1-K2-L3-mse-plat-s1") == RunId(
+        "fcn", "c10", "nsgd", 0.05, 8, 0.5, 0.1, 2, nesterov=True, first_stage=3, loss="squared", rule="plat", seed=1
     )
 
 
@@ -155,6 +164,12 @@ def test_another_spelling_is_refused_with_the_right_one(text: str, spelling: str
         ("scnn-c10-sgd-lr1000000-S128-s777", "below 1e6"),
         ("scnn-c10-sgd-lr0.1-S128-l2_1e999-s777", "below 1e6"),
         ("scnn-c10-sgd-lr0.1-S128-m1-s777", "m below 1"),
+        ("scnn-c10-sgd-lr0.1-S128-nesterov-s777", "write -m<m>-nesterov with m above 0"),
+        ("scnn-c10-sgd-lr0.1-S128-m0-nesterov-s777", "write -m<m>-nesterov with m above 0"),
+        ("r32-c10-nsgd-lr0.1-S128-nesterov-g0.1-K5-s777", "write -m<m>-nesterov with m above 0"),
+        ("r32-c10-nsgd-lr0.1-S128-m0.9-g0.1-K5-nesterov-s777", "write <model>-<data>-"),
+        ("scnn-c10-sgd-lr0.1-S128-plat-mse-s777", "write <model>-<data>-"),
+        ("scnn-c10-sgd-lr0.1-S128-mse-L20-s777", "write <model>-<data>-"),
         ("r32-c10-sgd-lr0.1-S2560-fb-s777", "a full-batch run has the size of its subset as S"),
         ("r32-c10-sgd-lr0.1-S2560-n2560-s777", "a full-batch run has the size of its subset as S"),
         ("r32-c10-sgd-lr0.1-S128-n2560-fb-s777", "-S<n>...-n<n>-fb"),

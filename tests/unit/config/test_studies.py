@@ -56,6 +56,8 @@ KEYS: dict[str, dict[str, Any]] = {
             {"title": "R", "measure": "spectra", "column": "hvps", "curves": [B]},
         ]
     },
+    "full_batch_edge": {"lines": [A, B | {"flow": "flow"}]},
+    "phase_diagram": {"lines": [A | {"width": 8}, B | {"width": 16}]},
     "end_points": {"rows": [{"label": "SGD", "runs": ["a", "b"], "paper": {}}]},
 }
 """A small study of each kind."""
@@ -67,6 +69,10 @@ def made(kind: str, **changes: Any) -> Study:
 
 def files(kind: str, runs: str, schedule: str | None) -> list[Input]:
     return [Input(kind, run, schedule) for run in runs]
+
+
+NOT_ALONG = ("nsgd_curves", "end_points", "full_batch_edge", "phase_diagram")
+"""Kinds that look at schedules of other names or measures than those of :func:`step`."""
 
 
 @dataclass
@@ -117,6 +123,11 @@ def test_an_edit_of_a_kind_makes_no_other_figure_stale(kind: str) -> None:
         ("nsgd_curves", files("spectra", "abc", "tracked")),
         ("measured", files("spectra", "ab", "step") + files("directions", "b", "step")),
         (
+            "full_batch_edge",
+            [*files("spectra", "ab", "step"), *files("snapshots", "ab", None), *files("gradient_flow", "b", "flow")],
+        ),
+        ("phase_diagram", files("first_steps", "ab", "step")),
+        (
             "end_points",
             [*files("evaluations", "ab", "ends"), *files("history", "ab", None), *files("snapshots", "ab", None)],
         ),
@@ -160,7 +171,7 @@ def test_panels_group_curves() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("nsgd_curves", "end_points")])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in NOT_ALONG])
 def test_a_schedule_that_takes_all_is_enough(kind: str) -> None:
     study = made(kind)
     for curve in study.curves():

@@ -30,9 +30,15 @@ def draw_runs(folder: Any) -> Callable[..., tuple[Figure, pd.DataFrame]]:
 
 
 def write_spectra(
-    folder: Any, run: str, lr: float = 0.1, t: int = T, diverged: float | None = None, **arrays: Any
+    folder: Any,
+    run: str,
+    lr: float = 0.1,
+    t: int = T,
+    diverged: float | None = None,
+    settings: Mapping[str, Any] | None = None,
+    **arrays: Any,
 ) -> None:
-    """Measurements 10 iterations and half an epoch apart."""
+    """Measurements 10 iterations and half an epoch apart, of a run with some settings."""
     time = np.arange(t)
     values = {
         "iteration": 10 * time,
@@ -42,7 +48,8 @@ def write_spectra(
         "converged": np.ones((t, K), dtype=bool),
         "hvps": 7 * (time + 1),
     }
-    folder.write_measure("spectra", run, "step", {"t": t, "k": K}, values | arrays, lr=lr, diverged_epoch=diverged)
+    attributes = {"lr": lr, "diverged_epoch": diverged, "config": {"run": settings or {}}}
+    folder.write_measure("spectra", run, "step", {"t": t, "k": K}, values | arrays, **attributes)
 
 
 def study(*panels: Mapping[str, Any], runs: str = "a") -> MeasuredCurves:
@@ -207,3 +214,129 @@ def test_drawing_twice_gives_the_same_figure(draw_runs: DrawRuns) -> None:
     (first, table), (second, again) = (draw_runs(study({"references": ["2/lr"]}), {}, foot="foot") for _ in range(2))
     assert table.equals(again)
     assert foot(first) == foot(second) == "foot"
+
+
+def write_run(folder: Any, run: str, batch_size: int, lr: float = 0.1, **options: Any) -> None:
+    settings = {"momentum": 0.0, "nesterov": False, "batch_size": batch_size}
+    write_spectra(folder, run, lr=lr, settings=settings, **options)
+
+
+def test_a_curve_may_have_a_measure_and_a_column_of_its_own(folder: Any) -> None:
+    write_spectra(folder, "a")
+    loss = {"iteration": [0, 20], "epoch": [0.0, 1], "loss": [3.0, 2]}
+    folder.write_measure("directions", "a", "step", {"t": 2}, loss)
+    curves = [
+        {"run": "a", "schedule": "step", "label": "first"},
+        {"run": "a", "schedule": "step", "label": "second", "index": [1]},
+        {"run": "a", "schedule": "step", "label": "residual", "column": "residuals", "index": [0]},
+        {"run": "a", "schedule": "step", "label": "loss", "measure": "directions", "column": "loss"},
+    ]
+    made = study({"curves": curves, "error": "residuals"})
+    figure, table = draw(made, folder.inputs(), "")
+    drawn = {name: rows["y"].tolist() for name, rows in table.groupby("series")}
+    assert drawn["first"] == (3 * np.arange(1, T + 1)).tolist()
+    assert drawn["second"] == (2 * np.arange(1, T + 1)).tolist()
+    assert drawn["residual"] == [0.25] * T
+    assert drawn["loss"] == [3, 2]
+    # the panel's error belongs to the panel's column
+    assert table.groupby("series")["error"].first().notna().to_dict() == {
+        "first": True, "loss": False, "residual": False, "second": True,
+    }  # fmt: skip
+    assert figure.axes[0].get_ylabel() == "eigenvalues[0] (nats), eigenvalues[1] (nats), residuals[0], loss (nats)"
+    assert [tuple(file) for file in made.inputs()] == [("spectra", "a", "step"), ("directions", "a", "step")]
+
+
+@pytest.mark.parametrize(
+    ("factor", "momentum", "nesterov", "expected", "name"),
+    [
+        ("lr/2", 0.5, False, 0.05, "lr/2 × eigenvalues[0]"),
+        ("1/edge", 0.0, False, 1 / 20, "eigenvalues[0] / edge"),
+        ("1/edge", 0.5, False, 1 / 30, "eigenvalues[0] / edge"),
+        ("1/edge", 0.5, True, 1 / 15, "eigenvalues[0] / edge"),
+    ],
+)
+def test_values_over_the_edge_of_the_runs_optimizer(
+    factor: str, momentum: float, nesterov: bool, expected: float, name: str, folder: Any
+) -> None:
+    write_spectra(folder, "a", settings={"momentum": momentum, "nesterov": nesterov})
+    figure, table = draw(study({"factor": factor, "error": "residuals"}), folder.inputs(), "")
+    assert np.allclose(table["y"], expected * 3 * np.arange(1, T + 1))
+    assert np.allclose(table["error"], expected * 0.25)
+    assert figure.axes[0].get_ylabel() == name
+
+
+SIZES = {"x-s1": 32, "y-s1": 8, "z-s1": 128}
+
+
+def by_size(*runs: str, label: str = "SGD", **panel: Any) -> MeasuredCurves:
+    curves = [{"run": run, "schedule": "step", "label": label} for run in runs]
+    return study({"x": "batch size", "curves": curves, **panel})
+
+
+def test_over_batch_sizes_a_run_is_the_mean_of_its_last_half(folder: Any) -> None:
+    """Points of six, the last three of which count, on a line from the smallest batch to the largest."""
+    for place, (run, size) in enumerate(SIZES.items()):
+        write_run(folder, run, size, eigenvalues=(np.arange(T) + 10.0 * place)[:, None] * np.ones(K))
+    figure, table = draw(by_size(*SIZES), folder.inputs(), "")
+    assert table[["run", "x", "y", "error"]].to_numpy().tolist() == [
+        ["y-s1", 8, 14, 1], ["x-s1", 32, 4, 1], ["z-s1", 128, 24, 1],
+    ]  # fmt: skip
+    (axes,) = figure.axes
+    assert axes.get_xscale() == "log"
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["8", "32", "128"]
+    assert axes.lines[0].get_xydata().tolist() == [[8, 14], [32, 4], [128, 24]]
+    assert labels(figure) == ["SGD"]
+    assert "means over the last half" in foot(figure)
+
+
+def test_over_batch_sizes_seeds_have_a_mean(folder: Any) -> None:
+    runs = {"scnn-c10-sgd-lr0.1-S8-s777": 8, "scnn-c10-sgd-lr0.1-S32-s777": 32}
+    for run, size in runs.items():
+        for seed, height in ((1001, 1.0), (1002, 3.0)):
+            write_run(folder, run.replace("777", str(seed)), size, eigenvalues=np.full((T, K), size * height))
+    _, table = draw(by_size(*runs).of_seeds((1001, 1002)), folder.inputs(), "")
+    means = table[table["run"] == "mean of 1001, 1002"]
+    assert means[["x", "y"]].to_numpy().tolist() == [[8, 16], [32, 64]]
+    assert np.allclose(means["deviation"], [8 * np.sqrt(2), 32 * np.sqrt(2)])
+
+
+def test_over_batch_sizes_a_run_that_diverged_is_named_and_has_no_point(folder: Any) -> None:
+    write_run(folder, "x-s1", 32)
+    write_run(folder, "y-s1", 8, diverged=1.5)
+    figure, table = draw(by_size("x-s1", "y-s1", references=["2/lr", "3"]), folder.inputs(), "")
+    assert table.loc[table["series"] == "SGD", "run"].tolist() == ["x-s1"]
+    assert "y-s1 diverged at epoch 1.5." in foot(figure)
+
+
+def test_over_batch_sizes_a_reference_over_lr_goes_through_the_height_of_each_run(folder: Any) -> None:
+    write_run(folder, "x-s1", 32, lr=0.1)
+    write_run(folder, "y-s1", 8, lr=0.5)
+    _, table = draw(by_size("x-s1", "y-s1", references=["2/lr", "12"]), folder.inputs(), "")
+    lines = {text: table.loc[table["series"] == text, ["x", "y"]].to_numpy().tolist() for text in ("2/lr", "12")}
+    assert lines == {"2/lr": [[8, 4], [32, 20]], "12": [[8, 12], [32, 12]]}
+
+
+def test_curves_of_one_label_are_one_line_of_other_labels_others(folder: Any) -> None:
+    for run, size in SIZES.items():
+        write_run(folder, run, size)
+    curves = [{"run": run, "schedule": "step", "label": "m" if run == "z-s1" else "SGD"} for run in SIZES]
+    figure, _ = draw(by_size("x-s1", "y-s1", curves=curves), folder.inputs(), "")
+    assert labels(figure) == ["SGD", "m"]
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines[:2]] == [2, 1]
+
+
+def test_a_long_legend_makes_the_figure_higher(draw_runs: DrawRuns) -> None:
+    heights = []
+    for count in (3, 12):
+        curves = [{"run": "a", "schedule": "step", "label": f"a label of some length, {n}"} for n in range(count)]
+        figure, _ = draw_runs(study({"curves": curves}), {})
+        heights.append(figure.get_size_inches()[1])
+    assert heights[1] - heights[0] == pytest.approx(9 * 0.14)
+
+
+def test_more_curves_than_colours_are_told_apart_by_their_dashes(draw_runs: DrawRuns) -> None:
+    curves = [{"run": "a", "schedule": "step", "label": str(n)} for n in range(15)]
+    figure, _ = draw_runs(study({"curves": curves}), {})
+    handles = figure.axes[0].get_legend().legend_handles
+    looks = {(line.get_color(), line._dash_pattern[1] and tuple(line._dash_pattern[1])) for line in handles}
+    assert len(looks) == 15

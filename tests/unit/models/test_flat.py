@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from sharpest.models.build import build_model
-from sharpest.models.flat import FlatModel
+from sharpest.models.flat import FlatModel, squared_loss
 
 
 def net(name: str) -> nn.Module:
@@ -86,6 +86,31 @@ def test_loss_is_that_of_the_module() -> None:
     torch.testing.assert_close(
         small().loss(other, inputs, targets), functional.cross_entropy(model.module(inputs), targets)
     )
+
+
+def squared(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Half the squared distance to the one-hot target, by torch's own mean over all entries."""
+    wanted = functional.one_hot(targets.flatten(), logits.shape[-1]).to(logits)
+    return functional.mse_loss(logits.flatten(0, -2), wanted) * logits.shape[-1] / 2
+
+
+@pytest.mark.parametrize("name", ["simple-cnn-same", "fcn", "lstm", "text-cnn"])
+def test_the_squared_loss_is_half_the_squared_distance(name: str) -> None:
+    """Mean over examples and, of a text, over words; the sum is as many times that; L2 counts as ever."""
+    model, (inputs, targets) = FlatModel(net(name), l2=0.1, loss="squared"), examples(name, 5)
+    theta = model.initial().double()
+    logits = model.logits(theta, inputs)
+    mean = squared(logits, targets)
+    torch.testing.assert_close(model.loss(theta, inputs, targets), mean + model.penalty(theta), rtol=1e-13, atol=0)
+    torch.testing.assert_close(
+        model.criterion(logits, targets, reduction="sum"), targets.numel() * mean, rtol=1e-13, atol=0
+    )
+
+
+def test_the_squared_loss_in_numbers() -> None:
+    """(1, 2, 0) is sqrt(6) from (0, 0, 1); at the target nothing is lost."""
+    losses = [squared_loss(torch.tensor([logits]), torch.tensor([2])) for logits in ([1.0, 2.0, 0.0], [0.0, 0.0, 1.0])]
+    assert [float(loss) for loss in losses] == [3.0, 0.0]
 
 
 def test_l2_is_the_sum_of_squares_over_kernels_without_a_half() -> None:

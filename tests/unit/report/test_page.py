@@ -221,7 +221,8 @@ def test_decimation_keeps_ends_and_peaks() -> None:
         ("fig06", "fig6", "Figure 6"),
         ("fig20", "fig20", "Figure 20"),
         ("tab1", "tab1", "Table 1"),
-        ("mine", "mine", "mine"),
+        ("batch_sharpness", "batch_sharpness", "Batch sharpness"),
+        ("second_order", "second_order", "Second order"),
     ],
 )
 def test_names(study: str, item: str, title: str) -> None:

@@ -27,8 +27,10 @@ from builders import (
 )
 from forked import start
 
+from sharpest.data.randomness import derived_seed
 from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.results.states import Snapshots
 from sharpest.training.run import HISTORY_COLUMNS, SAVE_INTERVAL
 from sharpest.trajectory.eigenpairs import direction_solver
 from sharpest.trajectory.epoch import EpochLog, advance
@@ -54,6 +56,10 @@ KINDS = {
     "vgg": run_settings(model=VGG, momentum=0.5, batch_size=16),
     "nsgd-vgg": run_settings(model=VGG, nudge=nsgd_settings(refresh_every=2, keep_vectors=True, loss_examples=9)),
     "full-batch": full_batch_settings(),
+    "nesterov": full_batch_settings(momentum=0.5, nesterov=True, loss="squared", l2=0.01),
+    "nesterov-nsgd": run_settings(momentum=0.5, nesterov=True, loss="squared", nudge=nsgd_settings()),
+    "squared-lstm": lstm_settings(loss="squared", epochs=2),
+    "full-batch-branch": branch_settings(full_batch_settings(loss="squared"), 2, lr_factor=0.1),
     "branch": branch_settings(run_settings(model=VGG, momentum=0.5), 2, lr_factor=0.1),
     "constant-top": branch_settings(run_settings(momentum=0.5), 2, "ctop"),
 }
@@ -228,6 +234,66 @@ def test_a_divergence_later_on_keeps_the_states_before(tmp_path):
     assert all(np.isfinite(row["val_loss"]) for row in rows[:-1])
 
 
+# --- the loss of each update of a full batch
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        KINDS["full-batch"],
+        KINDS["nesterov"],
+        full_batch_settings(model=VGG, snapshot_every=3),
+        full_batch_settings(model=RESNET_BN, nudge=nsgd_settings()),
+    ],
+    ids=["plain", "squared with l2", "dropout", "nsgd"],
+)
+def test_a_full_batch_run_keeps_the_loss_of_each_update(settings, tmp_path):
+    """Of the net in training mode on the whole batch, with L2, from before the first update to after the last."""
+    run = Run(tmp_path, settings).train()
+    problem = run.problem()
+    losses = Snapshots(run.snapshots).update_loss
+    assert losses.shape == (settings.num_iterations + 1,)
+    of_name = {"cross_entropy": torch.nn.functional.cross_entropy, "squared": half_squared_distance}
+    for state in run.replay().states(range(settings.num_iterations + 1)):
+        batch = problem.data.stream.batch(state.iteration)
+        assert len(batch) == len(problem.data.train)
+        seed = derived_seed(settings.seed, "dropout", state.iteration)
+        logits = problem.model.training_logits(state.theta, state.buffers.clone(), batch.inputs, seed)
+        expected = of_name[settings.loss](logits, batch.targets) + problem.model.penalty(state.theta)
+        assert losses[state.iteration] == pytest.approx(float(expected), rel=1e-6)
+
+
+def half_squared_distance(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return 0.5 * (logits - torch.eye(logits.shape[1])[targets]).pow(2).sum(1).mean()
+
+
+def test_the_mean_of_an_epoch_is_that_of_its_losses(tmp_path):
+    run = Run(tmp_path, KINDS["nesterov"]).train()
+    losses = Snapshots(run.snapshots).update_loss[:-1].reshape(-1, run.settings.steps_per_epoch)
+    assert [row["train_loss"] for row in read_history(run)] == pytest.approx(losses.mean(axis=1).tolist(), rel=1e-6)
+
+
+def test_other_runs_keep_no_losses_of_updates(tmp_path):
+    assert Snapshots(Run(tmp_path).train().snapshots).update_loss.shape == (0,)
+
+
+def test_the_losses_of_a_branch_begin_at_its_branch_point(tmp_path):
+    """One that changes nothing has those of its trunk, bit for bit."""
+    branch = Run(tmp_path, branch_settings(full_batch_settings(loss="squared"), 2)).train()
+    ours, theirs = (Snapshots(run.snapshots).update_loss for run in (branch, branch.trunk))
+    assert len(theirs) == 13
+    np.testing.assert_array_equal(ours, theirs[6:])
+
+
+def test_the_losses_of_a_run_that_diverges_end_there(tmp_path):
+    """With the first that is not finite; the run has no state after it."""
+    run = Run(tmp_path, full_batch_settings(lr=1e30)).train()
+    snapshots = Snapshots(run.snapshots)
+    assert snapshots.update_loss.shape == (snapshots.diverged + 1,)
+    assert np.isfinite(snapshots.update_loss[:-1]).all()
+    assert not np.isfinite(snapshots.update_loss[-1])
+
+
 # --- kills ---------------------------------------------------------------------------------------------------------
 
 
@@ -275,6 +341,7 @@ KILLED = {
     "nsgd": run_settings(epochs=2, nudge=CHEAP_NSGD, batch_size=20),
     "stops": run_settings(lr=0.05, rule="plat", patience=1, stop_patience=1, epochs=6, snapshot_every=4, batch_size=20),
     "diverges": DIVERGING,
+    "full batch": full_batch_settings(momentum=0.5, nesterov=True, loss="squared", epochs=3, snapshot_every=2),
     "lstm": lstm_settings(epochs=2, clip_norm=0.1),
     "vgg": run_settings(model=VGG, epochs=3, batch_size=16, snapshot_every=2),
     "kept vectors": run_settings(
@@ -285,7 +352,7 @@ KILLED = {
         run_settings(batch_size=20, epochs=3), 1, "ctop", nudge={"hessian": CHEAP_NSGD.hessian}
     ),
 }  # fmt: skip
-SAVED_EACH_UPDATE = ("nsgd", "diverges", "kept vectors")
+SAVED_EACH_UPDATE = ("nsgd", "diverges", "full batch", "kept vectors")
 LONG = ("lstm", "vgg", "kept vectors")
 
 
@@ -340,7 +407,9 @@ class Dying(Silent):
             raise Killed
 
 
-@pytest.mark.parametrize("kind", ["sgd", "momentum", "nsgd", "lstm", "vgg", "nsgd-vgg", "resnet-bn", "constant-top"])
+@pytest.mark.parametrize(
+    "kind", ["sgd", "momentum", "nesterov", "nsgd", "lstm", "vgg", "nsgd-vgg", "resnet-bn", "constant-top"]
+)
 def test_training_goes_on_from_within_an_epoch(tmp_path, monkeypatch, kind):
     """Saved after each update here: nothing that was done is done again, and the bits are the same."""
     undisturbed = contents(Run(tmp_path / "undisturbed", KINDS[kind]).train())
@@ -397,7 +466,7 @@ def epochs_told(told: Path) -> list[tuple[int, int]]:
     return [(int(process), int(done)) for process, done in map(str.split, lines)]
 
 
-@pytest.mark.parametrize("kind", ["momentum", "nsgd", "plateau", "lstm", "vgg", "constant-top"])
+@pytest.mark.parametrize("kind", ["momentum", "nesterov", "nsgd", "plateau", "lstm", "vgg", "constant-top"])
 def test_a_run_killed_at_random_moments_is_the_same_bit_for_bit(kind, tmp_path):
     """Real processes and SIGKILL; each process is given time for an epoch and some more."""
     settings = KINDS[kind].model_copy(update={"epochs": 12})

@@ -52,12 +52,30 @@ def gradient_at(problem: Problem, theta: NDArray[np.float64], iteration: int) ->
     return problem.gradient(torch.from_numpy(theta).float(), batch).double().numpy()
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_momentum_is_that_of_torch(tmp_path, nesterov):
+    """Of torch's optimiser, whose velocity is ours over minus the learning rate, in float64."""
+    problem = Run(tmp_path, run_settings(momentum=0.9, nesterov=nesterov, lr=0.05)).problem()
+    states = through(problem, 2)
+    theta = problem.model.initial().double()
+    optimizer = torch.optim.SGD([theta], lr=0.05, momentum=0.9, nesterov=nesterov)
+    for iteration in range(10):
+        theta.grad = torch.from_numpy(gradient_at(problem, theta.numpy(), iteration))
+        optimizer.step()
+    np.testing.assert_allclose(states[2].theta, theta, atol=ROUNDING)
+    velocity = -0.05 * optimizer.state[theta]["momentum_buffer"]
+    np.testing.assert_allclose(states[2].velocity, velocity, atol=ROUNDING)
+    other = run_settings(momentum=0.9, nesterov=not nesterov, lr=0.05)
+    assert not np.allclose(through(Run(tmp_path, other).problem(), 2)[2].theta, theta, atol=1e-3)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize(("momentum", "correction"), [(0.0, "v"), (0.9, "v"), (0.9, "g"), (0.9, "both")])
-def test_nsgd_is_the_formula(tmp_path, momentum, correction):
+def test_nsgd_is_the_formula(tmp_path, momentum, correction, nesterov):
     """With the first K directions, what is scaled is x - P P^T x + gamma P P^T x: the step, of which the velocity
     knows nothing (v); the gradient, before it enters the velocity (g); or both (inventory 1.6)."""
     nudged = nsgd_settings(gamma=0.3, num_directions=2, correction=correction)
-    settings = run_settings(momentum=momentum, nudge=nudged, lr=0.05)
+    settings = run_settings(momentum=momentum, nesterov=nesterov and momentum > 0, nudge=nudged, lr=0.05)
     problem, solver = Run(tmp_path, settings).problem(), Solver()
     states = through(problem, 2, solver)
     theta = problem.model.initial().double().numpy()
@@ -68,7 +86,7 @@ def test_nsgd_is_the_formula(tmp_path, momentum, correction):
         if correction != "v":
             gradient = gradient - 0.7 * directions.T @ (directions @ gradient)
         velocity = momentum * velocity - 0.05 * gradient
-        step = velocity
+        step = momentum * velocity - 0.05 * gradient if nesterov and momentum else velocity
         if correction != "g":
             step = step - 0.7 * directions.T @ (directions @ step)
         theta = theta + step

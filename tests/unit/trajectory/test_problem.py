@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from sharpest.curvature.hessian import Hessian
 from sharpest.data.dataset import Split
 from sharpest.data.randomness import derived_seed
 from sharpest.errors import DataError
@@ -157,6 +158,65 @@ def test_evaluation_leaves_out_l2_and_averages_over_all_examples(problem, theta,
     targets = problem.data.train.targets
     assert loss == pytest.approx(float(cross_entropy(outputs, targets)), rel=ROUNDING)
     assert accuracy == float((outputs.argmax(1) == targets).double().mean())
+
+
+@pytest.fixture(params=["images", "texts"])
+def squared(request, tmp_path) -> Problem:
+    """With the squared loss."""
+    settings = run_settings(l2=L2) if request.param == "images" else lstm_settings(l2=L2, clip_norm=None)
+    settings = settings.model_copy(update={"loss": "squared"})
+    return Run(tmp_path, settings).problem()
+
+
+def half_squared_distance(outputs: Tensor, targets: Tensor) -> Tensor:
+    wanted = torch.eye(outputs.shape[-1])[targets]
+    return 0.5 * (outputs - wanted).square().sum(-1).mean()
+
+
+def test_a_run_with_the_squared_loss_is_trained_and_measured_on_it(squared):
+    """Updates, gradients and the measured loss have L2, evaluation has none."""
+    theta, data = squared.model.initial() * 2, squared.data
+    kernels = [view for view in squared.model.views(theta).values() if view.dim() > 1]
+    penalty = L2 * sum((kernel**2).sum() for kernel in kernels)
+    batch = data.stream.batch(0)
+    expected = half_squared_distance(squared.model.logits(theta, batch.inputs), batch.targets)
+    torch.testing.assert_close(squared.model.loss(theta, batch.inputs, batch.targets), expected + penalty)
+
+    buffers = squared.model.buffers.clone()
+    seed = derived_seed(777, "dropout", 0)
+    at = theta.clone().requires_grad_()
+    loss = half_squared_distance(squared.model.training_logits(at, buffers.clone(), batch.inputs, seed), batch.targets)
+    loss = loss + squared.model.penalty(at)
+    gradient, found, *_ = squared.training_gradient(theta, buffers.clone(), 0)
+    torch.testing.assert_close(found, loss.detach())
+    torch.testing.assert_close(gradient, torch.autograd.grad(loss, at)[0])
+    assert squared.training_loss(theta, buffers, 0) == float(found)
+    assert torch.equal(buffers, squared.model.buffers)  # nothing is overwritten
+
+    outputs = squared.model.logits(theta, data.val.inputs)
+    assert squared.evaluate(theta, data.val)[0] == pytest.approx(
+        float(half_squared_distance(outputs, data.val.targets)), rel=ROUNDING
+    )
+    whole = half_squared_distance(squared.model.logits(theta, data.train.inputs), data.train.targets) + penalty
+    torch.testing.assert_close(squared.mean_loss(theta, data.train, 7), whole)
+
+
+def test_the_hessian_of_a_squared_loss_is_measured(squared):
+    """Products in chunks against the formula differentiated twice, in float64."""
+    examples = squared.data.train.first(6)
+    theta = squared.model.initial().double()
+
+    def formula(at: Tensor) -> Tensor:
+        outputs = squared.model.logits(at, examples.inputs)
+        wanted = torch.eye(outputs.shape[-1], dtype=torch.float64)[examples.targets]
+        return 0.5 * (outputs - wanted).square().sum(-1).mean() + squared.model.penalty(at)
+
+    vector = torch.randn(len(theta), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    at = theta.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(formula(at), at, create_graph=True)
+    (expected,) = torch.autograd.grad(slope, at, vector)
+    operator = Hessian(squared.model.loss, theta, chunks_of(examples, 4))
+    torch.testing.assert_close(operator.product(vector), expected, rtol=1e-9, atol=1e-11)
 
 
 def test_chunks_hold_every_example_once():

@@ -31,6 +31,8 @@ KINDS = {
     "sgd": run_settings(),
     "augmented": run_settings(dataset=dataset_settings(flip=True, shift=0.125), batch_size=7, snapshot_every=2),
     "momentum": run_settings(momentum=0.5, snapshot_every=2),
+    "nesterov": full_batch_settings(momentum=0.5, nesterov=True, loss="squared", snapshot_every=2),
+    "nesterov-nsgd": run_settings(momentum=0.5, nesterov=True, loss="squared", nudge=NSGD, snapshot_every=2),
     "nsgd": run_settings(momentum=0.5, nudge=NSGD, snapshot_every=3, epochs=5),
     "plateau": run_settings(
         lr=0.3, momentum=0.5, rule="plat", patience=1, stop_patience=6, epochs=40, snapshot_every=3, batch_size=16,

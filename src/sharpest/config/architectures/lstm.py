@@ -4,10 +4,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from sharpest.config.strict import Strict
+from sharpest.config.architectures.base import Architecture
 
 
-class LstmSettings(Strict):
+class LstmSettings(Architecture):
     """Language model of an embedding, LSTM layers and a softmax over the vocabulary (inventory 5.5)."""
 
     reads: ClassVar[str] = "tokens"

@@ -4,10 +4,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from sharpest.config.strict import Strict
+from sharpest.config.architectures.base import Architecture
 
 
-class OwnSettings(Strict):
+class OwnSettings(Architecture):
     """A net of your own (docs/your-own.md)."""
 
     reads: ClassVar[str] = "images"

@@ -4,10 +4,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from sharpest.config.strict import Strict
+from sharpest.config.architectures.base import Architecture
 
 
-class ResNetSettings(Strict):
+class ResNetSettings(Architecture):
     """Pre-activation ResNet, with or without batch normalisation (inventory 5.2, 5.3)."""
 
     reads: ClassVar[str] = "images"

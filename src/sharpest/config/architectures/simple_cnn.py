@@ -4,10 +4,10 @@ from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from sharpest.config.strict import Strict
+from sharpest.config.architectures.base import Architecture
 
 
-class SimpleCnnSettings(Strict):
+class SimpleCnnSettings(Architecture):
     """SimpleCNN (inventory 5.1)."""
 
     reads: ClassVar[str] = "images"

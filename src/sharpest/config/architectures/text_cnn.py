@@ -4,10 +4,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from sharpest.config.strict import Strict
+from sharpest.config.architectures.base import Architecture
 
 
-class TextCnnSettings(Strict):
+class TextCnnSettings(Architecture):
     """Embedding, one convolution over words, largest response over the review, dense layers (inventory 5.6)."""
 
     reads: ClassVar[str] = "reviews"

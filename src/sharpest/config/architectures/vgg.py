@@ -4,10 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from sharpest.config.strict import Strict
+from sharpest.config.architectures.base import Architecture
 
 
-class VggSettings(Strict):
+class VggSettings(Architecture):
     """VGG-11 and its smaller relatives (inventory 5.4)."""
 
     reads: ClassVar[str] = "images"

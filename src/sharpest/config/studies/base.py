@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from pydantic import Field, NonNegativeInt
 
@@ -105,6 +105,9 @@ class Schedule(Protocol):
 class Study(Strict):
     """What every study has."""
 
+    is_table: ClassVar[bool] = False
+    """Whether it is printed, and not drawn."""
+
     caption: str
     """What is shown and what was used where paper and code differ."""
     kind: str
@@ -126,7 +129,7 @@ class Study(Strict):
 
     def runs(self) -> list[str]:
         """The ids of all runs behind the study."""
-        return [curve.run for curve in self.curves_by_seed()]
+        return list(dict.fromkeys(curve.run for curve in self.curves_by_seed()))
 
     def curves_by_seed(self) -> list[Curve]:
         """``curves()``, one a run."""

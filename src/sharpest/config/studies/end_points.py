@@ -1,7 +1,7 @@
 """End points of runs, mean and spread over seeds, beside the paper's (Tables 1-7)."""
 
 from collections.abc import Iterable
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -30,6 +30,7 @@ class EndPointRow(SeedRuns):
 class EndPoints(Study):
     """End points of runs, mean and spread over seeds, beside the paper's (Tables 1-7)."""
 
+    is_table: ClassVar[bool] = True
     kind: Literal["end_points"]
     ends: str = "ends"
     """Name of the schedule at which end points are measured."""

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, field_validator, model_validator
@@ -39,43 +40,27 @@ def over_lr(text: str) -> bool:
     return text.endswith("/lr")
 
 
-class MeasuredPanel(Strict):
-    """One panel: a column of a measure on several runs."""
+class MeasuredCurve(Curve):
+    """One measured run in a panel, and what of it is drawn where that is not the panel's."""
 
-    title: str
-    """Written above the panel; each panel has its own."""
-    measure: str
-    """Name of the measure."""
-    column: str
-    """One of its arrays that have a value for each point, see docs/files.md."""
-    index: tuple[NonNegativeInt, ...] = ()
-    """Place in each dimension of the array behind the points, from 0."""
+    measure: str | None = None
+    """Name of the measure; none = the panel's."""
+    column: str | None = None
+    """One of its arrays that have a value for each point, see docs/files.md; none = the panel's."""
+    index: tuple[NonNegativeInt, ...] | None = None
+    """Place in each dimension of the array behind the points, from 0; none = the panel's, of the panel's column."""
     error: str | None = None
-    """An array of the same dimensions, drawn as a band around the curve; none = no band."""
-    factor: Literal["1", "lr"] = "1"
-    """Multiplies what is drawn, the band included; lr is the learning rate of each run."""
-    x: Literal["epoch", "iteration", "iteration x lr"] = "epoch"
-    """The x axis."""
-    scale: Literal["log", "linear"] = "linear"
-    """Of the y axis."""
-    ylabel: str | None = None
-    """What y is; none = the name of the column, with its unit."""
-    references: tuple[str, ...] = ()
-    """Heights of horizontal lines: numbers, or numbers over the learning rate of each run, such as 2/lr."""
-    curves: tuple[Curve, ...] = Field(min_length=1)
+    """An array of the same dimensions, drawn as a band around the curve; none = the panel's, of the panel's column."""
 
-    @field_validator("references")
-    @classmethod
-    def _are_numbers(cls, references: tuple[str, ...]) -> tuple[str, ...]:
-        for text in references:
-            reference_value(text, lr=1)
-        return references
 
-    @model_validator(mode="after")
-    def _fit_the_axis(self) -> Self:
-        if self.scale == "log" and any(reference_value(text, lr=1) <= 0 for text in self.references):
-            raise ValueError("references should be above 0 on a logarithmic axis")
-        return self
+@dataclass(frozen=True)
+class Drawn:
+    """What is drawn of a measure: a column, and its error where there is a band."""
+
+    measure: str
+    column: str
+    index: tuple[int, ...]
+    error: str | None
 
     def marks_missed(self) -> bool:
         """Whether the measure says of each value drawn if it is within the solver's tolerance."""
@@ -117,6 +102,74 @@ class MeasuredPanel(Strict):
             )
 
 
+class MeasuredPanel(Strict):
+    """One panel: a column of a measure on several runs, or a column of its own for each curve."""
+
+    title: str
+    """Written above the panel; each panel has its own."""
+    measure: str | None = None
+    """Name of the measure; none = each curve names its own."""
+    column: str | None = None
+    """One of its arrays that have a value for each point, see docs/files.md; none = each curve names its own."""
+    index: tuple[NonNegativeInt, ...] = ()
+    """Place in each dimension of the array behind the points, from 0."""
+    error: str | None = None
+    """An array of the same dimensions, drawn as a band around the curve; none = no band."""
+    factor: Literal["1", "lr", "lr/2", "1/edge"] = "1"
+    """Multiplies what is drawn, the band included: lr is the learning rate of each run, edge that of its optimizer."""
+    x: Literal["epoch", "iteration", "iteration x lr", "batch size"] = "epoch"
+    """The x axis. On that of batch sizes a run is one point, the mean over the last half of its points, its band their
+    standard deviation, or that between seeds; a line joins the runs of one label."""
+    scale: Literal["log", "linear"] = "linear"
+    """Of the y axis."""
+    ylabel: str | None = None
+    """What y is; none = the name of the column, with its unit."""
+    references: tuple[str, ...] = ()
+    """Heights of horizontal lines: numbers, or numbers over the learning rate of each run, such as 2/lr."""
+    curves: tuple[MeasuredCurve, ...] = Field(min_length=1)
+
+    @field_validator("references")
+    @classmethod
+    def _are_numbers(cls, references: tuple[str, ...]) -> tuple[str, ...]:
+        for text in references:
+            reference_value(text, lr=1)
+        return references
+
+    @model_validator(mode="after")
+    def _fit_the_axis(self) -> Self:
+        if self.scale == "log" and any(reference_value(text, lr=1) <= 0 for text in self.references):
+            raise ValueError("references should be above 0 on a logarithmic axis")
+        return self
+
+    @model_validator(mode="after")
+    def _say_what_is_drawn(self) -> Self:
+        for curve in self.curves:
+            for key in ("measure", "column"):
+                if getattr(curve, key) is None and getattr(self, key) is None:
+                    raise ValueError(f"curve {curve.label!r} should have a {key}, or its panel {self.title!r} one")
+            if self.x == "batch size" and self.drawn(curve).error is not None:
+                raise ValueError(
+                    f"panel {self.title!r} should have no error: over batch sizes the band is a standard deviation"
+                )
+        return self
+
+    def drawn(self, curve: MeasuredCurve) -> Drawn:
+        """What of a curve is drawn."""
+        own = curve.column is not None
+        measure, column = curve.measure or self.measure, curve.column or self.column
+        assert measure is not None  # checked when it was read
+        assert column is not None
+        index = curve.index if curve.index is not None else () if own else self.index
+        return Drawn(measure, column, index, curve.error or (None if own else self.error))
+
+    def runs_once(self) -> list[Curve]:
+        """Its curves, each run at a schedule once; its label is that of an eigenvalue where one is drawn."""
+        once: dict[tuple[str, str], Curve] = {}
+        for curve in sorted(self.curves, key=lambda curve: self.drawn(curve).measure != "spectra"):
+            once.setdefault((curve.run, curve.schedule), curve)
+        return list(once.values())
+
+
 def _column(measure: Measure, name: str) -> Dataset:
     arrays = {dataset.name: dataset for dataset in measure.layout.datasets}
     if name not in arrays:
@@ -141,23 +194,24 @@ class MeasuredCurves(Study):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(panel.measure for panel in self.panels))
+        return tuple(dict.fromkeys(panel.drawn(curve).measure for panel in self.panels for curve in panel.curves))
 
     def curves(self) -> list[Curve]:
         return list(dict.fromkeys(curve for panel in self.panels for curve in panel.curves))
 
     def groups(self) -> list[tuple[str, Sequence[Curve]]]:
-        return [(panel.title, panel.curves) for panel in self.panels]
+        return [(panel.title, panel.runs_once()) for panel in self.panels]
 
     def files(self, kind: str) -> Iterable[Input]:
-        drawn = (curve for panel in self.panels if panel.measure == kind for curve in panel.curves)
+        drawn = (curve for panel in self.panels for curve in panel.curves if panel.drawn(curve).measure == kind)
         return (Input(kind, each.run, each.schedule) for curve in drawn for each in curve.by_seed())
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         place = curve.run, curve.schedule
         for panel in self.panels:
-            if place in [(each.run, each.schedule) for drawn in panel.curves for each in drawn.by_seed()]:
-                panel.check(schedule)
+            for drawn in panel.curves:
+                if place in [(each.run, each.schedule) for each in drawn.by_seed()]:
+                    panel.drawn(drawn).check(schedule)
 
 
 STUDY = MeasuredCurves

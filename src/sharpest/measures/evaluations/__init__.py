@@ -47,7 +47,7 @@ MEASURE = Measure(
         Dataset("frobenius_probe_error", "f8", ("t",), "nats", "its standard error"),
         Dataset("test_accuracy", "f8", ("t",), "fraction", "on the test examples"),
         Dataset("test_correct", "?", ("t", "x"), "", "which test targets are answered correctly, in their order"),
-        Dataset("train_loss", "f8", ("t",), "nats", "cross-entropy without L2 on clean training examples"),
+        Dataset("train_loss", "f8", ("t",), "nats", "loss without L2 on clean training examples"),
         Dataset("distance", "f8", ("t",), "", "|theta - theta_0| over all parameters"),
     ),
     cost=_cost,

@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sharpest.claims.ledger import Claim
@@ -14,7 +14,7 @@ from sharpest.results.paths import Paths
 
 
 def forecast(
-    project: Project, claims: Sequence[Claim], speeds: Speeds
+    project: Project, ledgers: Mapping[str, Sequence[Claim]], speeds: Speeds
 ) -> tuple[dict[str, Need], dict[str, Need], set[str]]:
     """What figures and tables will take, and all jobs.
 
@@ -24,7 +24,7 @@ def forecast(
     """
     paths = Paths.of(project.settings.scale)
     by_study = {name: jobs_of_study(project, paths, name) for name in project.studies}
-    jobs = {job.path: job for jobs in (*by_study.values(), jobs_of_claims(project, paths, claims)) for job in jobs}
+    jobs = {job.path: job for jobs in (*by_study.values(), jobs_of_claims(project, paths, ledgers)) for job in jobs}
     needs = {path: need_of(job, speeds) for path, job in jobs.items()}
     trained = {path for path, job in jobs.items() if job.rule == "train_run"}
     return {name: sum_of(needs[job.path] for job in jobs) for name, jobs in by_study.items()}, needs, trained
@@ -42,12 +42,12 @@ def measure_speeds(project: Project) -> Speeds:
     return speeds.all_speeds(measured)
 
 
-def print_forecast(project: Project, claims: Sequence[Claim], table: Path | None) -> None:
+def print_forecast(project: Project, ledgers: Mapping[str, Sequence[Claim]], table: Path | None) -> None:
     """Time the nets of a scale, and print a row for each figure and table.
 
     Args:
         project: The scale.
-        claims: The ledger.
+        ledgers: The claims by ledger.
         table: A csv file for the same rows; None = none.
 
     Raises:
@@ -55,7 +55,7 @@ def print_forecast(project: Project, claims: Sequence[Claim], table: Path | None
     """
     check_sizes(project)
     speeds = measure_speeds(project)
-    by_study, needs, trained = forecast(project, claims, speeds)
+    by_study, needs, trained = forecast(project, ledgers, speeds)
     total = sum_of(needs.values())
     rows = [cells(name, need) for name, need in by_study.items()]
     print(f"scale {project.settings.scale}: {project.scale.description}\n")

@@ -125,7 +125,7 @@ def _problem(run: RunSettings, n: int, device: torch.device) -> Problem:
     data = RunData(train, train, train, stream, shape, num_classes, dataset.source, "")
     plain = run.model_copy(update={"batch_size": n, "full_batch": False, "nudge": None, "branch": None})
     module = build_model(run.model, shape, num_classes, run.seed, n).to(device)
-    return Problem(plain, data, FlatModel(module, run.l2))
+    return Problem(plain, data, FlatModel(module, run.l2, run.loss))
 
 
 def _seconds(call: Callable[[], object], clock: Callable[[], float]) -> float:

@@ -1,6 +1,6 @@
 """The jobs behind the figures and tables of a scale, and the calls of the net that each will make."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -18,6 +18,7 @@ from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.config.schedule import Schedule
 from sharpest.config.studies.base import Input
 from sharpest.pipeline.forecast.sizes import data_bytes, point_bytes, stored_bytes
+from sharpest.results.ledgers import verdicts
 from sharpest.results.paths import Paths
 
 # Hessian-vector products of one measurement, by number of eigenpairs: means of the quick scale, where all residuals are
@@ -114,16 +115,15 @@ def jobs_of_study(project: Project, paths: Paths, name: str) -> list[Job]:
     """All that a figure or table needs, from the data on; jobs that others need too are equal."""
     study = project.study(name)
     jobs = [job for source in study.inputs() for job in _jobs_of_input(project, paths, source)]
-    drawn = name.startswith("fig")
-    jobs.append(Job("draw_figure" if drawn else "write_table", name, written=3e5 if drawn else 1e4))
+    jobs.append(Job("write_table", name, written=1e4) if study.is_table else Job("draw_figure", name, written=3e5))
     return list({job.path: job for job in jobs}.values())
 
 
-def jobs_of_claims(project: Project, paths: Paths, claims: Sequence[Claim]) -> list[Job]:
+def jobs_of_claims(project: Project, paths: Paths, ledgers: Mapping[str, Sequence[Claim]]) -> list[Job]:
     """What is measured for the verdicts, beside what figures and tables show; then verdicts and report."""
-    plans = plan_claims(claims, project)
+    plans = {claim: sources for claims in ledgers.values() for claim, sources in plan_claims(claims, project).items()}
     jobs: list[Job] = []
-    for claim in claims:
+    for claim in (claim for claims in ledgers.values() for claim in claims):
         for source in plans[claim.id]:
             measured = [Input(measure, source.run, schedule) for measure, schedule in source.schedules.items()]
             if "parent" in quantity_of(claim["quantity"]).needs:
@@ -131,7 +131,11 @@ def jobs_of_claims(project: Project, paths: Paths, claims: Sequence[Claim]) -> l
             jobs += [job for each in measured for job in _jobs_of_input(project, paths, each)]
     return [
         *{job.path: job for job in jobs}.values(),
-        Job("judge_claims", _name(paths, paths.claims("csv")), written=5e5),
+        *(
+            Job("judge_claims", _name(paths, verdicts(paths, name, "csv")), written=5e5)
+            for name in ledgers
+            if ledgers[name]
+        ),
         Job("write_report", _name(paths, paths.report()), written=2e7),
     ]
 

@@ -1,6 +1,6 @@
 """Keep finished figures, tables and verdicts beside the docs; without a name, bring the pages up to date."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -10,19 +10,21 @@ from sharpest.errors import ConfigError
 from sharpest.pipeline.gallery.entry import collect, judge_measured
 from sharpest.pipeline.gallery.page import pages
 from sharpest.pipeline.gallery.verdicts import CLAIMS, collect_claims
-from sharpest.report.paper import is_figure
+from sharpest.results.ledgers import BEYOND, PAPER
 from sharpest.results.paths import Paths
 
 GALLERY = Path("docs/gallery")
 SCRIPTS = Path("workflow/scripts")
 
 
-def keep(project: Project, claims: Sequence[Claim], studies: Sequence[str], options: Sequence[str]) -> None:
+def keep(
+    project: Project, ledgers: Mapping[str, Sequence[Claim]], studies: Sequence[str], options: Sequence[str]
+) -> None:
     """Copy finished studies of a scale into the gallery, and write its pages.
 
     Args:
         project: The scale.
-        claims: The ledger.
+        ledgers: The claims by ledger.
         studies: Names of figures and tables, or ``claims``; they have to be finished.
         options: Of snakemake, that chose scale and data.
 
@@ -31,15 +33,16 @@ def keep(project: Project, claims: Sequence[Claim], studies: Sequence[str], opti
         StoreError: If a file behind it is missing or damaged.
     """
     paths = Paths.of(project.settings.scale)
-    judged = cache(lambda: judge_measured(project, claims, paths))
+    judged = cache(lambda ledger: judge_measured(project, ledgers[ledger], paths))
     for study in studies:
         if study == CLAIMS:
             collect_claims(paths, GALLERY)
             continue
         if study not in project.studies:
             raise ConfigError(f"no figure or table {study!r}; known: {CLAIMS}, {', '.join(project.studies)}")
-        target = paths.figure(study, "png") if is_figure(study) else paths.table(study, "csv")
+        ledger = BEYOND if study in project.beyond else PAPER
+        target = paths.table(study, "csv") if project.studies[study].is_table else paths.figure(study, "png")
         command = " ".join(["snakemake --cores 2", str(target), *options])
-        collect(project, claims, judged, study, paths, SCRIPTS, command, GALLERY)
-    for path, text in pages(GALLERY, SCRIPTS, claims).items():
+        collect(project, ledgers[ledger], judged(ledger), study, paths, SCRIPTS, command, GALLERY)
+    for path, text in pages(GALLERY, SCRIPTS, ledgers[PAPER]).items():
         path.write_text(text, encoding="utf-8")

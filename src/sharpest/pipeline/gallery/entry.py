@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +15,7 @@ from sharpest.config.project import Project
 from sharpest.config.sources.registry import SOURCES
 from sharpest.config.strict import Strict
 from sharpest.pipeline.fingerprint import fingerprint
-from sharpest.report.paper import is_figure, item_of, title_of
+from sharpest.report.paper import item_of, title_of
 from sharpest.report.setup import Setup, setup_of
 from sharpest.report.trained import trained_run
 from sharpest.results.paths import Paths
@@ -67,6 +67,8 @@ class Made(Strict):
     """A line for each script and module behind it: its name and a digest."""
     sha256: dict[str, str]
     """Digest of each file that was made."""
+    beyond: bool = False
+    """Whether it goes beyond the paper."""
 
 
 class Entry:
@@ -88,7 +90,7 @@ class Entry:
     @property
     def item(self) -> str:
         """As the ledger names it."""
-        return _item(self.made.study)
+        return _item(self.made.study, self.made.beyond)
 
     @property
     def about(self) -> pd.DataFrame:
@@ -109,7 +111,7 @@ def entries(gallery: Path) -> list[Entry]:
 def collect(
     project: Project,
     claims: Sequence[Claim],
-    judged: Callable[[], pd.DataFrame],
+    judged: pd.DataFrame,
     study: str,
     paths: Paths,
     scripts: Path,
@@ -120,7 +122,7 @@ def collect(
 
     Args:
         claims: The ledger.
-        judged: Gives the verdicts of the scale, as :func:`judge_measured`.
+        judged: Their verdicts, as of :func:`judge_measured`.
         paths: Of the scale.
         scripts: The folder of the workflow's scripts.
         command: That made it.
@@ -129,11 +131,12 @@ def collect(
         StoreError: If a file behind it is missing or damaged.
     """
     setup = setup_of(project, claims, plan_claims(claims, project), [study])
-    outputs = {suffix: present(path) for suffix, path in _outputs(study, paths).items()}
+    is_table, beyond = project.studies[study].is_table, study in project.beyond
+    outputs = {suffix: present(path) for suffix, path in _outputs(study, is_table, paths).items()}
     made = _made(project, study, setup, paths, scripts, command, outputs)
-    asked = [claim for claim in claims if claim["item"] == _item(study)]
+    asked = [claim for claim in claims if claim["item"] == _item(study, beyond)]
     asked += [claim for claim in claims if claim.id in setup.beside[study]]
-    answers = judged().loc[[claim.id for claim in asked]]
+    answers = judged.loc[[claim.id for claim in asked]]
     folder = gallery / study
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, path in outputs.items():
@@ -171,7 +174,7 @@ def _made(
             for run, schedule in curves
         ),
     ]
-    script, package = ("draw_figure.py", "figures") if is_figure(study) else ("write_table.py", "tables")
+    script, package = ("write_table.py", "tables") if setup.studies[study].is_table else ("draw_figure.py", "figures")
     last = fingerprint(scripts / script, f"sharpest.{package}.{project.study(study).kind}")
     return Made(
         study=study,
@@ -189,13 +192,14 @@ def _made(
         foot=f"{project.scale.description}. " + "; ".join(setup.reductions[study]) + ".",
         code=sorted({line for lines in [last, *(origin["code"] for origin in origins)] for line in lines.splitlines()}),
         sha256={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in outputs.values()},
+        beyond=study in project.beyond,
     )
 
 
-def _outputs(study: str, paths: Paths) -> dict[str, Path]:
-    if is_figure(study):
-        return {f".{suffix}": paths.figure(study, suffix) for suffix in ("png", "csv")}
-    return {f".{suffix}": paths.table(study, suffix) for suffix in ("md", "csv")}
+def _outputs(study: str, is_table: bool, paths: Paths) -> dict[str, Path]:
+    if is_table:
+        return {f".{suffix}": paths.table(study, suffix) for suffix in ("md", "csv")}
+    return {f".{suffix}": paths.figure(study, suffix) for suffix in ("png", "csv")}
 
 
 def _minutes(paths: Paths, setup: Setup) -> dict[str, float]:
@@ -207,9 +211,9 @@ def _minutes(paths: Paths, setup: Setup) -> dict[str, float]:
     }
 
 
-def _item(study: str) -> str:
+def _item(study: str, beyond: bool) -> str:
     """The ledger's name of a study; that of the whole figure for a part of it, such as ``fig04_without_resnet``."""
-    return item_of(study.partition("_")[0])
+    return study if beyond else item_of(study.partition("_")[0])
 
 
 def _small_picture(path: Path) -> bytes:

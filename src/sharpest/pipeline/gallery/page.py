@@ -34,7 +34,7 @@ def by_hand(path: Path) -> str:
 
 
 def _index(gallery: Path, listed: Sequence[Entry], scripts: Path, ledger: Sequence[Claim]) -> str:
-    claims = once(listed)
+    claims = once([entry for entry in listed if not entry.made.beyond])
     free = {claim.id: title_of(claim["item"]) for claim in ledger if claim.any_scale}
     rows = []
     for entry in listed:

@@ -1,0 +1,59 @@
+"""The studies of the paper, ``config/studies.yaml``, and those beyond it, ``config/beyond.yaml``."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sharpest.config.reading import validate
+from sharpest.config.studies.every import AnyStudy
+from sharpest.config.yaml_file import read_yaml_file
+from sharpest.errors import ConfigError
+
+PAPER, BEYOND = "config/studies.yaml", "config/beyond.yaml"
+"""The files, as complaints name them."""
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_OF_PAPER = ("fig", "tab")
+"""Begin the names of figures and of tables."""
+
+
+def read_studies(folder: Path, of_scale: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The paper's studies, with those that a scale adds to them, and those beyond the paper; by name.
+
+    Args:
+        folder: The folder ``config``.
+        of_scale: Studies of the scale's own.
+
+    Raises:
+        ConfigError: In one line, with file, key and remedy.
+    """
+    paper = _read(folder / Path(PAPER).name) | dict(of_scale)
+    path = folder / Path(BEYOND).name
+    beyond = _read(path, empty=True) if path.exists() else {}
+    for name, study in paper.items():
+        _check_name(f"{name} in {PAPER}", name)
+        if not name.startswith(_OF_PAPER[study.is_table]):
+            what = "a table" if study.is_table else "a figure"
+            raise ConfigError(
+                f"{name} in {PAPER}: the name of {what} begins with {_OF_PAPER[study.is_table]}; rename it, or move a "
+                f"figure of your own to {BEYOND}"
+            )
+    for name, study in beyond.items():
+        place = f"{name} in {BEYOND}"
+        _check_name(place, name)
+        if name.startswith(_OF_PAPER):
+            raise ConfigError(f"{place}: names that begin with fig or tab are the paper's; say what the figure shows")
+        if study.is_table:
+            raise ConfigError(f"{place}: a study of kind {study.kind} makes a table; name a kind that draws")
+    return paper, beyond
+
+
+def _read(path: Path, empty: bool = False) -> dict[str, Any]:
+    studies = read_yaml_file(path)
+    values = {} if empty and studies.values is None else studies.values
+    return validate(dict[str, AnyStudy], values, studies.place)  # type: ignore[no-any-return]
+
+
+def _check_name(place: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{place}: a name is made of small letters, digits and _, a letter first; rename it")

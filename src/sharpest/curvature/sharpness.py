@@ -1,0 +1,61 @@
+"""The largest algebraic eigenvalue of a Hessian, which near initialisation is not always that of largest magnitude."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sharpest.curvature.hessian import Hessian
+from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
+
+
+@dataclass(frozen=True)
+class Sharpness:
+    """lambda_max.
+
+    Attributes:
+        value: NaN where a product is not finite.
+        vector: (p,), of unit length.
+        converged: Whether its residual is within the tolerance.
+        num_products: Hessian-vector products spent.
+    """
+
+    value: float
+    vector: Tensor
+    converged: bool
+    num_products: int
+
+
+def largest_eigenvalue(
+    hessian: Hessian, tolerance: float, max_products: int, rng: torch.Generator, warm: Tensor | None = None
+) -> Sharpness:
+    """The largest signed eigenvalue with its vector.
+
+    Where the eigenvalue of largest magnitude is negative, a second search takes the Hessian less that eigenvalue: all
+    of it is then positive, and its largest is the one wanted.
+
+    Args:
+        hessian: The operator.
+        tolerance: Largest residual, in parts of the largest magnitude (of the shifted operator, where there is one).
+        max_products: Of each search.
+        rng: Draws the random part of the start.
+        warm: An eigenvector (p,) nearby, or None.
+    """
+
+    def search(shift: float) -> Eigenpairs:
+        hints = [hessian.gradient] if warm is None else [hessian.gradient, warm]
+        start = start_vector(rng, len(hessian.theta), hints).to(hessian.theta)
+
+        def product(vector: Tensor) -> Tensor:
+            return hessian.product(vector) - shift * vector if shift else hessian.product(vector)
+
+        return largest_eigenpairs(product, start, 1, tolerance, max_products, rng)
+
+    pairs, shift, spent = search(0.0), 0.0, 0
+    if pairs.eigenvalues[0] < 0:
+        shift, spent = float(pairs.eigenvalues[0]), pairs.num_products
+        pairs = search(shift)
+    value = float(pairs.eigenvalues[0]) + shift
+    return Sharpness(value, pairs.eigenvectors[0], bool(pairs.converged[0]), spent + pairs.num_products)

@@ -1,0 +1,77 @@
+"""Critical and directional sharpness of the updates that a run could make at one point.
+
+The losses are those of inference mode, as everywhere. They run in float64: where the loss is nearly flat, float32 would
+decide by its rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from sharpest.curvature.critical import BRACKETED, CriticalStep, critical_step, directional_sharpness
+from sharpest.curvature.hessian import Hessian
+from sharpest.data.dataset import Split
+from sharpest.measures.critical import Settings
+from sharpest.measures.critical.updates import updates
+from sharpest.measures.point import Point
+from sharpest.trajectory.problem import chunks_of
+
+_KINDS = {"": "batch", "_full": "full"}
+
+
+def measure(point: Point, settings: Settings) -> dict[str, Any]:
+    """Critical steps along each update, on its batch and on the Hessian examples; the first update is the run's own.
+
+    A search starts from the eta_c that the one before it found, at first from the learning rate.
+
+    Source: Kalra et al. (2026), arXiv 2601.16979.
+    """
+    found: dict[str, list[CriticalStep]] = {"batch": [], "full": []}
+    sharpness = []
+    for batch, direction in updates(point, settings.num_batches):
+        sharpness.append(_directional(point, batch, direction))
+        for kind, split in (("batch", batch), ("full", point.examples)):
+            step = critical_step(
+                _losses(point, split, direction), point.carried.get(kind, point.lr), settings.tolerance
+            )
+            found[kind].append(step)
+            if step.outcome == BRACKETED:
+                point.carried[kind] = step.value
+    values: dict[str, Any] = {"batch_sharpness": sharpness, "directional_sharpness": np.mean(sharpness)}
+    for ending, kind in _KINDS.items():
+        values |= _summary(found[kind], ending, kind, point.lr)
+    return {**values, "critical_sharpness": 2 / values["critical_lr"]}
+
+
+def _directional(point: Point, batch: Split, direction: Tensor) -> float:
+    chunks = chunks_of(batch, point.settings.chunk_size)
+    hessian = Hessian(point.problem.model.loss, point.theta.double(), chunks)
+    return directional_sharpness(direction, hessian.product(direction), hessian.gradient)
+
+
+def _losses(point: Point, split: Split, direction: Tensor) -> Callable[[float], Tensor]:
+    theta = point.theta.double()
+    return lambda eta: point.problem.mean_loss(theta - eta * direction, split, point.settings.chunk_size)
+
+
+def _summary(steps: list[CriticalStep], ending: str, kind: str, lr: float) -> dict[str, Any]:
+    """What is stored of the searches of one kind."""
+    each = np.array([step.value for step in steps])
+    found = each[np.isfinite(each)]
+    mean = found.mean() if len(found) else np.nan
+    error = found.std(ddof=1) / np.sqrt(len(found)) if len(found) > 1 else np.nan
+    if len(steps) == 1:
+        error = steps[0].error
+    return {
+        f"{kind}_lr": each,
+        f"{kind}_outcome": np.array([step.outcome for step in steps]),
+        f"critical_lr{ending}": mean,
+        f"critical_lr{ending}_error": error,
+        f"critical_ratio{ending}": mean / lr,
+        f"num_found{ending}": len(found),
+        f"forwards{ending}": sum(step.num_forwards for step in steps),
+    }

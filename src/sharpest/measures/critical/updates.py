@@ -1,0 +1,64 @@
+"""The updates that a run could make at one point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from sharpest.curvature.lanczos import Eigenpairs
+from sharpest.data.dataset import Split, Stream
+from sharpest.measures.point import Point
+from sharpest.trajectory.eigenpairs import direction_solver
+from sharpest.trajectory.epoch import DirectionSolver, EpochLog, advance
+from sharpest.trajectory.problem import Problem
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The stream of a run in which the next batch is a sample."""
+
+    stream: Stream
+    purpose: str
+    size: int
+
+    def batch(self, iteration: int) -> Split:
+        return self.stream.sample(self.purpose, iteration, self.size)
+
+    def sample(self, purpose: str, counter: int, num_examples: int) -> Split:
+        return self.stream.sample(purpose, counter, num_examples)
+
+
+def updates(point: Point, count: int) -> Iterator[tuple[Split, Tensor]]:
+    """Updates that training could make at a point, by its own rule: the next one, then those on drawn batches.
+
+    Args:
+        point: The point.
+        count: Updates.
+
+    Yields:
+        The batch, and the direction D = (theta - theta after) / lr, (p,) float64. With momentum the velocity is part of
+        it, with NSGD the scaling.
+    """
+    run, solver = point.problem, _solver(point)
+    for number in range(count):
+        size, stream = run.settings.batch_size, run.data.stream
+        drawn = _Drawn(stream, f"update-{number}", size) if number else stream
+        problem = replace(run, data=replace(run.data, stream=drawn))
+        after = advance(problem, point.state, point.iteration + 1, EpochLog(), solver)
+        yield drawn.batch(point.iteration), (point.theta.double() - after.theta.double()) / point.lr
+
+
+def _solver(point: Point) -> DirectionSolver | None:
+    """What computes the directions of NSGD: once for all updates, and not where training has kept them."""
+    nudge, solver = point.problem.settings.nudge, direction_solver(point.problem)
+    if nudge is None or solver is None:
+        return None
+    known = [point.recorded(nudge.num_eigenpairs, with_vectors=True)]
+
+    def solve(problem: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
+        known[0] = known[0] or solver(problem, theta, iteration, warm)
+        return known[0]
+
+    return solve

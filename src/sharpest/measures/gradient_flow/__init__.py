@@ -1,0 +1,51 @@
+"""How far gradient descent is from the gradient flow that left the same start."""
+
+from pydantic import Field
+
+from sharpest.config.measure import Cost, Measure, Planned
+from sharpest.config.run import RunSettings
+from sharpest.config.strict import Strict
+from sharpest.errors import ConfigError
+from sharpest.results.layout import Dataset, measured_layout
+
+_FLOAT64 = 2  # a gradient in it, beside one in float32
+_PER_UPDATE = 6  # gradients of the flow for one update at the edge, 2 / sharpness; docs/curvature.md
+
+
+class Settings(Strict):
+    """The gradient flow of the training loss, beside the run."""
+
+    tolerance: float = Field(default=1e-4, gt=0, lt=0.01)
+    """Error of each step of the flow, in parts of the length of theta."""
+
+
+def _cost(settings: Settings, point: Planned) -> Cost:
+    """An upper bound: points are no further apart than the run is long, and the first of a segment begins at 0."""
+    updates = point.iteration - point.run.start if point.place == 0 else point.run.steps_per_epoch
+    return Cost(gradients=2 + updates * _PER_UPDATE * _FLOAT64, held=20)
+
+
+def _check_run(settings: Settings, run: RunSettings) -> None:
+    plain = run.full_batch and run.momentum == 0 and run.nudge is None and run.rule == "const" and not run.clip_norm
+    if not plain:
+        raise ConfigError(
+            "a gradient flow lies beside plain gradient descent: full batch, constant rate, no momentum, nudge or "
+            "clipping; take it of a run with -fb, in a schedule of its own"
+        )
+
+
+MEASURE = Measure(
+    title="distance to the gradient flow",
+    settings=Settings,
+    layout=measured_layout(
+        "gradient_flow",
+        1,
+        Dataset("loss", "f8", ("t",), "nats", "training loss of the run, with L2"),
+        Dataset("flow_loss", "f8", ("t",), "nats", "the same of the flow, at the same time"),
+        Dataset("distance", "f8", ("t",), "", "|theta - theta_flow|"),
+        Dataset("flow_time", "f8", ("t",), "", "eta times the updates since the start"),
+        Dataset("gradients", "i8", ("t",), "", "of the full batch in float64, since the point before"),
+    ),
+    cost=_cost,
+    check_run=_check_run,
+)

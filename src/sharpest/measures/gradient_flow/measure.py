@@ -1,0 +1,55 @@
+"""Distance between gradient descent and the gradient flow of its loss at one point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from sharpest.curvature.descent import mean_gradient
+from sharpest.curvature.flow import gradient_flow
+from sharpest.errors import SharpestError
+from sharpest.measures.gradient_flow import Settings
+from sharpest.measures.point import Point
+from sharpest.trajectory.problem import chunks_of
+
+_SAME = 1e-3  # of two gradients, in parts of one; training runs in float32
+
+
+def measure(point: Point, settings: Settings) -> dict[str, Any]:
+    """The flow goes on from where it was at the point before; the first of a segment begins at the run's start.
+
+    Raises:
+        SharpestError: If training does not descend the loss that is measured.
+
+    Source: Cohen et al. (2021), arXiv 2103.00065.
+    """
+    batch = point.data.stream.batch(point.iteration)
+    chunks = chunks_of(batch, point.settings.chunk_size)
+
+    def at(theta: Tensor) -> tuple[float, Tensor]:
+        return mean_gradient(point.problem.model.loss, chunks, theta)
+
+    loss, gradient = at(point.theta.double())
+    _check_descends(point, gradient)
+    start = point.carried.get("theta", point.start.double())
+    time = point.lr * (point.iteration - point.carried.get("iteration", point.problem.settings.start))
+    flowed = gradient_flow(lambda theta: at(theta)[1], start, time, settings.tolerance, point.carried.get("step"))
+    point.carried |= {"theta": flowed.theta, "iteration": point.iteration, "step": flowed.step}
+    return {
+        "loss": loss,
+        "flow_loss": at(flowed.theta)[0],
+        "distance": float((point.theta.double() - flowed.theta).norm()),
+        "flow_time": point.lr * (point.iteration - point.problem.settings.start),
+        "gradients": flowed.num_gradients,
+    }
+
+
+def _check_descends(point: Point, gradient: Tensor) -> None:
+    """That the next update follows this gradient: not with dropout, batch statistics, clipping or other batches."""
+    trained, *_ = point.problem.training_gradient(point.theta, point.state.buffers.clone(), point.iteration)
+    if not float((trained - gradient).norm()) <= _SAME * float(gradient.norm()):
+        raise SharpestError(
+            f"{point.run}: gradient_flow: training does not descend the loss that is measured; take a net without "
+            "dropout and batch normalisation"
+        )

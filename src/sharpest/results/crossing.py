@@ -1,0 +1,27 @@
+"""The edge of stability of a measured run, and when its curvature crosses it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sharpest.edge import edge
+from sharpest.results.stored import Measured
+
+
+def edge_of(measured: Measured) -> float:
+    """:func:`sharpest.edge.edge` of the run's optimizer, at its first learning rate."""
+    run = measured.attributes["config"]["run"]
+    return edge(measured.lr, run["momentum"], run["nesterov"])
+
+
+def first_crossing(iteration: NDArray[np.int64], curvature: NDArray[np.float64], threshold: float) -> int | None:
+    """The first iteration at which the curvature is above its edge; None where it never is.
+
+    Args:
+        iteration: (t,).
+        curvature: (t,), NaN where it was not measured.
+        threshold: The edge.
+    """
+    above: NDArray[Any] = iteration[curvature > threshold]
+    return int(above[0]) if len(above) else None

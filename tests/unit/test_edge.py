@@ -1,0 +1,30 @@
+"""The thresholds against the spectral radius of the update as a matrix, at a curvature just below and just above."""
+
+import numpy as np
+import pytest
+
+from sharpest.edge import edge
+
+
+def radius(curvature: float, lr: float, momentum: float, nesterov: bool) -> float:
+    """Of one update of (x, v) on h x^2 / 2: v <- m v - eta h x, then x <- x + v, or x + m v - eta h x."""
+    slope = lr * curvature
+    ahead = momentum if nesterov else 1.0
+    rest = slope if nesterov else 0.0
+    return float(np.abs(np.linalg.eigvals([[1 - ahead * slope - rest, ahead * momentum], [-slope, momentum]])).max())
+
+
+@pytest.mark.parametrize("lr", [0.01, 0.3, 2.0])
+@pytest.mark.parametrize(
+    ("momentum", "nesterov"), [(0.0, False), (0.5, False), (0.9, False), (0.0, True), (0.5, True), (0.9, True)]
+)
+def test_updates_are_bounded_up_to_the_edge(lr: float, momentum: float, nesterov: bool) -> None:
+    at = edge(lr, momentum, nesterov)
+    assert radius(0.999 * at, lr, momentum, nesterov) < 1
+    assert radius(1.001 * at, lr, momentum, nesterov) > 1
+
+
+def test_gradient_descent_is_stable_up_to_two_over_the_learning_rate() -> None:
+    assert edge(0.5) == 4.0
+    assert edge(0.5, momentum=0.5) == 6.0
+    assert edge(0.5, momentum=0.5, nesterov=True) == 3.0
