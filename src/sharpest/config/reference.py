@@ -122,13 +122,13 @@ both. `seeds`, and a scale's `seeds`, `paper_seeds` and `notes`, take names of e
 
 **Run ids.** `{RUN_ID_GRAMMAR}`:
 learning rate, batch size, momentum (the heavy ball's, or Nesterov's), scale and number of the nudged directions (NSGD),
-L2, images of a full-batch run, length of a first stage, squared loss, plateau rule or full batch, seed. An id says which
-run of the paper is meant, at every scale.
+L2, images of a full-batch run, length of a first stage, squared loss, plateau rule or full batch, seed. An id says
+which run of the paper is meant, at every scale.
 
 `-nesterov` stands behind a momentum: the step is m v - eta g of the velocity after the update, as in torch. With `-mse`
 the loss is half the squared distance of the logits to the one-hot target, mean over examples or words, in place of the
-cross-entropy: of updates, Hessians, steps along directions, `history.csv` and evaluations alike, so that the plateau rule
-goes by it as well. Where a unit says nats, such a run has that of the squared loss.
+cross-entropy: of updates, Hessians, steps along directions, `history.csv` and evaluations alike, so that the plateau
+rule goes by it as well. Where a unit says nats, such a run has that of the squared loss.
 
 A run with `-L<epochs>` or `@e<epoch>/<variant>` is a branch: it starts from its parent's snapshot at the end of that
 epoch, and no epoch of the parent is trained twice. The parent's id is the branch's without that part, and needs a row

@@ -149,7 +149,7 @@ def _train(
                 progress(state.iteration, "")
         state, row = end_epoch(problem, state, log)
         seconds = time.perf_counter() - began
-        losses = torch.stack(log.losses).tolist() if settings.full_batch else []
+        losses = log.arrays()["losses"].tolist() if settings.full_batch else []
         facts = {"stopped": state.stopped, "diverged": state.diverged, "seconds": seconds, "losses": losses}
         work.append("history", {**row, **facts})
         if state.diverged >= 0:

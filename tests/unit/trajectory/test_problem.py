@@ -143,7 +143,7 @@ def test_a_gradient_longer_than_the_longest_is_scaled_down_to_it(problem, theta,
 def test_a_gradient_of_zero_is_not_cut(tmp_path, monkeypatch):
     problem = Run(tmp_path, run_settings(clip_norm=1.0)).problem()
     theta = torch.zeros(problem.model.num_parameters)
-    monkeypatch.setattr("sharpest.trajectory.problem.cross_entropy", lambda logits, targets: 0.0 * logits.sum())
+    monkeypatch.setattr(problem.model, "criterion", lambda logits, targets: 0.0 * logits.sum())
     gradient, _, _, cut = problem.training_gradient(theta, problem.model.buffers, 0)
     assert not gradient.any()
     assert not cut
