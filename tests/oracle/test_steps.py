@@ -178,7 +178,9 @@ def product_net(width: int, output: float) -> SmallProblem:
     def loss(theta, x, y):
         return 0.5 * ((theta[:width] @ theta[width:]) / math.sqrt(width) * x - y).square().mean()
 
-    return SmallProblem(loss, torch.cat([u, v]), torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64))
+    return SmallProblem(
+        loss, torch.cat([u, v]), torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    )
 
 
 def descents(problem: SmallProblem, factors: np.ndarray, num_steps: int):

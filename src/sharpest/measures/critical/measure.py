@@ -6,6 +6,7 @@ decide by its rounding.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,7 @@ _KINDS = {"": "batch", "_full": "full"}
 def measure(point: Point, settings: Settings) -> dict[str, Any]:
     """Critical steps along each update, on its batch and on the Hessian examples; the first update is the run's own.
 
-    A search starts from the eta_c that the one before it found, at first from the learning rate.
+    A search starts from the eta_c that the one before it found, the first from that of the quadratic model.
 
     Source: Kalra et al. (2026), arXiv 2601.16979.
     """
@@ -34,10 +35,10 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
     sharpness = []
     for batch, direction in updates(point, settings.num_batches):
         sharpness.append(_directional(point, batch, direction))
+        modelled = 2 / abs(sharpness[-1]) if sharpness[-1] and math.isfinite(sharpness[-1]) else point.lr
         for kind, split in (("batch", batch), ("full", point.examples)):
-            step = critical_step(
-                _losses(point, split, direction), point.carried.get(kind, point.lr), settings.tolerance
-            )
+            start = point.carried.get(kind, modelled)
+            step = critical_step(_losses(point, split, direction), start, settings.tolerance)
             found[kind].append(step)
             if step.outcome == BRACKETED:
                 point.carried[kind] = step.value
