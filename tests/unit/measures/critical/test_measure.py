@@ -120,7 +120,7 @@ def test_numbers_are_those_of_a_dense_grid_and_a_dense_hessian(run):
             assert risen.tolist() == [False] * 58 + [True]
         if len(direction) < 500:
             expected = dense_sharpness(point, batch, direction)
-            assert taken["directional_sharpness"][row] == pytest.approx(expected, rel=1e-6)
+            assert taken["directional_sharpness"][row] == pytest.approx(expected, rel=1e-4)
 
 
 def test_what_is_read_off(tmp_path: Path):
