@@ -22,10 +22,14 @@ from builders import (
 from problems import NETS
 
 from sharpest.config.datasets import ReviewSettings
+from sharpest.config.measures import declared
+from sharpest.measures.critical import Settings as CriticalSettings
 from sharpest.measures.directions.reader import Directions
+from sharpest.measures.first_steps import Settings as FirstStepsSettings
 from sharpest.results.file import write_stored
 from sharpest.results.reviews import REVIEWS
 from sharpest.results.states import Snapshots
+from sharpest.results.stored import Measured
 
 _SMALL = hessian_settings(examples=6, chunk_size=4, tolerance=0.05, max_products=6)
 _NUDGE = nsgd_settings(num_directions=1, num_eigenpairs=2, loss_examples=12, hessian=_SMALL)
@@ -95,6 +99,8 @@ DIRECTIONS = direction_settings(
     indices=(1, 0, -1), num_gradients=2, alphas=(0.5, 2.0), grid=(-2.0, -1.0, 0.0, 1.0, 2.0), loss_examples=12
 )
 EVALUATIONS = EvaluationSettings(num_eigenpairs=1, examples=4, num_probes=4, loss_examples=12, early_epoch=1)
+CRITICAL = CriticalSettings(num_batches=2)
+FIRST_STEPS = FirstStepsSettings(num_steps=2, lowest=0.5, highest=1, per_octave=1)
 POINTS = [3]
 
 
@@ -103,6 +109,8 @@ def measured(run: Run) -> dict[str, np.ndarray]:
     run.train()
     run.measure_spectrum(POINTS, num_eigenpairs=1, accuracy_examples=12, hessian=HESSIAN)
     run.measure_directions(DIRECTIONS)
+    critical = Measured(run.measure("critical", [POINTS], CRITICAL, hessian=HESSIAN), declared("critical").layout)
+    first = Measured(run.measure("first_steps", [POINTS], FIRST_STEPS, hessian=HESSIAN), declared("first_steps").layout)
     snapshots, spectra = Snapshots(run.snapshots), Spectra(run.spectrum())
     directions, evaluations = Directions(run.directions()), run.evaluate(EVALUATIONS, HESSIAN)
     assert directions.attributes["replays_checked"] == 1
@@ -112,5 +120,7 @@ def measured(run: Run) -> dict[str, np.ndarray]:
         "buffers": snapshots["buffers"],
         **{name: spectra[name] for name in ("eigenvalues", "train_loss", "val_accuracy")},
         **{name: directions[name] for name in ("loss", "profile", "loss_change", "cosine")},
+        **{name: critical[name] for name in ("batch_outcome", "batch_sharpness", "full_lr")},
+        **{f"first {name}": first[name] for name in ("loss", "lambda_0")},
         **{name: evaluations[name] for name in ("test_accuracy", "train_loss", "distance", "spectral_norm")},
     }

@@ -18,8 +18,10 @@ from seven_nets import ALL, HESSIAN, measured, on_cpu, tiny_run
 from stand_in_gpu import stand_in_gpu
 
 import sharpest.training.run
+from sharpest.config.measures import declared
 from sharpest.config.run import RunSettings
 from sharpest.results.states import Snapshots
+from sharpest.results.stored import Measured
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -31,6 +33,20 @@ def test_a_run_and_its_measures_are_those_of_the_cpu(name: str, tmp_path: Path) 
     assert gpu.reads > 0
     for key, values in expected.items():
         np.testing.assert_allclose(found[key], values, rtol=1e-3, atol=1e-5, err_msg=key)
+
+
+def test_the_gradient_flow_of_a_full_batch(tmp_path: Path) -> None:
+    def distances(folder: Path) -> np.ndarray:
+        run = Run(folder, full_batch_settings(epochs=1)).train()
+        path = run.measure("gradient_flow", [[0, 2]], declared("gradient_flow").settings(), hessian=HESSIAN)
+        return Measured(path, declared("gradient_flow").layout)["distance"]
+
+    with on_cpu():
+        expected = distances(tmp_path / "cpu")
+    with stand_in_gpu():
+        found = distances(tmp_path / "gpu")
+    assert expected[1] > 0
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
 def trunk(**changes: object) -> RunSettings:

@@ -133,6 +133,23 @@ def test_noise_does_not_decide(start):
         assert math.isnan(found.value)
 
 
+def test_within_rounding_float64_decides():
+    """And is asked nowhere else."""
+    asked = []
+
+    def exact(eta):
+        asked.append(eta)
+        return near_flat(1e-9, torch.float64)(eta)
+
+    found = critical_step(near_flat(1e-9, torch.float32), 0.9, exact=exact)
+    assert found.value == pytest.approx(2, rel=1 / 32)
+    assert found.num_forwards > len(asked) > 5
+    asked.clear()
+    found = critical_step(near_flat(1e-2, torch.float32), 0.9, exact=exact)
+    assert found.value == pytest.approx(2, rel=1 / 32)
+    assert asked == []
+
+
 def test_a_change_within_rounding_ends_the_bisection_with_its_bracket():
     """Near the root of a shallow valley; the truth lies in the bracket."""
     found = critical_step(near_flat(2e-6, torch.float32), 0.9)

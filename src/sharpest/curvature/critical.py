@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ class CriticalStep:
     Attributes:
         low, high: These two; NaN where there is no such pair.
         outcome: One of the numbers of this module: whether it was found, or why not.
-        num_forwards: Evaluations of the loss.
+        num_forwards: Evaluations of the loss, the exact ones included.
     """
 
     low: float
@@ -43,18 +43,24 @@ class CriticalStep:
         return (self.high - self.low) / 2
 
 
-def critical_step(losses: Callable[[float], Tensor], start: float, tolerance: float = 1 / 16) -> CriticalStep:
+def critical_step(
+    losses: Callable[[float], Tensor],
+    start: float,
+    tolerance: float = 1 / 16,
+    exact: Callable[[float], Tensor] | None = None,
+) -> CriticalStep:
     """eta_c = min{eta > 0: L(theta - eta D) > L(theta)}, whose sharpness is 2 / eta_c.
 
     Eta is doubled or halved from a start until it is bracketed, then bisected. Losses are compared example by example:
-    the differences are summed in float64, and one whose mean is within the rounding of the losses decides nothing. So
-    a bisection that meets one ends early, with the bracket as its error. A narrow rise between two doublings is not
-    seen.
+    the differences are summed in float64, and one whose mean is within the rounding of the losses decides nothing. It
+    is taken again with ``exact``; without, a bisection that meets one ends early, with the bracket as its error. A
+    narrow rise between two doublings is not seen.
 
     Args:
         losses: eta to the losses at theta - eta D: (n,), one an example, or their mean.
         start: First eta, such as the last eta_c, or the learning rate.
         tolerance: Largest 1 - low/high.
+        exact: The same losses in float64, where ``losses`` gives float32.
 
     Raises:
         ValueError: If the start or the tolerance is not positive.
@@ -63,7 +69,7 @@ def critical_step(losses: Callable[[float], Tensor], start: float, tolerance: fl
     """
     if not (0 < start < math.inf and 0 < tolerance < 1):
         raise ValueError(f"start {start} and tolerance {tolerance} must be above 0, and tolerance below 1")
-    line = _Line(losses)
+    line = _Line(losses, exact)
     if not line.finite:
         return CriticalStep(math.nan, math.nan, NOT_FINITE, line.num_forwards)
     low, high = _bracket(line, start)
@@ -102,13 +108,19 @@ def _bracket(line: _Line, start: float) -> tuple[float | None, float | None]:
 class _Line:
     """The loss along a line, against that at its start."""
 
-    def __init__(self, losses: Callable[[float], Tensor]) -> None:
-        self._losses, self.num_forwards = losses, 0
+    def __init__(self, losses: Callable[[float], Tensor], exact: Callable[[float], Tensor] | None) -> None:
+        self._losses, self._passes = losses, 0
         self._start = self._at(0.0)
         self.finite = bool(self._start.isfinite().all())
+        self._exact, self._finer = exact, cast("_Line | None", None)
+
+    @property
+    def num_forwards(self) -> int:
+        """Evaluations so far, the exact ones included."""
+        return self._passes + (self._finer.num_forwards if self._finer else 0)
 
     def _at(self, eta: float) -> Tensor:
-        self.num_forwards += 1
+        self._passes += 1
         with torch.no_grad():
             return self._losses(eta)
 
@@ -120,8 +132,13 @@ class _Line:
             return "risen"
         # a loss of a probability near 1 is the logarithm of a sum near 1, and as wrong as one near 1
         size = float(torch.maximum(losses.abs(), self._start.abs()).double().clamp(min=1).mean())
-        bound = 4 * torch.finfo(losses.dtype).eps * size
-        return "unknown" if abs(change) <= bound else "risen" if change > 0 else "fallen"
+        if abs(change) > 4 * torch.finfo(losses.dtype).eps * size:
+            return "risen" if change > 0 else "fallen"
+        if self._exact is None:
+            return "unknown"
+        if self._finer is None:
+            self._finer = _Line(self._exact, None)
+        return self._finer.side(eta)
 
 
 def directional_sharpness(direction: Tensor, image: Tensor, gradient: Tensor) -> float:

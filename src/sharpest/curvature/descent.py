@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -116,5 +117,5 @@ def thresholds(
     )
 
 
-def _first(factors: NDArray[np.float64], holds: NDArray[np.bool_]) -> float:
+def _first(factors: NDArray[np.float64], holds: Any) -> float:
     return float(factors[np.argmax(holds)]) if holds.any() else math.nan

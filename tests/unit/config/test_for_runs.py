@@ -109,6 +109,16 @@ def test_runs_of_one_kind_share_what_is_so_for_them(scales: Scales) -> None:
     assert runs.schedule(RESNET, "grid").points is runs.schedule("r32-c10-sgd-lr0.05-S128-s777", "grid").points
 
 
+def test_a_run_that_a_measure_cannot_be_taken_of_is_refused_when_it_is_planned(scales: Scales) -> None:
+    """With the run, and what to do."""
+    scales.keep_studies("tab1")
+    project = scales.load("schedules: {flow: {points: every epoch, measures: {gradient_flow: {}}}}")
+    with pytest.raises(ConfigError, match=rf"^run {STEP}: schedules.flow.measures.gradient_flow: a gradient flow lies"):
+        project.schedule(STEP, "flow")
+    full = next(run for run in project.scale_runs.epochs if "-fb-" in run and "-m0" not in run)
+    assert "gradient_flow" in project.schedule(full, "flow").measures
+
+
 # --- measures of a schedule
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import Run, Silent
+from builders import Run, Silent, full_batch_settings
 from sealed import changed
 
+from sharpest.config.measures import declared
 from sharpest.errors import StoreError
 from sharpest.measures import kept
 from sharpest.measures.point import Point
@@ -248,6 +250,30 @@ def test_a_full_disk_is_named_and_leaves_what_was_kept(take, whole, monkeypatch,
     counting = Counting()
     assert held(take(SEGMENTS, counting)) == whole
     assert len(counting.calls) == COUNT - 3
+
+
+@pytest.mark.parametrize(("name", "dies_at"), [("critical", 1), ("critical", 4), ("gradient_flow", 2)])
+def test_measures_that_carry_go_on_with_the_same_bits(tmp_path, monkeypatch, name, dies_at):
+    """The last critical step; the flow and its time step."""
+    module = import_module(f"sharpest.measures.{name}.measure")
+    run = Run(tmp_path, full_batch_settings(epochs=2)).train()
+    settings, segments, calls = declared(name).settings(), [[0, 1, 2], [4, 5]], []
+
+    def dying(point: Point, settings: Any) -> dict[str, Any]:
+        calls.append(point.iteration)
+        if len(calls) == dies_at + 1:
+            raise Killed
+        return function(point, settings)
+
+    function = module.measure
+    expected = Measured(run.measure(name, segments, settings, schedule="whole"), declared(name).layout)
+    monkeypatch.setattr(module, "measure", dying)
+    with pytest.raises(Killed):
+        run.measure(name, segments, settings)
+    found = Measured(run.measure(name, segments, settings), declared(name).layout)
+    assert len(calls) == 5 + 1
+    for dataset in found.layout.datasets:
+        assert found[dataset.name].tobytes() == expected[dataset.name].tobytes(), dataset.name
 
 
 # --- what is not resumed

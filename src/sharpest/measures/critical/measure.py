@@ -1,15 +1,16 @@
 """Critical and directional sharpness of the updates that a run could make at one point.
 
-The losses are those of inference mode, as everywhere. They run in float64: where the loss is nearly flat, float32 would
-decide by its rounding.
+The losses are those of inference mode: in float32, and in float64 where a change is within rounding.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from sharpest.curvature.critical import BRACKETED, CriticalStep, critical_step, directional_sharpness
@@ -20,13 +21,11 @@ from sharpest.measures.critical.updates import updates
 from sharpest.measures.point import Point
 from sharpest.trajectory.problem import chunks_of
 
-_KINDS = {"": "batch", "_full": "full"}
-
 
 def measure(point: Point, settings: Settings) -> dict[str, Any]:
     """Critical steps along each update, on its batch and on the Hessian examples; the first update is the run's own.
 
-    A search starts from the eta_c that the one before it found, at first from the learning rate.
+    A search starts from the eta_c that the one before it found, the first from that of the quadratic model.
 
     Source: Kalra et al. (2026), arXiv 2601.16979.
     """
@@ -34,28 +33,32 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
     sharpness = []
     for batch, direction in updates(point, settings.num_batches):
         sharpness.append(_directional(point, batch, direction))
+        modelled = 2 / abs(sharpness[-1]) if sharpness[-1] and math.isfinite(sharpness[-1]) else point.lr
         for kind, split in (("batch", batch), ("full", point.examples)):
+            start = point.carried.get(kind, modelled)
             step = critical_step(
-                _losses(point, split, direction), point.carried.get(kind, point.lr), settings.tolerance
+                _losses(point, split, direction, torch.float32),
+                start,
+                settings.tolerance,
+                _losses(point, split, direction, torch.float64),
             )
             found[kind].append(step)
             if step.outcome == BRACKETED:
                 point.carried[kind] = step.value
     values: dict[str, Any] = {"batch_sharpness": sharpness, "directional_sharpness": np.mean(sharpness)}
-    for ending, kind in _KINDS.items():
-        values |= _summary(found[kind], ending, kind, point.lr)
+    values |= _summary(found["batch"], "", "batch", point.lr) | _summary(found["full"], "_full", "full", point.lr)
     return {**values, "critical_sharpness": 2 / values["critical_lr"]}
 
 
 def _directional(point: Point, batch: Split, direction: Tensor) -> float:
     chunks = chunks_of(batch, point.settings.chunk_size)
-    hessian = Hessian(point.problem.model.loss, point.theta.double(), chunks)
-    return directional_sharpness(direction, hessian.product(direction), hessian.gradient)
+    hessian = Hessian(point.problem.model.loss, point.theta, chunks)
+    return directional_sharpness(direction, hessian.product(direction.to(point.theta)), hessian.gradient)
 
 
-def _losses(point: Point, split: Split, direction: Tensor) -> Callable[[float], Tensor]:
-    theta = point.theta.double()
-    return lambda eta: point.problem.mean_loss(theta - eta * direction, split, point.settings.chunk_size)
+def _losses(point: Point, split: Split, direction: Tensor, dtype: torch.dtype) -> Callable[[float], Tensor]:
+    theta, size = point.theta.double(), point.settings.chunk_size
+    return lambda eta: point.problem.mean_loss((theta - eta * direction).to(dtype), split, size)
 
 
 def _summary(steps: list[CriticalStep], ending: str, kind: str, lr: float) -> dict[str, Any]:

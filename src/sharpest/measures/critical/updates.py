@@ -55,10 +55,12 @@ def _solver(point: Point) -> DirectionSolver | None:
     nudge, solver = point.problem.settings.nudge, direction_solver(point.problem)
     if nudge is None or solver is None:
         return None
-    known = [point.recorded(nudge.num_eigenpairs, with_vectors=True)]
+    recorded = point.recorded(nudge.num_eigenpairs, with_vectors=True)
+    known = [] if recorded is None else [recorded]
 
     def solve(problem: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
-        known[0] = known[0] or solver(problem, theta, iteration, warm)
+        if not known:
+            known.append(solver(problem, theta, iteration, warm))
         return known[0]
 
     return solve
