@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from sharpest.config.studies.alignment import Alignment
+from sharpest.config.studies.eigenvector_drift import EigenvectorDrift
 from sharpest.config.studies.end_points import EndPoints
 from sharpest.config.studies.first_stage import FirstStage
 from sharpest.config.studies.largest_eigenvalues import LargestEigenvalues
@@ -12,6 +13,7 @@ from sharpest.config.studies.learning_curves import LearningCurves
 from sharpest.config.studies.measured import MeasuredCurves
 from sharpest.config.studies.nsgd_curves import NsgdCurves
 from sharpest.config.studies.restricted_steps import RestrictedSteps
+from sharpest.config.studies.spectral_density import SpectralDensity
 from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
 from sharpest.config.studies.step_surface import StepSurface
 
@@ -25,6 +27,8 @@ AnyStudy = Annotated[
     | LearningCurves
     | NsgdCurves
     | EndPoints
-    | MeasuredCurves,
+    | MeasuredCurves
+    | SpectralDensity
+    | EigenvectorDrift,
     Field(discriminator="kind"),
 ]

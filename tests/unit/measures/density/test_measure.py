@@ -19,7 +19,9 @@ def run(tmp_path_factory) -> Run:
 
 
 def take(run: Run, settings: Settings, name: str, points: list[int] = POINTS) -> Measured:
-    return Measured(run.measure("density", [points], settings, run.paths.measured("density", name, "a")), MEASURE.layout)
+    return Measured(
+        run.measure("density", [points], settings, run.paths.measured("density", name, "a")), MEASURE.layout
+    )
 
 
 @pytest.fixture(scope="module")
