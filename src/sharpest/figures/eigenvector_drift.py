@@ -161,12 +161,14 @@ def _cosines(figure: Figure, axes: Axes, panel: str, seeds: Sequence[_Drift], po
     ]
     for pair in pairs:
         points.add(panel, "cosine", pair.run, x=pair.x.real, y=pair.x.imag, z=pair.y)
-    mean = mean_over_seeds(pairs)
+    shown, cosines = pairs[0].x, pairs[0].y
     if len(seeds) > 1:
-        points.add(panel, "cosine", mean.runs, x=mean.x.real, y=mean.x.imag, z=mean.y, deviation=mean.deviation)
-    epochs = np.unique(mean.x.real)
+        mean = mean_over_seeds(pairs)
+        shown, cosines = mean.x, mean.y
+        points.add(panel, "cosine", mean.runs, x=shown.real, y=shown.imag, z=cosines, deviation=mean.deviation)
+    epochs = np.unique(shown.real)
     cells = np.full((len(epochs), len(epochs)), np.nan)
-    cells[np.searchsorted(epochs, mean.x.imag), np.searchsorted(epochs, mean.x.real)] = mean.y
+    cells[np.searchsorted(epochs, shown.imag), np.searchsorted(epochs, shown.real)] = cosines
     axes.set(title=panel, xlabel="epoch", ylabel="epoch", box_aspect=1)
     if len(epochs) < 2:
         say_empty(axes)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from sharpest.config.studies.base import Curve, Input, Schedule, Study, check_num_eigenvalues, settings_of
+from sharpest.config.studies.base import Curve, Input, Schedule, Study, settings_of
 from sharpest.config.studies.moments import Moment
 from sharpest.errors import ConfigError
 
@@ -28,8 +28,13 @@ class EigenvectorDrift(Study):
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
-        check_num_eigenvalues(self.num_eigenvectors, schedule)
-        if not settings_of("spectra", schedule).keep_vectors:
+        measured = settings_of("spectra", schedule)
+        if self.num_eigenvectors > measured.num_eigenpairs:
+            raise ConfigError(
+                f"num_eigenvectors {self.num_eigenvectors} exceeds num_eigenpairs {measured.num_eigenpairs}; raise "
+                f"schedules.{schedule.name}.measures.spectra.num_eigenpairs"
+            )
+        if not measured.keep_vectors:
             raise ConfigError(
                 f"eigenvectors are drawn; set schedules.{schedule.name}.measures.spectra.keep_vectors to true"
             )
