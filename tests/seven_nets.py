@@ -22,10 +22,14 @@ from builders import (
 from problems import NETS
 
 from sharpest.config.datasets import ReviewSettings
+from sharpest.measures.density import Settings as DensitySettings
 from sharpest.measures.directions.reader import Directions
+from sharpest.measures.trace import Settings as TraceSettings
 from sharpest.results.file import write_stored
+from sharpest.results.readers import reader_of
 from sharpest.results.reviews import REVIEWS
 from sharpest.results.states import Snapshots
+from sharpest.results.stored import Measured
 
 _SMALL = hessian_settings(examples=6, chunk_size=4, tolerance=0.05, max_products=6)
 _NUDGE = nsgd_settings(num_directions=1, num_eigenpairs=2, loss_examples=12, hessian=_SMALL)
@@ -94,6 +98,8 @@ DIRECTIONS = direction_settings(
     indices=(1, 0, -1), num_gradients=2, alphas=(0.5, 2.0), grid=(-2.0, -1.0, 0.0, 1.0, 2.0), loss_examples=12
 )
 EVALUATIONS = EvaluationSettings(num_eigenpairs=1, examples=4, num_probes=4, loss_examples=12, early_epoch=1)
+TRACE = TraceSettings(num_products=4)
+DENSITY = DensitySettings(num_probes=2, num_steps=2)
 POINTS = [3]
 
 
@@ -104,6 +110,8 @@ def measured(run: Run) -> dict[str, np.ndarray]:
     run.measure_directions(DIRECTIONS)
     snapshots, spectra = Snapshots(run.snapshots), Spectra(run.spectrum())
     directions, evaluations = Directions(run.directions()), run.evaluate(EVALUATIONS, HESSIAN)
+    trace = _read(run, "trace", TRACE)
+    density = _read(run, "density", DENSITY)
     assert directions.attributes["replays_checked"] == 1
     assert directions.attributes["replay_drift"] == 0
     return {
@@ -112,4 +120,10 @@ def measured(run: Run) -> dict[str, np.ndarray]:
         **{name: spectra[name] for name in ("eigenvalues", "train_loss", "val_accuracy")},
         **{name: directions[name] for name in ("loss", "profile", "loss_change", "cosine")},
         **{name: evaluations[name] for name in ("test_accuracy", "train_loss", "distance", "spectral_norm")},
+        "trace": trace["trace"],
+        **{f"{name} of the density": density[name] for name in ("nodes", "trace", "frobenius_sq")},
     }
+
+
+def _read(run: Run, measure: str, settings: Any) -> Measured:
+    return reader_of(measure)(run.measure(measure, [POINTS], settings, hessian=HESSIAN))
