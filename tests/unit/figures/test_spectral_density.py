@@ -92,13 +92,13 @@ def test_a_mean_counts_a_seed_as_zero_where_it_has_nothing(folder: Any) -> None:
     """Outliers of three seeds at three places: each has a third of its height, and the mean the integral 1."""
     study = _study(A.model_copy(update={"run": "scnn-c10-sgd-lr0.1-S128-s777"}), moments=("end",))
     study = study.of_seeds((1001, 1002, 1003))
-    for curve, outlier in zip(study.curves_by_seed(), (3.0, 4.0, 5.0), strict=True):
+    for curve, outlier in zip(study.curves_by_seed(), (3.0, 6.0, 9.0), strict=True):
         _write(folder, curve, nodes=np.tile([[-1.0, 0.0, outlier]], (8, 2, 1)))
     _, table = draw(study, folder.inputs(), "")
     rows = _series(table, "end")
     mean = rows[rows["run"] == "mean of 1001, 1002, 1003"]
     assert mean["y"].sum() * WIDTH / 2 == pytest.approx(1, abs=1e-10)
-    for outlier, run in zip((3.0, 4.0, 5.0), study.runs(), strict=True):
+    for outlier, run in zip((3.0, 6.0, 9.0), study.runs(), strict=True):
         own = rows[(rows["run"] == run) & (rows["x"] > UNIT * outlier - 3 * WIDTH)]
         at = mean.set_index("x")["y"].reindex(own["x"])
         np.testing.assert_allclose(at, own["y"] / 3)
