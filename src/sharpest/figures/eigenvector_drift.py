@@ -34,7 +34,7 @@ from sharpest.figures.style import (
 )
 from sharpest.measures.spectra.reader import Spectra
 
-_MOST_NAMED = 8  # layers
+_MOST_NAMED = 12  # layers
 _READING = (
     "Overlap: mean squared cosine of the principal angles. Parameters that take part: 1/(p Σv⁴), 1 where all entries "
     "are equally large. Dashed: the mean of random directions."
@@ -100,7 +100,7 @@ def draw(study: EigenvectorDrift, inputs: FigureInputs, foot: str) -> tuple[Figu
             axes[0].set_title(curve.label)
             continue
         _cosines(figure, axes[0], f"{curve.label}: |⟨e₁(t), e₁(t′)⟩|", seeds, points)
-        _overlap(axes[1], f"{curve.label}: overlap of e₁…e{study.num_eigenvectors}", seeds, points)
+        _overlap(axes[1], f"{curve.label}: overlap of the leading {study.num_eigenvectors}", seeds, points)
         _participation(axes[2], f"{curve.label}: parameters that take part", seeds, points)
         _by_layer(axes[3], f"{curve.label}: e₁ by layer", seeds, study.moments, points)
     over_seeds = seeds_line(len(curve.by_seed()) for curve in study.rows)
@@ -215,7 +215,7 @@ def _by_layer(
     """The share of each layer in |e_1|^2 at each moment, beside its share of the parameters."""
     layers = seeds[0].layers
     number = np.arange(1, len(layers) + 1)
-    axes.set(title=panel, ylabel="share of |e₁|²", ylim=(0, 1.03))
+    axes.set(title=panel, xlabel="layer, from the input", ylabel="share of |e₁|²", ylim=(0, 1.03))
     for moment, colour in zip(moments, blue_to_red(len(moments)), strict=True):
         lines = [OfSeed(each.run, number, each.shares[moment][1], each.diverged) for each in seeds if each.shares]
         label = moment_label(moment, [each.shares[moment][0] for each in seeds if each.shares])
@@ -223,8 +223,6 @@ def _by_layer(
                         color=colour, label=label, marker="o", markersize=2.5)  # fmt: skip
     axes.plot(number, seeds[0].null, "--", color=GREY, linewidth=0.7, marker="o", markersize=2, label="parameters")
     points.add(panel, "parameters", "", x=number, y=seeds[0].null)
-    if len(layers) <= _MOST_NAMED:
-        axes.set_xticks(number, layers, rotation=30, ha="right")
-    else:
-        axes.set_xlabel("layer, from the input")
+    for place, name in zip(number, layers if len(layers) <= _MOST_NAMED else (), strict=False):
+        axes.text(place, 1.0, name, rotation=90, ha="center", va="top", color=GREY, fontsize=5.5)
     legend_below(axes, ncols=1)

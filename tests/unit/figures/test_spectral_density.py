@@ -65,7 +65,7 @@ def test_every_line_and_tick_is_in_the_table(folder: Any) -> None:
     np.testing.assert_array_equal(drawn, table[["x", "y"]])
     height = _series(table, "one eigenvalue")["y"].iloc[0]
     assert height == pytest.approx(1 / (50 * WIDTH * math.sqrt(2 * math.pi)))
-    ticks = [_series(table, f"eigenvalues, {name}")["y"].unique() for name in ("start", "33.3333 %", "end")]
+    ticks = [_series(table, f"eigenvalues, {name}")["y"].unique() for name in ("start", "33.3 %", "end")]
     assert len({float(heights[0]) for heights in ticks}) == 3
     assert all(axes.get_ylim()[0] < heights[0] < height for heights in ticks)
 

@@ -10,4 +10,4 @@ Moment = Literal["start", "peak", "end"] | Annotated[float, Field(ge=0, le=1)]
 
 def moment_name(moment: Moment) -> str:
     """What a legend calls it, such as ``start`` or ``33 %``."""
-    return moment if isinstance(moment, str) else f"{100 * moment:g} %"
+    return moment if isinstance(moment, str) else f"{100 * moment:.3g} %"

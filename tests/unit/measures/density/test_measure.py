@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
-from builders import Run, dense_hessian, run_settings
+from builders import Run, dense_hessian, hessian_settings, run_settings
 
 from sharpest.measures.density import MEASURE, Settings
 from sharpest.results.stored import Measured
 
-MODEL = {"kind": "simple_cnn", "width": 1, "kernel_size": 3, "padding": "same", "hidden": 3, "image_size": None}
+MODEL = {
+    "kind": "resnet", "blocks_per_stage": 1, "widths": [1], "batch_norm": False, "running_momentum": 0.2,
+    "image_size": None,
+}  # fmt: skip
 ALL = Settings(num_probes=500, num_steps=500, grid_points=50)
 POINTS = [0, 7]
 
@@ -19,9 +22,8 @@ def run(tmp_path_factory) -> Run:
 
 
 def take(run: Run, settings: Settings, name: str, points: list[int] = POINTS) -> Measured:
-    return Measured(
-        run.measure("density", [points], settings, run.paths.measured("density", name, "a")), MEASURE.layout
-    )
+    path, hessian = run.paths.measured("density", name, "a"), hessian_settings(chunk_size=20)
+    return Measured(run.measure("density", [points], settings, path, hessian=hessian), MEASURE.layout)
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +36,9 @@ def exact(run) -> list[np.ndarray]:
 
 
 def test_every_number_with_all_probes(run, exact):
-    measured = take(run, ALL, "all")
-    assert measured.iteration.tolist() == POINTS
-    for row, values in enumerate(exact):
+    measured = take(run, ALL, "all", POINTS[1:])
+    assert measured.iteration.tolist() == POINTS[1:]
+    for row, values in enumerate(exact[1:]):
         size = np.abs(values).max()
         assert measured.trace[row] == pytest.approx(values.sum(), rel=1e-4)
         assert measured.frobenius_sq[row] == pytest.approx((values**2).sum(), rel=1e-4)

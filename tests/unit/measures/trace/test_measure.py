@@ -7,7 +7,10 @@ from builders import Run, dense_hessian, run_settings
 from sharpest.measures.trace import MEASURE, Settings
 from sharpest.results.stored import Measured
 
-MODEL = {"kind": "simple_cnn", "width": 1, "kernel_size": 3, "padding": "same", "hidden": 3, "image_size": None}
+MODEL = {
+    "kind": "resnet", "blocks_per_stage": 1, "widths": [1], "batch_norm": False, "running_momentum": 0.2,
+    "image_size": None,
+}  # fmt: skip
 POINTS = [0, 7]
 
 
