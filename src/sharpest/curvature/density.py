@@ -68,8 +68,7 @@ class SpectralDensity:
     def negative_mass(self) -> Estimate:
         """Share of the eigenvalues that are negative: below -1e-5 of the largest magnitude, which float32 resolves."""
         negative = self.nodes < -RESOLVED * np.abs(self.nodes).max()
-        known = np.isfinite(self.nodes).all()
-        return Estimate(*mean_of(np.where(known, negative, np.nan), self.weights, self.dimension))
+        return Estimate(*mean_of(negative, self.weights, self.dimension))
 
 
 def spectral_density(
@@ -100,6 +99,14 @@ def spectral_density(
         ValueError: If there are too few probes, steps or grid points, or the width is not above 0.
 
     Source: Ghorbani, Krishnan and Xiao (2019), Sec. 2; Lin, Saad and Yang (2016), Sec. 3.2.
+
+    >>> import torch
+    >>> from sharpest.curvature import Hessian, spectral_density
+    >>> net = torch.nn.Linear(3, 1)
+    >>> hessian = Hessian.of(net, torch.nn.functional.mse_loss, [(torch.eye(3), torch.zeros(3, 1))])
+    >>> density = spectral_density(hessian, num_probes=2, num_steps=3, grid_points=100)
+    >>> density.nodes.shape, density.density.shape, density.num_products
+    ((2, 3), (100,), 6)
     """
     _check(num_probes, num_steps, grid_points, relative_width)
     theta = hessian.theta

@@ -36,7 +36,6 @@ def grid_over(nodes: NDArray[np.float64], width: float, num_points: int) -> NDAr
     Returns:
         (g,), increasing; NaN where a node is.
     """
-    # half a cell more at each end would do: cells reach beyond the outer points
     return np.linspace(nodes.min() - _REACH * width, nodes.max() + _REACH * width, num_points)
 
 
@@ -69,7 +68,10 @@ def smeared(
 
 
 def mean_of(
-    function_of_nodes: NDArray[np.float64], weights: NDArray[np.float64], dimension: int, factor: float = 1.0
+    function_of_nodes: NDArray[np.float64] | NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    dimension: int,
+    factor: float = 1.0,
 ) -> Mean:
     """The mean of a function over the p eigenvalues, times a factor, and its standard error.
 

@@ -224,5 +224,5 @@ def _by_layer(
     axes.plot(number, seeds[0].null, "--", color=GREY, linewidth=0.7, marker="o", markersize=2, label="parameters")
     points.add(panel, "parameters", "", x=number, y=seeds[0].null)
     for place, name in zip(number, layers if len(layers) <= _MOST_NAMED else (), strict=False):
-        axes.text(place, 1.0, name, rotation=90, ha="center", va="top", color=GREY, fontsize=5.5)
+        axes.text(float(place), 1.0, name, rotation=90, ha="center", va="top", color=GREY, fontsize=5.5)
     legend_below(axes, ncols=1)
