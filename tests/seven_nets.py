@@ -22,11 +22,13 @@ from builders import (
 from problems import NETS
 
 from sharpest.config.datasets import ReviewSettings
-from sharpest.config.measures import declared
 from sharpest.measures.critical import Settings as CriticalSettings
+from sharpest.measures.density import Settings as DensitySettings
 from sharpest.measures.directions.reader import Directions
 from sharpest.measures.first_steps import Settings as FirstStepsSettings
+from sharpest.measures.trace import Settings as TraceSettings
 from sharpest.results.file import write_stored
+from sharpest.results.readers import reader_of
 from sharpest.results.reviews import REVIEWS
 from sharpest.results.states import Snapshots
 from sharpest.results.stored import Measured
@@ -101,6 +103,8 @@ DIRECTIONS = direction_settings(
 EVALUATIONS = EvaluationSettings(num_eigenpairs=1, examples=4, num_probes=4, loss_examples=12, early_epoch=1)
 CRITICAL = CriticalSettings(num_batches=2)
 FIRST_STEPS = FirstStepsSettings(num_steps=2, lowest=0.5, highest=1, per_octave=1)
+TRACE = TraceSettings(num_products=4)
+DENSITY = DensitySettings(num_probes=2, num_steps=2)
 POINTS = [3]
 
 
@@ -109,10 +113,11 @@ def measured(run: Run) -> dict[str, np.ndarray]:
     run.train()
     run.measure_spectrum(POINTS, num_eigenpairs=1, accuracy_examples=12, hessian=HESSIAN)
     run.measure_directions(DIRECTIONS)
-    critical = Measured(run.measure("critical", [POINTS], CRITICAL, hessian=HESSIAN), declared("critical").layout)
-    first = Measured(run.measure("first_steps", [POINTS], FIRST_STEPS, hessian=HESSIAN), declared("first_steps").layout)
+    critical, first = _read(run, "critical", CRITICAL), _read(run, "first_steps", FIRST_STEPS)
     snapshots, spectra = Snapshots(run.snapshots), Spectra(run.spectrum())
     directions, evaluations = Directions(run.directions()), run.evaluate(EVALUATIONS, HESSIAN)
+    trace = _read(run, "trace", TRACE)
+    density = _read(run, "density", DENSITY)
     assert directions.attributes["replays_checked"] == 1
     assert directions.attributes["replay_drift"] == 0
     return {
@@ -123,4 +128,10 @@ def measured(run: Run) -> dict[str, np.ndarray]:
         **{name: critical[name] for name in ("batch_outcome", "batch_sharpness", "full_lr")},
         **{f"first {name}": first[name] for name in ("loss", "lambda_0")},
         **{name: evaluations[name] for name in ("test_accuracy", "train_loss", "distance", "spectral_norm")},
+        "trace": trace["trace"],
+        **{f"{name} of the density": density[name] for name in ("nodes", "trace", "frobenius_sq")},
     }
+
+
+def _read(run: Run, measure: str, settings: Any) -> Measured:
+    return reader_of(measure)(run.measure(measure, [POINTS], settings, hessian=HESSIAN))

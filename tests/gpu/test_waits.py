@@ -9,6 +9,7 @@ from seven_nets import ALL, tiny_run
 from stand_in_gpu import StandInGpu, stand_in_gpu
 from torch import Tensor
 
+from sharpest.curvature.density import spectral_density
 from sharpest.curvature.hessian import Hessian
 from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
 from sharpest.trajectory.epoch import EpochLog, advance
@@ -70,6 +71,16 @@ def test_a_hard_solve_reads_once_a_product(values: Tensor, k: int, restarts: boo
     assert (products > 32) == restarts
     starts = 2  # each new random start brings its length
     assert reads <= products + AROUND_A_SOLVE + starts
+
+
+def test_a_density_reads_once_a_product() -> None:
+    """And the length of each probe."""
+    with stand_in_gpu() as gpu:
+        hessian = hessian_of("simple-cnn-same")
+        before = gpu.reads
+        density = spectral_density(hessian, num_probes=3, num_steps=8)
+        assert density.num_products == 24
+        assert gpu.reads - before <= density.num_products + 3
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -13,9 +13,9 @@ import pytest
 from .conftest import ROOT, Project
 
 EXACT = """
-import sharpest, torch
+import sharpest
 point = sharpest.open_point("{run}", {iteration})
-print(float(torch.func.hessian(point.loss)(point.theta.double()).trace()))
+print(*[float((g**4).sum() / (g @ g) ** 2) for g in point.gradients(20).double()])
 """
 BLOCK = re.compile(r"```(?:python|diff|yaml|csv)\n# (new file|change|append): (\S+)\n(.*?)```", re.DOTALL)
 
@@ -44,24 +44,26 @@ def follow(project: Project) -> int:
 @pytest.mark.slow
 def test_the_worked_example_draws_its_figures(checkout: Project) -> None:
     assert follow(checkout) == 17
-    targets = [f"results/quick/figures/{name}.png" for name in ("fig_mlp", "fig_half", "fig_trace")]
+    targets = [f"results/quick/figures/{name}.png" for name in ("fig_mlp", "fig_half", "fig_participation")]
     result = checkout.snakemake("--cores", "2", *targets)
     assert result.returncode == 0, result.stdout
     assert all((checkout.folder / target).exists() for target in targets)
-    # the figure shows the stored numbers, and these are the trace of the point
+    # the figure shows the stored numbers, and these are those of the gradients at the point
     run, folder = "mlp-stripes-sgd-lr0.1-S64-s777", checkout.folder / "results"
-    points = pd.read_csv(folder / "quick/figures/fig_trace.csv")
-    with h5py.File(folder / f"quick/trace/{run}/fine.h5") as file:
-        iteration, trace, error = (file[name][...] for name in ("iteration", "trace", "trace_error"))
-    drawn = points[(points["panel"] == "trace") & (points["run"] == run)]
+    points = pd.read_csv(folder / "quick/figures/fig_participation.csv")
+    with h5py.File(folder / f"quick/participation/{run}/fine.h5") as file:
+        iteration, inverse, error = (file[name][...] for name in ("iteration", "inverse", "inverse_error"))
+    drawn = points[(points["panel"] == "gradients") & (points["run"] == run)]
     np.testing.assert_array_equal(drawn["x"], iteration)
-    np.testing.assert_array_equal(drawn["y"], trace)
+    np.testing.assert_array_equal(drawn["y"], inverse)
+    np.testing.assert_array_equal(drawn["error"], error)
     exact = subprocess.run(
         [sys.executable, "-c", EXACT.format(run=run, iteration=iteration[3])], cwd=checkout.folder,
         env={**os.environ, "PYTHONPATH": "src"}, check=True, capture_output=True, text=True,
     )  # fmt: skip
-    assert abs(trace[3] - float(exact.stdout)) < 4 * error[3]
-    claim = judged(checkout, "mine.trace")
+    ratios = np.array(exact.stdout.split(), dtype=float)
+    np.testing.assert_allclose([inverse[3], error[3]], [ratios.mean(), ratios.std(ddof=1) / 20**0.5], rtol=1e-9)
+    claim = judged(checkout, "mine.participation")
     assert claim["verdict"] in ("holds", "fails", "inconclusive")
     assert np.isfinite(claim["value"])
 
@@ -80,7 +82,7 @@ def test_a_measure_is_two_short_files_and_its_name_in_a_schedule() -> None:
     files = {
         name: content
         for what, name, content in BLOCK.findall((ROOT / "docs/extending.md").read_text())
-        if "measures/trace" in name
+        if "measures/participation" in name
     }
     assert len(files) == 2
     assert sum(len(content.splitlines()) for content in files.values()) <= 60
@@ -93,5 +95,5 @@ def test_the_example_changes_nothing_that_exists(edited: Project) -> None:
     assert set(planned) == {"prepare_data", "train_run", "measure", "draw_figure", "judge_claims", "write_report"}
     assert planned["prepare_data"] == 1
     assert planned["train_run"] == 3
-    assert planned["measure"] == 2  # spectra and trace of the new run
+    assert planned["measure"] == 2  # spectra and participation of the new run
     assert planned["draw_figure"] == 3

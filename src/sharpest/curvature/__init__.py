@@ -1,4 +1,6 @@
-"""Curvature of a loss: its Hessian, the leading eigenpairs, trace and norm. Knows nothing of training, data or files.
+"""Curvature of a loss: its Hessian, leading eigenpairs, spectral density, trace and norm.
+
+Knows nothing of training, data or files.
 
 Each name is imported when it is first asked for. Code of this package that takes part in a job imports from the modules
 themselves, so that an edit of one leaves the results of another as they are.
@@ -8,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sharpest.curvature.density import SpectralDensity, spectral_density
     from sharpest.curvature.determinism import NotDeterministicError
     from sharpest.curvature.differentiation import NotTwiceDifferentiableError
     from sharpest.curvature.hessian import Hessian
@@ -23,9 +26,11 @@ __all__ = [
     "NotDeterministicError",
     "NotTwiceDifferentiableError",
     "Operator",
+    "SpectralDensity",
     "eigenpairs",
     "frobenius_norm",
     "sampling_error",
+    "spectral_density",
     "trace",
 ]
 
@@ -36,9 +41,11 @@ _MODULES = {
     "NotDeterministicError": "determinism",
     "NotTwiceDifferentiableError": "differentiation",
     "Operator": "operators",
+    "SpectralDensity": "density",
     "eigenpairs": "leading",
     "frobenius_norm": "stochastic",
     "sampling_error": "stochastic",
+    "spectral_density": "density",
     "trace": "stochastic",
 }
 

@@ -3,8 +3,8 @@
 Letters: t measurements or snapshots, k eigenpairs, v measurements whose vectors are kept, p parameters, b buffer
 values, d directions, m gradients or updates, a alphas, g grid points, r refreshes of the directions of training, q
 directions used, s running sums or states of a descent, h epochs trained, u updates of a full-batch run and its start, n
-training examples, x test examples, c channels or learning rates, y height, w width. A starred letter is that number or
-0.
+training examples, x test examples, c channels or learning rates, y height, w width, o random probes, l Lanczos steps. A
+starred letter is that number or 0.
 In a text n, v and x count training, validation and test tokens; i and j are the tokens of all training and all test
 reviews.
 Not measured is NaN.

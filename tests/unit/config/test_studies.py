@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from sharpest.config.studies.base import Curve, Input, Study, study_class, study_module
 from sharpest.config.studies.every import AnyStudy
 from sharpest.errors import ConfigError
-from sharpest.measures import directions, spectra
+from sharpest.measures import density, directions, spectra
 from sharpest.pipeline.fingerprint import import_closure
 
 KINDS = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(get_args(AnyStudy)[0])}
@@ -59,6 +59,8 @@ KEYS: dict[str, dict[str, Any]] = {
     "full_batch_edge": {"lines": [A, B | {"flow": "flow"}]},
     "phase_diagram": {"lines": [A | {"width": 8}, B | {"width": 16}]},
     "end_points": {"rows": [{"label": "SGD", "runs": ["a", "b"], "paper": {}}]},
+    "spectral_density": {"panels": [A, B], "moments": ["start", 0.5, "peak"]},
+    "eigenvector_drift": {"rows": [A, B], "num_eigenvectors": 2},
 }
 """A small study of each kind."""
 
@@ -87,11 +89,14 @@ class Schedule:
 
 def step(window: float | None = 2.0, without: str = "", **changes: dict[str, Any]) -> Schedule:
     """A schedule that takes all that any figure draws; keys of its measures can be changed, or one be left out."""
-    eigen = {"num_eigenpairs": 2, "accuracy_every": 1, "accuracy_examples": 10} | changes.get("spectra", {})
+    eigen = {"num_eigenpairs": 2, "accuracy_every": 1, "accuracy_examples": 10, "keep_vectors": True} | changes.get(
+        "spectra", {}
+    )
     along = {"indices": [1], "num_gradients": 2, "loss_examples": 10, "alphas": [0.5, 2], "grid": [-5, 0, 5]}
     measures = {
         "spectra": spectra.Settings.model_validate(eigen),
         "directions": directions.Settings.model_validate(along | changes.get("directions", {})),
+        "density": density.Settings(),
     }
     measures.pop(without, None)
     return Schedule(window=window, measures=measures)
@@ -122,6 +127,8 @@ def test_an_edit_of_a_kind_makes_no_other_figure_stale(kind: str) -> None:
         ("learning_curves", files("spectra", "ab", "step")),
         ("nsgd_curves", files("spectra", "abc", "tracked")),
         ("measured", files("spectra", "ab", "step") + files("directions", "b", "step")),
+        ("spectral_density", files("density", "ab", "step") + files("spectra", "ab", "step")),
+        ("eigenvector_drift", files("spectra", "ab", "step") + files("snapshots", "ab", None)),
         (
             "full_batch_edge",
             [*files("spectra", "ab", "step"), *files("snapshots", "ab", None), *files("gradient_flow", "b", "flow")],
@@ -245,6 +252,21 @@ def test_a_schedule_that_takes_all_is_enough(kind: str) -> None:
             "the early window is drawn apart; give schedules.step window_epochs",
         ),
         ("spectrum_evolution", {"window": None}, "the early window is drawn apart; give schedules.step window_epochs"),
+        (
+            "eigenvector_drift",
+            {"spectra": {"num_eigenpairs": 1}},
+            "num_eigenvectors 2 exceeds num_eigenpairs 1; raise schedules.step.measures.spectra.num_eigenpairs",
+        ),
+        (
+            "eigenvector_drift",
+            {"spectra": {"keep_vectors": False}},
+            "eigenvectors are drawn; set schedules.step.measures.spectra.keep_vectors to true",
+        ),
+        (
+            "spectral_density",
+            {"without": "density"},
+            "schedules.step does not take density; add density to its measures",
+        ),
     ],
 )
 def test_a_schedule_that_measures_too_little_is_refused(kind: str, schedule: dict[str, Any], message: str) -> None:

@@ -13,6 +13,7 @@ from sharpest.figures.inputs import FigureInputs
 
 ALPHAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
 GRID = np.array([-8.0, -5.0, -2.0, 0.0, 2.0, 5.0, 8.0])
+PARAMETERS = [["first.weight", [6, 5]], ["first.bias", [5]], ["last.weight", [3, 5]]]
 INDICES = np.array([1, 3, 5, 0, -1])
 
 
@@ -45,7 +46,23 @@ class Folder(ResultsFolder):
             "val_accuracy": 0.1 + 0.04 * time,
         }
         sizes = {"t": t, "k": k, "v": min(t, 1), "p": p}
+        if "eigenvectors" in arrays:
+            values["vector_index"] = np.arange(t)
         self.write_measure("spectra", curve.run, curve.schedule, sizes, values | arrays, diverged_epoch=diverged)
+
+    def density(self, curve: Curve, t: int = 8, **arrays: Any) -> None:
+        """Write two probes of three nodes at the iterations of :meth:`spectra`; the outer ones move apart."""
+        time = np.arange(t, dtype=float)
+        nodes = np.tile((time[:, None, None] + 1) * [-1.0, 0.0, 3.0], (1, 2, 1))
+        values: dict[str, Any] = {
+            "iteration": 10 * np.arange(t),
+            "epoch": time / 2,
+            "nodes": nodes,
+            "weights": np.tile([[0.2, 0.7, 0.1], [0.1, 0.8, 0.1]], (t, 1, 1)),
+        }
+        values |= arrays
+        values.setdefault("lambda_max", values["nodes"].max(axis=(1, 2)))
+        self.write_measure("density", curve.run, curve.schedule, {"t": t, "o": 2, "l": 3, "g": 4}, values)
 
     def directions(self, curve: Curve, t: int = 8, **arrays: Any) -> None:
         """Write steps along directions at the iterations of :meth:`spectra`.
@@ -83,7 +100,7 @@ class Folder(ResultsFolder):
             "refresh_loss": 2 / (time + 1),
         }
         sizes = {"r": r, "k": k, "t": 1, "p": 2}
-        self.write_snapshots(run, sizes, values | arrays, diverged=diverged)
+        self.write_snapshots(run, sizes, values | arrays, diverged=diverged, parameters=PARAMETERS)
 
     def history(self, run: str, first: int = 1, last: int = 4, **columns: Any) -> None:
         """Write the history of epochs ``first`` to ``last``, of 20 iterations each."""

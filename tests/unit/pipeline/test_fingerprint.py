@@ -44,8 +44,8 @@ FRAME = (
     "sharpest.config.project",
 )
 KINDS = (
-    "alignment", "first_stage", "largest_eigenvalues", "learning_curves", "measured", "nsgd_curves", "restricted_steps",
-    "spectrum_evolution", "step_surface",
+    "alignment", "eigenvector_drift", "first_stage", "largest_eigenvalues", "learning_curves", "measured",
+    "nsgd_curves", "restricted_steps", "spectral_density", "spectrum_evolution", "step_surface",
 )  # fmt: skip
 
 
@@ -102,6 +102,8 @@ def test_measurements_contain_the_training_that_they_replay():
         "sharpest.measures.spectra.measure",
         "sharpest.measures.directions.measure",
         "sharpest.measures.evaluations.measure",
+        "sharpest.measures.density.measure",
+        "sharpest.measures.trace.measure",
     ):
         assert {"sharpest.trajectory.epoch", "sharpest.curvature.lanczos"} <= set(import_closure(entry)), entry
 

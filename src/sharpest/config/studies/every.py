@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from sharpest.config.studies.alignment import Alignment
+from sharpest.config.studies.eigenvector_drift import EigenvectorDrift
 from sharpest.config.studies.end_points import EndPoints
 from sharpest.config.studies.first_stage import FirstStage
 from sharpest.config.studies.full_batch_edge import FullBatchEdge
@@ -14,6 +15,7 @@ from sharpest.config.studies.measured import MeasuredCurves
 from sharpest.config.studies.nsgd_curves import NsgdCurves
 from sharpest.config.studies.phase_diagram import PhaseDiagram
 from sharpest.config.studies.restricted_steps import RestrictedSteps
+from sharpest.config.studies.spectral_density import SpectralDensity
 from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
 from sharpest.config.studies.step_surface import StepSurface
 
@@ -29,6 +31,8 @@ AnyStudy = Annotated[
     | EndPoints
     | MeasuredCurves
     | FullBatchEdge
-    | PhaseDiagram,
+    | PhaseDiagram
+    | SpectralDensity
+    | EigenvectorDrift,
     Field(discriminator="kind"),
 ]

@@ -209,7 +209,9 @@ def _measured(
     planned = [Planned(run, hessian, point, place) for place, point in enumerate(points)]
     costs = [declaration.cost(settings, point) for point in planned]
     busy = [
-        point for point, cost in zip(points, costs, strict=True) if cost.gradients or cost.eigenpairs or cost.forwards
+        point
+        for point, cost in zip(points, costs, strict=True)
+        if cost.gradients or cost.eigenpairs or cost.products or cost.forwards
     ]
     _replay(work, run, busy, end)
     for cost in costs:

@@ -1,0 +1,163 @@
+"""Density of all eigenvalues of a symmetric operator by stochastic Lanczos quadrature.
+
+Letters: p dimension, n probes, m Lanczos steps, g grid points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sharpest.curvature.operators import Operator, Seed, generator_of
+from sharpest.curvature.quadrature import RESOLVED, grid_over, mean_of, smeared
+from sharpest.curvature.stochastic import Estimate
+from sharpest.curvature.subspace import Subspace
+
+_ROUNDING = 100  # units in the last place, in parts of the operator, below which a remainder is rounding
+
+
+@dataclass(frozen=True)
+class SpectralDensity:
+    """Quadrature rules of random probes, and what is read off them; all NaN where a product is not finite.
+
+    Attributes:
+        nodes: (n, m) float64, ascending, in the unit of the operator. Where the Krylov space of a probe is exhausted
+            before m steps, its last node is repeated with weight 0.
+        weights: (n, m) float64, each row of sum 1.
+        dimension: p.
+        num_products: Operator applications spent.
+        grid: (g,), even, seven widths beyond all nodes.
+        width: Standard deviation of the Gaussian that smears each node, in the unit of the operator.
+        density: (g,), per unit of the operator; the mean over the cell around each grid point, of integral 1.
+
+    >>> import torch
+    >>> from sharpest.curvature import Hessian, spectral_density
+    >>> steepness = torch.tensor([5.0, 3.0, 1.0, -4.0])
+    >>> def loss(theta, inputs, targets):
+    ...     return (steepness * theta.square()).sum() / 2
+    >>> hessian = Hessian(loss, torch.ones(4), [(torch.zeros(1), torch.zeros(1))])
+    >>> density = spectral_density(hessian, num_probes=4)  # as many as eigenvalues: exact
+    >>> round(density.trace.value, 4), round(density.frobenius_sq.value, 4), round(density.negative_mass.value, 4)
+    (5.0, 51.0, 0.25)
+    """
+
+    nodes: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    dimension: int
+    num_products: int
+    grid: NDArray[np.float64]
+    width: float
+    density: NDArray[np.float64]
+
+    @property
+    def trace(self) -> Estimate:
+        """Sum of the eigenvalues; each probe gives it exactly at its own place."""
+        return Estimate(*mean_of(self.nodes, self.weights, self.dimension, self.dimension))
+
+    @property
+    def frobenius_sq(self) -> Estimate:
+        """Sum of the squared eigenvalues."""
+        return Estimate(*mean_of(self.nodes**2, self.weights, self.dimension, self.dimension))
+
+    @property
+    def negative_mass(self) -> Estimate:
+        """Share of the eigenvalues that are negative: below -1e-5 of the largest magnitude, which float32 resolves."""
+        negative = self.nodes < -RESOLVED * np.abs(self.nodes).max()
+        return Estimate(*mean_of(negative, self.weights, self.dimension))
+
+
+def spectral_density(
+    hessian: Operator,
+    num_probes: int = 8,
+    num_steps: int = 64,
+    grid_points: int = 1000,
+    relative_width: float = 2e-3,
+    seed: Seed = 0,
+) -> SpectralDensity:
+    """Density of the eigenvalues of a symmetric operator.
+
+    A Lanczos run of m steps from a random unit vector v is a quadrature rule for v.f(H)v: its nodes are the Ritz
+    values, its weights the squared first entries of their vectors. It is exact for polynomials of degree 2m - 1, and
+    for everything once the Krylov space is exhausted. The mean over vectors of uniform direction is tr f(H) / p. The
+    vectors are orthogonal to each other, which lowers the spread, and p of them give the exact spectrum.
+
+    Args:
+        hessian: On vectors of p values.
+        num_probes: n, at least 2; p where the dimension is smaller.
+        num_steps: m, products a probe, at least 2; fewer where the Krylov space is exhausted. m vectors of p values
+            are held at once.
+        grid_points: g, at least 2.
+        relative_width: Of the Gaussian that smears each node, in parts of the distance between the outer nodes.
+        seed: Of the probes.
+
+    Raises:
+        ValueError: If there are too few probes, steps or grid points, or the width is not above 0.
+
+    Source: Ghorbani, Krishnan and Xiao (2019), Sec. 2; Lin, Saad and Yang (2016), Sec. 3.2.
+
+    >>> import torch
+    >>> from sharpest.curvature import Hessian, spectral_density
+    >>> net = torch.nn.Linear(3, 1)
+    >>> hessian = Hessian.of(net, torch.nn.functional.mse_loss, [(torch.eye(3), torch.zeros(3, 1))])
+    >>> density = spectral_density(hessian, num_probes=2, num_steps=3, grid_points=100)
+    >>> density.nodes.shape, density.density.shape, density.num_products
+    ((2, 3), (100,), 6)
+    """
+    _check(num_probes, num_steps, grid_points, relative_width)
+    theta = hessian.theta
+    dimension = len(theta)
+    num_steps = min(num_steps, dimension)
+    rules = [
+        _rule(hessian.product, probe.to(theta), num_steps)
+        for probe in _orthogonal(min(num_probes, dimension), dimension, theta.dtype, generator_of(seed))
+    ]
+    nodes, weights = (np.stack([rule[place] for rule in rules]) for place in (0, 1))
+    num_products = sum(rule[2] for rule in rules)
+    spread = float(np.ptp(nodes))
+    # a multiple of the identity has no spread
+    width = relative_width * (spread or float(np.abs(nodes).max()) or 1.0)
+    grid = grid_over(nodes, width, grid_points)
+    density = smeared(nodes, weights, width, grid)
+    return SpectralDensity(nodes, weights, dimension, num_products, grid, width, density)
+
+
+def _check(num_probes: int, num_steps: int, grid_points: int, relative_width: float) -> None:
+    for name, value, why in (
+        ("num_probes", num_probes, "for an error"),
+        ("num_steps", num_steps, "for the Frobenius norm"),
+        ("grid_points", grid_points, "for a grid"),
+    ):
+        if value < 2:
+            raise ValueError(f"{name} {value} is too few {why}; take 2 or more")
+    if not relative_width > 0:
+        raise ValueError(f"relative_width {relative_width} should be above 0")
+
+
+def _orthogonal(count: int, dimension: int, dtype: torch.dtype, rng: torch.Generator) -> Tensor:
+    """Orthonormal rows (n, p), each of uniform direction, on the CPU."""
+    return torch.linalg.qr(torch.randn(dimension, count, generator=rng).to(dtype))[0].T
+
+
+def _rule(
+    product: Callable[[Tensor], Tensor], probe: Tensor, num_steps: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Nodes and weights (m,) of one probe, and the products spent."""
+    space = Subspace(probe, num_steps)
+    outside = space.extend(probe, product)
+    while space.size < num_steps and outside > _floor(space, probe.dtype):
+        outside = space.extend(space.remainders[-1], product)
+    if not np.isfinite(outside):
+        return np.full(num_steps, np.nan), np.full(num_steps, np.nan), space.size
+    values, vectors = (part.numpy() for part in torch.linalg.eigh(torch.from_numpy(space.projected)))
+    padding = num_steps - space.size
+    return np.pad(values, (0, padding), mode="edge"), np.pad(vectors[0] ** 2, (0, padding)), space.size
+
+
+def _floor(space: Subspace, dtype: torch.dtype) -> float:
+    """Length of a remainder that is rounding: a row made of it would be neither new nor orthogonal to the others."""
+    return _ROUNDING * torch.finfo(dtype).eps * float(np.abs(space.projected).max())

@@ -1,0 +1,228 @@
+"""How fast the leading eigenvectors turn, how many parameters they hold, and in which layers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from sharpest.config.studies.base import Curve
+from sharpest.config.studies.eigenvector_drift import EigenvectorDrift
+from sharpest.config.studies.moments import Moment, moment_name
+from sharpest.figures.inputs import FigureInputs
+from sharpest.figures.moments import moment_label, row_at
+from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, mean_over_seeds, name_diverged, seeds_line
+from sharpest.figures.style import (
+    BLUE,
+    GREY,
+    MISSED,
+    PANEL_HEIGHT,
+    PANEL_WIDTH,
+    RED,
+    PlottedPoints,
+    add_foot,
+    blue_to_red,
+    count_line,
+    divergence_line,
+    legend_below,
+    new_figure,
+    say_empty,
+    styled,
+)
+from sharpest.measures.spectra.reader import Spectra
+
+_MOST_NAMED = 12  # layers
+_READING = (
+    "Overlap: mean squared cosine of the principal angles. Parameters that take part: 1/(p Σv⁴), 1 where all entries "
+    "are equally large. Dashed: the mean of random directions."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Drift:
+    """The eigenvectors of one seed at the v points that kept them.
+
+    Attributes:
+        run: Its id.
+        diverged: What to add to its name.
+        epoch: (v,).
+        similarity: (v, v), |<e_1(t), e_1(t')>|.
+        overlap: Of the leading subspaces (v,), with that of the point before and with the first one, by name.
+        participation: (v, k), 1 / (p sum v^4).
+        missed: (v, k), above the solver's tolerance.
+        shares: |e_1|^2 by layer (l,) and epoch, by moment.
+        null: (l,), parameters of each layer, in parts of p.
+        layers: Their names.
+        num_parameters: p.
+    """
+
+    run: str
+    diverged: str
+    epoch: NDArray[np.float64]
+    similarity: NDArray[np.float64]
+    overlap: Mapping[str, NDArray[np.float64]]
+    participation: NDArray[np.float64]
+    missed: NDArray[np.bool_]
+    shares: Mapping[Moment, tuple[float, NDArray[np.float64]]]
+    null: NDArray[np.float64]
+    layers: Sequence[str]
+    num_parameters: int
+
+
+@styled
+def draw(study: EigenvectorDrift, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+    """Draw a row of four panels for each run.
+
+    Args:
+        study: What to draw.
+        inputs: Spectra with eigenvectors, and snapshots for the names of the layers.
+        foot: What was replaced or reduced.
+
+    Returns:
+        The figure, and its points with columns panel, series, run, x, y, z; z is NaN but for the map of cosines, whose
+        x and y are the two epochs. The x of a layer is its number from the input, from 1.
+
+    Source: arXiv 2606.30226.
+    """
+    figure = new_figure(4 * 1.15 * PANEL_WIDTH, len(study.rows) * 1.35 * PANEL_HEIGHT)
+    all_axes = figure.subplots(len(study.rows), 4, squeeze=False)
+    points, diverged, missed = PlottedPoints(), {}, {}
+    for axes, curve in zip(all_axes, study.rows, strict=True):
+        seeds = [_read(study, inputs, each) for each in curve.by_seed()]
+        diverged[curve.label] = name_diverged({each.run: each.diverged for each in seeds})
+        missed[curve.label] = [each.missed for each in seeds]
+        if not any(len(each.epoch) for each in seeds):
+            for panel in axes:
+                say_empty(panel)
+            axes[0].set_title(curve.label)
+            continue
+        _cosines(figure, axes[0], f"{curve.label}: |⟨e₁(t), e₁(t′)⟩|", seeds, points)
+        _overlap(axes[1], f"{curve.label}: overlap of the leading {study.num_eigenvectors}", seeds, points)
+        _participation(axes[2], f"{curve.label}: parameters that take part", seeds, points)
+        _by_layer(axes[3], f"{curve.label}: e₁ by layer", seeds, study.moments, points)
+    over_seeds = seeds_line(len(curve.by_seed()) for curve in study.rows)
+    add_foot(figure, _READING, count_line(MISSED, missed), divergence_line(diverged), over_seeds, foot)
+    return figure, points.table(("x", "y", "z"))
+
+
+def _read(study: EigenvectorDrift, inputs: FigureInputs, curve: Curve) -> _Drift:
+    spectra, k = inputs.read(Spectra, curve), study.num_eigenvectors
+    names, sizes = _layers(inputs[curve.run].snapshots.attributes["parameters"])
+    index = spectra["vector_index"]
+    kept = np.flatnonzero(np.isfinite(spectra.eigenvalues[index]).all(axis=1))
+    rows, p = index[kept], spectra.num_parameters
+    first = np.empty((len(kept), p), dtype=np.float32)
+    overlap, participation = np.ones((2, len(kept))), np.empty((len(kept), k))
+    before = start = np.empty((k, p))
+    for place, row in enumerate(kept):
+        vectors = spectra.row("eigenvectors", int(row))[:k].astype(np.float64)
+        first[place] = vectors[0]
+        participation[place] = 1 / (p * (vectors**4).sum(axis=1))
+        if place:
+            overlap[:, place] = [((other @ vectors.T) ** 2).sum() / k for other in (before, start)]
+        else:
+            start = vectors
+        before = vectors
+    epoch, lambda_max = spectra.epoch[rows], spectra.lambda_max[rows]
+    ends = np.cumsum(sizes)
+    shares: dict[Moment, tuple[float, NDArray[np.float64]]] = {}
+    for moment in study.moments if len(kept) else ():
+        at = row_at(moment, epoch, lambda_max)
+        shares[moment] = epoch[at], np.add.reduceat(first[at].astype(np.float64) ** 2, ends - sizes)
+    return _Drift(
+        curve.run, spectra.divergence, epoch, np.abs(first @ first.T).astype(np.float64),
+        {"with the point before": overlap[0], "with the first point": overlap[1]}, participation,
+        ~spectra.converged[rows, :k], shares, sizes / p, names, p,
+    )  # fmt: skip
+
+
+def _layers(parameters: Sequence[tuple[str, Sequence[int]]]) -> tuple[list[str], NDArray[np.int64]]:
+    """Names and sizes of the layers, which neighbours of one module make, in the order of the parameters."""
+    names: list[str] = []
+    sizes: list[int] = []
+    for parameter, shape in parameters:
+        name = parameter.rpartition(".")[0] or parameter
+        if not names or names[-1] != name:
+            names.append(name)
+            sizes.append(0)
+        sizes[-1] += int(np.prod(shape))
+    return names, np.array(sizes)
+
+
+def _cosines(figure: Figure, axes: Axes, panel: str, seeds: Sequence[_Drift], points: PlottedPoints) -> None:
+    """A map over both epochs, of several seeds that of the mean."""
+    # a pair of epochs is one complex number, so that means are taken over the seeds that have the pair
+    pairs = [
+        OfSeed(each.run, (each.epoch[:, None] + 1j * each.epoch).ravel(), each.similarity.ravel(), each.diverged)
+        for each in seeds
+    ]
+    for pair in pairs:
+        points.add(panel, "cosine", pair.run, x=pair.x.real, y=pair.x.imag, z=pair.y)
+    shown, cosines = pairs[0].x, pairs[0].y
+    if len(seeds) > 1:
+        mean = mean_over_seeds(pairs)
+        shown, cosines = mean.x, mean.y
+        points.add(panel, "cosine", mean.runs, x=shown.real, y=shown.imag, z=cosines, deviation=mean.deviation)
+    epochs = np.unique(shown.real)
+    cells = np.full((len(epochs), len(epochs)), np.nan)
+    cells[np.searchsorted(epochs, shown.imag), np.searchsorted(epochs, shown.real)] = cosines
+    axes.set(title=panel, xlabel="epoch", ylabel="epoch", box_aspect=1)
+    if len(epochs) < 2:
+        say_empty(axes)
+        return
+    drawn = axes.pcolormesh(epochs, epochs, cells, cmap="magma", vmin=0, vmax=1, shading="nearest", rasterized=True)
+    figure.colorbar(drawn, ax=axes, shrink=0.8)
+
+
+def _overlap(axes: Axes, panel: str, seeds: Sequence[_Drift], points: PlottedPoints) -> None:
+    axes.set(title=panel, xlabel="epoch", ylabel="overlap")
+    for name, colour in zip(seeds[0].overlap, (RED, BLUE), strict=True):
+        lines = [OfSeed(each.run, each.epoch[1:], each.overlap[name][1:], each.diverged) for each in seeds]
+        draw_over_seeds(axes, panel, name, lines, points, color=colour, label=name)
+    k = seeds[0].participation.shape[1]
+    _chance(axes, panel, k / seeds[0].num_parameters, f"{k}/p", points)
+    axes.set_ylim(0, 1.03)
+    legend_below(axes, ncols=1)
+
+
+def _participation(axes: Axes, panel: str, seeds: Sequence[_Drift], points: PlottedPoints) -> None:
+    axes.set(title=panel, xlabel="epoch", ylabel="share of the parameters", yscale="log")
+    count, p = seeds[0].participation.shape[1], seeds[0].num_parameters
+    for index, colour in enumerate(blue_to_red(count)[::-1]):
+        lines = [
+            OfSeed(each.run, each.epoch, each.participation[:, index], each.diverged, each.missed[:, index])
+            for each in seeds
+        ]
+        draw_over_seeds(axes, panel, f"e_{index + 1}", lines, points, mean_only=index > 0,
+                        color=colour, label=f"$e_{{{index + 1}}}$", zorder=3 - index / count)  # fmt: skip
+    _chance(axes, panel, (p + 2) / (3 * p), "random", points)
+    legend_below(axes, ncols=3)
+
+
+def _chance(axes: Axes, panel: str, height: float, label: str, points: PlottedPoints) -> None:
+    """The mean of random directions."""
+    ends = axes.dataLim.intervalx
+    axes.plot(ends, [height, height], "--", color=GREY, linewidth=0.7, zorder=1.5, label=label)
+    points.add(panel, "random", "", x=ends, y=height)
+
+
+def _by_layer(
+    axes: Axes, panel: str, seeds: Sequence[_Drift], moments: Sequence[Moment], points: PlottedPoints
+) -> None:
+    """The share of each layer in |e_1|^2 at each moment, beside its share of the parameters."""
+    layers = seeds[0].layers
+    number = np.arange(1, len(layers) + 1)
+    axes.set(title=panel, xlabel="layer, from the input", ylabel="share of |e₁|²", ylim=(0, 1.03))
+    for moment, colour in zip(moments, blue_to_red(len(moments)), strict=True):
+        lines = [OfSeed(each.run, number, each.shares[moment][1], each.diverged) for each in seeds if each.shares]
+        label = moment_label(moment, [each.shares[moment][0] for each in seeds if each.shares])
+        draw_over_seeds(axes, panel, moment_name(moment), lines, points,
+                        color=colour, label=label, marker="o", markersize=2.5)  # fmt: skip
+    axes.plot(number, seeds[0].null, "--", color=GREY, linewidth=0.7, marker="o", markersize=2, label="parameters")
+    points.add(panel, "parameters", "", x=number, y=seeds[0].null)
+    for place, name in zip(number, layers if len(layers) <= _MOST_NAMED else (), strict=False):
+        axes.text(float(place), 1.0, name, rotation=90, ha="center", va="top", color=GREY, fontsize=5.5)
+    legend_below(axes, ncols=1)

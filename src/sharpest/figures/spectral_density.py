@@ -1,0 +1,161 @@
+"""Density of all eigenvalues at chosen moments of training, with the leading eigenvalues as ticks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from sharpest.config.studies.base import Curve
+from sharpest.config.studies.moments import Moment, moment_name
+from sharpest.config.studies.spectral_density import SpectralDensity
+from sharpest.curvature.quadrature import smeared
+from sharpest.figures.inputs import FigureInputs
+from sharpest.figures.moments import moment_label, row_at
+from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, mean_over_seeds, name_diverged, seeds_line
+from sharpest.figures.style import (
+    GREY,
+    PANEL_HEIGHT,
+    PANEL_WIDTH,
+    PlottedPoints,
+    add_foot,
+    blue_to_red,
+    divergence_line,
+    legend_below,
+    new_figure,
+    say_empty,
+    styled,
+)
+from sharpest.measures.spectra.reader import Spectra
+from sharpest.results.stored import common_points
+
+_MOST_COLUMNS = 3
+_REACH = 7  # widths at which the smeared density ends
+_CELLS_A_WIDTH = 2
+_BELOW = 0.05  # where the axis ends, in parts of the height of one eigenvalue
+_READING = (
+    "Ticks: the leading eigenvalues, by the eigensolver. Dotted: height of one eigenvalue. Density by stochastic "
+    "Lanczos quadrature, per unit of the axis, of integral 1."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Moment:
+    """One moment of one seed, with lengths in units of 2/lr.
+
+    Attributes:
+        run: Its id.
+        diverged: What to add to its name.
+        epoch: When.
+        nodes: (n, m).
+        weights: (n, m).
+        eigenvalues: (k,), the leading ones.
+        num_parameters: p.
+    """
+
+    run: str
+    diverged: str
+    epoch: float
+    nodes: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    eigenvalues: NDArray[np.float64]
+    num_parameters: int
+
+
+@styled
+def draw(study: SpectralDensity, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+    """Draw one panel for each run.
+
+    Args:
+        study: What to draw.
+        inputs: Densities and spectra at the same points.
+        foot: What was replaced or reduced.
+
+    Returns:
+        The figure, and its points with columns panel, series, run, x, y; ticks have the height of their place.
+
+    Source: Ghorbani, Krishnan and Xiao (2019); Papyan (2019) for the outliers.
+    """
+    num_rows = -(-len(study.panels) // _MOST_COLUMNS)
+    num_columns = -(-len(study.panels) // num_rows)
+    figure = new_figure(num_columns * 1.3 * PANEL_WIDTH, num_rows * 1.35 * PANEL_HEIGHT)
+    points, diverged = PlottedPoints(), {}
+    for number, curve in enumerate(study.panels, start=1):
+        axes = figure.add_subplot(num_rows, num_columns, number)
+        axes.set(title=curve.label, xlabel="eigenvalue, in units of 2/η", ylabel="density", yscale="log")
+        seeds = [_read(inputs, each, study.moments) for each in curve.by_seed()]
+        diverged[curve.label] = name_diverged({run: text for run, text, _ in seeds})
+        by_moment = {
+            moment: [of_seed[moment] for _, _, of_seed in seeds if moment in of_seed] for moment in study.moments
+        }
+        _panel(axes, curve.label, by_moment, study.width, points)
+    over_seeds = seeds_line(len(curve.by_seed()) for curve in study.panels)
+    add_foot(figure, _READING, divergence_line(diverged), over_seeds, foot)
+    return figure, points.table()
+
+
+def _read(inputs: FigureInputs, curve: Curve, moments: Sequence[Moment]) -> tuple[str, str, dict[Moment, _Moment]]:
+    """Run, divergence, and its moments; those without a finite point are left out."""
+    spectra = inputs.read(Spectra, curve)
+    density, spectra = common_points(inputs.measured("density", curve), spectra)
+    finite = np.flatnonzero(np.isfinite(density["lambda_max"]) & np.isfinite(spectra.lambda_max))
+    found = {}
+    for moment in moments if len(finite) else ():
+        row = finite[row_at(moment, density.epoch[finite], spectra.lambda_max[finite])]
+        unit = density.lr / 2
+        found[moment] = _Moment(
+            curve.run, spectra.divergence, float(density.epoch[row]), unit * density["nodes"][row],
+            density["weights"][row], unit * spectra.eigenvalues[row], spectra.num_parameters,
+        )  # fmt: skip
+    return curve.run, spectra.divergence, found
+
+
+def _panel(axes: Axes, panel: str, by_moment: dict[Moment, list[_Moment]], width: float, points: PlottedPoints) -> None:
+    every = [each for seeds in by_moment.values() for each in seeds]
+    if not every:
+        say_empty(axes)
+        return
+    height = 1 / (every[0].num_parameters * width * np.sqrt(2 * np.pi))
+    ends = [min(each.nodes.min() for each in every), max(each.nodes.max() for each in every)]
+    for place, ((moment, seeds), colour) in enumerate(
+        zip(by_moment.items(), blue_to_red(len(by_moment)), strict=True), start=1
+    ):
+        if seeds:
+            name, label = moment_name(moment), moment_label(moment, [each.epoch for each in seeds])
+            lines = _densities(seeds, width)
+            draw_over_seeds(axes, panel, name, lines, points, color=colour, label=label, linewidth=0.8)
+            tick = height * _BELOW * 1.7**place
+            _ticks(axes, panel, f"eigenvalues, {name}", seeds, tick, colour, points)
+    axes.plot(ends, [height, height], ":", color=GREY, linewidth=0.7, zorder=1.5)
+    points.add(panel, "one eigenvalue", "", x=ends, y=height)
+    axes.set_ylim(bottom=height * _BELOW)
+    if ends[1] > 2 / 3:  # else it would only squeeze the rest
+        axes.axvline(1, color=GREY, linestyle="--", linewidth=0.7, zorder=1.5)
+    legend_below(axes, ncols=1)
+
+
+def _densities(seeds: Sequence[_Moment], width: float) -> list[OfSeed]:
+    """Of each seed, at whole multiples of one step, so that means can be taken; zero where a seed has nothing."""
+    step = width / _CELLS_A_WIDTH
+    first = min(np.floor((each.nodes.min() - _REACH * width) / step) for each in seeds)
+    last = max(np.ceil((each.nodes.max() + _REACH * width) / step) for each in seeds)
+    grid = step * np.arange(first, last + 1)
+    return [OfSeed(each.run, grid, smeared(each.nodes, each.weights, width, grid), each.diverged) for each in seeds]
+
+
+def _ticks(
+    axes: Axes, panel: str, series: str, seeds: Sequence[_Moment], height: float, colour: object, points: PlottedPoints
+) -> None:
+    """The leading eigenvalues, of several seeds the means of equal rank."""
+    for each in seeds:
+        points.add(panel, series, each.run, x=each.eigenvalues, y=height)
+    shown = seeds[0].eigenvalues
+    if len(seeds) > 1:
+        ranks = [OfSeed(each.run, np.arange(len(each.eigenvalues)), each.eigenvalues, each.diverged) for each in seeds]
+        mean = mean_over_seeds(ranks)
+        shown = mean.y
+        points.add(panel, series, mean.runs, x=shown, y=height, deviation=0)
+    axes.plot(shown, np.full(len(shown), height), "|", color=colour, markersize=5, markeredgewidth=0.7)

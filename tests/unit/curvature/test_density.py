@@ -1,0 +1,225 @@
+"""Spectral densities against dense spectra, matrices whose spectrum is known, and the spread of many estimates."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from problems import Matrix, rng, softmax_regression, softmax_regression_hessian
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sharpest.curvature import Hessian, SpectralDensity, spectral_density
+from sharpest.curvature.quadrature import grid_over, mean_of, smeared
+from sharpest.data.sources.digits import load
+
+
+def with_spectrum(values: Tensor) -> Tensor:
+    vectors, _ = torch.linalg.qr(torch.randn(len(values), len(values), generator=rng(0), dtype=torch.float64))
+    return (vectors * values) @ vectors.T
+
+
+def wishart_with_outliers(size: int = 600) -> Tensor:
+    """Outliers 5, 4, 3 beside a Marchenko-Pastur bulk that ends below 2.
+
+    Source: Papyan (2020), Sec. 4.
+    """
+    noise = torch.randn(size, 8 * size, generator=rng(0), dtype=torch.float64)
+    bulk = noise @ noise.T / (8 * size)  # up to (1 + 8 ** -0.5) ** 2 = 1.83
+    directions, _ = torch.linalg.qr(torch.randn(size, 3, generator=rng(1), dtype=torch.float64))
+    inside = torch.eye(size, dtype=torch.float64) - directions @ directions.T
+    return inside @ bulk @ inside + (directions * torch.tensor([5.0, 4.0, 3.0], dtype=torch.float64)) @ directions.T
+
+
+def integral(density: SpectralDensity) -> float:
+    return float(density.density.sum() * (density.grid[1] - density.grid[0]))
+
+
+def distribution(nodes: NDArray[np.float64], weights: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray:
+    """Share of the mass at or below each value."""
+    order = np.argsort(nodes.ravel())
+    below = np.append(0, np.cumsum(weights.ravel()[order]) / len(nodes))
+    return below[np.searchsorted(nodes.ravel()[order], at, side="right")]
+
+
+@pytest.fixture(scope="module")
+def digits_net() -> tuple[Hessian, NDArray[np.float64]]:
+    """A net of 1,320 parameters on 200 digits in float64, after 60 steps of descent; and its eigenvalues."""
+    images = load()
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 10), nn.Tanh(), nn.Linear(10, 10)).double()
+    inputs = torch.from_numpy(images.train_inputs[:200].reshape(200, -1)).double() / 16
+    inputs, targets = inputs - inputs.mean(0), torch.from_numpy(images.train_targets[:200]).long()
+    descent = torch.optim.SGD(net.parameters(), lr=0.5)
+    for _ in range(60):
+        descent.zero_grad()
+        functional.cross_entropy(net(inputs), targets).backward()
+        descent.step()
+    hessian = Hessian.of(net, functional.cross_entropy, [(inputs, targets)])
+    dense = torch.stack([hessian.product(row) for row in torch.eye(len(hessian.theta), dtype=torch.float64)])
+    return hessian, torch.linalg.eigvalsh(dense).numpy()
+
+
+def test_a_net_on_digits(digits_net: tuple[Hessian, NDArray[np.float64]]) -> None:
+    hessian, exact = digits_net
+    density = spectral_density(hessian, num_probes=10, num_steps=60, seed=1)
+    assert density.dimension == len(exact) > 1000
+    assert density.num_products == 600
+    assert density.nodes.shape == density.weights.shape == (10, 60)
+    np.testing.assert_allclose(density.weights.sum(axis=1), 1, rtol=1e-12)
+    assert integral(density) == pytest.approx(1, abs=1e-10)
+    assert abs(density.trace.value - exact.sum()) < 3 * density.trace.error < 0.3 * exact.sum()
+    assert abs(density.frobenius_sq.value - (exact**2).sum()) < 3 * density.frobenius_sq.error
+    # the leading eigenvalues are nodes of every probe
+    for nodes in density.nodes:
+        np.testing.assert_allclose(nodes[-5:], exact[-5:], rtol=1e-8)
+    # Kolmogorov's distance outside of the null space, where a step of the one meets a step of the other
+    away = np.linspace(0.02, 1.1, 200) * exact[-1]
+    far = np.abs(distribution(density.nodes, density.weights, away) - (exact <= away[:, None]).mean(axis=1))
+    assert far.max() < 0.02
+
+
+def test_all_probes_and_steps_are_exact(digits_net: tuple[Hessian, NDArray[np.float64]]) -> None:
+    """On the 12 parameters of a softmax regression and 40 of the last layer of a net."""
+    problem = softmax_regression(20, seed=3)
+    for operator in (problem.hessian(), digits_net[0].block(slice(1280, 1320))):
+        p = len(operator.theta)
+        dense = torch.stack([operator.product(row) for row in torch.eye(p, dtype=torch.float64)])
+        exact = torch.linalg.eigvalsh(dense).numpy()
+        density = spectral_density(operator, num_probes=p + 5, num_steps=10 * p)
+        assert len(density.nodes) == p
+        for name, value in (
+            ("trace", exact.sum()),
+            ("frobenius_sq", (exact**2).sum()),
+            ("negative_mass", (exact < -1e-5 * np.abs(exact).max()).mean()),
+        ):
+            found = getattr(density, name)
+            assert found.value == pytest.approx(value, rel=1e-8, abs=1e-10), name
+            assert found.error <= 1e-8 * abs(value), name
+        smear = smeared(exact[None], np.full((1, p), 1 / p), density.width, density.grid)
+        np.testing.assert_allclose(density.density, smear, atol=1e-4 * smear.max())
+
+
+def test_outliers_are_peaks_of_their_own() -> None:
+    """5, 4 and 3, of a share of 1 / dimension each, and nothing between them and the bulk."""
+    matrix = wishart_with_outliers()
+    density = spectral_density(Matrix(matrix), num_probes=8, num_steps=60, relative_width=5e-3)
+    seen = density.density > 1e-9 * density.density.max()
+    starts = np.flatnonzero(np.diff(seen.astype(int)) == 1) + 1
+    ends = np.flatnonzero(np.diff(seen.astype(int)) == -1) + 1
+    peaks = [start + np.argmax(density.density[start:end]) for start, end in zip(starts, ends, strict=True)]
+    spacing = density.grid[1] - density.grid[0]
+    np.testing.assert_allclose(density.grid[peaks[-3:]], [3, 4, 5], atol=spacing)
+    assert density.grid[ends[-4]] < 2  # the bulk, and the three zeros that the outliers' directions leave in it
+    for start, end in zip(starts[-3:], ends[-3:], strict=True):
+        # mean of 8 squares of one entry of a unit vector: chi squared of 8 degrees, within 0.1 %
+        assert 0.1 < density.density[start:end].sum() * spacing * len(matrix) < 3.3
+
+
+def test_an_exhausted_krylov_space_ends_the_run() -> None:
+    """Three distinct eigenvalues: three products a probe, however many are allowed; also in float32."""
+    values = torch.tensor([2.0] * 5 + [-1.0] * 3 + [0.0] * 22, dtype=torch.float64)
+    for matrix in (with_spectrum(values), with_spectrum(values).float()):
+        density = spectral_density(Matrix(matrix), num_probes=30, num_steps=30)
+        assert density.num_products == 90
+        assert density.nodes.shape == (30, 30)
+        np.testing.assert_allclose(density.nodes[:, :3], [[-1, 0, 2]] * 30, atol=1e-5)
+        assert (density.nodes[:, 3:] == density.nodes[:, 2:3]).all()
+        assert (density.weights[:, 3:] == 0).all()
+        np.testing.assert_allclose(density.weights[:, :3].mean(axis=0), [3 / 30, 22 / 30, 5 / 30], rtol=1e-5)
+        assert density.negative_mass.value == pytest.approx(0.1, rel=1e-5)
+
+
+def test_a_zero_operator_and_the_identity() -> None:
+    for scale in (0.0, 1.0):
+        density = spectral_density(Matrix(scale * torch.eye(9, dtype=torch.float64)), num_probes=3)
+        assert density.num_products == 3
+        np.testing.assert_allclose(density.nodes, scale, atol=1e-12)
+        assert integral(density) == pytest.approx(1, abs=1e-10)
+        assert density.negative_mass.value == 0
+
+
+def test_the_truth_lies_within_the_error_bars() -> None:
+    """As often as for Student's t with 7 degrees of freedom, and with half of the directions probed."""
+    values = torch.linspace(-1, 2, 16, dtype=torch.float64)
+    matrix, count = Matrix(with_spectrum(values)), 100
+    densities = [spectral_density(matrix, 8, 6, 2, seed=seed) for seed in range(count)]
+    for name, exact in (("trace", 8.0), ("frobenius_sq", float(values.square().sum()))):
+        estimates = [getattr(density, name) for density in densities]
+        deviations = np.array([(estimate.value - exact) / estimate.error for estimate in estimates])
+        assert 0.55 < np.mean(np.abs(deviations) < 1) < 0.75, name  # 0.65
+        assert 0.85 < np.mean(np.abs(deviations) < 2) < 0.98, name  # 0.91
+        found = [estimate.value for estimate in estimates]
+        assert np.mean(found) == pytest.approx(exact, abs=4 * np.std(found) / math.sqrt(count)), name
+
+
+def test_nothing_is_negative_by_rounding() -> None:
+    """A null space in float32 gives nodes of either sign."""
+    matrix = with_spectrum(torch.cat([torch.ones(10), torch.zeros(50)]).double()).float()
+    density = spectral_density(Matrix(matrix), num_probes=4, num_steps=20)
+    assert density.negative_mass.value == 0
+
+
+def test_float32() -> None:
+    problem = softmax_regression(20, seed=3)
+    exact = np.linalg.eigvalsh(softmax_regression_hessian(problem).numpy())
+    density = spectral_density(problem.hessian(dtype=torch.float32), num_probes=12, num_steps=12)
+    assert density.trace.value == pytest.approx(exact.sum(), rel=1e-4)
+    assert density.frobenius_sq.value == pytest.approx((exact**2).sum(), rel=1e-4)
+    assert density.nodes.max() == pytest.approx(exact.max(), rel=1e-5)
+
+
+def test_a_loss_that_is_not_finite() -> None:
+    density = spectral_density(Matrix(torch.full((5, 5), torch.nan)), num_probes=2)
+    assert np.isnan(density.nodes).all()
+    assert np.isnan(density.density).all()
+    assert np.isnan([density.trace.value, density.frobenius_sq.value, density.negative_mass.value]).all()
+
+
+def test_the_seed_decides() -> None:
+    matrix = Matrix(with_spectrum(torch.linspace(-1, 2, 30).double()).float())
+    first, again, other = (spectral_density(matrix, 2, 8, seed=seed) for seed in (1, rng(1), 2))
+    np.testing.assert_array_equal(first.density, again.density)
+    assert not np.array_equal(first.nodes, other.nodes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_probes": 1}, "num_probes 1 is too few for an error; take 2 or more"),
+        ({"num_steps": 1}, "num_steps 1 is too few for the Frobenius norm; take 2 or more"),
+        ({"grid_points": 1}, "grid_points 1 is too few for a grid; take 2 or more"),
+        ({"relative_width": 0.0}, "relative_width 0.0 should be above 0"),
+    ],
+)
+def test_what_gives_no_density_is_refused(changes: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        spectral_density(Matrix(torch.eye(4)), **changes)
+
+
+@pytest.mark.parametrize("num_points", [3, 40, 4000])
+def test_cells_keep_the_integral(num_points: int) -> None:
+    """Whether they are wider than the Gaussian or not; fine ones have its height and its spread."""
+    nodes, weights = np.array([[-1.0, 2.0], [0.5, 2.0]]), np.array([[0.25, 0.75], [0.5, 0.5]])
+    grid = grid_over(nodes, 0.1, num_points)
+    density = smeared(nodes, weights, 0.1, grid)
+    spacing = grid[1] - grid[0]
+    assert density.sum() * spacing == pytest.approx(1, abs=1e-11)
+    assert (density * grid).sum() * spacing == pytest.approx(1.25, abs=2e-3 if num_points > 3 else 1)
+    if num_points == 4000:
+        peak = 0.625 / (0.1 * math.sqrt(2 * math.pi))
+        assert density.max() == pytest.approx(peak, rel=1e-3)
+        assert (density * (grid - 2) ** 2)[grid > 1.3].sum() * spacing == pytest.approx(0.625 * 0.01, rel=1e-3)
+
+
+def test_one_probe_has_no_error() -> None:
+    mean = mean_of(np.array([[3.0, 5.0]]), np.array([[0.5, 0.5]]), 10, 10)
+    assert mean.value == 40
+    assert math.isnan(mean.error)
+
+
+def test_moments_are_read_off_nodes_and_weights() -> None:
+    density = spectral_density(Matrix(with_spectrum(torch.linspace(-1, 2, 30).double())), num_probes=3)
+    assert replace(density, nodes=2 * density.nodes).trace.value == pytest.approx(2 * density.trace.value)
