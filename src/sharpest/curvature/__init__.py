@@ -1,6 +1,6 @@
-"""Curvature of a loss: its Hessian, the leading eigenpairs, trace and norm. Knows nothing of training, data or files.
+"""Curvature of a loss: its Hessian, the leading eigenpairs, trace and norm, the noise of mini-batch gradients.
 
-Each name is imported when it is first asked for. Code of this package that takes part in a job imports from the modules
+Knows nothing of training, data or files. Each name is imported when it is first asked for. Code of this package that takes part in a job imports from the modules
 themselves, so that an edit of one leaves the results of another as they are.
 """
 
@@ -8,8 +8,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sharpest.curvature.batches import batch_curvature
     from sharpest.curvature.determinism import NotDeterministicError
     from sharpest.curvature.differentiation import NotTwiceDifferentiableError
+    from sharpest.curvature.gradient_noise import (
+        batch_sharpness,
+        conditioning,
+        covariance_eigenvalues,
+        dominant_share,
+        gradient_noise_interaction,
+        gram,
+        half_sample_error,
+        noise_curvature_alignment,
+        noise_scale,
+        noise_trace,
+        ratio_of_means,
+    )
     from sharpest.curvature.hessian import Hessian
     from sharpest.curvature.lanczos import Eigenpairs
     from sharpest.curvature.leading import eigenpairs
@@ -23,8 +37,20 @@ __all__ = [
     "NotDeterministicError",
     "NotTwiceDifferentiableError",
     "Operator",
+    "batch_curvature",
+    "batch_sharpness",
+    "conditioning",
+    "covariance_eigenvalues",
+    "dominant_share",
     "eigenpairs",
     "frobenius_norm",
+    "gradient_noise_interaction",
+    "gram",
+    "half_sample_error",
+    "noise_curvature_alignment",
+    "noise_scale",
+    "noise_trace",
+    "ratio_of_means",
     "sampling_error",
     "trace",
 ]
@@ -36,8 +62,20 @@ _MODULES = {
     "NotDeterministicError": "determinism",
     "NotTwiceDifferentiableError": "differentiation",
     "Operator": "operators",
+    "batch_curvature": "batches",
+    "batch_sharpness": "gradient_noise",
+    "conditioning": "gradient_noise",
+    "covariance_eigenvalues": "gradient_noise",
+    "dominant_share": "gradient_noise",
     "eigenpairs": "leading",
     "frobenius_norm": "stochastic",
+    "gradient_noise_interaction": "gradient_noise",
+    "gram": "gradient_noise",
+    "half_sample_error": "gradient_noise",
+    "noise_curvature_alignment": "gradient_noise",
+    "noise_scale": "gradient_noise",
+    "noise_trace": "gradient_noise",
+    "ratio_of_means": "gradient_noise",
     "sampling_error": "stochastic",
     "trace": "stochastic",
 }
