@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from builders import (
     EvaluationSettings,
+    GradientSampleSettings,
     Run,
     Spectra,
     dataset_settings,
@@ -94,6 +95,7 @@ DIRECTIONS = direction_settings(
     indices=(1, 0, -1), num_gradients=2, alphas=(0.5, 2.0), grid=(-2.0, -1.0, 0.0, 1.0, 2.0), loss_examples=12
 )
 EVALUATIONS = EvaluationSettings(num_eigenpairs=1, examples=4, num_probes=4, loss_examples=12, early_epoch=1)
+SAMPLE = GradientSampleSettings(num_batches=4, full_curvature_batches=2, num_eigenvalues=2)
 POINTS = [3]
 
 
@@ -104,6 +106,7 @@ def measured(run: Run) -> dict[str, np.ndarray]:
     run.measure_directions(DIRECTIONS)
     snapshots, spectra = Snapshots(run.snapshots), Spectra(run.spectrum())
     directions, evaluations = Directions(run.directions()), run.evaluate(EVALUATIONS, HESSIAN)
+    sample = run.sample_gradients(SAMPLE)
     assert directions.attributes["replays_checked"] == 1
     assert directions.attributes["replay_drift"] == 0
     return {
@@ -111,5 +114,6 @@ def measured(run: Run) -> dict[str, np.ndarray]:
         "buffers": snapshots["buffers"],
         **{name: spectra[name] for name in ("eigenvalues", "train_loss", "val_accuracy")},
         **{name: directions[name] for name in ("loss", "profile", "loss_change", "cosine")},
+        **{name: sample[name] for name in ("batch_sharpness", "gni", "covariance_eigenvalues", "chi_batch")},
         **{name: evaluations[name] for name in ("test_accuracy", "train_loss", "distance", "spectral_norm")},
     }

@@ -111,7 +111,9 @@ def test_the_noise_of_an_example_is_the_same_from_two_batch_sizes() -> None:
         for size in (1, 2, 5)
         for gradients in [sampled(size)[0]]
     ]
-    each = torch.stack([x * (x @ REGRESSION.theta - y) for x, y in zip(REGRESSION.inputs, REGRESSION.targets, strict=True)])
+    each = torch.stack(
+        [x * (x @ REGRESSION.theta - y) for x, y in zip(REGRESSION.inputs, REGRESSION.targets, strict=True)]
+    )
     exact = float(each.var(dim=0, unbiased=False).sum())
     assert found == pytest.approx([exact] * 3)
     scale = noise_scale(gram(sampled(2)[0]), 2, float(GRADIENT @ GRADIENT))

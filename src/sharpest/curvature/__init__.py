@@ -1,7 +1,8 @@
 """Curvature of a loss: its Hessian, the leading eigenpairs, trace and norm, the noise of mini-batch gradients.
 
-Knows nothing of training, data or files. Each name is imported when it is first asked for. Code of this package that takes part in a job imports from the modules
-themselves, so that an edit of one leaves the results of another as they are.
+Knows nothing of training, data or files. Each name is imported when it is first asked for. Code of this package that
+takes part in a job imports from the modules themselves, so that an edit of one leaves the results of another as they
+are.
 """
 
 from importlib import import_module

@@ -5,7 +5,8 @@ values, d directions, m gradients, a alphas, g grid points, r refreshes of the d
 used, s running sums, h epochs trained, n training examples, x test examples, c channels, y height, w width. A starred
 letter is that number or 0.
 In a text n, v and x count training, validation and test tokens; i and j are the tokens of all training and all test
-reviews.
+reviews. In a gradient sample m and n count mini-batches, j those with products of the full Hessian, c eigenvalues of
+the gradients' covariance.
 Not measured is NaN.
 """
 
