@@ -22,6 +22,7 @@ from sharpest.measures.directions import Settings as DirectionSettings
 from sharpest.measures.driver import measure_run
 from sharpest.measures.evaluations import Settings as EvaluationSettings
 from sharpest.measures.evaluations.reader import Evaluations
+from sharpest.measures.gradient_sample import Settings as GradientSampleSettings
 from sharpest.measures.spectra import Settings as SpectrumSettings
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.pipeline.progress import Progress
@@ -32,6 +33,7 @@ from sharpest.results.paths import Paths
 from sharpest.results.readers import reader_of
 from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.results.states import Snapshots
+from sharpest.results.stored import Measured
 from sharpest.results.tokens import TOKENS
 from sharpest.training.run import train_run
 from sharpest.trajectory.eigenpairs import direction_solver
@@ -368,6 +370,18 @@ class Run:
         hessian = HessianSettings.model_validate({**Spectra(self.spectrum(schedule)).hessian, "chunk_size": 7})
         self.measure("directions", segments, settings, path, schedule, hessian)
         return self
+
+    def sample_gradients(
+        self, settings: GradientSampleSettings, segments: Sequence[Sequence[int]] | None = None, name: str = "step"
+    ) -> Measured:
+        """Mini-batch gradients at the points of the spectra of ``step``, or in segments, into a file of its own."""
+        segments = segments or [Spectra(self.spectrum()).iteration.tolist()]
+        path = self.paths.measured("gradient_sample", self.settings.run, name)
+        hessian = HessianSettings.model_validate(Spectra(self.spectrum()).hessian)
+        return Measured(
+            self.measure("gradient_sample", segments, settings, path, hessian=hessian),
+            declared("gradient_sample").layout,
+        )
 
     def evaluate(self, settings: EvaluationSettings, hessian: HessianSettings | None = None) -> Evaluations:
         """The end points."""

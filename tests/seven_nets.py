@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from builders import (
     EvaluationSettings,
+    GradientSampleSettings,
     Run,
     Spectra,
     dataset_settings,
@@ -105,6 +106,7 @@ CRITICAL = CriticalSettings(num_batches=2)
 FIRST_STEPS = FirstStepsSettings(num_steps=2, lowest=0.5, highest=1, per_octave=1)
 TRACE = TraceSettings(num_products=4)
 DENSITY = DensitySettings(num_probes=2, num_steps=2)
+SAMPLE = GradientSampleSettings(num_batches=4, full_curvature_batches=2, num_eigenvalues=2)
 POINTS = [3]
 
 
@@ -118,6 +120,7 @@ def measured(run: Run) -> dict[str, np.ndarray]:
     directions, evaluations = Directions(run.directions()), run.evaluate(EVALUATIONS, HESSIAN)
     trace = _read(run, "trace", TRACE)
     density = _read(run, "density", DENSITY)
+    sample = run.sample_gradients(SAMPLE)
     assert directions.attributes["replays_checked"] == 1
     assert directions.attributes["replay_drift"] == 0
     return {
@@ -127,6 +130,7 @@ def measured(run: Run) -> dict[str, np.ndarray]:
         **{name: directions[name] for name in ("loss", "profile", "loss_change", "cosine")},
         **{name: critical[name] for name in ("batch_outcome", "batch_sharpness", "full_lr")},
         **{f"first {name}": first[name] for name in ("loss", "lambda_0")},
+        **{name: sample[name] for name in ("batch_sharpness", "gni", "covariance_eigenvalues", "chi_batch")},
         **{name: evaluations[name] for name in ("test_accuracy", "train_loss", "distance", "spectral_norm")},
         "trace": trace["trace"],
         **{f"{name} of the density": density[name] for name in ("nodes", "trace", "frobenius_sq")},

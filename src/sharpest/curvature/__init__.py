@@ -1,18 +1,31 @@
-"""Curvature of a loss: its Hessian, leading eigenpairs, spectral density, trace and norm.
+"""Curvature of a loss: Hessian, leading eigenpairs, spectral density, trace and norm, and the noise of its gradients.
 
-Knows nothing of training, data or files.
-
-Each name is imported when it is first asked for. Code of this package that takes part in a job imports from the modules
-themselves, so that an edit of one leaves the results of another as they are.
+Knows nothing of training, data or files. Each name is imported when it is first asked for. Code of this package that
+takes part in a job imports from the modules themselves, so that an edit of one leaves the results of another as they
+are.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sharpest.curvature.batches import batch_curvature
     from sharpest.curvature.density import SpectralDensity, spectral_density
     from sharpest.curvature.determinism import NotDeterministicError
     from sharpest.curvature.differentiation import NotTwiceDifferentiableError
+    from sharpest.curvature.gradient_noise import (
+        batch_sharpness,
+        conditioning,
+        covariance_eigenvalues,
+        dominant_share,
+        gradient_noise_interaction,
+        gram,
+        half_sample_error,
+        noise_curvature_alignment,
+        noise_scale,
+        noise_trace,
+        ratio_of_means,
+    )
     from sharpest.curvature.hessian import Hessian
     from sharpest.curvature.lanczos import Eigenpairs
     from sharpest.curvature.leading import eigenpairs
@@ -27,8 +40,20 @@ __all__ = [
     "NotTwiceDifferentiableError",
     "Operator",
     "SpectralDensity",
+    "batch_curvature",
+    "batch_sharpness",
+    "conditioning",
+    "covariance_eigenvalues",
+    "dominant_share",
     "eigenpairs",
     "frobenius_norm",
+    "gradient_noise_interaction",
+    "gram",
+    "half_sample_error",
+    "noise_curvature_alignment",
+    "noise_scale",
+    "noise_trace",
+    "ratio_of_means",
     "sampling_error",
     "spectral_density",
     "trace",
@@ -42,8 +67,20 @@ _MODULES = {
     "NotTwiceDifferentiableError": "differentiation",
     "Operator": "operators",
     "SpectralDensity": "density",
+    "batch_curvature": "batches",
+    "batch_sharpness": "gradient_noise",
+    "conditioning": "gradient_noise",
+    "covariance_eigenvalues": "gradient_noise",
+    "dominant_share": "gradient_noise",
     "eigenpairs": "leading",
     "frobenius_norm": "stochastic",
+    "gradient_noise_interaction": "gradient_noise",
+    "gram": "gradient_noise",
+    "half_sample_error": "gradient_noise",
+    "noise_curvature_alignment": "gradient_noise",
+    "noise_scale": "gradient_noise",
+    "noise_trace": "gradient_noise",
+    "ratio_of_means": "gradient_noise",
     "sampling_error": "stochastic",
     "spectral_density": "density",
     "trace": "stochastic",

@@ -6,7 +6,8 @@ directions used, s running sums or states of a descent, h epochs trained, u upda
 training examples, x test examples, c channels or learning rates, y height, w width, o random probes, l Lanczos steps. A
 starred letter is that number or 0.
 In a text n, v and x count training, validation and test tokens; i and j are the tokens of all training and all test
-reviews.
+reviews. In a gradient sample m and n count mini-batches, j those with products of the full Hessian, c eigenvalues of
+the gradients' covariance.
 Not measured is NaN.
 """
 

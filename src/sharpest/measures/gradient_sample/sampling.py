@@ -1,0 +1,29 @@
+"""Mini-batch gradients of a point, and products of Hessians with them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sharpest.curvature.batches import batch_curvature
+from sharpest.curvature.gradient_noise import gram
+from sharpest.measures.point import Point
+
+
+def sampled(point: Point, num_batches: int) -> tuple[Tensor, Tensor]:
+    """Gradients g_m, (m, p), and g_m.H_m g_m, (m,) float64, from batches that ``directions`` would draw as well."""
+    problem, full = point.problem, point.hessian.gradient
+    size = problem.settings.batch_size
+    if problem.settings.full_batch:  # its Hessian examples are that batch
+        curvature = gram(full[None], point.hessian.product(full)[None])[0]
+        return full.expand(num_batches, -1), curvature.expand(num_batches)
+    draws = (point.data.stream.sample(f"gradient-{m}", point.iteration, size) for m in range(num_batches))
+    batches = ((batch.inputs, batch.targets) for batch in draws)
+    return batch_curvature(problem.model.loss, point.theta, batches, point.settings.chunk_size)
+
+
+def images(point: Point, gradients: Tensor) -> Tensor:
+    """g_m.H g_n for gradients (j, p), (j, j) float64; those of a full-batch run are all the same."""
+    different = gradients[:1] if point.problem.settings.full_batch else gradients
+    columns = [gram(different, point.hessian.product(gradient)[None]) for gradient in different]
+    return torch.cat(columns, dim=1).expand(len(gradients), -1).expand(-1, len(gradients))
