@@ -63,10 +63,7 @@ def build_page(setup: Setup, results: Results) -> Page:
     paths = results.paths
     claims = read_claims(verdicts(paths, PAPER, "csv"))
     later = read_claims(verdicts(paths, BEYOND, "csv")) if setup.later_claims else []
-    every = {
-        name: _study_item(name, study, later if name in setup.beyond else claims, setup.beside[name])
-        for name, study in setup.studies.items()
-    }
+    every = _study_items(setup, claims, later)
     items = {name: item for name, item in every.items() if name not in setup.beyond}
     drawn = [name for name, study in setup.studies.items() if not study.is_table]
     texts = _texts(claims, {item.name for item in items.values()}, setup.runs)
@@ -90,11 +87,7 @@ def build_page(setup: Setup, results: Results) -> Page:
         steps=_steps(claims),
         sections=_sections([*items.values(), *texts]),
         figures=tuple(figure for name, figure in figures.items() if name in items),
-        tables=tuple(
-            Table(item, read_comparison(paths.table(name, "csv")))
-            for name, item in items.items()
-            if name not in figures
-        ),
+        tables=_tables(paths, {name: item for name, item in items.items() if name not in figures}),
         texts=texts,
         beyond=tuple(figure for name, figure in figures.items() if name in setup.beyond),
         later=later_papers(later),
@@ -107,6 +100,18 @@ def build_page(setup: Setup, results: Results) -> Page:
         departures=departures,
         explorer=_explorer(panels, _largest_eigenvalues(setup, results)),
     )
+
+
+def _study_items(setup: Setup, claims: Sequence[JudgedClaim], later: Sequence[JudgedClaim]) -> dict[str, Item]:
+    """Of every study, with the claims about it: the paper's, or those of later papers."""
+    return {
+        name: _study_item(name, study, later if name in setup.beyond else claims, setup.beside[name])
+        for name, study in setup.studies.items()
+    }
+
+
+def _tables(paths: Paths, items: Mapping[str, Item]) -> tuple[Table, ...]:
+    return tuple(Table(item, read_comparison(paths.table(name, "csv"))) for name, item in items.items())
 
 
 def _largest_eigenvalues(setup: Setup, results: Results) -> dict[tuple[str, str], LambdaMax]:
