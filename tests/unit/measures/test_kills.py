@@ -272,7 +272,7 @@ def test_measures_that_carry_go_on_with_the_same_bits(tmp_path, monkeypatch, nam
         run.measure(name, segments, settings)
     found = Measured(run.measure(name, segments, settings), declared(name).layout)
     assert len(calls) == 5 + 1
-    for dataset in found.layout.datasets:
+    for dataset in found.datasets:
         assert found[dataset.name].tobytes() == expected[dataset.name].tobytes(), dataset.name
 
 
