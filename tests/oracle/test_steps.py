@@ -8,6 +8,7 @@ import torch
 from problems import SmallProblem, linear_regression, reduced_net, rng, softmax_regression, two_layer_linear_net
 from scipy.integrate import solve_ivp
 
+from sharpest.curvature.algebraic import largest_eigenvalue
 from sharpest.curvature.critical import (
     BRACKETED,
     NEVER_RISES,
@@ -19,7 +20,6 @@ from sharpest.curvature.critical import (
 )
 from sharpest.curvature.descent import descend, mean_gradient, thresholds
 from sharpest.curvature.flow import gradient_flow
-from sharpest.curvature.sharpness import largest_eigenvalue
 
 
 def along(problem: SmallProblem, direction: torch.Tensor):

@@ -51,7 +51,7 @@ MEASURE = Measure(
     layout=measured_layout(
         "first_steps",
         1,
-        Dataset("c", "f8", ("c",), "", "learning rate in parts of 1 / lambda_0"),
+        Dataset("factor", "f8", ("c",), "", "c, learning rate in parts of 1 / lambda_0"),
         Dataset("lambda_0", "f8", ("t",), "nats", "largest eigenvalue at the point"),
         Dataset("loss", "f8", ("t", "c", "s"), "nats", "after 0, 1, ... steps; NaN behind one that diverged"),
         Dataset("sharpness", "f8", ("t", "c", "s"), "nats", "largest eigenvalue; NaN where the loss has diverged"),
@@ -65,6 +65,6 @@ MEASURE = Measure(
     ),
     cost=_cost,
     sizes=lambda settings, p: {"s": settings.num_steps + 1},
-    constants=lambda settings: {"c": _factors(settings)},
+    constants=lambda settings: {"factor": _factors(settings)},
     check=_check,
 )

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from sharpest.curvature.algebraic import Sharpness, largest_eigenvalue
 from sharpest.curvature.descent import Descent, descend, mean_gradient, thresholds
 from sharpest.curvature.hessian import Hessian
-from sharpest.curvature.sharpness import Sharpness, largest_eigenvalue
 from sharpest.measures.first_steps import MEASURE, Settings
 from sharpest.measures.point import Point
 from sharpest.trajectory.problem import chunks_of
@@ -30,7 +30,7 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
 
     first = at(point.theta, None)
     largest = settings.divergence * mean_gradient(loss, chunks, point.theta)[0]
-    factors = MEASURE.constants(settings)["c"]
+    factors = MEASURE.constants(settings)["factor"]
     descents: list[Descent] = []
     for lr in (factors / first.value).tolist():
         warm = [first.vector]

@@ -9,7 +9,7 @@ from sharpest.errors import ConfigError
 from sharpest.results.layout import Dataset, measured_layout
 
 _FLOAT64 = 3  # a gradient in it, beside one in float32
-_PER_UPDATE = 7  # gradients of the flow for one update; 3 to 9 were seen
+_PER_UPDATE = 7  # gradients of the flow for one update of eta = 0.1; docs/curvature.md
 
 
 class Settings(Strict):

@@ -151,6 +151,19 @@ def test_a_search_starts_from_the_one_before(tmp_path: Path):
     np.testing.assert_allclose(together["critical_lr"], alone["critical_lr"][0], rtol=1 / 32 + 1e-3)
 
 
+def test_what_is_carried_is_the_start(tmp_path: Path):
+    """A start that is far off costs passes, and is replaced."""
+    run, found = Run(tmp_path, full_batch_settings()).train(), {}
+    for factor in (1, 300):
+        point = point_at(run, 4)
+        exact = measure(point_at(run, 4), FINE)["critical_lr"]
+        point.carried.update(batch=factor * exact, full=factor * exact)
+        found[factor] = measure(point, Settings())
+        assert point.carried["batch"] == pytest.approx(exact, rel=1 / 30)
+    for passes in ("forwards", "forwards_full"):
+        assert found[300][passes] >= found[1][passes] + 6
+
+
 def test_on_the_full_batch_both_losses_are_one(tmp_path: Path):
     run = Run(tmp_path, full_batch_settings()).train()
     path = run.measure("critical", [[0, 4]], Settings(), hessian=hessian_settings(examples=12))

@@ -38,7 +38,7 @@ def loss_at(point: Point):
 
 def test_losses_and_sharpness_are_those_of_float64(run, taken):
     """Small steps, where float32 and float64 do not part; ReLU's kinks are on no path."""
-    np.testing.assert_allclose(taken["c"], 2.0 ** np.arange(12))
+    np.testing.assert_allclose(taken["factor"], 2.0 ** np.arange(12))
     for row, iteration in enumerate((0, 5)):
         replay = run.replay()
         point = Point(replay, replay.walk(), iteration, hessian_settings(), {})
@@ -54,7 +54,7 @@ def test_losses_and_sharpness_are_those_of_float64(run, taken):
                 if step == 0:
                     first = float(values[-1])
                     assert taken["lambda_0"][row] == pytest.approx(first, rel=1e-4)
-                theta = theta - taken["c"][column] / first * torch.func.grad(loss)(theta)
+                theta = theta - taken["factor"][column] / first * torch.func.grad(loss)(theta)
 
 
 def test_a_descent_ends_where_it_diverges(taken):
@@ -69,7 +69,7 @@ def test_a_descent_ends_where_it_diverges(taken):
 
 
 def test_thresholds_are_in_the_file(taken):
-    factors = taken["c"]
+    factors = taken["factor"]
     for row in range(2):
         losses, sharp = taken["loss"][row], np.nan_to_num(taken["sharpness"][row])
         risen = ~(losses <= losses[:, :1] * (1 + 1e-6)).all(axis=1)
@@ -89,7 +89,7 @@ def test_a_point_is_the_same_alone(run, taken):
 
 def test_the_grid():
     def factors(**changes):
-        return MEASURE.constants(Settings(**changes))["c"]
+        return MEASURE.constants(Settings(**changes))["factor"]
 
     np.testing.assert_allclose(factors(), 2 ** (np.arange(51) / 10))
     np.testing.assert_allclose(factors(lowest=0.5, highest=4, per_octave=2), 2 ** (np.arange(-2, 5) / 2))

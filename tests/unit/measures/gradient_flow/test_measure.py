@@ -45,7 +45,7 @@ def fine(run) -> Measured:
 
 
 def test_the_distance_is_that_of_scipy(run, fine):
-    """Of the training loss with L2; 12 training examples, not the 20 of the Hessian."""
+    """Of the training loss with L2."""
     problem, states = run.problem(), {state.iteration: state for state in run.replay().states(POINTS)}
     batch = problem.data.train.first(12)
 
