@@ -218,6 +218,8 @@ def _range(values: Sequence[int]) -> str:
 def _words(value: Any, nothing: str = "as they are") -> str:
     if value is None:
         return nothing
+    if isinstance(value, list) and len(value) > 3 and len(set(map(str, value))) == 1:
+        return f"{len(value)} x {value[0]}"
     return (
         "/".join(map(str, value))
         if isinstance(value, list)

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sharpest.config.studies.phase_diagram import FIRST_STEPS, PhaseDiagram
+from sharpest.errors import StoreError
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, joined, seeds_line
 from sharpest.figures.style import (
@@ -31,6 +32,7 @@ _BOUNDARIES = {
     "c_max": ("last bounded", RED),
 }
 _MOST_COLUMNS = 3
+_TWO = "Dashed, left: c = 2, where a quadratic loss would rise. A boundary beyond the values of c is not drawn."
 
 
 @styled
@@ -46,38 +48,46 @@ def draw(study: PhaseDiagram, inputs: FigureInputs, foot: str) -> tuple[Figure, 
         The figure, and its points with columns panel, series, run, x, y: one over the width and c of a boundary in the
         first panel, c and the quotient in the second.
     """
-    lines = sorted(study.lines, key=lambda line: line.width)
-    measured = [[inputs.measured(FIRST_STEPS, each) for each in line.by_seed()] for line in lines]
+    measured = [[inputs.measured(FIRST_STEPS, each) for each in line.by_seed()] for line in study.lines]
+    measured.sort(key=lambda seeds: _width(seeds[0]))
     figure, points = new_figure(2 * 1.25 * PANEL_WIDTH, 1.25 * PANEL_HEIGHT), PlottedPoints()
-    diagram = figure.add_subplot(1, 2, 1, title=_DIAGRAM, xlabel="1 / width", ylabel="c = lr × lambda_0")
+    diagram = figure.add_subplot(1, 2, 1, title=_DIAGRAM, xlabel="1 / width", ylabel="c = η λ₀")
     for column, (label, colour) in _BOUNDARIES.items():
-        runs = [
-            [_boundary(each, column, line.width) for each in seeds] for line, seeds in zip(lines, measured, strict=True)
-        ]
+        runs = [[_boundary(each, column) for each in seeds] for seeds in measured]
         draw_over_seeds(
             diagram, _DIAGRAM, label, joined(runs), points, color=colour, marker="o", markersize=3, label=label
         )
-    after = figure.add_subplot(1, 2, 2, title=_AFTER, xlabel="c = lr × lambda_0", ylabel="lambda_max / lambda_0")
+    diagram.axhline(2, color=GREY, linestyle="--", linewidth=0.7)
+    after = figure.add_subplot(1, 2, 2, title=_AFTER, xlabel="c = η λ₀", ylabel="λ₁ / λ₀")
     after.set_xscale("log", base=2)
     after.set_yscale("log")
     after.xaxis.set_major_formatter("{x:g}")
     after.axhline(1, color=GREY, linestyle="--", linewidth=0.7)
-    for line, seeds, shade in zip(lines, measured, blue_to_red(len(lines)), strict=True):
-        draw_over_seeds(after, _AFTER, line.label, list(map(_quotient, seeds)), points, color=shade, label=line.label)
+    for seeds, shade in zip(measured, blue_to_red(len(measured)), strict=True):
+        label = f"width {_width(seeds[0]):,}"
+        draw_over_seeds(after, _AFTER, label, list(map(_quotient, seeds)), points, color=shade, label=label)
     for axes in (diagram, after):
         legend_below(axes, most_columns=_MOST_COLUMNS)
     make_room_for_legends(figure, 1, _MOST_COLUMNS)
-    add_foot(figure, seeds_line(len(seeds) for seeds in measured), foot)
+    add_foot(figure, _TWO, seeds_line(len(seeds) for seeds in measured), foot)
     return figure, points.table()
 
 
-def _boundary(measured: Measured, column: str, width: int) -> OfSeed:
+def _width(measured: Measured) -> int:
+    """Units of the widest hidden layer, as the scale has it."""
+    model = measured.attributes["config"]["run"]["model"]
+    if not model.get("widths"):
+        raise StoreError(f"{measured.path}: a {model['kind']} has no width; draw runs of kind fcn with hidden layers")
+    return int(max(model["widths"]))
+
+
+def _boundary(measured: Measured, column: str) -> OfSeed:
     """A boundary at the first point; none where it is beyond the values of c."""
     c = measured[column][:1]
-    return OfSeed(measured.run, np.full(len(c), 1 / width), c).at(np.isfinite(c))
+    return OfSeed(measured.run, np.full(len(c), 1 / _width(measured)), c).at(np.isfinite(c))
 
 
 def _quotient(measured: Measured) -> OfSeed:
     """Sharpness after the last step over that before the first, at each c; none where the loss has diverged."""
     quotient = measured["sharpness"][0, :, -1] / measured["lambda_0"][0]
-    return OfSeed(measured.run, measured["c"], quotient).at(np.isfinite(quotient))
+    return OfSeed(measured.run, measured["factor"], quotient).at(np.isfinite(quotient))

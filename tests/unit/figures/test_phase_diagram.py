@@ -18,7 +18,7 @@ def run_of(width: int, seed: int = 1) -> str:
 
 
 def study() -> PhaseDiagram:
-    lines = [{"run": run_of(w), "schedule": "start", "label": f"width {w}", "width": w} for w in WIDTHS]
+    lines = [{"run": run_of(w), "schedule": "start", "label": f"width {w}"} for w in WIDTHS]
     return PhaseDiagram.model_validate({"kind": "phase_diagram", "caption": "", "lines": lines})
 
 
@@ -26,8 +26,17 @@ def write(folder: Any, width: int, seed: int = 1, **columns: Any) -> None:
     """Sharpness halves at each of two steps; at the largest c the loss has diverged."""
     sharpness = 10 * np.multiply.outer(C, [1.0, 0.5, 0.25])[None]
     sharpness[0, -1, 1:] = np.nan
-    values = {"c": C, "lambda_0": [10.0], "sharpness": sharpness, "c_loss": [2.0], "c_sharp": [3.0], "c_max": [4.0]}
-    folder.write_measure("first_steps", run_of(width, seed), "start", {"t": 1, "c": 4, "s": 3}, values | columns)
+    values = {
+        "factor": C,
+        "lambda_0": [10.0],
+        "sharpness": sharpness,
+        "c_loss": [2.0],
+        "c_sharp": [3.0],
+        "c_max": [4.0],
+    }
+    config = {"run": {"model": {"widths": [width, width]}}}
+    run, sizes = run_of(width, seed), {"t": 1, "c": 4, "s": 3}
+    folder.write_measure("first_steps", run, "start", sizes, values | columns, config=config)
 
 
 def test_boundaries_stand_over_one_over_the_width(folder: Any) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from sharpest.config.studies.base import Curve, Study
 
@@ -10,18 +10,12 @@ FIRST_STEPS = "first_steps"
 """The measure that is read."""
 
 
-class WidthLine(Curve):
-    """One run at its start, at whose first point the first steps are measured."""
-
-    width: PositiveInt
-    """Of its net, as the scale's model has it; runs of one width are one point."""
-
-
 class PhaseDiagram(Study):
     """The first steps of gradient descent over learning rates and widths: catapult and divergence."""
 
     kind: Literal["phase_diagram"]
-    lines: tuple[WidthLine, ...] = Field(min_length=1)
+    lines: tuple[Curve, ...] = Field(min_length=1)
+    """Runs of fully connected nets of several widths, at whose first point the first steps are measured."""
 
     @property
     def reads(self) -> tuple[str, ...]:
