@@ -127,7 +127,7 @@ which run of the paper is meant, at every scale.
 
 `-nesterov` stands behind a momentum: the step is m v - eta g of the velocity after the update, as in torch. With `-mse`
 the loss is half the squared distance of the logits to the one-hot target, mean over examples or words, in place of the
-cross-entropy: of updates, Hessians, steps along directions, `history.csv` and evaluations alike, so that the plateau
+cross-entropy: of updates, Hessians, steps along directions, histories and evaluations alike, so that the plateau
 rule goes by it as well. Where a unit says nats, such a run has that of the squared loss.
 
 A run with `-L<epochs>` or `@e<epoch>/<variant>` is a branch: it starts from its parent's snapshot at the end of that

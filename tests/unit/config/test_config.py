@@ -211,11 +211,11 @@ def test_substitutes_stand_in_wherever_their_original_is_named(config: Config, d
         return {name: dataset.source for name, dataset in project.scale.datasets.items()}
 
     assert sources(originals) == {
-        "c10": "cifar-10", "c100": "cifar-100", "fm": "fashion-mnist", "ptb": "ptb", "imdb": "imdb",
+        "c10": "cifar-10", "few": "cifar-10", "c100": "cifar-100", "fm": "fashion-mnist", "ptb": "ptb", "imdb": "imdb",
     }  # fmt: skip
     assert sources(substituted) == {
-        "c10": "fashion-mnist", "c100": "fashion-mnist", "fm": "fashion-mnist", "ptb": "bible-kjv",
-        "imdb": "rated-sentences",
+        "c10": "fashion-mnist", "few": "fashion-mnist", "c100": "fashion-mnist", "fm": "fashion-mnist",
+        "ptb": "bible-kjv", "imdb": "rated-sentences",
     }  # fmt: skip
     assert (originals.scale.datasets["imdb"].length, substituted.scale.datasets["imdb"].length) == (400, 50)
     # where a scale names no original, nothing is replaced
@@ -796,7 +796,7 @@ def test_a_note_is_made_once_for_all_runs() -> None:
     project = load_project({"scale": "quick"}, ROOT / "config")
     notes = project.reductions(project.run_ids)
     assert len(set(notes)) == len(notes)
-    assert [note for note in notes if "epochs" in note] == ["1 to 80 epochs (7 to 2,000)"]
+    assert [note for note in notes if "epochs" in note] == ["1 to 800 epochs (1 to 12,800)"]
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "two", None, [1]])

@@ -120,9 +120,9 @@ def test_a_group_has_the_runs_of_the_inventory(group: str, listed) -> None:
 
 
 def test_further_runs_are_copies_and_checks(listed) -> None:
-    """With L2 (inventory 1.2), the plain VGG (Fig. 10), the small net of Table 2, correct_both (1.6)."""
+    """With L2 (inventory 1.2), the plain VGG (Fig. 10), the small net of Table 2, correct_both (1.6); X is beyond."""
     further = Counter(group for group in listed.values() if group not in GROUPS)
-    assert further == {"B-l2": 3, "E-plain": 2, "L-small": 1, "N-both": 1}
+    assert further == {"B-l2": 3, "E-plain": 2, "L-small": 1, "N-both": 1, "X": 14}
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -135,7 +135,7 @@ def test_a_run_ends_where_the_inventory_says(group: str, paper: Project) -> None
 def test_an_epoch_has_the_steps_of_the_inventory(paper: Project) -> None:
     runs = [paper.run(run) for run in paper.run_ids]
     found = {(run.dataset_name, run.batch_size): run.steps_per_epoch for run in runs}
-    assert found == STEPS
+    assert {place: steps for place, steps in found.items() if place[0] != "few"} == STEPS
 
 
 def test_full_batches_take_2006_steps(paper: Project) -> None:
@@ -146,7 +146,7 @@ def test_full_batches_take_2006_steps(paper: Project) -> None:
         assert (run.dataset.flip, run.dataset.shift) == (False, 0)
         assert not paper.hessian(run.run).resample
         assert paper.hessian(run.run).examples == 2_560
-    assert not any(paper.run(run).full_batch for run in paper.run_ids if run not in GROUPS["C"])
+    assert not any(paper.run(run).full_batch for group, runs in GROUPS.items() for run in runs if group != "C")
 
 
 def test_first_stages_leave_the_trunk_when_the_rate_drops(paper: Project) -> None:

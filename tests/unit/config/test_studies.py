@@ -57,7 +57,7 @@ KEYS: dict[str, dict[str, Any]] = {
         ]
     },
     "full_batch_edge": {"lines": [A, B | {"flow": "flow"}]},
-    "phase_diagram": {"lines": [A | {"width": 8}, B | {"width": 16}]},
+    "phase_diagram": {"lines": [A, B]},
     "end_points": {"rows": [{"label": "SGD", "runs": ["a", "b"], "paper": {}}]},
     "spectral_density": {"panels": [A, B], "moments": ["start", 0.5, "peak"]},
     "eigenvector_drift": {"rows": [A, B], "num_eigenvectors": 2},

@@ -24,7 +24,8 @@ from sharpest.results.states import Snapshots
 from sharpest.results.stored import Measured, Stored, common_points
 
 RUN = "scnn-c10-sgd-lr0.1-S8-s777"
-SIZES = {"t": 3, "k": 2, "v": 2, "p": 7, "d": 2, "m": 4, "a": 3, "g": 5, "x": 6, "c": 3, "s": 4}
+SIZES = {"t": 3, "k": 2, "v": 2, "p": 7, "d": 2, "m": 4, "a": 3, "g": 5, "x": 6, "c": 3, "s": 4,
+         "o": 2, "l": 3, "n": 4, "j": 2}  # fmt: skip
 
 
 def numbers(layout: Layout, sizes: dict[str, int]) -> dict[str, Any]:
