@@ -796,7 +796,7 @@ def test_a_note_is_made_once_for_all_runs() -> None:
     project = load_project({"scale": "quick"}, ROOT / "config")
     notes = project.reductions(project.run_ids)
     assert len(set(notes)) == len(notes)
-    assert [note for note in notes if "epochs" in note] == ["1 to 800 epochs (1 to 12,800)"]
+    assert [note for note in notes if "epochs" in note] == ["1 to 800 epochs (7 to 12,800)"]
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "two", None, [1]])

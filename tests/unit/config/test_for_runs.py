@@ -58,9 +58,9 @@ for_runs:
     between = load_project({"scale": "between"}, scales.folder)
     assert (between.run(LSTM).epochs, between.hessian(LSTM).examples) == (3, 30)
     # quick gives lstm runs 64 examples in chunks of 64, by entries of its own
-    scales.write("extends: between\ndescription: mine\nepochs: 12\nhessian: {examples: 120}\n")
+    scales.write("extends: between\ndescription: mine\nepochs: 12\nhessian: {examples: 128}\n")
     mine = load_project({"scale": "mine"}, scales.folder)
-    assert (mine.run(LSTM).epochs, mine.hessian(LSTM).examples, mine.hessian(LSTM).chunk_size) == (12, 120, 10)
+    assert (mine.run(LSTM).epochs, mine.hessian(LSTM).examples, mine.hessian(LSTM).chunk_size) == (12, 128, 10)
     assert mine.scale.description == "mine"
 
 
