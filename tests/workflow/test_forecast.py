@@ -80,7 +80,13 @@ def test_longest_measurement_at_the_papers_scale() -> None:
         "lstm": ((1916, 316e6), (562, 106e6), (6017, 947e6)),
         "imdb": ((82, 90e6), (23, 30e6), (202, 270e6)),
         "imdb2": ((82, 181e6), (23, 60e6), (202, 542e6)),
+        "fcn": ((30, 11e6), (8, 4e6), (60, 22e6)),
     }
+    for width in (256, 512, 1024, 2048):  # eight layers, six operations a weight in an update
+        weights = 3072 * width + 6 * width**2
+        gpu |= dict.fromkeys(
+            (f"deep{width}", f"zero{width}"), ((80, 6 * weights), (22, 2 * weights), (160, 12 * weights))
+        )
     names = ("update", "forward", "product")
 
     def speed(net: str) -> Speed:
