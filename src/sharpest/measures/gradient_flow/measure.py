@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from sharpest.curvature.descent import mean_gradient
@@ -28,18 +29,21 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
     batch = point.data.stream.batch(point.iteration)
     chunks = chunks_of(batch, point.settings.chunk_size)
 
-    def at(theta: Tensor) -> tuple[float, Tensor]:
-        return mean_gradient(point.problem.model.loss, chunks, theta)
+    def gradient(theta: Tensor) -> Tensor:
+        return mean_gradient(point.problem.model.loss, chunks, theta)[1]
 
-    loss, _ = at(point.theta.double())
+    def loss(theta: Tensor) -> float:
+        with torch.no_grad():
+            return float(point.problem.mean_loss(theta, batch, point.settings.chunk_size))
+
     _check_descends(point, batch)
     start = point.carried.get("theta", point.start.double())
     time = point.lr * (point.iteration - point.carried.get("iteration", point.problem.settings.start))
-    flowed = gradient_flow(lambda theta: at(theta)[1], start, time, settings.tolerance, point.carried.get("step"))
+    flowed = gradient_flow(gradient, start, time, settings.tolerance, point.carried.get("step"))
     point.carried |= {"theta": flowed.theta, "iteration": point.iteration, "step": flowed.step}
     return {
-        "loss": loss,
-        "flow_loss": at(flowed.theta)[0],
+        "loss": loss(point.theta.double()),
+        "flow_loss": loss(flowed.theta),
         "distance": float((point.theta.double() - flowed.theta).norm()),
         "flow_time": point.lr * (point.iteration - point.problem.settings.start),
         "gradients": flowed.num_gradients,
