@@ -15,11 +15,11 @@ from sharpest.claims.verdicts import LEVEL
 ENOUGH_SEEDS = 3  # with fewer a verdict counts apart
 
 _READING = (
-    "Value ± its standard error, between seeds or within the run, and its 95 % interval. A claim holds where the whole "
-    "interval bears it out, fails where no part of it does, and is inconclusive else. p: the level at which the "
-    "verdict stands. Null: share of permutations of what the claim says matters, or of surrogates of its curves, in "
-    "which it would hold. Of an order the value is the difference between neighbouring levels that decides, of "
-    "a trend the number in its rule. The rules are in docs/claims.md."
+    "Value ± its standard error, between seeds or within the run, and its 95 % interval. A claim holds where the "
+    "whole interval agrees with it, fails where the whole interval contradicts it, and is inconclusive otherwise. p: "
+    "the level at which the verdict stands. Null: share of permutations of what the claim says matters, or of "
+    "surrogates of its curves, in which it would hold. Of an order the value is the difference between neighbouring "
+    "levels that decides, of a trend the number in its rule. The rules are in docs/claims.md."
 )
 _COUNTED = (
     "Counted are findings that are judged and that no other row implies; rows that show only that nothing is broken "

@@ -1,4 +1,4 @@
-"""Studies beyond the paper: how they are told from the paper's, and what is refused of both."""
+"""Studies beyond the paper: what separates them from the paper's, and what is refused in both."""
 
 from typing import Any
 
