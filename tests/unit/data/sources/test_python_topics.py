@@ -1,5 +1,6 @@
 """Python's language reference: whichever version is here."""
 
+import pydoc_data.topics
 import sys
 
 import numpy as np
@@ -27,7 +28,7 @@ def test_the_text_of_this_python():
 def test_words_are_lower_case_and_letters_only_and_the_parts_follow_each_other(monkeypatch):
     """Sections stand in alphabetical order."""
     text = {"b": "fgh1IJ, the rest", "a": 'The "if" statement_: éx'}
-    monkeypatch.setattr(sys.modules["pydoc_data.topics"], "topics", text)
+    monkeypatch.setattr(pydoc_data.topics, "topics", text)
     monkeypatch.setattr(python_topics, "SOURCE", TokenSource(4, 2, 1, None, "topics"))
     data = load()
     # the, if, statement, x; then fgh, ij; then the
@@ -36,7 +37,7 @@ def test_words_are_lower_case_and_letters_only_and_the_parts_follow_each_other(m
 
 
 def test_a_text_too_short(monkeypatch):
-    monkeypatch.setattr(sys.modules["pydoc_data.topics"], "topics", {"a": "six words and not one more"})
+    monkeypatch.setattr(pydoc_data.topics, "topics", {"a": "six words and not one more"})
     complaint = "^Python's language reference from Python .*: the train text has 6 tokens, expected 50,000"
     with pytest.raises(DataError, match=complaint):
         load().check(SOURCE)
