@@ -96,7 +96,7 @@ def steady_hump(values: NDArray[np.float64]) -> float:
 
 
 def lasting_fall(run: str) -> float:
-    """Of the smoothed accuracy, above two standard errors of a difference; or the rise before it."""
+    """Of the smoothed accuracy, above two standard errors of a difference; or the rise before it; over the range."""
     with h5py.File(RESULTS / f"spectra/{run}/full_batch.h5") as file:
         accuracy, count = file["train_accuracy"][...], json.loads(file.attrs["settings"])["accuracy_examples"]
     accuracy = accuracy[np.isfinite(accuracy)]
@@ -104,7 +104,7 @@ def lasting_fall(run: str) -> float:
     falls = np.maximum.accumulate(curve) - curve
     bottom = int(falls.argmax())
     rise = curve[: bottom + 1].max() - curve[0]
-    return float(max(0.0, min(rise, falls[bottom] - math.sqrt(8) * error)) / np.ptp(curve))
+    return float(max(0.0, min(rise, falls[bottom] - math.sqrt(8) * error)) / np.ptp(accuracy))
 
 
 SCNN, R32 = "scnn-c10-sgd-lr{}-S128-s777", "r32-c10-sgd-lr0.05-S{}-s777"
