@@ -5,10 +5,10 @@ SEEDS ?= 5
 SCALE ?=
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores $(CORES)
-SOURCES := src workflow tests benchmarks
+SOURCES := src workflow tests benchmarks docs/site
 RULES := Snakefile workflow/rules
 
-.PHONY: figures replicate unlocked first test test-slow environment lint format benchmarks docs why forecast test-gpu test-slurm
+.PHONY: figures replicate unlocked first test test-slow environment lint format benchmarks docs docs-serve why forecast test-gpu test-slurm
 
 figures: unlocked
 	$(SNAKEMAKE) --prioritize first -- all
@@ -61,6 +61,7 @@ lint: environment
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check $(RULES)
 	$(BIN)/snakemake --lint
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs config $(SOURCES)
 
 format: environment
 	$(BIN)/ruff check --fix $(SOURCES)
@@ -77,5 +78,10 @@ benchmarks: environment
 forecast: environment
 	$(BIN)/sharpest forecast $(if $(SCALE),--scale $(SCALE))
 
+# the site, into .site; open .site/index.html, or serve it while you write
 docs: environment
 	$(BIN)/sharpest reference
+	$(BIN)/mkdocs build --strict --quiet
+
+docs-serve: environment
+	$(BIN)/mkdocs serve

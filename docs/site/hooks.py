@@ -1,0 +1,84 @@
+"""What the site shows besides the pages of this folder: the README, the changelog, the ledger, and two diagrams.
+
+Nothing is written down twice: these pages are made from the files themselves when the site is built.
+"""
+
+from __future__ import annotations
+
+import csv
+import posixpath
+import re
+import sys
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parent))  # a hook is loaded alone
+
+from diagrams import imports, rules  # noqa: E402
+
+PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+_LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the pages and pictures that are made from files outside of this folder."""
+    made: dict[str, str] = {page: (ROOT / source).read_text(encoding="utf-8") for source, page in PAGES.items()}
+    made["ledger.md"] = _ledger()
+    made["images/rooms.svg"], made["images/rules.svg"] = imports(), rules(ROOT)
+    for name, content in made.items():
+        files.append(File.generated(config, name, content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+    """Point links at pages of the site; what is in the repository only is named by its path."""
+    uri = page.file.src_uri
+    source = next((name for name, made in PAGES.items() if made == uri), f"docs/{uri}")
+    return _LINK.sub(lambda link: _on_site(link, source, uri), markdown)
+
+
+def _on_site(link: re.Match[str], source: str, uri: str) -> str:
+    image, text, target = link.groups()
+    path, _, anchor = target.partition("#")
+    if not path or "://" in target or target.startswith("mailto:"):
+        return link[0]
+    inside = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
+    if (page := PAGES.get(inside) or (inside.removeprefix("docs/") if inside.startswith("docs/") else None)) is None:
+        if not (ROOT / inside).exists():
+            raise ValueError(f"{source}: links to {target}, which is not there")
+        return f"`{inside}`" if inside.rstrip("/") == text.strip("`/") else f"{text} (`{inside}`)"
+    relative = posixpath.relpath(page, posixpath.dirname(uri) or ".")
+    return f"{image}[{text}]({relative}{'#' + anchor if anchor else ''})"
+
+
+def _ledger() -> str:
+    """Every claim with its verdict at each scale that the gallery keeps, as one table to search."""
+    kept = {folder.name.removeprefix("claims-"): _verdicts(folder / "claims.csv") for folder in _kept_scales()}
+    tables = [ROOT / "config/claims.csv", *sorted((ROOT / "config/claims").glob("*.csv"))]
+    rows = [row for table in tables for row in csv.DictReader(table.open(encoding="utf-8-sig"))]
+    head = ["Claim", "Statement", "Expected", "Source", *(f"At {scale}" for scale in kept)]
+    lines = [f"<tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>"]
+    for row in rows:
+        cells = [f"<code>{row['id']}</code>", *(escape(row[key]) for key in ("statement", "expected", "source"))]
+        cells += [found.get(row["id"], "").replace("_", " ") for found in kept.values()]
+        lines.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    return (
+        f"# Every claim\n\n{len(rows)} claims of the paper and of later ones. How a verdict is reached: "
+        "[Verdicts](claims.md). Type words of a claim, a figure's name, or a verdict.\n\n"
+        '<p><input class="filter" type="search" aria-label="Search the claims" placeholder="fig6 fails"> '
+        f'<span class="filter-count">{len(rows)} of {len(rows)}</span></p>\n\n'
+        f"<table><thead>{lines[0]}</thead><tbody>{''.join(lines[1:])}</tbody></table>\n"
+    )
+
+
+def _kept_scales() -> list[Path]:
+    return sorted((ROOT / "docs/gallery").glob("claims-*"))
+
+
+def _verdicts(path: Path) -> dict[str, str]:
+    with path.open(encoding="utf-8") as file:
+        return {row["id"]: row["verdict"] for row in csv.DictReader(file)}
