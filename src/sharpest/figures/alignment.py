@@ -7,7 +7,6 @@ from itertools import cycle
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sharpest.config.studies.alignment import Alignment
@@ -21,10 +20,9 @@ from sharpest.figures.style import (
     PANEL_HEIGHT,
     PANEL_WIDTH,
     RED,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
     legend_below,
-    new_figure,
     run_label,
     running_mean,
     say_empty,
@@ -53,7 +51,7 @@ class _Run:
 
 
 @styled
-def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw one panel for each model.
 
     Args:
@@ -66,7 +64,7 @@ def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.
 
     Source: Fig. 5; inventory, Figure 5.
     """
-    figure = new_figure(len(study.panels) * 1.25 * PANEL_WIDTH, 1.6 * PANEL_HEIGHT)
+    figure = NotedFigure(len(study.panels) * 1.25 * PANEL_WIDTH, 1.6 * PANEL_HEIGHT)
     points = PlottedPoints()
     for axes, panel in zip(figure.subplots(1, len(study.panels), squeeze=False)[0], study.panels, strict=True):
         axes.set(title=panel.title, xlabel="training accuracy (%)", ylabel="mean |cos| with $e_1 … e_5$")
@@ -85,7 +83,7 @@ def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.
             say_empty(axes)
         legend_below(axes)
     counts = (len(curve.by_seed()) for curve in study.curves())
-    add_foot(figure, seeds_line(counts, "Points", "bars: one standard deviation; small and faint: single seeds"), foot)
+    figure.note(seeds_line(counts, "Points", "bars: one standard deviation; small and faint: single seeds"), foot)
     return figure, points.table()
 
 

@@ -6,7 +6,6 @@ from itertools import cycle
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
@@ -21,11 +20,10 @@ from sharpest.figures.style import (
     PANEL_HEIGHT,
     PANEL_WIDTH,
     RED,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
     count_line,
     legend_below,
-    new_figure,
     run_label,
     say_empty,
     styled,
@@ -75,7 +73,7 @@ class _Curve:
 
 
 @styled
-def draw(study: LargestEigenvalues, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: LargestEigenvalues, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw a grid of panels.
 
     A composite panel is two halves of equal width, each from epoch 0: the early window, and the whole run.
@@ -94,7 +92,7 @@ def draw(study: LargestEigenvalues, inputs: FigureInputs, foot: str) -> tuple[Fi
     Source: Figs. 4, 10, 11, 13 and 21; inventory, Figure 4 and 1.8.
     """
     num_rows, num_columns = len(study.rows), max(map(len, study.rows))
-    figure = new_figure(num_columns * 1.25 * PANEL_WIDTH, num_rows * 1.25 * PANEL_HEIGHT)
+    figure = NotedFigure(num_columns * 1.25 * PANEL_WIDTH, num_rows * 1.25 * PANEL_HEIGHT)
     grid = figure.add_gridspec(num_rows, num_columns)
     points = PlottedPoints()
     missed, left_out = {}, {}
@@ -109,7 +107,7 @@ def draw(study: LargestEigenvalues, inputs: FigureInputs, foot: str) -> tuple[Fi
             missed[panel.title] = [each.plotted & ~each.converged for each in seeds]
             left_out[panel.title] = [np.isfinite(each.eigenvalues) & ~each.plotted for each in seeds]
     over_seeds = seeds_line(len(curve.by_seed()) for curve in study.curves())
-    add_foot(figure, count_line(_LEFT_OUT, left_out), count_line(MISSED, missed), over_seeds, foot)
+    figure.note(count_line(_LEFT_OUT, left_out), count_line(MISSED, missed), over_seeds, foot)
     return figure, points.table()
 
 
