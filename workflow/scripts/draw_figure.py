@@ -18,13 +18,12 @@ def main(
     inputs: FigureInputs,
     differences: str,
     foot: str,
-    width: str,
     png: str,
     progress: Progress,
 ) -> None:
     typed = study_class(study["kind"]).model_validate({**study, "caption": ""})
     figure, table = import_module(f"sharpest.figures.{study['kind']}").draw(typed, inputs, differences)
-    save(figure, table, foot, width, Path(png).with_suffix(""))
+    save(figure, table, foot, Path(png).with_suffix(""))
     progress.finish(png)
 
 
@@ -38,7 +37,6 @@ if __name__ == "__main__":
             ),
             snakemake.params.differences,
             snakemake.params.foot,
-            snakemake.params.width,
             snakemake.output.png,
             Progress("figure", snakemake.wildcards.figure, 1, "figures", terminal),
         )

@@ -97,7 +97,7 @@ class ScaleSettings(RunKeys):
     paper_seeds: dict[str, PositiveInt] = Field(default={})
     """How many of the paper's seeds of a figure or table are used without new ones, by its name; elsewhere all."""
     notes: dict[str, str] = Field(default={})
-    """What a figure or table does not show at this scale, for its foot."""
+    """What a figure or table does not show at this scale, for its notes."""
     runs: dict[str, PositiveInt] = Field(default={})
     """Runs beside those of config/runs.tsv, with their lengths where `epochs` is none; not compared with the paper."""
     studies: dict[str, AnyStudy] = Field(default={})
@@ -137,8 +137,6 @@ class ProjectSettings(Strict):
     """Jobs that share a GPU on one machine, each with its part of the memory; small nets leave most of one idle."""
     seeds: NonNegativeInt | None = None
     """New seeds of each run, 1001 and up, in place of the paper's; 0 = the paper's; none = as scale and studies say."""
-    width: Literal["panels", "single", "double"] = "panels"
-    """Of figures: as wide as their panels need, or one or two columns of a journal (3.4 and 7 inches)."""
     datasets: dict[str, dict[str, Any]] = Field(default={})
     """Changes to the scale's datasets."""
     sources: dict[str, SourceSettings] = Field(default={})

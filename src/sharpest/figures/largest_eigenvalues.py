@@ -1,7 +1,6 @@
 """The one or two largest eigenvalues along training of runs that differ in one setting (Figs. 4, 10, 11, 13, 21)."""
 
 from dataclasses import dataclass
-from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,6 @@ from sharpest.figures.style import (
     BLUE,
     GREEN,
     MISSED,
-    OTHERS,
     PANEL_HEIGHT,
     PANEL_WIDTH,
     RED,
@@ -24,6 +22,7 @@ from sharpest.figures.style import (
     PlottedPoints,
     count_line,
     legend_below,
+    ordered_colours,
     run_label,
     say_empty,
     styled,
@@ -31,7 +30,6 @@ from sharpest.figures.style import (
 from sharpest.measures.spectra.reader import Spectra
 
 _NAMED = {"red": RED, "green": GREEN, "blue": BLUE}
-_COLOURS = (RED, GREEN, BLUE, *OTHERS)  # of the code, for increasing lr and decreasing S (inventory 1.8)
 _LINES = (("-", 0.9), ("-.", 0.6))  # dashes and width of lambda_1 and lambda_2
 _LEFT_OUT = "Not drawn on a logarithmic axis: eigenvalues at or below zero"
 _TICK_STEPS = (1, 2, 5, 10)
@@ -100,7 +98,7 @@ def draw(study: LargestEigenvalues, inputs: FigureInputs, foot: str) -> tuple[No
         for column, panel in enumerate(row):
             curves = [
                 _read(study, curve, _NAMED[curve.colour] if curve.colour else colour, inputs)
-                for curve, colour in zip(panel.curves, cycle(_COLOURS))
+                for curve, colour in zip(panel.curves, ordered_colours(len(panel.curves)), strict=True)
             ]
             _panel(figure.add_subplot(grid[row_index, column]), study, panel, curves, points)
             seeds = [each for curve in curves for each in curve.seeds]

@@ -248,7 +248,7 @@ def _surface_panel(
     axes.set(xlim=(-study.grid_limit, study.grid_limit), zlim=(None, shown.largest_loss))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.view_init(elev=22, azim=-68)
-    axes.set_box_aspect((4, 4, 3.4), zoom=1.12)
+    axes.set_box_aspect((4, 4, 3.4), zoom=1.0)
 
 
 def _mean_of(seeds: Sequence[_Measured]) -> tuple[_Measured, NDArray[np.float64]]:

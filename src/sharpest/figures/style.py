@@ -22,16 +22,12 @@ PANEL_WIDTH, PANEL_HEIGHT = 2.7, 2.3  # inches
 BLUE, GREEN, RED, GREY = "#0072B2", "#009E73", "#D55E00", "0.45"
 OTHERS = ("#E69F00", "#CC79A7", "#56B4E9", "black")
 
-COLUMN_WIDTHS = {"single": 3.4, "double": 7.0}
-"""Widths of a journal's columns, inches."""
-
 MISSED = "Open circles: eigenvalues whose residual is above the solver's tolerance"
 
 _ORDERED, _LIGHTEST = matplotlib.colormaps["plasma"], 0.82  # lighter ones vanish on white
 _EMPTY = "no finite measurement"
 _FOOT_SIZE = 6.5  # points
 _DOTS_PER_INCH = 150
-_LEAST_SHRINKING = 0.6  # of the height, in a column narrower than the panels need
 _SHORT_LABEL, _LABEL_WIDTH = 18, 60  # letters
 _LABEL_DEPTH = -28  # points, where tick and axis labels end
 _POINTS_PER_INCH = 72
@@ -210,7 +206,7 @@ def _draw_foot(figure: Figure, text: str) -> None:
 
 
 @styled
-def save(figure: NotedFigure, table: pd.DataFrame, foot: str, width: str, stem: Path) -> None:
+def save(figure: NotedFigure, table: pd.DataFrame, foot: str, stem: Path) -> None:
     """Write a figure as pdf and png, its points as csv, and its notes as md; the notes are in pdf and png as well.
 
     The same figure gives the same bytes: no dates, floats in full.
@@ -219,15 +215,11 @@ def save(figure: NotedFigure, table: pd.DataFrame, foot: str, width: str, stem: 
         figure: What is drawn.
         table: Its points.
         foot: The line at its bottom.
-        width: One of ``COLUMN_WIDTHS``; anything else leaves it as wide as its panels need.
         stem: Path without an ending.
 
     Raises:
         StoreError: If a file cannot be written.
     """
-    if width in COLUMN_WIDTHS:
-        own_width, height = figure.get_size_inches()
-        figure.set_size_inches(COLUMN_WIDTHS[width], height * max(COLUMN_WIDTHS[width] / own_width, _LEAST_SHRINKING))
     _draw_foot(figure, foot)
     notes = "\n".join(figure.notes)
     pdf = {"metadata": {"CreationDate": None, "Title": stem.name, "Subject": notes}}
