@@ -285,8 +285,8 @@ def caption_labels(wildcard):
     return labels
 
 
-def foot_of(study):
-    """The line at the foot of a figure or table: scale, data, reductions."""
+def differences_of(study):
+    """What differs from the paper in a figure or table: scale, data, reductions."""
     reductions = SETUP.reductions[study]  # found once, for the report
     against = (
         f"Against the paper: {'; '.join(reductions)}."
@@ -295,3 +295,9 @@ def foot_of(study):
     )
     note = PROJECT.scale.notes.get(study, "")
     return f"Scale {SCALE}: {PROJECT.scale.description}. {against} {note}".rstrip()
+
+
+def foot_of(figure):
+    """The line at the foot of a figure."""
+    scale = f"{SCALE} scale, not a reproduction; " if SETUP.reductions[figure] else ""
+    return f"{scale}details: {figure}.md"

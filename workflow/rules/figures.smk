@@ -11,6 +11,7 @@ rule draw_figure:
             labels=caption_labels("figure"),
         ),
         csv=str(PATHS.figure("{figure}", "csv")),
+        md=str(PATHS.figure("{figure}", "md")),
     log:
         str(PATHS.log("figures", "{figure}")),
     conda:
@@ -29,6 +30,7 @@ rule draw_figure:
             for curve in PROJECT.study(wildcards.figure).curves_by_seed()
             if (window := PROJECT.schedule(curve.run, curve.schedule).window)
         ],
+        differences=lambda wildcards: differences_of(wildcards.figure),
         foot=lambda wildcards: foot_of(wildcards.figure),
         code=lambda wildcards: code_of_study(
             "draw_figure.py", "figures", wildcards.figure

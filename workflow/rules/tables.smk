@@ -20,7 +20,7 @@ rule write_table:
         runtime=grows(5),
     params:
         study=lambda wildcards: PROJECT.study(wildcards.table).model_dump(mode="json"),
-        foot=lambda wildcards: foot_of(wildcards.table),
+        differences=lambda wildcards: differences_of(wildcards.table),
         code=lambda wildcards: code_of_study(
             "write_table.py", "tables", wildcards.table
         ),

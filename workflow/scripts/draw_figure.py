@@ -14,12 +14,17 @@ from sharpest.results.runs import Results
 
 
 def main(
-    study: dict[str, Any], inputs: FigureInputs, foot: str, outputs: tuple[str, str, str], progress: Progress
+    study: dict[str, Any],
+    inputs: FigureInputs,
+    differences: str,
+    foot: str,
+    png: str,
+    progress: Progress,
 ) -> None:
     typed = study_class(study["kind"]).model_validate({**study, "caption": ""})
-    figure, table = import_module(f"sharpest.figures.{study['kind']}").draw(typed, inputs, foot)
-    save(figure, table, *(Path(path) for path in outputs))
-    progress.finish(outputs[1])
+    figure, table = import_module(f"sharpest.figures.{study['kind']}").draw(typed, inputs, differences)
+    save(figure, table, foot, Path(png).with_suffix(""))
+    progress.finish(png)
 
 
 if __name__ == "__main__":
@@ -30,7 +35,8 @@ if __name__ == "__main__":
                 Results(Path(snakemake.output.png).parents[1]),
                 {(run, schedule): window for run, schedule, window in snakemake.params.windows},
             ),
+            snakemake.params.differences,
             snakemake.params.foot,
-            (snakemake.output.pdf, snakemake.output.png, snakemake.output.csv),
+            snakemake.output.png,
             Progress("figure", snakemake.wildcards.figure, 1, "figures", terminal),
         )

@@ -12,14 +12,16 @@ from sharpest.results.runs import Results
 from sharpest.results.whole import written_whole
 
 
-def main(study: dict[str, Any], results: Results, foot: str, csv: str, md: str, tex: str, progress: Progress) -> None:
+def main(
+    study: dict[str, Any], results: Results, differences: str, csv: str, md: str, tex: str, progress: Progress
+) -> None:
     typed = study_class(study["kind"]).model_validate(study)
     kind = import_module(f"sharpest.tables.{study['kind']}")
     table = kind.build(typed, results)
     with written_whole(md) as path:
-        path.write_text(kind.markdown(typed, table, foot))
+        path.write_text(kind.markdown(typed, table, differences))
     with written_whole(tex) as path:
-        path.write_text(kind.latex(typed, table, foot))
+        path.write_text(kind.latex(typed, table, differences))
     with written_whole(csv) as path:
         table.to_csv(path, index=False)
     progress.finish(md)
@@ -30,7 +32,7 @@ if __name__ == "__main__":
         main(
             snakemake.params.study,
             Results(Path(snakemake.output.csv).parents[1]),
-            snakemake.params.foot,
+            snakemake.params.differences,
             snakemake.output.csv,
             snakemake.output.md,
             snakemake.output.tex,

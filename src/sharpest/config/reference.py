@@ -40,7 +40,7 @@ Unknown keys are refused, and everything is checked before the first job starts.
 given on the command line: `snakemake --config scale=small`.
 
 **Scales.** A scale that says `extends: paper` lists only what it changes: mappings are merged key by key, other values
-are replaced. What differs from the paper's scale stands at the foot of every figure and table.
+are replaced. What differs from the paper's scale stands in the notes of every figure and at the foot of every table.
 
 **For these runs.** What a scale says of runs, it says of all, or in the list `for_runs` of those whose ids fit a
 pattern (`*` any text, `?` one letter, `[ab]` one of these):
@@ -92,7 +92,7 @@ snakemake all --cores all --config scale=small --configfile config/substitutes/d
 ```
 
 Targets come first, since snakemake takes what follows `--configfile` for further files. The stages after `data` know
-nothing of it; the foot of each figure and table says what stands in for what. A results folder holds each data set from
+nothing of it; the notes of each figure and table say what stands in for what. A results folder holds each data set from
 one source: where `{_DATA}` has it from another one than the configuration names, the command is refused.
 Go on with the file that the folder was begun with, give `--directory`, or delete the folder.
 

@@ -97,7 +97,7 @@ class ScaleSettings(RunKeys):
     paper_seeds: dict[str, PositiveInt] = Field(default={})
     """How many of the paper's seeds of a figure or table are used without new ones, by its name; elsewhere all."""
     notes: dict[str, str] = Field(default={})
-    """What a figure or table does not show at this scale, for its foot."""
+    """What a figure or table does not show at this scale, for its notes."""
     runs: dict[str, PositiveInt] = Field(default={})
     """Runs beside those of config/runs.tsv, with their lengths where `epochs` is none; not compared with the paper."""
     studies: dict[str, AnyStudy] = Field(default={})

@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from sharpest.figures.over_seeds import OfSeed, draw_over_seeds
-from sharpest.figures.style import PlottedPoints, legend_below, say_empty
+from sharpest.figures.style import OTHERS, PlottedPoints, legend_below, say_empty
 from sharpest.measures.spectra.reader import Spectra
 
 # prefix of the columns of spectra -> name, dashes, colour
-SERIES = {"train": ("training", "-", "black"), "val": ("validation", "--", "tab:orange")}
+SERIES = {"train": ("training", "-", "black"), "val": ("validation", "--", OTHERS[0])}
 
 
 def accuracy_panel(axes: Axes, panel: str, seeds: Sequence[Spectra], limit: float, points: PlottedPoints) -> None:

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sharpest.config.studies.alignment import Alignment
@@ -15,16 +13,12 @@ from sharpest.config.studies.base import Curve
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
-    BLUE,
-    GREEN,
-    OTHERS,
     PANEL_HEIGHT,
     PANEL_WIDTH,
-    RED,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
     legend_below,
-    new_figure,
+    ordered_colours,
     run_label,
     running_mean,
     say_empty,
@@ -33,8 +27,6 @@ from sharpest.figures.style import (
 from sharpest.measures.directions.reader import Directions, random_cosine
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.stored import common_points
-
-_COLOURS = (RED, GREEN, BLUE, *OTHERS)  # of the code, for increasing lr (inventory 1.8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +45,7 @@ class _Run:
 
 
 @styled
-def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw one panel for each model.
 
     Args:
@@ -66,12 +58,12 @@ def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.
 
     Source: Fig. 5; inventory, Figure 5.
     """
-    figure = new_figure(len(study.panels) * 1.25 * PANEL_WIDTH, 1.6 * PANEL_HEIGHT)
+    figure = NotedFigure(len(study.panels) * 1.25 * PANEL_WIDTH, 1.6 * PANEL_HEIGHT)
     points = PlottedPoints()
     for axes, panel in zip(figure.subplots(1, len(study.panels), squeeze=False)[0], study.panels, strict=True):
         axes.set(title=panel.title, xlabel="training accuracy (%)", ylabel="mean |cos| with $e_1 … e_5$")
         num_parameters = 0
-        for curve, colour in zip(panel.curves, cycle(_COLOURS)):
+        for curve, colour in zip(panel.curves, ordered_colours(len(panel.curves)), strict=True):
             seeds = [_along_training(inputs, each, study.smoothing) for each in curve.by_seed()]
             num_parameters = seeds[0].num_parameters
             _cloud(axes, panel.title, curve.label, seeds, colour, points)
@@ -85,7 +77,7 @@ def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.
             say_empty(axes)
         legend_below(axes)
     counts = (len(curve.by_seed()) for curve in study.curves())
-    add_foot(figure, seeds_line(counts, "Points", "bars: one standard deviation; small and faint: single seeds"), foot)
+    figure.note(seeds_line(counts, "Points", "bars: one standard deviation; small and faint: single seeds"), foot)
     return figure, points.table()
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sharpest.config.studies.base import Curve
@@ -22,13 +21,12 @@ from sharpest.figures.style import (
     PANEL_HEIGHT,
     PANEL_WIDTH,
     RED,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
-    blue_to_red,
     count_line,
     divergence_line,
     legend_below,
-    new_figure,
+    ordered_colours,
     say_empty,
     styled,
 )
@@ -73,7 +71,7 @@ class _Drift:
 
 
 @styled
-def draw(study: EigenvectorDrift, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: EigenvectorDrift, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw a row of four panels for each run.
 
     Args:
@@ -87,7 +85,7 @@ def draw(study: EigenvectorDrift, inputs: FigureInputs, foot: str) -> tuple[Figu
 
     Source: arXiv 2606.30226.
     """
-    figure = new_figure(4 * 1.15 * PANEL_WIDTH, len(study.rows) * 1.35 * PANEL_HEIGHT)
+    figure = NotedFigure(4 * 1.15 * PANEL_WIDTH, len(study.rows) * 1.35 * PANEL_HEIGHT)
     all_axes = figure.subplots(len(study.rows), 4, squeeze=False)
     points, diverged, missed = PlottedPoints(), {}, {}
     for axes, curve in zip(all_axes, study.rows, strict=True):
@@ -104,7 +102,7 @@ def draw(study: EigenvectorDrift, inputs: FigureInputs, foot: str) -> tuple[Figu
         _participation(axes[2], f"{curve.label}: parameters that take part", seeds, points)
         _by_layer(axes[3], f"{curve.label}: e₁ by layer", seeds, study.moments, points)
     over_seeds = seeds_line(len(curve.by_seed()) for curve in study.rows)
-    add_foot(figure, _READING, count_line(MISSED, missed), divergence_line(diverged), over_seeds, foot)
+    figure.note(_READING, count_line(MISSED, missed), divergence_line(diverged), over_seeds, foot)
     return figure, points.table(("x", "y", "z"))
 
 
@@ -152,7 +150,7 @@ def _layers(parameters: Sequence[tuple[str, Sequence[int]]]) -> tuple[list[str],
     return names, np.array(sizes)
 
 
-def _cosines(figure: Figure, axes: Axes, panel: str, seeds: Sequence[_Drift], points: PlottedPoints) -> None:
+def _cosines(figure: NotedFigure, axes: Axes, panel: str, seeds: Sequence[_Drift], points: PlottedPoints) -> None:
     """A map over both epochs, of several seeds that of the mean."""
     # a pair of epochs is one complex number, so that means are taken over the seeds that have the pair
     pairs = [
@@ -191,7 +189,7 @@ def _overlap(axes: Axes, panel: str, seeds: Sequence[_Drift], points: PlottedPoi
 def _participation(axes: Axes, panel: str, seeds: Sequence[_Drift], points: PlottedPoints) -> None:
     axes.set(title=panel, xlabel="epoch", ylabel="share of the parameters", yscale="log")
     count, p = seeds[0].participation.shape[1], seeds[0].num_parameters
-    for index, colour in enumerate(blue_to_red(count)[::-1]):
+    for index, colour in enumerate(ordered_colours(count)[::-1]):
         lines = [
             OfSeed(each.run, each.epoch, each.participation[:, index], each.diverged, each.missed[:, index])
             for each in seeds
@@ -216,7 +214,7 @@ def _by_layer(
     layers = seeds[0].layers
     number = np.arange(1, len(layers) + 1)
     axes.set(title=panel, xlabel="layer, from the input", ylabel="share of |e₁|²", ylim=(0, 1.03))
-    for moment, colour in zip(moments, blue_to_red(len(moments)), strict=True):
+    for moment, colour in zip(moments, ordered_colours(len(moments)), strict=True):
         lines = [OfSeed(each.run, number, each.shares[moment][1], each.diverged) for each in seeds if each.shares]
         label = moment_label(moment, [each.shares[moment][0] for each in seeds if each.shares])
         draw_over_seeds(axes, panel, moment_name(moment), lines, points,

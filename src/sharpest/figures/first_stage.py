@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.first_stage import FirstStage
@@ -17,12 +16,11 @@ from sharpest.figures.style import (
     MISSED,
     PANEL_HEIGHT,
     PANEL_WIDTH,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
-    blue_to_red,
     count_line,
     legend_below,
-    new_figure,
+    ordered_colours,
     run_label,
     running_mean,
     say_empty,
@@ -49,7 +47,7 @@ class _Branch:
 
 
 @styled
-def draw(study: FirstStage, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: FirstStage, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw each branch behind the part of the trunk before it.
 
     Args:
@@ -67,7 +65,7 @@ def draw(study: FirstStage, inputs: FigureInputs, foot: str) -> tuple[Figure, pd
         curve.label: [_read(inputs, *of_seed) for of_seed in zip(study.trunk.by_seed(), curve.by_seed(), strict=True)]
         for curve in study.branches
     }
-    figure = new_figure(3 * 1.25 * PANEL_WIDTH, 1.4 * PANEL_HEIGHT)
+    figure = NotedFigure(3 * 1.25 * PANEL_WIDTH, 1.4 * PANEL_HEIGHT)
     curvature, accuracy, rate = figure.subplots(1, 3)
     norm = norm_axis(curvature)
     curvature.set_title(_CURVATURE)
@@ -75,7 +73,7 @@ def draw(study: FirstStage, inputs: FigureInputs, foot: str) -> tuple[Figure, pd
     rate.set(title=_RATE, xlabel="epoch", ylabel="learning rate")
 
     points, missed, handles = PlottedPoints(), {}, []
-    for (label, seeds), colour in zip(curves.items(), blue_to_red(len(curves)), strict=True):
+    for (label, seeds), colour in zip(curves.items(), ordered_colours(len(curves)), strict=True):
         tracked = [each.tracked for each in seeds]
         curvature_lines(curvature, norm, _CURVATURE, label, tracked, colour, points)
         _accuracy_lines(accuracy, label, seeds, colour, study.smoothing, points)
@@ -94,7 +92,7 @@ def draw(study: FirstStage, inputs: FigureInputs, foot: str) -> tuple[Figure, pd
         f"Frobenius norm: of the {num_eigenpairs} tracked eigenvalues. Before its branch each curve is the run "
         f"{study.trunk.label}."
     )
-    add_foot(figure, reading, count_line(MISSED, missed), seeds_line(map(len, curves.values()), rest=OF_SEEDS), foot)
+    figure.note(reading, count_line(MISSED, missed), seeds_line(map(len, curves.values()), rest=OF_SEEDS), foot)
     return figure, points.table()
 
 

@@ -5,7 +5,6 @@ from itertools import cycle
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sharpest.config.studies.base import Curve
@@ -21,12 +20,11 @@ from sharpest.figures.style import (
     PANEL_HEIGHT,
     PANEL_WIDTH,
     RED,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
     count_line,
     legend_below,
     make_room_for_legends,
-    new_figure,
     run_label,
     styled,
 )
@@ -41,7 +39,7 @@ _CROSSING = "Dotted: first measured point above the edge."
 
 
 @styled
-def draw(study: FullBatchEdge, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: FullBatchEdge, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw the panels above each other, the last one where a distance is measured.
 
     Args:
@@ -54,7 +52,7 @@ def draw(study: FullBatchEdge, inputs: FigureInputs, foot: str) -> tuple[Figure,
         second panel, whose series ends in ``: first crossing``.
     """
     titles = [_LOSS, _RATIO, *[_DISTANCE] * any(line.flow for line in study.lines)]
-    figure = new_figure(1.8 * PANEL_WIDTH, len(titles) * 0.85 * PANEL_HEIGHT)
+    figure = NotedFigure(1.8 * PANEL_WIDTH, len(titles) * 0.85 * PANEL_HEIGHT)
     panels: dict[str, Axes] = {}
     for number, title in enumerate(titles, start=1):
         shared = next(iter(panels.values()), None)
@@ -71,7 +69,7 @@ def draw(study: FullBatchEdge, inputs: FigureInputs, foot: str) -> tuple[Figure,
     legend_below(panels[titles[-1]], most_columns=_MOST_COLUMNS, handles=_handles(panels[_RATIO]))
     make_room_for_legends(figure, 1, _MOST_COLUMNS)
     over_seeds = seeds_line(len(line.by_seed()) for line in study.lines)
-    add_foot(figure, _CROSSING, count_line(MISSED, missed), over_seeds, foot)
+    figure.note(_CROSSING, count_line(MISSED, missed), over_seeds, foot)
     return figure, points.table()
 
 

@@ -1,12 +1,10 @@
 """The one or two largest eigenvalues along training of runs that differ in one setting (Figs. 4, 10, 11, 13, 21)."""
 
 from dataclasses import dataclass
-from itertools import cycle
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
@@ -17,15 +15,14 @@ from sharpest.figures.style import (
     BLUE,
     GREEN,
     MISSED,
-    OTHERS,
     PANEL_HEIGHT,
     PANEL_WIDTH,
     RED,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
     count_line,
     legend_below,
-    new_figure,
+    ordered_colours,
     run_label,
     say_empty,
     styled,
@@ -33,7 +30,6 @@ from sharpest.figures.style import (
 from sharpest.measures.spectra.reader import Spectra
 
 _NAMED = {"red": RED, "green": GREEN, "blue": BLUE}
-_COLOURS = (RED, GREEN, BLUE, *OTHERS)  # of the code, for increasing lr and decreasing S (inventory 1.8)
 _LINES = (("-", 0.9), ("-.", 0.6))  # dashes and width of lambda_1 and lambda_2
 _LEFT_OUT = "Not drawn on a logarithmic axis: eigenvalues at or below zero"
 _TICK_STEPS = (1, 2, 5, 10)
@@ -75,7 +71,7 @@ class _Curve:
 
 
 @styled
-def draw(study: LargestEigenvalues, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: LargestEigenvalues, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw a grid of panels.
 
     A composite panel is two halves of equal width, each from epoch 0: the early window, and the whole run.
@@ -94,7 +90,7 @@ def draw(study: LargestEigenvalues, inputs: FigureInputs, foot: str) -> tuple[Fi
     Source: Figs. 4, 10, 11, 13 and 21; inventory, Figure 4 and 1.8.
     """
     num_rows, num_columns = len(study.rows), max(map(len, study.rows))
-    figure = new_figure(num_columns * 1.25 * PANEL_WIDTH, num_rows * 1.25 * PANEL_HEIGHT)
+    figure = NotedFigure(num_columns * 1.25 * PANEL_WIDTH, num_rows * 1.25 * PANEL_HEIGHT)
     grid = figure.add_gridspec(num_rows, num_columns)
     points = PlottedPoints()
     missed, left_out = {}, {}
@@ -102,14 +98,14 @@ def draw(study: LargestEigenvalues, inputs: FigureInputs, foot: str) -> tuple[Fi
         for column, panel in enumerate(row):
             curves = [
                 _read(study, curve, _NAMED[curve.colour] if curve.colour else colour, inputs)
-                for curve, colour in zip(panel.curves, cycle(_COLOURS))
+                for curve, colour in zip(panel.curves, ordered_colours(len(panel.curves)), strict=True)
             ]
             _panel(figure.add_subplot(grid[row_index, column]), study, panel, curves, points)
             seeds = [each for curve in curves for each in curve.seeds]
             missed[panel.title] = [each.plotted & ~each.converged for each in seeds]
             left_out[panel.title] = [np.isfinite(each.eigenvalues) & ~each.plotted for each in seeds]
     over_seeds = seeds_line(len(curve.by_seed()) for curve in study.curves())
-    add_foot(figure, count_line(_LEFT_OUT, left_out), count_line(MISSED, missed), over_seeds, foot)
+    figure.note(count_line(_LEFT_OUT, left_out), count_line(MISSED, missed), over_seeds, foot)
     return figure, points.table()
 
 

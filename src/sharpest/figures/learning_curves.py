@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from sharpest.config.studies.learning_curves import LearningCurves
 from sharpest.figures.accuracy import accuracy_panel
@@ -11,17 +10,16 @@ from sharpest.figures.over_seeds import name_diverged, seeds_line
 from sharpest.figures.style import (
     PANEL_HEIGHT,
     PANEL_WIDTH,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
     divergence_line,
-    new_figure,
     styled,
 )
 from sharpest.measures.spectra.reader import Spectra
 
 
 @styled
-def draw(study: LearningCurves, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: LearningCurves, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw one panel for each run.
 
     Args:
@@ -34,7 +32,7 @@ def draw(study: LearningCurves, inputs: FigureInputs, foot: str) -> tuple[Figure
 
     Source: Fig. 14; inventory, Figure 14.
     """
-    figure = new_figure(len(study.panels) * 1.25 * PANEL_WIDTH, PANEL_HEIGHT + 0.3)
+    figure = NotedFigure(len(study.panels) * 1.25 * PANEL_WIDTH, PANEL_HEIGHT + 0.3)
     points = PlottedPoints()
     all_axes = figure.subplots(1, len(study.panels), squeeze=False)[0]
     diverged = {}
@@ -42,5 +40,5 @@ def draw(study: LearningCurves, inputs: FigureInputs, foot: str) -> tuple[Figure
         seeds, window = inputs.by_seed(Spectra, curve), inputs.window(curve)
         diverged[curve.label] = name_diverged({spectra.run: spectra.divergence for spectra in seeds})
         accuracy_panel(axes, curve.label, seeds, np.inf if window is None else window, points)
-    add_foot(figure, divergence_line(diverged), seeds_line(len(curve.by_seed()) for curve in study.panels), foot)
+    figure.note(divergence_line(diverged), seeds_line(len(curve.by_seed()) for curve in study.panels), foot)
     return figure, points.table()

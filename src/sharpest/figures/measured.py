@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sharpest.config.studies.measured import MeasuredCurve, MeasuredCurves, MeasuredPanel, over_lr, reference_value
@@ -22,13 +21,12 @@ from sharpest.figures.style import (
     PANEL_HEIGHT,
     PANEL_WIDTH,
     RED,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
     count_line,
     divergence_line,
     legend_below,
     make_room_for_legends,
-    new_figure,
     run_label,
     say_empty,
     styled,
@@ -100,7 +98,7 @@ class _Line:
 
 
 @styled
-def draw(study: MeasuredCurves, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: MeasuredCurves, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw one panel beside the other, at most three in a row.
 
     Args:
@@ -115,15 +113,14 @@ def draw(study: MeasuredCurves, inputs: FigureInputs, foot: str) -> tuple[Figure
     """
     num_rows = -(-len(study.panels) // _MOST_COLUMNS)
     num_columns = -(-len(study.panels) // num_rows)
-    figure = new_figure(num_columns * 1.25 * PANEL_WIDTH, num_rows * 1.25 * PANEL_HEIGHT)
+    figure = NotedFigure(num_columns * 1.25 * PANEL_WIDTH, num_rows * 1.25 * PANEL_HEIGHT)
     points, lines = PlottedPoints(), {}
     for number, panel in enumerate(study.panels, start=1):
         lines[panel.title] = _lines(panel, inputs)
         _panel(figure.add_subplot(num_rows, num_columns, number), panel, lines[panel.title], points)
     make_room_for_legends(figure, num_rows, _MOST_COLUMNS)
     every = [line for group in lines.values() for line in group]
-    add_foot(
-        figure,
+    figure.note(
         count_line(_LEFT_OUT, {title: [x for line in group for x in line.left_out] for title, group in lines.items()}),
         count_line(_MISSED, {title: [x for line in group for x in line.missed] for title, group in lines.items()}),
         _PLATEAUS if any(panel.x == _BATCH_SIZE for panel in study.panels) else "",

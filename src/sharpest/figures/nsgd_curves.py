@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sharpest.config.studies.base import SeedRuns
@@ -21,13 +20,12 @@ from sharpest.figures.style import (
     PANEL_HEIGHT,
     PANEL_WIDTH,
     RED,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
-    blue_to_red,
     count_line,
     divergence_line,
     legend_below,
-    new_figure,
+    ordered_colours,
     run_label,
     running_mean,
     say_empty,
@@ -55,7 +53,7 @@ class _EndPoint:
 
 
 @styled
-def draw(study: NsgdCurves, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: NsgdCurves, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw the panels side by side, that of the end points last.
 
     Args:
@@ -70,7 +68,7 @@ def draw(study: NsgdCurves, inputs: FigureInputs, foot: str) -> tuple[Figure, pd
     """
     tracked = {curve.run: read_tracked(inputs, curve) for curve in study.curves()}
     num_panels = len(study.panels) + (study.end_points is not None)
-    figure = new_figure(num_panels * 1.3 * PANEL_WIDTH, 1.5 * PANEL_HEIGHT)
+    figure = NotedFigure(num_panels * 1.3 * PANEL_WIDTH, 1.5 * PANEL_HEIGHT)
     all_axes = figure.subplots(1, num_panels, squeeze=False)[0]
     points, notes = PlottedPoints(), []
     missed: dict[str, list[NDArray[np.bool_]]] = {}
@@ -86,14 +84,16 @@ def draw(study: NsgdCurves, inputs: FigureInputs, foot: str) -> tuple[Figure, pd
     counts = [len(line.runs) for panel in study.panels for line in panel.lines]
     norms = any(panel.quantity == "curvature" for panel in study.panels)
     over_seeds = seeds_line(counts, rest=OF_SEEDS) if norms else seeds_line(counts)
-    add_foot(figure, *dict.fromkeys(notes), count_line(MISSED, missed), over_seeds, foot)
+    figure.note(*dict.fromkeys(notes), count_line(MISSED, missed), over_seeds, foot)
     return figure, points.table()
 
 
 def _colours(panel: NsgdPanel) -> dict[str, object]:
     """The colour of each label."""
     graded = [line.label for line in panel.lines if line.colour is None]
-    return {line.label: line.colour for line in panel.lines} | dict(zip(graded, blue_to_red(len(graded)), strict=True))
+    return {line.label: line.colour for line in panel.lines} | dict(
+        zip(graded, ordered_colours(len(graded)), strict=True)
+    )
 
 
 def _accuracy_panel(

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from sharpest.config.studies.phase_diagram import FIRST_STEPS, PhaseDiagram
 from sharpest.errors import StoreError
@@ -15,12 +14,11 @@ from sharpest.figures.style import (
     PANEL_HEIGHT,
     PANEL_WIDTH,
     RED,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
-    blue_to_red,
     legend_below,
     make_room_for_legends,
-    new_figure,
+    ordered_colours,
     styled,
 )
 from sharpest.results.stored import Measured
@@ -36,7 +34,7 @@ _TWO = "Dashed, left: c = 2, where a quadratic loss would rise. A boundary beyon
 
 
 @styled
-def draw(study: PhaseDiagram, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: PhaseDiagram, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw the phase diagram, and beside it the sharpness after the last step over that before the first.
 
     Args:
@@ -50,7 +48,7 @@ def draw(study: PhaseDiagram, inputs: FigureInputs, foot: str) -> tuple[Figure, 
     """
     measured = [[inputs.measured(FIRST_STEPS, each) for each in line.by_seed()] for line in study.lines]
     measured.sort(key=lambda seeds: _width(seeds[0]))
-    figure, points = new_figure(2 * 1.25 * PANEL_WIDTH, 1.25 * PANEL_HEIGHT), PlottedPoints()
+    figure, points = NotedFigure(2 * 1.25 * PANEL_WIDTH, 1.25 * PANEL_HEIGHT), PlottedPoints()
     diagram = figure.add_subplot(1, 2, 1, title=_DIAGRAM, xlabel="1 / width", ylabel="c = η λ₀")
     for column, (label, colour) in _BOUNDARIES.items():
         runs = [[_boundary(each, column) for each in seeds] for seeds in measured]
@@ -63,13 +61,13 @@ def draw(study: PhaseDiagram, inputs: FigureInputs, foot: str) -> tuple[Figure, 
     after.set_yscale("log")
     after.xaxis.set_major_formatter("{x:g}")
     after.axhline(1, color=GREY, linestyle="--", linewidth=0.7)
-    for seeds, shade in zip(measured, blue_to_red(len(measured)), strict=True):
+    for seeds, shade in zip(measured, ordered_colours(len(measured)), strict=True):
         label = f"width {_width(seeds[0]):,}"
         draw_over_seeds(after, _AFTER, label, list(map(_quotient, seeds)), points, color=shade, label=label)
     for axes in (diagram, after):
         legend_below(axes, most_columns=_MOST_COLUMNS)
     make_room_for_legends(figure, 1, _MOST_COLUMNS)
-    add_foot(figure, _TWO, seeds_line(len(seeds) for seeds in measured), foot)
+    figure.note(_TWO, seeds_line(len(seeds) for seeds in measured), foot)
     return figure, points.table()
 
 

@@ -7,7 +7,6 @@ from itertools import cycle
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sharpest.config.studies.restricted_steps import RestrictedPanel, RestrictedSteps
@@ -21,12 +20,11 @@ from sharpest.figures.style import (
     PANEL_HEIGHT,
     PANEL_WIDTH,
     RED,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
-    blue_to_red,
     count_line,
     legend_below,
-    new_figure,
+    ordered_colours,
     run_label,
     say_empty,
     styled,
@@ -58,7 +56,7 @@ class _Measured:
 
 
 @styled
-def draw(study: RestrictedSteps, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: RestrictedSteps, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw two panels side by side for each of the study's.
 
     Args:
@@ -72,7 +70,7 @@ def draw(study: RestrictedSteps, inputs: FigureInputs, foot: str) -> tuple[Figur
     Source: Fig. 7; inventory, Figure 7.
     """
     measured = {run: _read(inputs[run].snapshots) for run in study.runs()}
-    figure = new_figure(2 * len(study.panels) * PANEL_WIDTH, 1.35 * PANEL_HEIGHT)
+    figure = NotedFigure(2 * len(study.panels) * PANEL_WIDTH, 1.35 * PANEL_HEIGHT)
     points = PlottedPoints()
     all_axes = iter(figure.subplots(1, 2 * len(study.panels)))
     for panel in study.panels:
@@ -81,7 +79,7 @@ def draw(study: RestrictedSteps, inputs: FigureInputs, foot: str) -> tuple[Figur
     curves = {panel.title: [curve.by_seed() for curve in panel.curves] for panel in study.panels}
     missed = {title: [measured[each.run].missed for seeds in own for each in seeds] for title, own in curves.items()}
     over_seeds = seeds_line(len(seeds) for own in curves.values() for seeds in own)
-    add_foot(figure, count_line(MISSED, missed), over_seeds, foot)
+    figure.note(count_line(MISSED, missed), over_seeds, foot)
     return figure, points.table()
 
 
@@ -107,7 +105,7 @@ def _panel(
 ) -> None:
     title = f"{panel.title}: {name}"
     axes.set(title=title, xlabel="iterations since the branch", ylabel=name)
-    colours = blue_to_red(len(panel.curves)) if panel.graded else cycle(_COLOURS)
+    colours = ordered_colours(len(panel.curves)) if panel.graded else cycle(_COLOURS)
     num_drawn = 0
     for curve, colour, marker in zip(panel.curves, colours, cycle(_MARKERS)):
         seeds = [measured[each.run].line(each.run, quantity) for each in curve.by_seed()]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sharpest.config.studies.base import Curve
@@ -20,12 +19,11 @@ from sharpest.figures.style import (
     GREY,
     PANEL_HEIGHT,
     PANEL_WIDTH,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
-    blue_to_red,
     divergence_line,
     legend_below,
-    new_figure,
+    ordered_colours,
     say_empty,
     styled,
 )
@@ -66,7 +64,7 @@ class _Moment:
 
 
 @styled
-def draw(study: SpectralDensity, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: SpectralDensity, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw one panel for each run.
 
     Args:
@@ -81,7 +79,7 @@ def draw(study: SpectralDensity, inputs: FigureInputs, foot: str) -> tuple[Figur
     """
     num_rows = -(-len(study.panels) // _MOST_COLUMNS)
     num_columns = -(-len(study.panels) // num_rows)
-    figure = new_figure(num_columns * 1.3 * PANEL_WIDTH, num_rows * 1.35 * PANEL_HEIGHT)
+    figure = NotedFigure(num_columns * 1.3 * PANEL_WIDTH, num_rows * 1.35 * PANEL_HEIGHT)
     points, diverged = PlottedPoints(), {}
     for number, curve in enumerate(study.panels, start=1):
         axes = figure.add_subplot(num_rows, num_columns, number)
@@ -93,7 +91,7 @@ def draw(study: SpectralDensity, inputs: FigureInputs, foot: str) -> tuple[Figur
         }
         _panel(axes, curve.label, by_moment, study.width, points)
     over_seeds = seeds_line(len(curve.by_seed()) for curve in study.panels)
-    add_foot(figure, _READING, divergence_line(diverged), over_seeds, foot)
+    figure.note(_READING, divergence_line(diverged), over_seeds, foot)
     return figure, points.table()
 
 
@@ -121,7 +119,7 @@ def _panel(axes: Axes, panel: str, by_moment: dict[Moment, list[_Moment]], width
     height = 1 / (every[0].num_parameters * width * np.sqrt(2 * np.pi))
     ends = [min(each.nodes.min() for each in every), max(each.nodes.max() for each in every)]
     for place, ((moment, seeds), colour) in enumerate(
-        zip(by_moment.items(), blue_to_red(len(by_moment)), strict=True), start=1
+        zip(by_moment.items(), ordered_colours(len(by_moment)), strict=True), start=1
     ):
         if seeds:
             name, label = moment_name(moment), moment_label(moment, [each.epoch for each in seeds])

@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
 from sharpest.figures.accuracy import accuracy_panel
@@ -18,12 +17,11 @@ from sharpest.figures.style import (
     PANEL_HEIGHT,
     PANEL_WIDTH,
     RED,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
-    blue_to_red,
     count_line,
     divergence_line,
-    new_figure,
+    ordered_colours,
     say_empty,
     styled,
 )
@@ -36,7 +34,7 @@ _OF_SEEDS = "of the largest, band: one standard deviation, thin: single seeds"
 
 
 @styled
-def draw(study: SpectrumEvolution, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: SpectrumEvolution, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw one row of panels for each run, or all panels in one row.
 
     Args:
@@ -57,7 +55,7 @@ def draw(study: SpectrumEvolution, inputs: FigureInputs, foot: str) -> tuple[Fig
     if study.layout == "row":
         num_rows, num_columns = 1, num_rows * num_columns
     num_columns += study.sketch
-    figure = new_figure(num_columns * PANEL_WIDTH, num_rows * PANEL_HEIGHT + 0.3)
+    figure = NotedFigure(num_columns * PANEL_WIDTH, num_rows * PANEL_HEIGHT + 0.3)
     grid = figure.add_gridspec(num_rows, num_columns)
     places = [grid[row, column] for row in range(num_rows) for column in range(study.sketch, num_columns)]
     points = PlottedPoints()
@@ -74,7 +72,7 @@ def draw(study: SpectrumEvolution, inputs: FigureInputs, foot: str) -> tuple[Fig
         axes = [figure.add_subplot(place) for place in places[index * panels_a_run : (index + 1) * panels_a_run]]
         _row_of_panels(axes, study, curve.label, seeds, limits, points)
     over_seeds = seeds_line((len(curve.by_seed()) for curve in study.rows), rest=_OF_SEEDS)
-    add_foot(figure, count_line(MISSED, missed), divergence_line(diverged), over_seeds, foot)
+    figure.note(count_line(MISSED, missed), divergence_line(diverged), over_seeds, foot)
     return figure, points.table()
 
 
@@ -115,7 +113,7 @@ def _spectrum_panel(
     if not any(len(of_seed[0].x) for of_seed in lines):
         say_empty(axes)
         return
-    colours = blue_to_red(len(lines[0]))[::-1]
+    colours = ordered_colours(len(lines[0]))[::-1]
     for index, (of_seeds, colour) in enumerate(zip(zip(*lines, strict=True), colours, strict=True)):
         # the largest on top, where lines meet
         draw_over_seeds(axes, panel, f"lambda_{index + 1}", of_seeds, points, mean_only=index > 0,
@@ -135,7 +133,7 @@ def _by_eigenvalue(spectra: Spectra, num_eigenvalues: int, limit: float) -> list
 def _sketch(axes: Axes, points: PlottedPoints) -> None:
     """The valley grows sharper from A to C, until the step crosses its bottom."""
     axes.set(title="schematic, no data", xlabel="along the sharpest direction", ylabel="loss", xticks=[], yticks=[])
-    colours = blue_to_red(len(_VALLEYS))
+    colours = ordered_colours(len(_VALLEYS))
     for (name, (curvature, bottom, half_width, start, end)), colour in zip(_VALLEYS.items(), colours, strict=True):
         x = np.linspace(-half_width, half_width, 41)
         ends = np.array([start, end])

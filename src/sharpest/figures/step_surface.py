@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -21,12 +20,11 @@ from sharpest.figures.style import (
     OTHERS,
     PANEL_WIDTH,
     RED,
+    NotedFigure,
     PlottedPoints,
-    add_foot,
-    blue_to_red,
     divergence_line,
     legend_below,
-    new_figure,
+    ordered_colours,
     say_empty,
     styled,
 )
@@ -90,7 +88,7 @@ class _Measured:
 
 
 @styled
-def draw(study: StepSurface, inputs: FigureInputs, foot: str) -> tuple[Figure, pd.DataFrame]:
+def draw(study: StepSurface, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw a scatter panel and a 3-D panel for each run.
 
     Points outside the scatter's axis are drawn as triangles at its edge, and keep their value in the returned points.
@@ -107,7 +105,7 @@ def draw(study: StepSurface, inputs: FigureInputs, foot: str) -> tuple[Figure, p
     """
     num_runs = len(study.rows)
     num_rows, num_columns = (1, 2 * num_runs) if study.layout == "row" else (num_runs, 2)
-    figure = new_figure(num_columns * PANEL_WIDTH * (1 if study.layout == "row" else 1.25), num_rows * 3.3)
+    figure = NotedFigure(num_columns * PANEL_WIDTH * (1 if study.layout == "row" else 1.25), num_rows * 3.3)
     points = PlottedPoints()
     diverged = {}
     for index, curve in enumerate(study.rows):
@@ -120,7 +118,7 @@ def draw(study: StepSurface, inputs: FigureInputs, foot: str) -> tuple[Figure, p
         _surface_panel(axes, study, curve, seeds, limit, points)
     counts = (len(curve.by_seed()) for curve in study.rows)
     over_seeds = seeds_line(counts, "Lines, and loss along the direction", "small and faint: single seeds")
-    add_foot(figure, _READING, divergence_line(diverged), over_seeds, foot)
+    figure.note(_READING, divergence_line(diverged), over_seeds, foot)
     return figure, points.table(("x", "y", "z"))
 
 
@@ -241,7 +239,7 @@ def _surface_panel(
     if not len(shown.epoch):
         say_empty(axes)
         return
-    ranks, colours = np.argsort(np.argsort(shown.lambda_max)), blue_to_red(len(shown.epoch))
+    ranks, colours = np.argsort(np.argsort(shown.lambda_max)), ordered_colours(len(shown.epoch))
     for epoch, (k, loss), rank in zip(shown.epoch, shown.lines(), ranks, strict=True):
         axes.plot(k, np.full(len(k), epoch), loss, color=colours[rank], linewidth=0.7)
     for each in each_seed if len(seeds) > 1 else ():
@@ -250,7 +248,7 @@ def _surface_panel(
     axes.set(xlim=(-study.grid_limit, study.grid_limit), zlim=(None, shown.largest_loss))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.view_init(elev=22, azim=-68)
-    axes.set_box_aspect((4, 4, 3.4), zoom=1.12)
+    axes.set_box_aspect((4, 4, 3.4), zoom=1.0)
 
 
 def _mean_of(seeds: Sequence[_Measured]) -> tuple[_Measured, NDArray[np.float64]]:

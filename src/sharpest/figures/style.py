@@ -1,4 +1,4 @@
-"""What all figures share: fonts, colours, the record of what is plotted, the foot line, saving."""
+"""What all figures share: fonts, colours, the record of what is plotted, notes, saving."""
 
 import io
 import textwrap
@@ -10,7 +10,6 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
@@ -19,14 +18,16 @@ from sharpest.results.whole import written_whole
 
 PANEL_WIDTH, PANEL_HEIGHT = 2.7, 2.3  # inches
 
-BLUE, GREEN, RED, GREY = "tab:blue", "tab:green", "tab:red", "0.45"
-OTHERS = ("tab:orange", "tab:brown", "tab:pink", "tab:cyan")
+# Okabe and Ito (2008): told apart with any kind of colour vision
+BLUE, GREEN, RED, GREY = "#0072B2", "#009E73", "#D55E00", "0.45"
+OTHERS = ("#E69F00", "#CC79A7", "#56B4E9", "black")
 
 MISSED = "Open circles: eigenvalues whose residual is above the solver's tolerance"
 
-_BLUE_TO_RED = LinearSegmentedColormap.from_list("blue_to_red", ["#1f4fd0", "#8a3a9c", "#d7191c"])
+_ORDERED, _LIGHTEST = matplotlib.colormaps["plasma"], 0.82  # lighter ones vanish on white
 _EMPTY = "no finite measurement"
 _FOOT_SIZE = 6.5  # points
+_DOTS_PER_INCH = 150
 _SHORT_LABEL, _LABEL_WIDTH = 18, 60  # letters
 _LABEL_DEPTH = -28  # points, where tick and axis labels end
 _POINTS_PER_INCH = 72
@@ -85,14 +86,26 @@ class PlottedPoints:
         return table.astype(dict.fromkeys(numbers, float))
 
 
-def blue_to_red(count: int) -> list[tuple[float, float, float, float]]:
-    """``count`` colours, the first blue, the last red."""
-    return [_BLUE_TO_RED(float(place)) for place in np.linspace(0, 1, count)]
+def ordered_colours(count: int) -> list[tuple[float, float, float, float]]:
+    """``count`` colours from dark blue to light orange: their order shows in grey print, too."""
+    return [_ORDERED(float(place)) for place in np.linspace(0, _LIGHTEST, count)]
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure that keeps its panels from overlapping; sizes in inches."""
-    return Figure(figsize=(width, height), layout="constrained")
+class NotedFigure(Figure):
+    """A figure with notes: what a reader has to know besides the picture.
+
+    Attributes:
+        notes: Sentences, in the order in which they were added.
+    """
+
+    def __init__(self, width: float, height: float) -> None:
+        """An empty figure that keeps its panels from overlapping; sizes in inches."""
+        super().__init__(figsize=(width, height), layout="constrained")
+        self.notes: list[str] = []
+
+    def note(self, *sentences: str) -> None:
+        """Add sentences; empty ones are left out."""
+        self.notes += filter(None, sentences)
 
 
 def say_empty(axes: Axes) -> None:
@@ -183,12 +196,9 @@ def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64
     return np.lib.stride_tricks.sliding_window_view(values, window, axis=-1).mean(axis=-1)
 
 
-def add_foot(figure: Figure, *lines: str) -> None:
-    """Write small grey lines at the bottom, wrapped to the width of the figure; the panels stay above them."""
-    # 0.58 of the font size is a generous mean width of a letter of the default font
-    characters = int(figure.get_figwidth() * _POINTS_PER_INCH / (0.58 * _FOOT_SIZE))
-    text = "\n".join(textwrap.fill(line, characters) for line in lines if line)
-    foot = figure.text(0.008, 0.012, text, color=GREY, fontsize=_FOOT_SIZE, va="bottom", linespacing=1.3)
+def _draw_foot(figure: Figure, text: str) -> None:
+    """Write a small grey line at the bottom; the panels stay above it."""
+    foot = figure.text(0.008, 0.012, text, color=GREY, fontsize=_FOOT_SIZE, va="bottom")
     foot.set_in_layout(False)
     top = foot.get_window_extent().y1 / figure.bbox.height + 0.02
     engine: Any = figure.get_layout_engine()
@@ -196,16 +206,30 @@ def add_foot(figure: Figure, *lines: str) -> None:
 
 
 @styled
-def save(figure: Figure, table: pd.DataFrame, pdf: Path, png: Path, csv: Path) -> None:
-    """Write a figure and its points. The same figure gives the same bytes: no dates, floats in full.
+def save(figure: NotedFigure, table: pd.DataFrame, foot: str, stem: Path) -> None:
+    """Write a figure as pdf and png, its points as csv, and its notes as md; the notes are in pdf and png as well.
+
+    The same figure gives the same bytes: no dates, floats in full.
+
+    Args:
+        figure: What is drawn.
+        table: Its points.
+        foot: The line at its bottom.
+        stem: Path without an ending.
 
     Raises:
         StoreError: If a file cannot be written.
     """
-    for target, options in ((pdf, {"metadata": {"CreationDate": None}}), (png, {"dpi": 150})):
+    _draw_foot(figure, foot)
+    notes = "\n".join(figure.notes)
+    pdf = {"metadata": {"CreationDate": None, "Title": stem.name, "Subject": notes}}
+    png = {"metadata": {"Title": stem.name, "Description": notes}, "dpi": _DOTS_PER_INCH}
+    for suffix, options in ((".pdf", pdf), (".png", png)):
         drawn = io.BytesIO()  # on a full disk the writer of PDF would fail for another reason
-        figure.savefig(drawn, format=target.suffix[1:], **options)
-        with written_whole(target) as path:
+        figure.savefig(drawn, format=suffix[1:], **options)
+        with written_whole(stem.with_suffix(suffix)) as path:
             path.write_bytes(drawn.getvalue())
-    with written_whole(csv) as path:
+    with written_whole(stem.with_suffix(".csv")) as path:
         table.to_csv(path, index=False, lineterminator="\n")
+    with written_whole(stem.with_suffix(".md")) as path:
+        path.write_text(f"# {stem.name}\n\n" + "\n\n".join(figure.notes) + "\n", encoding="utf-8")

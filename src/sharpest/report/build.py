@@ -194,6 +194,7 @@ def _drawing(paths: Paths, name: str) -> Drawing:
         height=height,
         points=len(pd.read_csv(present(points), usecols=["panel"])),
         points_file=points.relative_to(paths.report().parent).as_posix(),
+        notes=tuple(present(paths.figure(name, "md")).read_text(encoding="utf-8").strip().split("\n\n")[1:]),
     )
 
 

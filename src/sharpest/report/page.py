@@ -55,6 +55,7 @@ class Drawing:
         width, height: In pixels.
         points: How many are plotted.
         points_file: Where they are, from the folder of the page.
+        notes: What a reader has to know of it: points that are marked or left out, and what differs from the paper.
     """
 
     source: str
@@ -62,6 +63,7 @@ class Drawing:
     height: int
     points: int
     points_file: str
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)

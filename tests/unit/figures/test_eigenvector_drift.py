@@ -117,6 +117,6 @@ def test_what_is_drawn(folder: Any, vectors: np.ndarray) -> None:
     assert [axes.get_title(loc="left") for axes in figure.axes[:4]] == list(dict.fromkeys(table["panel"]))
     (cells,) = figure.axes[0].collections
     np.testing.assert_allclose(np.ravel(cells.get_array()), table.loc[table["series"] == "cosine", "z"])
-    foot = " ".join(figure.texts[0].get_text().split())
+    foot = " ".join(" ".join(figure.notes).split())
     assert "solver's tolerance (A: 1 of 16)." in foot
     assert foot.endswith("reduced")

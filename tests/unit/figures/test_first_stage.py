@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.first_stage import FirstStage
 from sharpest.figures.first_stage import draw
+from sharpest.figures.style import NotedFigure
 
 TRUNK, *BRANCHES = (Curve(run=f"run-{label}", schedule="epochs", label=label) for label in ("trunk", "L1", "L2"))
 
@@ -21,7 +21,7 @@ def _study(smoothing: int = 1, num_branches: int = 2) -> FirstStage:
     return FirstStage(kind="first_stage", caption="", trunk=TRUNK, branches=branches, smoothing=smoothing)
 
 
-def _axes(figure: Figure) -> dict[str, Axes]:
+def _axes(figure: NotedFigure) -> dict[str, Axes]:
     curvature, accuracy, rate, norm = figure.axes
     return {"curvature": curvature, "norm": norm, "accuracy": accuracy, "learning rate": rate}
 
@@ -104,7 +104,7 @@ def test_norm_is_on_a_second_axis_of_the_curvature_panel(branched: Any) -> None:
     axes = _axes(figure)
     assert axes["norm"].bbox.bounds == axes["curvature"].bbox.bounds
     assert axes["norm"].yaxis.get_ticks_position() == "right"
-    foot = figure.texts[0].get_text()
+    foot = "\n".join(figure.notes)
     assert foot.startswith(
         "Frobenius norm: of the 2 tracked eigenvalues. Before its branch each curve is the run trunk."
     )
@@ -123,7 +123,7 @@ def test_unmeasured_rows_are_skipped_and_missed_tolerance_marked(branched: Any) 
     assert _series(table, "accuracy", "L1, val_accuracy")["x"].tolist() == [1, 2, 3]
     marked = [offset for cloud in _axes(figure)["curvature"].collections for offset in cloud.get_offsets()]
     assert np.allclose(marked, [[3, 1]])
-    assert "(L1: 1 of 4)" in figure.texts[0].get_text()
+    assert "(L1: 1 of 4)" in "\n".join(figure.notes)
 
 
 def test_a_diverged_branch_ends_and_is_named(branched: Any) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
 from sharpest.config.studies.base import Curve, Study, study_class
+from sharpest.figures.style import NotedFigure
 
 SEEDS = (1001, 1002, 1003)
 TRUNK, RUN, END = "scnn-c10-sgd-lr0.1-S128-s777", "scnn-c10-sgd-lr0.5-S128-s777", "scnn-c10-sgd-lr0.9-S128-s777"
@@ -76,10 +76,10 @@ def _write(folder: Any, diverged: dict[int, float]) -> None:
             folder.evaluations(run, test_accuracy=[0.3 * factor, 0], frobenius=[factor, 0], diverged=end)
 
 
-def _drawn(folder: Any, kind: str, *seeds: int) -> tuple[Figure, pd.DataFrame]:
+def _drawn(folder: Any, kind: str, *seeds: int) -> tuple[NotedFigure, pd.DataFrame]:
     study = _study(kind, *seeds)
     windows = dict.fromkeys(study.curves_by_seed(), 2.0)
-    drawn: tuple[Figure, pd.DataFrame] = import_module(f"sharpest.figures.{kind}").draw(
+    drawn: tuple[NotedFigure, pd.DataFrame] = import_module(f"sharpest.figures.{kind}").draw(
         study, folder.inputs(windows), "reduced"
     )
     return drawn
@@ -90,10 +90,10 @@ def _single(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     return rows.drop(columns="deviation", errors="ignore").reset_index(drop=True)
 
 
-def _texts(figure: Figure) -> str:
+def _texts(figure: NotedFigure) -> str:
     legends = [axes.get_legend() for axes in figure.axes]
     labels = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
-    return " ".join(" ".join([*labels, figure.texts[0].get_text()]).split())
+    return " ".join(" ".join([*labels, "\n".join(figure.notes)]).split())
 
 
 def test_all_kinds_are_here() -> None:

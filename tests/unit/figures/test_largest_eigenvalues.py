@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
 from sharpest.config.studies.largest_eigenvalues import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
 from sharpest.errors import ConfigError
 from sharpest.figures.largest_eigenvalues import draw
-from sharpest.figures.style import BLUE, GREEN, RED
+from sharpest.figures.style import BLUE, NotedFigure, ordered_colours
 
 
 def _panel(title: str, labels: str, **options: Any) -> EigenvaluePanel:
@@ -34,7 +33,7 @@ def _points(axes: Axes) -> np.ndarray:
     return np.concatenate([line.get_xydata() for line in axes.lines])
 
 
-def _labels(figure: Figure, index: int = 0) -> list[str]:
+def _labels(figure: NotedFigure, index: int = 0) -> list[str]:
     return [text.get_text() for text in figure.axes[index].get_legend().get_texts()]
 
 
@@ -73,7 +72,7 @@ def test_an_axis_that_ends_early_leaves_out_the_rest(folder: Any) -> None:
     figure, table = draw(study, folder.inputs(), "")
     assert table.groupby("run")["x"].max().to_dict() == {"run-Pa": 1.5, "run-Pb": 0.5}
     assert figure.axes[0].get_xlim() == (0, 1.5)
-    assert "(P: 1 of 12)" in figure.texts[0].get_text()
+    assert "(P: 1 of 12)" in "\n".join(figure.notes)
 
 
 def test_composite_halves_are_the_window_and_the_whole_run(folder: Any) -> None:
@@ -126,10 +125,10 @@ def test_colours_follow_the_order_of_the_panel_unless_named(folder: Any) -> None
     _write(folder, study, {}, {}, {}, {})
     figure, _ = draw(study, folder.inputs(), "")
     first, second = figure.axes
-    assert [line.get_color() for line in first.lines[:6:2]] == [RED, GREEN, BLUE]
+    assert [line.get_color() for line in first.lines[:6:2]] == ordered_colours(3)
     assert second.lines[0].get_color() == BLUE
     handles = first.get_legend().legend_handles
-    assert [handle.get_color() for handle in handles] == [RED, GREEN, BLUE]
+    assert [handle.get_color() for handle in handles] == ordered_colours(3)
     assert _labels(figure) == ["a", "b", "c"]
 
 
@@ -157,7 +156,7 @@ def test_a_logarithmic_axis_leaves_out_and_counts_what_is_not_positive(
     figure, table = draw(study, folder.inputs(), "reduced")
     assert len(table) == num_points == len(_points(figure.axes[0]))
     assert (table["y"] > 0).all() == (scale == "log")
-    foot = " ".join(figure.texts[0].get_text().split())
+    foot = " ".join(" ".join(figure.notes).split())
     assert foot.endswith("at or below zero (P: 3 of 16). reduced") == (scale == "log")
 
 
@@ -168,7 +167,7 @@ def test_unmeasured_values_are_skipped_and_not_counted_as_zero(folder: Any) -> N
     _write(folder, study, {"eigenvalues": eigenvalues})
     figure, table = draw(study, folder.inputs(), "reduced")
     assert table["series"].value_counts().to_dict() == {"a, lambda_1": 8, "a, lambda_2": 7}
-    assert figure.texts[0].get_text() == "reduced"
+    assert "\n".join(figure.notes) == "reduced"
 
 
 def test_missed_tolerance_is_circled_in_both_halves_and_counted_once(folder: Any) -> None:
@@ -181,7 +180,7 @@ def test_missed_tolerance_is_circled_in_both_halves_and_counted_once(folder: Any
     early, whole = figure.axes[0].child_axes
     for half, expected in ((early, [[0.5, 4.1]]), (whole, [[3.5, 24.1], [0.5, 4.1]])):
         assert np.allclose([offset for cloud in half.collections for offset in cloud.get_offsets()], expected)
-    assert figure.texts[0].get_text().endswith("tolerance (P: 2 of 16).")
+    assert "\n".join(figure.notes).endswith("tolerance (P: 2 of 16).")
 
 
 def test_a_diverged_run_is_named_and_its_line_ends(folder: Any) -> None:

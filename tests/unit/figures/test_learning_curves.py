@@ -30,4 +30,4 @@ def test_divergence_stands_in_the_foot(folder: Any) -> None:
     folder.spectra(A)
     folder.spectra(B, diverged=3.75)
     figure, _ = draw(STUDY, folder.inputs(), "reduced")
-    assert figure.texts[0].get_text() == "B diverged at epoch 3.75.\nreduced"
+    assert "\n".join(figure.notes) == "B diverged at epoch 3.75.\nreduced"

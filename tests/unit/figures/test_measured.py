@@ -7,21 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
 from sharpest.config.studies.measured import MeasuredCurves
 from sharpest.figures.measured import draw
-from sharpest.figures.style import BLUE, GREEN, GREY, RED
+from sharpest.figures.style import BLUE, GREEN, GREY, RED, NotedFigure
 
 T, K = 6, 3
-DrawRuns = Callable[..., tuple[Figure, pd.DataFrame]]
+DrawRuns = Callable[..., tuple[NotedFigure, pd.DataFrame]]
 
 
 @pytest.fixture
-def draw_runs(folder: Any) -> Callable[..., tuple[Figure, pd.DataFrame]]:
+def draw_runs(folder: Any) -> Callable[..., tuple[NotedFigure, pd.DataFrame]]:
     """Draws a study of the spectra of runs ``a``, ``b`` and so on."""
 
-    def of(study: MeasuredCurves, *runs: dict[str, Any], foot: str = "") -> tuple[Figure, pd.DataFrame]:
+    def of(study: MeasuredCurves, *runs: dict[str, Any], foot: str = "") -> tuple[NotedFigure, pd.DataFrame]:
         for run, options in zip("abc", runs, strict=False):
             write_spectra(folder, run, **options)
         return draw(study, folder.inputs(), foot)
@@ -59,12 +58,12 @@ def study(*panels: Mapping[str, Any], runs: str = "a") -> MeasuredCurves:
     return MeasuredCurves.model_validate(keys)
 
 
-def labels(figure: Figure, index: int = 0) -> list[str]:
+def labels(figure: NotedFigure, index: int = 0) -> list[str]:
     return [text.get_text() for text in figure.axes[index].get_legend().get_texts()]
 
 
-def foot(figure: Figure) -> str:
-    return " ".join(figure.texts[0].get_text().split())
+def foot(figure: NotedFigure) -> str:
+    return " ".join(" ".join(figure.notes).split())
 
 
 def test_the_stored_values_are_drawn(draw_runs: DrawRuns) -> None:

@@ -7,14 +7,13 @@ import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.learning_curves import LearningCurves
 from sharpest.config.studies.nsgd_curves import NsgdCurves
 from sharpest.errors import ConfigError
 from sharpest.figures.nsgd_curves import draw
-from sharpest.figures.style import BLUE, RED
+from sharpest.figures.style import BLUE, RED, NotedFigure
 
 
 def _run(gamma: float, seed: int) -> str:
@@ -54,12 +53,12 @@ def _series(table: pd.DataFrame, panel: str, series: str) -> pd.DataFrame:
     return table[(table["panel"] == panel) & (table["series"] == series)]
 
 
-def _labels(figure: Figure, index: int = 0) -> list[str]:
+def _labels(figure: NotedFigure, index: int = 0) -> list[str]:
     return [text.get_text() for text in figure.axes[index].get_legend().get_texts()]
 
 
-def _foot(figure: Figure) -> str:
-    return " ".join(figure.texts[0].get_text().split())
+def _foot(figure: NotedFigure) -> str:
+    return " ".join(" ".join(figure.notes).split())
 
 
 @pytest.fixture

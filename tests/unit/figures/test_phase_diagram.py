@@ -70,7 +70,7 @@ def test_seeds_have_a_mean_at_each_width(folder: Any) -> None:
     means = table[(table["series"] == "loss rises") & table["run"].str.startswith("mean")]
     assert_allclose(means[["x", "y"]], [[1 / 64, 4], [1 / 16, 3]])
     assert_allclose(means["deviation"], np.sqrt(2))
-    assert "2 seeds" in " ".join(figure.texts[0].get_text().split())
+    assert "2 seeds" in " ".join(" ".join(figure.notes).split())
 
 
 def test_it_reads_the_first_steps_of_each_run() -> None:

@@ -5,12 +5,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
 from sharpest.config.studies.base import NamedRun
 from sharpest.config.studies.restricted_steps import RestrictedPanel, RestrictedSteps
 from sharpest.figures.restricted_steps import draw
-from sharpest.figures.style import BLUE, GREEN, OTHERS, RED
+from sharpest.figures.style import BLUE, GREEN, OTHERS, RED, NotedFigure
 
 
 def _run(label: str) -> str:
@@ -31,7 +30,7 @@ def _study(*panels: RestrictedPanel) -> RestrictedSteps:
     return RestrictedSteps(kind="restricted_steps", caption="", panels=panels)
 
 
-def _axes(figure: Figure) -> dict[str, Axes]:
+def _axes(figure: NotedFigure) -> dict[str, Axes]:
     return {axes.get_title(loc="left"): axes for axes in figure.axes}
 
 
@@ -87,7 +86,7 @@ def test_missed_tolerance_is_circled_and_counted(folder: Any) -> None:
     figure, _ = draw(_study(RestrictedPanel(title="P", curves=_curves("a"))), folder.inputs(), "")
     marked = [offset for cloud in figure.axes[0].collections for offset in cloud.get_offsets()]
     assert np.allclose(marked, [[3, 8.1]])
-    assert figure.texts[0].get_text().endswith("tolerance (P: 1 of 6).")
+    assert "\n".join(figure.notes).endswith("tolerance (P: 1 of 6).")
 
 
 def test_divergence_is_named_in_iterations_since_the_branch(folder: Any) -> None:

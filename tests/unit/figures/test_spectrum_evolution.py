@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
 from sharpest.errors import ConfigError
 from sharpest.figures.spectrum_evolution import draw
+from sharpest.figures.style import NotedFigure
 
 A, B = ROWS = tuple(Curve(run=f"run-{label.lower()}", schedule="growth", label=label) for label in "AB")
 
@@ -20,7 +20,7 @@ def _study(rows: tuple[Curve, ...] = (A,), **options: Any) -> SpectrumEvolution:
     return SpectrumEvolution(kind="spectrum_evolution", caption="", rows=rows, num_eigenvalues=2, **options)
 
 
-def _axes(figure: Figure) -> dict[str, Axes]:
+def _axes(figure: NotedFigure) -> dict[str, Axes]:
     return {axes.get_title(loc="left"): axes for axes in figure.axes}
 
 
@@ -78,8 +78,8 @@ def test_missed_tolerance_is_marked_and_counted(folder: Any) -> None:
     figure, _ = draw(_study(), folder.inputs({A: 1.5}), "reduced")
     marked = [offset for cloud in _axes(figure)["A: eigenvalues"].collections for offset in cloud.get_offsets()]
     assert np.allclose(marked, [[0.5, 6.1], [3.0, 14.1]])
-    assert figure.texts[0].get_text().splitlines()[0].endswith("tolerance (A: 2 of 16).")
-    assert figure.texts[0].get_text().endswith("\nreduced")
+    assert "\n".join(figure.notes).splitlines()[0].endswith("tolerance (A: 2 of 16).")
+    assert "\n".join(figure.notes).endswith("\nreduced")
 
 
 def test_a_run_without_measurements_says_so(folder: Any) -> None:
@@ -138,5 +138,5 @@ def test_a_diverged_run_is_named(folder: Any) -> None:
     folder.spectra(A)
     folder.spectra(B, t=4, diverged=1.65)
     figure, table = draw(_study(ROWS), folder.inputs({A: 1.5, B: 1.5}), "reduced")
-    assert figure.texts[0].get_text() == "B diverged at epoch 1.65.\nreduced"
+    assert "\n".join(figure.notes) == "B diverged at epoch 1.65.\nreduced"
     assert table.loc[table["panel"] == "B: eigenvalues", "x"].max() == 1.5

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
 from sharpest.config.studies.step_surface import StepCurve, StepSurface
 from sharpest.figures.step_surface import NUM_AVERAGED, draw
+from sharpest.figures.style import NotedFigure
 
 ALPHAS = (0.5, 1.0, 2.0)
 T = 8
@@ -23,7 +23,7 @@ def _study(*rows: StepCurve, **options: Any) -> StepSurface:
     return StepSurface(kind="step_surface", caption="", rows=rows or (A,), **values)
 
 
-def _axes(figure: Figure) -> dict[str, Any]:
+def _axes(figure: NotedFigure) -> dict[str, Any]:
     return {axes.get_title(loc="left") or axes.get_title(): axes for axes in figure.axes}
 
 
@@ -171,6 +171,6 @@ def test_a_run_without_measurements_says_so(folder: Any) -> None:
     folder.directions(A, t=0)
     figure, table = draw(_study(), folder.inputs(), "")
     assert table.empty
-    assert figure.texts[0].get_text().endswith("\nA diverged at epoch 0.")
+    assert "\n".join(figure.notes).endswith("\nA diverged at epoch 0.")
     for axes in figure.axes:
         assert [text.get_text() for text in axes.texts] == ["no finite measurement"]

@@ -1,11 +1,13 @@
 """The record of points, the foot line and the bytes of saved files."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
-from sharpest.figures.style import PlottedPoints, add_foot, blue_to_red, new_figure, save
+from sharpest.figures.style import NotedFigure, PlottedPoints, ordered_colours, save
 
 
 def test_points_keep_order_and_leave_missing_coordinates_empty() -> None:
@@ -23,36 +25,46 @@ def test_no_points_make_an_empty_table_with_columns() -> None:
     assert list(PlottedPoints().table().columns) == ["panel", "series", "run", "x", "y"]
 
 
-def test_colours_run_from_blue_to_red() -> None:
-    first, *_, last = blue_to_red(5)
-    assert first[2] > first[0]
-    assert last[0] > last[2]
-    assert len(set(blue_to_red(30))) == 30
+def test_ordered_colours_grow_lighter() -> None:
+    grey = [0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue, _ in ordered_colours(30)]
+    assert all(later > earlier for earlier, later in pairwise(grey))
+    assert grey[-1] < 0.75
 
 
-def test_foot_stays_within_the_figure_and_below_the_panels() -> None:
-    figure = new_figure(5, 3)
+def saved(folder: Path) -> Path:
+    figure = NotedFigure(5, 3)
+    figure.subplots().plot([0, 1], [1, 0])
+    figure.note("A thing to know.", "", "Another one.")
+    save(figure, pd.DataFrame({"panel": "a", "x": [0.1 + 0.2, np.pi]}), "quick scale", folder / "fig99")
+    return folder / "fig99"
+
+
+def test_the_foot_stays_below_the_panels(tmp_path: Path) -> None:
+    figure = NotedFigure(5, 3)
     axes = figure.subplots()
     axes.set_xlabel("epoch")
-    add_foot(figure, "first line", "a word or two " * 40)
-    figure.draw_without_rendering()
+    save(figure, pd.DataFrame(), "quick scale, not a reproduction; details: fig99.md", tmp_path / "fig99")
     foot = figure.texts[0].get_window_extent()
-    assert figure.texts[0].get_text().startswith("first line\n")
     assert foot.x1 <= figure.bbox.x1
     assert foot.y0 >= 0
     assert foot.y1 <= axes.get_tightbbox().y0
 
 
+def test_notes_stand_beside_the_figure_and_in_it(tmp_path: Path) -> None:
+    stem = saved(tmp_path)
+    assert stem.with_suffix(".md").read_text() == "# fig99\n\nA thing to know.\n\nAnother one.\n"
+    assert Image.open(stem.with_suffix(".png")).text["Description"] == "A thing to know.\nAnother one."
+    assert b"/Subject (A thing to know." in stem.with_suffix(".pdf").read_bytes()
+    assert b"/Type3" not in stem.with_suffix(".pdf").read_bytes()
+
+
 def test_saving_twice_gives_the_same_bytes_and_full_precision(tmp_path: Path) -> None:
-    table = pd.DataFrame({"panel": "a", "x": [0.1 + 0.2, np.pi]})
     contents = []
     for attempt in "ab":
-        figure = new_figure(3, 2)
-        figure.subplots().plot([0, 1], [1, 0])
-        paths = [tmp_path / f"{attempt}.{suffix}" for suffix in ("pdf", "png", "csv")]
-        save(figure, table, *paths)
-        contents.append([path.read_bytes() for path in paths])
+        (tmp_path / attempt).mkdir()
+        stem = saved(tmp_path / attempt)
+        contents.append([stem.with_suffix(f".{suffix}").read_bytes() for suffix in ("pdf", "png", "csv", "md")])
     assert contents[0] == contents[1]
     assert b"CreationDate" not in contents[0][0]
-    assert pd.read_csv(tmp_path / "a.csv")["x"].tolist() == [0.1 + 0.2, np.pi]
-    assert "0.30000000000000004" in (tmp_path / "a.csv").read_text()
+    assert pd.read_csv(tmp_path / "a/fig99.csv")["x"].tolist() == [0.1 + 0.2, np.pi]
+    assert "0.30000000000000004" in (tmp_path / "a/fig99.csv").read_text()

@@ -82,6 +82,7 @@ def write_results(path: Path) -> Results:
         paths.figure(name, "png").parent.mkdir(exist_ok=True)
         imsave(paths.figure(name, "png"), np.linspace(0, 1, 600 * 1200).reshape(600, 1200))
         paths.figure(name, "csv").write_text("panel,series,run,x,y\na,b,c,1,2\na,b,c,2,3\n")
+        paths.figure(name, "md").write_text(f"# {name}\n\nOne seed <b>diverged</b>.\n\nFewer examples.\n")
     paths.table("tab1", "csv").parent.mkdir()
     paths.table("tab1", "csv").write_text(
         "row,column,value,spread,seeds,paper\n"

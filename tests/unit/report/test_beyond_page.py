@@ -41,6 +41,7 @@ def write_later(results: Results) -> None:
     paths = results.paths
     imsave(paths.figure(NAME, "png"), [[0.0, 1.0]])
     paths.figure(NAME, "csv").write_text("panel,series,run,x,y\na,b,c,1,2\n")
+    paths.figure(NAME, "md").write_text(f"# {NAME}\n\nFewer examples.\n")
     rows = pd.read_csv(verdicts(paths, PAPER, "csv"), dtype=str, keep_default_na=False).iloc[:3]
     papers = ["andreyev2024", "cohen2021", "andreyev2024"]
     rows = rows.assign(paper=papers, item=NAME, id=["later.0", "later.1", "later.2"], implied_by="", source="Sec. 4")
@@ -113,7 +114,8 @@ def test_a_study_may_be_called_like_a_parameter_of_the_report() -> None:
 def test_the_page_reads_the_figure_and_the_verdicts(results: Results) -> None:
     paths = results.paths
     new = set(later_setup().inputs(paths)) - set(made_setup().inputs(paths))
-    assert new == {paths.figure(NAME, "png"), paths.figure(NAME, "csv"), verdicts(paths, BEYOND, "csv")}
+    figure = {paths.figure(NAME, suffix) for suffix in ("png", "csv", "md")}
+    assert new == {*figure, verdicts(paths, BEYOND, "csv")}
 
 
 def test_verdicts_lie_beside_each_other(tmp_path: Path) -> None:

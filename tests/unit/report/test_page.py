@@ -228,3 +228,7 @@ def test_decimation_keeps_ends_and_peaks() -> None:
 def test_names(study: str, item: str, title: str) -> None:
     assert item_of(study) == item
     assert title_of(item) == title
+
+
+def test_a_figure_has_its_notes(page: Page) -> None:
+    assert page.figures[0].drawing.notes == ("One seed <b>diverged</b>.", "Fewer examples.")
