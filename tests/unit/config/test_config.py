@@ -413,7 +413,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     ),
     "unknown variant": (
         lambda c: c.append("runs.tsv", "scnn-c10-sgd-lr0.01-S128-s777@e4/bottom\tI\t9\n"),
-        ["variant 'bottom' is not one", "known: sgd, top, ctop, notop, x<number>, each but sgd with K<k>, and lr<f>, S<f>"],
+        ["variant 'bottom' is not one", "known: sgd, top, ctop, notop, x<number>, each but sgd with K<k>"],
     ),
     # branches
     "branch without its parent": (
