@@ -78,6 +78,10 @@ class EdgeTest:
         known = np.isfinite(scores) & np.isfinite(labels)
         return scores[known], labels[known] > 0
 
+    def at(self, factor: float) -> EdgeTest:
+        """The same where a spike above another factor is a catapult."""
+        return replace(self, catapult=np.where(np.isnan(self.spike), np.nan, self.spike > factor))
+
     def points(self, places: NDArray[np.int64]) -> EdgeTest:
         """Some of the points, in any order and number."""
         candidates = {name: values[places] for name, values in self.candidates.items()}
@@ -138,8 +142,19 @@ def roc(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> tuple[NDArray
 
 def pooled_area(tests: Sequence[EdgeTest], candidate: str, arm: int | None = None) -> float:
     """:func:`area_under_roc` of the points and arms of several seeds together."""
+    return area_under_roc(*_pooled(tests, candidate, arm))
+
+
+def pooled_roc(tests: Sequence[EdgeTest], candidate: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """:func:`roc` of the same."""
+    return roc(*_pooled(tests, candidate, None))
+
+
+def _pooled(
+    tests: Sequence[EdgeTest], candidate: str, arm: int | None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     scores, labels = zip(*(test.samples(candidate, arm) for test in tests), strict=True)
-    return area_under_roc(np.concatenate(scores), np.concatenate(labels))
+    return np.concatenate(scores), np.concatenate(labels)
 
 
 def resampled_areas(tests: Sequence[EdgeTest], candidates: Sequence[str]) -> dict[str, NDArray[np.float64]]:

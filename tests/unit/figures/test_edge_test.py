@@ -13,7 +13,8 @@ from sharpest.errors import ConfigError
 from sharpest.figures.edge_test import draw
 
 SPIKES = [[1, 1], [1, 2], [1, 10], [10, 100], [1, 100], [100, np.inf]]
-TITLES = ["λ₁", "batch sharpness", "ratio of means", "GNI", "critical sharpness", "ROC"]
+SCATTERS = ["iteration", "λ₁", "batch sharpness", "ratio of means", "GNI", "critical sharpness"]
+TITLES = [*SCATTERS, "ROC", "area under the ROC"]
 
 
 def run_of(seed: int = 1) -> str:
@@ -29,15 +30,16 @@ def test_spikes_stand_over_candidates_in_parts_of_the_edge(folder: Any) -> None:
     write_edge_test(folder, run_of(), "test", SPIKES, gni=[1, 2, np.nan, 4, 5, 6])
     figure, table = draw(study(), folder.inputs(), "")
     assert [axes.get_title(loc="left") for axes in figure.axes] == [f"S = 4: {title}" for title in TITLES]
-    for title in TITLES[:-1]:
+    for title in SCATTERS:
         panel = table[table["panel"] == f"S = 4: {title}"]
         rows = [0, 1, 3, 4, 5] if title == "GNI" else range(6)
         for place, arm in enumerate(("η × 1.5", "S × 0.5")):
             points = panel[panel["series"] == arm]
-            expected = [[(row + 1) / EDGE, SPIKES[row][place]] for row in rows]
+            x = [10 * row if title == "iteration" else (row + 1) / EDGE for row in rows]
+            expected = [[at, SPIKES[row][place]] for at, row in zip(x, rows, strict=True)]
             assert_allclose(points[["x", "y"]], expected)
     foot = " ".join(figure.texts[0].get_text().split())
-    assert "Not drawn: points without a finite candidate, or whose unchanged arm diverged (S = 4: 2 of 60)" in foot
+    assert "Not drawn: points without a finite candidate, or whose unchanged arm diverged (S = 4: 2 of 72)" in foot
 
 
 def test_what_diverged_is_at_the_top(folder: Any) -> None:
@@ -58,9 +60,23 @@ def test_areas_are_of_all_points_and_arms_and_of_each_arm(folder: Any) -> None:
     assert roc.loc["λ₁, η × 1.5: area", "y"] == pytest.approx((3 + 4) / 8)
     assert roc.loc["λ₁, S × 0.5: area", "y"] == 1
     assert_allclose(roc.loc["λ₁", ["x", "y"]].to_numpy()[[0, -1]], [[0, 0], [1, 1]])
-    labels = [text.get_text() for text in figure.axes[-1].get_legend().get_texts()]
-    assert labels[0].startswith("λ₁ 0.89 (")
+    labels = [text.get_text() for text in figure.axes[-2].get_legend().get_texts()]
+    assert labels[1].startswith("λ₁ 0.89 (")
     assert len(labels) == 6
+
+
+def test_areas_stand_over_the_spike_that_counts(folder: Any) -> None:
+    """Of ten and more they are those of spikes above ten; where none counts there is no area."""
+    write_edge_test(folder, run_of(), "test", SPIKES)
+    _, table = draw(study(), folder.inputs(), "")
+    panel = table[(table["panel"] == "S = 4: area under the ROC") & (table["series"] == "λ₁")]
+    assert panel["x"].iloc[0] == pytest.approx(1.25)
+    above = panel[panel["x"] > 10]["y"]
+    # 4, 5, 6 and 6 beside 1, 1, 2, 2, 3, 3, 4 and 5
+    assert_allclose(above, (6.5 + 7.5 + 8 + 8) / 32)
+    write_edge_test(folder, run_of(), "test", np.ones((3, 2)))
+    _, table = draw(study(), folder.inputs(), "")
+    assert not (table["panel"] == "S = 4: area under the ROC").any()
 
 
 def test_seeds_are_pooled(folder: Any) -> None:
@@ -76,15 +92,15 @@ def test_seeds_are_pooled(folder: Any) -> None:
 def test_with_momentum_the_edge_of_small_batches_is_marked(folder: Any) -> None:
     write_edge_test(folder, run_of(), "test", SPIKES, momentum=0.9)
     figure, table = draw(study(), folder.inputs(), "")
-    dotted = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
+    dotted = [line for line in figure.axes[1].lines if line.get_linestyle() == ":"]
     assert dotted[0].get_xdata()[0] == pytest.approx(0.1 / 1.9)
-    assert table["x"].iloc[0] == pytest.approx(1 / (1.9 * EDGE))
+    assert table[table["panel"] == "S = 4: λ₁"]["x"].iloc[0] == pytest.approx(1 / (1.9 * EDGE))
 
 
 def test_a_run_without_catapults_has_no_roc(folder: Any) -> None:
     write_edge_test(folder, run_of(), "test", np.ones((3, 2)))
     figure, _ = draw(study(), folder.inputs(), "")
-    assert [text.get_text() for text in figure.axes[-1].texts] == ["no finite measurement"]
+    assert [text.get_text() for text in figure.axes[-2].texts] == ["no finite measurement"]
 
 
 def test_it_asks_for_every_candidate() -> None:
