@@ -52,12 +52,13 @@ _LABELS = {
 _COLOURS = dict(zip(_LABELS, (GREY, BLUE, RED, OTHERS[0], GREEN, OTHERS[2]), strict=True))
 _ARM_COLOURS, _MARKERS = (RED, BLUE, GREEN, *OTHERS), "os^Dv*p"
 _NAMES = {"lr": "η × {}", "S": "S × {}", "m": "β = {}"}
-_FACTORS = np.geomspace(1.25, 40, 21)  # of a catapult, in the last panel
+_FACTORS, _TICKS = np.geomspace(1.25, 40, 21), (2, 5, 10, 20, 40)  # of a catapult, in the last panel
 _COLUMNS = 4
+_NEAR = 1.5  # times the largest value: an edge farther away would press the points together
 _HEADROOM = 3.0  # times the highest finite spike: where an arm that diverged is drawn
 _SPIKES = (
     "Dashed: spike that counts as a catapult in the ROC, and the edge of the full batch; dotted: with momentum β, "
-    "2(1-β)/η, the edge of small batches. At the top: the arm diverged."
+    "2(1-β)/η, the edge of small batches; an edge far from all points is left out. At the top: the arm diverged."
 )
 _AREAS = (
     "Areas under the ROC of all points and changes, with 95 % intervals: the seeds ({}) and, in each, blocks of points "
@@ -108,7 +109,9 @@ def _row(panels: Sequence[Axes], row: Curve, inputs: FigureInputs, points: Plott
         axes.set(title=title, xlabel=f"{_LABELS[candidate]}{over}", ylabel="spike", yscale="log")
         for test, each in zip(tests, changes, strict=True):
             unknown.append(_scatter(axes, title, candidate, test, each, points))
-        _references(axes, candidate, changes[0])
+        _references(
+            axes, candidate, changes[0], max(np.nanmax(test.candidates[candidate], initial=0.0) for test in tests)
+        )
     handles, _ = panels[0].get_legend_handles_labels()
     panels[0].legend(handles=handles[: len(tests[0].arms)], loc="upper left", handletextpad=0.2, borderaxespad=0.1)
     *_, ranks, factors = panels
@@ -157,14 +160,16 @@ def _scatter(
     return ~shown
 
 
-def _references(axes: Axes, candidate: str, changes: Measured) -> None:
-    """The factor of a catapult, the edge, and with momentum that of small batches."""
+def _references(axes: Axes, candidate: str, changes: Measured, largest: float) -> None:
+    """The factor of a catapult, and over a curvature the edges that its largest value comes near to."""
     axes.axhline(changes.settings["factor"], color=GREY, linestyle="--", linewidth=0.7)
     if candidate == TIME:
         return
-    axes.axvline(1, color=GREY, linestyle="--", linewidth=0.7)
-    if momentum := changes.attributes["config"]["run"]["momentum"]:
-        axes.axvline(2 * (1 - momentum) / changes.lr / edge_of(changes), color=GREY, linestyle=":", linewidth=0.9)
+    momentum, edge = changes.attributes["config"]["run"]["momentum"], edge_of(changes)
+    small = {2 * (1 - momentum) / changes.lr / edge: ":"} if momentum else {}
+    for place, dashes in {1.0: "--", **small}.items():
+        if place <= _NEAR * largest / edge:
+            axes.axvline(place, color=GREY, linestyle=dashes, linewidth=0.9)
 
 
 def _ranked(axes: Axes, title: str, tests: Sequence[EdgeTest], together: str, points: PlottedPoints) -> None:
@@ -186,13 +191,15 @@ def _ranked(axes: Axes, title: str, tests: Sequence[EdgeTest], together: str, po
     if len(axes.lines) == 1:
         say_empty(axes)
         return
-    axes.legend(loc="lower right", fontsize=5, handlelength=1.2, labelspacing=0.2, borderaxespad=0.1)
+    box = {"frameon": True, "framealpha": 0.8, "edgecolor": "none"}
+    axes.legend(loc="lower right", fontsize=5, handlelength=1.2, labelspacing=0.2, borderaxespad=0.1, **box)
 
 
 def _over_factors(axes: Axes, title: str, tests: Sequence[EdgeTest], together: str, points: PlottedPoints) -> None:
     """The area of each candidate's ROC over the spike that counts as a catapult."""
     axes.set(title=title, xlabel="spike of a catapult, at least", ylabel="area", xscale="log", ylim=(0, 1))
-    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xticks(_TICKS, [f"{tick}" for tick in _TICKS])
+    axes.minorticks_off()
     axes.axhline(0.5, color=GREY, linestyle=":", linewidth=0.7)
     for candidate, label in _LABELS.items():
         areas = np.array([pooled_area([test.at(factor) for test in tests], candidate) for factor in _FACTORS])

@@ -93,6 +93,7 @@ def test_with_momentum_the_edge_of_small_batches_is_marked(folder: Any) -> None:
     write_edge_test(folder, run_of(), "test", SPIKES, momentum=0.9)
     figure, table = draw(study(), folder.inputs(), "")
     dotted = [line for line in figure.axes[1].lines if line.get_linestyle() == ":"]
+    assert len(figure.axes[1].lines) == 2  # the factor, and no edge of the full batch, which is far away
     assert dotted[0].get_xdata()[0] == pytest.approx(0.1 / 1.9)
     assert table[table["panel"] == "S = 4: λ₁"]["x"].iloc[0] == pytest.approx(1 / (1.9 * EDGE))
 
