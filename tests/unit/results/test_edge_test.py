@@ -59,6 +59,7 @@ def test_samples_are_points_and_arms_that_are_known():
 def test_saturation_is_the_first_point_at_the_late_mean():
     test = made(np.zeros((6, 1)), [1, 5, 2, 3, 4, 5])
     assert test.first_saturated("batch_sharpness") == 1
+    assert made(np.zeros((3, 1)), [2, 2, 2]).first_saturated("gni") == 0
     assert made(np.zeros((4, 1)), [np.nan] * 4).first_saturated("gni") is None
 
 
