@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sharpest.claims.branches import BRANCHES
 from sharpest.claims.edge_test import EDGE_TEST
 from sharpest.claims.end_points import update_difference
 from sharpest.claims.files import RunFiles, RunSource
@@ -39,7 +40,7 @@ def read(folder: Any) -> Any:
 
 def test_every_quantity_is_used_and_every_one_in_the_ledger_is_known(ledger: tuple[Claim, ...]) -> None:
     assert {claim["quantity"] for claim in ledger} == set(QUANTITIES) - {
-        quantity.name for quantity in (*UPDATES, *EDGE_TEST)
+        quantity.name for quantity in (*UPDATES, *BRANCHES, *EDGE_TEST)
     }
 
 
@@ -334,3 +335,14 @@ def test_curves_are_curves(folder: Any, read: Any) -> None:
         assert not (quantity.is_curve and quantity.statistic), quantity.name
     folder.spectra(RUN, "grid", np.arange(6))
     assert isinstance(read("lambda_max"), Series)
+
+
+def test_the_loss_of_a_branch_over_its_start_and_over_another(folder: Any, read: Any) -> None:
+    loss = np.array([0.8, 0.3, 0.6])
+    arrays = {"iteration": np.arange(3), "epoch": np.arange(3), "train_loss": loss}
+    folder.write_measure("spectra", RUN, "grid", {"t": 3, "k": 1}, arrays, lr=0.1)
+    assert read("loss_kept") == pytest.approx(0.75)
+    assert read("last_loss_ratio") == pytest.approx(0.6)  # of each group, before they are compared
+    folder.write_measure("spectra", RUN, "grid", {"t": 3, "k": 1}, arrays, lr=0.1, diverged_epoch=2.0)
+    with pytest.raises(UnmeasuredError, match="diverged"):
+        read("loss_kept")
