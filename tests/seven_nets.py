@@ -27,6 +27,7 @@ from sharpest.measures.critical import Settings as CriticalSettings
 from sharpest.measures.density import Settings as DensitySettings
 from sharpest.measures.directions.reader import Directions
 from sharpest.measures.first_steps import Settings as FirstStepsSettings
+from sharpest.measures.interventions import Settings as InterventionsSettings
 from sharpest.measures.trace import Settings as TraceSettings
 from sharpest.results.file import write_stored
 from sharpest.results.readers import reader_of
@@ -104,6 +105,7 @@ DIRECTIONS = direction_settings(
 EVALUATIONS = EvaluationSettings(num_eigenpairs=1, examples=4, num_probes=4, loss_examples=12, early_epoch=1)
 CRITICAL = CriticalSettings(num_batches=2)
 FIRST_STEPS = FirstStepsSettings(num_steps=2, lowest=0.5, highest=1, per_octave=1)
+INTERVENTIONS = InterventionsSettings(arms=("sgd", "lr2"), updates=3)
 TRACE = TraceSettings(num_products=4)
 DENSITY = DensitySettings(num_probes=2, num_steps=2)
 SAMPLE = GradientSampleSettings(num_batches=4, full_curvature_batches=2, num_eigenvalues=2)
@@ -121,6 +123,8 @@ def measured(run: Run) -> dict[str, np.ndarray]:
     trace = _read(run, "trace", TRACE)
     density = _read(run, "density", DENSITY)
     sample = run.sample_gradients(SAMPLE)
+    steps_scaled = run.settings.nudge is not None  # a measure refuses these
+    changes = {} if steps_scaled else {"loss of arms": _read(run, "interventions", INTERVENTIONS)["loss"]}
     assert directions.attributes["replays_checked"] == 1
     assert directions.attributes["replay_drift"] == 0
     return {
@@ -133,6 +137,7 @@ def measured(run: Run) -> dict[str, np.ndarray]:
         **{name: sample[name] for name in ("batch_sharpness", "gni", "covariance_eigenvalues", "chi_batch")},
         **{name: evaluations[name] for name in ("test_accuracy", "train_loss", "distance", "spectral_norm")},
         "trace": trace["trace"],
+        **changes,
         **{f"{name} of the density": density[name] for name in ("nodes", "trace", "frobenius_sq")},
     }
 

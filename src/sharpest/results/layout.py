@@ -7,7 +7,7 @@ training examples, x test examples, c channels or learning rates, y height, w wi
 starred letter is that number or 0.
 In a text n, v and x count training, validation and test tokens; i and j are the tokens of all training and all test
 reviews. In a gradient sample m and n count mini-batches, j those with products of the full Hessian, c eigenvalues of
-the gradients' covariance.
+the gradients' covariance. In interventions a counts arms, s the loss before and after each update.
 Not measured is NaN.
 """
 

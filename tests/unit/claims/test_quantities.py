@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sharpest.claims.branches import BRANCHES
+from sharpest.claims.edge_test import EDGE_TEST
 from sharpest.claims.end_points import update_difference
 from sharpest.claims.files import RunFiles, RunSource
 from sharpest.claims.ledger import Claim
@@ -39,7 +40,7 @@ def read(folder: Any) -> Any:
 
 def test_every_quantity_is_used_and_every_one_in_the_ledger_is_known(ledger: tuple[Claim, ...]) -> None:
     assert {claim["quantity"] for claim in ledger} == set(QUANTITIES) - {
-        quantity.name for quantity in (*UPDATES, *BRANCHES)
+        quantity.name for quantity in (*UPDATES, *BRANCHES, *EDGE_TEST)
     }
 
 

@@ -60,6 +60,7 @@ KEYS: dict[str, dict[str, Any]] = {
     "phase_diagram": {"lines": [A, B]},
     "end_points": {"rows": [{"label": "SGD", "runs": ["a", "b"], "paper": {}}]},
     "spectral_density": {"panels": [A, B], "moments": ["start", 0.5, "peak"]},
+    "edge_test": {"rows": [A, B]},
     "eigenvector_drift": {"rows": [A, B], "num_eigenvectors": 2},
 }
 """A small study of each kind."""
@@ -73,7 +74,7 @@ def files(kind: str, runs: str, schedule: str | None) -> list[Input]:
     return [Input(kind, run, schedule) for run in runs]
 
 
-NOT_ALONG = ("nsgd_curves", "end_points", "full_batch_edge", "phase_diagram")
+NOT_ALONG = ("nsgd_curves", "end_points", "full_batch_edge", "phase_diagram", "edge_test")
 """Kinds that look at schedules of other names or measures than those of :func:`step`."""
 
 
@@ -134,6 +135,14 @@ def test_an_edit_of_a_kind_makes_no_other_figure_stale(kind: str) -> None:
             [*files("spectra", "ab", "step"), *files("snapshots", "ab", None), *files("gradient_flow", "b", "flow")],
         ),
         ("phase_diagram", files("first_steps", "ab", "step")),
+        (
+            "edge_test",
+            [
+                file
+                for measure in ("interventions", "spectra", "gradient_sample", "critical")
+                for file in files(measure, "ab", "step")
+            ],
+        ),
         (
             "end_points",
             [*files("evaluations", "ab", "ends"), *files("history", "ab", None), *files("snapshots", "ab", None)],

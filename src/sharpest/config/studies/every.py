@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from sharpest.config.studies.alignment import Alignment
+from sharpest.config.studies.edge_test import EdgeTestStudy
 from sharpest.config.studies.eigenvector_drift import EigenvectorDrift
 from sharpest.config.studies.end_points import EndPoints
 from sharpest.config.studies.first_stage import FirstStage
@@ -33,6 +34,7 @@ AnyStudy = Annotated[
     | FullBatchEdge
     | PhaseDiagram
     | SpectralDensity
-    | EigenvectorDrift,
+    | EigenvectorDrift
+    | EdgeTestStudy,
     Field(discriminator="kind"),
 ]
