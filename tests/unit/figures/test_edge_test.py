@@ -38,7 +38,7 @@ def test_spikes_stand_over_candidates_in_parts_of_the_edge(folder: Any) -> None:
             x = [10 * row if title == "iteration" else (row + 1) / EDGE for row in rows]
             expected = [[at, SPIKES[row][place]] for at, row in zip(x, rows, strict=True)]
             assert_allclose(points[["x", "y"]], expected)
-    foot = " ".join(figure.texts[0].get_text().split())
+    foot = " ".join(figure.notes)
     assert "Not drawn: points without a finite candidate, or whose unchanged arm diverged (S = 4: 2 of 72)" in foot
 
 
@@ -86,7 +86,7 @@ def test_seeds_are_pooled(folder: Any) -> None:
     area = table[table["series"] == "λ₁: area"]
     assert area["run"].tolist() == ["seeds 1001, 1002"]
     assert area["y"].tolist() == [1]
-    assert "the seeds (1001, 1002)" in " ".join(figure.texts[0].get_text().split())
+    assert "the seeds (1001, 1002)" in " ".join(figure.notes)
 
 
 def test_with_momentum_the_edge_of_small_batches_is_marked(folder: Any) -> None:
