@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sharpest.config.datasets import ImageSettings, TokenSettings
+from sharpest.config.interventions import intervened
+from sharpest.config.interventions import lr_factor as intervention_factor
 from sharpest.config.measures import declared
 from sharpest.config.run import BranchSettings, HessianSettings, NudgeSettings, RunSettings
-from sharpest.config.variants import variant
+from sharpest.config.variants import intervention, variant
 from sharpest.measures.directions import Settings as DirectionSettings
 from sharpest.measures.driver import measure_run
 from sharpest.measures.evaluations import Settings as EvaluationSettings
@@ -146,8 +148,13 @@ def run_settings(**changes: Any) -> RunSettings:
         "lr": 0.1,
         "batch_size": 8,
         "full_batch": False,
+        "optimizer": "sgd",
         "momentum": 0.0,
         "nesterov": False,
+        "beta1": 0.0,
+        "beta2": 0.0,
+        "epsilon": 0.0,
+        "weight_decay": 0.0,
         "loss": "cross_entropy",
         "l2": 0.0,
         "clip_norm": None,
@@ -198,20 +205,23 @@ def branch_settings(
     Args:
         trunk: The other one.
         epoch: Where it leaves.
-        name: A variant of Fig. 7, whose direction is computed at every second iteration; none = a branch of Fig. 12.
+        name: A variant, of the step with directions computed at every second iteration; none = a branch of Fig. 12.
         lr_factor: Changes the learning rate.
         changes: Other settings, also of its nudge.
     """
     nudge = {
-        "num_directions": 1, "num_eigenpairs": 2, "refresh_every": 2, "loss_examples": 16,
+        "num_eigenpairs": 2, "refresh_every": 2, "loss_examples": 16,
         "hessian": hessian_settings(tolerance=1e-3), **changes.pop("nudge", {}),
     }  # fmt: skip
     run = f"{trunk.run}@e{epoch}/{name}" if name else trunk.run.replace("-s777", f"-L{epoch}-s777")
-    return trunk.model_copy(
+    changes_settings = intervention(name) is not None
+    factor = intervention_factor(name) if changes_settings else lr_factor
+    branch = BranchSettings(parent=trunk.run, epoch=epoch, batch_size=trunk.batch_size, lr_factor=factor)
+    return (intervened(trunk, name) if changes_settings else trunk).model_copy(
         update={
             "run": run,
-            "branch": BranchSettings(parent=trunk.run, epoch=epoch, lr_factor=lr_factor),
-            "nudge": nsgd_settings(**variant(name), **nudge) if name else None,
+            "branch": branch,
+            "nudge": nsgd_settings(**variant(name) | nudge) if name and not changes_settings else None,
             **changes,
         }
     )
@@ -230,6 +240,8 @@ class Run:
     results: Path
     settings: RunSettings = field(default_factory=run_settings)
     code: str = "code"
+    parent: RunSettings | None = None
+    """The run that a branch leaves, where it is not as the branch says."""
 
     @property
     def paths(self) -> Paths:
@@ -266,8 +278,15 @@ class Run:
         """The run that a branch leaves, with a snapshot at every epoch."""
         branch = self.settings.branch
         assert branch is not None
-        changes = {"run": branch.parent, "branch": None, "nudge": None, "snapshot_every": 1}
-        return Run(self.results, self.settings.model_copy(update=changes), self.code)
+        changes = {
+            "run": branch.parent,
+            "branch": None,
+            "nudge": None,
+            "snapshot_every": 1,
+            "batch_size": branch.batch_size,
+        }
+        parent = self.parent or self.settings.model_copy(update=changes)
+        return Run(self.results, parent, self.code)
 
     def prepare(self) -> "Run":
         """Write what training reads: data, and the files of the trunk."""

@@ -84,6 +84,11 @@ def _check_branch(run: RunSettings, parent: RunSettings | None) -> None:
     if parent is None:
         raise ConfigError(f"run {run.run}: its parent {run.branch.parent!r} is not in config/runs.tsv; add it")
     epoch = run.branch.epoch
+    if run.branch.batch_size != parent.batch_size:
+        raise ConfigError(
+            f"run {run.run}: would have batch size {run.branch.batch_size}, and its parent {parent.batch_size}; give "
+            "both the same batch_factor, and name S<f> as the variant of a branch that changes it"
+        )
     if parent.branch and epoch < parent.branch.epoch:
         raise ConfigError(
             f"run {run.run}: branches off at epoch {epoch}, and its parent, a branch itself, begins at "

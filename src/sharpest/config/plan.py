@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from sharpest.config.interventions import intervened, lr_factor, scaled_rate
 from sharpest.config.reading import validate
 from sharpest.config.run import BranchSettings, NudgeSettings, RunSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.settings import RunKeys, ScaleSettings
-from sharpest.config.variants import variant
+from sharpest.config.variants import intervention, variant
 from sharpest.errors import ConfigError
 
 # NSGD keeps this many eigenpairs and nudges the first K in signed order (inventory 1.6)
@@ -44,16 +45,21 @@ def run_settings(run: str, epochs: int, keys: RunKeys, scale: ScaleSettings) -> 
         "dataset_name": run_id.data,
         "dataset": dataset,
         "model": scale.models[run_id.model].model_dump(mode="json"),
-        "lr": _round(run_id.lr * keys.lr_factor),
+        "lr": scaled_rate(run_id.lr, keys.lr_factor),
         "batch_size": max(1, batch_size),
         "full_batch": run_id.rule == "fb",
+        "optimizer": "sgd" if run_id.optimizer == "nsgd" else run_id.optimizer,
         "momentum": run_id.momentum,
         "nesterov": run_id.nesterov,
+        "beta1": run_id.beta1,
+        "beta2": run_id.beta2,
+        "epsilon": scale.adam_epsilon if run_id.is_adaptive else 0.0,
+        "weight_decay": run_id.weight_decay,
         "loss": run_id.loss,
         "l2": run_id.l2,
         "clip_norm": keys.clip_norm,
-        "nudge": _nudge(run, run_id, keys, scale),
-        "branch": _branch(run_id, keys),
+        "nudge": _nudge(run, run_id, keys),
+        "branch": _branch(run_id, keys, max(1, batch_size)),
         "rule": "plat" if plateau else "const",
         "patience": keys.patience if plateau else None,
         "stop_patience": keys.stop_patience if plateau else None,
@@ -62,27 +68,30 @@ def run_settings(run: str, epochs: int, keys: RunKeys, scale: ScaleSettings) -> 
         "snapshot_every": keys.snapshot_every,
         "torch_threads": scale.torch_threads,
     }
-    return validate(RunSettings, settings, "config")
+    checked = validate(RunSettings, settings, "config")
+    return intervened(checked, run_id.variant) if intervention(run_id.variant) else checked
 
 
-def _round(lr: float) -> float:
-    """Twelve digits, which keep 0.1 * 3 from becoming 0.30000000000000004."""
-    return float(f"{lr:.12g}")
-
-
-def _nudge(run: str, run_id: RunId, keys: RunKeys, scale: ScaleSettings) -> NudgeSettings | None:
+def _nudge(run: str, run_id: RunId, keys: RunKeys) -> NudgeSettings | None:
     """The scaled step of NSGD and of the variants of Fig. 7."""
+    if intervention(run_id.variant):
+        return None
     if run_id.variant:
+        step = _variant(run, run_id.variant)
+        if step["num_directions"] > keys.variants.num_eigenpairs:
+            raise ConfigError(
+                f"run {run!r}: {step['num_directions']} directions exceed variants.num_eigenpairs "
+                f"{keys.variants.num_eigenpairs}; raise it for this run"
+            )
         return NudgeSettings(
-            **_variant(run, run_id.variant),
-            num_directions=1,
-            num_eigenpairs=scale.variants.num_eigenpairs,
-            refresh_every=scale.variants.refresh_every,
+            **step,
+            num_eigenpairs=keys.variants.num_eigenpairs,
+            refresh_every=keys.variants.refresh_every,
             keep_vectors=False,
-            loss_examples=scale.variants.loss_examples,
+            loss_examples=keys.variants.loss_examples,
             hessian=keys.hessian,
         )
-    if run_id.optimizer == "sgd":
+    if run_id.optimizer != "nsgd":
         return None
     return NudgeSettings(
         gamma=run_id.gamma,
@@ -104,13 +113,14 @@ def _variant(run: str, name: str) -> dict[str, Any]:
         raise ConfigError(f"run {run!r}: {error}") from None
 
 
-def _branch(run_id: RunId, keys: RunKeys) -> BranchSettings | None:
-    """Where a branch leaves its parent: after the first stage of Fig. 12, or where a variant of Fig. 7 begins."""
+def _branch(run_id: RunId, keys: RunKeys, batch_size: int) -> BranchSettings | None:
+    """Where a branch leaves its parent: after the first stage of Fig. 12, or where a variant begins."""
     if run_id.parent is None:
         return None
     by_id = run_id.branch_epoch if run_id.variant else run_id.first_stage
     return BranchSettings(
         parent=run_id.parent,
         epoch=by_id if keys.branch_epoch is None else keys.branch_epoch,
-        lr_factor=1.0 if run_id.variant else FIRST_STAGE_DROP,
+        batch_size=batch_size,
+        lr_factor=lr_factor(run_id.variant) if run_id.variant else FIRST_STAGE_DROP,
     )

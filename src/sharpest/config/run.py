@@ -54,6 +54,8 @@ class BranchSettings(Strict):
     """Id of the run whose snapshot it starts from."""
     epoch: int = Field(ge=0)
     """End of that epoch of the parent."""
+    batch_size: PositiveInt
+    """Of the parent; the data go on at the same place of the same order where the branch has another."""
     lr_factor: PositiveFloat
     """Multiplies the learning rate there."""
 
@@ -70,9 +72,19 @@ class RunSettings(Strict):
     batch_size: PositiveInt
     full_batch: bool
     """Every update sees the first ``batch_size`` training examples, all of them and as they are."""
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"]
+    """Rule of the step; sgd also where the step is scaled along directions (NSGD)."""
     momentum: float = Field(ge=0, lt=1)
     nesterov: bool
     """Whether the step looks ahead along the velocity: Nesterov's momentum; else it is the heavy ball's."""
+    beta1: float = Field(ge=0, lt=1)
+    """Decay of Adam's first moment; 0 for others."""
+    beta2: float = Field(ge=0, lt=1)
+    """Decay of the second moment of Adam and RMSProp; 0 for others."""
+    epsilon: float = Field(ge=0)
+    """Added to the root of the second moment; 0 for others."""
+    weight_decay: float = Field(ge=0)
+    """Decoupled decay c of AdamW, by which an update shrinks the parameters to 1 - eta c; 0 for others."""
     loss: Literal["cross_entropy", "squared"]
     """Mean over examples (in texts, over words); squared = half the squared distance of logits and one-hot target."""
     l2: float = Field(ge=0)
@@ -97,6 +109,22 @@ class RunSettings(Strict):
             raise ValueError(f"{self.run}: a full batch is the same at every update; use images without augmentation")
         return self
 
+    @model_validator(mode="after")
+    def _check_optimizer(self) -> "RunSettings":
+        if self.is_adaptive and (self.nudge is not None or self.momentum):
+            raise ValueError(f"{self.run}: momentum and steps scaled along directions belong to SGD")
+        return self
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether a second moment scales each coordinate of the step: Adam, AdamW, RMSProp."""
+        return self.optimizer != "sgd"
+
+    @property
+    def has_velocity(self) -> bool:
+        """Whether a state carries momentum's velocity or Adam's first moment."""
+        return self.momentum > 0 or self.optimizer in ("adam", "adamw")
+
     @property
     def steps_per_epoch(self) -> int:
         """Updates in one epoch; a full-batch run counts epochs of the whole training set too (inventory, Fig. 3)."""
@@ -104,8 +132,13 @@ class RunSettings(Strict):
 
     @property
     def start(self) -> int:
-        """Updates made before the run: those of the trunk, for a branch."""
+        """Updates before the run: for a branch those of the trunk, as many as its own batch size would have made."""
         return self.branch.epoch * self.steps_per_epoch if self.branch else 0
+
+    @property
+    def branch_point(self) -> int:
+        """Updates of the parent before the branch, of the batch size that it has."""
+        return self.branch.epoch * self.dataset.steps_per_epoch(self.branch.batch_size) if self.branch else 0
 
     @property
     def num_iterations(self) -> int:

@@ -1,7 +1,7 @@
 """The id of a run: what is trained, on which data, how (inventory 4.1).
 
-``<model>-<data>-<opt>-lr<eta>-S<S>[-m<m>[-nesterov]][-g<gamma>-K<K>][-correct_<what>][-l2_<v>][-n<subset>][-L<len>][-mse]``
-``[-<rule>]-s<seed>``, and ``@e<epoch>/<variant>`` behind it for a branch.
+``<model>-<data>-<opt>-lr<eta>-S<S>[-m<m>[-nesterov]][-b1_<b>][-b2_<b>][-wd_<c>][-g<gamma>-K<K>][-correct_<what>][-l2_<v>]``
+``[-n<subset>][-L<len>][-mse][-<rule>]-s<seed>``, and ``@e<epoch>/<variant>`` behind it for a branch.
 """
 
 import re
@@ -9,27 +9,34 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
+from sharpest.config.variants import NUMBER, PATTERN, number_of, spelled
 from sharpest.errors import ConfigError
 
-_NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
 _COUNT = r"\d{1,18}"
 _PATTERN = re.compile(
-    rf"(?P<model>[A-Za-z0-9]+)-(?P<data>[a-z0-9]+)-(?P<optimizer>sgd|nsgd)-lr(?P<lr>{_NUMBER})-S(?P<batch_size>{_COUNT})"
-    rf"(?:-m(?P<momentum>{_NUMBER}))?(?P<nesterov>-nesterov)?(?:-g(?P<gamma>{_NUMBER})-K(?P<num_directions>{_COUNT})"
+    rf"(?P<model>[A-Za-z0-9]+)-(?P<data>[a-z0-9]+)-(?P<optimizer>sgd|nsgd|adamw?|rmsprop)"
+    rf"-lr(?P<lr>{NUMBER})-S(?P<batch_size>{_COUNT})"
+    rf"(?:-m(?P<momentum>{NUMBER}))?(?P<nesterov>-nesterov)?"
+    rf"(?:-b1_(?P<beta1>{NUMBER}))?(?:-b2_(?P<beta2>{NUMBER}))?(?:-wd_(?P<weight_decay>{NUMBER}))?"
+    rf"(?:-g(?P<gamma>{NUMBER})-K(?P<num_directions>{_COUNT})"
     rf"(?:-correct_(?P<correction>g|both))?)?"
-    rf"(?:-l2_(?P<l2>{_NUMBER}))?(?:-n(?P<subset>{_COUNT}))?(?:-L(?P<first_stage>{_COUNT}))?"
+    rf"(?:-l2_(?P<l2>{NUMBER}))?(?:-n(?P<subset>{_COUNT}))?(?:-L(?P<first_stage>{_COUNT}))?"
     rf"(?P<loss>-mse)?(?:-(?P<rule>plat|fb))?-s(?P<seed>{_COUNT})"
-    rf"(?:@e(?P<branch_epoch>{_COUNT})/(?P<variant>[a-z]+|x{_NUMBER}))?"
+    rf"(?:@e(?P<branch_epoch>{_COUNT})/(?P<variant>{PATTERN}))?"
 )
-_FLOATS = ("lr", "momentum", "gamma", "l2")
+_FLOATS = ("lr", "momentum", "beta1", "beta2", "weight_decay", "gamma", "l2")
 _COUNTS = ("batch_size", "num_directions", "subset", "first_stage", "branch_epoch", "seed")
+
+_ADAM = {"beta1": 0.9, "beta2": 0.999}
+DECAYS: dict[str, dict[str, float]] = {"adam": _ADAM, "adamw": _ADAM, "rmsprop": {"beta2": 0.99}}
+"""Decay rates of moments, of the optimizers that have them, where an id says nothing else."""
 
 FIRST_NEW_SEED = 1001
 """Seeds from here on are none of the paper's: any run may have them, and no setting was chosen on them."""
 
 GRAMMAR = (
-    "<model>-<data>-<sgd|nsgd>-lr<eta>-S<S>[-m<m>[-nesterov]][-g<gamma>-K<K>[-correct_g|-correct_both]][-l2_<v>]"
-    "[-n<subset>][-L<epochs>][-mse][-plat|-fb]-s<seed>[@e<epoch>/<variant>]"
+    "<model>-<data>-<sgd|nsgd|adam|adamw|rmsprop>-lr<eta>-S<S>[-m<m>[-nesterov]][-b1_<b>][-b2_<b>][-wd_<c>]"
+    "[-g<gamma>-K<K>[-correct_g|-correct_both]][-l2_<v>][-n<subset>][-L<epochs>][-mse][-plat|-fb]-s<seed>[@e<epoch>/<variant>]"
 )
 
 
@@ -38,7 +45,8 @@ class RunId:
     """The parts of a run id.
 
     ``gamma``, ``num_directions`` and ``correction`` (inventory 1.6) belong to NSGD and are 1, 0 and v for SGD.
-    ``nesterov`` is a form of momentum, and needs one.
+    ``nesterov`` is a form of momentum, and needs one. ``beta1``, ``beta2`` and ``weight_decay`` are 0 where the
+    optimizer has none.
     ``subset`` is the number of images of a full-batch run (rule ``fb``). A run with ``first_stage`` L or a ``variant``
     is a branch: it leaves its parent at the end of that epoch.
     """
@@ -53,6 +61,9 @@ class RunId:
     num_directions: int = 0
     correction: Literal["v", "g", "both"] = "v"
     nesterov: bool = False
+    beta1: float = 0.0
+    beta2: float = 0.0
+    weight_decay: float = 0.0
     l2: float = 0.0
     subset: int = 0
     first_stage: int = 0
@@ -79,10 +90,11 @@ class RunId:
         parts |= {name: float(parts[name]) for name in _FLOATS if name in parts}
         parts |= {name: int(parts[name]) for name in _COUNTS if name in parts}
         parts |= {name: value for name, value in (("nesterov", True), ("loss", "squared")) if name in parts}
-        run = cls(**parts)
+        run = cls(**DECAYS.get(parts["optimizer"], {}) | parts)
         # within these bounds a number is finite and has one spelling that can be read back
         if not (0 < run.lr < 1e6 and run.batch_size > 0 and run.momentum < 1 and run.gamma < 1e6 and run.l2 < 1e6):
             raise ConfigError(f"run {text!r}: lr and S must be above 0, m below 1, and lr, g and l2 below 1e6")
+        _check_optimizer(run, text, parts)
         if run.nesterov and not run.momentum:
             raise ConfigError(f"run {text!r}: nesterov is a form of momentum; write -m<m>-nesterov with m above 0")
         if (run.optimizer == "nsgd") != (run.num_directions > 0):
@@ -96,16 +108,20 @@ class RunId:
             )
         if (run.rule == "fb") != (run.subset > 0) or (run.subset and run.subset != run.batch_size):
             raise ConfigError(f"run {text!r}: a full-batch run has the size of its subset as S: -S<n>...-n<n>-fb")
-        if re.fullmatch(rf"x{_NUMBER}", run.variant):
-            scale = float(run.variant[1:])
-            if scale >= 1e6:
-                raise ConfigError(f"run {text!r}: the x of a variant must be below 1e6")
-            run = replace(run, variant=f"x{scale:g}")
+        if run.variant:
+            if number_of(run.variant) >= 1e6:
+                raise ConfigError(f"run {text!r}: the number of a variant must be below 1e6")
+            run = replace(run, variant=spelled(run.variant))
         if run.variant and run.optimizer == "nsgd":
             raise ConfigError(f"run {text!r}: variants are branches of SGD runs; name an sgd run before the @")
         if str(run) != text:
             raise ConfigError(f"run {text!r}: write it as {str(run)!r}, so that each run has one id")
         return run
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether its optimizer has decay rates of moments."""
+        return self.optimizer in DECAYS
 
     def of_seed(self, seed: int) -> "RunId":
         """The same run with another seed."""
@@ -124,6 +140,11 @@ class RunId:
             parts.append(f"m{self.momentum:g}")
         if self.nesterov:
             parts.append("nesterov")
+        for key, name in (("beta1", "b1"), ("beta2", "b2")):
+            if (value := getattr(self, key)) != DECAYS.get(self.optimizer, {}).get(key, 0.0):
+                parts.append(f"{name}_{value:g}")
+        if self.weight_decay:
+            parts.append(f"wd_{self.weight_decay:g}")
         if self.num_directions:
             parts += [f"g{self.gamma:g}", f"K{self.num_directions}"]
         if self.correction != "v":
@@ -141,6 +162,33 @@ class RunId:
             parts.append(self.rule)
         text = "-".join([*parts, f"s{self.seed}"])
         return f"{text}@e{self.branch_epoch}/{self.variant}" if self.variant else text
+
+
+def _check_optimizer(run: RunId, text: str, parts: dict[str, Any]) -> None:
+    """Check that an id has the parts of its optimizer alone.
+
+    Raises:
+        ConfigError: The first that is missing, not its own, or out of range.
+    """
+    known = DECAYS.get(run.optimizer, {})
+    for key, name in (("beta1", "b1"), ("beta2", "b2")):
+        if key in parts and key not in known:
+            takers = " and ".join(other for other, decays in DECAYS.items() if key in decays)
+            raise ConfigError(f"run {text!r}: {name} is a decay rate of {takers}; {run.optimizer} has none")
+    if not (run.beta1 < 1 and run.beta2 < 1 and run.weight_decay < 1e6):
+        raise ConfigError(f"run {text!r}: b1 and b2 must be below 1, and wd below 1e6")
+    if (run.optimizer == "adamw") != (run.weight_decay > 0):
+        raise ConfigError(
+            f"run {text!r}: adamw needs -wd_<c> above 0, and no other optimizer has one; l2 is in the loss"
+        )
+    if known and (run.momentum or run.nesterov or run.num_directions):
+        raise ConfigError(
+            f"run {text!r}: m, nesterov, g and K belong to sgd and nsgd; remove them, or name one of these"
+        )
+    if known and run.variant and run.variant[:2] != "lr" and run.variant[:1] != "S":
+        raise ConfigError(
+            f"run {text!r}: variant {run.variant!r} is of SGD runs; of {run.optimizer} write lr<f> or S<f>"
+        )
 
 
 def without_seed(run: str) -> RunId:

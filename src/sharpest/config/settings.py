@@ -27,10 +27,10 @@ ModelSettings = Annotated[
 
 
 class VariantSettings(Strict):
-    """How the branches of Fig. 7 are followed."""
+    """How branches whose step is scaled are followed: Fig. 7."""
 
     num_eigenpairs: PositiveInt
-    """Eigenpairs computed and recorded; the step is scaled along the first."""
+    """Eigenpairs computed and recorded; the step is scaled along the first, or the first K."""
     refresh_every: PositiveInt
     """Iterations between computations."""
     loss_examples: PositiveInt
@@ -71,6 +71,7 @@ class RunKeys(Strict):
     """Plateau rule: epochs without better validation loss before a cut."""
     stop_patience: PositiveInt | None = None
     """Plateau rule: epochs without better accuracy before the stop."""
+    variants: VariantSettings
     hessian: HessianSettings
     measures: dict[str, dict[str, Any]] = Field(default={})
     """Settings of measures, wherever a schedule takes them and says nothing else; their keys are below."""
@@ -91,7 +92,8 @@ class ScaleSettings(RunKeys):
     """Model name in run ids -> architecture."""
     full_batch_examples: PositiveInt
     """Training images of the full-batch runs."""
-    variants: VariantSettings
+    adam_epsilon: PositiveFloat = 1e-8
+    """Added to the root of the second moment, by Adam, AdamW and RMSProp."""
     seeds: NonNegativeInt | dict[str, NonNegativeInt] = Field(default=0)
     """New seeds of each run, 1001 and up, in place of the paper's: one number, or by the name of a figure or table."""
     paper_seeds: dict[str, PositiveInt] = Field(default={})

@@ -112,8 +112,22 @@ def _training_rows(run: RunSettings, origins: _Origins) -> Iterator[_Row]:
     yield "lr", run.lr, origins.of_factor("lr_factor")
     by_batch = origins.of_scale("full_batch_examples") if run.full_batch else origins.of_factor("batch_factor")
     yield "batch_size", run.batch_size, by_batch
-    for key in ("full_batch", "momentum", "nesterov", "loss", "l2", "rule", "seed"):
+    for key in (
+        "full_batch",
+        "optimizer",
+        "momentum",
+        "nesterov",
+        "beta1",
+        "beta2",
+        "weight_decay",
+        "loss",
+        "l2",
+        "rule",
+        "seed",
+    ):
         yield key, getattr(run, key), _BY_ID
+    if run.is_adaptive:
+        yield "epsilon", run.epsilon, origins.of_scale("adam_epsilon")
     for key in ("patience", "stop_patience"):
         yield key, getattr(run, key), origins.of_run(key) if run.rule == "plat" else "the id, without the plateau rule"
     yield "epochs", run.epochs, origins.of_length()
@@ -133,7 +147,7 @@ def _training_rows(run: RunSettings, origins: _Origins) -> Iterator[_Row]:
 def _nudge_rows(nudge: NudgeSettings, origins: _Origins) -> Iterator[_Row]:
     """The scaled step; its Hessian is that of the run, which stands by itself."""
     if origins.id.variant:
-        by_key = {key: origins.of_scale("variants", key) for key in VariantSettings.model_fields}
+        by_key = {key: origins.of_run("variants", key) for key in VariantSettings.model_fields}
     else:
         by_key = {
             "num_eigenpairs": f"{_BY_CODE}: {MIN_NSGD_EIGENPAIRS}, or as many as directions",

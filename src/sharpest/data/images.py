@@ -14,7 +14,7 @@ from sharpest.config.datasets import ImageSettings
 from sharpest.config.run import RunSettings
 from sharpest.data.augmentation import augment
 from sharpest.data.dataset import RunData, Split
-from sharpest.data.shuffled import ShuffledStream
+from sharpest.data.shuffled import training_stream
 from sharpest.errors import DataError
 from sharpest.results.data import open_images
 
@@ -59,7 +59,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
         train=train,
         val=split(inputs["val"], pool_targets[parts["val"]]),
         test=split(_as_float(stored["test_inputs"], image_size), stored["test_targets"]),
-        stream=ShuffledStream(train, settings.batch_size, settings.seed, change if augmented else None),
+        stream=training_stream(train, settings, change if augmented else None),
         input_shape=tuple(train.inputs.shape[1:]),
         num_classes=attributes["num_classes"],
         name=attributes["dataset"],

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sharpest.config.datasets import ReviewSettings
 from sharpest.config.run import RunSettings
 from sharpest.data.dataset import RunData, Split
-from sharpest.data.shuffled import ShuffledStream
+from sharpest.data.shuffled import training_stream
 from sharpest.errors import DataError
 from sharpest.results.reviews import open_reviews
 
@@ -51,7 +51,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
         train=train,
         val=split(pool[last], pool_targets[last]),
         test=split(test[: dataset.test], test_targets[: dataset.test]),
-        stream=ShuffledStream(train, settings.batch_size, settings.seed),
+        stream=training_stream(train, settings),
         input_shape=(dataset.length, dataset.vocabulary),
         num_classes=num_classes,
         name=name,

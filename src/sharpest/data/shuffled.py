@@ -6,6 +6,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from sharpest.config.run import RunSettings
 from sharpest.data.dataset import Split
 from sharpest.data.randomness import generator
 
@@ -28,15 +29,24 @@ class ShuffledStream:
         batch_size: Examples of an update.
         seed: Seed of the run.
         change: Augmentation; None leaves examples as they are.
+        first: Number of an update, and the place where its batch begins: pass, and examples of it that were seen.
 
     Source: inventory 1.1, 1.3.
     """
 
-    def __init__(self, train: Split, batch_size: int, seed: int, change: Change | None = None) -> None:
+    def __init__(
+        self,
+        train: Split,
+        batch_size: int,
+        seed: int,
+        change: Change | None = None,
+        first: tuple[int, tuple[int, int]] = (0, (0, 0)),
+    ) -> None:
         self._train = train
         self._batch_size = min(batch_size, len(train))
         self._seed = seed
         self._change = change
+        self._first = first
         self._pass = lru_cache(maxsize=2)(self._draw_pass)
 
     def _draw_pass(self, number: int) -> tuple[Tensor, Tensor]:
@@ -47,12 +57,8 @@ class ShuffledStream:
 
     def batch(self, iteration: int) -> Split:
         """The mini-batch of update number ``iteration``, from 0."""
-        size, total = self._batch_size, len(self._train)
-        if self._change:
-            number, start = divmod(iteration * size, total)
-        else:
-            number, step = divmod(iteration, total // size)
-            start = step * size
+        size = self._batch_size
+        number, start = self._place(iteration)
         order, draws = self._pass(number)
         rows, row_draws = order[start : start + size], draws[start : start + size]
         if len(rows) < size:
@@ -60,6 +66,37 @@ class ShuffledStream:
             missing = size - len(rows)
             rows, row_draws = torch.cat([rows, order[:missing]]), torch.cat([row_draws, draws[:missing]])
         return self._take(rows, row_draws)
+
+    def _place(self, iteration: int) -> tuple[int, int]:
+        """Where the batch of an update begins: pass, and examples of it that were seen."""
+        size, total = self._batch_size, len(self._train)
+        update, (first_pass, seen) = self._first
+        if self._change:
+            return divmod(first_pass * total + seen + (iteration - update) * size, total)
+        number, step = divmod(iteration, total // size)
+        # the pass of the first update may have begun with batches of another size
+        begun = seen - update % (total // size) * size if number == first_pass else 0
+        return number, step * size + begun
+
+    def resized(self, batch_size: int, iteration: int) -> tuple["ShuffledStream", int]:
+        """The stream from an update on in batches of another size, and the number which that update then has.
+
+        Epochs end where they did: so many updates are left as whole batches are left of the epoch's examples.
+
+        Args:
+            batch_size: Examples of an update.
+            iteration: Number of the update.
+        """
+        total = len(self._train)
+        size, steps = min(batch_size, total), total // self._batch_size
+        epoch, step = divmod(iteration, steps)
+        first_pass, seen = self._place(iteration)
+        of_epoch = step * self._batch_size if self._change else seen
+        number = (epoch + 1) * (total // size) - (total - of_epoch) // size
+        if not self._change and number == (epoch + 1) * (total // size):  # less than a batch is left
+            first_pass, seen = epoch + 1, 0
+        stream = ShuffledStream(self._train, batch_size, self._seed, self._change, (number, (first_pass, seen)))
+        return stream, number
 
     def sample(self, purpose: str, counter: int, num_examples: int) -> Split:
         """``num_examples`` different training examples, as training sees them, by purpose and counter."""
@@ -71,3 +108,18 @@ class ShuffledStream:
         rows = rows.to(self._train.targets.device)
         inputs = self._train.inputs[rows]
         return Split(self._change(inputs, draws) if self._change else inputs, self._train.targets[rows])
+
+
+def training_stream(train: Split, settings: RunSettings, change: Change | None = None) -> ShuffledStream:
+    """The stream of a run; of a branch that changes the batch size, its parent's from the branch point on.
+
+    Args:
+        train: n examples.
+        settings: The run.
+        change: Augmentation; None leaves examples as they are.
+    """
+    branch = settings.branch
+    if branch is None or branch.batch_size == settings.batch_size:
+        return ShuffledStream(train, settings.batch_size, settings.seed, change)
+    parent = ShuffledStream(train, branch.batch_size, settings.seed, change)
+    return parent.resized(settings.batch_size, settings.branch_point)[0]

@@ -5,13 +5,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.edge import edge
+from sharpest.edge import adam_edge, edge
 from sharpest.results.stored import Measured
 
 
 def edge_of(measured: Measured) -> float:
-    """:func:`sharpest.edge.edge` of the run's optimizer, at its first learning rate."""
+    """That of the run's optimizer, at its first learning rate; of Adam's kind, for preconditioned curvature.
+
+    :func:`sharpest.edge.edge`, or :func:`sharpest.edge.adam_edge`.
+    """
     run = measured.attributes["config"]["run"]
+    if run.get("optimizer", "sgd") != "sgd":  # files of before other optimizers do not say
+        return adam_edge(measured.lr, run["beta1"], run["weight_decay"])
     return edge(measured.lr, run["momentum"], run["nesterov"])
 
 

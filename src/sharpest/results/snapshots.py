@@ -14,7 +14,8 @@ STATE = (
     Dataset("iteration", "i8", ("t",), "updates", "completed updates"),
     Dataset("theta", "f4", ("t", "p"), "", "parameters, in the order of the attribute parameters"),
     Dataset("buffers", "f4", ("t", "b"), "", "running averages and carried state, in the order of buffer_names"),
-    Dataset("velocity", "f4", ("t", "p*"), "", "velocity of momentum; no columns where there is none"),
+    Dataset("velocity", "f4", ("t", "p*"), "", "of momentum, or Adam's first moment; no columns where there is none"),
+    Dataset("second_moment", "f4", ("t", "p*****"), "", "of Adam's kind, biased; no columns where there is none"),
     Dataset("solver_start", "f4", ("t", "p**"), "", "start of the next eigensolve; no columns where there is none"),
     Dataset("directions", "f4", ("t", "q*", "p***"), "", "directions in force; none where they are computed next"),
     Dataset("lr", "f8", ("t",), "", "learning rate of the next update"),
@@ -23,7 +24,7 @@ STATE = (
 
 SNAPSHOTS = Layout(
     "snapshots",
-    4,
+    5,
     (
         *STATE,
         Dataset("epoch", "f8", ("t",), "epochs", "iteration over steps per epoch"),

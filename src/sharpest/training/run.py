@@ -79,11 +79,12 @@ def _start(problem: Problem, parent: Path | None) -> TrainingState:
     if parent is None:
         return initial_state(settings, problem.model)
     with open_snapshots(parent) as file:
-        rows = (file["iteration"] == settings.start).nonzero()[0]
+        rows = (file["iteration"] == settings.branch_point).nonzero()[0]
         if not len(rows):
             raise StoreError(
-                f"{parent}: has no snapshot at iteration {settings.start}, where {settings.run} branches off; it ends "
-                f"at {file['iteration'][-1]}" + ("" if file.attributes["diverged"] < 0 else ", where it diverged")
+                f"{parent}: has no snapshot at iteration {settings.branch_point}, where {settings.run} branches off; "
+                f"it ends at {file['iteration'][-1]}"
+                + ("" if file.attributes["diverged"] < 0 else ", where it diverged")
             )
         arrays = state_at(file, int(rows[0]))
     return branch_state(settings, arrays, problem.data.train.inputs.device)

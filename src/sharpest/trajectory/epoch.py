@@ -16,7 +16,7 @@ from sharpest.config.run import RunSettings
 from sharpest.trajectory.plateau import FACTOR
 from sharpest.trajectory.problem import Problem
 from sharpest.trajectory.state import TrainingState
-from sharpest.trajectory.steps import nudge, sgd_change
+from sharpest.trajectory.steps import adam_change, nudge, rmsprop_change, sgd_change
 
 if TYPE_CHECKING:  # SGD trains without the eigensolver, and is not stale when that changes
     from sharpest.curvature.lanczos import Eigenpairs
@@ -72,7 +72,7 @@ def advance(
     """
     settings, nudged = problem.settings, problem.settings.nudge
     theta, directions, solver_start = state.theta.clone(), state.directions, state.solver_start
-    buffers, velocity = state.buffers.clone(), state.velocity if settings.momentum else None
+    buffers, moments = state.buffers.clone(), _Moments.of(state, settings)
     for step in range(state.iteration, iteration):
         if step % settings.steps_per_epoch == 0:
             buffers = problem.model.start_epoch(buffers)
@@ -86,7 +86,7 @@ def advance(
                 on_refresh(step, pairs, _refresh_loss(problem.at(buffers), theta))
         gradient, *values = problem.training_gradient(theta, buffers, step)
         log.add(*values)
-        velocity = _update(theta, gradient, velocity, directions, state.lr, settings)
+        moments = _update(theta, gradient, moments, directions, state.lr, settings)
         if time.monotonic() >= deadline:
             iteration = step + 1
             break
@@ -95,23 +95,36 @@ def advance(
         iteration=iteration,
         theta=theta,
         buffers=buffers,
-        velocity=state.velocity if velocity is None else velocity,
+        velocity=state.velocity if moments.first is None else moments.first,
+        second_moment=state.second_moment if moments.second is None else moments.second,
+        updates=moments.updates,
         # a copy: the solver's whole block would be kept alive by a view of it
         directions=None if directions is None else directions.clone(),
         solver_start=solver_start,
     )
 
 
+@dataclass(frozen=True)
+class _Moments:
+    """What an update takes of the gradients before: (p,) each, None where the optimizer has none."""
+
+    first: Tensor | None
+    second: Tensor | None
+    updates: int
+
+    @classmethod
+    def of(cls, state: TrainingState, settings: RunSettings) -> _Moments:
+        first = state.velocity if settings.has_velocity else None
+        return cls(first, state.second_moment if settings.is_adaptive else None, state.updates)
+
+
 def _update(
-    theta: Tensor,
-    gradient: Tensor,
-    velocity: Tensor | None,
-    directions: Tensor | None,
-    lr: float,
-    settings: RunSettings,
-) -> Tensor | None:
-    """Change theta (p,) in place by one step; returns the next velocity."""
-    nudged = settings.nudge
+    theta: Tensor, gradient: Tensor, before: _Moments, directions: Tensor | None, lr: float, settings: RunSettings
+) -> _Moments:
+    """Change theta (p,) in place by one step; returns the next moments."""
+    if settings.is_adaptive:
+        return _adaptive_update(theta, gradient, before, lr, settings)
+    nudged, velocity = settings.nudge, before.first
 
     def scaled(vector: Tensor) -> Tensor:
         assert nudged is not None
@@ -125,7 +138,22 @@ def _update(
     if settings.nesterov:
         change = sgd_change(gradient, after, lr, settings.momentum)
     theta += scaled(change) if nudged and nudged.correction != "g" else change
-    return after
+    return _Moments(after, None, before.updates + 1)
+
+
+def _adaptive_update(theta: Tensor, gradient: Tensor, before: _Moments, lr: float, settings: RunSettings) -> _Moments:
+    """The same for Adam, AdamW, which shrinks theta before, and RMSProp."""
+    first, second, update = before.first, before.second, before.updates + 1
+    assert second is not None  # the state has it
+    if settings.weight_decay:
+        theta *= 1 - lr * settings.weight_decay
+    beta1, beta2, epsilon = settings.beta1, settings.beta2, settings.epsilon
+    if first is None:
+        change, second = rmsprop_change(gradient, second, lr, beta2, epsilon)
+    else:
+        change, first, second = adam_change(gradient, first, second, update, lr, beta1, beta2, epsilon)
+    theta += change
+    return _Moments(first, second, update)
 
 
 def _is_due(step: int, settings: RunSettings) -> bool:

@@ -8,12 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sharpest.config.interventions import scaled_rate
 from sharpest.config.run import RunSettings
 from sharpest.models.flat import FlatModel
 from sharpest.trajectory.plateau import PlateauRule
 
 # what the attribute ``progress`` of a snapshots file names
-PROGRESS = ("best_loss", "wait", "best_accuracy", "stop_wait", "best_iteration", "diverged", "clipped")
+PROGRESS = ("best_loss", "wait", "best_accuracy", "stop_wait", "best_iteration", "diverged", "clipped", "updates")
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class TrainingState:
         iteration: Completed updates.
         theta: (p,) parameters.
         buffers: (b,), what the net carries besides its parameters.
-        velocity: (p,), or empty without momentum.
+        velocity: (p,), of momentum, or the first moment of Adam; empty without.
+        second_moment: (p,), of Adam's kind; empty without.
         solver_start: (p,), sum of the last eigenvectors, from which the next solve starts; empty where there is none.
         directions: (K, p), the directions in force; None where there are none, or they are computed afresh next.
         lr: Learning rate of the next update.
@@ -32,6 +34,7 @@ class TrainingState:
         best_iteration: Where validation accuracy was highest; -1 before the first epoch has ended.
         diverged: The update whose loss was not finite; -1 while there is none.
         clipped: Updates whose gradient was cut.
+        updates: Updates behind the moments, the batch size of each as it was.
         stopped: Whether the plateau rule ended the run.
     """
 
@@ -39,6 +42,7 @@ class TrainingState:
     theta: Tensor
     buffers: Tensor
     velocity: Tensor
+    second_moment: Tensor
     solver_start: Tensor
     lr: float
     rule: PlateauRule
@@ -46,6 +50,7 @@ class TrainingState:
     best_iteration: int = -1
     diverged: int = -1
     clipped: int = 0
+    updates: int = 0
     stopped: bool = False
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -58,6 +63,7 @@ class TrainingState:
             "buffers": self.buffers.cpu().numpy(),
             "directions": directions.cpu().numpy(),
             "velocity": self.velocity.cpu().numpy(),
+            "second_moment": self.second_moment.cpu().numpy(),
             "solver_start": self.solver_start.cpu().numpy(),
             "lr": np.array(self.lr),
             "progress": np.array([progress[name] for name in PROGRESS], dtype=np.float64),
@@ -82,12 +88,14 @@ class TrainingState:
             buffers=tensor("buffers"),
             directions=tensor("directions") if arrays["directions"].size else None,
             velocity=tensor("velocity"),
+            second_moment=tensor("second_moment"),
             solver_start=tensor("solver_start"),
             lr=float(arrays["lr"]),
             rule=replace(rule, **{**kept, **counters}),
             best_iteration=int(progress["best_iteration"]),
             diverged=int(progress["diverged"]),
             clipped=int(progress["clipped"]),
+            updates=int(progress["updates"]),
         )
 
 
@@ -105,7 +113,8 @@ def initial_state(settings: RunSettings, model: FlatModel) -> TrainingState:
         iteration=0,
         theta=theta,
         buffers=model.buffers.clone(),
-        velocity=torch.zeros_like(theta) if settings.momentum else empty,
+        velocity=torch.zeros_like(theta) if settings.has_velocity else empty,
+        second_moment=torch.zeros_like(theta) if settings.is_adaptive else empty,
         solver_start=torch.zeros_like(theta) if settings.nudge else empty,
         directions=_no_directions(settings, theta),
         lr=settings.lr,
@@ -129,13 +138,28 @@ def branch_state(settings: RunSettings, arrays: dict[str, NDArray[Any]], device:
         device: Where the tensors go.
     """
     assert settings.branch is not None  # the caller's duty
-    state = TrainingState.from_arrays(arrays, settings, device)
+    parent = TrainingState.from_arrays(arrays, settings, device)
+    state = changed_state(parent, settings, settings.start, settings.branch.lr_factor)
     return replace(
         state,
         solver_start=torch.zeros_like(state.theta) if settings.nudge else state.theta.new_empty(0),
         directions=_no_directions(settings, state.theta),
-        lr=float(f"{state.lr * settings.branch.lr_factor:.12g}"),
         rule=new_rule(settings),
         best_iteration=-1,
         clipped=0,
     )
+
+
+def changed_state(state: TrainingState, settings: RunSettings, iteration: int, lr_factor: float) -> TrainingState:
+    """A state from which training goes on under other settings of the same net and data.
+
+    Args:
+        state: Under the settings before.
+        settings: Those from here on.
+        iteration: Completed updates, as the settings count them.
+        lr_factor: Multiplies the learning rate.
+    """
+    velocity = state.velocity if settings.has_velocity else state.theta.new_empty(0)
+    if settings.has_velocity and not len(velocity):
+        velocity = torch.zeros_like(state.theta)
+    return replace(state, iteration=iteration, velocity=velocity, lr=scaled_rate(state.lr, lr_factor))

@@ -1,4 +1,4 @@
-"""One parameter update: SGD with momentum, and Nudged SGD; of tensors or of NumPy's arrays."""
+"""One parameter update: SGD with momentum, Nudged SGD, Adam, RMSProp; of tensors, SGD's also of NumPy's arrays."""
 
 from __future__ import annotations
 
@@ -42,3 +42,52 @@ def nudge(change: _Vector, directions: _Vector, gamma: float, rest: float = 1.0)
     Source: Sec. 4, Fig. 7; inventory 1.6.
     """
     return rest * change + (gamma - rest) * (directions.T @ (directions @ change))
+
+
+def adam_change(
+    gradient: Tensor, first: Tensor, second: Tensor, update: int, lr: float, beta1: float, beta2: float, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """-eta m^ / (sqrt(v^) + epsilon), of moments without bias: m^ = m / (1 - b1^t), v^ = v / (1 - b2^t).
+
+    Args:
+        gradient: (p,), g.
+        first: (p,), m of the update before; zero at the start.
+        second: (p,), v of the update before; zero at the start.
+        update: t, number of this update since the moments were zero, from 1.
+        lr: eta.
+        beta1: b1.
+        beta2: b2.
+        epsilon: Added to the root.
+
+    Returns:
+        The change of the parameters, and both moments after it: b1 m + (1 - b1) g, b2 v + (1 - b2) g^2.
+
+    Source: Kingma and Ba, ICLR 2015, as torch.optim.Adam has it.
+    """
+    first = first.lerp(gradient, 1 - beta1)
+    second = _decayed_square(gradient, second, beta2)
+    root = second.sqrt().div_((1 - beta2**update) ** 0.5).add_(epsilon)
+    return first / root * (-lr / (1 - beta1**update)), first, second
+
+
+def rmsprop_change(gradient: Tensor, second: Tensor, lr: float, beta2: float, epsilon: float) -> tuple[Tensor, Tensor]:
+    """-eta g / (sqrt(v) + epsilon), with v = b2 v + (1 - b2) g^2 as it is, biased at the start.
+
+    Args:
+        gradient: (p,), g.
+        second: (p,), v of the update before; zero at the start.
+        lr: eta.
+        beta2: b2.
+        epsilon: Added to the root.
+
+    Returns:
+        The change of the parameters, and v after it.
+
+    Source: torch.optim.RMSprop, not centred and without momentum.
+    """
+    second = _decayed_square(gradient, second, beta2)
+    return gradient / second.sqrt().add_(epsilon) * -lr, second
+
+
+def _decayed_square(gradient: Tensor, second: Tensor, beta2: float) -> Tensor:
+    return (second * beta2).addcmul_(gradient, gradient, value=1 - beta2)

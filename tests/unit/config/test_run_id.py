@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharpest.config.run_id import RunId
+from sharpest.config.run_id import DECAYS, RunId
 from sharpest.errors import ConfigError
 
 RUNS = Path(__file__).parents[3] / "config" / "runs.tsv"
@@ -20,15 +20,21 @@ names = st.from_regex(r"[A-Za-z0-9]{1,8}", fullmatch=True)
 
 @st.composite
 def run_ids(draw: st.DrawFn) -> RunId:
-    nsgd = draw(st.booleans())
+    optimizer = draw(st.sampled_from(["sgd", "nsgd", "adam", "adamw", "rmsprop"]))
+    nsgd, adaptive = optimizer == "nsgd", optimizer in DECAYS
     rule = draw(st.sampled_from(["const", "plat", "fb"]))
     batch_size = draw(st.integers(1, 10**6))
-    momentum = draw(st.just(0.0) | st.floats(0.001, 0.999).map(lambda x: round(x, 4)))
-    variant = "" if nsgd else draw(st.sampled_from(["", "sgd", "top", "ctop", "notop", "x0.25", "x4"]))
+    fractions = st.floats(0.001, 0.999).map(lambda x: round(x, 4))
+    momentum = 0.0 if adaptive else draw(st.just(0.0) | fractions)
+    decays = {key: draw(st.just(usual) | st.just(0.0) | fractions) for key, usual in DECAYS.get(optimizer, {}).items()}
+    of_all, of_sgd = ["", "lr1.5", "S0.5"], ["sgd", "top", "ctop", "notop", "x0.25", "topK10", "x4K2", "m0.9", "m0"]
+    variant = "" if nsgd else draw(st.sampled_from(of_all if adaptive else [*of_all, *of_sgd]))
     return RunId(
         model=draw(names),
         data=draw(names).lower(),
-        optimizer="nsgd" if nsgd else "sgd",
+        optimizer=optimizer,
+        **decays,
+        weight_decay=draw(positive) if optimizer == "adamw" else 0.0,
         lr=draw(positive),
         batch_size=batch_size,
         momentum=momentum,
@@ -89,6 +95,13 @@ def test_parts_of_an_id() -> None:
     assert RunId.parse("fcn-c10-sgd-lr0.05-S512-m0.9-nesterov-l2_1e-4-n512-mse-fb-s777") == RunId(
         "fcn", "c10", "sgd", 0.05, 512, momentum=0.9, nesterov=True, l2=1e-4, subset=512, loss="squared", rule="fb"
     )
+    assert RunId.parse("fcn-few-adam-lr0.001-S4-b2_0.99-mse-s1") == RunId(
+        "fcn", "few", "adam", 0.001, 4, beta1=0.9, beta2=0.99, loss="squared", seed=1
+    )
+    assert RunId.parse("fcn-few-adamw-lr0.001-S4-b1_0-wd_0.1-s1@e2/S0.5") == RunId(
+        "fcn", "few", "adamw", 0.001, 4, beta2=0.999, weight_decay=0.1, seed=1, branch_epoch=2, variant="S0.5"
+    )
+    assert RunId.parse("fcn-few-rmsprop-lr0.001-S4-s1") == RunId("fcn", "few", "rmsprop", 0.001, 4, beta2=0.99, seed=1)
     assert RunId.parse("fcn-c10-nsgd-lr0.05-S8-m0.5-nesterov-g0.1-K2-L3-mse-plat-s1") == RunId(
         "fcn", "c10", "nsgd", 0.05, 8, 0.5, 0.1, 2, nesterov=True, first_stage=3, loss="squared", rule="plat", seed=1
     )
@@ -134,6 +147,11 @@ def test_every_row_of_the_runs_is_an_id() -> None:
         ("scnn-c10-sgd-lr0.1-S128-s777@e04/top", "scnn-c10-sgd-lr0.1-S128-s777@e4/top"),
         ("scnn-c10-sgd-lr0.1-S128-s777@e4/x2.0", "scnn-c10-sgd-lr0.1-S128-s777@e4/x2"),
         ("scnn-c10-sgd-lr0.1-S128-s777@e4/x0.250", "scnn-c10-sgd-lr0.1-S128-s777@e4/x0.25"),
+        ("scnn-c10-sgd-lr0.1-S128-s777@e4/x0.10K010", "scnn-c10-sgd-lr0.1-S128-s777@e4/x0.1K10"),
+        ("scnn-c10-sgd-lr0.1-S128-s777@e4/topK1", "scnn-c10-sgd-lr0.1-S128-s777@e4/top"),
+        ("scnn-c10-sgd-lr0.1-S128-s777@e4/S0.50", "scnn-c10-sgd-lr0.1-S128-s777@e4/S0.5"),
+        ("scnn-c10-adam-lr0.1-S128-b1_0.9-s777", "scnn-c10-adam-lr0.1-S128-s777"),
+        ("scnn-c10-rmsprop-lr0.1-S128-b2_0.990-s777", "scnn-c10-rmsprop-lr0.1-S128-s777"),
     ],
 )
 def test_another_spelling_is_refused_with_the_right_one(text: str, spelling: str) -> None:
@@ -151,7 +169,17 @@ def test_another_spelling_is_refused_with_the_right_one(text: str, spelling: str
         ("r32-c10-nsgd-lr0.1-S128-g0.1-K0-s777", "K of at least 1"),
         ("r32-c10-sgd-lr0.1-S128-g0.1-K5-s777", "sgd takes neither"),
         ("r32-c10-nsgd-lr0.1-S128-g0.1-s777", "write <model>-<data>-"),
-        ("scnn-c10-adam-lr0.1-S128-s777", "write <model>-<data>-"),
+        ("scnn-c10-adagrad-lr0.1-S128-s777", "write <model>-<data>-"),
+        ("scnn-c10-adamw-lr0.1-S128-s777", "adamw needs -wd_<c> above 0"),
+        ("scnn-c10-adam-lr0.1-S128-wd_0.1-s777", "no other optimizer has one"),
+        ("scnn-c10-sgd-lr0.1-S128-b1_0.9-s777", "b1 is a decay rate of adam and adamw; sgd has none"),
+        ("scnn-c10-rmsprop-lr0.1-S128-b1_0.9-s777", "b1 is a decay rate of adam and adamw; rmsprop has none"),
+        ("scnn-c10-adam-lr0.1-S128-b2_1-s777", "b1 and b2 must be below 1"),
+        ("scnn-c10-adam-lr0.1-S128-m0.9-s777", "m, nesterov, g and K belong to sgd and nsgd"),
+        ("scnn-c10-adam-lr0.1-S128-g0.1-K5-s777", "m, nesterov, g and K belong to sgd and nsgd"),
+        ("scnn-c10-adam-lr0.1-S128-s777@e4/top", "variant 'top' is of SGD runs; of adam write lr<f> or S<f>"),
+        ("scnn-c10-adam-lr0.1-S128-s777@e4/m0.9", "of adam write lr<f> or S<f>"),
+        ("scnn-c10-sgd-lr0.1-S128-s777@e4/x1e7", "the number of a variant must be below 1e6"),
         ("scnn-c10-sgd-lr0.1-S128", "write <model>-<data>-"),
         ("scnn-c10-sgd-S128-lr0.1-s777", "write <model>-<data>-"),
         ("scnn-c10-sgd-lr0.1-S128-s777\n", "write <model>-<data>-"),

@@ -36,6 +36,7 @@ from sharpest.trajectory.eigenpairs import direction_solver
 from sharpest.trajectory.epoch import EpochLog, advance
 from sharpest.trajectory.state import initial_state
 
+ADAM = {"optimizer": "adam", "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8, "lr": 0.003}
 KINDS = {
     "sgd": run_settings(),
     "momentum": run_settings(momentum=0.5),
@@ -62,6 +63,13 @@ KINDS = {
     "full-batch-branch": branch_settings(full_batch_settings(loss="squared"), 2, lr_factor=0.1),
     "branch": branch_settings(run_settings(model=VGG, momentum=0.5), 2, lr_factor=0.1),
     "constant-top": branch_settings(run_settings(momentum=0.5), 2, "ctop"),
+    "two-left-out": branch_settings(run_settings(momentum=0.5), 2, "notopK2"),
+    "halved-batch": branch_settings(run_settings(momentum=0.5), 2, "S0.5"),
+    "added-momentum": branch_settings(run_settings(), 2, "m0.9"),
+    "larger-rate": branch_settings(run_settings(**ADAM), 2, "lr1.5"),
+    "adam": run_settings(**ADAM),
+    "adamw": run_settings(**ADAM | {"optimizer": "adamw", "weight_decay": 0.1}, model=VGG),
+    "rmsprop": full_batch_settings(**ADAM | {"optimizer": "rmsprop", "beta1": 0.0}, loss="squared"),
 }
 CHEAP_NSGD = nsgd_settings(num_directions=1, num_eigenpairs=2, hessian=hessian_settings(examples=8, tolerance=0.1))
 # steps along the L2 term that overshoot more and more
@@ -125,7 +133,8 @@ def test_snapshots_are_taken_at_the_starts_of_epochs(run):
         np.testing.assert_array_equal(file["epoch"], file["iteration"] / settings.steps_per_epoch)
         assert file.shape("theta") == (len(wanted), p)
         assert file.shape("buffers") == (len(wanted), b)
-        assert file.shape("velocity") == (len(wanted), p if settings.momentum else 0)
+        assert file.shape("velocity") == (len(wanted), p if settings.has_velocity else 0)
+        assert file.shape("second_moment") == (len(wanted), p if settings.is_adaptive else 0)
         assert file.shape("solver_start") == (len(wanted), p if settings.nudge else 0)
         assert file.attributes["run"] == settings.run
         assert file.attributes["diverged"] == -1
@@ -408,8 +417,12 @@ class Dying(Silent):
 
 
 @pytest.mark.parametrize(
-    "kind", ["sgd", "momentum", "nesterov", "nsgd", "lstm", "vgg", "nsgd-vgg", "resnet-bn", "constant-top"]
-)
+    "kind",
+    [
+        "sgd", "momentum", "nesterov", "nsgd", "lstm", "vgg", "nsgd-vgg", "resnet-bn", "constant-top", "two-left-out",
+        "halved-batch", "added-momentum", "larger-rate", "adam", "adamw", "rmsprop",
+    ],
+)  # fmt: skip
 def test_training_goes_on_from_within_an_epoch(tmp_path, monkeypatch, kind):
     """Saved after each update here: nothing that was done is done again, and the bits are the same."""
     undisturbed = contents(Run(tmp_path / "undisturbed", KINDS[kind]).train())
@@ -445,7 +458,7 @@ def test_what_a_power_loss_spoiled_is_trained_again(tmp_path):
             run.train(Dying(15))
         path = run.work / "states" / damaged
         content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 1
+        content[content.index(b"theta.npy") + 200] ^= 1
         path.write_bytes(b"" if damaged == "15.npz" else content)
         progress = Silent()
         run.train(progress)

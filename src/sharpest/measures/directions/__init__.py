@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from sharpest.config.measure import Cost, Measure, Planned, Taken
+from sharpest.config.run import RunSettings
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
 from sharpest.results.layout import Dataset, measured_layout
@@ -57,6 +58,14 @@ def _check(settings: Settings, taken: Taken) -> None:
         )
 
 
+def _check_run(settings: Settings, run: RunSettings) -> None:
+    if run.is_adaptive:
+        raise ConfigError(
+            f"its steps are SGD's, eta times a gradient, and {run.optimizer} takes others; measure critical, "
+            "which takes the run's own step"
+        )
+
+
 MEASURE = Measure(
     title="steps along directions",
     settings=Settings,
@@ -89,4 +98,5 @@ MEASURE = Measure(
         "grid": np.array(settings.grid),
     },
     check=_check,
+    check_run=_check_run,
 )  # fmt: skip

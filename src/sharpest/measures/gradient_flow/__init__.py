@@ -26,10 +26,11 @@ def _cost(settings: Settings, point: Planned) -> Cost:
 
 
 def _check_run(settings: Settings, run: RunSettings) -> None:
-    plain = run.full_batch and run.momentum == 0 and run.nudge is None and run.rule == "const" and not run.clip_norm
+    plain = run.full_batch and not (run.is_adaptive or run.momentum or run.nudge or run.clip_norm)
+    plain = plain and run.rule == "const"
     if not plain:
         raise ConfigError(
-            "a gradient flow lies beside plain gradient descent: full batch, constant rate, no momentum, nudge or "
+            "a gradient flow lies beside plain gradient descent: full batch, constant rate, SGD, no momentum, nudge or "
             "clipping; take it of a run with -fb, in a schedule of its own"
         )
 

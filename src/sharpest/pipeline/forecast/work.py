@@ -177,7 +177,7 @@ def _trained(project: Project, paths: Paths, name: str) -> list[Job]:
     work.add("update", updates, run.batch_size)
     work.add("forward", epochs, targets_of(run.dataset, run.dataset.val))
     states, vectors = epochs / run.snapshot_every + 1, 0.0
-    per_state = 1 + (run.momentum > 0)
+    per_state = 1 + run.has_velocity + run.is_adaptive
     if nudge := run.nudge:
         refreshes = updates / nudge.refresh_every if nudge.refresh_every else epochs
         work.solve(refreshes, nudge.num_eigenpairs, nudge.hessian)
