@@ -162,7 +162,7 @@ def test_the_second_moments_of_momentum_grow_beyond_the_law(momentum: float, rel
 
 @pytest.mark.parametrize(("momentum", "relative"), NOISE)
 def test_chains_under_noisy_curvature_grow_beyond_the_law(momentum: float, relative: float) -> None:
-    """h is gamma distributed; three per cent below the law the mean square of the chains falls, three above it grows."""
+    """h is gamma distributed; three per cent below the law the mean square falls, three above it grows."""
     mean, deviation = 5.0, 5.0 * relative
     expected = law(mean, deviation, momentum)
     assert simulated_growth(0.97 * expected, mean, deviation, momentum) < 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sharpest.curvature.operators import Operator
+from sharpest.curvature.hessian import Hessian
 
 
 class Preconditioned:
@@ -16,7 +16,7 @@ class Preconditioned:
 
     Attributes:
         theta: (p,), where H is taken.
-        gradient: (p,), P^-1/2 g, where H has a gradient g: the gradient in these coordinates.
+        gradient: (p,), P^-1/2 g, the gradient in these coordinates.
 
     Raises:
         ValueError: If a value of P is not positive, or their number is not p.
@@ -34,7 +34,7 @@ class Preconditioned:
     [100.0, 30.0]
     """
 
-    def __init__(self, hessian: Operator, preconditioner: Tensor) -> None:
+    def __init__(self, hessian: Hessian, preconditioner: Tensor) -> None:
         if preconditioner.shape != hessian.theta.shape or not bool((preconditioner > 0).all()):
             raise ValueError(
                 f"preconditioner has the shape {tuple(preconditioner.shape)} and the least value "
@@ -43,8 +43,7 @@ class Preconditioned:
         self._hessian = hessian
         self._scale = preconditioner.double().rsqrt().to(hessian.theta)
         self.theta = hessian.theta
-        gradient = getattr(hessian, "gradient", None)
-        self.gradient = None if gradient is None else self._scale * gradient
+        self.gradient = self._scale * hessian.gradient
 
     def product(self, vector: Tensor) -> Tensor:
         """P^-1/2 H P^-1/2 v, (p,)."""
