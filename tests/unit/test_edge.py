@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sharpest.edge import edge
+from sharpest.edge import adam_edge, edge
 
 
 def radius(curvature: float, lr: float, momentum: float, nesterov: bool) -> float:
@@ -28,3 +28,22 @@ def test_gradient_descent_is_stable_up_to_two_over_the_learning_rate() -> None:
     assert edge(0.5) == 4.0
     assert edge(0.5, momentum=0.5) == 6.0
     assert edge(0.5, momentum=0.5, nesterov=True) == 3.0
+
+
+def adam_radius(curvature: float, lr: float, beta1: float, weight_decay: float) -> float:
+    """Of one update of (x, m) on h x^2 / 2, its scale at rest: m <- b m + (1 - b) h x, x <- (1 - eta c) x - eta m."""
+    slope = (1 - beta1) * curvature
+    return float(np.abs(np.linalg.eigvals([[1 - lr * (weight_decay + slope), -lr * beta1], [slope, beta1]])).max())
+
+
+@pytest.mark.parametrize("lr", [0.01, 0.3])
+@pytest.mark.parametrize(("beta1", "weight_decay"), [(0.0, 0.0), (0.5, 0.0), (0.9, 0.0), (0.9, 0.4), (0.0, 1.0)])
+def test_adam_is_bounded_up_to_its_edge(lr: float, beta1: float, weight_decay: float) -> None:
+    at = adam_edge(lr, beta1, weight_decay)
+    assert adam_radius(0.999 * at, lr, beta1, weight_decay) < 1
+    assert adam_radius(1.001 * at, lr, beta1, weight_decay) > 1
+
+
+def test_adam_at_its_usual_decay() -> None:
+    assert adam_edge(0.01, 0.9) == pytest.approx(38 / 0.01)
+    assert adam_edge(0.01, 0.0) == edge(0.01)

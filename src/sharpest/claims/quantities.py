@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 
+from sharpest.claims.branches import BRANCHES
 from sharpest.claims.curves import CURVES, of_measured
 from sharpest.claims.end_points import END_POINTS
 from sharpest.claims.files import RunFiles
@@ -17,7 +18,9 @@ from sharpest.config.measures import declared
 from sharpest.errors import ConfigError
 from sharpest.results.crossing import edge_of
 
-QUANTITIES: Mapping[str, Quantity] = {quantity.name: quantity for quantity in (*CURVES, *STEPS, *END_POINTS, *UPDATES)}
+QUANTITIES: Mapping[str, Quantity] = {
+    quantity.name: quantity for quantity in (*CURVES, *STEPS, *END_POINTS, *UPDATES, *BRANCHES)
+}
 """Those that have a definition of their own."""
 
 

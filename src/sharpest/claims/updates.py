@@ -15,6 +15,10 @@ def _crossing(files: RunFiles) -> int | None:
     spectra = files.spectra
     if spectra.diverged is not None:
         raise UnmeasuredError(spectra.divergence)
+    if (optimizer := spectra.attributes["config"]["run"].get("optimizer", "sgd")) != "sgd":
+        raise UnmeasuredError(
+            f"the edge of {optimizer} is one of preconditioned curvature, and not of these eigenvalues"
+        )
     return first_crossing(spectra.iteration, spectra.lambda_max, edge_of(spectra))
 
 

@@ -48,13 +48,7 @@ def run_settings(run: str, epochs: int, keys: RunKeys, scale: ScaleSettings) -> 
         "lr": scaled_rate(run_id.lr, keys.lr_factor),
         "batch_size": max(1, batch_size),
         "full_batch": run_id.rule == "fb",
-        "optimizer": "sgd" if run_id.optimizer == "nsgd" else run_id.optimizer,
-        "momentum": run_id.momentum,
-        "nesterov": run_id.nesterov,
-        "beta1": run_id.beta1,
-        "beta2": run_id.beta2,
-        "epsilon": scale.adam_epsilon if run_id.is_adaptive else 0.0,
-        "weight_decay": run_id.weight_decay,
+        **_optimizer(run_id, scale),
         "loss": run_id.loss,
         "l2": run_id.l2,
         "clip_norm": keys.clip_norm,
@@ -70,6 +64,14 @@ def run_settings(run: str, epochs: int, keys: RunKeys, scale: ScaleSettings) -> 
     }
     checked = validate(RunSettings, settings, "config")
     return intervened(checked, run_id.variant) if intervention(run_id.variant) else checked
+
+
+def _optimizer(run_id: RunId, scale: ScaleSettings) -> dict[str, Any]:
+    return {
+        "optimizer": "sgd" if run_id.optimizer == "nsgd" else run_id.optimizer,
+        **{key: getattr(run_id, key) for key in ("momentum", "nesterov", "beta1", "beta2", "weight_decay")},
+        "epsilon": scale.adam_epsilon if run_id.is_adaptive else 0.0,
+    }
 
 
 def _nudge(run: str, run_id: RunId, keys: RunKeys) -> NudgeSettings | None:

@@ -164,6 +164,8 @@ def _training_notes(ours: RunSettings, paper: RunSettings) -> Iterator[str]:
         yield f"full batch of {ours.batch_size:,} images ({paper.batch_size:,})"
     if ours.clip_norm != paper.clip_norm:
         yield f"gradients cut at norm {_words(ours.clip_norm, 'none')} ({_words(paper.clip_norm, 'none')})"
+    if ours.epsilon != paper.epsilon:
+        yield f"epsilon {ours.epsilon:g} ({paper.epsilon:g})"
     if ours.nudge and paper.nudge:
         if ours.nudge.refresh_every != paper.nudge.refresh_every:
             yield f"directions computed every {ours.nudge.refresh_every} iterations ({paper.nudge.refresh_every})"

@@ -121,12 +121,15 @@ digits and `_`, and begins with neither: the target `beyond` makes these, and th
 both. `seeds`, and a scale's `seeds`, `paper_seeds` and `notes`, take names of either.
 
 **Run ids.** `{RUN_ID_GRAMMAR}`:
-learning rate, batch size, momentum (the heavy ball's, or Nesterov's), scale and number of the nudged directions (NSGD),
-L2, images of a full-batch run, length of a first stage, squared loss, plateau rule or full batch, seed. An id says
-which run of the paper is meant, at every scale.
+optimizer, learning rate, batch size, momentum (the heavy ball's, or Nesterov's), decay rates of the moments and
+decoupled weight decay (Adam's kind), scale and number of the nudged directions (NSGD), L2, images of a full-batch run,
+length of a first stage, squared loss, plateau rule or full batch, seed. An id says which run of the paper is meant, at
+every scale.
 
-`-nesterov` stands behind a momentum: the step is m v - eta g of the velocity after the update, as in torch. With `-mse`
-the loss is half the squared distance of the logits to the one-hot target, mean over examples or words, in place of the
+`-nesterov` stands behind a momentum: the step is m v - eta g of the velocity after the update, as in torch. `adam`,
+`adamw` and `rmsprop` step as torch's do, with `-b1_` and `-b2_` where their decay rates are not 0.9 and 0.999 (of
+RMSProp, which has no b1, 0.99); `adamw` needs `-wd_`. The epsilon of all is the scale's `adam_epsilon`. With `-mse` the
+loss is half the squared distance of the logits to the one-hot target, mean over examples or words, in place of the
 cross-entropy: of updates, Hessians, steps along directions, histories and evaluations alike, so that the plateau
 rule goes by it as well. Where a unit says nats, such a run has that of the squared loss.
 
@@ -134,7 +137,11 @@ A run with `-L<epochs>` or `@e<epoch>/<variant>` is a branch: it starts from its
 epoch, and no epoch of the parent is trained twice. The parent's id is the branch's without that part, and needs a row
 of its own. After a first stage the learning rate falls to a tenth. Variants change the step along the sharpest
 direction: `top` follows nothing else, `ctop` the direction of the branch point, `notop` all but the direction,
-`x<number>` scales the step along it, and `sgd` is SGD. Measurement points of a branch count from its branch point.
+`x<number>` scales the step along it, and `sgd` is SGD. With `K<k>` behind it, such as `notopK10`, a variant is of the
+first k directions. Others change a setting: `lr<f>` multiplies the learning rate; `S<f>` the batch size, and examples
+go on at the same place of the same order; `m<m>` sets the momentum, and the velocity goes on, from 0 where there was
+none. A variant that changes nothing is refused. Of Adam's kind a branch has `lr<f>` or `S<f>`. Measurement points of a
+branch count from its branch point.
 """
 
 _FILES = f"""{_HEAD}

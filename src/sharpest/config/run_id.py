@@ -91,23 +91,8 @@ class RunId:
         parts |= {name: int(parts[name]) for name in _COUNTS if name in parts}
         parts |= {name: value for name, value in (("nesterov", True), ("loss", "squared")) if name in parts}
         run = cls(**DECAYS.get(parts["optimizer"], {}) | parts)
-        # within these bounds a number is finite and has one spelling that can be read back
-        if not (0 < run.lr < 1e6 and run.batch_size > 0 and run.momentum < 1 and run.gamma < 1e6 and run.l2 < 1e6):
-            raise ConfigError(f"run {text!r}: lr and S must be above 0, m below 1, and lr, g and l2 below 1e6")
         _check_optimizer(run, text, parts)
-        if run.nesterov and not run.momentum:
-            raise ConfigError(f"run {text!r}: nesterov is a form of momentum; write -m<m>-nesterov with m above 0")
-        if (run.optimizer == "nsgd") != (run.num_directions > 0):
-            raise ConfigError(f"run {text!r}: nsgd needs -g<gamma>-K<K> with K of at least 1, and sgd takes neither")
-        if run.optimizer == "nsgd" and run.gamma == 1:
-            sgd = str(replace(run, optimizer="sgd", gamma=1.0, num_directions=0, correction="v"))
-            raise ConfigError(f"run {text!r}: gamma 1 is SGD and is stored once; write it as {sgd!r}")
-        if run.correction != "v" and not run.momentum:
-            raise ConfigError(
-                f"run {text!r}: without momentum correct_g is correct_v, and correct_both is gamma squared"
-            )
-        if (run.rule == "fb") != (run.subset > 0) or (run.subset and run.subset != run.batch_size):
-            raise ConfigError(f"run {text!r}: a full-batch run has the size of its subset as S: -S<n>...-n<n>-fb")
+        _check_parts(run, text)
         if run.variant:
             if number_of(run.variant) >= 1e6:
                 raise ConfigError(f"run {text!r}: the number of a variant must be below 1e6")
@@ -162,6 +147,28 @@ class RunId:
             parts.append(self.rule)
         text = "-".join([*parts, f"s{self.seed}"])
         return f"{text}@e{self.branch_epoch}/{self.variant}" if self.variant else text
+
+
+def _check_parts(run: RunId, text: str) -> None:
+    """Check ranges, and what parts of an id ask of each other.
+
+    Raises:
+        ConfigError: The first mistake.
+    """
+    # within these bounds a number is finite and has one spelling that can be read back
+    if not (0 < run.lr < 1e6 and run.batch_size > 0 and run.momentum < 1 and run.gamma < 1e6 and run.l2 < 1e6):
+        raise ConfigError(f"run {text!r}: lr and S must be above 0, m below 1, and lr, g and l2 below 1e6")
+    if run.nesterov and not run.momentum:
+        raise ConfigError(f"run {text!r}: nesterov is a form of momentum; write -m<m>-nesterov with m above 0")
+    if (run.optimizer == "nsgd") != (run.num_directions > 0):
+        raise ConfigError(f"run {text!r}: nsgd needs -g<gamma>-K<K> with K of at least 1, and sgd takes neither")
+    if run.optimizer == "nsgd" and run.gamma == 1:
+        sgd = str(replace(run, optimizer="sgd", gamma=1.0, num_directions=0, correction="v"))
+        raise ConfigError(f"run {text!r}: gamma 1 is SGD and is stored once; write it as {sgd!r}")
+    if run.correction != "v" and not run.momentum:
+        raise ConfigError(f"run {text!r}: without momentum correct_g is correct_v, and correct_both is gamma squared")
+    if (run.rule == "fb") != (run.subset > 0) or (run.subset and run.subset != run.batch_size):
+        raise ConfigError(f"run {text!r}: a full-batch run has the size of its subset as S: -S<n>...-n<n>-fb")
 
 
 def _check_optimizer(run: RunId, text: str, parts: dict[str, Any]) -> None:

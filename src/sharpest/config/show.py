@@ -126,8 +126,7 @@ def _training_rows(run: RunSettings, origins: _Origins) -> Iterator[_Row]:
         "seed",
     ):
         yield key, getattr(run, key), _BY_ID
-    if run.is_adaptive:
-        yield "epsilon", run.epsilon, origins.of_scale("adam_epsilon")
+    yield "epsilon", run.epsilon, origins.of_scale("adam_epsilon") if run.is_adaptive else _BY_ID
     for key in ("patience", "stop_patience"):
         yield key, getattr(run, key), origins.of_run(key) if run.rule == "plat" else "the id, without the plateau rule"
     yield "epochs", run.epochs, origins.of_length()
@@ -139,6 +138,7 @@ def _training_rows(run: RunSettings, origins: _Origins) -> Iterator[_Row]:
         yield "branch.parent", run.branch.parent, _BY_ID
         by_id = origins.keys.branch_epoch is None
         yield "branch.epoch", run.branch.epoch, _BY_ID if by_id else origins.of_run("branch_epoch")
+        yield "branch.batch_size", run.branch.batch_size, by_batch
         yield "branch.lr_factor", run.branch.lr_factor, _BY_ID
     if run.nudge:
         yield from _nudge_rows(run.nudge, origins)

@@ -95,9 +95,7 @@ def advance(
         iteration=iteration,
         theta=theta,
         buffers=buffers,
-        velocity=state.velocity if moments.first is None else moments.first,
-        second_moment=state.second_moment if moments.second is None else moments.second,
-        updates=moments.updates,
+        **moments.kept(),
         # a copy: the solver's whole block would be kept alive by a view of it
         directions=None if directions is None else directions.clone(),
         solver_start=solver_start,
@@ -116,6 +114,11 @@ class _Moments:
     def of(cls, state: TrainingState, settings: RunSettings) -> _Moments:
         first = state.velocity if settings.has_velocity else None
         return cls(first, state.second_moment if settings.is_adaptive else None, state.updates)
+
+    def kept(self) -> dict[str, Any]:
+        """As a state has them."""
+        moments = {"velocity": self.first, "second_moment": self.second}
+        return {"updates": self.updates, **{name: value for name, value in moments.items() if value is not None}}
 
 
 def _update(

@@ -14,10 +14,10 @@ RUN = "fcn-c10-sgd-lr0.1-S64-n64-mse-fb-s1"
 EDGE = 20.0
 
 
-def write(folder: Any, eigenvalues: Any, rising: Any, diverged: float | None = None) -> None:
+def write(folder: Any, eigenvalues: Any, rising: Any, diverged: float | None = None, optimizer: str = "sgd") -> None:
     """Points ten updates apart; the loss falls by one an update, and rises by one at those that are named."""
     t, count = len(eigenvalues), 10 * (len(eigenvalues) - 1)
-    config = {"run": {"momentum": 0.0, "nesterov": False, "model": {}}}
+    config = {"run": {"momentum": 0.0, "nesterov": False, "model": {}, "optimizer": optimizer}}
     arrays = {
         "iteration": 10 * np.arange(t),
         "epoch": np.arange(t),
@@ -43,6 +43,12 @@ def read(folder: Any, name: str) -> float:
 def test_the_first_point_above_the_edge(folder: Any) -> None:
     write(folder, [5, 19, 20, 21, 19, 22], [])
     assert read(folder, "first_crossing") == 30
+
+
+def test_the_edge_of_adam_is_none_of_these_eigenvalues(folder: Any) -> None:
+    write(folder, [5, 19, 20, 21, 19, 22], [], optimizer="adam")
+    with pytest.raises(UnmeasuredError, match="the edge of adam is one of preconditioned curvature"):
+        read(folder, "first_crossing")
 
 
 def test_shares_of_rising_updates_before_and_after(folder: Any) -> None:

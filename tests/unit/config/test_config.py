@@ -211,10 +211,12 @@ def test_substitutes_stand_in_wherever_their_original_is_named(config: Config, d
         return {name: dataset.source for name, dataset in project.scale.datasets.items()}
 
     assert sources(originals) == {
-        "c10": "cifar-10", "few": "cifar-10", "c100": "cifar-100", "fm": "fashion-mnist", "ptb": "ptb", "imdb": "imdb",
+        "c10": "cifar-10", "few": "cifar-10", "c5k": "cifar-10", "c100": "cifar-100", "fm": "fashion-mnist",
+        "ptb": "ptb", "imdb": "imdb",
     }  # fmt: skip
     assert sources(substituted) == {
-        "c10": "fashion-mnist", "few": "fashion-mnist", "c100": "fashion-mnist", "fm": "fashion-mnist",
+        "c10": "fashion-mnist", "few": "fashion-mnist", "c5k": "fashion-mnist", "c100": "fashion-mnist",
+        "fm": "fashion-mnist",
         "ptb": "bible-kjv", "imdb": "rated-sentences",
     }  # fmt: skip
     assert (originals.scale.datasets["imdb"].length, substituted.scale.datasets["imdb"].length) == (400, 50)
@@ -372,7 +374,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
         [ADDED_LINE, "scnn-c10-sgd-lr0.1-S128-s777", "remove one line"],
     ),
     "no run id": (
-        lambda c: c.append("runs.tsv", "scnn-c10-adam-lr0.1-S128-s777\tA\t9\n"),
+        lambda c: c.append("runs.tsv", "scnn-c10-adagrad-lr0.1-S128-s777\tA\t9\n"),
         [ADDED_LINE, "is not a run id", "write <model>"],
     ),
     "no number of epochs": (
@@ -411,7 +413,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     ),
     "unknown variant": (
         lambda c: c.append("runs.tsv", "scnn-c10-sgd-lr0.01-S128-s777@e4/bottom\tI\t9\n"),
-        ["variant 'bottom' is not one", "known: sgd, top, ctop, notop, and x<number>"],
+        ["variant 'bottom' is not one", "known: sgd, top, ctop, notop, x<number>, each but sgd with K<k>, and lr<f>, S<f>"],
     ),
     # branches
     "branch without its parent": (
@@ -656,7 +658,18 @@ RUNS = [CONSTANT, PLATEAU, OFTEN, FULL, VGG, LSTM, STAGE, VARIANT]
 # what the id itself says, at every scale; a kind cannot change, since the keys of the inherited one are refused
 SAID_BY_THE_ID = {"run", "dataset_name", "momentum", "l2", "rule", "seed", "model.kind", "dataset.kind", "full_batch"}
 SAID_BY_THE_ID |= {"nudge", "nudge.gamma", "nudge.correction", "nudge.rest", "nudge.fixed", "nudge.num_directions"}
-SAID_BY_THE_ID |= {"nesterov", "loss", "branch", "branch.parent", "branch.lr_factor", "nudge.keep_vectors"}
+SAID_BY_THE_ID |= {
+    "optimizer",
+    "beta1",
+    "beta2",
+    "weight_decay",
+    "nesterov",
+    "loss",
+    "branch",
+    "branch.parent",
+    "branch.lr_factor",
+    "nudge.keep_vectors",
+}
 # what changes no number, or (threads) only its last bits
 WITHOUT_EFFECT = {"snapshot_every", "torch_threads", "nudge.hessian.chunk_size"}
 SAID_BY_THE_ID |= {"nudge.num_eigenpairs"}  # of a variant only the first counts
@@ -752,6 +765,12 @@ def test_cut_gradients_are_named(config: Config) -> None:
     assert changed(config, {"clip_norm": 1}).reductions([LSTM]) != []
 
 
+def test_another_epsilon_is_named(config: Config) -> None:
+    run = "scnn-c10-adam-lr0.001-S128-s777"
+    config.append("runs.tsv", f"{run}\tmine\t9\n")
+    assert changed(config, {"adam_epsilon": 1e-6}).reductions([run]) == ["epsilon 1e-06 (1e-08)"]
+
+
 def test_settings_without_a_reduction_are_the_papers(config: Config, tmp_path: Path) -> None:
     """Every key of a run's settings is said by its id, without effect, or changed by one of the cases above."""
     paper = config.load(scale="paper")
@@ -763,8 +782,8 @@ def test_settings_without_a_reduction_are_the_papers(config: Config, tmp_path: P
         assert bool(note) == bool(found - WITHOUT_EFFECT) or not found, changes
         covered |= found
     keys = {key for run in RUNS for key in leaves(paper.run(run).model_dump())}
-    # see test_cut_gradients_are_named
-    assert keys - covered - SAID_BY_THE_ID - {"clip_norm"} == set()
+    # see test_cut_gradients_are_named and test_another_epsilon_is_named
+    assert keys - covered - SAID_BY_THE_ID - {"clip_norm", "epsilon"} == set()
 
 
 def test_the_foot_has_what_is_so_for_the_runs_of_the_figure(config: Config) -> None:

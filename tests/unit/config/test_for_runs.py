@@ -44,12 +44,15 @@ batch_factor: 1
     assert [project.run(run).batch_size for run in (LSTM, RESNET)] == [10, 128]
 
 
+VARIANTS = {"num_eigenpairs": 1, "refresh_every": 1, "loss_examples": 1}
+
+
 def test_a_file_counts_over_the_whole_of_the_file_that_it_extends(scales: Scales) -> None:
     scales.keep_studies("tab1")
     scales.write(
         """extends: quick
 description: between
-epochs: 13
+epochs: 33
 for_runs:
   - {runs: "lstm-*", set: {epochs: 3, hessian: {examples: 30, chunk_size: 10}}}
 """,
@@ -58,15 +61,15 @@ for_runs:
     between = load_project({"scale": "between"}, scales.folder)
     assert (between.run(LSTM).epochs, between.hessian(LSTM).examples) == (3, 30)
     # quick gives lstm runs 64 examples in chunks of 64, by entries of its own
-    scales.write("extends: between\ndescription: mine\nepochs: 12\nhessian: {examples: 128}\n")
+    scales.write("extends: between\ndescription: mine\nepochs: 32\nhessian: {examples: 128}\n")
     mine = load_project({"scale": "mine"}, scales.folder)
-    assert (mine.run(LSTM).epochs, mine.hessian(LSTM).examples, mine.hessian(LSTM).chunk_size) == (12, 128, 10)
+    assert (mine.run(LSTM).epochs, mine.hessian(LSTM).examples, mine.hessian(LSTM).chunk_size) == (32, 128, 10)
     assert mine.scale.description == "mine"
 
 
 def test_what_is_said_nowhere_is_the_default(scales: Scales) -> None:
     keys = load_project({"scale": "paper"}, scales.folder).scale_runs.keys(RESNET)
-    assert keys.model_dump(exclude={"hessian", "measures", "schedules"}) == {
+    assert keys.model_dump(exclude={"hessian", "variants", "measures", "schedules"}) == {
         "lr_factor": 1, "batch_factor": 1, "epochs": None, "branch_epoch": None, "snapshot_every": 1,
         "refresh_every": None, "clip_norm": None, "patience": None, "stop_patience": None,
     }  # fmt: skip
@@ -185,7 +188,7 @@ def test_measures_that_need_each_other_are_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(taken, "declared", made)
     schedule = {"points": "every epoch", "measures": {"a": {}, "b": {}}}
     hessian = {"examples": 1, "resample": False, "chunk_size": 1, "tolerance": 0.1, "max_products": 9}
-    keys = RunKeys.model_validate({"hessian": hessian, "schedules": {"fine": schedule}})
+    keys = RunKeys.model_validate({"hessian": hessian, "variants": VARIANTS, "schedules": {"fine": schedule}})
     with pytest.raises(ConfigError, match="measures a, b need each other"):
         taken.taken_values(keys, "fine", "")
 
@@ -205,7 +208,7 @@ def test_every_dimension_of_a_measure_has_a_length(
     monkeypatch.setattr(taken, "declared", lambda name: measure)
     hessian = {"examples": 1, "resample": False, "chunk_size": 1, "tolerance": 0.1, "max_products": 9}
     schedules = {"fine": {"points": "every epoch", "measures": {"mine": {}}}}
-    keys = RunKeys.model_validate({"hessian": hessian, "schedules": schedules})
+    keys = RunKeys.model_validate({"hessian": hessian, "variants": VARIANTS, "schedules": schedules})
     with pytest.raises(ConfigError, match=f"^measure mine: {message}.*; correct src/sharpest/measures/mine/"):
         taken.taken_settings(keys, "fine", "")
 

@@ -51,6 +51,8 @@ class FullBatchEdge(Study):
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
+        if RunId.parse(curve.run).is_adaptive:
+            raise ConfigError(f"run {curve.run!r}: its edge is one of preconditioned curvature; name a run of SGD")
         if RunId.parse(curve.run).rule != "fb":
             raise ConfigError(f"run {curve.run!r} is no full-batch run; name one with -fb in its id")
 

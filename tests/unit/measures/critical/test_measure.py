@@ -35,6 +35,7 @@ KINDS = {
     "momentum": run_settings(momentum=0.9),
     "nsgd": run_settings(momentum=0.5, nudge=nsgd_settings()),
     "nsgd that keeps vectors": run_settings(nudge=nsgd_settings(keep_vectors=True, hessian=hessian_settings())),
+    "adamw": run_settings(optimizer="adamw", beta1=0.9, beta2=0.99, epsilon=1e-8, weight_decay=0.1, lr=0.003),
     "full batch": full_batch_settings(),
     "vgg": run_settings(model=VGG, lr=0.02),
     "lstm": lstm_settings(epochs=1),
