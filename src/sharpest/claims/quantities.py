@@ -7,6 +7,7 @@ from functools import cache
 
 from sharpest.claims.branches import BRANCHES
 from sharpest.claims.curves import CURVES, of_measured
+from sharpest.claims.densities import DENSITIES
 from sharpest.claims.end_points import END_POINTS
 from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
@@ -19,7 +20,7 @@ from sharpest.errors import ConfigError
 from sharpest.results.crossing import edge_of
 
 QUANTITIES: Mapping[str, Quantity] = {
-    quantity.name: quantity for quantity in (*CURVES, *STEPS, *END_POINTS, *UPDATES, *BRANCHES)
+    quantity.name: quantity for quantity in (*CURVES, *STEPS, *END_POINTS, *UPDATES, *BRANCHES, *DENSITIES)
 }
 """Those that have a definition of their own."""
 
