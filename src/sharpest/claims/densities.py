@@ -48,11 +48,11 @@ DENSITIES: Sequence[Quantity] = (
         "density.", _SOURCE, ("density", "spectra"), _share(lambda ratio: ratio > _APART, counted=True),
     ),
     Quantity(
-        "density_bulk", "", "Share of the eigenvalues within a twentieth of the largest from zero at the last point, by "
-        "the density.", _SOURCE, ("density",), _share(lambda ratio: np.abs(ratio) <= _APART, counted=False),
+        "density_bulk", "", "Share of the eigenvalues within a twentieth of the largest from zero at the last point, "
+        "by the density.", _SOURCE, ("density",), _share(lambda ratio: np.abs(ratio) <= _APART, counted=False),
     ),
     Quantity(
-        "density_negative", "", "Magnitude of the lowest node of the density, 0 where it is positive, over the highest, "
-        "at the last point.", _SOURCE, ("density",), _negative,
+        "density_negative", "", "Magnitude of the lowest node of the density, 0 where it is positive, over the "
+        "highest, at the last point.", _SOURCE, ("density",), _negative,
     ),
 )  # fmt: skip
