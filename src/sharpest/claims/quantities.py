@@ -7,6 +7,7 @@ from functools import cache
 
 from sharpest.claims.branches import BRANCHES
 from sharpest.claims.curves import CURVES, of_measured
+from sharpest.claims.densities import DENSITIES
 from sharpest.claims.edge_test import EDGE_TEST
 from sharpest.claims.end_points import END_POINTS
 from sharpest.claims.files import RunFiles
@@ -20,7 +21,7 @@ from sharpest.errors import ConfigError
 from sharpest.results.crossing import edge_of
 
 QUANTITIES: Mapping[str, Quantity] = {
-    quantity.name: quantity for quantity in (*CURVES, *STEPS, *END_POINTS, *UPDATES, *BRANCHES, *EDGE_TEST)
+    quantity.name: quantity for quantity in (*CURVES, *STEPS, *END_POINTS, *UPDATES, *BRANCHES, *EDGE_TEST, *DENSITIES)
 }
 """Those that have a definition of their own."""
 
@@ -46,7 +47,7 @@ _HIGHEST = ("maximum", "peak", "peak_epoch")  # of which a curve that still rise
 _UNITS = {"peak_epoch": "epochs"}  # where it is not that of the column
 _COLUMN = re.compile(
     r"(?P<measure>\w+)\.(?P<column>\w+)(?:\[(?P<index>\d+)\])?"
-    r"(?:\.(?P<statistic>(?!over_edge$)\w+))?(?P<over_edge>\.over_edge)?"
+    r"(?:\.(?P<statistic>(?!(?:over_edge|ratio)\b)\w+))?(?P<over_edge>\.over_edge)?(?P<ratio>\.ratio)?"
 )
 
 
@@ -55,7 +56,8 @@ def quantity_of(name: str) -> Quantity:
     """A quantity by its name, or any stored column: ``<measure>.<column>`` with ``[<index>]`` and ``.<statistic>``.
 
     Without a statistic it is a curve. ``trace.trace`` is one, ``spectra.eigenvalues[1].peak`` a number. With
-    ``.over_edge`` at its end it is in parts of the edge of the run's optimizer.
+    ``.over_edge`` behind it is in parts of the edge of the run's optimizer. With ``.ratio`` at its end a number is the
+    quotient of two groups of runs, the first over the second.
 
     Raises:
         ConfigError: If there is no such quantity, measure, column or statistic; with the nearest name.
@@ -78,7 +80,13 @@ def _hint(name: str, known: Collection[str], otherwise: str) -> str:
 
 
 def _stored(
-    name: str, measure: str, column: str, index: str | None, statistic: str | None, over_edge: str | None
+    name: str,
+    measure: str,
+    column: str,
+    index: str | None,
+    statistic: str | None,
+    over_edge: str | None,
+    ratio: str | None,
 ) -> Quantity:
     """A stored column, as a curve or the number that a statistic makes of it."""
     datasets = {dataset.name: dataset for dataset in declared(measure).layout.datasets}
@@ -96,19 +104,23 @@ def _stored(
         )
     if over_edge and statistic in _UNITS:
         raise ConfigError(f"{statistic} is no value of the column; remove over_edge")
+    if ratio and statistic is None:
+        raise ConfigError(f"a ratio is one of numbers; name a statistic before it: {', '.join(_STATISTICS)}")
     place = None if index is None else int(index)
     meaning = f"{statistic.replace('_', ' ')} of: {dataset.meaning}" if statistic else dataset.meaning
     meaning += ", over the edge of the run's optimizer" if over_edge else ""
+    meaning += "; quotient of the first runs over the second" if ratio else ""
     part, number = _STATISTICS[statistic] if statistic else (lambda series: series, None)
     return Quantity(
         name,
-        "" if over_edge else _UNITS.get(statistic or "", dataset.unit),
+        "" if over_edge or ratio else _UNITS.get(statistic or "", dataset.unit),
         f"{meaning[:1].upper()}{meaning[1:]}.",
         f"layout of {measure}",
         (measure,),
         _column(measure, column, place, bool(over_edge), part),
         number,
         is_curve=statistic is None,
+        compare="ratio" if ratio else None,
         lower_bound=statistic in _HIGHEST,
         place=None if place is None else (dataset.dims[1], place),
     )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sharpest.curvature.lanczos import Eigenpairs
     from sharpest.curvature.leading import eigenpairs
     from sharpest.curvature.operators import Operator
+    from sharpest.curvature.preconditioned import Preconditioned, adam_preconditioner
     from sharpest.curvature.stochastic import Estimate, frobenius_norm, sampling_error, trace
 
 __all__ = [
@@ -39,7 +40,9 @@ __all__ = [
     "NotDeterministicError",
     "NotTwiceDifferentiableError",
     "Operator",
+    "Preconditioned",
     "SpectralDensity",
+    "adam_preconditioner",
     "batch_curvature",
     "batch_sharpness",
     "conditioning",
@@ -66,7 +69,9 @@ _MODULES = {
     "NotDeterministicError": "determinism",
     "NotTwiceDifferentiableError": "differentiation",
     "Operator": "operators",
+    "Preconditioned": "preconditioned",
     "SpectralDensity": "density",
+    "adam_preconditioner": "preconditioned",
     "batch_curvature": "batches",
     "batch_sharpness": "gradient_noise",
     "conditioning": "gradient_noise",

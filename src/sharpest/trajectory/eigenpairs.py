@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from sharpest.data.dataset import Split
 from sharpest.data.randomness import generator
 from sharpest.trajectory.epoch import DirectionSolver
 from sharpest.trajectory.problem import Problem, chunks_of
+
+if TYPE_CHECKING:  # training is not stale when this changes
+    from sharpest.curvature.preconditioned import Preconditioned
 
 
 def hessian_examples(problem: Problem, iteration: int, settings: HessianSettings) -> Split:
@@ -45,7 +49,7 @@ def hessian_at(problem: Problem, theta: Tensor, iteration: int, settings: Hessia
 
 def solve_eigenpairs(
     problem: Problem,
-    operator: Hessian,
+    operator: Hessian | Preconditioned,
     iteration: int,
     settings: HessianSettings,
     num_eigenpairs: int,
@@ -55,7 +59,7 @@ def solve_eigenpairs(
 
     Args:
         problem: The run.
-        operator: Of :func:`hessian_at`.
+        operator: Of :func:`hessian_at`, or that in the metric of the run's optimizer.
         iteration: Decides the random part of the start vector.
         settings: The Hessian.
         num_eigenpairs: k; all p where the model has fewer parameters.

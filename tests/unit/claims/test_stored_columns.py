@@ -125,6 +125,8 @@ def test_a_statistic_makes_it_a_number() -> None:
         ("tilt.slope.peak_epoch.over_edge", "peak_epoch is no value of the column; remove over_edge"),
         ("tilt.slope.over_edges", "unknown statistic 'over_edges'"),
         ("tilt.slope.over_edge.mean", "unknown quantity"),
+        ("tilt.slope.over_edge.ratio", "a ratio is one of numbers; name a statistic before it: mean, late_mean"),
+        ("tilt.slope.mean.ratio.over_edge", "unknown quantity"),
         ("tilt.parts", r"parts has the dimensions \(t, k\); name a column of points, with \[index\]"),
         ("tilt.slope[0]", r"slope has the dimensions \(t\); name a column of points"),
         ("tilt.layers", r"layers has the dimensions \(k\); name a column of points"),
@@ -237,3 +239,18 @@ def test_over_the_edge_of_the_runs_optimizer(nesterov: bool, edge: float, folder
     assert (quantity.unit, quantity.is_curve) == ("", False)
     assert quantity.definition == "Late mean of: |dL| of the Hessian examples, over the edge of the run's optimizer."
     assert quantity_of("tilt.slope.over_edge").is_curve
+
+
+def test_a_ratio_is_the_first_runs_over_the_second(folder: Any) -> None:
+    """Here in parts of edges that are a factor three apart: 2 / 0.1 and 2 / 0.3."""
+    run = {"momentum": 0.0, "nesterov": False, "model": {}}
+    for name, lr, slope in (("0.1", 0.1, 8.0), ("0.2", 0.3, 2.0)):
+        arrays = {"slope": [0.0, slope, slope], "epoch": np.arange(3), "iteration": np.arange(3)}
+        folder.write_measure("tilt", run_of(name), "step", {"t": 3, "k": 2}, arrays, lr=lr, config={"run": run})
+    (row,) = judged(folder, row_of("tilt.slope.last.ratio", "range", "3..5", "0.1", "0.2"))
+    assert row["value"] == pytest.approx(4)
+    (row,) = judged(folder, row_of("tilt.slope.last.over_edge.ratio", "range", "1..2", "0.1", "0.2"))
+    assert row["value"] == pytest.approx(4 / 3)
+    quantity = quantity_of("tilt.slope.last.ratio")
+    assert (quantity.unit, quantity.compare) == ("", "ratio")
+    assert quantity.definition == "Last of: |dL| of the Hessian examples; quotient of the first runs over the second."

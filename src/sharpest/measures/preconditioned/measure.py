@@ -1,0 +1,52 @@
+"""Leading eigenvalues of the preconditioned Hessian at one point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from sharpest.curvature.preconditioned import Preconditioned, adam_preconditioner
+from sharpest.measures.point import Point
+from sharpest.measures.preconditioned import FLOOR, Settings
+from sharpest.trajectory.eigenpairs import solve_eigenpairs
+
+_WARM = "sum of eigenvectors"
+
+
+def measure(point: Point, settings: Settings) -> dict[str, Any]:
+    """Those of P^-1/2 H P^-1/2 with the P of the latest update; nothing where there was none.
+
+    The first solve of a segment starts cold, every other from the eigenvectors of the one before.
+
+    Raises:
+        NotDeterministicError: If the loss is not a function.
+
+    Source: Cohen et al. (2022), arXiv 2207.14484.
+    """
+    if point.state.updates == 0 or not bool(point.state.second_moment.isfinite().all()):
+        return {"products": 0, "converged": np.zeros(min(settings.num_eigenpairs, point.num_parameters), dtype=bool)}
+    run, (divisor, root) = point.problem.settings, _preconditioner(point)
+    operator = Preconditioned(point.hessian, divisor)
+    warm = point.carried.get(_WARM)
+    pairs = solve_eigenpairs(point.problem, operator, point.iteration, point.settings, settings.num_eigenpairs, warm)
+    point.carried[_WARM] = pairs.eigenvectors.sum(dim=0)
+    floor = pairs.eigenvectors[0].double().square()[root < FLOOR * run.epsilon].sum()
+    return {
+        "preconditioned_sharpness": pairs.eigenvalues[0],
+        "eigenvalues": pairs.eigenvalues,
+        "residuals": pairs.residuals,
+        "converged": pairs.converged,
+        "products": pairs.num_products,
+        "floor_share": floor,
+    }
+
+
+def _preconditioner(point: Point) -> tuple[Tensor, Tensor]:
+    """P, and the root of v without bias, (p,) each; RMSProp has its v as it is, and no first moment."""
+    run, second, updates = point.problem.settings, point.state.second_moment.double(), point.state.updates
+    if run.optimizer == "rmsprop":
+        return second.sqrt() + run.epsilon, second.sqrt()
+    root = (second / (1 - run.beta2**updates)).sqrt()
+    return adam_preconditioner(second, updates, run.beta1, run.beta2, run.epsilon), root

@@ -1,0 +1,175 @@
+"""The edges of adaptive steps and of noisy curvature, on quadratics; preconditioned curvature against dense matrices.
+
+A preconditioner P that does not change makes Adam's step that of a heavy ball in the coordinates P^1/2 theta. All
+matrices are dense and in float64.
+"""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from problems import reduced_net, rng, two_layer_linear_net
+from torch import Tensor
+
+from sharpest.curvature import Hessian, Preconditioned, adam_preconditioner, eigenpairs
+from sharpest.edge import adam_edge
+from sharpest.trajectory.steps import sgd_change
+
+P = 6  # parameters of the quadratics
+
+
+def positive(seed: int) -> tuple[Tensor, Tensor]:
+    """A Hessian (6, 6) with off-diagonal elements, and a preconditioner (6,) over two orders of magnitude."""
+    root = torch.randn(P, P, generator=rng(seed), dtype=torch.float64)
+    return root @ root.T / P, 10 ** (2 * torch.rand(P, generator=rng(seed + 1), dtype=torch.float64) - 1)
+
+
+def grown(hessian: Tensor, p: Tensor, lr: float, beta1: float, weight_decay: float) -> float:
+    """Length after many steps m = b m + (1 - b) g, theta = (1 - eta c) theta - eta m / P from length one."""
+    theta = torch.randn(P, generator=rng(7), dtype=torch.float64)
+    theta, mean = theta / theta.norm(), torch.zeros(P, dtype=torch.float64)
+    for _ in range(5_000):
+        mean = beta1 * mean + (1 - beta1) * hessian @ theta
+        theta = (1 - lr * weight_decay) * theta - lr * mean / p
+    return float(theta.norm())
+
+
+@pytest.mark.parametrize(
+    ("beta1", "weight_decay"),
+    [(0.9, 0.0), (0.5, 0.0), (0.0, 0.0), (0.9, 0.8), (0.0, 0.8)],
+    ids=["adam", "adam-0.5", "rmsprop", "adamw", "rmsprop-decay"],
+)
+@pytest.mark.parametrize(("share", "grows"), [(0.999, False), (1.001, True)])
+def test_adaptive_steps_on_a_quadratic_stay_bounded_up_to_the_edge(
+    beta1: float, weight_decay: float, share: float, grows: bool
+) -> None:
+    """The largest eigenvalue of P^-1/2 H P^-1/2 is at a share of the threshold, within a thousandth of it."""
+    lr = 0.1
+    hessian, p = positive(0)
+    s = p.rsqrt()
+    hessian *= share * adam_edge(lr, beta1, weight_decay) / torch.linalg.eigvalsh(s[:, None] * hessian * s)[-1]
+    length = grown(hessian, p, lr, beta1, weight_decay)
+    assert length > 10 if grows else length < 0.1
+
+
+def test_the_edges_that_the_papers_print() -> None:
+    assert adam_edge(0.01, 0.9) == pytest.approx(38 / 0.01)
+    assert adam_edge(0.01, 0.0) == pytest.approx(2 / 0.01)
+    assert adam_edge(0.01, 0.0, weight_decay=3.0) == pytest.approx(2 / 0.01 - 3)
+
+
+# --- the preconditioned Hessian
+
+
+@pytest.mark.parametrize("name", ["simple-cnn-same", "lstm", "text-cnn"])
+def test_preconditioned_eigenpairs_are_those_of_the_dense_matrix(name: str) -> None:
+    problem = reduced_net(name, 12)
+    dense, p = problem.dense_hessian(), 10 ** torch.randn(len(problem.theta), generator=rng(3), dtype=torch.float64)
+    s = p.rsqrt()
+    exact = torch.linalg.eigvalsh(s[:, None] * dense * s)
+    exact = exact[exact.abs().argsort(descending=True)[:2]].sort(descending=True).values
+    pairs = eigenpairs(Preconditioned(problem.hessian(), p), 2, tolerance=1e-6)
+    assert pairs.converged.all()
+    np.testing.assert_allclose(pairs.eigenvalues, exact, rtol=1e-6)
+
+
+def test_single_precision_keeps_four_digits() -> None:
+    """With a preconditioner of float32, as runs have it."""
+    problem = two_layer_linear_net(20, 0)
+    single = Hessian(problem.loss, problem.theta.float(), [(problem.inputs.float(), problem.targets.float())])
+    p = torch.rand(15, generator=rng(1), dtype=torch.float64) + 0.01
+    s = p.rsqrt()
+    exact = torch.linalg.eigvalsh(s[:, None] * problem.dense_hessian() * s)[-1]
+    # the eigenvalues of P^-1 H, which is not symmetric
+    assert float(torch.linalg.eigvals(problem.dense_hessian() / p[:, None]).real.max()) == pytest.approx(float(exact))
+    pairs = eigenpairs(Preconditioned(single, p.float()), 1, tolerance=1e-3)
+    assert pairs.eigenvalues[0] == pytest.approx(float(exact), rel=1e-4)
+
+
+def test_the_preconditioner_is_what_divides_adams_step() -> None:
+    """torch.optim.Adam without a first moment (b1 = 0) steps by eta g / P."""
+    gradients = torch.randn(5, P, generator=rng(2), dtype=torch.float64)
+    theta = torch.zeros(P, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.Adam([theta], lr=0.1, betas=(0.0, 0.9), eps=1e-3)
+    for gradient in gradients:
+        before = theta.detach().clone()
+        theta.grad = gradient.clone()
+        optimizer.step()
+    second = optimizer.state[theta]["exp_avg_sq"]
+    p = adam_preconditioner(second, 5, beta1=0.0, beta2=0.9, epsilon=1e-3)
+    torch.testing.assert_close(before - theta.detach(), 0.1 * gradients[-1] / p)
+    # the first moment of few updates is as much too small
+    torch.testing.assert_close(adam_preconditioner(second, 5, 0.9, 0.9, 1e-3), p * (1 - 0.9**5))
+
+
+# --- momentum under noisy curvature, in one dimension
+
+
+def law(mean: float, deviation: float, momentum: float) -> float:
+    """The largest eta at which the mean square stays bounded: 1/eta = a/(2(1+b)) + s^2/(2a(1-b))."""
+    return 1 / (mean / (2 * (1 + momentum)) + deviation**2 / (2 * mean * (1 - momentum)))
+
+
+def growth(lr: float, mean: float, deviation: float, momentum: float) -> float:
+    """The factor of the second moments (x^2, x v, v^2) a step: spectral radius of their exact recursion (3, 3).
+
+    The step is v' = b v - eta h x, x' = x + v'; h has no part in them but its mean and its mean square.
+    """
+    drift, square, b = lr * mean, lr**2 * (mean**2 + deviation**2), momentum
+    cross, velocity = np.array([-drift, b, 0]), np.array([square, -2 * b * drift, b**2])  # of x v' and v'^2
+    recursion = np.array([np.array([1, 0, 0]) + 2 * cross + velocity, cross + velocity, velocity])
+    return float(np.abs(np.linalg.eigvals(recursion)).max())
+
+
+def simulated_growth(lr: float, mean: float, deviation: float, momentum: float) -> float:
+    """The same factor of 10,000 chains. The mean square is that of few: chains are drawn again by theirs each step."""
+    draws, count = np.random.default_rng(0), 10_000
+    x, v = torch.ones(count, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
+    shape, factors = (mean / deviation) ** 2, []
+    for _ in range(200):
+        h = torch.from_numpy(draws.gamma(shape, mean / shape, count))
+        v = sgd_change(h * x, v, lr, momentum)
+        x = x + v
+        energy = x.square() + v.square()
+        factors.append(float(energy.mean()))
+        shares = (energy.cumsum(0) / energy.sum()).numpy()
+        chosen = torch.from_numpy(np.searchsorted(shares, (np.arange(count) + draws.uniform()) / count * shares[-1]))
+        scale = energy[chosen].rsqrt()
+        x, v = x[chosen] * scale, v[chosen] * scale
+    return float(np.exp(np.log(factors[50:]).mean()))
+
+
+def highest_stable(grows, guess: float) -> float:
+    """The learning rate at which a growth factor passes one, by bisection within a factor of two."""
+    low, high = guess / 2, guess * 2
+    for _ in range(40):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if grows(middle) > 1 else (middle, high)
+    return low
+
+
+NOISE = [(0.0, 1.0), (0.9, 0.05), (0.9, 0.3), (0.9, 2.0), (0.5, 1.0), (0.5, 3.0)]
+
+
+@pytest.mark.parametrize(("momentum", "relative"), NOISE)
+def test_the_second_moments_of_momentum_grow_beyond_the_law(momentum: float, relative: float) -> None:
+    mean, deviation = 5.0, 5.0 * relative
+    expected = law(mean, deviation, momentum)
+    exact = highest_stable(lambda lr: growth(lr, mean, deviation, momentum), expected)
+    assert exact == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("momentum", "relative"), NOISE)
+def test_chains_under_noisy_curvature_grow_beyond_the_law(momentum: float, relative: float) -> None:
+    """h is gamma distributed; three per cent below the law the mean square falls, three above it grows."""
+    mean, deviation = 5.0, 5.0 * relative
+    expected = law(mean, deviation, momentum)
+    assert simulated_growth(0.97 * expected, mean, deviation, momentum) < 1
+    assert simulated_growth(1.03 * expected, mean, deviation, momentum) > 1
+
+
+def test_the_law_has_the_ends_that_batch_sharpness_is_held_to() -> None:
+    """Without noise it is the heavy ball's edge. Where noise rules, momentum is a step of eta / (1 - b)."""
+    assert law(5.0, 0.0, 0.9) == pytest.approx(2 * 1.9 / 5)
+    assert law(5.0, 500.0, 0.9) == pytest.approx(law(5.0, 500.0, 0.0) * 0.1, rel=1e-3)
