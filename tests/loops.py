@@ -67,7 +67,7 @@ def train(net: nn.Module, optimizer: Optimizer, after: Callable[[Any], object], 
         loss = cross_entropy(net, batch)
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
         after(batch)
     return {
         "losses": losses,

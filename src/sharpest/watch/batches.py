@@ -100,7 +100,7 @@ class MiniBatches:
                 taken.append(batch)
                 if len(taken) == count:
                     return taken
-            self._open = None
-            if self._source is iter(self._source):  # an iterator does not start again
+            if self._open is self._source:  # an iterator does not start again
                 break
+            self._open = None
         return taken

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from torch.optim import Optimizer
@@ -52,9 +54,18 @@ def once_each() -> Callable[[str], None]:
     def say(message: str) -> None:
         if message not in said:
             said.add(message)
-            warnings.warn(message, WatchWarning, stacklevel=3)
+            warnings.warn(message, WatchWarning, stacklevel=_users_level())
 
     return say
+
+
+def _users_level() -> int:
+    """How far up the first line of code lies that is not of this package, seen from where it is warned."""
+    return next(level for level, caller in enumerate(inspect.stack(0)[1:], start=1) if not _is_ours(caller.frame))
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).startswith(__package__)
 
 
 def weighed(batches: list[Any], weights: Sequence[int] | None, say: Callable[[str], None]) -> list[tuple[Any, range]]:

@@ -136,10 +136,17 @@ class BatchLoss(ModuleLoss):
 
 
 def _copied(model: nn.Module) -> nn.Module:
-    """A copy of a net; tensors that a forward pass left in it are not worth one, and cannot be copied."""
+    """A copy of a net without what compiles parts of it.
+
+    Tensors that a forward pass left in the net are not worth a copy, and cannot have one.
+    """
     left = [value for layer in model.modules() for value in vars(layer).values() if isinstance(value, Tensor)]
     memo: dict[int, Any] = {id(value): value.detach() for value in left if not value.is_leaf}
     try:
-        return copy.deepcopy(model, memo)
+        net = copy.deepcopy(model, memo)
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"the model cannot be copied ({error}); remove what copy.deepcopy refuses") from error
+    for module in list(net.modules()):
+        for name, part in module.named_children():
+            module.add_module(name, bare(part))
+    return net

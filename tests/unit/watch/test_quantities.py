@@ -66,6 +66,12 @@ def test_lambda_max_is_the_largest_signed_one() -> None:
     assert reading["lambda_max"] == pytest.approx(0.5, rel=1e-4)
 
 
+def test_without_an_optimizer_there_is_no_edge_and_nothing_to_say(recwarn: pytest.WarningsRecorder) -> None:
+    reading = sharpest.watch(smooth(), cross_entropy, probe()).last
+    assert math.isnan(reading["lambda_max_over_edge"])
+    assert not recwarn.list
+
+
 def test_the_trace_is_exact_with_three_products_a_parameter() -> None:
     net = smooth()
     dense = of_dense(net)
