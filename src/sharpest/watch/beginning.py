@@ -42,6 +42,8 @@ def check_settings(settings: Settings, optimizer: Optimizer | None, steps_per_ep
             raise ValueError(f"{name} {count} must be at least {least}")
     if not 0 < settings.tolerance < 1:
         raise ValueError(f"tolerance {settings.tolerance} must lie between 0 and 1")
+    if "critical" in settings.quantities and optimizer is None:
+        raise ValueError("critical needs the optimizer, whose next step it follows; give optimizer, or leave it out")
     if "preconditioned" in settings.quantities and not can_precondition(optimizer):
         kind = "there is none" if optimizer is None else f"this is {type(optimizer).__name__}"
         raise ValueError(f"preconditioned needs an optimizer that is Adam, AdamW or RMSprop; {kind}; leave it out")

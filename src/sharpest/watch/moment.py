@@ -129,7 +129,9 @@ class Moment:
     ) -> Eigenpairs:
         """Leading eigenpairs of an operator, from hints and the pairs of the measurement before."""
         k = min(num_eigenpairs, len(self.theta))
-        warm = [self.carried[name]] if name in self.carried else []
+        before: Tensor | None = self.carried.get(name)
+        # of other length where layers were frozen or freed since
+        warm = [before.to(self.theta)] if before is not None and len(before) == len(self.theta) else []
         start = start_vector(self.random("solver"), len(self.theta), [*hints, *warm]).to(self.theta)
         most, restart = 20 * basis_size(k), self.random("solver-restart")
         pairs = largest_eigenpairs(product, start, k, self.settings.tolerance, most, restart)

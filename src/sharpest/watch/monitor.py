@@ -39,7 +39,7 @@ class Monitor:
         every: Steps between measurements; 100 by default.
         at: The steps themselves, instead.
         budget: Largest share of the time of training, such as 0.1; stretches ``every``.
-        quantities: Of ``lambda_max``, ``eigenvalues``, ``trace``, ``batch_sharpness``, ``critical`` and
+        quantities: One or more of ``lambda_max``, ``eigenvalues``, ``trace``, ``batch_sharpness``, ``critical`` and
             ``preconditioned``.
         batches: A loader of mini-batches for ``batch_sharpness``, its own; by default those of the probe.
         log: ``log(step, numbers)``.
@@ -76,7 +76,7 @@ class Monitor:
         every: int | None = None,
         at: Collection[int] | None = None,
         budget: float | None = None,
-        quantities: Sequence[str] = ("lambda_max",),
+        quantities: str | Sequence[str] = ("lambda_max",),
         batches: Iterable[Any] | None = None,
         log: Callable[[int, dict[str, float]], object] | None = None,
         path: str | Path | None = None,
@@ -91,7 +91,8 @@ class Monitor:
         name: str = "watch",
         steps_per_epoch: int | None = None,
     ) -> None:
-        settings = Settings(tuple(quantities), mode, num_eigenpairs, num_batches, num_products, tolerance, seed)
+        names = (quantities,) if isinstance(quantities, str) else tuple(quantities)
+        settings = Settings(names, mode, num_eigenpairs, num_batches, num_products, tolerance, seed)
         check_settings(settings, optimizer, steps_per_epoch)
         self._schedule = Schedule(every, at, budget)
         parameters, say = trainable(bare(model)), once_each()

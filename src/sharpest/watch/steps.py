@@ -20,7 +20,7 @@ Chunks = Sequence[tuple[Any, range]]
 
 
 def critical(moment: Moment) -> tuple[float, float, dict[str, Any]] | None:
-    """The critical sharpness of the next step, its error, and the arrays of the layout; None where no step is known.
+    """The critical sharpness of the next step, its error, and the arrays of the layout; None where no step can be tried.
 
     The step is that of the gradient of the batch given, or of the probe. Lengths are multiples of it, which optimizers
     of several learning rates have as well; those in units of lr are NaN for these.
@@ -28,9 +28,7 @@ def critical(moment: Moment) -> tuple[float, float, dict[str, Any]] | None:
     Source: Kalra et al. (2026), arXiv 2601.16979.
     """
     optimizer, (chunks, hessian) = moment.subject.optimizer, moment.batch
-    if optimizer is None:
-        moment.subject.say("critical needs the optimizer, whose step it follows; give optimizer")
-        return None
+    assert optimizer is not None  # refused before
     try:
         step = next_step(optimizer, moment.parameters, hessian.gradient)
     except ValueError as error:

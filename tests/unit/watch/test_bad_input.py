@@ -56,6 +56,7 @@ def as_number(model: nn.Module, batch: Any) -> float:
         ("tolerance 2 must lie between 0 and 1", {"tolerance": 2}),
         (r"weights \[1\] must be a number of at least 1 for each of the 3 batches", {"weights": [1]}),
         ("needs an optimizer that is Adam, AdamW or RMSprop; there is none", {"quantities": ["preconditioned"]}),
+        ("critical needs the optimizer", {"quantities": "critical"}),
         ("optimizer is generator; give a torch.optim.Optimizer", {"optimizer": smooth().parameters()}),
         ("trains none of the model's parameters", {"optimizer": SGD(smooth().parameters(), lr=0.1)}),
     ],

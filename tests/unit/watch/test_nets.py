@@ -222,6 +222,16 @@ def test_a_net_in_float64() -> None:
     assert reading["lambda_max"] == pytest.approx(largest(net, cross_entropy, batches), rel=1e-10)
 
 
+def test_layers_may_be_freed_on_the_way() -> None:
+    net = smooth()
+    net[0].requires_grad_(False)
+    monitor = sharpest.watch(net, cross_entropy, probe(), tolerance=1e-5)
+    few = monitor.last["lambda_max"]
+    net.requires_grad_(True)
+    assert monitor.measure()["lambda_max"] == pytest.approx(largest(net, cross_entropy, probe()), rel=1e-5)
+    assert few < monitor.last["lambda_max"]
+
+
 class Remembering(nn.Module):
     """Keeps what passed through it, as a net does that is looked at."""
 

@@ -71,6 +71,10 @@ def test_the_page_begins_with_twelve_lines_whose_first_value_comes_in_ten_second
     assert seconds < 10 + torch_alone
 
 
+def test_the_first_page_of_the_project_has_the_same_lines() -> None:
+    assert BLOCKS[0] in (PAGE.parents[1] / "README.md").read_text()
+
+
 def test_the_page_names_every_quantity_and_shows_what_comes_out() -> None:
     page = PAGE.read_text()
     assert all(f"| `{name}` |" in page for name in QUANTITIES)

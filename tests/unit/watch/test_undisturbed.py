@@ -86,10 +86,11 @@ def test_switches_are_put_back_and_are_off_while_it_is_measured(change: str) -> 
 
 @pytest.mark.parametrize("around", [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)])
 def test_it_measures_in_any_mode_of_the_loop(around: Any) -> None:
-    expected = sharpest.watch(smooth(), cross_entropy, probe()).last
+    net, batches = smooth(), probe()
+    expected = sharpest.watch(net, cross_entropy, batches).last
     with around():
         before = settings()
-        measured = sharpest.watch(smooth(), cross_entropy, probe()).last
+        measured = sharpest.watch(net, cross_entropy, batches).last
         assert settings() == before
     assert measured["lambda_max"] == expected["lambda_max"]
 
