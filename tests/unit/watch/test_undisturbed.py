@@ -95,6 +95,31 @@ def test_it_measures_in_any_mode_of_the_loop(around: Any) -> None:
     assert measured["lambda_max"] == expected["lambda_max"]
 
 
+def test_it_measures_whatever_the_default_device_and_type() -> None:
+    """Of the user's tensors the loss finds the same device as in training."""
+    net, batches, found = smooth(), probe(), []
+
+    def loss(model: nn.Module, batch: Any) -> Tensor:
+        found.append(torch.zeros(()).device.type)
+        return cross_entropy(model, batch)
+
+    quantities = ("eigenvalues", "trace", "batch_sharpness", "critical")
+    optimizer = OPTIMIZERS["gradient descent"](net.parameters())
+    expected = sharpest.watch(net, loss, batches, optimizer, quantities=quantities).last
+    assert set(found) == {"cpu"}
+    found.clear()
+    with torch.device("meta"):
+        measured = sharpest.watch(net, loss, batches, optimizer, quantities=quantities).last
+    assert set(found) == {"meta"}
+    assert [measured[name] for name in quantities] == [expected[name] for name in quantities]
+    torch.set_default_dtype(torch.float64)
+    try:
+        measured = sharpest.watch(net, loss, batches, optimizer, quantities=quantities).last
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert measured["eigenvalues"] == pytest.approx(expected["eigenvalues"], rel=1e-5)
+
+
 def test_an_error_leaves_all_as_it_was() -> None:
     net, state = smooth(), torch.get_rng_state()
 
