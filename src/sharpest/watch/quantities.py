@@ -138,17 +138,24 @@ def _preconditioned(moment: Moment) -> Taken:
         return Taken()
     if moment.edges.reason and math.isnan(moment.edges.preconditioned):
         moment.subject.say(moment.edges.reason)
-    root, decay = (part.to(moment.theta) for part in known)
+    root, decay = known.root.to(moment.theta), known.decay.to(moment.theta)
 
     def product(vector: torch.Tensor) -> torch.Tensor:
         scaled = root * vector
         return root * (moment.hessian.product(scaled) + decay * scaled)
 
     pairs = moment.solved("preconditioned", product, 1, [root * moment.hessian.gradient])
-    value = float(pairs.eigenvalues[0])
-    return Taken(
-        value, _error(pairs), value / moment.edges.preconditioned, pairs.num_products, {}, _spectrum(pairs)
-    )  # fmt: skip
+    value, floor = float(pairs.eigenvalues[0]), float(pairs.eigenvectors[0].double().square()[known.floor].sum())
+    arrays = {
+        "preconditioned_sharpness": value,
+        "eigenvalues": pairs.eigenvalues,
+        "residuals": pairs.residuals,
+        "converged": pairs.converged,
+        "products": pairs.num_products,
+        "floor_share": floor,
+    }
+    share = value / moment.edges.preconditioned
+    return Taken(value, _error(pairs), share, pairs.num_products, {"floor_share": floor}, arrays)
 
 
 @dataclass(frozen=True)

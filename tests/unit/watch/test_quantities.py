@@ -172,6 +172,16 @@ def test_the_preconditioned_one_is_that_of_the_dense_matrices(name: str) -> None
     assert math.isnan(monitor.last["lambda_max_over_edge"])
 
 
+def test_the_floor_of_a_second_moment_is_seen() -> None:
+    """Where the gradient is far below epsilon, it is epsilon that decides the curvature felt."""
+    for eps, expected in ((1e-12, 0.0), (1e3, 1.0)):
+        net = smooth()
+        optimizer = Adam(net.parameters(), eps=eps)
+        train(net, optimizer, lambda batch: None)
+        reading = sharpest.watch(net, cross_entropy, probe(), optimizer, quantities="preconditioned").last
+        assert reading["preconditioned_floor_share"] == pytest.approx(expected, abs=1e-6)
+
+
 def by_hand(name: str, optimizer: torch.optim.Optimizer) -> Tensor:
     """P from what the optimizer keeps, after 6 updates."""
     parts = []
