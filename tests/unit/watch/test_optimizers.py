@@ -67,6 +67,8 @@ def test_it_follows_the_current_learning_rate() -> None:
     reading = monitor.measure()
     assert (monitor.values["edge"].tolist(), monitor.values["lr"].tolist()) == ([20.0, 15.0], [0.1, 0.2])
     assert reading["lambda_max_over_edge"] == reading["lambda_max"] / 15
+    optimizer.param_groups[0]["weight_decay"] = 15.0  # under which every step grows
+    assert math.isnan(monitor.measure()["lambda_max_over_edge"])
     optimizer.param_groups[0]["lr"] = 0.0  # as in a warm-up
     assert monitor.measure()["lambda_max_over_edge"] == 0
 
