@@ -133,7 +133,8 @@ def test_an_error_leaves_all_as_it_was() -> None:
     assert (settings(), torch.equal(torch.get_rng_state(), state)) == (before, True)
 
 
-def test_other_nets_of_the_loss_keep_their_buffers() -> None:
+@pytest.mark.parametrize("mode", ["current", "inference"])
+def test_other_nets_of_the_loss_keep_buffers_and_mode(mode: Any) -> None:
     """A discriminator in training mode counts what passes through it."""
     judge, maker = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)).train(), nn.Linear(6, 6)
 
@@ -141,5 +142,6 @@ def test_other_nets_of_the_loss_keep_their_buffers() -> None:
         return judge(model(batch[0])).square().mean()
 
     before = copy.deepcopy(judge.state_dict())
-    sharpest.watch(maker, loss, [examples()], mode="inference")
+    sharpest.watch(maker, loss, [examples()], mode=mode)
     assert same(dict(judge.state_dict()), dict(before))
+    assert all(layer.training for layer in judge)
