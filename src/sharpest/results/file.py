@@ -16,7 +16,7 @@ from sharpest.results.layout import Layout
 from sharpest.results.whole import present, written_whole
 
 
-def read_parts(path: Path, names: Iterable[str], selection: Any) -> dict[str, NDArray[Any]]:
+def read_parts(path: Path, layout: Layout, names: Iterable[str], selection: Any) -> dict[str, NDArray[Any]]:
     """A row of some arrays, or all of them (``...``), of a file that was checked before.
 
     Raises:
@@ -24,7 +24,7 @@ def read_parts(path: Path, names: Iterable[str], selection: Any) -> dict[str, ND
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
-            stored = StoredFile(file)
+            stored = StoredFile(part_of(file, layout))
             return {name: stored.read(name, selection) for name in names}
     # what h5py raises where the file is gone, or is another one by now
     except (OSError, RuntimeError, KeyError) as error:
@@ -41,10 +41,27 @@ def attributes_of(path: str | Path, layout: Layout) -> dict[str, Any]:
         return file.attributes
 
 
-class StoredFile:
-    """An open results file: arrays by name, and decoded attributes."""
+TOGETHER = "together"
+"""The layout of a file that holds those of several kinds, each in a group of its name."""
 
-    def __init__(self, file: h5py.File) -> None:
+
+def part_of(file: h5py.File, layout: Layout) -> h5py.Group:
+    """Where a layout lies in a file: at its root, or in a group of a file of several.
+
+    Raises:
+        StoreError: If it is none of several.
+    """
+    if file.attrs.get("layout") != TOGETHER:
+        return file
+    if layout.name not in file:
+        raise StoreError(f"{file.filename}: holds {', '.join(file)}, and no {layout.name}; watch that quantity as well")
+    return file[layout.name]
+
+
+class StoredFile:
+    """An open results file, or one part of it: arrays by name, and decoded attributes."""
+
+    def __init__(self, file: h5py.Group) -> None:
         self._file = file
         self.attributes: dict[str, Any] = {name: _decode(value) for name, value in file.attrs.items()}
 
@@ -57,7 +74,7 @@ class StoredFile:
 
     def read(self, name: str, selection: Any) -> NDArray[Any]:
         """A part of an array: an index, or all (``...``)."""
-        path, array = self._file.filename, self._file[name]
+        path, array = self._file.file.filename, self._file[name]
         try:
             values: NDArray[Any] = array[selection]
         except OSError as error:
@@ -153,7 +170,7 @@ class StoredRows:
 class StoredWriter:
     """A results file in the making. Large arrays come first, row by row; :meth:`complete` takes all the rest."""
 
-    def __init__(self, file: h5py.File, layout: Layout) -> None:
+    def __init__(self, file: h5py.Group, layout: Layout) -> None:
         self._file, self._layout = file, layout
         self._datasets = {dataset.name: dataset for dataset in layout.datasets}
         self._streamed: dict[str, StoredRows] = {}
@@ -189,10 +206,10 @@ class StoredWriter:
             rows.complete()
         self._file.attrs["layout"] = self._layout.name
         self._file.attrs["version"] = self._layout.version
-        self._file.flush()
+        self._file.file.flush()
 
     def _describe(self, stored: h5py.Dataset) -> h5py.Dataset:
-        dataset = self._datasets[stored.name.removeprefix("/")]
+        dataset = self._datasets[stored.name.rpartition("/")[2]]
         stored.attrs["unit"], stored.attrs["meaning"] = dataset.unit, dataset.meaning
         return stored
 
@@ -238,15 +255,16 @@ def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
     # no locks: a file is never changed under its name, and a shared folder may not grant them
     with h5py.File(path, "r", locking=False) as file:
         try:
-            _check_file(file, layout)
-            stored = StoredFile(file)
+            part = part_of(file, layout)
+            _check_file(part, layout)
+            stored = StoredFile(part)
         # what h5py raises for damaged insides, and _check_file for what is at odds with the layout
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise StoreError(f"{path}: {error}; {_remedy(path)}") from None
         yield stored
 
 
-def _check_file(file: h5py.File, layout: Layout) -> None:
+def _check_file(file: h5py.Group, layout: Layout) -> None:
     name, version = file.attrs.get("layout"), file.attrs.get("version")
     if name != layout.name:
         raise ValueError(f"holds the layout {name!r}, not {layout.name!r}")

@@ -59,7 +59,7 @@ class Stored:
         """
         if name not in self._datasets:
             raise KeyError(f"{self._layout.name} files hold {', '.join(self._datasets)}, not {name!r}")
-        return self._arrays[name] if name in self._arrays else read_parts(self.path, [name], ...)[name]
+        return self._arrays[name] if name in self._arrays else read_parts(self.path, self._layout, [name], ...)[name]
 
     def row(self, name: str, index: int) -> NDArray[Any]:
         """One row of an array; of a large one, nothing else is read."""
@@ -69,7 +69,7 @@ class Stored:
         """The same row of several arrays."""
         names = list(names)
         large = [name for name in names if name not in self._arrays]
-        read = read_parts(self.path, large, index) if large else {}
+        read = read_parts(self.path, self._layout, large, index) if large else {}
         return {name: read[name] if name in read else self._arrays[name][index] for name in names}
 
     def shape(self, name: str) -> tuple[int, ...]:
