@@ -27,6 +27,7 @@ ROOMS = [
     "claims",
     "report",
     "pipeline",
+    "commands",
     "__main__",
 ]
 

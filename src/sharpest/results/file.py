@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sharpest.errors import StoreError
 from sharpest.results.checksum import ROW_CHECKSUMS, USER_BLOCK, has_long_rows, row_checksums, seal, verify
-from sharpest.results.layout import Layout
+from sharpest.results.layout import Dataset, Layout
 from sharpest.results.whole import present, written_whole
 
 
@@ -70,6 +70,11 @@ class StoredFile:
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._file[name].shape)
+
+    @property
+    def layout(self) -> Layout:
+        """What the file says of itself."""
+        return described(self._file)
 
 
 def _remedy(path: str | Path) -> str:
@@ -194,6 +199,8 @@ class StoredWriter:
     def _describe(self, stored: h5py.Dataset) -> h5py.Dataset:
         dataset = self._datasets[stored.name.removeprefix("/")]
         stored.attrs["unit"], stored.attrs["meaning"] = dataset.unit, dataset.meaning
+        for dimension, letter in zip(stored.dims, dataset.dims, strict=True):
+            dimension.label = letter
         return stored
 
 
@@ -219,8 +226,12 @@ def create_stored(path: str | Path, layout: Layout) -> Iterator[StoredWriter]:
 
 
 @contextmanager
-def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
+def open_stored(path: str | Path, layout: Layout | None = None) -> Iterator[StoredFile]:
     """Open a file for reading after checking that it is what it should be.
+
+    Args:
+        path: Where.
+        layout: Its kind; None = whatever the file says of itself.
 
     Raises:
         StoreError: If it is missing, truncated, damaged, foreign, or of another version; the message names file and
@@ -238,12 +249,28 @@ def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
     # no locks: a file is never changed under its name, and a shared folder may not grant them
     with h5py.File(path, "r", locking=False) as file:
         try:
-            _check_file(file, layout)
+            _check_file(file, layout or described(file))
             stored = StoredFile(file)
         # what h5py raises for damaged insides, and _check_file for what is at odds with the layout
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise StoreError(f"{path}: {error}; {_remedy(path)}") from None
         yield stored
+
+
+def described(file: h5py.File) -> Layout:
+    """The layout of an open file as its own attributes tell it: arrays in the order of the alphabet.
+
+    Raises:
+        KeyError, ValueError: If it does not say what it is.
+    """
+    datasets = []
+    for name, array in file.items():
+        dims = tuple(dimension.label for dimension in array.dims)
+        if not all(dims):
+            raise ValueError(f"does not name the dimensions of {name}: it was written by an older version of the code")
+        datasets.append(Dataset(name, array.dtype.str, dims, array.attrs["unit"], array.attrs["meaning"]))
+    attributes = tuple(name for name in file.attrs if name not in ("layout", "version"))
+    return Layout(str(file.attrs["layout"]), int(file.attrs["version"]), tuple(datasets), attributes)
 
 
 def _check_file(file: h5py.File, layout: Layout) -> None:
