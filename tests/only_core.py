@@ -17,9 +17,7 @@ from packaging.utils import canonicalize_name
 ASKED = ("torch", "numpy", "scipy", "h5py")
 """By ``pip install sharpest``."""
 TOOLS = ("pytest", "hypothesis")
-ROOMS = ("errors", "edge", "results", "curvature", "commands")
-NOT_CORE = {"sharpest.results.work"}
-"""The locks of jobs, which nothing else in its room needs."""
+ROOMS = ("errors", "edge", "results", "curvature", "watch", "commands")
 
 _SOURCE = Path(__file__).parents[1] / "src"
 
@@ -31,7 +29,7 @@ def core_modules() -> list[str]:
         path for room in rooms for path in ([room.with_suffix(".py")] if not room.is_dir() else room.rglob("*.py"))
     ]
     names = {".".join(path.relative_to(_SOURCE).with_suffix("").parts).removesuffix(".__init__") for path in paths}
-    return sorted(names - NOT_CORE)
+    return sorted(names)
 
 
 def with_requirements(names: Sequence[str]) -> set[str]:

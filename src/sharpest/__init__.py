@@ -4,14 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sharpest import curvature, results
+    from sharpest import curvature, results, watch
     from sharpest.measures.opening import open_point
     from sharpest.measures.point import Point
 
-__all__ = ["Point", "curvature", "open_point", "results"]
+__all__ = ["Point", "curvature", "open_point", "results", "watch"]
 __version__ = "0.1.0"
 
-_CORE = {"curvature", "results"}  # rooms; nothing but torch, numpy, scipy and h5py is behind them
+_CORE = {"curvature", "results", "watch"}  # rooms; nothing but torch, numpy, scipy and h5py is behind them
 _PIPELINE = {"Point": "sharpest.measures.point", "open_point": "sharpest.measures.opening"}
 
 

@@ -19,6 +19,7 @@ ROOMS = [
     "data",
     "models",
     "curvature",
+    "watch",
     "trajectory",
     "training",
     "measures",
@@ -37,6 +38,10 @@ SHUT = {
     "results": ["torch", "snakemake"],
     "config": ["torch", "snakemake", "matplotlib"],
     "curvature": ["sharpest.results", "sharpest.config", "sharpest.data", "sharpest.models", "h5py"],
+    "watch": [
+        *("sharpest.config", "sharpest.models", "sharpest.trajectory"),
+        *("pydantic", "yaml", "pandas", "matplotlib", "sklearn", "torchvision", "snakemake"),
+    ],
     "measures": ["sharpest.training", "matplotlib"],
     "figures": ["torch"],
     "tables": ["torch"],

@@ -27,6 +27,11 @@ def add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
 
 
+def add_kind(parser: argparse.ArgumentParser) -> None:
+    """The option of commands that read a file, which may hold several kinds."""
+    parser.add_argument("--kind", help="of a file of several, such as that of a monitor: spectra, critical, ...")
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """The option of commands that print a table."""
     parser.add_argument("--json", action="store_true", help="all of it, for other programs")

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.commands.arguments import add_json, add_results, chosen_results, run_and_iteration
+from sharpest.commands.arguments import add_json, add_kind, add_results, chosen_results, run_and_iteration
 from sharpest.commands.table import aligned, as_json
 from sharpest.errors import StoreError
 from sharpest.results.crossing import edge_of
+from sharpest.results.described import layout_in, layouts_in
 from sharpest.results.paths import is_stored
 from sharpest.results.runs import RunResults
 from sharpest.results.stored import Measured
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("measured", metavar="FILE|RUN@ITERATION", help="a file with eigenvalues, or a point of a run")
     parser.add_argument("--at", type=int, metavar="ITERATION", help="only this point of a file")
     parser.add_argument("-k", type=int, default=5, metavar="K", help="eigenvalues shown of each point; default: 5")
+    add_kind(parser)
     add_results(parser)
     add_json(parser)
 
@@ -33,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     if options.k < 1:
         raise StoreError(f"-k is {options.k}; give 1 or more")
     if is_stored(options.measured):
-        measured, iteration = _eigenvalues_in(options.measured), options.at
+        measured, iteration = _eigenvalues_in(options.measured, options.kind), options.at
         row = None if iteration is None else _row(measured, iteration)
     else:
         name, iteration = run_and_iteration(options.measured)
@@ -46,14 +48,14 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _eigenvalues_in(path: Any) -> Measured:
-    measured = Measured(path)
-    dims = {dataset.name: dataset.dims for dataset in measured.datasets}
-    if dims.get("eigenvalues") != ("t", "k") or dims.get("residuals") != ("t", "k"):
-        raise StoreError(
-            f"{path}: is a file of {measured.kind}, without eigenvalues along training; take one of {_MEASURE}"
-        )
-    return measured
+def _eigenvalues_in(path: Any, kind: str | None) -> Measured:
+    """A file, or the first of its parts that holds eigenvalues along training."""
+    layouts = layouts_in(path) if kind is None else {kind: layout_in(path, kind)}
+    for layout in sorted(layouts.values(), key=lambda layout: layout.name != _MEASURE):
+        dims = {dataset.name: dataset.dims for dataset in layout.datasets}
+        if dims.get("eigenvalues") == ("t", "k") == dims.get("residuals"):
+            return Measured(path, layout)
+    raise StoreError(f"{path}: holds {', '.join(layouts)}, and no eigenvalues along training as {_MEASURE} does")
 
 
 def _row(measured: Measured, iteration: int) -> int:

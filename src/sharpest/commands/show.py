@@ -6,9 +6,10 @@ A file tells of itself, with the core installed; settings are read from the conf
 import argparse
 from typing import Any
 
-from sharpest.commands.arguments import add_json, add_scale, chosen_project
+from sharpest.commands.arguments import add_json, add_kind, add_scale, chosen_project
 from sharpest.commands.table import aligned, as_json
 from sharpest.errors import ConfigError
+from sharpest.results.described import layout_in, layouts_in
 from sharpest.results.layout import Dataset
 from sharpest.results.paths import is_stored
 from sharpest.results.stored import Stored
@@ -18,13 +19,17 @@ _HEAD = ("array", "type", "dimensions", "shape", "unit", "meaning")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shown", metavar="FILE|RUN", help="a results file, or a row of config/runs.tsv")
+    add_kind(parser)
     add_scale(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     if is_stored(options.shown):
-        print(_file(Stored(options.shown), options.json))
+        layouts = layouts_in(options.shown)
+        chosen = layouts.values() if options.kind is None else [layout_in(options.shown, options.kind)]
+        parts = [Stored(options.shown, layout) for layout in chosen]
+        print(as_json(list(map(_as_mapping, parts))) if options.json else "\n\n\n".join(map(_as_text, parts)))
         return 0
     if options.json:
         raise ConfigError(f"--json is for files; {options.shown!r} is a run")
@@ -34,20 +39,22 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _file(stored: Stored, json: bool) -> str:
-    if json:
-        arrays = {
-            array.name: {
-                "type": array.dtype,
-                "dimensions": array.dims,
-                "shape": stored.shape(array.name),
-                "unit": array.unit,
-                "meaning": array.meaning,
-            }
-            for array in stored.datasets
+def _as_mapping(stored: Stored) -> dict[str, Any]:
+    arrays = {
+        array.name: {
+            "type": array.dtype,
+            "dimensions": array.dims,
+            "shape": stored.shape(array.name),
+            "unit": array.unit,
+            "meaning": array.meaning,
         }
-        described = {"file": str(stored.path), "kind": stored.kind, "version": stored.version}
-        return as_json({**described, "arrays": arrays, "attributes": stored.attributes})
+        for array in stored.datasets
+    }
+    described = {"file": str(stored.path), "kind": stored.kind, "version": stored.version}
+    return {**described, "arrays": arrays, "attributes": stored.attributes}
+
+
+def _as_text(stored: Stored) -> str:
     rows = [
         (array.name, array.dtype.lstrip("<|"), " ".join(array.dims), _times(stored, array), array.unit, array.meaning)
         for array in stored.datasets

@@ -143,7 +143,8 @@ _FILES = f"""{_HEAD}
 Each kind of HDF5 file has one layout. Writer and reader check against it, and a reader refuses a file of another
 version. The root attributes `layout` and `version` are in every file; attributes that are lists or mappings are JSON.
 A checksum in the user block of each file is verified before HDF5 reads it; long rows of an array have checksums of
-their own in its attribute `crc32`. A file that another program has changed is therefore refused.
+their own in its attribute `crc32`. A file that another program has changed is therefore refused. The file of a
+monitor ([watch.md](watch.md)) has the layout `together`: several of these, each in a group of its name.
 """
 
 

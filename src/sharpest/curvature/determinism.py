@@ -25,12 +25,16 @@ class NotDeterministicError(SharpestError):
     """
 
 
-def check_deterministic(loss: Callable[[], Tensor], module: nn.Module) -> None:
+_REMEDY = "call eval() on the model"
+
+
+def check_deterministic(loss: Callable[[], Tensor], module: nn.Module, remedy: str = _REMEDY) -> None:
     """Evaluate the loss twice and refuse to go on if it differs.
 
     Args:
         loss: The loss whose Hessian is about to be measured.
         module: The model behind it; searched for the cause.
+        remedy: What to do about layers in training mode.
 
     Raises:
         NotDeterministicError: With the layer that is likely at fault, and the remedy.
@@ -41,16 +45,21 @@ def check_deterministic(loss: Callable[[], Tensor], module: nn.Module) -> None:
     if first == second or (first != first and second != second):
         return
     active = _layers(module, lambda layer: layer.training and isinstance(layer, _DropoutNd | _NormBase))
-    cause = f"{', '.join(active)} in training mode; call eval() on the model" if active else (
+    cause = f"{', '.join(active)} in training mode; {remedy}" if active else (
         "no dropout or batch normalisation is in training mode, so examples or operations change; fix them"
+        + f", or {remedy}" * module.training
     )  # fmt: skip
     raise NotDeterministicError(f"the loss is not deterministic ({first!r}, then {second!r}): {cause}")
 
 
-def check_independent(module: nn.Module) -> None:
+def check_independent(module: nn.Module, remedy: str = _REMEDY) -> None:
     """Refuse batch normalisation by the batch itself, in which the loss of an example depends on the others.
 
     Two evaluations agree in spite of it, but the loss is no mean over examples.
+
+    Args:
+        module: The model.
+        remedy: What to do about layers in training mode.
 
     Raises:
         NotDeterministicError: With the layer and the remedy.
@@ -58,7 +67,7 @@ def check_independent(module: nn.Module) -> None:
     message = "the loss of an example depends on the others of its batch"
     active = _layers(module, lambda layer: layer.training and isinstance(layer, _BatchNorm))
     if active:
-        raise NotDeterministicError(f"{message}: {', '.join(active)} in training mode; call eval() on the model")
+        raise NotDeterministicError(f"{message}: {', '.join(active)} in training mode; {remedy}")
     bare = _layers(module, lambda layer: isinstance(layer, _BatchNorm) and layer.running_mean is None)
     if bare:
         raise NotDeterministicError(f"{message}: {', '.join(bare)} has no running averages; let it track them")

@@ -56,7 +56,7 @@ def differentiate(
             materialize_grads=True,
         )[0]
     except RuntimeError as error:
-        if "not implemented" not in str(error):
+        if not any(words in str(error) for words in ("not implemented", "once_differentiable")):
             raise
         raise NotTwiceDifferentiableError(
             f"the loss is not twice differentiable ({str(error).splitlines()[0]}); "

@@ -21,8 +21,9 @@ from sharpest.curvature.second_order import SecondOrder
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
-Chunk = tuple[Tensor, Tensor]
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+Chunk = tuple[Any, Any]
+"""Inputs, and targets, of which there are as many as examples; tensors where they are to be cut."""
+Loss = Callable[[Tensor, Any, Any], Tensor]
 
 KEPT_BYTES_CPU = 2 * 2**30
 

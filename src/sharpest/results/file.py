@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from sharpest.errors import StoreError
 from sharpest.results.checksum import ROW_CHECKSUMS, USER_BLOCK, has_long_rows, row_checksums, seal, verify
-from sharpest.results.layout import Dataset, Layout
+from sharpest.results.layout import Layout
 from sharpest.results.whole import present, written_whole
 
 
-def read_parts(path: Path, names: Iterable[str], selection: Any) -> dict[str, NDArray[Any]]:
+def read_parts(path: Path, layout: Layout, names: Iterable[str], selection: Any) -> dict[str, NDArray[Any]]:
     """A row of some arrays, or all of them (``...``), of a file that was checked before.
 
     Raises:
@@ -24,7 +24,7 @@ def read_parts(path: Path, names: Iterable[str], selection: Any) -> dict[str, ND
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
-            stored = StoredFile(file)
+            stored = StoredFile(part_of(file, layout))
             return {name: stored.read(name, selection) for name in names}
     # what h5py raises where the file is gone, or is another one by now
     except (OSError, RuntimeError, KeyError) as error:
@@ -41,10 +41,19 @@ def attributes_of(path: str | Path, layout: Layout) -> dict[str, Any]:
         return file.attributes
 
 
-class StoredFile:
-    """An open results file: arrays by name, and decoded attributes."""
+TOGETHER = "together"
+"""The layout of a file that holds those of several kinds, each in a group of its name."""
 
-    def __init__(self, file: h5py.File) -> None:
+
+def part_of(file: h5py.File, layout: Layout) -> h5py.Group:
+    """Where a layout lies in a file: at its root, or in a group of a file of several."""
+    return file[layout.name] if file.attrs.get("layout") == TOGETHER and layout.name in file else file
+
+
+class StoredFile:
+    """An open results file, or one part of it: arrays by name, and decoded attributes."""
+
+    def __init__(self, file: h5py.Group) -> None:
         self._file = file
         self.attributes: dict[str, Any] = {name: _decode(value) for name, value in file.attrs.items()}
 
@@ -57,7 +66,7 @@ class StoredFile:
 
     def read(self, name: str, selection: Any) -> NDArray[Any]:
         """A part of an array: an index, or all (``...``)."""
-        path, array = self._file.filename, self._file[name]
+        path, array = self._file.file.filename, self._file[name]
         try:
             values: NDArray[Any] = array[selection]
         except OSError as error:
@@ -70,11 +79,6 @@ class StoredFile:
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._file[name].shape)
-
-    @property
-    def layout(self) -> Layout:
-        """What the file says of itself."""
-        return described(self._file)
 
 
 def _remedy(path: str | Path) -> str:
@@ -158,7 +162,7 @@ class StoredRows:
 class StoredWriter:
     """A results file in the making. Large arrays come first, row by row; :meth:`complete` takes all the rest."""
 
-    def __init__(self, file: h5py.File, layout: Layout) -> None:
+    def __init__(self, file: h5py.Group, layout: Layout) -> None:
         self._file, self._layout = file, layout
         self._datasets = {dataset.name: dataset for dataset in layout.datasets}
         self._streamed: dict[str, StoredRows] = {}
@@ -194,10 +198,10 @@ class StoredWriter:
             rows.complete()
         self._file.attrs["layout"] = self._layout.name
         self._file.attrs["version"] = self._layout.version
-        self._file.flush()
+        self._file.file.flush()
 
     def _describe(self, stored: h5py.Dataset) -> h5py.Dataset:
-        dataset = self._datasets[stored.name.removeprefix("/")]
+        dataset = self._datasets[stored.name.rpartition("/")[2]]
         stored.attrs["unit"], stored.attrs["meaning"] = dataset.unit, dataset.meaning
         for dimension, letter in zip(stored.dims, dataset.dims, strict=True):
             dimension.label = letter
@@ -226,12 +230,8 @@ def create_stored(path: str | Path, layout: Layout) -> Iterator[StoredWriter]:
 
 
 @contextmanager
-def open_stored(path: str | Path, layout: Layout | None = None) -> Iterator[StoredFile]:
+def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
     """Open a file for reading after checking that it is what it should be.
-
-    Args:
-        path: Where.
-        layout: Its kind; None = whatever the file says of itself.
 
     Raises:
         StoreError: If it is missing, truncated, damaged, foreign, or of another version; the message names file and
@@ -249,31 +249,16 @@ def open_stored(path: str | Path, layout: Layout | None = None) -> Iterator[Stor
     # no locks: a file is never changed under its name, and a shared folder may not grant them
     with h5py.File(path, "r", locking=False) as file:
         try:
-            _check_file(file, layout or described(file))
-            stored = StoredFile(file)
+            part = part_of(file, layout)
+            _check_file(part, layout)
+            stored = StoredFile(part)
         # what h5py raises for damaged insides, and _check_file for what is at odds with the layout
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise StoreError(f"{path}: {error}; {_remedy(path)}") from None
         yield stored
 
 
-def described(file: h5py.File) -> Layout:
-    """The layout of an open file as its own attributes tell it: arrays in the order of the alphabet.
-
-    Raises:
-        KeyError, ValueError: If it does not say what it is.
-    """
-    datasets = []
-    for name, array in file.items():
-        dims = tuple(dimension.label for dimension in array.dims)
-        if not all(dims):
-            raise ValueError(f"does not name the dimensions of {name}: it was written by an older version of the code")
-        datasets.append(Dataset(name, array.dtype.str, dims, array.attrs["unit"], array.attrs["meaning"]))
-    attributes = tuple(name for name in file.attrs if name not in ("layout", "version"))
-    return Layout(str(file.attrs["layout"]), int(file.attrs["version"]), tuple(datasets), attributes)
-
-
-def _check_file(file: h5py.File, layout: Layout) -> None:
+def _check_file(file: h5py.Group, layout: Layout) -> None:
     name, version = file.attrs.get("layout"), file.attrs.get("version")
     if name != layout.name:
         raise ValueError(f"holds the layout {name!r}, not {layout.name!r}")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharpest.errors import needs_pipeline
+from sharpest.results.described import layout_in
 from sharpest.results.file import open_stored, read_parts
 from sharpest.results.layout import Dataset, Layout
 
@@ -37,9 +38,9 @@ class Stored:
 
     def __init__(self, path: str | Path, layout: Layout | None = None) -> None:
         self.path = Path(path)
-        with open_stored(path, layout) as file:
-            self._layout = layout or file.layout
-            self._datasets = {dataset.name: dataset for dataset in self._layout.datasets}
+        self._layout = layout or layout_in(path)
+        self._datasets = {dataset.name: dataset for dataset in self._layout.datasets}
+        with open_stored(path, self._layout) as file:
             self._arrays: dict[str, NDArray[Any]] = {
                 name: file[name] for name, dataset in self._datasets.items() if not dataset.is_large
             }
@@ -54,7 +55,7 @@ class Stored:
         """
         if name not in self._datasets:
             raise KeyError(f"{self._layout.name} files hold {', '.join(self._datasets)}, not {name!r}")
-        return self._arrays[name] if name in self._arrays else read_parts(self.path, [name], ...)[name]
+        return self._arrays[name] if name in self._arrays else read_parts(self.path, self._layout, [name], ...)[name]
 
     def row(self, name: str, index: int) -> NDArray[Any]:
         """One row of an array; of a large one, nothing else is read."""
@@ -64,7 +65,7 @@ class Stored:
         """The same row of several arrays."""
         names = list(names)
         large = [name for name in names if name not in self._arrays]
-        read = read_parts(self.path, large, index) if large else {}
+        read = read_parts(self.path, self._layout, large, index) if large else {}
         return {name: read[name] if name in read else self._arrays[name][index] for name in names}
 
     def shape(self, name: str) -> tuple[int, ...]:

@@ -76,7 +76,7 @@ def test_points_and_files_without_eigenvalues(folder: Path, measured: Run, capsy
     assert "not measured at iteration 9, but at 7 nearby" in refused(
         capsys, "eigs", str(measured.spectrum()), "--at", "9"
     )
-    assert "without eigenvalues along training" in refused(capsys, "eigs", str(measured.snapshots))
+    assert "and no eigenvalues along training" in refused(capsys, "eigs", str(measured.snapshots))
     assert "neither a file that exists nor a run at an iteration" in refused(capsys, "eigs", RUN)
     assert f"did you mean {RUN}?" in refused(capsys, "eigs", f"{RUN[:-1]}@4")
     assert "-k is 0" in refused(capsys, "eigs", f"{RUN}@4", "-k", "0")
@@ -102,7 +102,7 @@ def test_a_file_tells_what_it_holds(folder: Path, measured: Run, capsys: pytest.
     assert lines[0] == f"{measured.spectrum()}: spectra, version {Measured(measured.spectrum()).version}"
     assert ["run", RUN] in [line.split() for line in lines]
     assert any(line.split()[:8] == ["eigenvectors", "f4", "v", "k", "p", "3", "x", "3"] for line in lines)
-    whole = json.loads(printed(capsys, "show", str(measured.spectrum()), "--json"))
+    (whole,) = json.loads(printed(capsys, "show", str(measured.spectrum()), "--json"))
     assert whole["attributes"]["config"]["run"]["momentum"] == 0.5
     assert whole["arrays"]["eigenvalues"]["shape"] == [3, 3]
     assert "--json is for files" in refused(capsys, "show", RUN, "--json")

@@ -6,7 +6,7 @@ from sharpest.config.datasets import targets_of
 from sharpest.config.measure import Cost, Measure, Planned, Taken
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
-from sharpest.results.layout import Dataset, measured_layout
+from sharpest.results.measured.spectra import SPECTRA
 
 
 class Settings(Strict):
@@ -45,21 +45,7 @@ def _check(settings: Settings, taken: Taken) -> None:
 MEASURE = Measure(
     title="leading eigenpairs along training",
     settings=Settings,
-    layout=measured_layout(
-        "spectra",
-        3,
-        Dataset("eigenvalues", "f8", ("t", "k"), "nats", "the k largest in magnitude; signed, largest first"),
-        Dataset("residuals", "f8", ("t", "k"), "", "|Hv - lambda v| / |lambda_1|"),
-        Dataset("converged", "?", ("t", "k"), "", "residual within the tolerance"),
-        Dataset("hvps", "i8", ("t",), "", "Hessian-vector products"),
-        Dataset("seconds", "f8", ("t",), "s", "time of the eigensolve"),
-        Dataset("train_loss", "f8", ("t",), "nats", "on clean training examples"),
-        Dataset("train_accuracy", "f8", ("t",), "fraction", "on clean training examples"),
-        Dataset("val_loss", "f8", ("t",), "nats", "on the validation examples"),
-        Dataset("val_accuracy", "f8", ("t",), "fraction", "on the validation examples"),
-        Dataset("vector_index", "i8", ("v",), "rows of t", "measurements whose vectors are kept"),
-        Dataset("eigenvectors", "f4", ("v", "k", "p"), "", "unit rows"),
-    ),
+    layout=SPECTRA,
     cost=_cost,
     sizes=lambda settings, p: {"k": min(settings.num_eigenpairs, p)},
     check=_check,

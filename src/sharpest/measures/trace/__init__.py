@@ -4,7 +4,7 @@ from pydantic import Field
 
 from sharpest.config.measure import Cost, Measure
 from sharpest.config.strict import Strict
-from sharpest.results.layout import Dataset, measured_layout
+from sharpest.results.measured.trace import TRACE
 
 
 class Settings(Strict):
@@ -17,11 +17,6 @@ class Settings(Strict):
 MEASURE = Measure(
     title="trace of the Hessian",
     settings=Settings,
-    layout=measured_layout(
-        "trace",
-        1,
-        Dataset("trace", "f8", ("t",), "nats", "sum of all eigenvalues"),
-        Dataset("trace_error", "f8", ("t",), "nats", "its standard error"),
-    ),
+    layout=TRACE,
     cost=lambda settings, point: Cost(products=settings.num_products, held=2 * settings.num_products / 3),
 )

@@ -1,0 +1,140 @@
+"""One measurement: what all quantities share at one state of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sharpest.curvature.hessian import Hessian
+from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
+from sharpest.curvature.sizes import basis_size
+from sharpest.data.randomness import generator
+from sharpest.watch.batches import MiniBatches, num_examples
+from sharpest.watch.nets import BatchLoss, Loss, bare, trainable
+from sharpest.watch.optimizers import Edges, edges_of
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured; see :class:`sharpest.watch.monitor.Monitor`."""
+
+    quantities: tuple[str, ...]
+    mode: Literal["current", "inference"]
+    num_eigenpairs: int
+    num_batches: int
+    num_products: int
+    tolerance: float
+    seed: int
+
+    @property
+    def inference(self) -> bool:
+        """Whether it is measured in inference mode, whatever the mode of training."""
+        return self.mode == "inference"
+
+    @property
+    def wanted(self) -> int:
+        """Eigenpairs of one solve: lambda_max alone is one."""
+        return self.num_eigenpairs if "eigenvalues" in self.quantities else 1
+
+
+@dataclass
+class Subject:
+    """What is measured, and what one measurement leaves for the next.
+
+    Attributes:
+        model, loss, optimizer: The user's.
+        probe: Batches, with their weights in the mean.
+        batches: Mini-batches.
+        settings: How.
+        carried: Starts of the next searches.
+        say: Tells the user a thing, once.
+    """
+
+    model: nn.Module
+    loss: Loss
+    optimizer: Optimizer | None
+    probe: Sequence[tuple[Any, range]]
+    batches: MiniBatches | None
+    settings: Settings
+    say: Callable[[str], None]
+    carried: dict[str, Any] = field(default_factory=dict)
+
+
+class Moment:
+    """The state of training now; lasts as long as one measurement.
+
+    Args:
+        subject: What is measured.
+        step: Completed updates.
+        batch: That of the next step, where the caller gave one.
+
+    Attributes:
+        parameters: The user's own.
+        function: The loss at a vector of them.
+        edges: Of the optimizer now.
+
+    Raises:
+        NotDeterministicError: If the loss is not a function.
+    """
+
+    def __init__(self, subject: Subject, step: int, batch: Any = None) -> None:
+        self.subject, self.settings, self.step, self.carried = subject, subject.settings, step, subject.carried
+        self._batch = batch
+        model = bare(subject.model)
+        self.parameters = trainable(model)
+        self.function = BatchLoss(model, subject.loss, self.settings.inference)
+        self.function.check_function(subject.probe[0][0])
+        self.edges: Edges = edges_of(subject.optimizer, self.parameters)
+
+    @property
+    def theta(self) -> Tensor:
+        """(p,), float32 or float64."""
+        return self.function.theta
+
+    @cached_property
+    def hessian(self) -> Hessian:
+        """Of the mean loss over the probe."""
+        return Hessian(self.function, self.theta, self.subject.probe)
+
+    @cached_property
+    def finite(self) -> bool:
+        """Whether there is anything to measure."""
+        return bool(self.hessian.gradient.isfinite().all())
+
+    @cached_property
+    def batch(self) -> tuple[Sequence[tuple[Any, range]], Hessian]:
+        """The batch of the next step and its Hessian; the probe, where none was given."""
+        if self._batch is None:
+            return self.subject.probe, self.hessian
+        chunks = [(self._batch, range(num_examples(self._batch) or 1))]
+        return chunks, Hessian(self.function, self.theta, chunks)
+
+    def random(self, purpose: str) -> torch.Generator:
+        """As that of a run of the pipeline with the same seed."""
+        return generator(self.settings.seed, purpose, self.step)
+
+    @cached_property
+    def pairs(self) -> Eigenpairs:
+        """Leading eigenpairs of the Hessian."""
+        return self.solved("spectra", self.hessian.product, self.settings.wanted, [self.hessian.gradient])
+
+    def solved(
+        self, name: str, product: Callable[[Tensor], Tensor], num_eigenpairs: int, hints: list[Tensor]
+    ) -> Eigenpairs:
+        """Leading eigenpairs of an operator, from hints and the pairs of the measurement before."""
+        k = min(num_eigenpairs, len(self.theta))
+        before: Tensor | None = self.carried.get(name)
+        # of other length where layers were frozen or freed since
+        warm = [before.to(self.theta)] if before is not None and len(before) == len(self.theta) else []
+        start = start_vector(self.random("solver"), len(self.theta), [*hints, *warm]).to(self.theta)
+        most, restart = 20 * basis_size(k), self.random("solver-restart")
+        pairs = largest_eigenpairs(product, start, k, self.settings.tolerance, most, restart)
+        if pairs.eigenvectors.any():
+            self.carried[name] = pairs.eigenvectors.sum(dim=0)
+        return pairs

@@ -1,0 +1,191 @@
+"""Watch curvature in a training loop of one's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+from torch.optim import Optimizer
+
+from sharpest.errors import StoreError
+from sharpest.watch.batches import MiniBatches, as_probe
+from sharpest.watch.beginning import check_settings, kept_file, once_each, try_out, weighed
+from sharpest.watch.moment import Moment, Settings, Subject
+from sharpest.watch.nets import Loss, bare, trainable
+from sharpest.watch.optimizers import check_optimizer
+from sharpest.watch.quantities import QUANTITIES, Taken
+from sharpest.watch.reading import Reading
+from sharpest.watch.schedule import Schedule
+from sharpest.watch.undisturbed import undisturbed
+
+
+class Monitor:
+    """Watches the curvature of a loss while a net trains: call :meth:`step` after each update of the optimizer.
+
+    The state at the start is measured at once, unless ``at`` leaves it out. Training is bit for bit what it is without
+    a monitor. One that writes a file is a context manager, or ends with :meth:`close`.
+
+    Args:
+        model: The net. What compiles or distributes it is taken off for measuring.
+        loss: ``loss(model, batch)``, the mean over the batch, from the model that it is given.
+        probe: Batches of any kind; the loss that is measured is their mean, each weighed by its number of examples.
+        optimizer: Its class and current settings give the edge; None = no edge.
+        every: Steps between measurements; 100 by default.
+        at: The steps themselves, instead.
+        budget: Largest share of the time of training, such as 0.1; stretches ``every``.
+        quantities: One or more of ``lambda_max``, ``eigenvalues``, ``trace``, ``batch_sharpness``, ``critical`` and
+            ``preconditioned``.
+        batches: A loader of mini-batches for ``batch_sharpness``, its own; by default those of the probe.
+        log: ``log(step, numbers)``.
+        path: A new file, in the layouts of measures.
+        mode: Whether nets are measured in their current mode, or in inference mode.
+        weights: Examples in each batch of the probe; by default the first dimension of its tensors.
+        num_eigenpairs: Of ``eigenvalues``, those of largest magnitude.
+        num_batches: Of ``batch_sharpness``.
+        num_products: Of ``trace``, at least 4.
+        tolerance: Largest residual of an eigenpair, in parts of the largest magnitude.
+        seed: Of the random vectors.
+        start: Updates that were completed before.
+        name: Of the run, in the file.
+        steps_per_epoch: Gives the epochs in the file.
+
+    Attributes:
+        last: The latest measurement; None before the first.
+
+    Raises:
+        ValueError: If an argument is out of range, or does not fit the others.
+        NotDeterministicError: If the loss is not a function of the parameters: names the layer, and the remedy.
+        NotTwiceDifferentiableError: If an operation has no second derivative.
+
+    Source: docs/watch.md.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        probe: Iterable[Any],
+        optimizer: Optimizer | None = None,
+        *,
+        every: int | None = None,
+        at: Collection[int] | None = None,
+        budget: float | None = None,
+        quantities: str | Sequence[str] = ("lambda_max",),
+        batches: Iterable[Any] | None = None,
+        log: Callable[[int, dict[str, float]], object] | None = None,
+        path: str | Path | None = None,
+        mode: Literal["current", "inference"] = "current",
+        weights: Sequence[int] | None = None,
+        num_eigenpairs: int = 5,
+        num_batches: int = 8,
+        num_products: int = 30,
+        tolerance: float = 1e-3,
+        seed: int = 0,
+        start: int = 0,
+        name: str = "watch",
+        steps_per_epoch: int | None = None,
+    ) -> None:
+        names = (quantities,) if isinstance(quantities, str) else tuple(quantities)
+        settings = Settings(names, mode, num_eigenpairs, num_batches, num_products, tolerance, seed)
+        check_settings(settings, optimizer, steps_per_epoch)
+        self._schedule = Schedule(every, at, budget)
+        parameters, say = trainable(bare(model)), once_each()
+        check_optimizer(optimizer, parameters)
+        with undisturbed(parameters[0].device, settings.inference):
+            batches_of_probe = weighed(as_probe(probe), weights, say)
+            source = None if batches is None else MiniBatches(batches)
+            self._subject = Subject(model, loss, optimizer, batches_of_probe, source, settings, say)
+            try_out(self._subject)
+        self._kept = None if path is None else kept_file(path, self._subject, name, steps_per_epoch)
+        self._log, self._step, self._readings = log, start, list[tuple[int, Reading]]()
+        self.last: Reading | None = None
+        if at is None or start in at:
+            self.measure()
+
+    def step(self, batch: Any = None) -> Reading | None:
+        """Call it after each update of the optimizer.
+
+        Args:
+            batch: That of the update; ``critical`` follows the step that it would cause, instead of the probe's.
+
+        Returns:
+            The measurement, at steps where there is one.
+
+        Raises:
+            NotDeterministicError: If the loss is not a function any more, as with another mode of the net.
+        """
+        self._step += 1
+        return self.measure(batch) if self._schedule.due(self._step) else None
+
+    def measure(self, batch: Any = None) -> Reading:
+        """Measure now, whatever the schedule says."""
+        began = time.perf_counter()
+        device = trainable(bare(self._subject.model))[0].device
+        with undisturbed(device, self._subject.settings.inference):
+            moment = Moment(self._subject, self._step, batch)
+            taken, reading = self._taken(moment)
+        self._keep(taken, bool(reading["finite"]))
+        reading["seconds"] = time.perf_counter() - began
+        self._schedule.spent(reading["seconds"])
+        self._readings.append((self._step, reading))
+        self.last = reading
+        if self._log is not None:
+            self._log(self._step, reading)
+        return reading
+
+    def _taken(self, moment: Moment) -> tuple[dict[str, Taken], Reading]:
+        """Each quantity; nothing where the loss is not finite."""
+        reading = Reading(lr=moment.edges.lr, edge=moment.edges.hessian, finite=float(moment.finite))
+        all_taken = {}
+        for name in self._subject.settings.quantities:
+            began = time.perf_counter()
+            taken = all_taken[name] = QUANTITIES[name].measure(moment) if moment.finite else Taken()
+            reading[name] = taken.value
+            reading[f"{name}_error"], reading[f"{name}_over_edge"] = taken.error, taken.over_edge
+            reading[f"{name}_products"] = float(taken.products)
+            reading[f"{name}_seconds"] = time.perf_counter() - began
+            reading.update({f"{name}_{more}": value for more, value in taken.more.items()})
+        if not moment.finite:
+            self._subject.say("the loss is not finite: NaN is recorded, and training goes on")
+        return all_taken, reading
+
+    def _keep(self, taken: Mapping[str, Taken], finite: bool) -> None:
+        if self._kept is None:
+            return
+        arrays: dict[str, dict[str, Any]] = {}
+        for name, each in taken.items():
+            arrays.setdefault(QUANTITIES[name].layout.name, {}).update(each.arrays)
+        try:
+            self._kept.add(self._step, arrays, finite)
+        except StoreError as error:  # training is worth more than its measurements
+            self._subject.say(str(error))
+
+    @property
+    def values(self) -> dict[str, NDArray[np.float64]]:
+        """(t,) each, by name: ``step`` and all numbers of the measurements so far; NaN where one has none."""
+        names = dict.fromkeys(name for _, reading in self._readings for name in reading)
+        columns = {
+            name: np.array([reading.get(name, np.nan) for _, reading in self._readings], dtype=np.float64)
+            for name in names
+        }
+        return {"step": np.array([step for step, _ in self._readings], dtype=np.float64), **columns}
+
+    def close(self) -> None:
+        """Let go of the file, which is complete; the numbers stay."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

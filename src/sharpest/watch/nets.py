@@ -1,0 +1,152 @@
+"""A net and its loss in a training loop of one's own, as a function of one vector."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+
+from sharpest.curvature.determinism import check_deterministic, check_independent
+from sharpest.curvature.module_loss import ModuleLoss
+from sharpest.watch.batches import changed, in_double, tensors_in, without_half
+
+Loss = Callable[[Any, Any], Tensor]
+"""``loss(model, batch)``, one number."""
+
+_REMEDY = 'give mode="inference", which measures a copy in inference mode, or call eval() on the model before'
+
+
+def bare(model: nn.Module) -> nn.Module:
+    """The net without what compiles or distributes it."""
+    while True:
+        inner = getattr(model, "_orig_mod", None)
+        if inner is None and isinstance(model, DataParallel | DistributedDataParallel):
+            inner = model.module
+        if inner is None:
+            return model
+        model = inner
+
+
+def trainable(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters by which the loss is differentiated, each once, in the order of the vector.
+
+    Raises:
+        ValueError: If there is none, one is no real number, or they lie on several devices.
+    """
+    parameters = [value for value in model.parameters() if value.requires_grad]
+    if not parameters:
+        raise ValueError("the model has no trainable parameter; set requires_grad on those to measure")
+    if not all(value.is_floating_point() for value in parameters):
+        raise ValueError("the model has complex parameters; its curvature by real ones can be measured only")
+    places = {str(value.device) for value in parameters}
+    if len(places) > 1:
+        raise ValueError(f"the model's parameters lie on {', '.join(sorted(places))}; put them on one device")
+    return parameters
+
+
+class _WithLoss(nn.Module):
+    """The net with the loss of a batch as its output."""
+
+    def __init__(self, model: nn.Module, loss: Loss) -> None:
+        super().__init__()
+        self.model = model
+        self._loss = [loss]  # not as a part of the net, where it is a module itself
+
+    def forward(self, batch: Any) -> Tensor:
+        value = self._loss[0](self.model, batch)
+        if not isinstance(value, Tensor):
+            raise ValueError(f"loss(model, batch) gives {type(value).__name__}; it must be a tensor of one number")
+        return value.reshape(()) if value.numel() == 1 else value
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _WithLoss:
+        # a loss may be a method, behind which lies all of a trainer
+        return _WithLoss(copy.deepcopy(self.model, memo), self._loss[0])
+
+
+class BatchLoss(ModuleLoss):
+    """``loss(theta, batch, examples)``: the user's loss of a batch at parameters (p,).
+
+    It is that of a copy of the net, in float32 where the net is of half precision.
+
+    Args:
+        model: The net, bare.
+        loss: The user's.
+        inference: Whether the copy is in inference mode, else in the mode of the net.
+        double: Whether all is in float64.
+
+    Attributes:
+        net: A copy of the net, in the mode that is measured.
+    """
+
+    def __init__(self, model: nn.Module, loss: Loss, inference: bool, double: bool = False) -> None:
+        self._change = in_double if double else without_half
+        # both: functions of nn.Module that change each tensor, and leave tied ones tied
+        self.net = _copied(model)._apply(self._change)
+        if inference:
+            self.net.eval()
+        super().__init__(_WithLoss(self.net, loss), lambda value, _: value)
+
+    def __call__(self, theta: Tensor, batch: Any, examples: Any = None) -> Tensor:
+        try:
+            return super().__call__(theta, changed(batch, self._change), examples)
+        except RuntimeError as error:
+            self._refuse_elsewhere(batch, error)
+            raise
+
+    def check_function(self, batch: Any) -> None:
+        """Probe that it is a function of the parameters.
+
+        Raises:
+            ValueError: If it is not one number, or the batch lies on another device.
+            NotDeterministicError: With the layer that is likely at fault, and the remedy.
+        """
+        check_independent(self.net, _REMEDY)
+        check_deterministic(lambda: self(self.theta, batch), self.net, _REMEDY)
+
+    def _refuse_elsewhere(self, batch: Any, error: Exception) -> None:
+        """Raise where the batch lies on another device, which is what the error comes from."""
+        others = {str(tensor.device) for tensor in tensors_in(batch)} - {str(self.theta.device)}
+        if others:
+            raise ValueError(
+                f"a batch is on {', '.join(sorted(others))}, and the model on {self.theta.device}; move it there, in "
+                "the probe or in the loss"
+            ) from error
+
+    def uses_fused_attention(self, batch: Any) -> bool:
+        """Whether training passes a fused kernel of attention, which has no second derivative.
+
+        Raises:
+            ValueError: If the loss does not depend on the parameters.
+        """
+        with sdpa_kernel([backend for backend in SDPBackend.__members__.values() if backend != SDPBackend.ERROR]):
+            value = self(self.theta.clone().requires_grad_(), batch)
+        if not value.requires_grad:
+            raise ValueError("the loss does not depend on the parameters; loss(model, batch) must use the model given")
+        seen, pending = set(), [value.grad_fn]
+        while pending:
+            node = pending.pop()
+            if node is not None and node not in seen:
+                seen.add(node)
+                pending += [following for following, _ in node.next_functions]
+        return any(node.name().startswith("ScaledDotProduct") for node in seen)
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    """A copy of a net without what compiles parts of it.
+
+    Tensors that a forward pass left in the net are not worth a copy, and cannot have one.
+    """
+    left = [value for layer in model.modules() for value in vars(layer).values() if isinstance(value, Tensor)]
+    memo: dict[int, Any] = {id(value): value.detach() for value in left if not value.is_leaf}
+    try:
+        net = copy.deepcopy(model, memo)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"the model cannot be copied ({error}); remove what copy.deepcopy refuses") from error
+    for module in list(net.modules()):
+        for name, part in module.named_children():
+            module.add_module(name, bare(part))
+    return net

@@ -1,0 +1,32 @@
+"""The numbers of one measurement."""
+
+from __future__ import annotations
+
+import math
+
+
+class Reading(dict[str, float]):
+    """Plain numbers by name, which any logger takes; printed as one line for people.
+
+    Of each quantity, such as ``lambda_max``: the value, and ``lambda_max_error``, ``_over_edge``, ``_products`` and
+    ``_seconds``. Beside these ``lr``, ``edge``, ``finite`` (0 where the loss is not) and ``seconds`` of all.
+
+    >>> print(Reading(lambda_max=12.0, lambda_max_error=0.01, lambda_max_over_edge=0.6, finite=1.0, seconds=0.25))
+    lambda_max 12 +- 0.01 = 0.600 of the edge; 0.25 s
+    """
+
+    @property
+    def quantities(self) -> list[str]:
+        """Names of what was measured."""
+        return [name.removesuffix("_over_edge") for name in self if name.endswith("_over_edge")]
+
+    def __str__(self) -> str:
+        parts = [self._told(name) for name in self.quantities]
+        if not self["finite"]:
+            parts = ["the loss is not finite"]
+        return "; ".join([*parts, f"{self['seconds']:.2f} s"])
+
+    def _told(self, name: str) -> str:
+        share = self[f"{name}_over_edge"]
+        edge = "" if math.isnan(share) else f" = {share:.3f} of the edge"
+        return f"{name} {self.get(name, math.nan):.4g} +- {self[f'{name}_error']:.1g}{edge}"

@@ -1,0 +1,119 @@
+"""Measure in the middle of a training loop, and leave no trace in it."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules.module import register_module_forward_pre_hook
+
+
+@contextmanager
+def undisturbed(device: torch.device, inference: bool = False) -> Iterator[None]:
+    """Within it, derivatives are exact; behind it, all is as it was.
+
+    Random states, switches of precision and of cuDNN, gradient mode, and mode and buffers of every net that is called
+    are put back. Autocast is off, attention takes the math kernel, which alone has second derivatives, and what is
+    compiled runs as it was written.
+
+    Args:
+        device: Of the parameters; the host waits for what it has yet to do before and after, so that clocks are fair.
+        inference: Whether every net that is called is in inference mode.
+    """
+    with ExitStack() as stack:
+        stack.callback(_wait_for, device)
+        _wait_for(device)
+        for context in (_same_randomness(), _full_precision(), _same_nets(inference), torch.inference_mode(False)):
+            stack.enter_context(context)
+        stack.enter_context(torch.enable_grad())
+        for kind in {"cpu", device.type}:
+            if torch.amp.is_autocast_available(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        # asked for by name, since to import the compiler takes seconds
+        if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+@contextmanager
+def _same_randomness() -> Iterator[None]:
+    states: list[tuple[Callable[[Any], object], Any]] = [
+        (torch.set_rng_state, torch.get_rng_state()),
+        (random.setstate, random.getstate()),
+        (np.random.set_state, np.random.get_state()),
+    ]
+    if torch.cuda.is_initialized():
+        states.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
+    if torch.backends.mps.is_available():
+        states.append((torch.mps.set_rng_state, torch.mps.get_rng_state()))
+    try:
+        yield
+    finally:
+        for put_back, state in states:
+            put_back(state)
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Float32 in full, and the same kernels each time; a GPU may round to TF32 else, too coarse for curvature."""
+    wanted: list[tuple[Any, str, Any]] = [
+        (torch.backends.cudnn, "benchmark", False),
+        (torch.backends.cudnn, "deterministic", True),
+    ]
+    if hasattr(torch.backends, "fp32_precision"):
+        parts = ("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
+        owners = [torch.backends, *(_named(torch.backends, part) for part in parts)]
+        wanted += [(owner, "fp32_precision", "ieee") for owner in owners]
+    else:
+        wanted += [(torch.backends.cuda.matmul, "allow_tf32", False), (torch.backends.cudnn, "allow_tf32", False)]
+    before = []
+    try:
+        for owner, name, value in wanted:
+            before.append((owner, name, getattr(owner, name)))
+            setattr(owner, name, value)
+        yield
+    finally:
+        for owner, name, value in reversed(before):
+            setattr(owner, name, value)
+
+
+def _named(owner: Any, path: str) -> Any:
+    for name in path.split("."):
+        owner = getattr(owner, name)
+    return owner
+
+
+@contextmanager
+def _same_nets(inference: bool) -> Iterator[None]:
+    """Put back mode and buffers of each net that is called: a loss may call others than the one that is measured."""
+    kept: dict[nn.Module, tuple[bool, list[tuple[Tensor, Tensor]]]] = {}
+
+    def keep(module: nn.Module, inputs: object) -> None:
+        if module not in kept:
+            buffers = [buffer for buffer in module.buffers(recurse=False) if type(buffer) is Tensor]
+            kept[module] = module.training, [(buffer, buffer.detach().clone()) for buffer in buffers]
+            module.training = module.training and not inference
+
+    handle = register_module_forward_pre_hook(keep)
+    try:
+        yield
+    finally:
+        handle.remove()
+        with torch.no_grad():
+            for module, (training, buffers) in kept.items():
+                module.training = training
+                for buffer, value in buffers:
+                    buffer.copy_(value)

@@ -1,0 +1,141 @@
+"""What cannot be measured: one line that says what, and what to do, before training begins."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from loops import cross_entropy, examples, perceptron, probe, smooth, watched_on
+from torch import Tensor, nn
+from torch.optim import SGD
+
+import sharpest
+from sharpest.curvature import NotDeterministicError
+
+torch.set_num_threads(1)
+
+
+def adam(net: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.Adam(net.parameters())
+
+
+def frozen() -> nn.Module:
+    return smooth().requires_grad_(False)
+
+
+def of_no_parameters(model: nn.Module, batch: Any) -> Tensor:
+    return batch[0].sum()
+
+
+def for_each(model: nn.Module, batch: Any) -> Tensor:
+    return nn.functional.cross_entropy(model(batch[0]), batch[1], reduction="none")
+
+
+def as_number(model: nn.Module, batch: Any) -> float:
+    return float(cross_entropy(model, batch))
+
+
+@pytest.mark.parametrize(
+    ("message", "given"),
+    [
+        ("probe holds no batch", {"probe": []}),
+        ("probe holds a batch without examples", {"probe": [*probe(), examples(0)]}),
+        ("probe is one batch, and has to be a list of them", {"probe": examples()}),
+        ("probe is one batch, and has to be a list of them", {"probe": {"inputs": torch.zeros(3)}}),
+        ("the loss does not depend on the parameters", {"loss": of_no_parameters}),
+        (r"the loss has the shape \(8,\); it must be one number", {"loss": for_each}),
+        ("gives float; it must be a tensor", {"loss": as_number}),
+        ("the model has no trainable parameter", {"model": frozen}),
+        ("'lambda' is none of lambda_max, eigenvalues, trace", {"quantities": ["lambda", "trace"]}),
+        ("quantities: empty is none of", {"quantities": []}),
+        ("mode 'eval' must be 'current' or 'inference'", {"mode": "eval"}),
+        ("num_products 3 must be at least 4", {"num_products": 3}),
+        ("num_eigenpairs 0 must be at least 1", {"num_eigenpairs": 0}),
+        ("steps_per_epoch 0 must be at least 1", {"steps_per_epoch": 0}),
+        ("tolerance 2 must lie between 0 and 1", {"tolerance": 2}),
+        (r"weights \[1\] must be a number of at least 1 for each of the 3 batches", {"weights": [1]}),
+        ("needs an optimizer that is Adam, AdamW or RMSprop; there is none", {"quantities": ["preconditioned"]}),
+        ("critical needs the optimizer", {"quantities": "critical"}),
+        ("optimizer is generator; give a torch.optim.Optimizer", {"optimizer": smooth().parameters()}),
+        ("trains none of the model's parameters", {"optimizer": SGD(smooth().parameters(), lr=0.1)}),
+    ],
+)  # fmt: skip
+def test_one_line(message: str, given: dict[str, Any]) -> None:
+    make: Callable[[], nn.Module] = given.pop("model", smooth)
+    arguments = {"loss": cross_entropy, "probe": probe(), **given}
+    with pytest.raises(ValueError, match=message) as caught:
+        sharpest.watch(make(), **arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_batch_on_another_device() -> None:
+    """In the probe, or given to a step."""
+    elsewhere = tuple(part.to("meta") for part in examples())
+    for given in ([elsewhere], [*probe(), elsewhere]):
+        with pytest.raises(ValueError, match=r"a batch is on meta, and the model on cpu; move it there"):
+            sharpest.watch(smooth(), cross_entropy, given)
+    net = smooth()
+    monitor = sharpest.watch(
+        net, cross_entropy, probe(), optimizer=SGD(net.parameters(), lr=0.1), every=1, quantities=["critical"]
+    )
+    with pytest.raises(ValueError, match="a batch is on meta"):
+        monitor.step(elsewhere)
+
+
+def test_a_loss_that_moves_its_batch_is_fine() -> None:
+    def loss(model: nn.Module, batch: Any) -> Tensor:
+        return cross_entropy(model, tuple(part.to("cpu") for part in batch))
+
+    assert sharpest.watch(smooth(), loss, probe()).last["lambda_max"] > 0
+
+
+@pytest.mark.parametrize(("number", "layer"), [(2, r"2 \(BatchNorm1d\)"), (3, r"3 \(Dropout\)")])
+def test_layers_in_training_mode_are_named_with_the_remedy(number: int, layer: str) -> None:
+    net = perceptron().eval()
+    net[number].train()
+    with pytest.raises(NotDeterministicError, match=rf"{layer} in training mode; give mode=\"inference\"") as caught:
+        sharpest.watch(net, cross_entropy, probe())
+    assert "\n" not in str(caught.value)
+    assert sharpest.watch(net, cross_entropy, probe(), mode="inference").last["lambda_max"] > 0
+    assert net[number].training
+
+
+def test_dropout_without_a_layer_has_the_remedy_as_well() -> None:
+    class Dropping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = smooth()
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return nn.functional.dropout(self.inner(inputs), 0.5, self.training)
+
+    net = Dropping()
+    with pytest.raises(NotDeterministicError, match=r'fix them, or give mode="inference"'):
+        sharpest.watch(net, cross_entropy, probe())
+    assert sharpest.watch(net, cross_entropy, probe(), mode="inference").last["lambda_max"] > 0
+
+
+def test_a_mode_that_changes_on_the_way_is_refused_then() -> None:
+    net = perceptron().eval()
+    monitor = sharpest.watch(net, cross_entropy, probe(), every=1)
+    net.train()
+    with pytest.raises(NotDeterministicError, match="in training mode"):
+        monitor.step()
+
+
+def test_batches_that_do_not_tell_their_size_weigh_the_same_and_it_is_said_once() -> None:
+    class Graph:
+        def __init__(self, batch: tuple[Tensor, Tensor]) -> None:
+            self.batch = batch
+
+    def loss(model: nn.Module, graph: Graph) -> Tensor:
+        return cross_entropy(model, graph.batch)
+
+    graphs = [Graph(batch) for batch in probe((8, 4))]
+    with pytest.warns(sharpest.watch.WatchWarning, match="weigh the same; give weights") as caught:
+        monitor = watched_on(smooth(), loss, graphs)
+    assert len(caught) == 1
+    weighed = sharpest.watch(smooth(), loss, graphs, weights=[8, 4]).last
+    assert weighed["lambda_max"] == sharpest.watch(smooth(), cross_entropy, probe((8, 4))).last["lambda_max"]
+    assert not math.isclose(monitor.last["lambda_max"], weighed["lambda_max"], rel_tol=1e-3)

@@ -1,0 +1,161 @@
+"""The file of a monitor: whole at any time, in the layouts of measures."""
+
+import math
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from builders import SCALE
+from loops import OPTIMIZERS, cross_entropy, probe, smooth, train
+
+import sharpest
+from sharpest.config.studies.largest_eigenvalues import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
+from sharpest.errors import StoreError
+from sharpest.figures.inputs import FigureInputs
+from sharpest.figures.largest_eigenvalues import draw
+from sharpest.measures.spectra.reader import Spectra
+from sharpest.results.paths import Paths
+from sharpest.results.readers import reader_of
+from sharpest.results.runs import Results
+
+torch.set_num_threads(1)
+ALL = ("lambda_max", "eigenvalues", "trace", "batch_sharpness", "critical", "preconditioned")
+
+
+def watched(path: Path, steps: int = 4, **changes: Any) -> Any:
+    net = smooth()
+    optimizer = OPTIMIZERS["adam"](net.parameters())
+    given = {"every": 2, "quantities": ALL, "num_eigenpairs": 3, "steps_per_epoch": 2, **changes}
+    monitor = sharpest.watch(net, cross_entropy, probe(), optimizer=optimizer, path=path, **given)
+    with monitor:
+        train(net, optimizer, monitor.step, steps)
+    return monitor
+
+
+@pytest.mark.filterwarnings("ignore::sharpest.watch.WatchWarning")
+def test_readers_find_what_was_measured(tmp_path: Path) -> None:
+    monitor = watched(tmp_path / "watch.h5")
+    spectra = Spectra(tmp_path / "watch.h5")
+    assert (spectra.iteration.tolist(), spectra.epoch.tolist()) == ([0, 2, 4], [0, 1, 2])
+    np.testing.assert_array_equal(spectra.lambda_max, monitor.values["lambda_max"])
+    np.testing.assert_array_equal(spectra.eigenvalues[:, 2], monitor.values["eigenvalues_2"])
+    assert spectra.converged.all()
+    columns = {
+        "trace": {"trace": "trace", "trace_error": "trace_error"},
+        "critical": {"critical_sharpness": "critical", "forwards": "critical_forwards"},
+        "gradient_sample": {
+            "batch_sharpness": "batch_sharpness", "batch_sharpness_error": "batch_sharpness_error",
+            "ratio_of_means": "batch_sharpness_ratio_of_means",
+        },
+    }  # fmt: skip
+    for measure, names in columns.items():
+        file = reader_of(measure)(tmp_path / "watch.h5")
+        for array, name in names.items():
+            np.testing.assert_array_equal(file[array], monitor.values[name])
+        assert len(file.to_frame()) == 3
+        assert len(file.to_xarray().iteration) == 3
+    with h5py.File(tmp_path / "watch.h5") as file:
+        np.testing.assert_array_equal(file["preconditioned/eigenvalues"][:, 0], monitor.values["preconditioned"])
+        assert set(file) == {"spectra", "trace", "gradient_sample", "critical", "preconditioned"}
+
+
+def test_a_figure_is_drawn_of_it(tmp_path: Path) -> None:
+    """From the place in a results folder where a run's spectra are."""
+    paths = Paths.of(SCALE, tmp_path)
+    run = "scnn-c10-sgd-lr0.1-S8-s777"
+    monitor = watched(paths.measured("spectra", run, "watch"), quantities=["eigenvalues"], name=run)
+    inputs = FigureInputs(Results(paths.folder), {})
+    curve = EigenvalueCurve(run=run, schedule="watch", label="mine")
+    rows = [[EigenvaluePanel(title="watched", curves=[curve])]]
+    study = LargestEigenvalues(
+        kind="largest_eigenvalues", caption="", rows=rows, num_eigenvalues=1, scale="log", composite=False
+    )
+    _, points = draw(study, inputs, "")
+    np.testing.assert_array_equal(points.y, monitor.values["eigenvalues"])
+    np.testing.assert_array_equal(points.x, monitor.values["step"] / 2)
+
+
+def test_a_second_monitor_on_one_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "watch.h5"
+    first = sharpest.watch(smooth(), cross_entropy, probe(), path=path)
+    with pytest.raises(ValueError, match=r"watch\.h5 is being written by another monitor; close that one"):
+        sharpest.watch(smooth(), cross_entropy, probe(), path=path)
+    first.close()
+    with pytest.raises(ValueError, match=r"watch\.h5 exists; delete it, or give another path"):
+        sharpest.watch(smooth(), cross_entropy, probe(), path=path)
+    path.unlink()
+    sharpest.watch(smooth(), cross_entropy, probe(), path=path).close()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["watch.h5"]
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be written"):
+        sharpest.watch(smooth(), cross_entropy, probe(), path=tmp_path / "file" / "watch.h5")
+
+
+def test_a_disk_that_fills_does_not_end_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what could not be written is written when there is room again."""
+    path = tmp_path / "watch.h5"
+    monitor = sharpest.watch(smooth(), cross_entropy, probe(), path=path, every=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("sharpest.watch.kept.write_together", full_disk)
+        with pytest.warns(sharpest.watch.WatchWarning, match="no space left"):
+            monitor.step()
+    assert Spectra(path).iteration.tolist() == [0]
+    monitor.step()
+    assert Spectra(path).iteration.tolist() == [0, 1, 2]
+
+
+def full_disk(*given: Any) -> None:
+    raise StoreError("watch.h5: cannot be written (no space left); free space")
+
+
+def test_what_is_not_finite_is_nan_with_a_flag(tmp_path: Path) -> None:
+    net = smooth()
+    monitor = sharpest.watch(net, cross_entropy, probe(), every=1, path=tmp_path / "watch.h5", steps_per_epoch=2)
+    net[0].weight.data.fill_(math.nan)
+    with pytest.warns(sharpest.watch.WatchWarning):
+        monitor.step()
+    spectra = Spectra(tmp_path / "watch.h5")
+    assert np.isnan(spectra.lambda_max).tolist() == [False, True]
+    assert spectra.converged[:, 0].tolist() == [True, False]
+    assert spectra.diverged == 0.5
+
+
+KILLED = """
+import sys, time, torch
+sys.path.insert(0, sys.argv[2])
+from loops import cross_entropy, probe, smooth
+import sharpest
+monitor = sharpest.watch(smooth(), cross_entropy, probe(), every=1, path=sys.argv[1])
+while True:
+    monitor.step()
+    print(len(monitor.values["step"]), flush=True)
+"""
+
+
+def test_a_killed_training_leaves_a_file_that_opens(tmp_path: Path) -> None:
+    """At any moment, and the next one may take the name when the file is gone."""
+    path = tmp_path / "watch.h5"
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, path, Path(__file__).parents[2]], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    told = [process.stdout.readline() for _ in range(5)]
+    time.sleep(0.013)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    told += process.stdout.readlines()
+    count = len(Spectra(path).iteration)
+    assert count in (len(told) + 1, len(told) + 2)
+    path.unlink()
+    sharpest.watch(smooth(), cross_entropy, probe(), path=path).close()
+    assert len(Spectra(path).iteration) == 1

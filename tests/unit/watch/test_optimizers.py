@@ -1,0 +1,154 @@
+"""Edges from the class and the current settings of an optimizer, and the step that it would make."""
+
+import copy
+import math
+
+import pytest
+import torch
+from loops import OPTIMIZERS, cross_entropy, examples, probe, same, smooth, train, watched_on
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, NAdam, Optimizer, RMSprop
+
+import sharpest
+from sharpest.edge import adam_edge, edge
+from sharpest.watch.optimizers import edges_of, next_step
+
+torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda p: SGD(p, lr=0.1), 20.0),
+        (lambda p: SGD(p, lr=0.1, weight_decay=0.5), 19.5),
+        (lambda p: SGD(p, lr=0.1, momentum=0.9), 38.0),
+        (lambda p: SGD(p, lr=0.1, momentum=0.9, dampening=0.5), 76.0),
+        (lambda p: SGD(p, lr=0.1, momentum=0.9, nesterov=True), 38.0 / 2.8),
+    ],
+)
+def test_the_edge_of_sgd(make, expected: float) -> None:
+    """And at it a quadratic neither grows nor falls, under the optimizer itself: the curvature decides by one part
+    in a hundred.
+    """
+    value = nn.Parameter(torch.ones(1, dtype=torch.float64))
+    assert edges_of(make([value]), [value]).hessian == pytest.approx(expected)
+    for share, grows in ((0.99, False), (1.01, True)):
+        moved = nn.Parameter(torch.ones(1, dtype=torch.float64))
+        optimizer = make([moved])
+        for _ in range(3000):
+            moved.grad = share * expected * moved.detach()
+            optimizer.step()
+        assert (abs(moved.item()) > 1) == grows
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda p: Adam(p, lr=0.1, betas=(0.8, 0.999)), adam_edge(0.1, 0.8)),
+        (lambda p: Adam(p, lr=0.1, betas=(0.8, 0.999), decoupled_weight_decay=True, weight_decay=1.0), 19 * 9),
+        (lambda p: AdamW(p, lr=0.1, betas=(0.8, 0.999), weight_decay=1.0), 19 * 9),
+        (lambda p: RMSprop(p, lr=0.1), 20.0),
+        (lambda p: RMSprop(p, lr=0.1, momentum=0.5), edge(0.1, 0.5)),
+    ],
+)
+def test_the_edge_of_adaptive_optimizers_is_that_of_the_preconditioned_hessian(make, expected: float) -> None:
+    value = nn.Parameter(torch.ones(1))
+    edges = edges_of(make([value]), [value])
+    assert edges.preconditioned == pytest.approx(expected)
+    assert math.isnan(edges.hessian)
+
+
+def test_it_follows_the_current_learning_rate() -> None:
+    net = smooth()
+    optimizer = SGD(net.parameters(), lr=0.1)
+    monitor = sharpest.watch(net, cross_entropy, probe(), optimizer=optimizer)
+    optimizer.param_groups[0]["lr"] = 0.2
+    optimizer.param_groups[0]["momentum"] = 0.5
+    reading = monitor.measure()
+    assert (monitor.values["edge"].tolist(), monitor.values["lr"].tolist()) == ([20.0, 15.0], [0.1, 0.2])
+    assert reading["lambda_max_over_edge"] == reading["lambda_max"] / 15
+    optimizer.param_groups[0]["lr"] = 0.0  # as in a warm-up
+    assert monitor.measure()["lambda_max_over_edge"] == 0
+
+
+class OfOnesOwn(SGD):
+    """Steps as it likes."""
+
+
+def groups(net: nn.Sequential, **second: float) -> SGD:
+    return SGD([{"params": net[0].parameters()}, {"params": net[2].parameters(), **second}], lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda net: OfOnesOwn(net.parameters(), lr=0.1), "the edge of OfOnesOwn is not known"),
+        (lambda net: NAdam(net.parameters(), lr=0.1), "the edge of NAdam is not known"),
+        (lambda net: groups(net, lr=0.2), "the optimizer's groups differ"),
+        (lambda net: groups(net, momentum=0.2), "the optimizer's groups differ"),
+        (lambda net: SGD(net.parameters(), lr=0.1, maximize=True), "maximises"),
+    ],
+)
+def test_values_without_an_edge_and_said_once(make, message: str) -> None:
+    net = smooth()
+    with pytest.warns(sharpest.watch.WatchWarning, match=message) as caught:
+        monitor = watched_on(net, cross_entropy, probe(), optimizer=make(net))
+    assert len(caught) == 1
+    assert (monitor.values["lambda_max"] > 0).all()
+    assert all(math.isnan(value) for value in monitor.values["lambda_max_over_edge"])
+
+
+def test_groups_that_differ_in_weight_decay_have_the_lowest_edge() -> None:
+    net = smooth()
+    assert edges_of(groups(net, weight_decay=0.5), list(net.parameters())).hessian == 19.5
+
+
+def test_groups_of_other_parameters_do_not_count() -> None:
+    net, other = smooth(), nn.Linear(2, 2)
+    optimizer = SGD([{"params": net.parameters()}, {"params": other.parameters(), "lr": 5.0}], lr=0.1)
+    assert edges_of(optimizer, list(net.parameters())).hessian == 20
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_step_is_the_one_that_follows(name: str) -> None:
+    net = smooth()
+    optimizer = OPTIMIZERS[name](net.parameters())
+    train(net, optimizer, lambda batch: None, steps=3)
+    parameters = list(net.parameters())
+    optimizer.zero_grad()
+    cross_entropy(net, examples(8, 11)).backward()
+    gradient = torch.cat([value.grad.flatten() for value in parameters])
+    before, state = [value.detach().clone() for value in parameters], copy.deepcopy(optimizer.state_dict())
+    step = next_step(optimizer, parameters, gradient)
+    assert same([value.detach() for value in parameters], before)
+    assert same(optimizer.state_dict(), state)
+    optimizer.step()
+    expected = torch.cat([(old.double() - new.double()).flatten() for old, new in zip(before, parameters, strict=True)])
+    torch.testing.assert_close(step, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_a_scheduler_does_not_count_the_step_that_is_tried() -> None:
+    net = smooth()
+    optimizer = SGD(net.parameters(), lr=0.1)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+    sharpest.watch(net, cross_entropy, probe(), optimizer=optimizer, quantities=["critical"])
+    assert schedule.last_epoch == 0
+    assert not getattr(optimizer, "_opt_called", False)
+
+
+def test_an_optimizer_that_wants_a_closure_has_no_critical_step() -> None:
+    net = smooth()
+    with pytest.warns(sharpest.watch.WatchWarning, match="no critical sharpness: LBFGS cannot be tried on a copy"):
+        monitor = sharpest.watch(
+            net, cross_entropy, probe(), optimizer=torch.optim.LBFGS(net.parameters()), quantities=["critical"]
+        )
+    assert math.isnan(monitor.last["critical"])
+
+
+def test_several_learning_rates_have_a_critical_multiple() -> None:
+    """The step is what it is; only lengths in units of one learning rate are not there."""
+    net = smooth()
+    optimizer: Optimizer = groups(net, lr=0.2)
+    monitor = sharpest.watch(net, cross_entropy, probe(), optimizer=optimizer, quantities=["critical"])
+    assert math.isnan(monitor.last["critical"])
+    assert 0 < monitor.last["critical_over_edge"] < 1
