@@ -8,9 +8,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 import xarray
 from builders import Run
 
+import sharpest
 from sharpest.commands.main import main
 from sharpest.edge import edge
 from sharpest.results.stored import Measured
@@ -162,3 +164,37 @@ def test_a_prompt_at_any_iteration(
     )
     assert printed(capsys, "open", f"{RUN}@5") == "5 365 (365,)\n"
     assert "iteration 21 lies outside the run" in refused(capsys, "open", f"{RUN}@21")
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Path:
+    """The file of a monitor: two kinds, heavy-ball momentum."""
+    net = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.5)
+    batch = (torch.randn(8, 3, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 2)
+    path = tmp_path / "watch.h5"
+    with sharpest.watch(
+        net, lambda model, batch: torch.nn.functional.cross_entropy(model(batch[0]), batch[1]), [batch],
+        optimizer=optimizer, every=1, quantities=("lambda_max", "trace"), path=path,
+    ) as monitor:  # fmt: skip
+        monitor.step()
+    return path
+
+
+def test_the_file_of_a_monitor(watched: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(printed(capsys, "eigs", str(watched), "--json"))
+    assert found["edge"] == EDGE
+    assert [point["iteration"] for point in found["points"]] == [0, 1]
+    with h5py.File(watched) as file:
+        np.testing.assert_array_equal(
+            [point["eigenvalues"] for point in found["points"]], file["spectra/eigenvalues"][...]
+        )
+        trace = file["trace/trace"][...]
+    kinds = [part["kind"] for part in json.loads(printed(capsys, "show", str(watched), "--json"))]
+    assert kinds == ["spectra", "trace"]
+    assert "trace, version" in printed(capsys, "show", str(watched), "--kind", "trace").splitlines()[0]
+    printed(capsys, "export", str(watched), str(watched.with_suffix(".csv")), "--kind", "trace")
+    rows = list(csv.DictReader(io.StringIO(watched.with_suffix(".csv").read_text())))
+    np.testing.assert_array_equal([float(row["trace"]) for row in rows], trace)
+    assert "holds spectra, trace; say which" in refused(capsys, "export", str(watched), str(watched.with_suffix(".nc")))
+    assert "holds trace, and no eigenvalues" in refused(capsys, "eigs", str(watched), "--kind", "trace")

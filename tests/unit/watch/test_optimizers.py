@@ -13,6 +13,8 @@ import sharpest
 from sharpest.edge import adam_edge, edge
 from sharpest.watch.optimizers import edges_of, next_step
 
+pytestmark = pytest.mark.core
+
 torch.set_num_threads(1)
 
 
