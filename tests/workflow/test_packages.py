@@ -9,7 +9,7 @@ import tarfile
 import venv
 import zipfile
 from collections.abc import Sequence
-from importlib.metadata import PathDistribution, distribution
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
@@ -58,21 +58,15 @@ class Environment:
     def run(self, name: str, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """A command of the environment, which sees nothing of this one."""
         variables = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-        return subprocess.run(
-            [self.bin / name, *arguments],
-            cwd=cwd or self.bin,
-            env=variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command, cwd = [self.bin / name, *arguments], cwd or self.bin
+        return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
 
     def install(self, *arguments: str | Path) -> None:
         result = self.run("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments)
         assert result.returncode == 0, result.stderr
 
 
-def _tops(found: "PathDistribution") -> set[Path]:
+def _tops(found: Distribution) -> set[Path]:
     """Files and folders of a distribution right in the folder of packages."""
     packages = {Path(sysconfig.get_path("purelib")), *map(Path, sys.path)}
     tops = {Path(str(found.locate_file(""))) / file.parts[0] for file in found.files or () if file.parts[0] != ".."}

@@ -11,7 +11,7 @@ from sharpest.commands.arguments import add_json
 from sharpest.commands.table import aligned, as_json
 from sharpest.errors import ConfigError
 from sharpest.results import layout as layouts
-from sharpest.results.kinds import kinds_of_files
+from sharpest.results.kinds import kinds_of_files, layouts_without_measures
 from sharpest.results.layout import Layout
 from sharpest.results.paths import Paths
 
@@ -28,7 +28,9 @@ def run(options: argparse.Namespace) -> int:
     if options.kind is not None and options.kind not in kinds:
         close = difflib.get_close_matches(options.kind, kinds, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(kinds)}"
-        missing = "" if complete else "; those of measures need sharpest[pipeline]: pip install 'sharpest[pipeline]'"
+        missing = (
+            "" if complete else "; those of other measures need sharpest[pipeline]: pip install 'sharpest[pipeline]'"
+        )
         raise ConfigError(f"there is no kind of file {options.kind!r}; {hint}{missing}")
     chosen = kinds if options.kind is None else {options.kind: kinds[options.kind]}
     if options.json:
@@ -36,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.kind is None:
         print(aligned(("kind", "version", "place"), [_line(*kind) for kind in kinds.values()]))
         if not complete:
-            print("\nThose of measures need sharpest[pipeline]; a file tells of itself: sharpest show FILE")
+            print("\nThose of other measures need sharpest[pipeline]; a file tells of itself: sharpest show FILE")
     else:
         layout, place = kinds[options.kind]
         rows = [(array.name, array.dtype, " ".join(array.dims), array.unit, array.meaning) for array in layout.datasets]
@@ -46,16 +48,19 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _kinds() -> tuple[dict[str, tuple[Layout, Path]], bool]:
-    """Layout and place by the name of the kind, and whether measures are among them."""
+    """Layout and place by the name of the kind, and whether all measures are among them."""
     kinds = {layout.name: (layout, place) for layout, place in kinds_of_files()}
+    layouts = layouts_without_measures()
     try:
         from sharpest.config.measures import declared, measure_names
+
+        layouts += [declared(name).layout for name in measure_names()]
+        complete = True
     except ModuleNotFoundError:  # the core alone is installed
-        return kinds, False
+        complete = False
     paths = Paths.of("<scale>")
-    for name in measure_names():
-        kinds[name] = (declared(name).layout, paths.measured(name, "<run>", "<schedule>"))
-    return kinds, True
+    kinds |= {layout.name: (layout, paths.measured(layout.name, "<run>", "<schedule>")) for layout in layouts}
+    return kinds, complete
 
 
 def _letters() -> str:
