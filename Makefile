@@ -8,7 +8,7 @@ SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores
 SOURCES := src workflow tests benchmarks docs/site
 RULES := Snakefile workflow/rules
 
-.PHONY: figures replicate unlocked first test test-slow environment lint format benchmarks docs docs-serve why forecast test-gpu test-slurm
+.PHONY: figures replicate unlocked first test test-slow environment lint format benchmarks docs docs-serve why forecast test-gpu test-slurm test-matrix
 
 figures: unlocked
 	$(SNAKEMAKE) --prioritize first -- all
@@ -33,6 +33,10 @@ test: environment lint
 
 test-slow: environment
 	$(BIN)/pytest -m slow --numprocesses auto --dist worksteal
+
+# the tests of the core in each environment of envs/matrix.toml, made in .matrix; gigabytes of downloads
+test-matrix: environment
+	$(BIN)/python tests/matrix.py
 
 # on the first GPU of this machine; says why where there is none
 test-gpu: environment

@@ -1,13 +1,29 @@
 """For all tests: one thread each, since they share the cores; hypothesis without a deadline (first calls into torch are
-slow), and with a fixed seed where CI is set.
+slow), and with a fixed seed where CI is set. With ``--core``, the tests of what is installed without the pipeline.
 """
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+_MARK = "pytestmark = pytest.mark.core\n"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--core", action="store_true", help="only files that are marked as tests of the core")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Other files import what is not installed beside the core, so they are not even read."""
+    if not config.getoption("core"):
+        return None
+    files = [collection_path] if collection_path.is_file() else collection_path.rglob("test_*.py")
+    return None if any(_MARK in file.read_text(encoding="utf-8") for file in files) else True

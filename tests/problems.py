@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -176,6 +177,7 @@ def examples(name: str, count: int = 12) -> tuple[Tensor, Tensor]:
 
 def reduced_model(name: str, l2: float = 0.0, batch_size: int = 12) -> FlatModel:
     """A reduced net whose running averages, where it has them, are those after three training batches."""
+    pytest.importorskip("pydantic")  # which the settings of architectures need; the core does without them
     settings, shape = NETS[name]
     model = FlatModel(build_model(settings, shape, NUM_CLASSES, 3, batch_size), l2)
     inputs, _ = examples(name, batch_size)

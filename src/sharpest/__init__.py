@@ -4,25 +4,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sharpest import results
+    from sharpest import curvature, results
     from sharpest.measures.opening import open_point
     from sharpest.measures.point import Point
     from sharpest.watch.monitor import Monitor as watch  # noqa: N813
 
-__all__ = ["Point", "open_point", "results", "watch"]
+__all__ = ["Point", "curvature", "open_point", "results", "watch"]
 __version__ = "0.1.0"
 
-_MODULES = {
-    "Point": "sharpest.measures.point",
-    "open_point": "sharpest.measures.opening",
-    "results": "sharpest.results",
-    "watch": "sharpest.watch",
-}
+_CORE = {"curvature", "results", "watch"}  # rooms; nothing but torch, numpy, scipy and h5py is behind them
+_PIPELINE = {"Point": "sharpest.measures.point", "open_point": "sharpest.measures.opening"}
 
 
 def __getattr__(name: str) -> Any:
     # torch takes seconds to import, and planning a workflow does not need it
-    if name in _MODULES:
-        module = import_module(_MODULES[name])
-        return module if name in ("results", "watch") else getattr(module, name)
+    if name in _CORE:
+        return import_module(f"{__name__}.{name}")
+    if name in _PIPELINE:
+        from sharpest.errors import needs_pipeline
+
+        with needs_pipeline(f"{__name__}.{name}"):
+            return getattr(import_module(_PIPELINE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,7 +2,7 @@
 
 import sys
 
-from sharpest.pipeline.command import main
+from sharpest.commands.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

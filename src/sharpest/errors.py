@@ -1,5 +1,8 @@
 """The errors a user can mend: each message names the key or file, the limit, and the remedy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SharpestError(Exception):
     """Base of the errors that are reported to a person in one line, without a traceback."""
@@ -15,3 +18,28 @@ class DataError(SharpestError):
 
 class StoreError(SharpestError):
     """A results file is missing, truncated, foreign, or of another layout version."""
+
+
+class MissingPackageError(SharpestError, ImportError):
+    """The core alone is installed, and what is asked for needs packages of the pipeline."""
+
+
+@contextmanager
+def needs_pipeline(what: str) -> Iterator[None]:
+    """Say in one line which installation lacks, where an import fails for a package that the core does not ask for.
+
+    Args:
+        what: Is asked for.
+
+    Raises:
+        MissingPackageError: Names the missing package, and the remedy.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "sharpest"):
+            raise
+        raise MissingPackageError(
+            f"{what} needs sharpest[pipeline]: pip install 'sharpest[pipeline]' (there is no package {missing})"
+        ) from error

@@ -17,6 +17,8 @@ from problems import (
 from sharpest.curvature.lanczos import largest_eigenpairs
 from sharpest.trajectory.steps import nudge, sgd_change
 
+pytestmark = pytest.mark.core
+
 CASES = {
     "linear regression": (linear_regression(7, 0), linear_regression_hessian(linear_regression(7, 0))),
     "softmax regression": (softmax_regression(7, 0), softmax_regression_hessian(softmax_regression(7, 0))),

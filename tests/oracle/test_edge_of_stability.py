@@ -18,6 +18,8 @@ from sharpest.curvature import Eigenpairs, Hessian, eigenpairs
 from sharpest.edge import edge
 from sharpest.trajectory.steps import sgd_change
 
+pytestmark = pytest.mark.core
+
 NOTHING = torch.zeros(1)
 
 

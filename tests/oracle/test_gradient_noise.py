@@ -25,6 +25,8 @@ from sharpest.curvature import (
     ratio_of_means,
 )
 
+pytestmark = pytest.mark.core
+
 N = 8
 REGRESSION = linear_regression(N, 0)
 HESSIAN = linear_regression_hessian(REGRESSION)

@@ -13,6 +13,8 @@ from problems import NETS, SmallProblem, reduced_model, reduced_net, reduced_net
 
 from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
 
+pytestmark = pytest.mark.core
+
 NUM_EIGENPAIRS = 10
 RELATIVE_ERROR = 1e-5
 """The bar for float32: |error of an eigenvalue| / |lambda_1|."""

@@ -21,6 +21,8 @@ from sharpest.curvature.critical import (
 from sharpest.curvature.descent import descend, mean_gradient, thresholds
 from sharpest.curvature.flow import gradient_flow
 
+pytestmark = pytest.mark.core
+
 
 def along(problem: SmallProblem, direction: torch.Tensor):
     """eta to the mean loss at theta - eta D."""

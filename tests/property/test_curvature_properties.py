@@ -1,6 +1,7 @@
 """What holds for every operator and every symmetric matrix."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,8 @@ from problems import (
 )
 
 from sharpest.curvature.lanczos import largest_eigenpairs
+
+pytestmark = pytest.mark.core
 
 SEEDS = st.integers(0, 2**31)
 CLOSE = {"rtol": 1e-9, "atol": 1e-11}

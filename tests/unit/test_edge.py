@@ -5,6 +5,8 @@ import pytest
 
 from sharpest.edge import adam_edge, edge
 
+pytestmark = pytest.mark.core
+
 
 def radius(curvature: float, lr: float, momentum: float, nesterov: bool) -> float:
     """Of one update of (x, v) on h x^2 / 2: v <- m v - eta h x, then x <- x + v, or x + m v - eta h x."""

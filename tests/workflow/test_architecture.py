@@ -28,6 +28,7 @@ ROOMS = [
     "claims",
     "report",
     "pipeline",
+    "commands",
     "__main__",
 ]
 

@@ -211,6 +211,8 @@ class StoredWriter:
     def _describe(self, stored: h5py.Dataset) -> h5py.Dataset:
         dataset = self._datasets[stored.name.rpartition("/")[2]]
         stored.attrs["unit"], stored.attrs["meaning"] = dataset.unit, dataset.meaning
+        for dimension, letter in zip(stored.dims, dataset.dims, strict=True):
+            dimension.label = letter
         return stored
 
 

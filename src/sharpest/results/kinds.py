@@ -1,13 +1,22 @@
 """Every kind of file but those of measures, for a reference."""
 
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
+from sharpest.results import measured
 from sharpest.results.data import DATA
 from sharpest.results.layout import Layout
 from sharpest.results.paths import Paths
 from sharpest.results.reviews import REVIEWS
 from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.results.tokens import TOKENS
+
+
+def layouts_without_measures() -> list[Layout]:
+    """Layouts of measures that are written without the pipeline as well."""
+    modules = (import_module(f"{measured.__name__}.{module.name}") for module in iter_modules(measured.__path__))
+    return [value for module in modules for value in vars(module).values() if isinstance(value, Layout)]
 
 
 def kinds_of_files() -> list[tuple[Layout, Path]]:

@@ -24,6 +24,11 @@ class Dataset:
     unit: str
     meaning: str
 
+    @property
+    def is_large(self) -> bool:
+        """Whether it has parameters or buffers among its dimensions."""
+        return any(letter[0] in "pb" for letter in self.dims)
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -4,6 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+_STORED = ".h5"
+
+
+def is_stored(name: str | Path) -> bool:
+    """Whether a name is that of an HDF5 file, by its ending."""
+    return Path(name).suffix == _STORED
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -43,6 +50,11 @@ class Paths:
     def measured(self, measure: str, run: str, schedule: str) -> Path:
         """What a measure took of a run at the points of a schedule."""
         return self.curve(measure, f"{run}/{schedule}")
+
+    def measures(self, run: str) -> list[str]:
+        """Names of the measures that have files of a run."""
+        found = self.folder.glob(str(self.measured("*", run, "*").relative_to(self.folder)))
+        return sorted({path.relative_to(self.folder).parts[0] for path in found} - {self.snapshots("").parent.name})
 
     def curve(self, measure: str, curve: str) -> Path:
         """The same by ``<run>/<schedule>``."""

@@ -6,16 +6,17 @@ import difflib
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import pandas as pd
-
-from sharpest.errors import StoreError
+from sharpest.errors import StoreError, needs_pipeline
 from sharpest.results.paths import Paths
 from sharpest.results.readers import reader_of
 from sharpest.results.states import Snapshots
 from sharpest.results.stored import Measured
 from sharpest.results.whole import present
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _Reader = TypeVar("_Reader", bound=Measured)
 
@@ -77,7 +78,10 @@ class RunResults:
 
         Raises:
             StoreError: If it was not trained, or the file is missing.
+            MissingPackageError: If pandas is not installed.
         """
+        with needs_pipeline("history"):
+            import pandas as pd
         path = self._results.paths.history(self.run)
         if not path.exists():
             self._check_trained()
@@ -85,18 +89,28 @@ class RunResults:
         history: pd.DataFrame = self._results.once(path, lambda path: pd.read_csv(path, dtype=float))
         return history
 
+    @property
+    def measures(self) -> list[str]:
+        """What was measured on it, by name."""
+        return self._results.paths.measures(self.run)
+
     def schedules(self, measure: str) -> list[str]:
         """The schedules at whose points a measure was taken."""
         folder = self._results.paths.measured(measure, self.run, "").parent
         return sorted(path.stem for path in folder.glob("*.h5"))
 
-    def read(self, reader: type[_Reader], schedule: str) -> _Reader:
+    def read(self, reader: type[_Reader], schedule: str, measure: str | None = None) -> _Reader:
         """What a measure took at the points of a schedule, by the class that reads it.
+
+        Args:
+            reader: The class.
+            schedule: Name of the schedule.
+            measure: Its name, of a reader that reads the files of all; None = the one that the reader reads.
 
         Raises:
             StoreError: If it was not taken, or the file is damaged.
         """
-        measure = reader.layout.name
+        measure = measure or reader.layout.name
         path = self._results.paths.measured(measure, self.run, schedule)
         if not path.exists():
             known = self.schedules(measure)
@@ -115,7 +129,7 @@ class RunResults:
         spec = None if measure.startswith("_") else find_spec(f"sharpest.measures.{measure}")
         if spec is None or not spec.submodule_search_locations:  # a measure is a folder
             raise AttributeError(f"a run has snapshots, history and the measures of sharpest.measures, not {measure!r}")
-        return lambda schedule: self.read(reader_of(measure), schedule)
+        return lambda schedule: self.read(reader_of(measure), schedule, measure)
 
     def _check_trained(self) -> None:
         path = self._results.paths.snapshots(self.run)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.errors import StoreError
+from sharpest.errors import needs_pipeline
+from sharpest.results.described import layout_in
 from sharpest.results.file import open_stored, read_parts
 from sharpest.results.layout import Dataset, Layout
 
@@ -20,17 +21,12 @@ if TYPE_CHECKING:
     import xarray
 
 
-def _is_large(dataset: Dataset) -> bool:
-    """Whether an array has parameters or buffers among its dimensions."""
-    return any(letter[0] in "pb" for letter in dataset.dims)
-
-
 class Stored:
     """A results file. It is checked once, and not held open.
 
     Args:
         path: Where.
-        layout: Its kind.
+        layout: Its kind; None = whatever the file says of itself.
 
     Raises:
         StoreError: If it is missing, damaged, foreign, or of another version.
@@ -40,13 +36,13 @@ class Stored:
         attributes: Those of the file, decoded.
     """
 
-    def __init__(self, path: str | Path, layout: Layout) -> None:
+    def __init__(self, path: str | Path, layout: Layout | None = None) -> None:
         self.path = Path(path)
-        self._layout = layout
-        self._datasets = {dataset.name: dataset for dataset in layout.datasets}
-        with open_stored(path, layout) as file:
+        self._layout = layout or layout_in(path)
+        self._datasets = {dataset.name: dataset for dataset in self._layout.datasets}
+        with open_stored(path, self._layout) as file:
             self._arrays: dict[str, NDArray[Any]] = {
-                name: file[name] for name, dataset in self._datasets.items() if not _is_large(dataset)
+                name: file[name] for name, dataset in self._datasets.items() if not dataset.is_large
             }
             self._shapes = {name: file.shape(name) for name in self._datasets}
             self.attributes: Mapping[str, Any] = file.attributes
@@ -77,6 +73,16 @@ class Stored:
         return self._shapes[name]
 
     @property
+    def kind(self) -> str:
+        """Name of the layout: that of the measure where one wrote the file."""
+        return self._layout.name
+
+    @property
+    def version(self) -> int:
+        """Of the layout."""
+        return self._layout.version
+
+    @property
     def datasets(self) -> Iterable[Dataset]:
         """The arrays, as the layout describes them."""
         return self._datasets.values()
@@ -105,13 +111,13 @@ class Measured(Stored):
 
     Args:
         path: Where.
-        layout: That of the measure; None = the reader's own.
+        layout: That of the measure; None = the reader's own, or what the file says of itself.
     """
 
     layout: ClassVar[Layout]
 
     def __init__(self, path: str | Path, layout: Layout | None = None) -> None:
-        super().__init__(path, layout or self.layout)
+        super().__init__(path, layout or getattr(type(self), "layout", None))
 
     def __getattr__(self, name: str) -> NDArray[Any]:
         """An array by its name in the layout, as ``measured.trace`` for ``measured["trace"]``."""
@@ -186,15 +192,12 @@ class Measured(Stored):
                     values[name] = self.row(name, int(kept[0]))
         return values
 
-    def to_frame(self) -> pd.DataFrame:
-        """A row for each point: run, iteration, epoch, and every array of one or two dimensions, such as ``loss``.
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Every array of one or two dimensions, such as ``loss``, as columns (t,): iteration and epoch come first.
 
-        Columns of two dimensions have their place behind the name, from 0: ``eigenvalues_0``. Arrays of more
-        dimensions are in :meth:`to_xarray`.
+        Columns of two dimensions have their place behind the name, from 0: ``eigenvalues_0``.
         """
-        import pandas as pd  # a third of a second, which training jobs save
-
-        columns: dict[str, Any] = {"run": [self.run] * len(self.iteration)}
+        columns = {"iteration": self.iteration, "epoch": self.epoch}
         for name, dataset in self._datasets.items():
             if dataset.dims[0] != "t" or name not in self._arrays:
                 continue
@@ -202,7 +205,19 @@ class Measured(Stored):
                 columns[name] = self[name]
             elif len(dataset.dims) == 2:
                 columns |= {f"{name}_{place}": column for place, column in enumerate(self[name].T)}
-        return pd.DataFrame(columns)
+        return columns
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each point: run, iteration, epoch, and every array of one or two dimensions, such as ``loss``.
+
+        The columns are those of :meth:`columns`. Arrays of more dimensions are in :meth:`to_xarray`.
+
+        Raises:
+            MissingPackageError: If pandas is not installed.
+        """
+        with needs_pipeline("to_frame"):
+            import pandas as pd  # a third of a second, which training jobs save
+        return pd.DataFrame({"run": [self.run] * len(self.iteration), **self.columns()})
 
     def to_xarray(self, vectors: bool = False) -> xarray.Dataset:
         """Arrays with the layout's letters as dimensions, and unit and meaning as their attributes.
@@ -215,12 +230,10 @@ class Measured(Stored):
             vectors: Read the kept vectors of p parameters as well.
 
         Raises:
-            StoreError: If xarray is not installed.
+            MissingPackageError: If xarray is not installed.
         """
-        try:
+        with needs_pipeline("to_xarray"):
             import xarray
-        except ImportError as error:
-            raise StoreError("to_xarray needs the package xarray; pip install xarray") from error
         arrays: dict[str, Any] = {}
         coordinates: dict[str, Any] = {}
         for name, dataset in self._datasets.items():

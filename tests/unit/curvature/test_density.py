@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from sharpest.curvature import Hessian, SpectralDensity, spectral_density
 from sharpest.curvature.quadrature import grid_over, mean_of, smeared
-from sharpest.data.sources.digits import load
+
+pytestmark = pytest.mark.core
 
 
 def with_spectrum(values: Tensor) -> Tensor:
@@ -47,7 +48,7 @@ def distribution(nodes: NDArray[np.float64], weights: NDArray[np.float64], at: N
 @pytest.fixture(scope="module")
 def digits_net() -> tuple[Hessian, NDArray[np.float64]]:
     """A net of 1,320 parameters on 200 digits in float64, after 60 steps of descent; and its eigenvalues."""
-    images = load()
+    images = pytest.importorskip("sharpest.data.sources.digits").load()
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 10), nn.Tanh(), nn.Linear(10, 10)).double()
     inputs = torch.from_numpy(images.train_inputs[:200].reshape(200, -1)).double() / 16

@@ -9,6 +9,8 @@ from torch import nn
 
 from sharpest.curvature.determinism import NotDeterministicError, check_deterministic, check_independent
 
+pytestmark = pytest.mark.core
+
 
 def check(module: nn.Module) -> None:
     inputs = torch.randn(8, 4, generator=rng(0))

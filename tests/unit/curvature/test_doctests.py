@@ -9,6 +9,8 @@ import torch
 
 import sharpest.curvature as face
 
+pytestmark = pytest.mark.core
+
 torch.set_num_threads(1)  # examples this small gain nothing from more
 MODULES = sorted(path.stem for path in Path(face.__file__).parent.glob("*.py") if path.stem != "__init__")
 EXAMPLES = {

@@ -30,6 +30,8 @@ from torch.nn import functional
 from sharpest.curvature import Hessian, NotTwiceDifferentiableError, hessian
 from sharpest.curvature.second_order import SecondOrder
 
+pytestmark = pytest.mark.core
+
 
 def test_a_hessian_needs_an_example() -> None:
     problem = softmax_regression(3, seed=0)

@@ -16,6 +16,8 @@ from torch import Tensor
 from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
 from sharpest.curvature.subspace import Subspace
 
+pytestmark = pytest.mark.core
+
 EXTEND = Subspace.extend
 TOLERANCE = 1e-9
 """Residual asked for, relative to |lambda_1|; eigenvalues are then right to its square over their gap."""

@@ -11,6 +11,8 @@ from torch import Tensor
 from sharpest.curvature import Eigenpairs, Hessian, eigenpairs, leading
 from sharpest.curvature.sizes import basis_size
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture
 def operator() -> Hessian:

@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from sharpest.curvature import Hessian, NotDeterministicError, eigenpairs, hessian
 
+pytestmark = pytest.mark.core
+
 
 class Tied(nn.Module):
     """Reads and writes words with one matrix."""

@@ -8,6 +8,8 @@ import torch
 
 from sharpest import curvature
 
+pytestmark = pytest.mark.core
+
 torch.set_num_threads(1)  # examples this small gain nothing from more
 PAGE = Path(__file__).parents[3] / "docs/curvature.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)

@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from sharpest.curvature.second_order import SecondOrder
 
+pytestmark = pytest.mark.core
+
 LAYERS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "convolution": (nn.Conv2d(3, 4, 3), (2, 3, 7, 6)),
     "same": (nn.Conv2d(3, 4, 5, padding="same"), (2, 3, 7, 6)),

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from sharpest.curvature import Estimate, Hessian, Operator, eigenpairs, frobenius_norm, sampling_error, trace
 
+pytestmark = pytest.mark.core
+
 Estimator = Callable[[Operator, int, int | torch.Generator], Estimate]
 ESTIMATORS = {
     "trace": (trace, lambda matrix: float(matrix.trace())),

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from sharpest.curvature.subspace import Subspace
 
+pytestmark = pytest.mark.core
+
 SIZE = 40
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from sharpest.results.records import append_record, cut_records, read_records
 
+pytestmark = pytest.mark.core
+
 ARRAYS = {
     "real": np.array([np.nan, -0.0, np.inf, 1e-310]),
     "scalar": np.array(3, dtype="i8"),

@@ -12,7 +12,7 @@ import xarray
 from results_folder import ResultsFolder
 
 from sharpest.config.measures import measure_names
-from sharpest.errors import StoreError
+from sharpest.errors import MissingPackageError, StoreError
 from sharpest.measures.directions import MEASURE as DIRECTIONS
 from sharpest.measures.spectra import MEASURE as SPECTRA
 from sharpest.results.checksum import LONG_ROW
@@ -225,7 +225,10 @@ def test_a_data_set_survives_the_way_through_netcdf(folder: ResultsFolder, tmp_p
 def test_a_missing_package_is_named_in_a_line(write: Callable[..., Measured], monkeypatch: pytest.MonkeyPatch) -> None:
     stored = write()
     monkeypatch.setitem(sys.modules, "xarray", None)
-    with pytest.raises(StoreError, match=r"^to_xarray needs the package xarray; pip install xarray$"):
+    message = (
+        r"^to_xarray needs sharpest\[pipeline\]: pip install 'sharpest\[pipeline\]' \(there is no package xarray\)$"
+    )
+    with pytest.raises(MissingPackageError, match=message):
         stored.to_xarray()
     assert len(stored.to_frame()) == 3
 

@@ -13,6 +13,8 @@ from torch.optim import SGD
 import sharpest
 from sharpest.curvature import NotDeterministicError
 
+pytestmark = pytest.mark.core
+
 torch.set_num_threads(1)
 
 

@@ -14,6 +14,8 @@ from torch.optim import SGD, Adam
 import sharpest
 from sharpest.curvature import NotDeterministicError, NotTwiceDifferentiableError
 
+pytestmark = pytest.mark.core
+
 torch.set_num_threads(1)
 
 

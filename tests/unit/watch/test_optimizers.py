@@ -12,6 +12,8 @@ from torch.optim import SGD, Adam, AdamW, NAdam, Optimizer, RMSprop
 import sharpest
 from sharpest.watch.optimizers import edges_of, next_step
 
+pytestmark = pytest.mark.core
+
 torch.set_num_threads(1)
 
 

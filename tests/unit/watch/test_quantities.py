@@ -15,6 +15,8 @@ import sharpest
 from sharpest.curvature import batch_curvature, batch_sharpness
 from sharpest.edge import adam_edge, edge
 
+pytestmark = pytest.mark.core
+
 torch.set_num_threads(1)
 
 

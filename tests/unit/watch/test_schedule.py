@@ -7,6 +7,8 @@ from loops import cross_entropy, probe, smooth
 import sharpest
 from sharpest.watch.schedule import Schedule
 
+pytestmark = pytest.mark.core
+
 torch.set_num_threads(1)
 
 

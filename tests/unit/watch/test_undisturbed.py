@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 import sharpest
 
+pytestmark = pytest.mark.core
+
 torch.set_num_threads(1)  # examples this small gain nothing from more
 QUANTITIES = ("lambda_max", "eigenvalues", "trace", "batch_sharpness", "critical")
 

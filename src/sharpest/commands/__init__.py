@@ -1,0 +1,1 @@
+"""The command ``sharpest``: one module a command, imported when it is given."""

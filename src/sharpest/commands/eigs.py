@@ -1,0 +1,150 @@
+"""Eigenvalues, their residuals, and eta lambda / 2, which is 1 at the edge of stability.
+
+Of a file a row for each point; of one point (RUN@ITERATION, or --at) a row for each eigenvalue. With momentum, and for
+other optimizers, the last column is lambda over the edge of that optimizer, at the run's first learning rate.
+"""
+
+import argparse
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sharpest.commands.arguments import add_json, add_kind, add_results, chosen_results, run_and_iteration
+from sharpest.commands.table import aligned, as_json
+from sharpest.errors import StoreError
+from sharpest.results.crossing import edge_of
+from sharpest.results.described import layout_in, layouts_in
+from sharpest.results.paths import is_stored
+from sharpest.results.runs import RunResults
+from sharpest.results.stored import Measured
+
+_MEASURE = "spectra"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("measured", metavar="FILE|RUN@ITERATION", help="a file with eigenvalues, or a point of a run")
+    parser.add_argument("--at", type=int, metavar="ITERATION", help="only this point of a file")
+    parser.add_argument("-k", type=int, default=5, metavar="K", help="eigenvalues shown of each point; default: 5")
+    add_kind(parser)
+    add_results(parser)
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.k < 1:
+        raise StoreError(f"-k is {options.k}; give 1 or more")
+    if is_stored(options.measured):
+        measured, iteration = _eigenvalues_in(options.measured, options.kind), options.at
+        row = None if iteration is None else _row(measured, iteration)
+    else:
+        name, iteration = run_and_iteration(options.measured)
+        measured, row = _point(chosen_results(options)[name], iteration)
+    rows = np.arange(len(measured.iteration)) if row is None else np.array([row])
+    if options.json:
+        print(as_json(_as_mapping(measured, rows)))
+    else:
+        print(_of_points(measured, options.k) if row is None else _of_point(measured, row, options.k))
+    return 0
+
+
+def _eigenvalues_in(path: Any, kind: str | None) -> Measured:
+    """A file, or the first of its parts that holds eigenvalues along training."""
+    layouts = layouts_in(path) if kind is None else {kind: layout_in(path, kind)}
+    for layout in sorted(layouts.values(), key=lambda layout: layout.name != _MEASURE):
+        dims = {dataset.name: dataset.dims for dataset in layout.datasets}
+        if dims.get("eigenvalues") == ("t", "k") == dims.get("residuals"):
+            return Measured(path, layout)
+    raise StoreError(f"{path}: holds {', '.join(layouts)}, and no eigenvalues along training as {_MEASURE} does")
+
+
+def _row(measured: Measured, iteration: int) -> int:
+    rows = np.flatnonzero(measured.iteration == iteration)
+    if not len(rows):
+        raise StoreError(f"{measured.path}: was not measured at iteration {iteration}{_nearest(measured, iteration)}")
+    return int(rows[0])
+
+
+def _nearest(measured: Measured, iteration: int) -> str:
+    times = measured.iteration
+    return f", but at {times[np.abs(times - iteration).argmin()]} nearby" if len(times) else ""
+
+
+def _point(run: RunResults, iteration: int) -> tuple[Measured, int]:
+    """The file with most eigenvalues of a point, and the point's row there."""
+    schedules = run.schedules(_MEASURE)
+    if not schedules:
+        run.read(Measured, "any", _MEASURE)  # says what is missing
+    files = [run.read(Measured, schedule, _MEASURE) for schedule in schedules]
+    holding = [measured for measured in files if iteration in measured.iteration]
+    if not holding:
+        nearest = min((abs(int(t) - iteration), int(t)) for measured in files for t in measured.iteration)[1]
+        raise StoreError(
+            f"{run.run} was not measured at iteration {iteration}, but at {nearest} nearby; measure it with "
+            f"point.eigenpairs(5) in: sharpest open {run.run}@{iteration}"
+        )
+    best = max(holding, key=lambda measured: measured.shape("eigenvalues")[1])
+    return best, _row(best, iteration)
+
+
+def _edge(measured: Measured) -> tuple[float, str]:
+    """The edge of stability, and the name of a column of eigenvalues over it; NaN where the file does not tell."""
+    try:
+        edge = edge_of(measured)
+    except (KeyError, TypeError):
+        return float("nan"), "lambda / edge"
+    return edge, "eta lambda / 2" if np.isclose(edge * measured.lr, 2) else "lambda / edge"
+
+
+def _of_points(measured: Measured, k: int) -> str:
+    edge, over = _edge(measured)
+    eigenvalues, k = measured["eigenvalues"], min(k, measured.shape("eigenvalues")[1])
+    head = ("iteration", "epoch", over, *(f"lambda_{place}" for place in range(1, k + 1)), "residual")
+    rows = [
+        (
+            str(iteration),
+            f"{epoch:.3f}",
+            f"{values[0] / edge:.4f}",
+            *(f"{value:.5g}" for value in values[:k]),
+            f"{_largest(residuals[:k]):.1e}",
+        )
+        for iteration, epoch, values, residuals in zip(
+            measured.iteration, measured.epoch, eigenvalues, measured["residuals"], strict=True
+        )
+    ]
+    return f"{_title(measured, edge)}\n\n{aligned(head, rows, range(len(head)))}"
+
+
+def _of_point(measured: Measured, row: int, k: int) -> str:
+    edge, over = _edge(measured)
+    values = measured["eigenvalues"][row][:k]
+    head = ("", "lambda", "residual", over)
+    rows = [
+        (str(place), f"{value:.6g}", f"{residual:.1e}", f"{value / edge:.4f}")
+        for place, (value, residual) in enumerate(zip(values, measured["residuals"][row], strict=False), start=1)
+    ]
+    place = f"iteration {measured.iteration[row]}, epoch {measured.epoch[row]:.3f}"
+    return f"{_title(measured, edge)}\n{place}\n\n{aligned(head, rows, range(len(head)))}"
+
+
+def _title(measured: Measured, edge: float) -> str:
+    return f"{measured.path}: {measured.run}, eta {measured.lr:g}, edge {edge:.4g}"
+
+
+def _largest(residuals: NDArray[Any]) -> float:
+    return float(residuals.max()) if len(residuals) else float("nan")
+
+
+def _as_mapping(measured: Measured, rows: NDArray[Any]) -> dict[str, Any]:
+    edge, _ = _edge(measured)
+    names = [name for name in ("eigenvalues", "residuals", "converged") if name in {d.name for d in measured.datasets}]
+    points = [
+        {
+            "iteration": measured.iteration[row],
+            "epoch": measured.epoch[row],
+            **{name: measured[name][row] for name in names},
+            "over_edge": measured["eigenvalues"][row] / edge,
+        }
+        for row in rows
+    ]
+    return {"file": str(measured.path), "run": measured.run, "lr": measured.lr, "edge": edge, "points": points}

@@ -1,0 +1,15 @@
+"""Write the pages that are made from the code into docs."""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def run(options: argparse.Namespace) -> int:
+    from sharpest.config.reference import write_pages
+
+    write_pages(Path("docs"))
+    return 0

@@ -1,0 +1,60 @@
+"""What a file says of itself, for readers that do not know the measure that wrote it."""
+
+from pathlib import Path
+
+import h5py
+
+from sharpest.errors import StoreError
+from sharpest.results.checksum import verify
+from sharpest.results.file import TOGETHER
+from sharpest.results.layout import Dataset, Layout
+from sharpest.results.whole import present
+
+
+def layouts_in(path: str | Path) -> dict[str, Layout]:
+    """The layouts of a file by name: one, but of a file of several kinds.
+
+    Raises:
+        StoreError: If the file is missing or damaged, or does not say what it holds.
+    """
+    try:
+        verify(path)
+        with h5py.File(path, "r", locking=False) as file:
+            parts = list(file.values()) if file.attrs.get("layout") == TOGETHER else [file]
+            return {layout.name: layout for layout in map(_described, parts)}
+    except FileNotFoundError:
+        present(Path(path))
+        raise
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path}: {error}; make it again") from None
+
+
+def layout_in(path: str | Path, kind: str | None = None) -> Layout:
+    """One of them.
+
+    Args:
+        path: The file.
+        kind: Its name; None = the only one.
+
+    Raises:
+        StoreError: As of :func:`layouts_in`, or if the file has no such one, or several.
+    """
+    layouts = layouts_in(path)
+    if kind is None and len(layouts) == 1:
+        return next(iter(layouts.values()))
+    if kind not in layouts:
+        meant = "say which is meant with its kind" if kind is None else f"and no {kind}"
+        raise StoreError(f"{path}: holds {', '.join(layouts)}; {meant}")
+    return layouts[kind]
+
+
+def _described(part: h5py.Group) -> Layout:
+    """Arrays in the order of the alphabet."""
+    datasets = []
+    for name, array in part.items():
+        dims = tuple(dimension.label for dimension in array.dims)
+        if not all(dims):
+            raise ValueError(f"does not name the dimensions of {name}: it was written by an older version of the code")
+        datasets.append(Dataset(name, array.dtype.str, dims, array.attrs["unit"], array.attrs["meaning"]))
+    attributes = tuple(name for name in part.attrs if name not in ("layout", "version"))
+    return Layout(str(part.attrs["layout"]), int(part.attrs["version"]), tuple(datasets), attributes)

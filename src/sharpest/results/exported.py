@@ -1,0 +1,74 @@
+"""Write results files for other programs: npz, csv, NetCDF."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from sharpest.errors import StoreError
+from sharpest.results.described import layout_in
+from sharpest.results.stored import Measured
+from sharpest.results.whole import written_whole
+
+
+def export(path: str | Path, output: str | Path, vectors: bool = False, kind: str | None = None) -> None:
+    """Write a file in another format; the new file is there whole or not at all.
+
+    Args:
+        path: A results file of any kind.
+        output: Where; its ending says how: ``npz`` holds all arrays by name and the attributes as a text of JSON,
+            ``csv`` a row for each point, ``nc`` (NetCDF) what :meth:`sharpest.results.stored.Measured.to_xarray` gives.
+        vectors: Write arrays with a dimension of parameters as well.
+        kind: Which one, of a file of several kinds.
+
+    Raises:
+        StoreError: If the file is damaged or has no points, the ending is another one, or it cannot be written.
+        MissingPackageError: If NetCDF is asked for and xarray is not installed.
+    """
+    write = _FORMATS.get(Path(output).suffix)
+    if write is None:
+        raise StoreError(
+            f"{output}: ends in none of {', '.join(_FORMATS)}, which say what to write; give it another name"
+        )
+    write(Measured(path, layout_in(path, kind)), Path(output), vectors)
+
+
+def _write_npz(stored: Measured, output: Path, vectors: bool) -> None:
+    arrays = {dataset.name: stored[dataset.name] for dataset in stored.datasets if vectors or not dataset.is_large}
+    with written_whole(output) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, attributes=np.array(json.dumps(dict(stored.attributes))), **arrays)  # type: ignore[arg-type]
+
+
+def _write_csv(stored: Measured, output: Path, vectors: bool) -> None:
+    if vectors:
+        raise StoreError(f"{output}: a csv has no room for vectors; leave --vectors out, or write npz or nc")
+    _check_points(stored, output)
+    columns = {"run": [stored.run] * len(stored.iteration)}
+    columns |= {name: column.tolist() for name, column in stored.columns().items()}
+    with written_whole(output) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _write_netcdf(stored: Measured, output: Path, vectors: bool) -> None:
+    _check_points(stored, output)
+    dataset = stored.to_xarray(vectors)
+    with written_whole(output) as temporary:
+        dataset.to_netcdf(temporary)
+
+
+def _check_points(stored: Measured, output: Path) -> None:
+    """Refuse what has no row for each point of a run."""
+    names = {dataset.name for dataset in stored.datasets}
+    if not {"iteration", "epoch"} <= names or "run" not in stored.attributes:
+        raise StoreError(f"{output}: {stored.path} has no rows for points along a run; write it as npz")
+
+
+_FORMATS: dict[str, Callable[[Measured, Path, bool], None]] = {
+    ".npz": _write_npz,
+    ".csv": _write_csv,
+    ".nc": _write_netcdf,
+}

@@ -1,0 +1,79 @@
+"""What belongs to the core, and a pytest plugin that blocks every package but those that the core asks for.
+
+``python -m pytest -p only_core --core`` with this folder on PYTHONPATH.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from pathlib import Path
+from types import ModuleType
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ASKED = ("torch", "numpy", "scipy", "h5py")
+"""By ``pip install sharpest``."""
+TOOLS = ("pytest", "hypothesis")
+ROOMS = ("errors", "edge", "results", "curvature", "watch", "commands")
+
+_SOURCE = Path(__file__).parents[1] / "src"
+
+
+def core_modules() -> list[str]:
+    """Every module of the core."""
+    rooms = [_SOURCE / "sharpest" / room for room in ROOMS]
+    paths = [
+        path for room in rooms for path in ([room.with_suffix(".py")] if not room.is_dir() else room.rglob("*.py"))
+    ]
+    names = {".".join(path.relative_to(_SOURCE).with_suffix("").parts).removesuffix(".__init__") for path in paths}
+    return sorted(names)
+
+
+def with_requirements(names: Sequence[str]) -> set[str]:
+    """Distributions, and all that they ask for, as far as it is installed."""
+    found: set[str] = set()
+    waiting = [canonicalize_name(name) for name in names]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        try:
+            asked = [Requirement(text) for text in requires(name) or ()]
+        except PackageNotFoundError:
+            continue
+        found.add(name)
+        waiting += [canonicalize_name(other.name) for other in asked if not other.marker or other.marker.evaluate()]
+    return found
+
+
+class Blocked(MetaPathFinder):
+    """Lets no import of other distributions through.
+
+    Args:
+        allowed: Distributions.
+    """
+
+    def __init__(self, allowed: set[str]) -> None:
+        self._blocked = {
+            module
+            for module, owners in packages_distributions().items()
+            if not {canonicalize_name(owner) for owner in owners} & (allowed | {"sharpest"})
+        }
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        top = fullname.partition(".")[0]
+        if top in self._blocked:
+            raise ModuleNotFoundError(
+                f"No module named {top!r}: blocked, as where the core alone is installed", name=top
+            )
+        return None
+
+
+def pytest_configure() -> None:
+    """Called by pytest where this is a plugin."""
+    sys.meta_path.insert(0, Blocked(with_requirements([*ASKED, *TOOLS])))

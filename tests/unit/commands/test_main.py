@@ -1,0 +1,85 @@
+"""The command: help by what a command is for, one line for what is wrong, no complaint about a reader who stops."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sharpest
+from sharpest.commands.main import COMMANDS, GROUPS, main, module_of
+
+RUN = "scnn-c10-sgd-lr0.01-S128-s777"
+
+
+def test_settings_are_shown_with_the_line_that_they_come_from(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", RUN, "--scale", "small"]) == 0
+    output = capsys.readouterr().out
+    assert output.startswith(f"{RUN} at scale small\n")
+    assert "config/scales/small.yaml:" in output
+
+
+@pytest.mark.parametrize(("arguments", "status"), [([], 1), (["--help"], 0), (["help"], 0), (["-h"], 0)])
+def test_the_overview_has_every_command_on_a_line_of_its_group(
+    arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == status
+    blocks = [block.splitlines() for block in capsys.readouterr().out.split("\n\n")]
+    found = {block[0]: {line.split()[0] for line in block[1:]} for block in blocks if block[0] in GROUPS}
+    assert found == {group: set(commands) for group, commands in GROUPS.items()}
+
+
+def test_every_module_of_a_command_is_listed() -> None:
+    """A module of the room that has a function ``run`` is a command."""
+    modules = {
+        path.stem
+        for path in Path(module_of("list").__file__).parent.glob("*.py")
+        if "\ndef run(options: argparse.Namespace)" in path.read_text()
+    }
+    assert modules == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_says_what_it_takes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([name, "--help"], ["help", name]):
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code == 0
+        assert capsys.readouterr().out.startswith(f"usage: sharpest {name} ")
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"sharpest {sharpest.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["show", "scnn-c10-sgd-lr0.01-S128-s77"], 1, f"is not in config/runs.tsv; did you mean {RUN}?"),
+        (["show", RUN, "--scale", "smal"], 1, "config/scales/smal.yaml"),
+        (["show", RUN, "--configfile", "mine.yaml"], 1, "mine.yaml"),
+        (["forecast", "--scale", "smal"], 1, "config/scales/smal.yaml"),
+        (["eig"], 2, "has no command 'eig'; did you mean eigs?"),
+        (["--scale", "quick"], 2, "has no command '--scale'; See sharpest --help"),
+        (["list", "--scal", "quick"], 2, "unrecognized arguments: --scal; see sharpest list --help"),
+        (["eigs"], 2, "required: FILE|RUN@ITERATION; see sharpest eigs --help"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    arguments: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == status
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+
+
+def test_a_reader_may_stop_reading() -> None:
+    command = f"import sys; from sharpest.commands.main import main; sys.exit(main(['show', '{RUN}']))"
+    process = subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(60) == 1

@@ -1,0 +1,101 @@
+"""The core asks for torch, numpy, scipy and h5py; the rest says in a line what it lacks."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from only_core import ASKED, core_modules, with_requirements
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+MATRIX = tomllib.loads((ROOT / "envs/matrix.toml").read_text())["environment"]
+
+STRICT = """
+import importlib, sys
+import h5py, numpy.typing, scipy.sparse.linalg, scipy.special, torch.func, torch.nn.attention
+known = {name.partition(".")[0] for name in sys.modules} | set(sys.stdlib_module_names) | {"sharpest", "filelock"}
+class Strict:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] not in known:
+            raise ModuleNotFoundError(f"blocked: {name}", name=name)
+sys.meta_path.insert(0, Strict())
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+BLOCKED = """
+import sys
+from only_core import ASKED, Blocked, with_requirements
+sys.meta_path.insert(0, Blocked(with_requirements([*ASKED, "packaging"])))
+"""
+
+
+def python(code: str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "src")])}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_no_module_of_the_core_imports_another_package() -> None:
+    """But filelock, which comes with torch; nor one that torch brings and does not import."""
+    modules = core_modules()
+    assert {"sharpest.curvature.hessian", "sharpest.watch.monitor", "sharpest.commands.eigs"} <= set(modules)
+    result = python(STRICT, *modules)
+    assert result.returncode == 0, result.stderr
+    assert "blocked: pydantic" in python(STRICT, "sharpest.measures.spectra").stderr
+    assert "filelock" in with_requirements(["torch"])
+
+
+@pytest.mark.parametrize("name", ["open_point", "Point"])
+def test_a_name_of_the_pipeline_says_what_it_needs(name: str) -> None:
+    result = python(f"{BLOCKED}\nfrom sharpest import {name}")
+    assert result.returncode == 1
+    assert (
+        f"MissingPackageError: sharpest.{name} needs sharpest[pipeline]: pip install 'sharpest[pipeline]'"
+        in result.stderr.splitlines()[-1]
+    )
+
+
+@pytest.mark.parametrize("arguments", [["why"], ["show", "a-run"], ["forecast"], ["reference"], ["open", "a-run@3"]])
+def test_a_command_of_the_pipeline_says_what_it_needs(arguments: list[str]) -> None:
+    code = f"{BLOCKED}\nfrom sharpest.commands.main import main; sys.exit(main({arguments}))"
+    result = python(code, cwd=ROOT / "tests")
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(
+        f"error: sharpest {arguments[0]} needs sharpest[pipeline]: pip install 'sharpest[pipeline]' (there is no "
+    )
+
+
+def test_importing_it_costs_next_to_nothing() -> None:
+    """Below 3 % of torch's import in the same process: of 1.7 s, 50 ms."""
+    code = "import time; a = time.process_time(); import torch; b = time.process_time(); import sharpest;"
+    result = python(f"{code} c = time.process_time(); sharpest.results; d = time.process_time(); print(b - a, d - b)")
+    torch, ours = map(float, result.stdout.split())
+    assert ours < 0.03 * torch
+
+
+def test_what_is_asked_for_is_what_the_oldest_environment_has() -> None:
+    asked = [Requirement(text) for text in PROJECT["dependencies"]]
+    assert {requirement.name for requirement in asked} == set(ASKED)
+    for requirement in asked:
+        (bound,) = requirement.specifier
+        versions = [environment[requirement.name] for environment in MATRIX if requirement.name in environment]
+        oldest = min(versions, key=lambda version: [int(part) for part in version.split(".")])
+        assert (bound.operator, oldest.split(".")[:2]) == (">=", bound.version.split("."))
+    assert PROJECT["requires-python"] == ">=" + min((e["python"] for e in MATRIX), key=lambda text: int(text[2:]))
+
+
+@pytest.mark.slow
+def test_its_own_tests_pass_where_everything_else_is_blocked() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "src")])}
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "only_core", "--core", "-q", "-p", "no:cacheprovider", "-rs"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout
+    assert "blocked, as where the core alone is installed" in result.stdout  # tests on the paper's nets are left out

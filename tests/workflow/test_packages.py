@@ -1,0 +1,142 @@
+"""What ``pip install sharpest`` gives: built, and installed in an environment that has torch and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from collections.abc import Sequence
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+import pytest
+from only_core import with_requirements
+
+from sharpest.results.file import write_stored
+from sharpest.results.layout import Dataset, measured_layout
+
+from .conftest import ROOT
+
+PAIRS = measured_layout(
+    "spectra", 3,
+    Dataset("eigenvalues", "f8", ("t", "k"), "nats", "largest first"),
+    Dataset("residuals", "f8", ("t", "k"), "", "of these"),
+)  # fmt: skip
+FIRST = """
+import torch, sharpest
+net = torch.nn.Linear(4, 2)
+batch = (torch.randn(16, 4), torch.arange(16) % 2)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+loss = lambda model, batch: torch.nn.functional.cross_entropy(model(batch[0]), batch[1])
+monitor = sharpest.watch(net, loss, [batch], optimizer=optimizer, every=1)
+monitor.step()
+print(len(monitor.values), sharpest.curvature.trace(sharpest.curvature.Hessian.of(
+    net, torch.nn.functional.cross_entropy, [batch])).value > 0)
+"""
+
+
+class Environment:
+    """A virtual environment.
+
+    Args:
+        folder: Where; it is made.
+        shared: Distributions of this one that it sees, with their files and no others.
+    """
+
+    def __init__(self, folder: Path, shared: Sequence[str] = ()) -> None:
+        venv.create(folder, with_pip=True)
+        self.bin = folder / "bin"
+        site = Path(self.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").stdout.strip())
+        for name in shared:
+            for top in _tops(distribution(name)):
+                if not (site / top.name).exists():
+                    (site / top.name).symlink_to(top)
+
+    def run(self, name: str, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """A command of the environment, which sees nothing of this one."""
+        variables = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+        command, cwd = [self.bin / name, *arguments], cwd or self.bin
+        return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
+
+    def install(self, *arguments: str | Path) -> None:
+        result = self.run("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments)
+        assert result.returncode == 0, result.stderr
+
+
+def _tops(found: Distribution) -> set[Path]:
+    """Files and folders of a distribution right in the folder of packages."""
+    packages = {Path(sysconfig.get_path("purelib")), *map(Path, sys.path)}
+    tops = {Path(str(found.locate_file(""))) / file.parts[0] for file in found.files or () if file.parts[0] != ".."}
+    return {top for top in tops if top.parent in packages and top.name != "__pycache__"}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a wheel of this tree, and with an sdist and the wheel of that in ``from_sdist``."""
+    folder = tmp_path_factory.mktemp("built")
+    subprocess.run(["git", "clone", "--quiet", ROOT, folder / "tree"], check=True)
+    for changed in ("pyproject.toml", "README.md"):
+        (folder / "tree" / changed).write_text((ROOT / changed).read_text())
+    maker = Environment(folder / "maker")
+    maker.install("setuptools>=77", "wheel")
+    backend = "from setuptools import build_meta; print(build_meta.build_{}({!r}))"
+    for what, tree, output in (
+        ("sdist", folder / "tree", folder),
+        ("wheel", folder / "tree", folder),
+        ("wheel", folder / "unpacked", folder / "from_sdist"),
+    ):
+        if not tree.exists():
+            with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
+                archive.extractall(tree, filter="data")
+            (tree,) = tree.iterdir()
+        result = maker.run("python", "-c", backend.format(what, str(output)), cwd=tree)
+        assert result.returncode == 0, result.stderr
+    return folder
+
+
+def names_in(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+@pytest.mark.slow
+def test_wheel_and_sdist_hold_every_module_and_what_the_report_needs(built: Path) -> None:
+    (wheel,), (again,) = built.glob("*.whl"), (built / "from_sdist").glob("*.whl")
+    tracked = subprocess.run(["git", "ls-files", "src"], cwd=built / "tree", capture_output=True, text=True, check=True)
+    packaged = {name for name in names_in(wheel) if name.startswith("sharpest/")}
+    assert packaged == {name.removeprefix("src/") for name in tracked.stdout.split()}
+    assert names_in(wheel) == names_in(again)
+
+
+@pytest.mark.slow
+def test_the_core_works_where_torch_is_and_nothing_else(built: Path, tmp_path: Path) -> None:
+    environment = Environment(tmp_path / "empty", sorted(with_requirements(["torch", "numpy", "scipy", "h5py"])))
+    (wheel,) = built.glob("*.whl")
+    environment.install("--no-index", wheel)  # all that it asks for is there
+    listed = json.loads(environment.run("python", "-m", "pip", "list", "--format=json").stdout)
+    beside_torch = {each["name"] for each in listed} - with_requirements(["torch"]) - {"pip", "setuptools"}
+    assert beside_torch == {"sharpest", "numpy", "scipy", "h5py"}  # three packages of others
+    assert environment.run("python", "-c", FIRST).stdout == "2 True\n"
+
+    write_stored(
+        tmp_path / "a.h5", PAIRS,
+        {"iteration": [0], "epoch": [0.0], "eigenvalues": [[3.0, 1.0]], "residuals": [[1e-6, 1e-5]]},
+        dict.fromkeys(PAIRS.attributes, "x") | {"lr": 0.5, "config": {"run": {"momentum": 0.0, "nesterov": False}}},
+    )  # fmt: skip
+    found = json.loads(environment.run("sharpest", "eigs", tmp_path / "a.h5", "--json").stdout)
+    assert found["points"][0]["over_edge"] == [0.75, 0.25]
+    for arguments in (
+        ["show", "a.h5"],
+        ["export", "a.h5", "a.npz"],
+        ["export", "a.h5", "a.csv"],
+        ["schema", "spectra"],
+    ):
+        result = environment.run("sharpest", *arguments, cwd=tmp_path)
+        assert (result.returncode, result.stderr) == (0, "")
+    for arguments in (["why"], ["export", "a.h5", "a.nc"], ["open", "run@1", "--scale", "quick"]):
+        result = environment.run("sharpest", *arguments, cwd=tmp_path)
+        (line,) = result.stderr.splitlines()
+        assert (result.returncode, line.split(" needs ")[1][:18]) == (1, "sharpest[pipeline]")
