@@ -141,9 +141,9 @@ def test_functions_and_modules_can_be_read_in_one_go() -> None:
     assert long == []
 
 
-def test_the_readme_shows_the_rooms() -> None:
+def test_the_page_of_the_architecture_shows_the_rooms() -> None:
     """Its tree names each folder under src/sharpest, and no other."""
-    page = (SOURCE.parents[1] / "README.md").read_text(encoding="utf-8")
+    page = (SOURCE.parents[1] / "docs/concepts/architecture.md").read_text(encoding="utf-8")
     tree = page.partition("src/sharpest/\n")[2].partition("```")[0]
     named = {line.split()[0].rstrip("/") for line in tree.splitlines() if line.startswith("  ") and line.strip()}
     assert named == {path.name for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"}

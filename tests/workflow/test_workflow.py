@@ -99,9 +99,9 @@ def test_a_point_opens_from_the_results_alone(tiny: Project) -> None:
         np.testing.assert_array_equal(point.eigenvalues.numpy(), file["eigenvalues"][row])
 
 
-def test_what_the_readme_shows_works(tiny: Project) -> None:
+def test_what_the_page_of_results_shows_works(tiny: Project) -> None:
     """Its lines of Python, one block after the other, on the tiny results."""
-    page = (ROOT / "README.md").read_text()
+    page = (ROOT / "docs/results.md").read_text()
     page = page.replace('scale="quick"', 'scale="tiny"').replace("iteration=120", "iteration=8")
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(blocks) == 2
