@@ -156,6 +156,21 @@ def test_critical_sharpness_of_a_quadratic_is_the_directional_one(with_batch: bo
     assert reading["critical_over_edge"] == pytest.approx(expected * 0.01 / 2, rel=1 / 16)
 
 
+def test_critical_sharpness_of_a_probe_is_that_of_all_its_batches() -> None:
+    net = Bowl()
+    optimizer = SGD(net.parameters(), lr=0.01)
+    batches = [torch.tensor([[1.0, 3.0]]), torch.tensor([[9.0, 3.0]])]
+
+    def loss(model: nn.Module, batch: Tensor) -> Tensor:
+        return model(batch)
+
+    apart, joined = (
+        sharpest.watch(net, loss, probe, optimizer, quantities="critical").last
+        for probe in (batches, [torch.cat(batches)])
+    )
+    assert apart["critical"] == pytest.approx(joined["critical"], rel=1e-6)
+
+
 @pytest.mark.parametrize("name", ADAPTIVE)
 def test_the_preconditioned_one_is_that_of_the_dense_matrices(name: str) -> None:
     net = smooth()
