@@ -11,7 +11,6 @@ try:
     from sharpest.config.architectures import architecture_module
     from sharpest.config.measures import declared, measuring_module, reading_module
     from sharpest.config.project import load_project
-    from sharpest.config.reading import read_yaml
     from sharpest.data import data_module
     from sharpest.data.recorded import check_recorded
     from sharpest.errors import SharpestError
@@ -29,11 +28,6 @@ except ImportError as error:
     )
 
 try:
-    # which Snakemake has read already, a key that stands there twice without a word
-    for _path in dict.fromkeys(
-        [f"{workflow.basedir}/config/config.yaml", *workflow.overwrite_configfiles]
-    ):
-        read_yaml(Path(_path))
     PROJECT = load_project(config, Path(workflow.basedir) / "config")
 except SharpestError as error:
     raise WorkflowError(str(error))
@@ -65,10 +59,10 @@ except SharpestError as error:
 
 # where Snakemake keeps its records, of which its own complaint is a traceback
 if os.path.lexists(".snakemake") and not os.access(
-    ".snakemake", os.R_OK | os.W_OK | os.X_OK
+    ".snakemake", os.R_OK | os.X_OK
 ):
     raise WorkflowError(
-        f"{Path('.snakemake').resolve()} cannot be read and written; correct its rights, or start snakemake with "
+        f"{Path('.snakemake').resolve()} cannot be read; correct its rights, or start snakemake with "
         "--directory FOLDER"
     )
 

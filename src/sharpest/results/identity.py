@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
+
 from sharpest.errors import StoreError
-from sharpest.results.checksum import digest_of
-from sharpest.results.file import attributes_of, remedy
+from sharpest.results.checksum import digest_of, verify
+from sharpest.results.file import remedy
 from sharpest.results.layout import MADE_FROM
 from sharpest.results.paths import Paths
-from sharpest.results.snapshots import SNAPSHOTS
 
 
 def check_stored(path: Path, attributes: Mapping[str, Any], paths: Paths, **expected: str) -> None:
@@ -26,10 +27,21 @@ def check_stored(path: Path, attributes: Mapping[str, Any], paths: Paths, **expe
     """
     check_identity(path, attributes, {**expected, "scale": paths.folder.name})
     if source := changed_source(attributes[MADE_FROM], paths):
-        if source == paths.snapshots(attributes["run"]) != path:
-            # which says so itself where it is that of another run
-            check_stored(source, attributes_of(source, SNAPSHOTS), paths, run=attributes["run"])
+        _check_place(source, paths)
         raise other_source(path, source)
+
+
+def _check_place(path: Path, paths: Paths) -> None:
+    """Check that a file of whatever kind is of the run and schedule that its place says."""
+    _, *run, name = Path(paths.place(path)).parts
+    expected = {"run": "/".join(run), "schedule": Path(name).stem}
+    try:
+        verify(path)
+        with h5py.File(path, "r", locking=False) as file:
+            found = {key: str(file.attrs[key]) for key in expected if key in file.attrs}
+    except (OSError, RuntimeError, ValueError) as error:
+        raise StoreError(f"{path}: {error}; {remedy(path)}") from None
+    check_identity(path, found, {key: expected[key] for key in found})
 
 
 def check_identity(path: Path, attributes: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
