@@ -237,7 +237,8 @@ def _value(schema: Mapping[str, Any]) -> str:
     if kind == "array":
         return f"list of: {_value(schema['items'])}"
     if kind == "object":
-        inside = schema["additionalProperties"]
+        # names that have to match a pattern are under the pattern
+        inside = next(iter(schema.get("patternProperties", {}).values()), schema.get("additionalProperties"))
         return f"mapping to: {'anything' if inside is True else _value(inside)}"
     words = {
         "integer": "whole number",
