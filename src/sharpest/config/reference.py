@@ -146,8 +146,8 @@ A checksum in the user block of each file is verified before HDF5 reads it; long
 their own in its attribute `crc32`. A file that another program has changed is therefore refused.
 
 Beside the checksum stands the digest of what the file holds: all arrays but those of seconds, and all attributes but
-`code`, `created`, `device`, `git`, `origin`, `packages`, `reductions` and `torch_threads`. A file made again bit for bit
-has the same digest. The attribute `made_from` has the digests of the files that it was made from, by their place in
+`code`, `created`, `device`, `git`, `origin`, `packages`, `reductions` and `torch_threads`. A file made again bit for
+bit has the same digest. The attribute `made_from` has the digests of the files that it was made from, by their place in
 the folder of the scale: a run names its data, and a branch its parent; a measured file names data and snapshots, and
 the measures that it needs. What is no HDF5 has a record beside it, `<name>.made.json`: the scale, the SHA-256 of each
 file that was made together, and `made_from`. Readers say which run, schedule and scale they expect, and refuse a file
@@ -238,7 +238,7 @@ def _value(schema: Mapping[str, Any]) -> str:
         return f"list of: {_value(schema['items'])}"
     if kind == "object":
         # names that have to match a pattern are under the pattern
-        inside = next(iter(schema.get("patternProperties", {}).values()), schema.get("additionalProperties"))
+        inside = next(iter(schema.get("patternProperties", {}).values()), None) or schema["additionalProperties"]
         return f"mapping to: {'anything' if inside is True else _value(inside)}"
     words = {
         "integer": "whole number",
