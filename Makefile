@@ -8,7 +8,7 @@ SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores
 SOURCES := src workflow tests benchmarks docs/site
 RULES := Snakefile workflow/rules
 
-.PHONY: figures replicate unlocked first test test-slow environment lint format benchmarks docs docs-serve why forecast test-gpu test-slurm test-matrix
+.PHONY: figures replicate unlocked ready first test test-slow environment lint format benchmarks docs docs-serve why forecast test-gpu test-slurm test-matrix
 
 figures: unlocked
 	$(SNAKEMAKE) --prioritize first -- all
@@ -18,11 +18,16 @@ replicate: unlocked
 	$(SNAKEMAKE) --config seeds=$(SEEDS) $(if $(SCALE),scale=$(SCALE)) --prioritize first -- all
 
 # what a snakemake that was killed has left locked is unlocked; while another one lives, that is refused
-unlocked: environment
+unlocked: ready
 	@if ls .snakemake/locks/*.lock >/dev/null 2>&1; then $(SNAKEMAKE) --unlock; fi
 
+# snakemake makes its cache there before it reads the Snakefile
+ready: environment
+	@cache=$${XDG_CACHE_HOME:-$$HOME/.cache}; mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" || { \
+		echo "error: $$cache cannot be written, where snakemake keeps a cache; set XDG_CACHE_HOME to a folder that can"; exit 1; }
+
 # Figure 6 alone, and where it lies
-first: environment
+first: ready
 	$(SNAKEMAKE) first
 
 why: environment

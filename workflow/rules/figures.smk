@@ -12,6 +12,7 @@ rule draw_figure:
         ),
         csv=str(PATHS.figure("{figure}", "csv")),
         md=str(PATHS.figure("{figure}", "md")),
+        made=str(PATHS.made(PATHS.figure("{figure}", "csv"))),
     log:
         str(PATHS.log("figures", "{figure}")),
     conda:

@@ -10,6 +10,7 @@ from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.style import save
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
+from sharpest.results.made import write_made
 from sharpest.results.runs import Results
 
 
@@ -24,6 +25,8 @@ def main(
     typed = study_class(study["kind"]).model_validate({**study, "caption": ""})
     figure, table = import_module(f"sharpest.figures.{study['kind']}").draw(typed, inputs, differences)
     save(figure, table, foot, Path(png).with_suffix(""))
+    written = [Path(png).with_suffix(f".{suffix}") for suffix in ("pdf", "png", "csv", "md")]
+    write_made(inputs.results.paths, written, inputs.results.made_from)
     progress.finish(png)
 
 

@@ -24,6 +24,7 @@ GROUPS = {
     "plan and check the work": {
         "forecast": "hours, memory and gigabytes of each figure and table",
         "why": "what is stale, with the setting or module that changed",
+        "verify": "check every byte of a results folder, and what was made from what",
     },
     "write pages": {
         "gallery": "keep finished figures and tables beside the docs",

@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
@@ -86,9 +87,9 @@ class PlottedPoints:
         return table.astype(dict.fromkeys(numbers, float))
 
 
-def ordered_colours(count: int) -> list[tuple[float, float, float, float]]:
+def ordered_colours(count: int) -> list[str]:
     """``count`` colours from dark blue to light orange: their order shows in grey print, too."""
-    return [_ORDERED(float(place)) for place in np.linspace(0, _LIGHTEST, count)]
+    return [to_hex(_ORDERED(float(place))) for place in np.linspace(0, _LIGHTEST, count)]
 
 
 class NotedFigure(Figure):

@@ -19,9 +19,9 @@ from sharpest.config.run import HessianSettings
 from sharpest.measures.carried import packed
 from sharpest.measures.kept import KeptPoints
 from sharpest.measures.point import Point
-from sharpest.results.checksum import seal_of
 from sharpest.results.file import StoredRows, StoredWriter, create_stored
 from sharpest.results.layout import Dataset
+from sharpest.results.paths import Paths
 from sharpest.results.records import Record
 from sharpest.results.stored import Measured
 from sharpest.results.work import has_work, locked
@@ -66,8 +66,8 @@ def measure_run(
             if what is carried cannot be kept.
         StoreError: If a file cannot be written; the points up to then are kept.
     """
-    identity = _identity(replay, segments, stored, attributes)
-    had_work = has_work(work, identity)
+    attributes = {**attributes, "made_from": _made_from(replay, stored, attributes["schedule"])}
+    had_work = has_work(work, identity := _identity(segments, attributes))
     # a second job waits here, goes on where the first one died, or finds its file
     with locked(work):
         if had_work and not has_work(work, identity) and output.exists():
@@ -80,20 +80,23 @@ def measure_run(
     return len(arrays["iteration"])
 
 
-def _identity(
-    replay: Replay,
-    segments: Sequence[Sequence[int | str]],
-    stored: Mapping[str, Measured],
-    attributes: Mapping[str, Any],
-) -> str:
-    """What the bits depend on; the attributes hold schedule, settings, code, packages, device and threads."""
+def _identity(segments: Sequence[Sequence[int | str]], attributes: Mapping[str, Any]) -> str:
+    """What the bits depend on; the attributes hold schedule, settings, sources, code, packages, device and threads."""
     parts = {
         **{name: value for name, value in attributes.items() if name not in ("created", "git")},
         "segments": segments,
-        "data": replay.problem.data.sha256,
-        "inputs": [seal_of(path) for path in (replay.path, *(measured.path for measured in stored.values()))],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _made_from(replay: Replay, stored: Mapping[str, Measured], schedule: str) -> dict[str, str]:
+    """Digests of the files that are read, by their place in the folder of the scale."""
+    settings, places = replay.problem.settings, Paths(Path())
+    return {
+        str(places.data(settings.dataset_name)): replay.problem.data.digest,
+        str(places.snapshots(settings.run)): replay.snapshots.digest,
+        **{str(places.measured(name, settings.run, schedule)): measured.digest for name, measured in stored.items()},
+    }
 
 
 def _measured(

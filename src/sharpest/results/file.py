@@ -24,7 +24,7 @@ def read_parts(path: Path, layout: Layout, names: Iterable[str], selection: Any)
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
-            stored = StoredFile(part_of(file, layout))
+            stored = StoredFile(part_of(file, layout), "")
             return {name: stored.read(name, selection) for name in names}
     # what h5py raises where the file is gone, or is another one by now
     except (OSError, RuntimeError, KeyError) as error:
@@ -59,10 +59,10 @@ def part_of(file: h5py.File, layout: Layout) -> h5py.Group:
 
 
 class StoredFile:
-    """An open results file, or one part of it: arrays by name, and decoded attributes."""
+    """An open results file, or one part of it: arrays by name, decoded attributes, and the digest of what it holds."""
 
-    def __init__(self, file: h5py.Group) -> None:
-        self._file = file
+    def __init__(self, file: h5py.Group, digest: str) -> None:
+        self._file, self.digest = file, digest
         self.attributes: dict[str, Any] = {name: _decode(value) for name, value in file.attrs.items()}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
@@ -78,18 +78,19 @@ class StoredFile:
         try:
             values: NDArray[Any] = array[selection]
         except OSError as error:
-            raise StoreError(f"{path}: {name} cannot be read ({error}); {_remedy(path)}") from error
+            raise StoreError(f"{path}: {name} cannot be read ({error}); {remedy(path)}") from error
         if ROW_CHECKSUMS in array.attrs:
             rows = values if selection is ... else values[np.newaxis]
             if not np.array_equal(row_checksums(rows), np.atleast_1d(array.attrs[ROW_CHECKSUMS][selection])):
-                raise StoreError(f"{path}: {name} is damaged (a checksum differs); {_remedy(path)}")
+                raise StoreError(f"{path}: {name} is damaged (a checksum differs); {remedy(path)}")
         return values
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._file[name].shape)
 
 
-def _remedy(path: str | Path) -> str:
+def remedy(path: str | Path) -> str:
+    """What to do about a file that is not what it should be."""
     return f"delete it and run snakemake again to make {Path(path).name}"
 
 
@@ -246,23 +247,23 @@ def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
             remedy.
     """
     try:
-        verify(path)
+        digest = verify(path)
     except FileNotFoundError:
         present(Path(path))
         raise
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); correct its rights or the disk") from error
     except ValueError as error:
-        raise StoreError(f"{path}: {error}; {_remedy(path)}") from None
+        raise StoreError(f"{path}: {error}; {remedy(path)}") from None
     # no locks: a file is never changed under its name, and a shared folder may not grant them
     with h5py.File(path, "r", locking=False) as file:
         try:
             part = part_of(file, layout)
             _check_file(part, layout)
-            stored = StoredFile(part)
+            stored = StoredFile(part, digest)
         # what h5py raises for damaged insides, and _check_file for what is at odds with the layout
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            raise StoreError(f"{path}: {error}; {_remedy(path)}") from None
+            raise StoreError(f"{path}: {error}; {remedy(path)}") from None
         yield stored
 
 

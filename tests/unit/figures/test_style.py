@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 from sharpest.figures.style import NotedFigure, PlottedPoints, ordered_colours, save
@@ -26,7 +27,7 @@ def test_no_points_make_an_empty_table_with_columns() -> None:
 
 
 def test_ordered_colours_grow_lighter() -> None:
-    grey = [0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue, _ in ordered_colours(30)]
+    grey = [0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue in map(to_rgb, ordered_colours(30))]
     assert all(later > earlier for earlier, later in pairwise(grey))
     assert grey[-1] < 0.75
 

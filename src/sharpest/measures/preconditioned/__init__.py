@@ -6,9 +6,7 @@ from sharpest.config.measure import Cost, Measure
 from sharpest.config.run import RunSettings
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
-from sharpest.results.layout import Dataset, measured_layout
-
-FLOOR = 10  # a root of v below so many eps is at the floor
+from sharpest.results.measured.preconditioned import PRECONDITIONED
 
 
 class Settings(Strict):
@@ -29,20 +27,8 @@ def _check_run(settings: Settings, run: RunSettings) -> None:
 MEASURE = Measure(
     title="preconditioned sharpness",
     settings=Settings,
-    layout=measured_layout(
-        "preconditioned",
-        1,
-        Dataset("preconditioned_sharpness", "f8", ("t",), "", "largest signed eigenvalue of P^-1/2 H P^-1/2"),
-        Dataset("eigenvalues", "f8", ("t", "k"), "", "of P^-1/2 H P^-1/2, the k largest in magnitude; largest first"),
-        Dataset("residuals", "f8", ("t", "k"), "", "|Av - lambda v| / |lambda_1|, with A = P^-1/2 H P^-1/2"),
-        Dataset("converged", "?", ("t", "k"), "", "residual within the tolerance"),
-        Dataset("products", "i8", ("t",), "", "Hessian-vector products"),
-        Dataset(
-            "floor_share", "f8", ("t",), "",
-            f"share of |e_1|^2 where the root of v without bias is below {FLOOR} eps: there eps decides the eigenvalue",
-        ),
-    ),
+    layout=PRECONDITIONED,
     cost=lambda settings, point: Cost(eigenpairs=settings.num_eigenpairs),
     sizes=lambda settings, p: {"k": min(settings.num_eigenpairs, p)},
     check_run=_check_run,
-)  # fmt: skip
+)

@@ -4,7 +4,7 @@ from sharpest.results.layout import Dataset, measured_layout
 
 SPECTRA = measured_layout(
     "spectra",
-    3,
+    4,
     Dataset("eigenvalues", "f8", ("t", "k"), "nats", "the k largest in magnitude; signed, largest first"),
     Dataset("residuals", "f8", ("t", "k"), "", "|Hv - lambda v| / |lambda_1|"),
     Dataset("converged", "?", ("t", "k"), "", "residual within the tolerance"),

@@ -4,7 +4,7 @@ from sharpest.results.layout import Dataset, measured_layout
 
 TRACE = measured_layout(
     "trace",
-    1,
+    2,
     Dataset("trace", "f8", ("t",), "nats", "sum of all eigenvalues"),
     Dataset("trace_error", "f8", ("t",), "nats", "its standard error"),
 )
