@@ -3,12 +3,14 @@ PYTHON ?= python3.11
 CORES ?= all
 SEEDS ?= 5
 SCALE ?=
+MUTANTS ?= 200
+SEED ?= 0
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores $(CORES)
 SOURCES := src workflow tests benchmarks
 RULES := Snakefile workflow/rules
 
-.PHONY: figures replicate unlocked first test test-slow environment lint format benchmarks docs why forecast test-gpu test-slurm
+.PHONY: figures replicate unlocked first test test-slow environment lint format benchmarks mutants docs why forecast test-gpu test-slurm
 
 figures: unlocked
 	$(SNAKEMAKE) --prioritize first -- all
@@ -73,6 +75,11 @@ benchmarks: environment
 	for script in side_by_side memory scaling lines page; do \
 		PYTHONPATH=benchmarks/.peers $(BIN)/python -W ignore benchmarks/$$script.py benchmarks/results || exit 1; \
 	done
+
+# breaks the code in MUTANTS random places and sees whether a test fails; see docs/mutants.md
+mutants: environment
+	$(BIN)/python -m pip install --quiet --no-deps --target benchmarks/.mutants --upgrade --requirement benchmarks/mutants.txt
+	$(BIN)/python benchmarks/mutants.py $(MUTANTS) --seed $(SEED)
 
 forecast: environment
 	$(BIN)/sharpest forecast $(if $(SCALE),--scale $(SCALE))
