@@ -4,13 +4,14 @@ CORES ?= all
 SEEDS ?= 5
 SCALE ?=
 MUTANTS ?= 200
+FUZZ ?= 1500
 SEED ?= 0
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores $(CORES)
 SOURCES := src workflow tests benchmarks
 RULES := Snakefile workflow/rules
 
-.PHONY: figures replicate unlocked first test test-slow environment lint format benchmarks mutants docs why forecast test-gpu test-slurm
+.PHONY: figures replicate unlocked ready first test test-slow environment lint format benchmarks mutants fuzz docs why forecast test-gpu test-slurm
 
 figures: unlocked
 	$(SNAKEMAKE) --prioritize first -- all
@@ -20,11 +21,16 @@ replicate: unlocked
 	$(SNAKEMAKE) --config seeds=$(SEEDS) $(if $(SCALE),scale=$(SCALE)) --prioritize first -- all
 
 # what a snakemake that was killed has left locked is unlocked; while another one lives, that is refused
-unlocked: environment
+unlocked: ready
 	@if ls .snakemake/locks/*.lock >/dev/null 2>&1; then $(SNAKEMAKE) --unlock; fi
 
+# snakemake makes its cache there before it reads the Snakefile
+ready: environment
+	@cache=$${XDG_CACHE_HOME:-$$HOME/.cache}; mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" || { \
+		echo "error: $$cache cannot be written, where snakemake keeps a cache; set XDG_CACHE_HOME to a folder that can"; exit 1; }
+
 # Figure 6 alone, and where it lies
-first: environment
+first: ready
 	$(SNAKEMAKE) first
 
 why: environment
@@ -35,6 +41,10 @@ test: environment lint
 
 test-slow: environment
 	$(BIN)/pytest -m slow --numprocesses auto --dist worksteal
+
+# FUZZ spoiled inputs of each kind that is read: it works, or one line says what is wrong
+fuzz: environment
+	FUZZ_EXAMPLES=$(FUZZ) $(BIN)/pytest tests/property/test_what_is_read.py
 
 # on the first GPU of this machine; says why where there is none
 test-gpu: environment

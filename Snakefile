@@ -10,6 +10,9 @@ min_version("9.27")
 gc.disable()
 
 
+include: "workflow/rules/readable.smk"
+
+
 # beside this file, wherever snakemake is started
 configfile: f"{workflow.basedir}/config/config.yaml"
 

@@ -287,17 +287,7 @@ class Run:
         notes = {"hessian": hessian_settings().model_dump()}
         facts = _origin() | {"config": self.settings.model_dump(mode="json"), "code": self.code}
         solver = direction_solver(problem)
-        parent = self.trunk.snapshots if self.settings.branch else None
-        train_run(
-            problem,
-            solver,
-            parent,
-            self.work,
-            self.snapshots,
-            self.history,
-            facts | notes,
-            (progress or Silent()).update,
-        )
+        train_run(problem, solver, self.paths, facts | notes, (progress or Silent()).update)
         return self
 
     def measure(

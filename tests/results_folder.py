@@ -10,6 +10,7 @@ import pandas as pd
 from sharpest.config.measures import declared
 from sharpest.results.file import write_stored
 from sharpest.results.layout import Layout
+from sharpest.results.made import write_made
 from sharpest.results.paths import Paths
 from sharpest.results.runs import Results
 from sharpest.results.snapshots import SNAPSHOTS
@@ -52,12 +53,12 @@ class ResultsFolder:
             attributes: By name; the run did not diverge, and its learning rate is 0.03.
         """
         path = self.paths.measured(measure, run, schedule)
-        known = {"run": run, "schedule": schedule, "lr": LR, "diverged_epoch": None}
+        known = {"run": run, "schedule": schedule, "lr": LR, "diverged_epoch": None, **self._origin}
         return self.write(path, declared(measure).layout, sizes, arrays, known | attributes)
 
     def write_snapshots(self, run: str, sizes: Mapping[str, int], arrays: Mapping[str, Any], **attributes: Any) -> Path:
         """Write the states of a run, which did not diverge."""
-        known = {"run": run, "diverged": -1}
+        known = {"run": run, "diverged": -1, **self._origin}
         return self.write(self.paths.snapshots(run), SNAPSHOTS, sizes, arrays, known | attributes)
 
     def write_history(self, run: str, columns: Mapping[str, Any]) -> Path:
@@ -65,7 +66,13 @@ class ResultsFolder:
         path = self.paths.history(run)
         path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(columns).to_csv(path, index=False)
+        write_made(self.paths, [path], {})
         return path
+
+    @property
+    def _origin(self) -> dict[str, Any]:
+        """Of files that were made from none."""
+        return {"scale": self.paths.folder.name, "made_from": {}}
 
     def write(
         self,

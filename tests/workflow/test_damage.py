@@ -64,7 +64,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "figures/fig12.csv": (
         "spectra/r32-c10-sgd-lr0.1-S128-s777/epochs.h5",
         older,
-        "an older version of the code: spectra version 2, this one reads 3",
+        "an older version of the code: spectra version 3, this one reads 4",
     ),
     "tables/tab1.csv": (
         "evaluations/r32-c10-nsgd-lr0.01-S128-g0.01-K5-plat-s777/ends.h5",

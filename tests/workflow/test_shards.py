@@ -68,11 +68,10 @@ def test_shards_give_the_files_of_one_job(sharded: Project, tmp_path: Path) -> N
     hessian = project.hessian(RUN).model_dump(mode="json")
     progress = Progress("test", RUN, 1, "points", sys.stderr)
     whole = {name: str(tmp_path / f"{name}.h5") for name in ("spectra", "directions")}
-    for name, needed in (("spectra", {}), ("directions", {"spectra": whole["spectra"]})):
+    for name in ("spectra", "directions"):
         settings = schedule.measures[name].model_dump(mode="json")
         script("measure").main(
-            name, "step", str(paths.data("c10")), str(paths.snapshots(RUN)), needed, whole[name], tmp_path / name,
-            segments, settings, hessian, "code", progress,
+            name, RUN, "step", paths, whole[name], tmp_path / name, segments, settings, hessian, "code", progress,
         )  # fmt: skip
     assert held(sharded.folder / SPECTRUM) == held(Path(whole["spectra"]))
     assert held(sharded.folder / DIRECTIONS) == held(Path(whole["directions"]))

@@ -32,6 +32,7 @@ rule judge_claims:
         chance=str(verdicts(PATHS, "{ledger}", "by_chance.csv")),
         by_seed=str(verdicts(PATHS, "{ledger}", "by_seed.csv")),
         md=str(verdicts(PATHS, "{ledger}", "md")),
+        made=str(PATHS.made(verdicts(PATHS, "{ledger}", "md"))),
     log:
         str(PATHS.log("{ledger}")),
     conda:

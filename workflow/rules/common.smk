@@ -20,7 +20,7 @@ try:
     from sharpest.pipeline.wildcards import RUN, curves_pattern
     from sharpest.results.ledgers import BEYOND, PAPER, verdicts
     from sharpest.results.paths import Paths
-    from sharpest.results.versions import check_version
+    from sharpest.results.versions import check_folder, check_version
 except ImportError as error:
     raise WorkflowError(
         f"{error}: this environment lacks the package; 'make figures' builds one that has it, "
@@ -48,6 +48,7 @@ GPUS = int(PROJECT.settings.device == "cuda")
 JOBS_PER_GPU = PROJECT.settings.jobs_per_gpu
 
 try:
+    check_folder(PATHS)
     check_version(PATHS)
     check_recorded(
         {name: dataset.source for name, dataset in PROJECT.scale.datasets.items()},
@@ -55,6 +56,20 @@ try:
     )
 except SharpestError as error:
     raise WorkflowError(str(error))
+
+# where Snakemake keeps its records, of which its own complaint is a traceback
+if os.path.lexists(".snakemake") and not os.access(
+    ".snakemake", os.R_OK | os.X_OK
+):
+    raise WorkflowError(
+        f"{Path('.snakemake').resolve()} cannot be read; correct its rights, or start snakemake with "
+        "--directory FOLDER"
+    )
+
+if "error" in os.getenv("PYTHONWARNINGS", ""):
+    raise WorkflowError(
+        "PYTHONWARNINGS=error makes failures of the warnings of Snakemake and others; unset PYTHONWARNINGS"
+    )
 
 # a dry run, a list or a job on another machine disturbs nothing, and reads a folder that cannot be written
 if (

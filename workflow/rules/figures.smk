@@ -11,6 +11,7 @@ rule draw_figure:
             labels=caption_labels("figure"),
         ),
         csv=str(PATHS.figure("{figure}", "csv")),
+        made=str(PATHS.made(PATHS.figure("{figure}", "csv"))),
     log:
         str(PATHS.log("figures", "{figure}")),
     conda:

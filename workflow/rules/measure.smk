@@ -27,7 +27,6 @@ rule measure:
         segments=segments_of,
         settings=measure_settings_of,
         hessian=hessian_of,
-        needs=needs_of,
         code=measuring_code,
     script:
         "../scripts/measure.py"

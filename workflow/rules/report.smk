@@ -12,6 +12,7 @@ rule write_report:
         list(map(str, SETUP.inputs(PATHS))),
     output:
         str(PATHS.report()),
+        str(PATHS.made(PATHS.report())),
     log:
         str(PATHS.log("report")),
     conda:

@@ -11,6 +11,7 @@ rule write_table:
         ),
         md=str(PATHS.table("{table}", "md")),
         tex=str(PATHS.table("{table}", "tex")),
+        made=str(PATHS.made(PATHS.table("{table}", "csv"))),
     log:
         str(PATHS.log("tables", "{table}")),
     conda:

@@ -6,6 +6,7 @@ rule train_run:
     output:
         snapshots=str(PATHS.snapshots("{run}")),
         history=str(PATHS.history("{run}")),
+        made=str(PATHS.made(PATHS.history("{run}"))),
     log:
         str(PATHS.log("train", "{run}")),
     conda:

@@ -10,6 +10,7 @@ from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.style import save
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
+from sharpest.results.made import write_made
 from sharpest.results.runs import Results
 
 
@@ -19,6 +20,7 @@ def main(
     typed = study_class(study["kind"]).model_validate({**study, "caption": ""})
     figure, table = import_module(f"sharpest.figures.{study['kind']}").draw(typed, inputs, foot)
     save(figure, table, *(Path(path) for path in outputs))
+    write_made(inputs.results.paths, outputs, inputs.results.made_from)
     progress.finish(outputs[1])
 
 

@@ -10,6 +10,7 @@ from sharpest.measures.driver import measure_run
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
 from sharpest.pipeline.provenance import derived_provenance
+from sharpest.results.identity import check_stored
 from sharpest.results.paths import Paths
 from sharpest.results.readers import reader_of
 from sharpest.results.states import Snapshots
@@ -18,10 +19,9 @@ from sharpest.trajectory.replay import open_run
 
 def main(
     measure: str,
+    run: str,
     schedule: str,
-    data: str,
-    snapshots: str,
-    needed: dict[str, str],
+    paths: Paths,
     output: str,
     work: Path,
     segments: list[list[int | str]],
@@ -31,7 +31,12 @@ def main(
     progress: Progress,
 ) -> None:
     declaration = declared(measure)
-    replay = open_run(Snapshots(snapshots), data)
+    snapshots = Snapshots(paths.snapshots(run))
+    check_stored(snapshots.path, snapshots.attributes, paths, run=run)
+    stored = {name: reader_of(name)(paths.measured(name, run, schedule)) for name in declaration.needs}
+    for each in stored.values():
+        check_stored(each.path, each.attributes, paths, run=run, schedule=schedule)
+    replay = open_run(snapshots, paths.data(snapshots.attributes["config"]["dataset_name"]))
     config = {"schedule": schedule, "settings": settings, "hessian": hessian}
     count = measure_run(
         declaration,
@@ -39,7 +44,7 @@ def main(
         segments,
         declaration.settings.model_validate(settings),
         HessianSettings.model_validate(hessian),
-        {name: reader_of(name)(path) for name, path in needed.items()},
+        stored,
         derived_provenance(replay.attributes, config, code) | config,
         Path(output),
         work,
@@ -54,10 +59,9 @@ if __name__ == "__main__":
         segments = snakemake.params.segments
         main(
             snakemake.wildcards.measure,
+            snakemake.wildcards.run,
             snakemake.wildcards.schedule,
-            snakemake.input.data,
-            snakemake.input.snapshots,
-            dict(zip(snakemake.params.needs, snakemake.input.needed, strict=True)),
+            paths,
             snakemake.output[0],
             paths.work_on(snakemake.output[0]),
             segments,

@@ -16,10 +16,7 @@ from sharpest.trajectory.problem import build_problem
 def main(
     settings: RunSettings,
     data: str,
-    parent: Path | None,
-    snapshots: str,
-    history: str,
-    work: Path,
+    paths: Paths,
     scale: str,
     notes: dict[str, Any],
     code: str,
@@ -33,7 +30,7 @@ def main(
         solver = direction_solver(problem)
     config = settings.model_dump(mode="json")
     attributes = provenance(scale, config, problem.data.name, notes.pop("reductions"), code) | notes
-    train_run(problem, solver, parent, work, Path(snapshots), Path(history), attributes, progress.update)
+    train_run(problem, solver, paths, attributes, progress.update)
     progress.finish()
 
 
@@ -53,10 +50,7 @@ if __name__ == "__main__":
         main(
             settings,
             snakemake.input.data,
-            Path(snakemake.input.parent[0]) if settings.branch else None,
-            snakemake.output.snapshots,
-            snakemake.output.history,
-            paths.work(settings.run),
+            paths,
             project.settings.scale,
             notes,
             snakemake.params.code,

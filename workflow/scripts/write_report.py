@@ -8,14 +8,17 @@ from sharpest.pipeline.progress import Progress
 from sharpest.report.build import build_page
 from sharpest.report.render import render
 from sharpest.report.setup import Setup
+from sharpest.results.made import write_made
 from sharpest.results.runs import Results
 from sharpest.results.whole import written_whole
 
 
 def main(setup: dict[str, Any], folder: str, html: str, progress: Progress) -> None:
-    page = build_page(Setup.joined(setup), Results(folder))
+    results = Results(folder)
+    page = build_page(Setup.joined(setup), results)
     with written_whole(html) as temporary:
         temporary.write_text(render(page), encoding="utf-8")
+    write_made(results.paths, [html], results.made_from)
     progress.finish(html)
 
 

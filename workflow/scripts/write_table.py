@@ -8,6 +8,7 @@ import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.studies.base import study_class
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
+from sharpest.results.made import write_made
 from sharpest.results.runs import Results
 from sharpest.results.whole import written_whole
 
@@ -22,6 +23,7 @@ def main(study: dict[str, Any], results: Results, foot: str, csv: str, md: str, 
         path.write_text(kind.latex(typed, table, foot))
     with written_whole(csv) as path:
         table.to_csv(path, index=False)
+    write_made(results.paths, (csv, md, tex), results.made_from)
     progress.finish(md)
 
 

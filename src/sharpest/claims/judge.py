@@ -28,11 +28,13 @@ class Judged(NamedTuple):
         chance: What chance would give, as :func:`~sharpest.claims.null.together` does.
         by_seed: The numbers behind the verdicts: ``id``, ``statement`` (from 0, where several have to hold), ``seed``,
             ``value``, ``error`` (within the run), and the bounds that are asked, ``at_least`` and ``at_most``.
+        made_from: Digests of the files that were read, by their place in the folder of the scale.
     """
 
     claims: pd.DataFrame
     chance: pd.DataFrame
     by_seed: pd.DataFrame
+    made_from: dict[str, str]
 
 
 def judge(claims: Iterable[Claim], plans: Plans, folder: Path, paper_scale: bool) -> Judged:
@@ -69,4 +71,5 @@ def judge(claims: Iterable[Claim], plans: Plans, folder: Path, paper_scale: bool
         table[[*["paper"] * ("paper" in table), *COLUMNS, *_AFTER_LEDGER]],
         together(table, nulls),
         pd.DataFrame(numbers, columns=["id", "statement", "seed", "value", "error", "at_least", "at_most"]),
+        reader.results.made_from,
     )

@@ -5,6 +5,7 @@
 
 import csv
 import difflib
+import io
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 from sharpest.config.run_id import RunId
+from sharpest.config.yaml_file import read_text
 from sharpest.errors import ConfigError
 from sharpest.results.ledgers import BEYOND, PAPER
 
@@ -130,13 +132,12 @@ def read_ledger(path: Path, paper: str = "") -> tuple[Claim, ...]:
     Raises:
         ConfigError: In one line, with the id of the row and the remedy.
     """
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, strict=True)
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        columns, rows = reader.fieldnames, list(reader)
+    except csv.Error as error:
         raise ConfigError(f"{path} cannot be read ({error}); restore it") from None
-    if tuple(reader.fieldnames or ()) != COLUMNS:
+    if tuple(columns or ()) != COLUMNS:
         raise ConfigError(f"{path}: the columns are {', '.join(COLUMNS)}; restore the first line")
     claims: dict[str, Claim] = {}
     for row in rows:

@@ -32,7 +32,7 @@ def check_scale(settings: ProjectSettings, scale_runs: ScaleRuns) -> None:
             raise ConfigError(f"config: sources.{source} is no data source; known: {', '.join(SOURCES)}")
         substitutes = {substitute.source for substitute in settings.substitutes.values()}
         hint = ", or bring its files with the command in the substitutes file" if source in substitutes else ""
-        if place.folder is not None and not Path(place.folder).expanduser().is_dir():
+        if place.folder is not None and not _is_folder(place.folder):
             raise ConfigError(f"config: sources.{source}.folder {place.folder!r} is no folder; correct the path{hint}")
     scale_runs.check_patterns()
     for run in map(scale_runs.run, scale_runs.epochs):
@@ -40,6 +40,13 @@ def check_scale(settings: ProjectSettings, scale_runs: ScaleRuns) -> None:
         if run.branch is not None:
             has_parent = run.branch.parent in scale_runs.epochs
             _check_branch(run, scale_runs.run(run.branch.parent) if has_parent else None)
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return Path(text).expanduser().is_dir()
+    except (RuntimeError, ValueError):  # of no such user; with a NUL
+        return False
 
 
 def _check_run(scale_runs: ScaleRuns, run: RunSettings) -> None:
@@ -72,6 +79,11 @@ def _check_run(scale_runs: ScaleRuns, run: RunSettings) -> None:
             raise ConfigError(
                 f"run {run.run}: {key} {examples} exceeds {dataset.num_train} training examples; lower {key}"
             )
+    if nudge is not None and nudge.num_eigenpairs > nudge.hessian.max_products:
+        raise ConfigError(
+            f"run {run.run}: {nudge.num_eigenpairs} eigenpairs need more than hessian.max_products "
+            f"{nudge.hessian.max_products}; raise it, or lower K of the id or num_eigenpairs of variants"
+        )
     if run.full_batch and not run.batch_size <= min(hessian.examples, dataset.num_train):
         raise ConfigError(
             f"run {run.run}: full_batch_examples {run.batch_size} exceeds hessian.examples {hessian.examples} or the "

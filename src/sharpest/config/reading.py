@@ -2,6 +2,8 @@
 
 import csv
 import difflib
+import io
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -154,19 +156,21 @@ def merge_all(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def read_runs(path: Path) -> dict[str, int]:
     """Run ids and their length in epochs at paper scale."""
-    reader = csv.DictReader(read_text(path).splitlines(), delimiter="\t")
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), delimiter="\t")
     if reader.fieldnames != ["run", "group", "epochs"]:
         raise ConfigError(f"{path}: the columns are run, group, epochs, separated by tabs; found {reader.fieldnames}")
     runs: dict[str, int] = {}
     for line, row in enumerate(reader, start=2):
         run = row["run"]
+        if None in row or None in row.values():
+            raise ConfigError(f"{path}, line {line}: expected 3 columns, as in the first line; add or remove tabs")
         try:
             RunId.parse(run)
         except ConfigError as error:
             raise ConfigError(f"{path}, line {line}: {error}") from None
         if run in runs:
             raise ConfigError(f"{path}, line {line}: run {run!r} stands there twice; remove one line")
-        if not (row["epochs"] or "").isdecimal() or int(row["epochs"]) < 1:
-            raise ConfigError(f"{path}, line {line}: epochs must be a whole number of at least 1")
+        if not re.fullmatch("[0-9]{1,7}", row["epochs"]) or int(row["epochs"]) < 1:
+            raise ConfigError(f"{path}, line {line}: epochs must be a whole number from 1 to 9999999")
         runs[run] = int(row["epochs"])
     return runs

@@ -144,6 +144,15 @@ Each kind of HDF5 file has one layout. Writer and reader check against it, and a
 version. The root attributes `layout` and `version` are in every file; attributes that are lists or mappings are JSON.
 A checksum in the user block of each file is verified before HDF5 reads it; long rows of an array have checksums of
 their own in its attribute `crc32`. A file that another program has changed is therefore refused.
+
+Beside the checksum stands the digest of what the file holds: all arrays but those of seconds, and all attributes but
+`code`, `created`, `device`, `git`, `origin`, `packages`, `reductions` and `torch_threads`. A file made again bit for
+bit has the same digest. The attribute `made_from` has the digests of the files that it was made from, by their place in
+the folder of the scale: a run names its data, and a branch its parent; a measured file names data and snapshots, and
+the measures that it needs. What is no HDF5 has a record beside it, `<name>.made.json`: the scale, the SHA-256 of each
+file that was made together, and `made_from`. Readers say which run, schedule and scale they expect, and refuse a file
+of another one, or one that was made from others than are there. `sharpest verify` checks a whole folder
+([operations.md](operations.md#is-it-all-right)).
 """
 
 
@@ -228,7 +237,8 @@ def _value(schema: Mapping[str, Any]) -> str:
     if kind == "array":
         return f"list of: {_value(schema['items'])}"
     if kind == "object":
-        inside = schema["additionalProperties"]
+        # names that have to match a pattern are under the pattern
+        inside = next(iter(schema.get("patternProperties", {}).values()), None) or schema["additionalProperties"]
         return f"mapping to: {'anything' if inside is True else _value(inside)}"
     words = {
         "integer": "whole number",

@@ -17,8 +17,8 @@ class HessianSettings(Strict):
     """New augmented examples at each measurement; false = the first N, clean."""
     chunk_size: PositiveInt
     """Examples that pass through the device at once; no effect on results."""
-    tolerance: float = Field(gt=0, lt=1)
-    """Largest residual |Hv - lambda v| / |lambda_1| asked for."""
+    tolerance: float = Field(ge=1e-7, lt=1)
+    """Largest residual |Hv - lambda v| / |lambda_1| asked for; rounding of float32 allows no smaller one."""
     max_products: PositiveInt
     """Hessian-vector products after which a measurement is given up."""
 

@@ -165,6 +165,12 @@ class ScaleRuns:
                     f"run {run.run}: {key} {examples} exceeds {run.dataset.num_train} training examples; lower {key}"
                 )
         for measure, settings in self._measures[place].items():
+            asked = getattr(settings, "num_eigenpairs", 0)
+            if asked > keys.hessian.max_products and not self._only_compared:
+                raise ConfigError(
+                    f"run {run.run}: schedules.{name}.measures.{measure}: num_eigenpairs {asked} exceeds "
+                    f"hessian.max_products {keys.hessian.max_products}; raise max_products"
+                )
             try:
                 declared(measure).check_run(settings, run)
             except ConfigError as error:

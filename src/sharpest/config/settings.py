@@ -20,6 +20,10 @@ from sharpest.config.source import SourceSettings, SubstituteSettings
 from sharpest.config.strict import Strict
 from sharpest.config.studies.every import AnyStudy
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
+"""Of what becomes a part of the path of a results file."""
+Name = Annotated[str, Field(pattern=NAME)]
+
 ModelSettings = Annotated[
     SimpleCnnSettings | ResNetSettings | VggSettings | FcnSettings | LstmSettings | TextCnnSettings | OwnSettings,
     Field(discriminator="kind"),
@@ -74,7 +78,7 @@ class RunKeys(Strict):
     hessian: HessianSettings
     measures: dict[str, dict[str, Any]] = Field(default={})
     """Settings of measures, wherever a schedule takes them and says nothing else; their keys are below."""
-    schedules: dict[str, ScheduleSettings] = Field(default={})
+    schedules: dict[Name, ScheduleSettings] = Field(default={})
 
 
 class ScaleSettings(RunKeys):
@@ -85,7 +89,7 @@ class ScaleSettings(RunKeys):
 
     description: str
     """One line for readers."""
-    datasets: dict[str, DatasetSettings]
+    datasets: dict[Name, DatasetSettings]
     """Data set of the paper -> what stands for it."""
     models: dict[str, ModelSettings]
     """Model name in run ids -> architecture."""
@@ -102,7 +106,7 @@ class ScaleSettings(RunKeys):
     """Runs beside those of config/runs.tsv, with their lengths where `epochs` is none; not compared with the paper."""
     studies: dict[str, AnyStudy] = Field(default={})
     """Figures and tables beside those of config/studies.yaml; their keys are below."""
-    torch_threads: PositiveInt
+    torch_threads: int = Field(ge=1, le=1024)
     """Threads of each job; part of a run's identity (bits depend on it)."""
     time_limit: PositiveInt
     """Minutes a cluster gives a training or measuring job at first; each further attempt gets as many more."""
@@ -129,7 +133,7 @@ class ScaleFile(ScaleSettings):
 class ProjectSettings(Strict):
     """config/config.yaml: the page a user edits."""
 
-    scale: str
+    scale: str = Field(pattern=NAME)
     """Name of a file in config/scales."""
     device: Literal["cpu", "cuda"] = Field(default="cpu")
     """Where jobs train and measure; cuda asks for one GPU a job."""

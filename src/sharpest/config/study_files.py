@@ -32,6 +32,7 @@ def read_studies(folder: Path, of_scale: Mapping[str, Any]) -> tuple[dict[str, A
     beyond = _read(path, empty=True) if path.exists() else {}
     for name, study in paper.items():
         _check_name(f"{name} in {PAPER}", name)
+        _check_texts(f"{name} in {PAPER}", study.model_dump(exclude={"caption"}))
         if not name.startswith(_OF_PAPER[study.is_table]):
             what = "a table" if study.is_table else "a figure"
             raise ConfigError(
@@ -41,6 +42,7 @@ def read_studies(folder: Path, of_scale: Mapping[str, Any]) -> tuple[dict[str, A
     for name, study in beyond.items():
         place = f"{name} in {BEYOND}"
         _check_name(place, name)
+        _check_texts(place, study.model_dump(exclude={"caption"}))
         if name.startswith(_OF_PAPER):
             raise ConfigError(f"{place}: names that begin with fig or tab are the paper's; say what the figure shows")
         if study.is_table:
@@ -57,3 +59,18 @@ def _read(path: Path, empty: bool = False) -> dict[str, Any]:
 def _check_name(place: str, name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{place}: a name is made of small letters, digits and _, a letter first; rename it")
+
+
+def _check_texts(place: str, value: Any, key: str = "") -> None:
+    """That what is drawn can be: a sign that no font has, or half a formula, would fail when all is measured."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            _check_texts(place, inner, f"{key}{'.' * bool(key)}{name}")
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            _check_texts(place, inner, f"{key}.{number}")
+    elif isinstance(value, str):
+        if not value.isprintable():
+            raise ConfigError(f"{place}: {key} {value!r} has a control character; remove it")
+        if value.replace(r"\$", "").count("$") % 2:
+            raise ConfigError(f"{place}: {key} {value!r} opens a formula and does not close it; write \\$ for a dollar")

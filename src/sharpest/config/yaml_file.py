@@ -54,9 +54,12 @@ def read_text(path: Path) -> str:
         ConfigError: If it cannot be read; in one line, with the remedy.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        # spreadsheets put a byte order mark before the text
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist; restore it") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder; put the file in its place") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}); correct its rights") from None
     except UnicodeDecodeError:
@@ -74,7 +77,8 @@ def read_yaml_file(path: Path) -> YamlFile:
         node = loader.get_single_node()
         _check_keys(node, path)
         values = None if node is None else loader.construct_document(node)
-    except yaml.YAMLError as error:
+    # the others are of a number or a date that cannot be, and of lists within lists within lists
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}; correct that line") from None
     finally:
         loader.dispose()
@@ -94,15 +98,22 @@ def _item(node: yaml.Node | None, key: str | int) -> tuple[yaml.Node, yaml.Node]
 
 
 def _check_keys(node: yaml.Node | None, path: Path) -> None:
-    """YAML would take the last of two equal keys and drop the first without a word."""
-    waiting, seen = [node], set()
+    """YAML would take the last of two equal keys and drop the first without a word; an alias may hold itself."""
+    waiting: list[tuple[yaml.Node | None, frozenset[int]]] = [(node, frozenset())]
+    seen: set[int] = set()
     while waiting:
-        node = waiting.pop()
-        if node is None or id(node) in seen:
+        node, around = waiting.pop()
+        if node is None:
+            continue
+        if id(node) in around:
+            line = node.start_mark.line + 1
+            raise ConfigError(f"{path}, line {line}: an alias stands within what it stands for; remove it")
+        if id(node) in seen:
             continue
         seen.add(id(node))
+        around |= {id(node)}
         if isinstance(node, yaml.SequenceNode):
-            waiting += node.value
+            waiting += [(value, around) for value in node.value]
         elif isinstance(node, yaml.MappingNode):
             lines: dict[object, int] = {}
             for key_node, value_node in node.value:
@@ -112,4 +123,4 @@ def _check_keys(node: yaml.Node | None, path: Path) -> None:
                         f"{path}, line {line}: key {key!r} stands in line {lines[key]} already; join them"
                     )
                 lines[key] = line
-                waiting.append(value_node)
+                waiting.append((value_node, around))

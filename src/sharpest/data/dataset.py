@@ -46,7 +46,8 @@ class Stream(Protocol):
 class RunData:
     """Training, validation and test examples of one seed, clean, and the stream that training sees.
 
-    ``input_shape`` is that of one example: (channels, height, width), or (time, vocabulary) of words.
+    ``input_shape`` is that of one example: (channels, height, width), or (time, vocabulary) of words; ``digest`` is
+    that of the data file.
     """
 
     train: Split
@@ -56,7 +57,7 @@ class RunData:
     input_shape: tuple[int, ...]
     num_classes: int
     name: str
-    sha256: str
+    digest: str
 
 
 def load_data(path: str | Path, settings: RunSettings, device: torch.device) -> RunData:

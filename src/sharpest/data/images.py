@@ -38,7 +38,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
     """
     dataset, image_size = settings.dataset, settings.model["image_size"]
     assert isinstance(dataset, ImageSettings)
-    stored, attributes = _read(path, dataset)
+    stored, attributes, digest = _read(path, dataset)
     pool, pool_targets = stored["train_inputs"], stored["train_targets"]
     order = np.random.RandomState(settings.seed).permutation(len(pool))
     parts = {"train": order[: dataset.train], "val": order[len(order) - dataset.val :]}
@@ -63,18 +63,18 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
         input_shape=tuple(train.inputs.shape[1:]),
         num_classes=attributes["num_classes"],
         name=attributes["dataset"],
-        sha256=attributes["sha256"],
+        digest=digest,
     )
 
 
-def _read(path: str | Path, dataset: ImageSettings) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Arrays and attributes of a data file, the test images cut to their number."""
+def _read(path: str | Path, dataset: ImageSettings) -> tuple[dict[str, NDArray[Any]], dict[str, Any], str]:
+    """Arrays, attributes and digest of a data file, the test images cut to their number."""
     with open_images(path) as file:
         name = file.attributes["dataset"]
         if name != dataset.source:
             raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")
         arrays = {array: file[array] for array in _ARRAYS}
-        attributes = file.attributes
+        attributes, digest = file.attributes, file.digest
     for array in ("test_inputs", "test_targets"):
         arrays[array] = arrays[array][: dataset.test]
     for part, asked, images in (
@@ -83,7 +83,7 @@ def _read(path: str | Path, dataset: ImageSettings) -> tuple[dict[str, NDArray[A
     ):
         if asked > len(images):
             raise DataError(f"{path}: has {len(images)} images for {part}, {asked} are asked for; lower these keys")
-    return arrays, attributes
+    return arrays, attributes, digest
 
 
 def _as_float(images: NDArray[Any], side: int | None) -> Tensor:

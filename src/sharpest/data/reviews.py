@@ -39,7 +39,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
             _same_length(file[f"{part}_tokens"], file[f"{part}_offsets"], dataset) for part in ("train", "test")
         )
         pool_targets, test_targets = file["train_targets"], file["test_targets"]
-        num_classes, sha256 = file.attributes["num_classes"], file.attributes["sha256"]
+        num_classes, digest = file.attributes["num_classes"], file.digest
     order = np.random.RandomState(settings.seed).permutation(len(pool))
 
     def split(words: NDArray[np.int64], targets: NDArray[np.int64]) -> Split:
@@ -55,7 +55,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
         input_shape=(dataset.length, dataset.vocabulary),
         num_classes=num_classes,
         name=name,
-        sha256=sha256,
+        digest=digest,
     )
 
 

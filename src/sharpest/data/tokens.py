@@ -39,12 +39,12 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
                 raise DataError(f"{path}: has {length} {part} words, {part}: {count} are asked for; lower that key")
         # words are numbered by frequency, so the last number stands for all rare ones
         words = {part: np.minimum(file[part][:count], dataset.vocabulary - 1) for part, count in counts.items()}
-        sha256 = file.attributes["sha256"]
+        digest = file.digest
     texts = {part: torch.from_numpy(values.astype(np.int64)).to(device) for part, values in words.items()}
     train, val, test = (_windows(texts[part], dataset.window) for part in counts)
     stream = TokenStream(texts["train"], train, settings.batch_size, dataset.window, settings.seed)
     shape = (dataset.window, dataset.vocabulary)
-    return RunData(train, val, test, stream, shape, dataset.vocabulary, name, sha256)
+    return RunData(train, val, test, stream, shape, dataset.vocabulary, name, digest)
 
 
 def _windows(text: Tensor, length: int) -> Split:

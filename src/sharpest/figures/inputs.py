@@ -18,18 +18,21 @@ class FigureInputs:
     Args:
         results: Those of the scale.
         windows: Early window in epochs by run and schedule; None where the schedule has none.
+
+    Attributes:
+        results: As given.
     """
 
     def __init__(self, results: Results, windows: Mapping[tuple[str, str], float | None]) -> None:
-        self._results, self._windows = results, windows
+        self.results, self._windows = results, windows
 
     def __getitem__(self, run: str) -> RunResults:
         """A run by its id, with its snapshots and history."""
-        return self._results[run]
+        return self.results[run]
 
     def read(self, reader: type[_Reader], curve: Curve) -> _Reader:
         """What a measure took along a curve, by the class that reads it."""
-        return self._results[curve.run].read(reader, curve.schedule)
+        return self.results[curve.run].read(reader, curve.schedule)
 
     def by_seed(self, reader: type[_Reader], curve: Curve) -> list[_Reader]:
         """The same of each seed of a curve."""
@@ -37,7 +40,7 @@ class FigureInputs:
 
     def measured(self, measure: str, curve: Curve) -> Measured:
         """The same by the name of the measure."""
-        return self._results[curve.run].read(reader_of(measure), curve.schedule)
+        return self.results[curve.run].read(reader_of(measure), curve.schedule)
 
     def window(self, curve: Curve) -> float | None:
         """The early window of a curve, in epochs; None where its schedule has none."""

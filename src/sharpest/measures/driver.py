@@ -19,9 +19,9 @@ from sharpest.config.run import HessianSettings
 from sharpest.measures.carried import packed
 from sharpest.measures.kept import KeptPoints
 from sharpest.measures.point import Point
-from sharpest.results.checksum import seal_of
 from sharpest.results.file import StoredRows, StoredWriter, create_stored
 from sharpest.results.layout import Dataset
+from sharpest.results.paths import Paths
 from sharpest.results.records import Record
 from sharpest.results.stored import Measured
 from sharpest.results.work import has_work, locked
@@ -75,6 +75,7 @@ def measure_run(
         kept = KeptPoints(work, identity)
         with create_stored(output, measure.layout) as file:
             arrays, known = _measured(measure, replay, segments, settings, hessian, stored, file, kept, progress)
+            known["made_from"] = _made_from(replay, stored, attributes["schedule"])
             file.complete(arrays, {**attributes, **known})
         kept.remove()
     return len(arrays["iteration"])
@@ -90,10 +91,19 @@ def _identity(
     parts = {
         **{name: value for name, value in attributes.items() if name not in ("created", "git")},
         "segments": segments,
-        "data": replay.problem.data.sha256,
-        "inputs": [seal_of(path) for path in (replay.path, *(measured.path for measured in stored.values()))],
+        "made_from": _made_from(replay, stored, attributes["schedule"]),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _made_from(replay: Replay, stored: Mapping[str, Measured], schedule: str) -> dict[str, str]:
+    """Digests of the files that are read, by their place in the folder of the scale."""
+    settings, places = replay.problem.settings, Paths(Path())
+    return {
+        str(places.data(settings.dataset_name)): replay.problem.data.digest,
+        str(places.snapshots(settings.run)): replay.snapshots.digest,
+        **{str(places.measured(name, settings.run, schedule)): measured.digest for name, measured in stored.items()},
+    }
 
 
 def _measured(

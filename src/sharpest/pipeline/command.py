@@ -10,6 +10,7 @@ from sharpest.claims.ledger import Claim, read_ledgers
 from sharpest.config.project import Project, load_project
 from sharpest.config.reading import merge, read_yaml
 from sharpest.errors import SharpestError
+from sharpest.results.paths import Paths
 
 CONFIG = Path("config")
 
@@ -54,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     forecast.add_argument("--csv", type=Path, metavar="FILE", help="write the rows to this file as well")
     _add_scale(forecast)
     forecast.set_defaults(run=_forecast)
+
+    verify = commands.add_parser("verify", help="check every byte of a results folder, and say what was made from what")
+    verify.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="of a scale; else that of --scale")
+    _add_scale(verify)
+    verify.set_defaults(run=_verify)
 
     gallery = commands.add_parser("gallery", help="keep finished figures and tables beside the docs")
     gallery.add_argument("studies", nargs="*", metavar="STUDY", help="a finished figure or table, such as fig06")
@@ -103,6 +109,12 @@ def _forecast(options: argparse.Namespace) -> int:
     project = _project(options)
     print_forecast(project, _claims(project), options.csv)
     return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from sharpest.pipeline.verify import print_verified
+
+    return print_verified(options.folder or Paths.of(options.scale or _project(options).settings.scale).folder)
 
 
 def _gallery(options: argparse.Namespace) -> int:

@@ -15,7 +15,6 @@ from sharpest.config.measures import declared
 from sharpest.config.run_id import RunId
 from sharpest.config.sources.registry import SOURCES
 from sharpest.config.studies.base import Curve, Study
-from sharpest.errors import StoreError
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.report.beyond import later_papers
 from sharpest.report.comparison import read_comparison
@@ -37,17 +36,17 @@ from sharpest.report.page import (
 )
 from sharpest.report.paper import SECTIONS, item_of, title_of
 from sharpest.report.setup import Setup
+from sharpest.report.times import seconds_of
 from sharpest.report.trained import Run, trained_run
 from sharpest.results.datasets import data_layout
 from sharpest.results.file import attributes_of
+from sharpest.results.identity import check_identity
 from sharpest.results.ledgers import BEYOND, PAPER, verdicts
 from sharpest.results.paths import Paths
 from sharpest.results.readers import reader_of
 from sharpest.results.runs import Results
-from sharpest.results.whole import present
 
 _USED = "Used: "
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def build_page(setup: Setup, results: Results) -> Page:
@@ -61,6 +60,8 @@ def build_page(setup: Setup, results: Results) -> Page:
         StoreError: If a file is missing or is not what it should be; the message names it.
     """
     paths = results.paths
+    for path in setup.made(paths):
+        results.checked(path)
     claims = read_claims(verdicts(paths, PAPER, "csv"))
     later = read_claims(verdicts(paths, BEYOND, "csv")) if setup.later_claims else []
     every = _study_items(setup, claims, later)
@@ -134,7 +135,7 @@ def _findings(path: Path) -> dict[str, dict[str, int]]:
 
 
 def _chance(path: Path) -> tuple[Chance, ...]:
-    table = pd.read_csv(present(path))
+    table = pd.read_csv(path)
     titles = ["All" if item == "all" else title_of(item) for item in table["item"]]
     return tuple(map(Chance, titles, *(table[each.name] for each in fields(Chance)[1:])))
 
@@ -184,15 +185,13 @@ def _sections(items: Sequence[Item]) -> tuple[SectionCounts, ...]:
 
 def _drawing(paths: Paths, name: str) -> Drawing:
     image, points = paths.figure(name, "png"), paths.figure(name, "csv")
-    data = present(image).read_bytes()
-    if data[: len(_PNG)] != _PNG:
-        raise StoreError(f"{image}: is no PNG image; delete it and run snakemake again")
+    data = image.read_bytes()
     width, height = struct.unpack(">II", data[16:24])
     return Drawing(
         source=f"data:image/png;base64,{base64.b64encode(data).decode()}",
         width=width,
         height=height,
-        points=len(pd.read_csv(present(points), usecols=["panel"])),
+        points=len(pd.read_csv(points, usecols=["panel"])),
         points_file=points.relative_to(paths.report().parent).as_posix(),
     )
 
@@ -200,6 +199,7 @@ def _drawing(paths: Paths, name: str) -> Drawing:
 def _dataset(path: Path, paper: str, used: str, runs: Sequence[Run]) -> DataSet:
     source = SOURCES[used]
     attributes = attributes_of(path, data_layout(source.kind))
+    check_identity(path, attributes, {"dataset": used})
     settings = next(run.settings.dataset for run in runs if run.settings.dataset_name == path.stem)
     return DataSet(
         paper=SOURCES[paper].title,
@@ -212,8 +212,7 @@ def _dataset(path: Path, paper: str, used: str, runs: Sequence[Run]) -> DataSet:
 
 def _job_time(what: str, paths: Sequence[Path]) -> JobTime:
     recorded = [path for path in paths if path.exists()]
-    seconds = sum(float(pd.read_csv(path, sep="\t", usecols=["s"])["s"].sum()) for path in recorded)
-    return JobTime(what, len(paths), len(recorded), seconds)
+    return JobTime(what, len(paths), len(recorded), sum(map(seconds_of, recorded)))
 
 
 def _origins(origins: Sequence[Mapping[str, Any]]) -> tuple[Origin, ...]:

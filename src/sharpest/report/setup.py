@@ -82,8 +82,8 @@ class Setup(Strict):
                     measured.setdefault(source.kind, {})[source.run, source.schedule] = None
         return {measure: list(curves) for measure, curves in measured.items()}
 
-    def inputs(self, paths: Paths) -> list[Path]:
-        """Every file that a report reads."""
+    def made(self, paths: Paths) -> list[Path]:
+        """Verdicts, figures and tables that a report shows."""
         figures = [name for name, study in self.studies.items() if not study.is_table]
         return [
             verdicts(paths, PAPER, "csv"),
@@ -92,6 +92,12 @@ class Setup(Strict):
             *(paths.figure(name, "png") for name in figures),
             *(paths.figure(name, "csv") for name in figures),
             *(paths.table(name, "csv") for name, study in self.studies.items() if study.is_table),
+        ]
+
+    def inputs(self, paths: Paths) -> list[Path]:
+        """Every file that a report reads."""
+        return [
+            *self.made(paths),
             *map(paths.data, self.sources),
             *map(paths.snapshots, self.runs),
             *(paths.measured(measure, *curve) for measure, curves in self.measured().items() for curve in curves),

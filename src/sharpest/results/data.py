@@ -8,7 +8,7 @@ from sharpest.results.layout import Dataset, Layout
 
 DATA = Layout(
     "data",
-    1,
+    2,
     (
         Dataset("train_inputs", "u1", ("n", "c", "y", "w"), "", "decoded training images in canonical order"),
         Dataset("train_targets", "i8", ("n",), "", "classes"),

@@ -24,7 +24,7 @@ def read_parts(path: Path, names: Iterable[str], selection: Any) -> dict[str, ND
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
-            stored = StoredFile(file)
+            stored = StoredFile(file, "")
             return {name: stored.read(name, selection) for name in names}
     # what h5py raises where the file is gone, or is another one by now
     except (OSError, RuntimeError, KeyError) as error:
@@ -42,10 +42,10 @@ def attributes_of(path: str | Path, layout: Layout) -> dict[str, Any]:
 
 
 class StoredFile:
-    """An open results file: arrays by name, and decoded attributes."""
+    """An open results file: arrays by name, decoded attributes, and the digest of what it holds."""
 
-    def __init__(self, file: h5py.File) -> None:
-        self._file = file
+    def __init__(self, file: h5py.File, digest: str) -> None:
+        self._file, self.digest = file, digest
         self.attributes: dict[str, Any] = {name: _decode(value) for name, value in file.attrs.items()}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
@@ -61,18 +61,19 @@ class StoredFile:
         try:
             values: NDArray[Any] = array[selection]
         except OSError as error:
-            raise StoreError(f"{path}: {name} cannot be read ({error}); {_remedy(path)}") from error
+            raise StoreError(f"{path}: {name} cannot be read ({error}); {remedy(path)}") from error
         if ROW_CHECKSUMS in array.attrs:
             rows = values if selection is ... else values[np.newaxis]
             if not np.array_equal(row_checksums(rows), np.atleast_1d(array.attrs[ROW_CHECKSUMS][selection])):
-                raise StoreError(f"{path}: {name} is damaged (a checksum differs); {_remedy(path)}")
+                raise StoreError(f"{path}: {name} is damaged (a checksum differs); {remedy(path)}")
         return values
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._file[name].shape)
 
 
-def _remedy(path: str | Path) -> str:
+def remedy(path: str | Path) -> str:
+    """What to do about a file that is not what it should be."""
     return f"delete it and run snakemake again to make {Path(path).name}"
 
 
@@ -227,22 +228,22 @@ def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
             remedy.
     """
     try:
-        verify(path)
+        digest = verify(path)
     except FileNotFoundError:
         present(Path(path))
         raise
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); correct its rights or the disk") from error
     except ValueError as error:
-        raise StoreError(f"{path}: {error}; {_remedy(path)}") from None
+        raise StoreError(f"{path}: {error}; {remedy(path)}") from None
     # no locks: a file is never changed under its name, and a shared folder may not grant them
     with h5py.File(path, "r", locking=False) as file:
         try:
             _check_file(file, layout)
-            stored = StoredFile(file)
+            stored = StoredFile(file, digest)
         # what h5py raises for damaged insides, and _check_file for what is at odds with the layout
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            raise StoreError(f"{path}: {error}; {_remedy(path)}") from None
+            raise StoreError(f"{path}: {error}; {remedy(path)}") from None
         yield stored
 
 

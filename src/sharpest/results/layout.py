@@ -35,7 +35,7 @@ class Layout:
     attributes: tuple[str, ...]
 
 
-# where a measured file comes from: the attributes of sharpest.pipeline.provenance
+# where a file comes from: the attributes of sharpest.pipeline.provenance
 PROVENANCE = (
     "scale",
     "config",
@@ -49,10 +49,13 @@ PROVENANCE = (
     "created",
 )
 
+MADE_FROM = "made_from"
+"""Attribute of a file that was made from others: their digests, by their place in the folder of the scale."""
+
 # the attributes of a file that a measure wrote
 MEASURED = (
     "run", "schedule", "lr", "mode", "settings", "hessian", "diverged_epoch", "planned_points", "replays_checked",
-    "replay_drift", *PROVENANCE,
+    "replay_drift", MADE_FROM, *PROVENANCE,
 )  # fmt: skip
 
 _POINTS = (

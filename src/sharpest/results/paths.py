@@ -32,6 +32,18 @@ class Paths:
         """Losses and accuracies of a run, a row an epoch."""
         return self.folder / "runs" / run / "history.csv"
 
+    def made(self, path: str | Path) -> Path:
+        """The record of a finished file that is no HDF5, and of those made with it: digests of them and their sources.
+
+        Of ``fig06.csv`` it is ``fig06.made.json``, also for what stands beside it.
+        """
+        path = Path(path)
+        return path.with_name(f"{path.name.partition('.')[0]}.made.json")
+
+    def place(self, path: str | Path) -> str:
+        """Where a file is within the folder of the scale."""
+        return Path(path).relative_to(self.folder).as_posix()
+
     def work(self, run: str) -> Path:
         """What survives a kill of the training of a run."""
         return self.folder / "work" / run

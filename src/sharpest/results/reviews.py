@@ -9,7 +9,7 @@ from sharpest.results.layout import Dataset, Layout
 
 REVIEWS = Layout(
     "reviews",
-    1,
+    2,
     (
         Dataset("train_tokens", "i4", ("i",), "", "training reviews in canonical order, as ids of tokens"),
         Dataset("train_offsets", "i8", ("n+1",), "", "where each training review starts; last, where they end"),

@@ -6,17 +6,20 @@ import difflib
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sharpest.errors import StoreError
+from sharpest.results.identity import check_stored
+from sharpest.results.made import check_made
 from sharpest.results.paths import Paths
 from sharpest.results.readers import reader_of
 from sharpest.results.states import Snapshots
-from sharpest.results.stored import Measured
-from sharpest.results.whole import present
+from sharpest.results.stored import Measured, Stored
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+_File = TypeVar("_File", bound=Stored)
 _Reader = TypeVar("_Reader", bound=Measured)
 
 
@@ -25,10 +28,15 @@ class Results:
 
     Args:
         folder: ``results/<scale>``.
+
+    Attributes:
+        paths: Of the folder.
+        made_from: Digests of all files that were read, by their place in the folder.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.paths = Paths(Path(folder))
+        self.made_from: dict[str, str] = {}
         self._read: dict[Path, Any] = {}
 
     def __getitem__(self, run: str) -> RunResults:
@@ -42,11 +50,42 @@ class Results:
             sorted(str(path.parent.relative_to(folder)) for path in folder.rglob(self.paths.snapshots("").name))
         )
 
-    def once(self, path: Path, read: Callable[[Path], Any]) -> Any:
-        """A file by the function that reads it, which is called the first time."""
+    def once(self, path: Path, read: Callable[[Path], _File], **expected: str) -> _File:
+        """A file by the class that reads it, which is called the first time.
+
+        Args:
+            path: Where.
+            read: The class.
+            expected: Attributes that the file has to have, beside its scale.
+
+        Raises:
+            StoreError: If it is damaged, of another run, schedule or scale, or was made from other files.
+        """
         if path not in self._read:
-            self._read[path] = read(path)
-        return self._read[path]
+            stored = read(path)
+            check_stored(path, stored.attributes, self.paths, **expected)
+            self.made_from[self.paths.place(path)] = stored.digest
+            self._read[path] = stored
+        stored_before: _File = self._read[path]
+        return stored_before
+
+    def checked(self, path: Path) -> Path:
+        """The path of a file that is no HDF5, checked against the record beside it.
+
+        Raises:
+            StoreError: If it is missing, or not the file that was written there, or was made from other files.
+        """
+        self.made_from[self.paths.place(path)] = check_made(path, self.paths)
+        return path
+
+    def table(self, path: Path, **options: Any) -> pd.DataFrame:
+        """A csv file, as :meth:`checked`; options are those of ``pandas.read_csv``."""
+        if path not in self._read:
+            import pandas as pd  # a third of a second
+
+            self._read[path] = pd.read_csv(self.checked(path), **options)
+        table: pd.DataFrame = self._read[path]
+        return table
 
 
 class RunResults:
@@ -65,25 +104,22 @@ class RunResults:
         """Its states.
 
         Raises:
-            StoreError: If it was not trained, or the file is damaged.
+            StoreError: If it was not trained, or the file is damaged or another one.
         """
         self._check_trained()
-        snapshots: Snapshots = self._results.once(self._results.paths.snapshots(self.run), Snapshots)
-        return snapshots
+        return self._results.once(self._results.paths.snapshots(self.run), Snapshots, run=self.run)
 
     @property
     def history(self) -> pd.DataFrame:
         """A row for each epoch: iteration, epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy.
 
         Raises:
-            StoreError: If it was not trained, or the file is missing.
+            StoreError: If it was not trained, or the file is missing, or not the one that training wrote.
         """
         path = self._results.paths.history(self.run)
         if not path.exists():
             self._check_trained()
-        present(path)
-        history: pd.DataFrame = self._results.once(path, lambda path: pd.read_csv(path, dtype=float))
-        return history
+        return self._results.table(path, dtype=float)
 
     def schedules(self, measure: str) -> list[str]:
         """The schedules at whose points a measure was taken."""
@@ -94,7 +130,7 @@ class RunResults:
         """What a measure took at the points of a schedule, by the class that reads it.
 
         Raises:
-            StoreError: If it was not taken, or the file is damaged.
+            StoreError: If it was not taken, or the file is damaged or another one.
         """
         measure = reader.layout.name
         path = self._results.paths.measured(measure, self.run, schedule)
@@ -108,8 +144,7 @@ class RunResults:
                 f"{path}: does not exist; {self.run} has no {measure} of schedule {schedule!r}, it has "
                 f"{', '.join(known) or 'none'}; {hint}make it with: snakemake --cores all {path}"
             )
-        measured: _Reader = self._results.once(path, reader)
-        return measured
+        return self._results.once(path, reader, run=self.run, schedule=schedule)
 
     def __getattr__(self, measure: str) -> Callable[[str], Any]:
         spec = None if measure.startswith("_") else find_spec(f"sharpest.measures.{measure}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sharpest.errors import StoreError
 from sharpest.results.file import StoredFile, create_stored, open_stored
@@ -47,6 +48,7 @@ def merge_shards(paths: Sequence[str], output: str, layout: Layout) -> int:
     """
     with ExitStack() as stack:
         shards = [stack.enter_context(open_stored(path, layout)) for path in paths]
+        _check_order(paths, [shard["iteration"] for shard in shards])
         attributes = {name: _merged(name, paths, shards) for name in layout.attributes}
         starts = np.cumsum([0, *(shard.shape("iteration")[0] for shard in shards)])
         with create_stored(output, layout) as merged:
@@ -66,6 +68,18 @@ def merge_shards(paths: Sequence[str], output: str, layout: Layout) -> int:
                         done += 1
             merged.complete(whole, attributes)
     return int(starts[-1])
+
+
+def _check_order(paths: Sequence[str], iterations: Sequence[NDArray[np.int64]]) -> None:
+    """Shards that were mixed up are not in the order of time."""
+    end = -1
+    for path, points in zip(paths, iterations, strict=True):
+        if len(points) and points[0] <= end:
+            raise StoreError(
+                f"{path}: has points that are not behind those of the shard before it; delete {Path(path).parent} and "
+                "run snakemake again"
+            )
+        end = int(points[-1]) if len(points) else end
 
 
 def _merged(name: str, paths: Sequence[str], shards: Sequence[StoredFile]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sharpest.results.file import StoredFile, StoredWriter, create_stored, open_stored
-from sharpest.results.layout import PROVENANCE, Dataset, Layout
+from sharpest.results.layout import MADE_FROM, PROVENANCE, Dataset, Layout
 
 # all that training needs to go on from a snapshot
 STATE = (
@@ -23,7 +23,7 @@ STATE = (
 
 SNAPSHOTS = Layout(
     "snapshots",
-    4,
+    5,
     (
         *STATE,
         Dataset("epoch", "f8", ("t",), "epochs", "iteration over steps per epoch"),
@@ -39,7 +39,7 @@ SNAPSHOTS = Layout(
         Dataset("eigenvectors", "f4", ("r*", "k*", "p****"), "", "unit rows; none where they are not kept"),
     ),
     ("run", "best", "last", "diverged", "stopped", "clipped", "parameters", "buffer_names", "progress", "hessian",
-     "data_sha256", *PROVENANCE),
+     MADE_FROM, *PROVENANCE),
 )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ class Stored:
     Attributes:
         path: Where it was read.
         attributes: Those of the file, decoded.
+        digest: Of what it holds.
     """
 
     def __init__(self, path: str | Path, layout: Layout) -> None:
@@ -50,6 +51,7 @@ class Stored:
             }
             self._shapes = {name: file.shape(name) for name in self._datasets}
             self.attributes: Mapping[str, Any] = file.attributes
+            self.digest = file.digest
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """An array by its name in the layout.

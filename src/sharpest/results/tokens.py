@@ -9,7 +9,7 @@ from sharpest.results.layout import Dataset, Layout
 
 TOKENS = Layout(
     "tokens",
-    1,
+    2,
     (
         Dataset("train", "i4", ("n",), "", "training text as ids of tokens, 0 the most frequent"),
         Dataset("val", "i4", ("v",), "", "validation text as ids of tokens"),

@@ -1,5 +1,6 @@
-"""Refuse a results folder that an older or newer version of the code has written, before anything is made again."""
+"""Refuse what is no results folder, or one that another version of the code has written, before anything is made."""
 
+import os
 from pathlib import Path
 
 import h5py
@@ -7,6 +8,18 @@ import h5py
 from sharpest.errors import StoreError
 from sharpest.results.paths import Paths
 from sharpest.results.snapshots import SNAPSHOTS
+
+
+def check_folder(paths: Paths) -> None:
+    """Check that nothing else stands where results go.
+
+    Raises:
+        StoreError: If the folder of the scale, or one around it, is a file, or a link that leads nowhere.
+    """
+    for folder in (*reversed(paths.folder.parents), paths.folder):
+        if os.path.lexists(folder) and not folder.is_dir():
+            what = "a link that leads to no folder" if folder.is_symlink() else "no folder"
+            raise StoreError(f"{folder}: is {what}, and results go there; move it away, or give snakemake --directory")
 
 
 def check_version(paths: Paths) -> None:

@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 
 from sharpest.config.run import RunSettings
 from sharpest.errors import StoreError
+from sharpest.results.checksum import digest_of
 from sharpest.results.file import StoredRows, StoredWriter
+from sharpest.results.identity import check_identity, other_source
+from sharpest.results.made import write_made
+from sharpest.results.paths import Paths
 from sharpest.results.snapshots import create_snapshots, open_snapshots, state_at
 from sharpest.results.whole import written_whole
 from sharpest.results.work import locked
@@ -32,20 +36,19 @@ if TYPE_CHECKING:
 SAVE_INTERVAL = 30.0
 """Seconds between saves within an epoch, so that a kill costs less than a minute where epochs take long."""
 
+_WANTED = ("config", "code", "packages", "device", "made_from")  # attributes of a run that is trained already
+
 HISTORY_COLUMNS = ("iteration", "epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
 
 def train_run(
     problem: Problem,
     solver: DirectionSolver | None,
-    parent: Path | None,
-    work_path: Path,
-    snapshots_path: Path,
-    history_path: Path,
+    paths: Paths,
     attributes: dict[str, Any],
     progress: Callable[[int, str], None],
 ) -> None:
-    """Train a run to its end and write ``snapshots.h5`` and ``history.csv``.
+    """Train a run to its end and write ``snapshots.h5``, ``history.csv`` and the record of the latter.
 
     A killed run goes on from its last epoch, or from where it was less than a minute before. A run that diverges ends
     there, and is a result. The files of a branch begin at the branch point.
@@ -53,32 +56,37 @@ def train_run(
     Args:
         problem: The run.
         solver: Computes the directions along which the step is scaled; None for SGD.
-        parent: Snapshots file of the run that a branch leaves; None for other runs.
-        work_path: Folder for the state of unfinished training; deleted at the end.
-        snapshots_path, history_path: Outputs, written under a temporary name and renamed.
+        paths: Of its scale: where outputs are, written under a temporary name and renamed, the snapshots of the run
+            that a branch leaves, and the folder for the state of unfinished training, deleted at the end.
         attributes: Provenance and further attributes of the snapshots file.
         progress: Called with the number of iterations done and a note.
 
     Raises:
-        StoreError: If a file cannot be written, the state up to then is kept; or if the parent has no snapshot at the
-            branch point, e.g. because it diverged before.
+        StoreError: If a file cannot be written, the state up to then is kept; or if the parent is another run, or has
+            no snapshot at the branch point, e.g. because it diverged before.
     """
     # a second trainer waits here, and then finds the work of the first, or its files
-    with locked(work_path):
-        start = _start(problem, parent)
-        work = TrainingWork(work_path, _identity(problem, start, attributes["code"]))
-        if not _is_written(problem, snapshots_path, history_path, attributes):
+    with locked(paths.work(problem.settings.run)):
+        start, made_from = _start(problem, paths, attributes["scale"])
+        attributes = {**attributes, "made_from": made_from}
+        work = TrainingWork(paths.work(problem.settings.run), _identity(problem, start, attributes["code"]))
+        if not _is_written(problem.settings.run, paths, attributes):
             state = _train(problem, solver, start, work, progress)
-            _write(problem, work, state, snapshots_path, history_path, attributes)
+            _write(problem, work, state, paths, attributes)
         work.remove()
 
 
-def _start(problem: Problem, parent: Path | None) -> TrainingState:
-    """The state before the first update."""
-    settings = problem.settings
-    if parent is None:
-        return initial_state(settings, problem.model)
+def _start(problem: Problem, paths: Paths, scale: str) -> tuple[TrainingState, dict[str, str]]:
+    """The state before the first update, and the digests of what it was made from."""
+    settings, data = problem.settings, paths.data(problem.settings.dataset_name)
+    made_from = {paths.place(data): problem.data.digest}
+    if settings.branch is None:
+        return initial_state(settings, problem.model), made_from
+    parent = paths.snapshots(settings.branch.parent)
     with open_snapshots(parent) as file:
+        check_identity(parent, file.attributes, {"run": settings.branch.parent, "scale": scale})
+        if file.attributes["made_from"].get(paths.place(data)) != problem.data.digest:
+            raise other_source(parent, data)
         rows = (file["iteration"] == settings.start).nonzero()[0]
         if not len(rows):
             raise StoreError(
@@ -86,7 +94,8 @@ def _start(problem: Problem, parent: Path | None) -> TrainingState:
                 f"at {file['iteration'][-1]}" + ("" if file.attributes["diverged"] < 0 else ", where it diverged")
             )
         arrays = state_at(file, int(rows[0]))
-    return branch_state(settings, arrays, problem.data.train.inputs.device)
+        made_from[paths.place(parent)] = file.digest
+    return branch_state(settings, arrays, problem.data.train.inputs.device), made_from
 
 
 def _identity(problem: Problem, start: TrainingState, code: str) -> str:
@@ -94,7 +103,7 @@ def _identity(problem: Problem, start: TrainingState, code: str) -> str:
     parts = {
         "start": hashlib.sha256(start.theta.cpu().numpy().tobytes()).hexdigest(),
         "settings": problem.settings.model_dump(mode="json"),
-        "data": problem.data.sha256,
+        "data": problem.data.digest,
         "code": code,
         "torch": torch.__version__,
         "device": str(problem.data.train.inputs.device),
@@ -102,17 +111,16 @@ def _identity(problem: Problem, start: TrainingState, code: str) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _is_written(problem: Problem, snapshots_path: Path, history_path: Path, attributes: dict[str, Any]) -> bool:
+def _is_written(run: str, paths: Paths, attributes: dict[str, Any]) -> bool:
     """Whether another trainer has just written this very run; files of earlier jobs are deleted before a job starts."""
-    if not (snapshots_path.exists() and history_path.exists()):
+    history = paths.history(run)
+    if not (history.exists() and paths.made(history).exists()):
         return False
     try:
-        with open_snapshots(snapshots_path) as file:
-            written = file.attributes
+        with open_snapshots(paths.snapshots(run)) as file:
+            return all(file.attributes[name] == attributes[name] for name in _WANTED)
     except StoreError:
         return False
-    wanted = {name: attributes[name] for name in ("config", "code", "packages", "device")}
-    return all(written[name] == value for name, value in {**wanted, "data_sha256": problem.data.sha256}.items())
 
 
 def _train(
@@ -211,11 +219,11 @@ def _write(
     problem: Problem,
     work: TrainingWork,
     state: TrainingState,
-    snapshots_path: Path,
-    history_path: Path,
+    paths: Paths,
     attributes: dict[str, Any],
 ) -> None:
     settings, iterations = problem.settings, work.iterations()
+    history, snapshots = paths.history(settings.run), paths.snapshots(settings.run)
     # a run that ended before its first epoch did has its start as best
     best = iterations.index(max(state.best_iteration, settings.start))
     outcome = {
@@ -228,17 +236,17 @@ def _write(
         "parameters": problem.model.layout,
         "buffer_names": problem.model.buffer_layout,
         "progress": PROGRESS,
-        "data_sha256": problem.data.sha256,
     }
-    # the snapshots last: they say what run the two files are of
-    _write_history(history_path, work.rows("history"))
-    with create_snapshots(snapshots_path) as file:
+    _write_history(history, work.rows("history"))
+    with create_snapshots(snapshots) as file:
         _write_states(work, iterations, file)
         arrays = _write_refreshes(work, settings, len(state.theta), file)
         arrays["epoch"] = np.array(iterations) / settings.steps_per_epoch
         arrays["update_loss"] = _update_loss(problem, work, state)
         arrays["epoch_seconds"] = np.array([row["seconds"] for row in work.rows("history")])
         file.complete(arrays, {**attributes, **outcome})
+    # last: it says that all are there, and belong together
+    write_made(paths, [history], {paths.place(snapshots): digest_of(snapshots)})
 
 
 def _update_loss(problem: Problem, work: TrainingWork, state: TrainingState) -> NDArray[np.float64]:

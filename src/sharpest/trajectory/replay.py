@@ -11,7 +11,8 @@ from torch import Tensor
 
 from sharpest.config.run import RunSettings
 from sharpest.curvature.lanczos import Eigenpairs
-from sharpest.errors import StoreError
+from sharpest.results.identity import other_source
+from sharpest.results.paths import Paths
 from sharpest.results.states import Snapshots
 from sharpest.trajectory.eigenpairs import direction_solver
 from sharpest.trajectory.epoch import EpochLog, advance, end_epoch
@@ -31,7 +32,7 @@ class Replay:
 
     Attributes:
         problem: The run.
-        path: Its snapshots file.
+        snapshots: As given.
         attributes: Those of the file.
         checked: Comparisons made.
         drift: Largest absolute difference of a parameter in them; 0 where replays are exact.
@@ -39,10 +40,9 @@ class Replay:
 
     def __init__(self, problem: Problem, snapshots: Snapshots) -> None:
         self.problem = problem
-        self.path = snapshots.path
+        self.snapshots = snapshots
         self.attributes = snapshots.attributes
         self._solver = direction_solver(problem)
-        self._file = snapshots
         self._refreshes = {int(iteration): row for row, iteration in enumerate(snapshots["refresh_iteration"])}
         self._vectors_kept = snapshots.shape("eigenvectors")[0] > 0
         if self._vectors_kept:
@@ -73,7 +73,7 @@ class Replay:
 
     def snapshot(self, row: int) -> TrainingState:
         """The state of a row of the file."""
-        arrays = self._file.state(row)
+        arrays = self.snapshots.state(row)
         return TrainingState.from_arrays(arrays, self.problem.settings, self.device)
 
     def has_recorded(self, iteration: int, with_vectors: bool) -> bool:
@@ -90,9 +90,9 @@ class Replay:
         row = self._refreshes[iteration]
         vectors = torch.empty(0, self.problem.model.num_parameters)
         if with_vectors:
-            vectors = torch.from_numpy(self._file.row("eigenvectors", row)).to(self.device)
-        values = {name: self._file.row(name, row) for name in ("eigenvalues", "residuals", "converged")}
-        num_products, seconds = int(self._file.row("hvps", row)), float(self._file.row("seconds", row))
+            vectors = torch.from_numpy(self.snapshots.row("eigenvectors", row)).to(self.device)
+        values = {name: self.snapshots.row(name, row) for name in ("eigenvalues", "residuals", "converged")}
+        num_products, seconds = int(self.snapshots.row("hvps", row)), float(self.snapshots.row("seconds", row))
         return Eigenpairs(**values, eigenvectors=vectors, num_products=num_products, seconds=seconds)
 
     def _look_up(self, problem: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
@@ -129,7 +129,7 @@ class Replay:
         if row > limit:
             return
         replayed = self.train_on(state, int(self._iterations[row]))
-        stored = torch.from_numpy(self._file.row("theta", row)).to(replayed.theta)
+        stored = torch.from_numpy(self.snapshots.row("theta", row)).to(replayed.theta)
         self.checked += 1
         # NaN stays
         self.drift = float(np.maximum(self.drift, float((replayed.theta - stored).abs().max())))
@@ -197,11 +197,10 @@ def open_run(snapshots: Snapshots, data: str | Path) -> Replay:
         data: The data file that it was trained on.
 
     Raises:
-        StoreError: If a file is damaged, or holds other data than the run was trained on.
+        StoreError: If a file is damaged, or the data are not those that the run was trained on.
     """
     problem = build_problem(RunSettings.model_validate(snapshots.attributes["config"]), data)
-    if problem.data.sha256 != snapshots.attributes["data_sha256"]:
-        raise StoreError(
-            f"{data}: has changed since {problem.settings.run} was trained; run snakemake again, which trains it again"
-        )
+    place = str(Paths(Path()).data(problem.settings.dataset_name))
+    if snapshots.attributes["made_from"].get(place) != problem.data.digest:
+        raise other_source(snapshots.path, Path(data))
     return Replay(problem, snapshots)

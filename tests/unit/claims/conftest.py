@@ -138,7 +138,7 @@ def judged(folder: Folder) -> Callable[..., tuple[pd.DataFrame, pd.DataFrame]]:
             )
             for claim in claims
         }
-        table, chance, _ = judge(claims, plans, folder.paths.folder, paper_scale)
+        table, chance, *_ = judge(claims, plans, folder.paths.folder, paper_scale)
         return table.set_index("id"), chance.set_index("item")
 
     return of

@@ -130,8 +130,22 @@ def test_damaged_files(tmp_path: Path) -> None:
     path = write(tmp_path, columns=tuple(name for name in COLUMNS if name != "facet"))
     with pytest.raises(ConfigError, match=r"quantity, facet, expected.*; restore the first line"):
         read_ledger(path)
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="does not exist; restore it"):
         read_ledger(tmp_path / "none.csv")
+    path.write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"\.csv: the columns are id, item.*; restore the first line"):
+        read_ledger(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"\.csv is not UTF-8 text"):
+        read_ledger(path)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_ledger(tmp_path: Path) -> None:
+    """Spreadsheets write one."""
+    path = write(tmp_path, ROW)
+    expected = read_ledger(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_ledger(path) == expected
 
 
 def later(path: Path, name: str, *rows: dict[str, str]) -> Path:

@@ -12,6 +12,7 @@ import yaml
 from sharpest.config import reductions
 from sharpest.config.points import measurement_points
 from sharpest.config.project import Project, load_project
+from sharpest.config.reading import read_runs
 from sharpest.config.run import RunSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.scale import ScaleRuns
@@ -379,7 +380,23 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
         lambda c: c.append("runs.tsv", f"{ADDED_RUN}\tA\t\n"),
         [ADDED_LINE, "epochs must be a whole number"],
     ),
-    "row cut short": (lambda c: c.append("runs.tsv", ADDED_RUN), [ADDED_LINE, "epochs must be"]),
+    "row cut short": (lambda c: c.append("runs.tsv", ADDED_RUN), [ADDED_LINE, "expected 3 columns", "add or remove"]),
+    "row with a fourth column": (
+        lambda c: c.append("runs.tsv", f"{ADDED_RUN}\tA\t9\tx\n"),
+        [ADDED_LINE, "expected 3 columns, as in the first line; add or remove tabs"],
+    ),
+    "length in other digits": (
+        lambda c: c.append("runs.tsv", f"{ADDED_RUN}\tA\t\u0663\n"),
+        [ADDED_LINE, "epochs must be a whole number from 1 to 9999999"],
+    ),
+    "length without an end": (
+        lambda c: c.append("runs.tsv", f"{ADDED_RUN}\tA\t{10**20}\n"),
+        [ADDED_LINE, "epochs must be a whole number from 1 to 9999999"],
+    ),
+    "more directions than products": (
+        lambda c: c.append("runs.tsv", "scnn-c10-nsgd-lr0.01-S128-g0.01-K99999-s777\tA\t9\n"),
+        ["K99999-s777: 99999 eigenpairs need more than hessian.max_products", "lower K"],
+    ),
     "no epoch": (lambda c: c.append("runs.tsv", f"{ADDED_RUN}\tA\t0\n"), [ADDED_LINE, "at least 1"]),
     "other columns": (
         lambda c: (c.folder / "runs.tsv").write_text("run,group,epochs\n"),
@@ -548,6 +565,38 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
         lambda c: c.set("scales/quick.yaml", "measures.evaluations.examples", 1298),
         ["fig08", "run r32-", "measures.evaluations.examples 1298 exceeds 1297 training examples; lower measures."],
     ),
+    "fewer products than pairs": (
+        lambda c: c.set("scales/paper.yaml", "hessian.max_products", 29),
+        ["run scnn-", "schedules.growth.measures.spectra: num_eigenpairs 30 exceeds hessian.max_products 29", "raise"],
+    ),
+    "a tolerance below rounding": (
+        lambda c: c.set("scales/paper.yaml", "hessian.tolerance", 1e-30),
+        ["paper.yaml, line", "hessian.tolerance should be greater than or equal to"],
+    ),
+    "more threads than a machine has": (
+        lambda c: c.set("scales/paper.yaml", "torch_threads", 100_000),
+        ["paper.yaml, line", "torch_threads should be less than or equal to 1024, found 100000"],
+    ),
+    "a data set with the name of a path": (
+        lambda c: c.set("scales/quick.yaml", "datasets", {"../x": {"kind": "images", "source": "digits"}}),
+        ["datasets.../x should match pattern"],
+    ),
+    "a study with the name of a path": (
+        lambda c: c.edit("studies.yaml", lambda studies: studies.update({"fig/../../x": dict(studies["fig01"])})),
+        ["fig/../../x in config/studies.yaml: a name is made of small letters, digits and _"],
+    ),
+    "a table of a kind that draws": (
+        lambda c: c.edit("studies.yaml", lambda studies: studies.update({"tab99": dict(studies["fig01"])})),
+        ["tab99 in config/studies.yaml: the name of a figure begins with fig; rename it"],
+    ),
+    "a label with a control character": (
+        lambda c: c.set("studies.yaml", "fig01.rows.0.label", "a\0b"),
+        ["fig01 in config/studies.yaml: rows.0.label 'a\\x00b' has a control character; remove it"],
+    ),
+    "a label with half a formula": (
+        lambda c: c.set("studies.yaml", "fig01.rows.0.label", "$\\lambda"),
+        ["fig01 in config/studies.yaml: rows.0.label", "opens a formula and does not close it"],
+    ),
     "images that vanish": (
         lambda c: c.set("scales/quick.yaml", "models.scnn.image_size", None),
         ["images of side 8 vanish", "image_size", "at least 10"],
@@ -586,6 +635,11 @@ def test_a_mistake_is_refused_with_key_and_remedy(mistake: str, config: Config) 
         ),
         ({"scal": "small"}, ["config: unknown key 'scal'", "did you mean 'scale'"]),
         ({"scale": "huge"}, ["scale 'huge' has no file", "known scales: paper, quick, small"]),
+        ({"scale": "../scales/quick"}, ["config: scale should match pattern", "found '../scales/quick'"]),
+        (
+            {"sources": {"cifar-10": {"folder": "~nobody9/x"}}},
+            ["config: sources.cifar-10.folder '~nobody9/x' is no folder; correct the path"],
+        ),
         ({"scale": 3}, ["config: scale should be a valid string", "found 3"]),
         (
             {"datasets": {"mnist": {"source": "digits"}}},
@@ -605,6 +659,14 @@ def test_a_mistake_is_refused_with_key_and_remedy(mistake: str, config: Config) 
 def test_a_mistake_in_the_config_is_refused(changes: dict[str, Any], parts: list[str], config: Config) -> None:
     message = config.refusal(**changes)
     assert [part for part in parts if part not in message] == [], message
+
+
+def test_a_byte_order_mark_is_no_part_of_the_runs(config: Config) -> None:
+    """Spreadsheets write one."""
+    path = config.folder / "runs.tsv"
+    expected = read_runs(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_runs(path) == expected
 
 
 def test_a_batch_above_the_training_set_is_allowed_and_told(config: Config, project: Project) -> None:

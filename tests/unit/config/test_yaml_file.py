@@ -54,6 +54,43 @@ def test_the_place_of_a_missing_key_is_what_is_around_it(file: YamlFile) -> None
     assert file.place(("fourth",)) == str(file.path)
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"# \xe9\n", "is not UTF-8 text; save it as such"),
+        ("scale: quick\n".encode("utf-16"), "is not UTF-8 text; save it as such"),
+        (b"a: 1\nb: &x {c: *x}\n", "line 2: an alias stands within what it stands for; remove it"),
+        (b"a: &x [1, [2, *x]]\n", "line 1: an alias stands within what it stands for; remove it"),
+        (b"a: 2026-13-45\n", "is not YAML: month must be in 1..12; correct that line"),
+        (b"[" * 5000, "is not YAML"),
+        (b"a: 1\nb: 2\na: 3\n", "line 3: key 'a' stands in line 1 already; join them"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_one_line(content: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_yaml_file(path)
+    assert str(path) in str(caught.value)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder; put the file in its place"):
+        read_yaml_file(tmp_path)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_bytes(b"\xef\xbb\xbfscale: quick\n")
+    assert read_yaml_file(tmp_path / "x.yaml").values == {"scale": "quick"}
+
+
+def test_one_alias_in_two_places_is_no_circle(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("a: &x [1]\nb: [*x, {c: *x}]\n")
+    assert read_yaml_file(tmp_path / "x.yaml").values["b"] == [[1], {"c": [1]}]
+
+
 def test_values_are_those_of_yaml(file: YamlFile) -> None:
     assert file.values["third"] == {"a": 1, "b": 4}
     assert file.values["second"] == {"a": 1, "b": [2, 3]}

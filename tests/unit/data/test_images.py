@@ -47,7 +47,7 @@ def test_the_first_of_the_permutation_train_and_its_last_validate(path, loaded):
     np.testing.assert_array_equal(loaded.train.targets, targets[order[:40]])
     np.testing.assert_array_equal(loaded.val.targets, targets[order[-12:]])
     np.testing.assert_array_equal(loaded.test.targets, stored(path)["test_targets"])
-    assert (loaded.num_classes, loaded.name, loaded.sha256) == (3, "digits", "tiny")
+    assert (loaded.num_classes, loaded.name) == (3, "digits")
 
 
 def test_images_are_centred_by_the_mean_image_and_divided_by_one_number(path, loaded):

@@ -208,5 +208,5 @@ def test_a_run_that_was_not_trained_is_named_with_the_remedy(run):
 def test_data_that_changed_after_training_are_refused(tmp_path):
     run = Run(tmp_path).train()
     write_images(run.data, name="other")
-    with pytest.raises(StoreError, match=r"has changed since scnn-c10\S+ was trained"):
+    with pytest.raises(StoreError, match=r"snapshots\.h5: was made from another \S+c10\.h5 than is there now"):
         open_point(run, 0)

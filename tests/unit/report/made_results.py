@@ -13,6 +13,7 @@ from sharpest.config.studies.every import AnyStudy
 from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
 from sharpest.report.setup import Setup
 from sharpest.results.data import DATA
+from sharpest.results.made import write_made
 from sharpest.results.runs import Results
 
 HOSTILE = """</script><script>alert("it's run")</script><img src=x onerror=alert(1)> & {{ 7 * 7 }}"""
@@ -22,7 +23,7 @@ BRANCH = "scnn-c10-sgd-lr0.1-S8-s777@e2/x0.25"
 SHA256 = "4fb977e739eede1d9bd1626f086e34a40d84a7a57c89228fc079268ec6b308f2"
 
 _ORIGIN = {
-    "scale": "quick", "config": {}, "dataset": "digits", "reductions": [], "code": "c0de", "git": "1234567+",
+    "config": {}, "dataset": "digits", "reductions": [], "code": "c0de", "git": "1234567+",
     "packages": {"python": "3.11", "torch": "2.14"}, "device": "cpu", "torch_threads": 1,
     "created": "2026-01-02T03:04:05+00:00",
 }  # fmt: skip
@@ -89,6 +90,10 @@ def write_results(path: Path) -> Results:
         "γ = 0.1,frobenius_best,900,27.7,2,931\nγ = 0.1,test_acc,,,0,0.872\nγ = 0.1,dist,30,,2,\n"
     )
     _write_claims(paths.claims("csv"))
+    for name in ("fig06", "fig14"):
+        write_made(paths, [paths.figure(name, "csv"), paths.figure(name, "png")], {})
+    write_made(paths, [paths.table("tab1", "csv")], {})
+    write_made(paths, [paths.claims("csv"), paths.claims("by_chance.csv")], {})
     time = paths.benchmark("train", FINISHED)
     time.parent.mkdir(parents=True)
     time.write_text("s\th:m:s\n90.5\t0:01:30\n")

@@ -15,6 +15,7 @@ from sharpest.report.paper import title_of_paper
 from sharpest.report.render import render
 from sharpest.report.setup import Setup
 from sharpest.results.ledgers import BEYOND, PAPER, verdicts
+from sharpest.results.made import write_made
 from sharpest.results.runs import Results
 
 NAME = "runs"  # of a study; a parameter of the report and a part of its page are called so too
@@ -45,6 +46,8 @@ def write_later(results: Results) -> None:
     papers = ["andreyev2024", "cohen2021", "andreyev2024"]
     rows = rows.assign(paper=papers, item=NAME, id=["later.0", "later.1", "later.2"], implied_by="", source="Sec. 4")
     rows.to_csv(verdicts(paths, BEYOND, "csv"), index=False)
+    write_made(paths, [paths.figure(NAME, "csv"), paths.figure(NAME, "png")], {})
+    write_made(paths, [verdicts(paths, BEYOND, "csv")], {})
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from sharpest.report.comparison import Cell, read_comparison
 from sharpest.report.measured import decimate
 from sharpest.report.page import Page
 from sharpest.report.paper import SECTIONS, item_of, title_of
+from sharpest.results.made import write_made
 from sharpest.results.runs import Results
 
 
@@ -182,10 +183,24 @@ def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
         build_page(made_setup(), results)
 
 
-def test_what_is_no_image_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["figures/fig06.png", "figures/fig14.csv", "tables/tab1.csv", "claims.csv"])
+def test_a_changed_file_is_named_with_what_makes_it_again(name: str, tmp_path: Path) -> None:
     results = write_results(tmp_path / "quick")
-    results.paths.figure("fig06", "png").write_text("nothing")
-    with pytest.raises(StoreError, match=r"fig06\.png: is no PNG image"):
+    path = results.paths.folder / name
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(StoreError, match=f"{name}: is not the file that was written .* --forcerun {path} -- {path}$"):
+        build_page(made_setup(), results)
+
+
+@pytest.mark.parametrize("content", [b"", b"s\n", b"a\tb\n1\t2\n", b"s\nfast\n", b"\xff\xfe\0"])
+def test_a_damaged_record_of_time_is_named(content: bytes, tmp_path: Path) -> None:
+    results = write_results(tmp_path / "quick")
+    path = results.paths.benchmark("train", FINISHED)
+    path.write_bytes(content)
+    if content == b"s\n":
+        assert build_page(made_setup(), results).costs[0].seconds == 0
+        return
+    with pytest.raises(StoreError, match=r"777\.tsv: is no record of time \(.*\); delete it"):
         build_page(made_setup(), results)
 
 
@@ -196,6 +211,7 @@ def test_a_foreign_ledger_is_refused(old: str, new: str, message: str, tmp_path:
     results = write_results(tmp_path / "quick")
     path = results.paths.claims("csv")
     path.write_text(path.read_text().replace(old, new))
+    write_made(results.paths, [path, results.paths.claims("by_chance.csv")], {})
     with pytest.raises(StoreError, match=message):
         build_page(made_setup(), results)
 

@@ -18,6 +18,7 @@ from sharpest.config.measures import declared, measure_names
 from sharpest.errors import StoreError
 from sharpest.measures.directions.reader import Directions
 from sharpest.measures.spectra.reader import Spectra
+from sharpest.results.made import write_made
 from sharpest.results.runs import Results, open_results
 from sharpest.results.snapshots import SNAPSHOTS
 
@@ -260,5 +261,6 @@ def test_any_number_is_read_to_the_last_bit(folder: ResultsFolder) -> None:
     values = values[np.isfinite(values)]
     path = folder.paths.history(RUN)
     path.write_text("val_accuracy\n" + "".join(f"{value!r}\n" for value in values.tolist()))
+    write_made(folder.paths, [path], {})
     assert cells(path).ravel().tobytes() == values.tobytes()
     assert folder.results[RUN].history["val_accuracy"].to_numpy().tobytes() == values.tobytes()

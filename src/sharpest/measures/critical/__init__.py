@@ -41,7 +41,7 @@ MEASURE = Measure(
     settings=Settings,
     layout=measured_layout(
         "critical",
-        1,
+        2,
         Dataset("critical_lr", "f8", ("t",), "", "eta_c, mean of batch_lr over the updates where it was found"),
         Dataset(
             "critical_lr_error", "f8", ("t",), "",

@@ -25,7 +25,7 @@ MEASURE = Measure(
     settings=Settings,
     layout=measured_layout(
         "density",
-        1,
+        2,
         Dataset(
             "nodes", "f8", ("t", "o", "l"), "nats",
             "of each probe's quadrature, ascending; the last one repeated where the Krylov space was exhausted",

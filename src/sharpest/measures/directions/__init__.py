@@ -62,7 +62,7 @@ MEASURE = Measure(
     settings=Settings,
     layout=measured_layout(
         "directions",
-        3,
+        4,
         Dataset("direction", "i8", ("d",), "", "1-based eigenvector; 0 = the full step, -1 = a random unit vector"),
         Dataset("projection", "f8", ("t", "m", "d"), "", "<g_m, e_i>; |g_m| for the full step"),
         Dataset("gradient_norm", "f8", ("t", "m"), "", "|g_m|"),

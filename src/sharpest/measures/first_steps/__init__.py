@@ -50,7 +50,7 @@ MEASURE = Measure(
     settings=Settings,
     layout=measured_layout(
         "first_steps",
-        1,
+        2,
         Dataset("factor", "f8", ("c",), "", "c, learning rate in parts of 1 / lambda_0"),
         Dataset("lambda_0", "f8", ("t",), "nats", "largest eigenvalue at the point"),
         Dataset("loss", "f8", ("t", "c", "s"), "nats", "after 0, 1, ... steps; NaN behind one that diverged"),

@@ -39,7 +39,7 @@ MEASURE = Measure(
     settings=Settings,
     layout=measured_layout(
         "gradient_flow",
-        1,
+        2,
         Dataset("loss", "f8", ("t",), "nats", "training loss of the run, with L2"),
         Dataset("flow_loss", "f8", ("t",), "nats", "the same of the flow, at the same time"),
         Dataset("distance", "f8", ("t",), "", "|theta - theta_flow|"),

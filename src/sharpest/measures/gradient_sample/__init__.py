@@ -44,7 +44,7 @@ MEASURE = Measure(
     settings=Settings,
     layout=measured_layout(
         "gradient_sample",
-        1,
+        2,
         _number("batch_sharpness", "nats", "mean of g_m.H_m g_m / |g_m|^2"),
         _number("batch_sharpness_error", "nats", "its standard error"),
         _number("ratio_of_means", "nats", "sum of g_m.H_m g_m over sum of |g_m|^2"),

@@ -47,7 +47,7 @@ MEASURE = Measure(
     settings=Settings,
     layout=measured_layout(
         "spectra",
-        3,
+        4,
         Dataset("eigenvalues", "f8", ("t", "k"), "nats", "the k largest in magnitude; signed, largest first"),
         Dataset("residuals", "f8", ("t", "k"), "", "|Hv - lambda v| / |lambda_1|"),
         Dataset("converged", "?", ("t", "k"), "", "residual within the tolerance"),

@@ -19,7 +19,7 @@ MEASURE = Measure(
     settings=Settings,
     layout=measured_layout(
         "trace",
-        1,
+        2,
         Dataset("trace", "f8", ("t",), "nats", "sum of all eigenvalues"),
         Dataset("trace_error", "f8", ("t",), "nats", "its standard error"),
     ),

@@ -17,7 +17,9 @@ from sharpest.config.strict import Strict
 from sharpest.pipeline.fingerprint import fingerprint
 from sharpest.report.paper import item_of, title_of
 from sharpest.report.setup import Setup, setup_of
+from sharpest.report.times import seconds_of
 from sharpest.report.trained import trained_run
+from sharpest.results.made import check_made
 from sharpest.results.paths import Paths
 from sharpest.results.readers import reader_of
 from sharpest.results.runs import Results
@@ -132,7 +134,9 @@ def collect(
     """
     setup = setup_of(project, claims, plan_claims(claims, project), [study])
     is_table, beyond = project.studies[study].is_table, study in project.beyond
-    outputs = {suffix: present(path) for suffix, path in _outputs(study, is_table, paths).items()}
+    outputs = _outputs(study, is_table, paths)
+    for path in outputs.values():
+        check_made(path, paths)
     made = _made(project, study, setup, paths, scripts, command, outputs)
     asked = [claim for claim in claims if claim["item"] == _item(study, beyond)]
     asked += [claim for claim in claims if claim.id in setup.beside[study]]
@@ -205,7 +209,7 @@ def _outputs(study: str, is_table: bool, paths: Paths) -> dict[str, Path]:
 def _minutes(paths: Paths, setup: Setup) -> dict[str, float]:
     """By what was done, as Snakemake has recorded them."""
     return {
-        what: round(sum(float(pd.read_csv(present(path), sep="\t")["s"].sum()) for path in records) / 60, 1)
+        what: round(sum(seconds_of(present(path)) for path in records) / 60, 1)
         for what, records in setup.benchmarks(paths).items()
         if records
     }

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from sharpest.claims.report import chance_table, headline_table, read_judged
+from sharpest.results.made import check_made
 from sharpest.results.paths import Paths
-from sharpest.results.whole import present
 
 CLAIMS = "claims"
 _PAGE = "README.md"
@@ -16,13 +16,14 @@ def collect_claims(paths: Paths, gallery: Path) -> None:
     """Copy the verdicts of a scale into the gallery.
 
     Raises:
-        StoreError: If they are not there.
+        StoreError: If they are not there, or were changed.
     """
     folder = gallery / f"{CLAIMS}-{paths.folder.name}"
     folder.mkdir(parents=True, exist_ok=True)
     for path in (paths.claims("csv"), paths.claims("by_chance.csv"), paths.claims("by_seed.csv"), paths.claims("md")):
         name = _PAGE if path.suffix == ".md" else path.name
-        (folder / name).write_bytes(present(path).read_bytes())
+        check_made(path, paths)
+        (folder / name).write_bytes(path.read_bytes())
 
 
 def verdicts(gallery: Path) -> list[str]:

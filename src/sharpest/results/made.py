@@ -1,0 +1,79 @@
+"""Records of finished files that are no HDF5: what they hold, and what they were made from.
+
+``history.made.json`` stands beside ``history.csv``, ``fig06.made.json`` beside the csv, png and pdf of a figure.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sharpest.errors import StoreError
+from sharpest.results.checksum import digest_of
+from sharpest.results.identity import changed_source
+from sharpest.results.paths import Paths
+from sharpest.results.whole import present, written_whole
+
+
+def write_made(paths: Paths, files: Iterable[str | Path], made_from: Mapping[str, str]) -> None:
+    """Write the record of finished files beside the first of them.
+
+    Args:
+        paths: Of the scale.
+        files: Made together.
+        made_from: Digests of what they were made from, by place in the folder of the scale.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    written = [Path(path) for path in files]
+    record = {
+        "scale": paths.folder.name,
+        "files": {paths.place(path): digest_of(path) for path in written},
+        "made_from": dict(made_from),
+    }
+    with written_whole(paths.made(written[0])) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def read_made(path: Path) -> dict[str, Any]:
+    """A record of finished files: ``scale``, ``files`` and ``made_from``.
+
+    Raises:
+        StoreError: If it is missing or damaged.
+    """
+    try:
+        record = json.loads(present(path).read_bytes())
+        return {
+            "scale": str(record["scale"]),
+            "files": {str(place): str(digest) for place, digest in record["files"].items()},
+            "made_from": {str(place): str(digest) for place, digest in record["made_from"].items()},
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise StoreError(f"{path}: is no record of finished files ({type(error).__name__}); {again(path)}") from None
+
+
+def check_made(path: Path, paths: Paths) -> str:
+    """Check a file against the record beside it, and the record against what is there now; returns its digest.
+
+    Raises:
+        StoreError: If the file was changed, is another one, or was made from other files.
+    """
+    return check_recorded(path, read_made(paths.made(present(path))), paths)
+
+
+def check_recorded(path: Path, record: Mapping[str, Any], paths: Paths) -> str:
+    """The same with a record that was read."""
+    if record["scale"] != paths.folder.name:
+        raise StoreError(f"{path}: is of scale {record['scale']!r}, expected {paths.folder.name!r}; {again(path)}")
+    digest, recorded = digest_of(path), record["files"].get(paths.place(path))
+    if digest != recorded:
+        raise StoreError(f"{path}: is not the file that was written there (its digest differs); {again(path)}")
+    if source := changed_source(record["made_from"], paths):
+        raise StoreError(f"{path}: was made from another {source} than is there now; {again(path)}")
+    return digest
+
+
+def again(path: Path) -> str:
+    """How to make a file and all that stands beside it once more."""
+    return f"make it again with: snakemake --cores all --forcerun {path} -- {path}"

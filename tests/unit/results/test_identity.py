@@ -1,0 +1,345 @@
+"""Files that are swapped, foreign, or made from others than are there: each is refused in one line, at every stage."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import pytest
+from builders import SCALE, Run, branch_settings, direction_settings, run_settings, write_images
+from sealed import changed
+
+from sharpest.errors import StoreError
+from sharpest.measures.evaluations import Settings as EvaluationSettings
+from sharpest.measures.gradient_sample import Settings as SampleSettings
+from sharpest.measures.opening import open_point
+from sharpest.pipeline.verify import print_verified
+from sharpest.results.checksum import digest_of
+from sharpest.results.made import check_made, write_made
+from sharpest.results.paths import Paths
+from sharpest.results.runs import Results
+
+ONE, OTHER = run_settings(), run_settings(run="scnn-c10-sgd-lr0.1-S8-s778", seed=778)
+BRANCH = branch_settings(ONE, 2, lr_factor=0.1)
+DIRECTIONS = direction_settings(indices=(1,), num_gradients=2, alphas=(1.0,), grid=(0.0, 1.0))
+EVALUATIONS = EvaluationSettings(num_eigenpairs=1, examples=4, num_probes=4, loss_examples=12, early_epoch=1)
+SAMPLE = SampleSettings(num_batches=4, full_curvature_batches=2, num_eigenvalues=2, num_directions=1)
+MEASURES = ("spectra", "directions", "gradient_sample", "evaluations")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs that differ in their seed and a branch; all measured, and a figure of one."""
+    folder = tmp_path_factory.mktemp("finished")
+    for settings in (ONE, OTHER):
+        run = Run(folder, settings).train().measure_spectrum([0, 10]).measure_spectrum([0, 5], "grid")
+        run.measure_directions(DIRECTIONS)
+        run.measure_directions(DIRECTIONS, "grid")
+        run.sample_gradients(SAMPLE)
+        run.evaluate(EVALUATIONS)
+    Run(folder, BRANCH).train().measure_spectrum([10, 15])
+    results = Results(Paths.of(SCALE, folder).folder)
+    _ = results[ONE.run].spectra("step"), results[ONE.run].history
+    for name in ("fig06", "fig14"):
+        csv = results.paths.figure(name, "csv")
+        csv.parent.mkdir(exist_ok=True)
+        csv.write_text(f"panel,run,x,y\n{name},b,1,2\n")
+        write_made(results.paths, [csv], results.made_from)
+    return folder
+
+
+@pytest.fixture
+def results(finished: Path, tmp_path: Path) -> Results:
+    """A copy of them, not yet read."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return Results(Paths.of(SCALE, tmp_path).folder)
+
+
+def schedule_of(measure: str) -> str:
+    return "ends" if measure == "evaluations" else "step"
+
+
+def file_of(results: Results, measure: str, run: str = ONE.run, schedule: str | None = None) -> Path:
+    return results.paths.measured(measure, run, schedule or schedule_of(measure))
+
+
+def read(results: Results, measure: str) -> object:
+    return getattr(results[ONE.run], measure)(schedule_of(measure))
+
+
+def refusal(action: Callable[[], object]) -> str:
+    with pytest.raises(StoreError) as caught:
+        action()
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "snakemake" in message
+    return message
+
+
+def replace(path: Path, by: Path) -> None:
+    shutil.copy2(by, path)
+
+
+def resealed(path: Path) -> None:
+    """The same file with other contents."""
+    with changed(path) as file:
+        array = next(array for array in file.values() if array.dtype.kind == "f" and array.size)
+        array[...] = array[...] + 1
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_measured_file_of_another_run_is_refused(results: Results, measure: str) -> None:
+    replace(file_of(results, measure), file_of(results, measure, OTHER.run))
+    message = refusal(lambda: read(results, measure))
+    assert message.startswith(f"{file_of(results, measure)}: is of run '{OTHER.run}', expected '{ONE.run}'; delete it")
+
+
+@pytest.mark.parametrize("measure", ["spectra", "directions"])
+def test_one_of_another_schedule_is_refused(results: Results, measure: str) -> None:
+    replace(file_of(results, measure), file_of(results, measure, schedule="grid"))
+    assert "is of schedule 'grid', expected 'step'; delete it" in refusal(lambda: read(results, measure))
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_one_of_another_scale_is_refused(results: Results, measure: str) -> None:
+    with changed(file_of(results, measure)) as file:
+        file.attrs["scale"] = "small"
+    assert "is of scale 'small', expected 'quick'" in refusal(lambda: read(results, measure))
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_one_of_other_snapshots_is_refused(results: Results, measure: str) -> None:
+    """Those of the same run, trained in another way."""
+    snapshots = results.paths.snapshots(ONE.run)
+    resealed(snapshots)
+    message = refusal(lambda: read(results, measure))
+    assert message.startswith(f"{file_of(results, measure)}: was made from another {snapshots} than is there now; put")
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_foreign_snapshots_are_named_themselves(results: Results, measure: str) -> None:
+    snapshots = results.paths.snapshots(ONE.run)
+    replace(snapshots, results.paths.snapshots(OTHER.run))
+    assert refusal(lambda: read(results, measure)).startswith(f"{snapshots}: is of run '{OTHER.run}', expected")
+    assert refusal(lambda: results[ONE.run].snapshots).startswith(f"{snapshots}: is of run '{OTHER.run}', expected")
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_one_of_other_data_is_refused(results: Results, measure: str) -> None:
+    data = results.paths.data("c10")
+    write_images(data, name="another")
+    assert f"was made from another {data} than is there now" in refusal(lambda: read(results, measure))
+    assert f"was made from another {data} than is there now" in refusal(lambda: results[ONE.run].snapshots)
+
+
+@pytest.mark.parametrize("measure", ["directions", "gradient_sample"])
+def test_one_of_another_spectrum_is_refused(results: Results, measure: str) -> None:
+    spectra = file_of(results, "spectra")
+    resealed(spectra)
+    assert f"was made from another {spectra} than is there now" in refusal(lambda: read(results, measure))
+
+
+def test_a_branch_of_another_parent_is_refused(results: Results) -> None:
+    parent = results.paths.snapshots(ONE.run)
+    resealed(parent)
+    assert f"was made from another {parent} than is there now" in refusal(lambda: results[BRANCH.run].snapshots)
+
+
+def test_a_branch_does_not_leave_another_run(results: Results, tmp_path: Path) -> None:
+    parent = results.paths.snapshots(ONE.run)
+    replace(parent, results.paths.snapshots(OTHER.run))
+    results.paths.snapshots(BRANCH.run).unlink()
+    assert f"{parent}: is of run '{OTHER.run}'" in refusal(lambda: Run(tmp_path, BRANCH).train())
+
+
+def test_a_branch_does_not_train_on_other_data(results: Results, tmp_path: Path) -> None:
+    write_images(results.paths.data("c10"), name="another")
+    results.paths.snapshots(BRANCH.run).unlink()
+    assert f"was made from another {results.paths.data('c10')}" in refusal(lambda: Run(tmp_path, BRANCH).train())
+
+
+def test_a_point_of_a_swapped_run_is_not_opened(results: Results, tmp_path: Path) -> None:
+    replace(file_of(results, "spectra"), file_of(results, "spectra", OTHER.run))
+    assert f"is of run '{OTHER.run}'" in refusal(lambda: open_point(ONE.run, 10, SCALE, tmp_path))
+
+
+def swap_histories(results: Results) -> None:
+    """With their records."""
+    for name in (results.paths.history, lambda run: results.paths.made(results.paths.history(run))):
+        replace(name(ONE.run), name(OTHER.run))
+
+
+HISTORIES: dict[str, Callable[[Results], object]] = {
+    "one number": lambda results: change_text(results.paths.history(ONE.run), lambda text: text.replace("1", "2", 1)),
+    "cut off": lambda results: change_text(results.paths.history(ONE.run), lambda text: text[:-9]),
+    "another run": lambda results: replace(results.paths.history(ONE.run), results.paths.history(OTHER.run)),
+    "another run and its record": swap_histories,
+}
+
+
+def change_text(path: Path, change: Callable[[str], str]) -> None:
+    path.write_text(change(path.read_text()))
+
+
+@pytest.mark.parametrize("damage", HISTORIES)
+def test_a_history_that_training_did_not_write_is_refused(results: Results, damage: str) -> None:
+    HISTORIES[damage](results)
+    path = results.paths.history(ONE.run)
+    message = refusal(lambda: results[ONE.run].history)
+    assert message.startswith(f"{path}: is not the file that was written there")
+    assert message.endswith(f"snakemake --cores all --forcerun {path} -- {path}")
+
+
+def test_a_history_of_another_training_is_refused(results: Results) -> None:
+    resealed(results.paths.snapshots(ONE.run))
+    assert "was made from another" in refusal(lambda: results[ONE.run].history)
+
+
+def test_a_history_of_another_scale_is_refused(results: Results) -> None:
+    change_text(results.paths.made(results.paths.history(ONE.run)), lambda text: text.replace("quick", "small"))
+    assert "is of scale 'small', expected 'quick'" in refusal(lambda: results[ONE.run].history)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"scale": 1, "files": [], "made_from": {}}', "[" * 100_000])
+def test_a_damaged_record_is_refused(results: Results, content: str) -> None:
+    record = results.paths.made(results.paths.history(ONE.run))
+    record.write_text(content)
+    assert f"{record}: is no record of finished files" in refusal(lambda: results[ONE.run].history)
+
+
+def test_figures_swapped_with_their_records_are_refused(results: Results) -> None:
+    one, other = (results.paths.figure(name, "csv") for name in ("fig06", "fig14"))
+    replace(one, other)
+    assert f"{one}: is not the file that was written" in refusal(lambda: check_made(one, results.paths))
+    replace(results.paths.made(one), results.paths.made(other))
+    assert f"{one}: is not the file that was written" in refusal(lambda: check_made(one, results.paths))
+
+
+@pytest.mark.parametrize("source", ["spectra", "history"])
+def test_a_figure_drawn_from_other_files_is_refused(results: Results, source: str) -> None:
+    path, figure = file_of(results, "spectra"), results.paths.figure("fig06", "csv")
+    if source == "spectra":
+        resealed(path)
+    else:
+        path = results.paths.history(ONE.run)
+        change_text(path, lambda text: text.replace("1", "2", 1))
+    assert f"{figure}: was made from another {path} than is there now" in refusal(
+        lambda: check_made(figure, results.paths)
+    )
+
+
+def test_a_file_made_again_bit_for_bit_is_the_same(results: Results) -> None:
+    """Other clock times and another machine do not count."""
+    path = results.paths.snapshots(ONE.run)
+    before = digest_of(path)
+    with changed(path) as file:
+        file["epoch_seconds"][...] = 7
+        file.attrs["created"], file.attrs["git"], file.attrs["device"] = "later", "another", "another"
+    assert digest_of(path) == before
+    assert read(results, "spectra") is not None
+
+
+@pytest.mark.parametrize("change", ["array", "attribute", "name"])
+def test_the_digest_is_of_all_that_a_file_holds(results: Results, change: str) -> None:
+    path = file_of(results, "spectra")
+    before = digest_of(path)
+    with changed(path) as file:
+        if change == "array":
+            file["eigenvalues"][0, 0] += 1e-9
+        elif change == "attribute":
+            file.attrs["lr"] = 2 * file.attrs["lr"]
+        else:
+            file.move("train_loss", "loss")
+    assert digest_of(path) != before
+
+
+def test_a_digest_that_was_changed_alone_is_damage(results: Results) -> None:
+    path = file_of(results, "spectra")
+    digest = digest_of(path).encode()
+    content = path.read_bytes()
+    path.write_bytes(content.replace(digest, digest[::-1], 1))
+    assert "is damaged" in refusal(lambda: read(results, "spectra"))
+
+
+def verified(results: Results, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+    """The exit status, and the complaints."""
+    capsys.readouterr()
+    status = print_verified(results.paths.folder)
+    return status, [line for line in capsys.readouterr().out.splitlines() if line.startswith("wrong: ")]
+
+
+def test_a_folder_that_is_right_is_verified(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    status = print_verified(results.paths.folder)
+    lines = capsys.readouterr().out.splitlines()
+    assert status == 0, lines
+    # data, states and histories of three runs, 6 + 6 + 1 measured files, two figures
+    assert lines[-1].endswith(": 22 files are what they should be, 0 are not")
+    spectra, snapshots = file_of(results, "spectra"), results.paths.snapshots(ONE.run)
+    (line,) = [line for line in lines if line.startswith(f"{results.paths.place(spectra)} ")]
+    assert f"{digest_of(spectra)[:12]} from data/c10.h5 {digest_of(results.paths.data('c10'))[:12]}, " in line
+    assert line.endswith(f"{results.paths.place(snapshots)} {digest_of(snapshots)[:12]}")
+
+
+def test_what_is_not_here_is_said_and_not_wrong(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    """States are large, and may stay elsewhere."""
+    results.paths.snapshots(OTHER.run).unlink()
+    status = print_verified(results.paths.folder)
+    out = capsys.readouterr().out
+    assert status == 0
+    assert f"{results.paths.place(results.paths.snapshots(OTHER.run))} " in out
+    assert "(not here)" in out
+
+
+def flip_a_late_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-40] ^= 1
+    path.write_bytes(content)
+
+
+WRONG: dict[str, tuple[Callable[[Results], object], str]] = {
+    "damaged": (lambda results: flip_a_late_byte(file_of(results, "directions")), "is damaged"),
+    "swapped": (
+        lambda results: replace(file_of(results, "spectra"), file_of(results, "spectra", OTHER.run)),
+        f"is of run '{OTHER.run}'",
+    ),
+    "changed history": (HISTORIES["one number"], "is not the file that was written there"),
+    "csv without a record": (
+        lambda results: results.paths.made(results.paths.figure("fig06", "csv")).unlink(),
+        "has no record beside it",
+    ),
+    "missing csv": (lambda results: results.paths.figure("fig06", "csv").unlink(), "cannot be read"),
+    "unknown kind": (
+        lambda results: shutil.copytree(
+            results.paths.measured("spectra", "r", "s").parents[1], results.paths.folder / "x"
+        ),
+        "is of no kind",
+    ),
+    "data of another kind": (
+        lambda results: replace(results.paths.data("c10"), results.paths.snapshots(ONE.run)),
+        "holds the layout",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_in_a_folder_is_listed(results: Results, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    damage, words = WRONG[name]
+    damage(results)
+    status, wrong = verified(results, capsys)
+    assert status == 1
+    assert any(words in line for line in wrong), wrong
+
+
+def test_a_digest_that_lies_is_found(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bytes and checksum agree; the digest is of other contents."""
+    from sharpest.results import checksum
+
+    path = file_of(results, "spectra")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checksum, "content_digest", lambda file: "0" * 64)
+        with changed(path):
+            pass
+    with h5py.File(path):  # it can be read
+        pass
+    _, wrong = verified(results, capsys)
+    assert any("holds something else than its digest says" in line for line in wrong)

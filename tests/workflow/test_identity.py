@@ -1,0 +1,111 @@
+"""Swapped files whose times are kept, and what the engine underneath would meet before our checks: one line each."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sharpest.pipeline.verify import print_verified
+
+from .conftest import Project
+from .test_deaths import assert_equal, contents
+
+PROFILE = ("--workflow-profile", "workflow/profiles/local")  # which shows the logs of failed jobs
+LSTM, VGG = "lstm-ptb-sgd-lr1-S20-s777", "vgg-c10-sgd-lr0.1-S128-s777"
+
+
+def swap(one: Path, other: Path) -> None:
+    """Each gets the content of the other one and keeps its time, as after a mistaken copy."""
+    times = [(path.stat().st_atime_ns, path.stat().st_mtime_ns) for path in (one, other)]
+    kept = one.with_suffix(".kept")
+    one.rename(kept)
+    other.rename(one)
+    kept.rename(other)
+    for path, time in zip((one, other), times, strict=True):
+        os.utime(path, ns=time)
+
+
+@pytest.mark.slow
+def test_swapped_files_are_refused_and_the_remedy_helps(edited: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    results = edited.folder / "results/tiny"
+    expected = contents(results)
+    assert print_verified(results) == 0, capsys.readouterr().out
+    spectra = [results / f"spectra/{run}/grid.h5" for run in (LSTM, VGG)]
+    swap(*spectra)
+    assert print_verified(results) == 1
+    wrong = [line for line in capsys.readouterr().out.splitlines() if line.startswith("wrong: ")]
+    assert any(f"{spectra[0]}: is of run '{VGG}', expected '{LSTM}'" in line for line in wrong)
+    shutil.rmtree(results / "figures")
+    failed = edited.snakemake("--cores", "1", *PROFILE, "results/tiny/figures/fig04.csv")
+    assert failed.returncode != 0
+    assert "Traceback" not in failed.stdout
+    (line,) = [line for line in failed.stdout.splitlines() if line.startswith("error ")]
+    assert f"results/tiny/spectra/{LSTM}/grid.h5: is of run '{VGG}', expected '{LSTM}'; delete it and run" in line
+    for path in spectra:
+        path.unlink()
+    assert edited.snakemake("--cores", "2", *PROFILE, "all").returncode == 0
+    assert_equal(contents(results), expected)
+    assert print_verified(results) == 0, capsys.readouterr().out
+
+
+def spoil_config(change: Callable[[str], bytes]) -> Callable[[Path], object]:
+    def spoil(folder: Path) -> None:
+        path = folder / "config/config.yaml"
+        path.write_bytes(change(path.read_text()))
+
+    return spoil
+
+
+def make_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def results_file(folder: Path) -> None:
+    (folder / "results").write_text("mine")
+
+
+SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "results is a file": (results_file, "results: is no folder, and results go there; move it away"),
+    "results is a loop": (
+        lambda folder: (folder / "results").symlink_to("results"),
+        "results: is a link that leads to no folder",
+    ),
+    "results leads nowhere": (
+        lambda folder: (folder / "results").symlink_to("nowhere"),
+        "results: is a link that leads to no folder",
+    ),
+    "a key twice": (
+        spoil_config(lambda text: f"{text}\nscale: small\n".encode()),
+        "key 'scale' stands in line",
+    ),
+    "latin-1": (spoil_config(lambda text: f"{text}\n# é\n".encode("latin-1")), "config.yaml is not UTF-8 text"),
+    "utf-16": (spoil_config(lambda text: text.encode("utf-16")), "config.yaml is not UTF-8 text"),
+    "an alias in itself": (
+        spoil_config(lambda text: text.replace("datasets: {}", "datasets: &a {x: *a}").encode()),
+        "an alias stands within what it stands for",
+    ),
+    "a folder": (lambda folder: make_folder(folder / "config/config.yaml"), "config.yaml is a folder"),
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_what_stands_in_the_way_is_named_before_anything_is_planned(checkout: Project, name: str) -> None:
+    spoil, words = SPOILED[name]
+    spoil(checkout.folder)
+    result = checkout.snakemake("-n", "results/quick/figures/fig06.csv")
+    assert result.returncode != 0
+    assert "Traceback" not in result.stdout
+    assert len([line for line in result.stdout.splitlines() if words in line]) == 1, result.stdout
+
+
+def test_records_that_cannot_be_read_are_named(checkout: Project, bound: tuple[str, ...]) -> None:
+    records = checkout.folder / ".snakemake"
+    records.mkdir(mode=0o000)
+    result = checkout.snakemake("-n", "results/quick/figures/fig06.csv", prefix=bound)
+    records.chmod(0o755)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stdout
+    assert f"{records} cannot be read; correct its rights" in result.stdout
