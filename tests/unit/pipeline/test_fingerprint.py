@@ -240,8 +240,10 @@ def test_what_has_changed_since_is_named_by_module(tmp_path):
     names = line_of("sharpest.data.randomness", now)[1]
     less = f"sharpest.data.randomness {line_of('sharpest.data.randomness', now)[0]} {min(names)}"
     assert changed_since([less], tmp_path) == ["sharpest.data.randomness"]
-    script.write_text("from sharpest.data.randomness import derived_seed\n")
-    assert changed_since([now], tmp_path) == ["scripts/any.py"]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "any.py").write_text("from sharpest.data.randomness import derived_seed\n")
+    assert changed_since([now], other) == ["scripts/any.py"]
 
 
 def test_an_unknown_module_is_refused():
