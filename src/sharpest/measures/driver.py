@@ -66,8 +66,8 @@ def measure_run(
             if what is carried cannot be kept.
         StoreError: If a file cannot be written; the points up to then are kept.
     """
-    identity = _identity(replay, segments, stored, attributes)
-    had_work = has_work(work, identity)
+    attributes = {**attributes, "made_from": _made_from(replay, stored, attributes["schedule"])}
+    had_work = has_work(work, identity := _identity(segments, attributes))
     # a second job waits here, goes on where the first one died, or finds its file
     with locked(work):
         if had_work and not has_work(work, identity) and output.exists():
@@ -75,23 +75,16 @@ def measure_run(
         kept = KeptPoints(work, identity)
         with create_stored(output, measure.layout) as file:
             arrays, known = _measured(measure, replay, segments, settings, hessian, stored, file, kept, progress)
-            known["made_from"] = _made_from(replay, stored, attributes["schedule"])
             file.complete(arrays, {**attributes, **known})
         kept.remove()
     return len(arrays["iteration"])
 
 
-def _identity(
-    replay: Replay,
-    segments: Sequence[Sequence[int | str]],
-    stored: Mapping[str, Measured],
-    attributes: Mapping[str, Any],
-) -> str:
-    """What the bits depend on; the attributes hold schedule, settings, code, packages, device and threads."""
+def _identity(segments: Sequence[Sequence[int | str]], attributes: Mapping[str, Any]) -> str:
+    """What the bits depend on; the attributes hold schedule, settings, sources, code, packages, device and threads."""
     parts = {
         **{name: value for name, value in attributes.items() if name not in ("created", "git")},
         "segments": segments,
-        "made_from": _made_from(replay, stored, attributes["schedule"]),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

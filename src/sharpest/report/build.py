@@ -59,9 +59,7 @@ def build_page(setup: Setup, results: Results) -> Page:
     Raises:
         StoreError: If a file is missing or is not what it should be; the message names it.
     """
-    paths = results.paths
-    for path in setup.made(paths):
-        results.checked(path)
+    paths = _checked(setup, results)
     claims = read_claims(verdicts(paths, PAPER, "csv"))
     later = read_claims(verdicts(paths, BEYOND, "csv")) if setup.later_claims else []
     every = _study_items(setup, claims, later)
@@ -101,6 +99,13 @@ def build_page(setup: Setup, results: Results) -> Page:
         departures=departures,
         explorer=_explorer(panels, _largest_eigenvalues(setup, results)),
     )
+
+
+def _checked(setup: Setup, results: Results) -> Paths:
+    """Where files are, once figures, tables and verdicts have been found to be those that were written."""
+    for path in setup.made(results.paths):
+        results.checked(path)
+    return results.paths
 
 
 def _study_items(setup: Setup, claims: Sequence[JudgedClaim], later: Sequence[JudgedClaim]) -> dict[str, Item]:
