@@ -3,12 +3,15 @@ PYTHON ?= python3.11
 CORES ?= all
 SEEDS ?= 5
 SCALE ?=
+MUTANTS ?= 200
+FUZZ ?= 1500
+SEED ?= 0
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores $(CORES)
 SOURCES := src workflow tests benchmarks docs/site
 RULES := Snakefile workflow/rules
 
-.PHONY: figures replicate unlocked ready first test test-slow environment lint format benchmarks docs docs-serve why forecast test-gpu test-slurm test-matrix
+.PHONY: figures replicate unlocked ready first test test-slow environment lint format benchmarks mutants fuzz docs docs-serve why forecast test-gpu test-slurm test-matrix
 
 figures: unlocked
 	$(SNAKEMAKE) --prioritize first -- all
@@ -42,6 +45,10 @@ test-slow: environment
 # the tests of the core in each environment of envs/matrix.toml, made in .matrix; gigabytes of downloads
 test-matrix: environment
 	$(BIN)/python tests/matrix.py
+
+# FUZZ spoiled inputs of each kind that is read: it works, or one line says what is wrong
+fuzz: environment
+	FUZZ_EXAMPLES=$(FUZZ) $(BIN)/pytest tests/property/test_what_is_read.py
 
 # on the first GPU of this machine; says why where there is none
 test-gpu: environment
@@ -83,6 +90,11 @@ benchmarks: environment
 	for script in side_by_side memory scaling lines page; do \
 		PYTHONPATH=benchmarks/.peers $(BIN)/python -W ignore benchmarks/$$script.py benchmarks/results || exit 1; \
 	done
+
+# breaks the code in MUTANTS random places and sees whether a test fails; see docs/mutants.md
+mutants: environment
+	$(BIN)/python -m pip install --quiet --no-deps --target benchmarks/.mutants --upgrade --requirement benchmarks/mutants.txt
+	$(BIN)/python benchmarks/mutants.py $(MUTANTS) --seed $(SEED)
 
 forecast: environment
 	$(BIN)/sharpest forecast $(if $(SCALE),--scale $(SCALE))

@@ -77,8 +77,8 @@ def for_runs(pattern: str, changes: str) -> Edit:
 
 
 def code(*modules: str) -> Edit:
-    """A statement more in each module of the package."""
-    return all_of(*(append(f"src/sharpest/{module}", "\nEDITED = 1\n") for module in modules))
+    """A statement more in each module of the package, that runs when it is imported."""
+    return all_of(*(append(f"src/sharpest/{module}", "\nassert True\n") for module in modules))
 
 
 def all_of(*edits: Edit) -> Edit:
@@ -193,6 +193,20 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
     "a comment, in any module, script or rule": (comment_everything, NOTHING),
     "a docstring": (reword_docstrings, NOTHING),
     "formatting": (reformat, NOTHING),
+    "the text of an error": (
+        replace("src/sharpest/results/file.py", "is damaged (a checksum", "is bad (a checksum"), NOTHING,
+    ),
+    "the name of a local variable": (
+        all_of(
+            replace("src/sharpest/data/randomness.py", "    digest = ", "    drawn = "),
+            replace("src/sharpest/data/randomness.py", "from_bytes(digest,", "from_bytes(drawn,"),
+        ),
+        NOTHING,
+    ),
+    "an import that nobody uses": (append("src/sharpest/data/randomness.py", "\nimport this\n"), NOTHING),
+    "a new function that nobody calls": (
+        append("src/sharpest/data/randomness.py", "\n\ndef unheard_of() -> int:\n    return 1\n"), NOTHING,
+    ),
     "a new time on any source file": (touch, NOTHING),
     "the order of keys in the configuration": (reorder, NOTHING),
     "the folder of the checkout": (move, NOTHING),

@@ -1,20 +1,25 @@
-"""A fingerprint of the code behind a job: its script, and the modules behind it; comments do not count.
+"""A fingerprint of the code behind a job: its script, and the definitions behind it that can change a result.
 
 Snakemake does not see that a module imported by a script has changed, and takes a script with a new comment for a new
 one. Each rule therefore carries this fingerprint as a parameter, module by module, so that a stale job can say which
-of them changed.
+of them changed. Of each module it counts what runs on import and the definitions that the job can reach.
 """
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable
-from functools import lru_cache
-from importlib.util import find_spec
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
 
 import grimp
 
+import sharpest
+from sharpest.pipeline.definitions import Definitions
+from sharpest.pipeline.reach import reached
+from sharpest.pipeline.spelling import spelled, untold_exceptions
+
+_PACKAGE = Path(sharpest.__file__).parent
 _FRAME = (
     "sharpest.pipeline.forkserver",
     "sharpest.pipeline.job",
@@ -23,6 +28,10 @@ _FRAME = (
     "sharpest.pipeline.startup",
 )
 """How a job runs and what it tells of itself: no part of any result."""
+_TELLS = re.compile(r"\bexcept\b.*\bas\b|^class \w+Error\(", re.MULTILINE)
+"""Where errors are defined, or read."""
+_FOR_PEOPLE = ("sharpest.pipeline", "sharpest.__main__")
+"""What no job imports but its frame."""
 
 
 @lru_cache(maxsize=1)
@@ -70,44 +79,51 @@ def import_closure(entry: str) -> tuple[str, ...]:
 
 
 def fingerprint(script: Path, *entries: str) -> str:
-    """A line for the script and for each module that its work imports: its name and a digest of its code.
+    """A line for the script and for each module that its work imports: its name, a digest, and the names that count.
 
     Args:
         script: What it imports at its top counts, apart from the frame of a job.
-        entries: Modules of this package that the work imports besides, e.g. by a name among its settings.
+        entries: Modules of this package that the work imports besides, e.g. by a name among its settings; all their
+            public names count.
 
     Raises:
         ValueError: If there is no such module.
     """
-    entries = (*_imports(script), *entries)
-    digests = {module: _module_digest(module) for entry in entries for module in import_closure(entry)}
-    digests[f"scripts/{script.name}"] = _file_digest(script)
-    return "\n".join(f"{name} {digest}" for name, digest in sorted(digests.items()))
+    closure = {module for entry in (*_imports(script), *entries) for module in import_closure(entry)}
+    work = Definitions("", _tree(script), (), _graph().modules)
+    names = reached({module: _definitions(module) for module in sorted(closure)}, work, entries)
+    lines = [f"{module} {_digest(module, names[module])} {','.join(sorted(names[module])) or '-'}" for module in names
+             if _definitions(module).counted(names[module])]  # fmt: skip
+    return "\n".join(sorted([f"scripts/{script.name} {_file_digest(script)}", *lines]))
 
 
 def changed_since(fingerprints: Iterable[str], scripts: Path) -> list[str]:
     """The scripts and modules of some fingerprints whose code is another today, or gone.
 
     Args:
-        fingerprints: As :func:`fingerprint` made them.
+        fingerprints: As :func:`fingerprint` made them; a line without names is of a module with all that it has.
         scripts: The folder of the scripts.
     """
     lines = {line for lines in fingerprints for line in lines.splitlines()}
-    return sorted({name for name, digest in map(str.split, lines) if digest != _digest_today(name, scripts)})
+    return sorted(
+        {name for name, *digest in map(str.split, lines) if digest[:1] != _digest_today(name, digest[1:], scripts)}
+    )
 
 
-def _digest_today(name: str, scripts: Path) -> str | None:
+def _digest_today(name: str, names: list[str], scripts: Path) -> list[str]:
     if name.startswith("scripts/"):
         path = scripts / name.removeprefix("scripts/")
-        return _file_digest(path) if path.exists() else None
-    return _module_digest(name) if name in _graph().modules else None
+        return [_file_digest(path)] if path.exists() else []
+    if name not in _graph().modules:
+        return []
+    return [_digest(name, frozenset(names[0].split(","))) if names else _file_digest(_file(name))]
 
 
 @lru_cache
 def _imports(script: Path) -> tuple[str, ...]:
     names: list[str] = []
     modules = _graph().modules
-    for node in ast.parse(script.read_text(encoding="utf-8")).body:
+    for node in _tree(script).body:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -117,57 +133,48 @@ def _imports(script: Path) -> tuple[str, ...]:
     return tuple(name for name in names if name in modules and name not in ("sharpest", *_FRAME))
 
 
-@lru_cache
-def _module_digest(module: str) -> str:
-    spec = find_spec(module)
-    assert spec is not None  # grimp found it
-    assert spec.origin is not None
-    return _file_digest(Path(spec.origin))
+def _file(module: str) -> Path:
+    path = _PACKAGE.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-@lru_cache
+@cache
+def _source(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(_source(path))
+
+
+@lru_cache(maxsize=1)
+def _untold() -> frozenset[str]:
+    """Exceptions whose texts are in no result: what runs a job reads all of them, for a person."""
+    paths = [_file(module) for module in sorted(_graph().modules) if not module.startswith(_FOR_PEOPLE)]
+    return untold_exceptions([_tree(path) for path in paths if _TELLS.search(_source(path))])
+
+
+@cache
+def _definitions(module: str) -> Definitions:
+    return Definitions(module, _tree(_file(module)), _untold(), _graph().modules)
+
+
+@cache
+def _digest(module: str, names: frozenset[str]) -> str:
+    definitions = _definitions(module)
+    return _hashed("".join(map(definitions.text, definitions.counted(names))))
+
+
+@cache
 def _file_digest(path: Path) -> str:
-    return source_digest(path.read_text(encoding="utf-8"))
+    return _hashed(spelled(_tree(path)))
 
 
 def source_digest(source: str) -> str:
-    """Twelve hex digits of what the source does: its syntax tree without docstrings, comments and formatting.
-
-    Strings that stand alone are docstrings, of modules, classes, functions or fields. It is the same in every version
-    of Python that reads the source.
-    """
-    parts: list[str] = []
-    _spell_node(ast.parse(source), parts)
-    return hashlib.sha256("".join(parts).encode()).hexdigest()[:12]
+    """Twelve hex digits of what the source does: its syntax tree without docstrings, comments and formatting."""
+    return _hashed(spelled(ast.parse(source)))
 
 
-def _spell_node(node: ast.AST, parts: list[str]) -> None:
-    """Spell out a syntax tree; brackets keep different trees apart."""
-    parts.append(f"({type(node).__name__}")
-    is_constant = isinstance(node, ast.Constant)
-    for name in node._fields:
-        item = getattr(node, name, None)
-        # newer versions of Python know more fields, which older sources leave empty; a constant may be None
-        if is_constant or (item is not None and item != []):
-            parts.append(f" {name}=")
-            _spell(item, parts)
-    parts.append(")")
-
-
-def _spell(value: Any, parts: list[str]) -> None:
-    if isinstance(value, ast.AST):
-        _spell_node(value, parts)
-    elif isinstance(value, list):
-        parts.append("[")
-        for item in value:
-            if not _is_docstring(item):
-                _spell(item, parts)
-        parts.append("]")
-    else:
-        parts.append(repr(value))
-
-
-def _is_docstring(item: Any) -> bool:
-    return isinstance(item, ast.Pass) or (
-        isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str)
-    )
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -44,7 +44,7 @@ def _read(text: str) -> Any:
 def _leaves(value: Any) -> _Leaves:
     """The single values within a parameter by their path; a fingerprint's by module."""
     if isinstance(value, str) and value.startswith("scripts/"):
-        return {name: _Digest(digest) for name, digest in map(str.split, value.splitlines())}
+        return {name: _Digest(digest) for name, _, digest in (line.partition(" ") for line in value.splitlines())}
     return dict(_walk(value, ""))
 
 

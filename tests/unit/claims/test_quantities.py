@@ -238,6 +238,36 @@ def test_surface(folder: Any, read: Any) -> None:
     assert read("surface_curvature") == pytest.approx(8 * 3 / 5)  # points 3, 5, 7, 9 and 11
 
 
+def test_the_surface_is_read_at_its_walls(folder: Any, read: Any) -> None:
+    """Of a grid that goes on beyond -5 and 5, lower there than at the walls and as low inside as the loss."""
+    folder.spectra(RUN, "grid", np.zeros(6))
+    grid = np.array([-9.0, -5, -1, 0, 1, 5, 9])
+    folder.directions(RUN, "grid", 6, grid=grid, profile=np.tile([2, 2.4, 2, 2, 2, 2.6, 2], (6, 3, 1)))
+    assert read("surface_rise", "e1") == pytest.approx(20)
+    folder.directions(RUN, "grid", 6, grid=grid, profile=np.tile([2, 2.8, 2, 2, 2, 2.6, 2], (6, 3, 1)))
+    assert read("surface_rise", "e3") == pytest.approx(30)
+
+
+@pytest.mark.parametrize(
+    ("missing", "names"),
+    [
+        ("profile", ["surface_rise", "surface_rise_ratio"]),
+        ("loss", ["surface_rise", "surface_rise_ratio"]),
+        ("loss_change", ["surface_rise", "surface_rise_ratio", "surface_curvature"]),
+    ],
+)
+def test_a_surface_without_a_finite_point_gives_no_number(
+    missing: str, names: list[str], folder: Any, read: Any
+) -> None:
+    """Nor one where no alpha was studied."""
+    shape = {"profile": (6, 3, 5), "loss": (6,), "loss_change": (6, 3, 5)}[missing]
+    folder.spectra(RUN, "grid", np.zeros(6))
+    folder.directions(RUN, "grid", 6, **{missing: np.full(shape, math.nan)})
+    for name in names:
+        with pytest.raises(UnmeasuredError, match="no finite measurement"):
+            read(name, "e1")
+
+
 def test_alignment(folder: Any, read: Any) -> None:
     folder.spectra(RUN, "grid", np.zeros(6))
     folder.directions(RUN, "grid", 6, cosine=np.tile([0.1, 0.2, 0.6], (6, 1)) * np.arange(1, 7)[:, None])
@@ -319,9 +349,16 @@ def test_a_run_that_ended_before_its_early_epoch(folder: Any, read: Any) -> None
 
 
 @pytest.mark.parametrize(
-    ("diverged", "losses", "answer"), [(3.0, [0.1, 0.1], 1), (None, [2.3, 2.3], 1), (None, [0.1, 2.3], 0)]
-)
+    ("diverged", "losses", "answer"),
+    [
+        (3.0, [0.1, 0.1], 1), (None, [2.3, 2.3], 1), (None, [0.1, 2.3], 0), (None, [2.3, 0.1], 0),
+        (None, [0.951 * math.log(10), 2.3], 1), (None, [0.949 * math.log(10), 2.3], 0),
+        (None, [2.3, 0.951 * math.log(10)], 1), (None, [2.3, 0.949 * math.log(10)], 0),
+        (None, [math.nan, 2.3], 0),
+    ],
+)  # fmt: skip
 def test_diverged(diverged: float | None, losses: list[float], answer: float, folder: Any, read: Any) -> None:
+    """At both ends the loss is at 95 % of that of guessing among ten classes, or above, or the run diverged."""
     folder.evaluations(RUN, diverged=diverged, train_loss=losses)
     assert read("diverged") == answer
 

@@ -139,6 +139,15 @@ def test_an_exhausted_start_goes_on_where_it_is_needed() -> None:
     assert pairs.num_products <= 50
 
 
+@pytest.mark.parametrize("seed", [19, 24, 29])
+def test_an_earlier_start_that_goes_on_ends_the_later_one(seed: int) -> None:
+    """The pairs before it are no measure of what the later start has found: another start has to look."""
+    matrix, vectors = symmetric([9.0, 4.8, *np.linspace(-1.2, 1, 41)], seed)
+    pairs = solve(matrix, 6, 0.02, start=vectors[1], seed=seed)
+    np.testing.assert_allclose(pairs.eigenvalues, expected(matrix, 6), rtol=0, atol=0.02)
+    assert pairs.converged.all()
+
+
 def test_an_eigenvector_as_start_hides_nothing() -> None:
     matrix, vectors = symmetric([7.0, 5, 5, 4, *BULK])
     pairs = solve(matrix, 4, start=vectors[3])
@@ -335,6 +344,15 @@ def test_start_vectors_are_unit_and_lean_on_the_previous_ones() -> None:
     aside = warm - (warm @ previous) / (previous @ previous) * previous
     assert float(aside.norm()) == pytest.approx(0.3 / 1.09**0.5, rel=0.1)
     assert torch.equal(start_vector(rng(1), 500), cold)
+
+
+def test_hints_weigh_the_same_whatever_their_lengths() -> None:
+    """A gradient of length 1e-3 beside the sum of eigenvectors."""
+    one, other = torch.eye(500, dtype=torch.float64)[:2]
+    start = start_vector(rng(1), 500, [1e-3 * one, 5 * other])
+    assert torch.equal(start, start_vector(rng(1), 500, [one, other]))
+    # 1 / sqrt(2) of each, beside 0.3 of noise
+    assert (float(start @ one), float(start @ other)) == (pytest.approx(0.68, abs=0.03), pytest.approx(0.68, abs=0.03))
 
 
 @pytest.mark.parametrize("hints", [[torch.zeros(500)], [torch.ones(500), -torch.ones(500)]])

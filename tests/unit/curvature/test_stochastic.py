@@ -119,6 +119,16 @@ def test_nothing_is_known_exactly(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
+def test_four_products_are_enough(name: str) -> None:
+    """One for the subspace, one within it, two probes: the fewest that have a spread."""
+    estimator, exact = ESTIMATORS[name]
+    matrix = slowly_falling(8) + 10 * torch.eye(8, dtype=torch.float64)
+    few = estimate(estimator, matrix, 4)
+    assert few.value == pytest.approx(exact(matrix), abs=5 * few.error)
+    assert 0 < few.error < exact(matrix)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
 def test_too_few_products_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="num_products 3 is too few for an estimate with an error; take 4 or more"):
         estimate(ESTIMATORS[name][0], slowly_falling(), 3)

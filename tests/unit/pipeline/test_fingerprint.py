@@ -12,7 +12,7 @@ import pytest
 
 import sharpest
 from sharpest.pipeline import fingerprint as module
-from sharpest.pipeline.fingerprint import fingerprint, import_closure, source_digest
+from sharpest.pipeline.fingerprint import changed_since, fingerprint, import_closure, source_digest
 
 SOURCE = '''
 """A module."""
@@ -80,11 +80,24 @@ def test_what_changes_nothing(old, new):
         ("cut(self", "cuts(self"),
         ("import math", "import cmath as math"),
         ("class Rule:", "class Rule(dict):"),
+        ("loss > ", "loss < "),
+        ("math.inf", "math.inf[1:]"),
     ],
 )
 def test_what_changes_something(old, new):
     assert old in SOURCE
     assert source_digest(SOURCE.replace(old, new)) != source_digest(SOURCE)
+
+
+def test_fields_of_the_same_value_are_told_apart():
+    """Where one is empty, only its name says which."""
+    digests = [source_digest(f"a[{part}]") for part in ("1:", ":1", "::1", "1", ":", "1:1")]
+    assert len(set(digests)) == len(digests)
+
+
+def test_a_digest_is_the_same_for_ever():
+    """Of another one all finished results would be stale."""
+    assert source_digest(SOURCE) == "760200dafb4e"
 
 
 def test_training_is_free_of_curvature_measurements_and_figures():
@@ -215,6 +228,24 @@ def test_training_is_free_of_readers():
     assert not readers & modules
 
 
+def test_what_has_changed_since_is_named_by_module(tmp_path):
+    """Scripts and modules, those that are gone and those of lines without names among them."""
+    script = tmp_path / "any.py"
+    script.write_text("from sharpest.data.randomness import generator\n")
+    now = fingerprint(script)
+    whole = source_digest(Path(sharpest.__file__).with_name("edge.py").read_text())
+    assert changed_since([now, now, f"sharpest.edge {whole}"], tmp_path) == []
+    others = ["sharpest.gone 0 -", "scripts/gone.py 0", "sharpest.edge 0", "sharpest.trajectory.plateau 0 FACTOR"]
+    assert changed_since([now, "\n".join(others)], tmp_path) == sorted(line.split()[0] for line in others)
+    names = line_of("sharpest.data.randomness", now)[1]
+    less = f"sharpest.data.randomness {line_of('sharpest.data.randomness', now)[0]} {min(names)}"
+    assert changed_since([less], tmp_path) == ["sharpest.data.randomness"]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "any.py").write_text("from sharpest.data.randomness import derived_seed\n")
+    assert changed_since([now], other) == ["scripts/any.py"]
+
+
 def test_an_unknown_module_is_refused():
     with pytest.raises(ValueError, match=r"sharpest\.figures\.pie is no module of this package"):
         import_closure("sharpest.figures.pie")
@@ -249,48 +280,68 @@ def test_editing_a_module_changes_the_fingerprints_of_what_imports_it(tmp_path, 
         "sharpest.measures.spectra.measure",
     ]
     scripts = {entry: script_of(tmp_path, entry) for entry in entries}
-    before = {entry: fingerprint(scripts[entry]) for entry in entries}
-    real = module._module_digest
+    before = {entry: fingerprint(scripts[entry], entry) for entry in entries}
+    real = module._digest
 
     def changed(edited: str) -> set[str]:
-        monkeypatch.setattr(module, "_module_digest", lambda name: "edited" if name == edited else real(name))
-        now = {entry: fingerprint(scripts[entry]) for entry in entries}
+        monkeypatch.setattr(module, "_digest", lambda name, names: "edited" if name == edited else real(name, names))
+        now = {entry: fingerprint(scripts[entry], entry) for entry in entries}
         # the module alone tells that it changed
-        assert all(f"{edited} edited" in now[entry].splitlines() for entry in entries if now[entry] != before[entry])
+        assert all(f"{edited} edited " in now[entry] for entry in entries if now[entry] != before[entry])
         return {entry for entry in entries if now[entry] != before[entry]}
 
     assert changed("sharpest.figures.alignment") == {"sharpest.figures.alignment"}
     assert changed("sharpest.figures.style") == {f"sharpest.figures.{kind}" for kind in KINDS}
     assert changed("sharpest.curvature.lanczos") == {"sharpest.measures.spectra.measure"}
     assert changed("sharpest.trajectory.steps") == {"sharpest.training.run", "sharpest.measures.spectra.measure"}
-    assert changed("sharpest.models") == {"sharpest.training.run", "sharpest.measures.spectra.measure"}
+    assert changed("sharpest.trajectory.state") == {"sharpest.training.run", "sharpest.measures.spectra.measure"}
+    assert changed("sharpest.models") == set()  # a docstring
     assert changed("sharpest.models.resnet") == set()
 
 
 def test_a_fingerprint_has_a_line_for_the_script_and_for_each_module_once(tmp_path):
     one, other = "sharpest.training.run", "sharpest.models.resnet"
-    both = script_of(tmp_path, other, one)
-    assert names_in(fingerprint(both)) == sorted(
-        {"scripts/sharpest.training.run.py", *import_closure(one), *import_closure(other)}
-    )
+    both = names_in(fingerprint(script_of(tmp_path, other, one), one, other))
+    assert both == sorted(set(both))
+    assert {"scripts/sharpest.training.run.py", one, other} <= set(both)
+    assert set(both[1:]) <= {*import_closure(one), *import_closure(other)}
     alone = script_of(tmp_path, one)
-    assert fingerprint(alone, other) == fingerprint(alone, other, one)
-    assert names_in(fingerprint(alone, other)) == names_in(fingerprint(script_of(tmp_path, other, one)))
+    assert fingerprint(alone, other) == fingerprint(alone, other, other)
+
+
+def test_all_public_names_of_an_entry_count(tmp_path):
+    """A name among a job's settings asks for the module, and the code that does so says no more."""
+    script = tmp_path / "any.py"
+    script.write_text("import json\n")
+    assert line_of("sharpest.data.randomness", fingerprint(script, "sharpest.data.randomness"))[1] == {
+        "derived_seed", "generator",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "import sharpest.results.whole",
-        "from sharpest.results.whole import present",
-        "from sharpest.results import whole",
-        "import sharpest.results.whole as l",
+        "import sharpest.data.randomness\nsharpest.data.randomness.derived_seed",
+        "from sharpest.data.randomness import derived_seed",
+        "from sharpest.data import randomness\nrandomness.derived_seed",
+        "import sharpest.data.randomness as r\nr.derived_seed",
+        "from sharpest.data import randomness\ngetattr(randomness, 'derived_seed')",
+        "from sharpest.data.randomness import derived_seed as drawn",
     ],
 )
 def test_a_script_may_import_a_module_in_any_way(tmp_path, text):
     script = tmp_path / "any.py"
     script.write_text(f"import json\nimport sharpest.pipeline.startup\n{text}\nfrom sharpest.pipeline.job import job\n")
-    assert names_in(fingerprint(script)) == ["scripts/any.py", *import_closure("sharpest.results.whole")]
+    found = fingerprint(script)
+    assert line_of("sharpest.data.randomness", found)[1] == {"derived_seed"}
+    assert "sharpest.pipeline" not in found
+
+
+def line_of(module: str, fingerprint: str) -> tuple[str, set[str]]:
+    """Digest and names of a module."""
+    (line,) = [line for line in fingerprint.splitlines() if line.startswith(f"{module} ")]
+    _, digest, names = line.split()
+    return digest, set(names.split(","))
 
 
 def test_all_that_a_script_imports_is_behind_it_but_the_frame_of_a_job():
@@ -329,6 +380,9 @@ print(json.dumps([f.__file__, *map(f.fingerprint, scripts)]))
     for file in (steps, script):
         file.write_text("# a comment\n" + file.read_text())
     assert fingerprints() == before
+    for addition in ("import cmath", "def unheard_of():\n    return 1", "class UnheardOf:\n    size = 1", "_SIZE = 1"):
+        steps.write_text(f"{steps.read_text()}\n\n{addition}\n")
+        assert fingerprints() == before, addition
     steps.write_text(steps.read_text().replace("gradient * -lr", "gradient * -2 * lr"))
     after = fingerprints()
     assert [after[0] != before[0], after[1] == before[1]] == [True, True]

@@ -17,7 +17,7 @@ from sealed import changed
 
 from sharpest.config.measures import declared, measure_names
 from sharpest.errors import StoreError
-from sharpest.results.checksum import ROW_CHECKSUMS
+from sharpest.results.checksum import ROW_CHECKSUMS, verify
 from sharpest.results.data import DATA
 from sharpest.results.file import open_stored, write_stored
 from sharpest.results.layout import Layout
@@ -212,6 +212,28 @@ def test_a_damaged_row_spoils_no_other(tmp_path: Path) -> None:
         for damaged in (lambda: file.row("eigenvectors", 2), lambda: file["eigenvectors"]):
             with pytest.raises(StoreError, match=r"a\.h5: eigenvectors is damaged .*delete it and run snakemake again"):
                 damaged()
+
+
+# the seal that these bytes have had from the first on: of another one all finished results would be refused
+GOLDEN = b'sharpest {"size": 1200000, "apart": [[1100, 20], [300000, 700000]], "crc32": 656438441}'
+
+
+def test_the_checksum_is_of_all_bytes_but_those_that_stand_apart(tmp_path: Path) -> None:
+    """Of a golden file: the user block and what stands apart may be anything."""
+    content = GOLDEN.ljust(1024, b"\0") + np.random.default_rng(0).bytes(1_200_000)[1024:]
+    path = tmp_path / "a.h5"
+    for place in (1100, 1119, 300_000, 999_999):
+        path.write_bytes(flipped(content, place))
+        verify(path)
+    for place in (1024, 1099, 1120, 299_999, 1_000_000, 1_199_999):
+        path.write_bytes(flipped(content, place))
+        with pytest.raises(ValueError, match="is damaged"):
+            verify(path)
+
+
+def flipped(content: bytes, place: int) -> bytes:
+    """The same with one bit changed."""
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
 @pytest.mark.parametrize("content", [b"", b"iteration,epoch\n0,0\n", b"\x89HDF\r\n\x1a\n" + bytes(500)])

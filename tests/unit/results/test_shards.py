@@ -126,6 +126,25 @@ def test_shards_of_two_machines_name_both(tmp_path: Path) -> None:
         assert file.attributes["device"] == f"{device}, another"
 
 
+@pytest.mark.parametrize(
+    ("drifts", "drift"), [((0.0, 0.25, 0.125), 0.25), ((0.5, 0.0, 0.25), 0.5), ((0.5, float("nan"), 0.0), float("nan"))]
+)
+def test_the_drift_is_the_largest_of_the_shards(drifts: tuple[float, ...], drift: float, tmp_path: Path) -> None:
+    """One that is no number stays; comparisons, planned points and times are those of all."""
+    run = Run(tmp_path).train()
+    shards = [tmp_path / f"{number}/step.h5" for number in range(3)]
+    for number, shard in enumerate(shards):
+        run.measure_segments([[number]], shard, hessian=HESSIAN)
+        with changed(shard) as file:
+            file.attrs["replay_drift"], file.attrs["replays_checked"] = drifts[number], number + 1
+            file.attrs["created"] = f"2026-01-0{(2, 3, 1)[number]}"
+    merge_shards(list(map(str, shards)), str(tmp_path / "merged.h5"), SPECTRA)
+    with open_stored(tmp_path / "merged.h5", SPECTRA) as file:
+        assert file.attributes["replay_drift"] == pytest.approx(drift, nan_ok=True)
+        assert (file.attributes["replays_checked"], file.attributes["planned_points"]) == (6, 3)
+        assert file.attributes["created"] == "2026-01-03"
+
+
 def test_a_shard_of_another_measurement_is_refused(tmp_path: Path) -> None:
     run = Run(tmp_path).train()
     shards = [tmp_path / f"{number}/step.h5" for number in range(2)]

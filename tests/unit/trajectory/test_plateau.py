@@ -1,8 +1,9 @@
 """The plateau rule, against traces counted by hand."""
 
+import numpy as np
 import pytest
 
-from sharpest.trajectory.plateau import PlateauRule
+from sharpest.trajectory.plateau import THRESHOLD, PlateauRule
 
 
 def trace(rule: PlateauRule, epochs: list[tuple[float, float]]) -> tuple[list[int], int | None]:
@@ -64,6 +65,14 @@ def test_the_threshold_is_absolute(scale):
     rule, _, _ = PlateauRule(5, 5).after_epoch(scale, 0.5)
     assert rule.after_epoch(scale - 0.9e-4, 0.5)[0].wait == 1
     assert rule.after_epoch(scale - 1.1e-4, 0.5)[0].wait == 0
+
+
+def test_an_improvement_by_the_threshold_itself_does_not_count():
+    """As in Keras: lower than the best less the threshold."""
+    rule, _, _ = PlateauRule(5, 5).after_epoch(1.0, 0.5)
+    tie = 1.0 - THRESHOLD
+    assert rule.after_epoch(tie, 0.5)[0].wait == 1
+    assert rule.after_epoch(np.nextafter(tie, 0), 0.5)[0].wait == 0
 
 
 def test_the_stop_asks_for_strictly_better_accuracy():

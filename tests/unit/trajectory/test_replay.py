@@ -231,3 +231,12 @@ def test_a_snapshot_that_was_tampered_with_shows_as_drift(momentum, tmp_path, na
     list(replay.states([3, 17]))
     assert replay.checked == 2
     assert replay.drift == drift if drift is not None else replay.drift > 1e-3
+
+
+def test_when_a_run_diverged_counts_in_epochs(momentum, tmp_path):
+    assert momentum.replay().diverged_epoch is None
+    path = tampered(momentum, tmp_path / "snapshots.h5", "lr", 0, lambda lr: lr)
+    for update, epoch in ((0, 0.0), (8, 1.6)):  # of five updates
+        with changed(path) as file:
+            file.attrs["diverged"] = update
+        assert Replay(momentum.problem(), Snapshots(path)).diverged_epoch == epoch

@@ -1,0 +1,249 @@
+"""Break the code in random places, one at a time, and see whether a test fails: ``python benchmarks/mutants.py 200``.
+
+Operators are those of cosmic-ray, without mutants of annotations, which no test has to know. A mutant meets the tests
+that name its module first, then all of its room's. All happens in a copy of the checkout, in processes forked from one
+that has imported what takes long.
+"""
+
+import argparse
+import ast
+import csv
+import difflib
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+CHECKOUT = HERE.parent
+SOURCE = Path("src/sharpest")
+ROOMS = {
+    "curvature": ["tests/unit/curvature", "tests/property", "tests/oracle"],
+    "results": ["tests/unit/results"],
+    "trajectory": ["tests/unit/trajectory", "tests/unit/training"],
+    "training": ["tests/unit/training", "tests/unit/trajectory"],
+    "measures": ["tests/unit/measures"],
+    "claims": ["tests/unit/claims"],
+}
+COLUMNS = ["seed", "number", "module", "line", "operator", "verdict", "test", "before", "after"]
+NEAR, FAR = 300, 1_200  # CPU seconds of the tests that name a module, and of its room, after which a mutant hangs
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One place of a module made wrong."""
+
+    path: Path
+    operator: str
+    occurrence: int
+    line: int
+
+    def source(self) -> str:
+        from cosmic_ray.mutating import mutate_code
+        from cosmic_ray.plugins import get_operator
+
+        mutated = mutate_code(self.path.read_text(encoding="utf-8"), get_operator(self.operator)(), self.occurrence)
+        assert mutated is not None  # it was found there
+        return mutated
+
+
+def mutants_of(path: Path) -> Iterator[tuple[tuple[int, int], Mutant]]:
+    """All mutants of a module, each with its place."""
+    from cosmic_ray.ast import ast_nodes, get_ast_from_path
+    from cosmic_ray.plugins import get_operator, operator_names
+
+    nodes, hidden = list(ast_nodes(get_ast_from_path(path))), list(annotations(path))
+    for name in operator_names():
+        operator = get_operator(name)
+        if operator.arguments():
+            continue
+        places = (place for node in nodes for place in operator().mutation_positions(node))
+        for occurrence, (start, _) in enumerate(places):
+            if not any(first <= start < last for first, last in hidden):
+                yield start, Mutant(path, name, occurrence, start[0])
+
+
+def annotations(path: Path) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Where annotations begin and end."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for note in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            if note is not None:
+                yield (note.lineno, note.col_offset), (note.end_lineno, note.end_col_offset)
+
+
+@cache
+def places_of(path: Path) -> list[list[Mutant]]:
+    """The mutants of a module by their places."""
+    places = defaultdict(list)
+    for start, mutant in mutants_of(path):
+        places[start].append(mutant)
+    return [places[start] for start in sorted(places)]
+
+
+def drawn(rooms: Sequence[str], seed: int) -> Iterator[Mutant]:
+    """Mutants without end, none of them twice: a module by its number of lines, a place in it, one of its mutants."""
+    rng, seen = random.Random(seed), set()  # noqa: S311  # which mutants is no secret
+    paths = sorted(path for room in rooms for path in (SOURCE / room).rglob("*.py"))
+    lines = [len(path.read_text(encoding="utf-8").splitlines()) for path in paths]
+    while True:
+        if places := places_of(rng.choices(paths, lines)[0]):
+            mutant = rng.choice(rng.choice(places))
+            if mutant not in seen:
+                seen.add(mutant)
+                yield mutant
+
+
+@cache
+def tests_of(path: Path) -> tuple[tuple[str, ...], ...]:
+    """Tests that name a module, then the others of its room."""
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    module, room = ".".join(("sharpest", *parts)).removesuffix(".__init__"), ROOMS[parts[0]]
+    files = [test for folder in room for test in sorted(Path(folder).rglob("test_*.py"))]
+    near = [test for test in files if test.stem == f"test_{path.stem}" or test.parent.name == parts[-2] != parts[0]]
+    near += [test for test in files if test not in near and f"{module} " in test.read_text(encoding="utf-8")]
+    return tuple(map(str, near)), tuple(str(test) for test in files if test not in near)
+
+
+def tested(tests: Sequence[str], limit: int) -> tuple[int, str]:
+    """Run tests in a forked process, up to the first that fails.
+
+    Args:
+        tests: Their files, or names.
+        limit: CPU seconds.
+
+    Returns:
+        pytest's exit code, negative where a signal ended it, and the test that failed.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
+            silent = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silent, 1)
+            os.dup2(silent, 2)
+            options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+            os._exit(int(pytest.main([*options, *tests], plugins=[Failures(writing)])))
+        finally:
+            os._exit(99)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as stream:
+        failed = stream.read().partition("\n")[0]
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), failed
+
+
+class Failures:
+    """Writes down which test fails."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            os.write(self._pipe, f"{report.nodeid}\n".encode())
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            os.write(self._pipe, f"{report.nodeid}\n".encode())
+
+
+@cache
+def passes(test: str) -> bool:
+    """Whether a test passes without a mutant."""
+    return tested([test], FAR)[0] == 0
+
+
+def verdict(mutant: Mutant, source: str) -> tuple[str, str]:
+    """How a mutant ended, ``killed``, ``hangs`` (killed as well) or ``survived``, and the test that killed it."""
+    original = mutant.path.read_text(encoding="utf-8")
+    for tests, limit in zip(tests_of(mutant.path), (NEAR, FAR), strict=True):
+        mutant.path.write_text(source, encoding="utf-8")
+        try:
+            code, failed = tested(tests, limit) if tests else (0, "")
+        finally:
+            mutant.path.write_text(original, encoding="utf-8")
+        if code < 0:
+            return "hangs", failed
+        if code:
+            if not passes(failed):
+                raise SystemExit(f"{failed or tests} fails without a mutant, too; mend it first")
+            return "killed", failed
+    return "survived", ""
+
+
+def changed_lines(before: str, after: str) -> tuple[str, str]:
+    """What stood there, and what stands there now."""
+    lines = list(difflib.ndiff(before.splitlines(), after.splitlines()))
+    return tuple(" / ".join(line[2:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
+
+
+def copy_checkout(folder: Path) -> None:
+    """All files that git would commit, with what is changed in them."""
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    for name in listed.stdout.splitlines():
+        if (CHECKOUT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(CHECKOUT / name, folder / name)
+
+
+def take_over(folder: Path) -> None:
+    """Make this process, and those that it starts, use a copy of the package; import what takes long once."""
+    os.chdir(folder)
+    paths = [str(HERE / ".mutants"), str(folder / "src")]
+    sys.path[:0] = paths
+    os.environ |= {"PYTHONPATH": os.pathsep.join(paths[1:]), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    sys.dont_write_bytecode = True
+    import h5py  # noqa: F401
+    import hypothesis  # noqa: F401
+    import pandas  # noqa: F401
+    import scipy.stats  # noqa: F401
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", type=int, nargs="?", default=200, help="mutants to draw")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=list(ROOMS))
+    parser.add_argument("--output", type=Path, default=HERE / "results/mutants.csv", help="where each one is noted")
+    options = parser.parse_args()
+    output = options.output.resolve()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    with tempfile.TemporaryDirectory() as folder, open(output, "w", encoding="utf-8", newline="") as stream:
+        copy_checkout(Path(folder))
+        take_over(Path(folder))
+        rows = csv.DictWriter(stream, COLUMNS)
+        rows.writeheader()
+        for number, mutant in zip(range(1, options.count + 1), drawn(options.rooms, options.seed), strict=False):
+            began, source = time.monotonic(), mutant.source()
+            before, after = changed_lines(mutant.path.read_text(encoding="utf-8"), source)
+            ended, test = verdict(mutant, source)
+            module = str(mutant.path.relative_to(SOURCE))
+            row = [options.seed, number, module, mutant.line, mutant.operator, ended, test, before, after]
+            rows.writerow(dict(zip(COLUMNS, row, strict=True)))
+            stream.flush()
+            counts[module.split("/")[0]][ended] += 1
+            print(f"{number} {ended} {time.monotonic() - began:.0f} s {module}:{mutant.line} {before} -> {after}")
+        os.chdir(HERE)
+    for room, ends in counts.items():
+        print(f"{room}: {sum(ends.values()) - ends['survived']} of {sum(ends.values())} killed")
+
+
+if __name__ == "__main__":
+    main()

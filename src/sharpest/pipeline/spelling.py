@@ -1,0 +1,218 @@
+"""Spell out what code does: its syntax without comments, docstrings, formatting, local names and texts for people.
+
+The same in every version of Python that reads the source.
+"""
+
+import ast
+import builtins
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+_NO_NAMES: Mapping[str, str] = {}
+_LOGGERS = ("logger", "logging", "log", "warnings")
+_LOGGED = ("debug", "info", "warning", "error", "critical", "exception", "log", "warn")
+# by these a text may ask for a local name
+_READS_NAMES = ("locals", "vars", "eval", "exec", "query")
+
+
+def spelled(node: ast.AST, untold: Collection[str] | None = None, outer: Collection[str] = ()) -> str:
+    """What a syntax tree does; brackets keep different trees apart.
+
+    Args:
+        node: A module or a statement.
+        untold: Exceptions whose texts reach nobody but a person, and are left out, as are those of log lines and the
+            names of local variables. None leaves out docstrings only.
+        outer: Names that the module gives a meaning, and keep it within functions.
+    """
+    parts: list[str] = []
+    _Speller(parts, untold, outer).node(node)
+    return "".join(parts)
+
+
+class _Speller:
+    """Appends the spelling of trees to parts."""
+
+    def __init__(self, parts: list[str], untold: Collection[str] | None, outer: Collection[str]) -> None:
+        self._parts, self._untold, self._outer = parts, untold, outer
+        self._local = _NO_NAMES
+
+    def node(self, node: ast.AST) -> None:
+        outermost = self._untold is not None and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        before = self._local
+        if outermost and not before:
+            self._local = _local_names(node, self._outer)
+        self._parts.append(f"({type(node).__name__}")
+        is_constant = isinstance(node, ast.Constant)
+        for name in node._fields:
+            item = self._told(node, name)
+            # newer versions of Python know more fields, which older sources leave empty; a constant may be None
+            if is_constant or (item is not None and item != []):
+                self._parts.append(f" {name}=")
+                self._value(item)
+        self._parts.append(")")
+        self._local = before
+
+    def _told(self, node: ast.AST, name: str) -> Any:
+        """A field of a node, without texts for people."""
+        item = getattr(node, name, None)
+        if name == "id" and self._local:
+            return self._local.get(str(item), item)
+        if self._untold is not None and name == "exc" and isinstance(item, ast.Call):
+            return _without_texts(item) if _last_name(item.func) in self._untold else item
+        if self._untold is not None and isinstance(node, ast.Expr) and isinstance(item, ast.Call):
+            return _without_texts(item) if _is_log_line(item) else item
+        return item
+
+    def _value(self, value: Any) -> None:
+        if isinstance(value, ast.AST):
+            self.node(value)
+        elif isinstance(value, list):
+            self._parts.append("[")
+            for item in value:
+                if not is_idle(item):
+                    self._value(item)
+            self._parts.append("]")
+        else:
+            self._parts.append(repr(value))
+
+
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a tree, like ``ast.walk`` in a third of its time."""
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        yield node
+        for item in node.__dict__.values():
+            if isinstance(item, ast.AST):
+                pending.append(item)
+            elif item.__class__ is list:
+                pending += [each for each in item if isinstance(each, ast.AST)]
+
+
+def is_idle(item: Any) -> bool:
+    """Whether a statement does nothing: a docstring, of a module, class, function or field, or ``pass``."""
+    return isinstance(item, ast.Pass) or (
+        isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str)
+    )
+
+
+def _without_texts(call: ast.Call) -> ast.Call:
+    """A call without arguments that are texts."""
+    return ast.Call(call.func, [argument for argument in call.args if not _is_text(argument)], call.keywords)
+
+
+def _is_text(node: ast.AST) -> bool:
+    """Whether an expression is a text, or put together from texts."""
+    if isinstance(node, ast.JoinedStr):
+        return not any(isinstance(inner, ast.NamedExpr | ast.Await | ast.Yield) for inner in walk(node))
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _is_text(node.left) and _is_text(node.right)
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _is_log_line(call: ast.Call) -> bool:
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr in _LOGGED and _last_name(call.func.value).strip("_").lower() in _LOGGERS
+    return isinstance(call.func, ast.Name) and call.func.id == "print"
+
+
+def _last_name(node: ast.AST | None) -> str:
+    """``b`` of ``b`` and of ``a.b``; nothing of other expressions."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _local_names(function: ast.AST, outer: Collection[str]) -> dict[str, str]:
+    """Names that a function gives to its variables, each with a number in its place.
+
+    Left as they are: names with a meaning outside, since they may be meant elsewhere in the function; all that are
+    bound in another way than by assignment, such as parameters; and each where a text may ask for it.
+    """
+    stored: dict[str, None] = {}
+    kept: set[str] = set()
+    for node in walk(function):
+        if isinstance(node, ast.Name):
+            stored |= {node.id: None} if isinstance(node.ctx, ast.Store) else {}
+            if node.id in _READS_NAMES:
+                return {}
+        elif isinstance(node, ast.Attribute):
+            if node.attr in _READS_NAMES:
+                return {}
+        elif isinstance(node, ast.ClassDef):
+            kept |= {inner.id for inner in walk(node) if isinstance(inner, ast.Name)} | {node.name}
+        elif not isinstance(node, ast.keyword | ast.Constant):
+            kept |= set(_texts(node))
+    return {name: f"#{number}" for number, name in enumerate(stored) if name not in kept and name not in outer}
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    """Names that stand in a node as texts: of a parameter, an import, a global variable."""
+    for name in node._fields:
+        item = getattr(node, name, None)
+        for each in item if isinstance(item, list) else [item]:
+            if isinstance(each, str):
+                yield each
+
+
+def untold_exceptions(trees: Collection[ast.Module]) -> frozenset[str]:
+    """Exceptions whose texts no code of some modules reads, but to raise them on, or to log them."""
+    bases = _exceptions(trees)
+    handlers = [(_caught(node), node) for tree in trees for node in walk(tree) if isinstance(node, ast.ExceptHandler)]
+    told: set[str] = set()
+    while True:
+        untold = frozenset(name for name in bases if not _ancestors(name, bases) & told)
+        more = {name for names, handler in handlers if not names <= told and _tells(handler, untold) for name in names}
+        if more <= told:
+            return untold
+        told |= more
+
+
+def _exceptions(trees: Collection[ast.Module]) -> dict[str, set[str]]:
+    """Names of exceptions -> those of their bases."""
+    known = {
+        name: {base.__name__ for base in each.__mro__[1:-1]}
+        for name, each in vars(builtins).items()
+        if isinstance(each, type) and issubclass(each, BaseException)
+    }
+    classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    while True:
+        found = {}
+        for node in classes:
+            bases = {_last_name(base) for base in node.bases}
+            if node.name not in known and bases & known.keys():
+                found[node.name] = bases
+        if not found:
+            return known
+        known |= found
+
+
+def _ancestors(name: str, bases: Mapping[str, set[str]]) -> set[str]:
+    """An exception and all that it is."""
+    found: set[str] = set()
+    pending = {name}
+    while pending:
+        found |= (new := pending - found)
+        pending = {base for each in new for base in bases.get(each, ())}
+    return found
+
+
+def _caught(handler: ast.ExceptHandler) -> set[str]:
+    nodes = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return {_last_name(node) for node in nodes}
+
+
+def _tells(handler: ast.ExceptHandler, untold: Collection[str]) -> bool:
+    """Whether a handler does something with what it caught, other than to raise it on as a text that is left out."""
+    pending: list[ast.AST] = list(handler.body) if handler.name else []
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Name) and node.id == handler.name:
+            return True
+        if isinstance(node, ast.Raise):
+            call = node.exc
+            if call is None or (isinstance(call, ast.Name) and call.id == handler.name):
+                continue
+            if isinstance(call, ast.Call) and _last_name(call.func) in untold:
+                pending += _without_texts(call).args
+                continue
+        pending += list(ast.iter_child_nodes(node))
+    return False
