@@ -177,5 +177,6 @@ def _commits(entry: Entry) -> str:
 def _age(entry: Entry, scripts: Path) -> str:
     changed = changed_since(entry.made.code, scripts)
     if len(changed) > _MOST_MODULES:
-        return f"changed: {len(changed)} of {len(entry.made.code)} modules"
+        modules = {line.split()[0] for line in entry.made.code}  # each may have been reached in several ways
+        return f"changed: {len(changed)} of {len(modules)} modules"
     return f"changed: {', '.join(changed)}" if changed else "unchanged"
