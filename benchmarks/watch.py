@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 import sharpest
 
 BUDGET = 0.1
-TURNS = 3
+TURNS = 2
 
 FIRST = """
 import time; began = time.perf_counter()
@@ -30,12 +30,12 @@ print(loaded - began, time.perf_counter() - loaded)
 
 
 def perceptron() -> tuple[nn.Module, Tensor]:
-    return nn.Sequential(nn.Linear(784, 200), nn.Tanh(), nn.Linear(200, 10)), torch.randn(1000, 784)
+    return nn.Sequential(nn.Linear(784, 200), nn.Tanh(), nn.Linear(200, 10)), torch.randn(500, 784)
 
 
 def convolutions() -> tuple[nn.Module, Tensor]:
     layers = [nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3), nn.ReLU(), nn.Flatten()]
-    return nn.Sequential(*layers, nn.Linear(1936, 10)), torch.randn(500, 1, 28, 28)
+    return nn.Sequential(*layers, nn.Linear(1936, 10)), torch.randn(200, 1, 28, 28)
 
 
 def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:

@@ -4,9 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sharpest import curvature, results, watch
+    from sharpest import curvature, results
     from sharpest.measures.opening import open_point
     from sharpest.measures.point import Point
+    from sharpest.watch.monitor import Monitor as watch  # noqa: N813
 
 __all__ = ["Point", "curvature", "open_point", "results", "watch"]
 __version__ = "0.1.0"

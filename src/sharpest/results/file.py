@@ -46,8 +46,16 @@ TOGETHER = "together"
 
 
 def part_of(file: h5py.File, layout: Layout) -> h5py.Group:
-    """Where a layout lies in a file: at its root, or in a group of a file of several."""
-    return file[layout.name] if file.attrs.get("layout") == TOGETHER and layout.name in file else file
+    """Where a layout lies in a file: at its root, or in a group of a file of several.
+
+    Raises:
+        StoreError: If it is none of several.
+    """
+    if file.attrs.get("layout") != TOGETHER:
+        return file
+    if layout.name not in file:
+        raise StoreError(f"{file.filename}: holds {', '.join(file)}, and no {layout.name}; watch that quantity as well")
+    return file[layout.name]
 
 
 class StoredFile:

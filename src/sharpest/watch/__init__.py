@@ -4,6 +4,7 @@ The package can be called: ``sharpest.watch(model, loss, probe, optimizer=optimi
 ``step()`` follows each update. Arguments: :class:`sharpest.watch.monitor.Monitor`.
 """
 
+import inspect
 import sys
 from types import ModuleType
 
@@ -20,4 +21,5 @@ class _CallableModule(ModuleType):
     __call__ = staticmethod(Monitor)
 
 
+__signature__ = inspect.signature(Monitor)
 sys.modules[__name__].__class__ = _CallableModule

@@ -100,7 +100,5 @@ class MiniBatches:
                 taken.append(batch)
                 if len(taken) == count:
                     return taken
-            if self._open is self._source:  # an iterator does not start again
-                break
             self._open = None
         return taken

@@ -22,7 +22,7 @@ from sharpest.watch.optimizers import check_optimizer
 from sharpest.watch.quantities import QUANTITIES, Taken
 from sharpest.watch.reading import Reading
 from sharpest.watch.schedule import Schedule
-from sharpest.watch.undisturbed import undisturbed
+from sharpest.watch.undisturbed import undisturbed, where_it_is_called
 
 
 class Monitor:
@@ -95,12 +95,12 @@ class Monitor:
         settings = Settings(names, mode, num_eigenpairs, num_batches, num_products, tolerance, seed)
         check_settings(settings, optimizer, steps_per_epoch)
         self._schedule = Schedule(every, at, budget)
-        parameters, say = trainable(bare(model)), once_each()
+        parameters, say, function = trainable(bare(model)), once_each(), where_it_is_called(loss)
         check_optimizer(optimizer, parameters)
         with undisturbed(parameters[0].device, settings.inference):
             batches_of_probe = weighed(as_probe(probe), weights, say)
             source = None if batches is None else MiniBatches(batches)
-            self._subject = Subject(model, loss, optimizer, batches_of_probe, source, settings, say)
+            self._subject = Subject(model, function, optimizer, batches_of_probe, source, settings, say)
             try_out(self._subject)
         self._kept = None if path is None else kept_file(path, self._subject, name, steps_per_epoch)
         self._log, self._step, self._readings = log, start, list[tuple[int, Reading]]()

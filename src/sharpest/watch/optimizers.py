@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from sharpest.edge import adam_edge, edge
+from sharpest.results.measured.preconditioned import FLOOR
 from sharpest.watch.batches import without_half
 
 Group = Mapping[str, Any]
@@ -121,39 +122,55 @@ def can_precondition(optimizer: Optimizer | None) -> bool:
     return type(optimizer) in _SECOND_MOMENT
 
 
-def preconditioner(optimizer: Optimizer, parameters: Sequence[nn.Parameter]) -> tuple[Tensor, Tensor] | None:
-    """P^-1/2 and the coupled weight decay, both (p,); None before the first update.
+@dataclass(frozen=True)
+class Preconditioner:
+    """What an adaptive optimizer divides by, at each of p parameters.
 
-    P = (1 - beta1^t) (sqrt(v / (1 - beta2^t)) + epsilon) of Adam after t updates, sqrt(v) + epsilon of RMSprop. A
-    parameter that was never updated has P^-1/2 = 0.
+    Attributes:
+        root: P^-1/2, float64; 0 where a parameter was never updated.
+        decay: Coupled weight decay, which adds to the Hessian.
+        floor: Whether epsilon decides P.
+    """
+
+    root: Tensor
+    decay: Tensor
+    floor: Tensor
+
+
+def preconditioner(optimizer: Optimizer, parameters: Sequence[nn.Parameter]) -> Preconditioner | None:
+    """The diagonal P of the latest update; None before the first.
+
+    P = (1 - beta1^t) (sqrt(v / (1 - beta2^t)) + epsilon) of Adam after t updates, sqrt(v) + epsilon of RMSprop.
 
     Source: Cohen et al., 2022, arXiv 2207.14484.
     """
     settings = {id(value): group for group in optimizer.param_groups for value in group["params"]}
-    roots, decays = [], []
+    parts = []
     for value in parameters:
         group, state = settings.get(id(value), {}), optimizer.state.get(value, {})
-        decoupled = type(optimizer) is AdamW or group.get("decoupled_weight_decay")
-        decays.append(torch.full_like(value, 0.0 if decoupled else group.get("weight_decay", 0.0)).detach().flatten())
+        root = torch.zeros(value.numel(), dtype=torch.float64, device=value.device)
+        floor = torch.zeros_like(root, dtype=torch.bool)
         if _SECOND_MOMENT[type(optimizer)] in state:
-            scale = _scale(optimizer, group, state)
-            roots.append(torch.where(scale > 0, scale.rsqrt(), 0.0).flatten())
-        else:
-            roots.append(torch.zeros_like(value, dtype=torch.float64).detach().flatten())
-    root = torch.cat(roots)
-    return (root, torch.cat(decays)) if root.any() else None
+            factor, root_of_v = _factors(optimizer, group, state)
+            root = (factor * (root_of_v + group["eps"])).rsqrt().nan_to_num(posinf=0.0)
+            floor = root_of_v < FLOOR * group["eps"]
+        decoupled = type(optimizer) is AdamW or group.get("decoupled_weight_decay")
+        decay = torch.full_like(root, 0.0 if decoupled else group.get("weight_decay", 0.0))
+        parts.append((root, decay, floor))
+    found = Preconditioner(*map(torch.cat, zip(*parts, strict=True)))
+    return found if found.root.any() else None
 
 
-def _scale(optimizer: Optimizer, group: Group, state: Mapping[str, Any]) -> Tensor:
-    """The diagonal of P at one parameter, float64."""
+def _factors(optimizer: Optimizer, group: Group, state: Mapping[str, Any]) -> tuple[float, Tensor]:
+    """Of P at one parameter: a factor, and the root of v without bias, float64."""
     if type(optimizer) is RMSprop:
-        square = state["square_avg"].double()
+        square = state["square_avg"].double().flatten()
         if group["centered"]:
-            square = (square - state["grad_avg"].double().square()).clamp(min=0)
-        return square.sqrt() + group["eps"]
+            square = (square - state["grad_avg"].double().flatten().square()).clamp(min=0)
+        return 1.0, square.sqrt()
     step, (beta1, beta2) = float(state["step"]), map(float, group["betas"])
-    square = state["max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq"].double()
-    return (1 - beta1**step) * ((square / (1 - beta2**step)).sqrt() + group["eps"])
+    square = state["max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq"].double().flatten()
+    return 1 - beta1**step, (square / (1 - beta2**step)).sqrt()
 
 
 def next_step(optimizer: Optimizer, parameters: Sequence[nn.Parameter], gradient: Tensor) -> Tensor:

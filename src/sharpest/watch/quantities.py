@@ -64,10 +64,11 @@ def _error(pairs: Eigenpairs) -> float:
     return float(pairs.residuals[0] * np.abs(pairs.eigenvalues).max())
 
 
-def _edge_of_hessian(moment: Moment) -> float:
-    if moment.edges.reason:
+def _over_edge(moment: Moment, value: float, edge: float) -> float:
+    """NaN without an edge, and where weight decay leaves nothing of it."""
+    if math.isnan(edge) and moment.edges.reason:
         moment.subject.say(moment.edges.reason)
-    return moment.edges.hessian
+    return value / edge if edge > 0 else math.nan
 
 
 def _lambda_max(moment: Moment) -> Taken:
@@ -78,14 +79,21 @@ def _lambda_max(moment: Moment) -> Taken:
         found = largest_eigenvalue(moment.hessian, moment.settings.tolerance, most, rng)
         scale = 2 * float(np.abs(pairs.eigenvalues).max())
         value, error, products = found.value, moment.settings.tolerance * scale, products + found.num_products
-    return Taken(value, error, value / _edge_of_hessian(moment), products, {}, _spectrum(pairs))
+    return Taken(value, error, _over_edge(moment, value, moment.edges.hessian), products, {}, _spectrum(pairs))
 
 
 def _eigenvalues(moment: Moment) -> Taken:
     pairs = moment.pairs
     value = float(pairs.eigenvalues[0])
     each = {str(number): float(value) for number, value in enumerate(pairs.eigenvalues)}
-    return Taken(value, _error(pairs), value / _edge_of_hessian(moment), pairs.num_products, each, _spectrum(pairs))
+    return Taken(
+        value,
+        _error(pairs),
+        _over_edge(moment, value, moment.edges.hessian),
+        pairs.num_products,
+        each,
+        _spectrum(pairs),
+    )
 
 
 def _trace(moment: Moment) -> Taken:
@@ -119,7 +127,7 @@ def _batch_sharpness(moment: Moment) -> Taken:
         "batch_curvature": curvature,
     }
     more = {"ratio_of_means": ratio.value}
-    return Taken(mean.value, mean.error, mean.value / _edge_of_hessian(moment), len(drawn), more, arrays)
+    return Taken(mean.value, mean.error, _over_edge(moment, mean.value, moment.edges.hessian), len(drawn), more, arrays)
 
 
 def _critical(moment: Moment) -> Taken:
@@ -136,19 +144,24 @@ def _preconditioned(moment: Moment) -> Taken:
     known = preconditioner(moment.subject.optimizer, moment.parameters)
     if known is None:  # before the first update
         return Taken()
-    if moment.edges.reason and math.isnan(moment.edges.preconditioned):
-        moment.subject.say(moment.edges.reason)
-    root, decay = (part.to(moment.theta) for part in known)
+    root, decay = known.root.to(moment.theta), known.decay.to(moment.theta)
 
     def product(vector: torch.Tensor) -> torch.Tensor:
         scaled = root * vector
         return root * (moment.hessian.product(scaled) + decay * scaled)
 
     pairs = moment.solved("preconditioned", product, 1, [root * moment.hessian.gradient])
-    value = float(pairs.eigenvalues[0])
-    return Taken(
-        value, _error(pairs), value / moment.edges.preconditioned, pairs.num_products, {}, _spectrum(pairs)
-    )  # fmt: skip
+    value, floor = float(pairs.eigenvalues[0]), float(pairs.eigenvectors[0].double().square()[known.floor].sum())
+    arrays = {
+        "preconditioned_sharpness": value,
+        "eigenvalues": pairs.eigenvalues,
+        "residuals": pairs.residuals,
+        "converged": pairs.converged,
+        "products": pairs.num_products,
+        "floor_share": floor,
+    }
+    share = _over_edge(moment, value, moment.edges.preconditioned)
+    return Taken(value, _error(pairs), share, pairs.num_products, {"floor_share": floor}, arrays)
 
 
 @dataclass(frozen=True)

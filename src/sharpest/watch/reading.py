@@ -28,5 +28,7 @@ class Reading(dict[str, float]):
 
     def _told(self, name: str) -> str:
         share = self[f"{name}_over_edge"]
+        error = self[f"{name}_error"]
+        known = "" if math.isnan(error) else f" +- {error:.1g}"
         edge = "" if math.isnan(share) else f" = {share:.3f} of the edge"
-        return f"{name} {self.get(name, math.nan):.4g} +- {self[f'{name}_error']:.1g}{edge}"
+        return f"{name} {self.get(name, math.nan):.4g}{known}{edge}"

@@ -20,7 +20,7 @@ Chunks = Sequence[tuple[Any, range]]
 
 
 def critical(moment: Moment) -> tuple[float, float, dict[str, Any]] | None:
-    """The critical sharpness of the next step, its error, and the arrays of the layout; None where no step can be tried.
+    """The critical sharpness of the next step, its error, and the arrays of the layout; None without a step.
 
     The step is that of the gradient of the batch given, or of the probe. Lengths are multiples of it, which optimizers
     of several learning rates have as well; those in units of lr are NaN for these.

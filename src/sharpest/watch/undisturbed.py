@@ -33,14 +33,36 @@ def undisturbed(device: torch.device, inference: bool = False) -> Iterator[None]
         for context in (_same_randomness(), _full_precision(), _same_nets(inference), torch.inference_mode(False)):
             stack.enter_context(context)
         stack.enter_context(torch.enable_grad())
+        if torch.get_default_device().type != "cpu":  # random vectors are drawn there
+            stack.enter_context(torch.device("cpu"))
         for kind in {"cpu", device.type}:
-            if torch.amp.is_autocast_available(kind):
+            if _has_autocast(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         # asked for by name, since to import the compiler takes seconds
         if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         yield
+
+
+def where_it_is_called(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The user's loss with the default device of now: what it makes is to lie where it lies in training."""
+    default = torch.get_default_device()
+    if default.type == "cpu":
+        return loss
+
+    def called(*given: Any) -> Tensor:
+        with default:
+            return loss(*given)
+
+    return called
+
+
+def _has_autocast(kind: str) -> bool:
+    # torch before 2.4 does not tell, and has it on these
+    if not hasattr(torch.amp, "is_autocast_available"):
+        return kind in ("cpu", "cuda")
+    return torch.amp.is_autocast_available(kind)
 
 
 def _wait_for(device: torch.device) -> None:

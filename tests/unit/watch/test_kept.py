@@ -62,7 +62,9 @@ def test_readers_find_what_was_measured(tmp_path: Path) -> None:
         assert len(file.to_frame()) == 3
         assert len(file.to_xarray().iteration) == 3
     with h5py.File(tmp_path / "watch.h5") as file:
-        np.testing.assert_array_equal(file["preconditioned/eigenvalues"][:, 0], monitor.values["preconditioned"])
+        for array in ("preconditioned_sharpness", "floor_share"):
+            name = array.replace("preconditioned_sharpness", "preconditioned").replace("floor", "preconditioned_floor")
+            np.testing.assert_array_equal(file[f"preconditioned/{array}"], monitor.values[name])
         assert set(file) == {"spectra", "trace", "gradient_sample", "critical", "preconditioned"}
 
 

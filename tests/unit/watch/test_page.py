@@ -1,5 +1,6 @@
 """The page on watching, run from top to bottom."""
 
+import doctest
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 import sharpest
+from sharpest.watch import reading
 from sharpest.watch.quantities import QUANTITIES
 
 torch.set_num_threads(1)
@@ -69,6 +71,10 @@ def test_the_page_begins_with_twelve_lines_whose_first_value_comes_in_ten_second
         process.stdout.read()
     assert re.match(LINE, first.strip())
     assert seconds < 10 + torch_alone
+
+
+def test_the_example_of_a_reading() -> None:
+    assert doctest.testmod(reading) == (0, 1)
 
 
 def test_the_first_page_of_the_project_has_the_same_lines() -> None:

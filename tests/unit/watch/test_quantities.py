@@ -156,6 +156,21 @@ def test_critical_sharpness_of_a_quadratic_is_the_directional_one(with_batch: bo
     assert reading["critical_over_edge"] == pytest.approx(expected * 0.01 / 2, rel=1 / 16)
 
 
+def test_critical_sharpness_of_a_probe_is_that_of_all_its_batches() -> None:
+    net = Bowl()
+    optimizer = SGD(net.parameters(), lr=0.01)
+    batches = [torch.tensor([[1.0, 3.0]]), torch.tensor([[9.0, 3.0]])]
+
+    def loss(model: nn.Module, batch: Tensor) -> Tensor:
+        return model(batch)
+
+    apart, joined = (
+        sharpest.watch(net, loss, probe, optimizer, quantities="critical").last
+        for probe in (batches, [torch.cat(batches)])
+    )
+    assert apart["critical"] == pytest.approx(joined["critical"], rel=1e-6)
+
+
 @pytest.mark.parametrize("name", ADAPTIVE)
 def test_the_preconditioned_one_is_that_of_the_dense_matrices(name: str) -> None:
     net = smooth()
@@ -174,11 +189,21 @@ def test_the_preconditioned_one_is_that_of_the_dense_matrices(name: str) -> None
     assert math.isnan(monitor.last["lambda_max_over_edge"])
 
 
+def test_the_floor_of_a_second_moment_is_seen() -> None:
+    """Where the gradient is far below epsilon, it is epsilon that decides the curvature felt."""
+    for eps, expected in ((1e-12, 0.0), (1e3, 1.0)):
+        net = smooth()
+        optimizer = Adam(net.parameters(), eps=eps)
+        train(net, optimizer, lambda batch: None)
+        reading = sharpest.watch(net, cross_entropy, probe(), optimizer, quantities="preconditioned").last
+        assert reading["preconditioned_floor_share"] == pytest.approx(expected, abs=1e-6)
+
+
 def by_hand(name: str, optimizer: torch.optim.Optimizer) -> Tensor:
     """P from what the optimizer keeps, after 6 updates."""
     parts = []
     for value in optimizer.param_groups[0]["params"]:
-        state = {key: part.double() for key, part in optimizer.state[value].items()}
+        state = {key: torch.as_tensor(part).double() for key, part in optimizer.state[value].items()}
         if name == "rmsprop":
             parts.append((state["square_avg"] - state["grad_avg"] ** 2).sqrt() + 1e-8)
         else:

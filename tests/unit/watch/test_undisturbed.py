@@ -47,6 +47,15 @@ def test_training_has_the_same_bits(name: str, tmp_path: Any) -> None:
 
 def settings() -> dict[str, Any]:
     backends = torch.backends
+    if not hasattr(backends, "fp32_precision"):  # torch before 2.9
+        return {
+            "benchmark": backends.cudnn.benchmark,
+            "deterministic": backends.cudnn.deterministic,
+            "matmul": backends.cuda.matmul.allow_tf32,
+            "flash": backends.cuda.flash_sdp_enabled(),
+            "gradients": torch.is_grad_enabled(),
+            "threads": torch.get_num_threads(),
+        }
     precise = ("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
     owners = {name: getattr(getattr(backends, name.split(".")[0]), name.split(".")[1]) for name in precise}
     return {
@@ -82,7 +91,7 @@ def test_switches_are_put_back_and_are_off_while_it_is_measured(change: str) -> 
         torch.set_float32_matmul_precision("highest")
         torch.backends.cudnn.benchmark = original["benchmark"]
     assert seen
-    assert all(inside["cuda.matmul"] == "ieee" for inside in seen)
+    assert all(inside.get("cuda.matmul", "ieee") == "ieee" and not inside.get("matmul") for inside in seen)
     assert all((inside["benchmark"], inside["deterministic"]) == (False, True) for inside in seen)
 
 
@@ -95,6 +104,31 @@ def test_it_measures_in_any_mode_of_the_loop(around: Any) -> None:
         measured = sharpest.watch(net, cross_entropy, batches).last
         assert settings() == before
     assert measured["lambda_max"] == expected["lambda_max"]
+
+
+def test_it_measures_whatever_the_default_device_and_type() -> None:
+    """Of the user's tensors the loss finds the same device as in training."""
+    net, batches, found = smooth(), probe(), []
+
+    def loss(model: nn.Module, batch: Any) -> Tensor:
+        found.append(torch.zeros(()).device.type)
+        return cross_entropy(model, batch)
+
+    quantities = ("eigenvalues", "trace", "batch_sharpness", "critical")
+    optimizer = OPTIMIZERS["gradient descent"](net.parameters())
+    expected = sharpest.watch(net, loss, batches, optimizer, quantities=quantities).last
+    assert set(found) == {"cpu"}
+    found.clear()
+    with torch.device("meta"):
+        measured = sharpest.watch(net, loss, batches, optimizer, quantities=quantities).last
+    assert set(found) == {"meta"}
+    assert [measured[name] for name in quantities] == [expected[name] for name in quantities]
+    torch.set_default_dtype(torch.float64)
+    try:
+        measured = sharpest.watch(net, loss, batches, optimizer, quantities=quantities).last
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert measured["eigenvalues"] == pytest.approx(expected["eigenvalues"], rel=1e-5)
 
 
 def test_an_error_leaves_all_as_it_was() -> None:
@@ -110,7 +144,8 @@ def test_an_error_leaves_all_as_it_was() -> None:
     assert (settings(), torch.equal(torch.get_rng_state(), state)) == (before, True)
 
 
-def test_other_nets_of_the_loss_keep_their_buffers() -> None:
+@pytest.mark.parametrize("mode", ["current", "inference"])
+def test_other_nets_of_the_loss_keep_buffers_and_mode(mode: Any) -> None:
     """A discriminator in training mode counts what passes through it."""
     judge, maker = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)).train(), nn.Linear(6, 6)
 
@@ -118,5 +153,6 @@ def test_other_nets_of_the_loss_keep_their_buffers() -> None:
         return judge(model(batch[0])).square().mean()
 
     before = copy.deepcopy(judge.state_dict())
-    sharpest.watch(maker, loss, [examples()], mode="inference")
+    sharpest.watch(maker, loss, [examples()], mode=mode)
     assert same(dict(judge.state_dict()), dict(before))
+    assert all(layer.training for layer in judge)

@@ -1,13 +1,19 @@
-"""Leading eigenvalue of the preconditioned Hessian along training."""
+"""Curvature as an adaptive optimizer feels it, along training."""
 
 from sharpest.results.layout import Dataset, measured_layout
+
+FLOOR = 10  # a root of v below so many eps is at the floor
 
 PRECONDITIONED = measured_layout(
     "preconditioned",
     1,
+    Dataset("preconditioned_sharpness", "f8", ("t",), "", "largest signed eigenvalue of P^-1/2 H P^-1/2"),
     Dataset("eigenvalues", "f8", ("t", "k"), "", "of P^-1/2 H P^-1/2, the k largest in magnitude; largest first"),
-    Dataset("residuals", "f8", ("t", "k"), "", "of these, in parts of the largest magnitude"),
+    Dataset("residuals", "f8", ("t", "k"), "", "|Av - lambda v| / |lambda_1|, with A = P^-1/2 H P^-1/2"),
     Dataset("converged", "?", ("t", "k"), "", "residual within the tolerance"),
-    Dataset("hvps", "i8", ("t",), "", "Hessian-vector products"),
-    Dataset("seconds", "f8", ("t",), "s", "time of the eigensolve"),
-)
+    Dataset("products", "i8", ("t",), "", "Hessian-vector products"),
+    Dataset(
+        "floor_share", "f8", ("t",), "",
+        f"share of |e_1|^2 where the root of v without bias is below {FLOOR} eps: there eps decides the eigenvalue",
+    ),
+)  # fmt: skip
