@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from only_core import with_requirements
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from sharpest.results.file import write_stored
 from sharpest.results.layout import Dataset, measured_layout
@@ -33,8 +35,16 @@ optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
 loss = lambda model, batch: torch.nn.functional.cross_entropy(model(batch[0]), batch[1])
 monitor = sharpest.watch(net, loss, [batch], optimizer=optimizer, every=1)
 monitor.step()
-print(len(monitor.values), sharpest.curvature.trace(sharpest.curvature.Hessian.of(
+print(len(monitor.values["step"]), sharpest.curvature.trace(sharpest.curvature.Hessian.of(
     net, torch.nn.functional.cross_entropy, [batch])).value > 0)
+"""
+
+
+_LACKING = """
+import json, sys
+from importlib.metadata import distributions, requires
+names = {each.name.lower().replace("_", "-"): each.version for each in distributions()}
+print(json.dumps({**names, "asked": requires(sys.argv[1])}))
 """
 
 
@@ -43,29 +53,43 @@ class Environment:
 
     Args:
         folder: Where; it is made.
-        shared: Distributions of this one that it sees, with their files and no others.
+        shared: Distributions of this one that it sees, with their files and no others. They are links, through which
+            pip would remove what is shared: an environment with links has no pip.
     """
 
     def __init__(self, folder: Path, shared: Sequence[str] = ()) -> None:
-        venv.create(folder, with_pip=True)
-        self.bin = folder / "bin"
-        site = Path(self.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").stdout.strip())
+        venv.create(folder, with_pip=not shared)
+        self.python = folder / "bin/python"
+        found = self.run("-c", "import sysconfig; print(sysconfig.get_path('purelib'))").stdout.strip()
+        self.site = Path(found)
         for name in shared:
             for top in _tops(distribution(name)):
-                if not (site / top.name).exists():
-                    (site / top.name).symlink_to(top)
+                if not (self.site / top.name).exists():
+                    (self.site / top.name).symlink_to(top)
 
-    def run(self, name: str, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """A command of the environment, which sees nothing of this one."""
+    def run(self, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Its Python, which sees nothing of this one."""
         variables = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-        command, cwd = [self.bin / name, *arguments], cwd or self.bin
+        command, cwd = [self.python, *arguments], cwd or self.python.parent
         return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
 
-    def install(self, *arguments: str | Path) -> None:
-        result = self.run(
-            "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", *arguments
-        )
+    def pip(self, *arguments: str | Path) -> None:
+        """``pip install``."""
+        result = self.run("-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments)
         assert result.returncode == 0, result.stderr
+
+    def lacks(self, name: str) -> list[str]:
+        """What a distribution asks for and is not there in a version that it allows."""
+        result = self.run("-c", _LACKING, name)
+        assert result.returncode == 0, result.stderr
+        versions = json.loads(result.stdout)
+        asked = [Requirement(text) for text in versions.pop("asked")]
+        return [
+            str(each)
+            for each in asked
+            if (each.marker is None or each.marker.evaluate({"extra": ""}))
+            and not each.specifier.contains(versions.get(canonicalize_name(each.name), "0"))
+        ]
 
 
 def _tops(found: Distribution) -> set[Path]:
@@ -83,7 +107,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for changed in ("pyproject.toml", "README.md"):
         (folder / "tree" / changed).write_text((ROOT / changed).read_text())
     maker = Environment(folder / "maker")
-    maker.install("setuptools>=77", "wheel")
+    maker.pip("setuptools>=77", "wheel")
     backend = "from setuptools import build_meta; print(build_meta.build_{}({!r}))"
     for what, tree, output in (
         ("sdist", folder / "tree", folder),
@@ -94,7 +118,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
             with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
                 archive.extractall(tree, filter="data")
             (tree,) = tree.iterdir()
-        result = maker.run("python", "-c", backend.format(what, str(output)), cwd=tree)
+        result = maker.run("-c", backend.format(what, str(output)), cwd=tree)
         assert result.returncode == 0, result.stderr
     return folder
 
@@ -115,21 +139,21 @@ def test_wheel_and_sdist_hold_every_module_and_what_the_report_needs(built: Path
 
 @pytest.mark.slow
 def test_the_core_works_where_torch_is_and_nothing_else(built: Path, tmp_path: Path) -> None:
-    environment = Environment(tmp_path / "empty", sorted(with_requirements(["torch", "numpy", "scipy", "h5py"])))
+    allowed = with_requirements(["torch", "numpy", "scipy", "h5py"])
+    environment = Environment(tmp_path / "empty", sorted(allowed))
     (wheel,) = built.glob("*.whl")
-    environment.install(wheel)  # without what it asks for: pip would write through the links
-    assert environment.run("python", "-m", "pip", "check").returncode == 0
-    listed = json.loads(environment.run("python", "-m", "pip", "list", "--format=json").stdout)
-    beside_torch = {each["name"] for each in listed} - with_requirements(["torch"]) - {"pip", "setuptools"}
-    assert beside_torch == {"sharpest", "numpy", "scipy", "h5py"}  # three packages of others
-    assert environment.run("python", "-c", FIRST).stdout == "2 True\n"
+    Environment(tmp_path / "installer").pip("--no-deps", "--target", tmp_path / "installed", wheel)
+    (environment.site / "installed.pth").write_text(str(tmp_path / "installed"))
+    assert environment.lacks("sharpest") == []
+    assert allowed - with_requirements(["torch"]) == {"numpy", "scipy", "h5py"}  # three beside torch's own
+    assert environment.run("-c", FIRST).stdout == "2 True\n"
 
     write_stored(
         tmp_path / "a.h5", PAIRS,
         {"iteration": [0], "epoch": [0.0], "eigenvalues": [[3.0, 1.0]], "residuals": [[1e-6, 1e-5]]},
         dict.fromkeys(PAIRS.attributes, "x") | {"lr": 0.5, "config": {"run": {"momentum": 0.0, "nesterov": False}}},
     )  # fmt: skip
-    found = json.loads(environment.run("sharpest", "eigs", tmp_path / "a.h5", "--json").stdout)
+    found = json.loads(environment.run("-m", "sharpest", "eigs", tmp_path / "a.h5", "--json").stdout)
     assert found["points"][0]["over_edge"] == [0.75, 0.25]
     for arguments in (
         ["show", "a.h5"],
@@ -137,9 +161,9 @@ def test_the_core_works_where_torch_is_and_nothing_else(built: Path, tmp_path: P
         ["export", "a.h5", "a.csv"],
         ["schema", "spectra"],
     ):
-        result = environment.run("sharpest", *arguments, cwd=tmp_path)
+        result = environment.run("-m", "sharpest", *arguments, cwd=tmp_path)
         assert (result.returncode, result.stderr) == (0, "")
     for arguments in (["why"], ["export", "a.h5", "a.nc"], ["open", "run@1", "--scale", "quick"]):
-        result = environment.run("sharpest", *arguments, cwd=tmp_path)
+        result = environment.run("-m", "sharpest", *arguments, cwd=tmp_path)
         (line,) = result.stderr.splitlines()
         assert (result.returncode, line.split(" needs ")[1][:18]) == (1, "sharpest[pipeline]")

@@ -149,8 +149,8 @@ _FILES = f"""{_HEAD}
 
 Each kind of HDF5 file has one layout. Writer and reader check against it, and a reader refuses a file of another
 version. The root attributes `layout` and `version` are in every file; attributes that are lists or mappings are JSON.
-Each array has `unit` and `meaning`, and names its dimensions (HDF5's `DIMENSION_LABELS`) by the letters of this page,
-so that a file can be read without the code that wrote it: `sharpest show FILE`, `sharpest export FILE mine.csv`
+Each array has `unit` and `meaning`, and names its dimensions (HDF5's `DIMENSION_LABELS`) by the letters of this page.
+So a file can be read without the code that wrote it: `sharpest show FILE`, `sharpest export FILE mine.csv`
 ([command.md](command.md)).
 A checksum in the user block of each file is verified before HDF5 reads it; long rows of an array have checksums of
 their own in its attribute `crc32`. A file that another program has changed is therefore refused. The file of a

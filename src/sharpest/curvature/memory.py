@@ -23,7 +23,7 @@ def holding_chunk(num_examples: int, device: torch.device) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except torch.cuda.OutOfMemoryError as error:
         raise ChunkTooLargeError(
             f"a chunk of {num_examples} examples does not fit the memory of the GPU, of which this process can still "
             f"take {free_bytes(device) / 2**30:.2f} GiB: lower chunk_size of hessian, or jobs_per_gpu where jobs share "

@@ -14,6 +14,7 @@ import torch
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from sharpest import __version__
 from sharpest.errors import StoreError
 from sharpest.results.layout import Dataset, Layout
 from sharpest.results.together import write_together
@@ -105,7 +106,7 @@ def _locked(path: Path) -> FileLock:
 
 def provenance() -> dict[str, Any]:
     """Where the numbers come from: packages, device, threads."""
-    packages = {name: version(name) for name in ("h5py", "numpy", "scipy", "torch", "sharpest")}
+    packages = {name: version(name) for name in ("h5py", "numpy", "scipy", "torch")} | {"sharpest": __version__}
     return {
         "packages": {"python": platform.python_version(), **packages},
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu ({platform.machine()})",

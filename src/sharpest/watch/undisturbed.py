@@ -36,7 +36,7 @@ def undisturbed(device: torch.device, inference: bool = False) -> Iterator[None]
         if torch.get_default_device().type != "cpu":  # random vectors are drawn there
             stack.enter_context(torch.device("cpu"))
         for kind in {"cpu", device.type}:
-            if torch.amp.is_autocast_available(kind):
+            if _has_autocast(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         # asked for by name, since to import the compiler takes seconds
@@ -56,6 +56,13 @@ def where_it_is_called(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
             return loss(*given)
 
     return called
+
+
+def _has_autocast(kind: str) -> bool:
+    # torch before 2.4 does not tell, and has it on these
+    if not hasattr(torch.amp, "is_autocast_available"):
+        return kind in ("cpu", "cuda")
+    return torch.amp.is_autocast_available(kind)
 
 
 def _wait_for(device: torch.device) -> None:

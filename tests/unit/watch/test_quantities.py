@@ -203,7 +203,7 @@ def by_hand(name: str, optimizer: torch.optim.Optimizer) -> Tensor:
     """P from what the optimizer keeps, after 6 updates."""
     parts = []
     for value in optimizer.param_groups[0]["params"]:
-        state = {key: part.double() for key, part in optimizer.state[value].items()}
+        state = {key: torch.as_tensor(part).double() for key, part in optimizer.state[value].items()}
         if name == "rmsprop":
             parts.append((state["square_avg"] - state["grad_avg"] ** 2).sqrt() + 1e-8)
         else:
