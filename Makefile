@@ -77,7 +77,7 @@ lint: environment
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check $(RULES)
 	$(BIN)/snakemake --lint
-	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs config $(SOURCES)
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs config src workflow benchmarks
 
 format: environment
 	$(BIN)/ruff check --fix $(SOURCES)

@@ -58,9 +58,7 @@ except SharpestError as error:
     raise WorkflowError(str(error))
 
 # where Snakemake keeps its records, of which its own complaint is a traceback
-if os.path.lexists(".snakemake") and not os.access(
-    ".snakemake", os.R_OK | os.X_OK
-):
+if os.path.lexists(".snakemake") and not os.access(".snakemake", os.R_OK | os.X_OK):
     raise WorkflowError(
         f"{Path('.snakemake').resolve()} cannot be read; correct its rights, or start snakemake with "
         "--directory FOLDER"
