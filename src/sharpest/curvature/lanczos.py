@@ -60,7 +60,7 @@ def start_vector(rng: torch.Generator, dimension: int, hints: Sequence[Tensor] =
     """
     random = torch.randn(dimension, generator=rng)
     random /= random.norm()
-    leaning = sum((hint / hint.norm() for hint in hints if hint.any()), torch.zeros((), device="cpu"))
+    leaning = sum((hint / hint.norm() for hint in hints if hint.any()), torch.zeros(()))
     if not leaning.any():
         return random
     start = leaning / leaning.norm() + 0.3 * random.to(leaning)

@@ -106,6 +106,7 @@ def test_it_measures_in_any_mode_of_the_loop(around: Any) -> None:
     assert measured["lambda_max"] == expected["lambda_max"]
 
 
+@pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="an older torch takes more to that device")
 def test_it_measures_whatever_the_default_device_and_type() -> None:
     """Of the user's tensors the loss finds the same device as in training."""
     net, batches, found = smooth(), probe(), []
