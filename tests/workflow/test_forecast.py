@@ -81,6 +81,8 @@ def test_longest_measurement_at_the_papers_scale() -> None:
         "imdb": ((82, 90e6), (23, 30e6), (202, 270e6)),
         "imdb2": ((82, 181e6), (23, 60e6), (202, 542e6)),
         "fcn": ((30, 11e6), (8, 4e6), (60, 22e6)),
+        "fcn200": ((30, 11e6), (8, 4e6), (60, 22e6)),
+        "tanh": ((30, 11e6), (8, 4e6), (60, 22e6)),
     }
     for width in (256, 512, 1024, 2048):  # eight layers, six operations a weight in an update
         weights = 3072 * width + 6 * width**2

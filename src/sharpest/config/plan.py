@@ -80,14 +80,9 @@ def _nudge(run: str, run_id: RunId, keys: RunKeys) -> NudgeSettings | None:
         return None
     if run_id.variant:
         step = _variant(run, run_id.variant)
-        if step["num_directions"] > keys.variants.num_eigenpairs:
-            raise ConfigError(
-                f"run {run!r}: {step['num_directions']} directions exceed variants.num_eigenpairs "
-                f"{keys.variants.num_eigenpairs}; raise it for this run"
-            )
         return NudgeSettings(
             **step,
-            num_eigenpairs=keys.variants.num_eigenpairs,
+            num_eigenpairs=max(keys.variants.num_eigenpairs, step["num_directions"]),
             refresh_every=keys.variants.refresh_every,
             keep_vectors=False,
             loss_examples=keys.variants.loss_examples,

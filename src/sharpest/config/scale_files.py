@@ -10,7 +10,7 @@ from sharpest.config.measures import declared
 from sharpest.config.points import check_points
 from sharpest.config.reading import check_part, is_whole, merge_all, validate
 from sharpest.config.run_id import RunId
-from sharpest.config.settings import RunKeys, ScaleFile, ScaleSettings
+from sharpest.config.settings import ForRuns, RunKeys, ScaleFile, ScaleSettings
 from sharpest.config.taken import taken_settings, taken_values
 from sharpest.config.yaml_file import Keys, YamlFile, read_yaml_file
 from sharpest.errors import ConfigError
@@ -67,6 +67,9 @@ def entries_of(file: YamlFile) -> Iterator[Entry]:
     """What a checked file says of runs, in order: of all, then entry by entry of some."""
     yield Entry(file, (), "*", {key: file.values[key] for key in RunKeys.model_fields if key in file.values})
     for number, entry in enumerate(file.values.get("for_runs", ())):
+        for key in ForRuns.model_fields:
+            if key not in entry:
+                raise ConfigError(f"{file.place(('for_runs', number))}: for_runs: an entry has no {key}; add it")
         yield Entry(file, ("for_runs", number, "set"), entry["runs"], entry["set"])
 
 

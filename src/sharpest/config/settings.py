@@ -34,7 +34,7 @@ class VariantSettings(Strict):
     """How branches whose step is scaled are followed: Fig. 7."""
 
     num_eigenpairs: PositiveInt
-    """Eigenpairs computed and recorded; the step is scaled along the first, or the first K."""
+    """Eigenpairs computed and recorded, at least K; the step is scaled along the first, or the first K."""
     refresh_every: PositiveInt
     """Iterations between computations."""
     loss_examples: PositiveInt

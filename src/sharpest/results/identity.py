@@ -25,7 +25,9 @@ def check_stored(path: Path, attributes: Mapping[str, Any], paths: Paths, **expe
     Raises:
         StoreError: If it is of another run, schedule or scale, or was made from other files than are there now.
     """
-    check_identity(path, attributes, {**expected, "scale": paths.folder.name})
+    if attributes["scale"]:  # a monitor's file is of none
+        expected["scale"] = paths.folder.name
+    check_identity(path, attributes, expected)
     if source := changed_source(attributes[MADE_FROM], paths):
         _check_place(source, paths)
         raise other_source(path, source)

@@ -112,7 +112,7 @@ def kept_file(path: str | Path, subject: Subject, name: str, steps_per_epoch: in
         "mode": settings.mode,
         "settings": asdict(settings),
         "hessian": {"examples": count, "tolerance": settings.tolerance},
-        "config": {"run": {"run": name, "optimizer": type(optimizer).__name__, **_momentum(groups)}},
+        "config": {"run": {"run": name, "optimizer": type(optimizer).__name__.lower(), **_decays(groups)}},
         "diverged_epoch": None,
         "replays_checked": 0,
         "replay_drift": 0.0,
@@ -122,6 +122,11 @@ def kept_file(path: str | Path, subject: Subject, name: str, steps_per_epoch: in
     return Kept(path, list(layouts.values()), sizes, attributes, steps_per_epoch)
 
 
-def _momentum(groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _decays(groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What the edge depends on beside the learning rate, of optimizers that have it."""
-    return {name: groups[0][name] for name in ("momentum", "nesterov") if groups and name in groups[0]}
+    if not groups:
+        return {}
+    known: dict[str, Any] = {
+        name: groups[0][name] for name in ("momentum", "nesterov", "weight_decay") if name in groups[0]
+    }
+    return {**known, "beta1": groups[0]["betas"][0] if "betas" in groups[0] else 0.0}

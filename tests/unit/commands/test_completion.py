@@ -43,7 +43,14 @@ def completed(shell: str, folder: Path, *words: str) -> set[str]:
 def test_commands_options_and_choices(shell: str, tmp_path: Path) -> None:
     assert completed(shell, tmp_path, "sharpest", "") == set(COMMANDS)
     assert completed(shell, tmp_path, "sharpest", "sh") == {"show"}
-    assert completed(shell, tmp_path, "sharpest", "eigs", "--") == {"--help", "--at", "--scale", "--results", "--json"}
+    assert completed(shell, tmp_path, "sharpest", "eigs", "--") == {
+        "--help",
+        "--at",
+        "--kind",
+        "--scale",
+        "--results",
+        "--json",
+    }
     assert completed(shell, tmp_path, "sharpest", "completion", "z") == {"zsh"}
 
 

@@ -132,7 +132,7 @@ def test_runs_of_the_paper_are_what_their_ids_say() -> None:
         settings, run_id = paper.run(run), RunId.parse(run)
         assert (settings.lr, settings.batch_size, settings.l2) == (run_id.lr, run_id.batch_size, run_id.l2)
         assert settings.momentum == run_id.momentum
-        assert (settings.nudge is None) == (run_id.optimizer == "sgd" and not run_id.variant)
+        assert (settings.nudge is None) == (run_id.optimizer != "nsgd" and not run_id.variant)
         assert (settings.branch.parent if settings.branch else None) == run_id.parent
         assert settings.epochs == paper.epochs[run]
         assert paper.reductions([run]) == []
@@ -399,7 +399,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
         lambda c: c.append("runs.tsv", "scnn-c10-nsgd-lr0.01-S128-g0.01-K99999-s777\tA\t9\n"),
         ["K99999-s777: 99999 eigenpairs need more than hessian.max_products", "lower K"],
     ),
-    "no epoch": (lambda c: c.append("runs.tsv", f"{ADDED_RUN}\tA\t0\n"), [ADDED_LINE, "at least 1"]),
+    "no epoch": (lambda c: c.append("runs.tsv", f"{ADDED_RUN}\tA\t0\n"), [ADDED_LINE, "whole number from 1"]),
     "other columns": (
         lambda c: (c.folder / "runs.tsv").write_text("run,group,epochs\n"),
         ["runs.tsv", "run, group, epochs, separated by tabs"],
@@ -877,7 +877,7 @@ def test_a_note_is_made_once_for_all_runs() -> None:
     project = load_project({"scale": "quick"}, ROOT / "config")
     notes = project.reductions(project.run_ids)
     assert len(set(notes)) == len(notes)
-    assert [note for note in notes if "epochs" in note] == ["1 to 800 epochs (7 to 12,800)"]
+    assert [note for note in notes if "epochs" in note] == ["1 to 1,600 epochs (7 to 12,800)"]
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "two", None, [1]])

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex
 
 from sharpest.config.studies.alignment import Alignment, AlignmentPanel
 from sharpest.config.studies.base import Curve
 from sharpest.figures.alignment import draw
+from sharpest.figures.style import ordered_colours
 from sharpest.measures.directions.reader import random_cosine
 
 CURVES = tuple(Curve(run=f"run-{lr}", schedule="alignment", label=f"η = {lr}") for lr in (0.001, 0.01, 0.1))
@@ -46,8 +47,8 @@ def test_colours_and_the_level_of_chance(folder: Any) -> None:
         folder.spectra(curve)
         folder.directions(curve)
     figure, table = draw(_study(2), folder.inputs(), "")
-    colours = [to_rgb(cloud.get_facecolor()[0][:3]) for cloud in figure.axes[0].collections]
-    assert [np.argmax(colour) for colour in colours] == [0, 1, 2]
+    colours = [to_hex(cloud.get_facecolor()[0][:3]) for cloud in figure.axes[0].collections]
+    assert colours == ordered_colours(3)
     (chance,) = figure.axes[0].lines
     rows = table[table["series"] == "two random vectors"]
     assert np.array_equal(chance.get_xydata(), rows[["x", "y"]])

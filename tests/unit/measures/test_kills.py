@@ -280,11 +280,12 @@ def test_measures_that_carry_go_on_with_the_same_bits(tmp_path, monkeypatch, nam
 
 
 def edited(run: Run, folder: Path) -> Run:
-    """The same run, trained a second later."""
+    """The same run with another history."""
     shutil.copytree(run.results, folder)
     other = Run(folder, run.settings)
     with changed(other.snapshots) as file:
-        file.attrs["created"] = "another day"
+        file["epoch_seconds"][...] = 0
+        file["lr"][...] *= 2
     return other
 
 
@@ -308,7 +309,7 @@ def test_points_of_another_measurement_are_not_resumed(run, take, work, tmp_path
     if other == "snapshots":
         changes["of"] = edited(run, tmp_path / "other")
     if other == "needed":
-        changes["stored"] = {"spectra": take([[0, 3, 10, 12, 13, 18]], name="other", created="another day")}
+        changes["stored"] = {"spectra": take([[0, 3, 10, 12, 13, 18]], name="other", hessian="another")}
     segments = [SEGMENTS[0], [11, *SEGMENTS[1]], *SEGMENTS[2:]] if other == "points" else SEGMENTS
     with pytest.raises(Killed):
         take(SEGMENTS, Counting(4), stored=stored)

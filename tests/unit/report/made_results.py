@@ -92,7 +92,7 @@ def write_results(path: Path) -> Results:
     )
     _write_claims(paths.claims("csv"))
     for name in ("fig06", "fig14"):
-        write_made(paths, [paths.figure(name, "csv"), paths.figure(name, "png")], {})
+        write_made(paths, [paths.figure(name, suffix) for suffix in ("csv", "png", "md")], {})
     write_made(paths, [paths.table("tab1", "csv")], {})
     write_made(paths, [paths.claims("csv"), paths.claims("by_chance.csv")], {})
     time = paths.benchmark("train", FINISHED)

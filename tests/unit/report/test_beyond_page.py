@@ -47,7 +47,7 @@ def write_later(results: Results) -> None:
     papers = ["andreyev2024", "cohen2021", "andreyev2024"]
     rows = rows.assign(paper=papers, item=NAME, id=["later.0", "later.1", "later.2"], implied_by="", source="Sec. 4")
     rows.to_csv(verdicts(paths, BEYOND, "csv"), index=False)
-    write_made(paths, [paths.figure(NAME, "csv"), paths.figure(NAME, "png")], {})
+    write_made(paths, [paths.figure(NAME, suffix) for suffix in ("csv", "png", "md")], {})
     write_made(paths, [verdicts(paths, BEYOND, "csv")], {})
 
 

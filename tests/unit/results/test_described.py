@@ -38,7 +38,9 @@ def arrays_of(layout: Layout) -> dict[str, NDArray[Any]]:
 
 
 def facts_of(layout: Layout) -> dict[str, Any]:
-    return dict.fromkeys(layout.attributes, "x") | {"run": "a-run", "lr": 0.5}
+    return dict.fromkeys(layout.attributes, "x") | {
+        "run": "a-run", "schedule": "s", "scale": "quick", "made_from": {}, "lr": 0.5,
+    }  # fmt: skip
 
 
 @pytest.fixture

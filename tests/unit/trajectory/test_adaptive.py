@@ -6,6 +6,7 @@ from builders import Run, full_batch_settings, nsgd_settings, run_settings
 from pydantic import ValidationError
 
 from sharpest.config.run import RunSettings
+from sharpest.results.states import Snapshots
 from sharpest.trajectory.epoch import EpochLog, advance
 from sharpest.trajectory.state import initial_state
 
@@ -73,7 +74,7 @@ def test_full_batch_squared_loss_plateau_and_clipping(tmp_path):
     """Each with Adam: the record of losses, the cut of the rate, the shorter gradient."""
     decays = {"optimizer": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "lr": 0.003, "loss": "squared"}
     full = Run(tmp_path / "full", full_batch_settings(**decays)).train()
-    losses = full.replay()._file.update_loss
+    losses = Snapshots(full.snapshots).update_loss
     assert len(losses) == 13
     assert losses[-1] < losses[0]
     plateau = Run(tmp_path / "plat", run_settings(**decays, rule="plat", patience=1, stop_patience=9, epochs=6)).train()

@@ -21,19 +21,22 @@ def test_the_start(tmp_path, changes):
     assert torch.equal(state.solver_start, torch.zeros(365 if "nudge" in changes else 0))
 
 
+NAMES = ("theta", "buffers", "velocity", "second_moment", "solver_start")
+
+
 def test_there_and_back_again(tmp_path):
     settings = run_settings(rule="plat", patience=3, stop_patience=5)
     rule = new_rule(settings)
     for loss, accuracy in ((1.0, 0.5), (1.1, 0.4)):
         rule, _, _ = rule.after_epoch(loss, accuracy)
     numbers = torch.Generator().manual_seed(1)
-    tensors = {name: torch.randn(5, generator=numbers) for name in ("theta", "buffers", "velocity", "solver_start")}
+    tensors = {name: torch.randn(5, generator=numbers) for name in NAMES}
     tensors["directions"] = torch.randn(2, 5, generator=numbers)
     state = TrainingState(iteration=10, lr=0.1 * 0.1, rule=rule, best_iteration=5, clipped=3, **tensors)
     arrays = state.arrays()
     assert dict(zip(PROGRESS, arrays["progress"], strict=True)) == {
         "best_loss": 1.0, "wait": 1, "best_accuracy": 0.5, "stop_wait": 1, "best_iteration": 5, "diverged": -1,
-        "clipped": 3,
+        "clipped": 3, "updates": 0,
     }  # fmt: skip
     back = TrainingState.from_arrays(arrays, settings, CPU)
     for name, value in vars(state).items():

@@ -58,10 +58,10 @@ def test_editing_a_source_changes_its_own_fingerprint_alone(monkeypatch):
     def fingerprints() -> dict[str, str]:
         return {name: fingerprint(SCRIPT, source_module(name)) for name in SOURCES}
 
-    before, real = fingerprints(), module._module_digest
+    before, real = fingerprints(), module._digest
 
     def changed(edited: str) -> set[str]:
-        monkeypatch.setattr(module, "_module_digest", lambda name: "edited" if name == edited else real(name))
+        monkeypatch.setattr(module, "_digest", lambda name, names: "edited" if name == edited else real(name, names))
         return {name for name, value in fingerprints().items() if value != before[name]}
 
     assert len(set(before.values())) == len(SOURCES)
