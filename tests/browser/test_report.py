@@ -17,7 +17,7 @@ from sharpest.results.paths import Paths
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 FINISHED = Paths.of("quick", Path(__file__).parents[2] / "results").report()
 MOST_MEGABYTES = 12
-MOST_MILLISECONDS = 2_000
+MOST_MILLISECONDS = 4_000  # on a machine that does other things as well
 WIDTHS = (360, 1400)
 
 

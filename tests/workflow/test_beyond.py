@@ -52,7 +52,7 @@ def command(project: Project, *arguments: str) -> subprocess.CompletedProcess[st
 def test_they_are_made_and_the_papers_results_stay_byte_for_byte(later: Project) -> None:
     results = later.folder / "results/tiny"
     before = {path: path.read_bytes() for path in [*results.glob("claims.*"), *results.glob("figures/*")]}
-    assert len(before) == 4 + 3 * 5
+    assert len(before) == 5 + 5 * 5
     assert later.planned("figures", "tables", "claims") == {}
     assert later.planned("beyond") == {"draw_figure": 1, "judge_claims": 1}
     assert later.planned("all") == {"draw_figure": 1, "judge_claims": 1, "write_report": 1}

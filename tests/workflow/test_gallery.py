@@ -70,7 +70,7 @@ def test_only_what_was_judged_at_any_scale_counts() -> None:
 
 
 def test_an_edit_shows_on_the_pages_and_what_is_written_by_hand_stays(kept: Project) -> None:
-    kept.edit("src/sharpest/figures/step_surface.py", lambda text: text + "\n_UNUSED = 1\n")
+    kept.edit("src/sharpest/figures/step_surface.py", lambda text: text + "\nassert True\n")
     kept.edit("docs/gallery/fig06/README.md", lambda text: text + "\nA bowl forms.\n")
     assert gallery(kept).returncode == 0
     figure, table, index = (kept.folder / f"docs/gallery/{name}README.md" for name in ("fig06/", "tab1/", ""))

@@ -106,7 +106,7 @@ STALE = {
 def test_edited_code_reruns_shards(sharded: Project, tmp_path: Path, path: str) -> None:
     shutil.copytree(sharded.folder, tmp_path, dirs_exist_ok=True)
     edited = Project(tmp_path)
-    edited.edit(f"src/sharpest/{path}", lambda text: text + "\nEDITED = 1\n")
+    edited.edit(f"src/sharpest/{path}", lambda text: text + "\nassert True\n")
     assert edited.planned(DIRECTIONS) == STALE[path]
 
 

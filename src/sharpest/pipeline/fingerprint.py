@@ -30,7 +30,7 @@ _FRAME = (
 """How a job runs and what it tells of itself: no part of any result."""
 _TELLS = re.compile(r"\bexcept\b.*\bas\b|^class \w+Error\(", re.MULTILINE)
 """Where errors are defined, or read."""
-_FOR_PEOPLE = ("sharpest.pipeline", "sharpest.__main__")
+_FOR_PEOPLE = ("sharpest.__main__", "sharpest.commands", "sharpest.pipeline", "sharpest.watch")
 """What no job imports but its frame."""
 
 

@@ -117,6 +117,7 @@ def kept_file(path: str | Path, subject: Subject, name: str, steps_per_epoch: in
         "replays_checked": 0,
         "replay_drift": 0.0,
         "scale": "",
+        "made_from": {},
     }
     layouts = {QUANTITIES[quantity].layout.name: QUANTITIES[quantity].layout for quantity in settings.quantities}
     return Kept(path, list(layouts.values()), sizes, attributes, steps_per_epoch)
