@@ -21,6 +21,7 @@ ROOMS = [
     "curvature",
     "watch",
     "trajectory",
+    "checkpoints",
     "training",
     "measures",
     "figures",

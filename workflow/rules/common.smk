@@ -244,6 +244,7 @@ def code_of(script, *entries):
             *entries,
             architecture_module(settings.model),
             data_module(settings.dataset.kind),
+            *(["sharpest.trajectory.imported"] if settings.is_imported else []),
         )
 
     return code
