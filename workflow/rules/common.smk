@@ -58,9 +58,7 @@ except SharpestError as error:
     raise WorkflowError(str(error))
 
 # where Snakemake keeps its records, of which its own complaint is a traceback
-if os.path.lexists(".snakemake") and not os.access(
-    ".snakemake", os.R_OK | os.X_OK
-):
+if os.path.lexists(".snakemake") and not os.access(".snakemake", os.R_OK | os.X_OK):
     raise WorkflowError(
         f"{Path('.snakemake').resolve()} cannot be read; correct its rights, or start snakemake with "
         "--directory FOLDER"
@@ -96,6 +94,21 @@ if (
 def one_of(names):
     """A pattern for some names and nothing else, no other path either."""
     return "|".join(map(re.escape, names)) or "(?!)"
+
+
+# made by sharpest import, which no rule can do again
+IMPORTED = [run for run in PROJECT.scale.runs if PROJECT.run(run).is_imported]
+IMPORTED_DATA = {PROJECT.run(run).dataset_name for run in IMPORTED}
+for _run in IMPORTED:
+    if not PATHS.snapshots(_run).exists():
+        raise WorkflowError(
+            f"{PATHS.snapshots(_run)} is missing, and {_run} is imported; run sharpest import again, or delete the scale"
+        )
+
+
+def but(names, pattern):
+    """A pattern for what another one fits, but for some names."""
+    return f"(?!(?:{one_of(names)})[/.])(?:{pattern})" if names else pattern
 
 
 wildcard_constraints:

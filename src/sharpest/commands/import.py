@@ -1,3 +1,4 @@
+# ruff: noqa: N999 - named as the command
 """Checkpoints of others as a run: spectra, directions, gradient samples, density and figures as for any run.
 
 Names are module:name, found in this folder: --net gives the net, --loss is loss(model, batch), the mean over the batch,
@@ -5,6 +6,7 @@ Names are module:name, found in this folder: --net gives the net, --loss is loss
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoints", nargs="+", metavar="FILE", help="of torch or safetensors; patterns are expanded")
     parser.add_argument("--net", required=True, metavar="MODULE:NAME", help="a function that gives the net")
-    parser.add_argument("--loss", required=True, metavar="MODULE:NAME", help="loss(model, batch), the mean over a batch")
+    parser.add_argument(
+        "--loss", required=True, metavar="MODULE:NAME", help="loss(model, batch), the mean over a batch"
+    )
     parser.add_argument("--data", required=True, metavar="MODULE:NAME", help="batches, the same each time")
     parser.add_argument("--run", metavar="ID", help="else net-data-sgd-lr<of the checkpoint>-S<of the batches>-s0")
     parser.add_argument("--epoch", type=int, metavar="UPDATES", help="of training; else one pass over the batches")
@@ -68,9 +72,7 @@ def _check_room(place: Path, paths: "Paths") -> None:
             raise ConfigError(f"{taken} exists; give --scale another name, or delete {place} and {paths.folder}")
 
 
-def _scale(
-    options: argparse.Namespace, iterations: list[int], examples: "Examples", lr: float | None
-) -> "Imported":
+def _scale(options: argparse.Namespace, iterations: list[int], examples: "Examples", lr: float | None) -> "Imported":
     """What the scale says of the run."""
     from sharpest.checkpoints.scale import Imported
     from sharpest.config.run_id import RunId
@@ -121,5 +123,5 @@ def _write(
     return write_run(problem, checkpoints, paths, {**attributes, "hessian": hessian})
 
 
-def _some(numbers: "list[int] | tuple[int, ...]") -> str:
+def _some(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers[:6])) + (f", ... {numbers[-1]}" if len(numbers) > 6 else "")

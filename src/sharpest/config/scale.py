@@ -173,8 +173,8 @@ class ScaleRuns:
                 )
             if run.is_imported and declared(measure).of_training:
                 raise ConfigError(
-                    f"run {run.run} is imported: only its checkpoints can be measured, and {measure} needs its training; "
-                    f"remove {measure} from schedules.{name}"
+                    f"run {run.run} is imported: only its checkpoints can be measured, and {measure} needs its "
+                    f"training; remove {measure} from schedules.{name}"
                 )
             try:
                 declared(measure).check_run(settings, run)

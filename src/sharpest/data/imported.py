@@ -99,7 +99,9 @@ def _count(batch: Any, where: str) -> int:
     def note(tensors: list[Any]) -> Any:
         if not isinstance(tensors[0], Tensor) or tensors[0].dim() == 0:
             kind = "a single number" if isinstance(tensors[0], Tensor) else type(tensors[0]).__name__
-            raise DataError(f"{where} holds {kind}; give tensors with a row for each example, in tuples, lists or dicts")
+            raise DataError(
+                f"{where} holds {kind}; give tensors with a row for each example, in tuples, lists or dicts"
+            )
         rows.add(len(tensors[0]))
         return tensors[0]
 
