@@ -20,6 +20,7 @@ ROOMS = [
     "models",
     "curvature",
     "watch",
+    "integrations",
     "trajectory",
     "checkpoints",
     "training",
