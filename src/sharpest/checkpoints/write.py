@@ -12,7 +12,7 @@ import numpy as np
 from sharpest.checkpoints.files import contents_of, learning_rate
 from sharpest.checkpoints.states import load_net
 from sharpest.data.imported import Examples
-from sharpest.data.named import source_digest
+from sharpest.data.named import source_digest, users_code
 from sharpest.results.file import StoredRows, write_stored
 from sharpest.results.imported import IMPORTED
 from sharpest.results.paths import Paths
@@ -72,7 +72,8 @@ def write_run(
                 if row == 0:
                     rows[name] = file.stream(name, (len(checkpoints), *value.shape))
                 rows[name][row] = value
-            losses.append(problem.at(state.buffers).evaluate(state.theta, problem.data.train)[0])
+            with users_code(f"--loss {settings.model['loss']}"):
+                losses.append(problem.at(state.buffers).evaluate(state.theta, problem.data.train)[0])
         made_from = {paths.place(paths.data(settings.dataset_name)): problem.data.digest}
         outcome = {
             "run": settings.run,

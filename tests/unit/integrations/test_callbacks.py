@@ -24,7 +24,9 @@ def net() -> nn.Sequential:
 
 def test_each_is_imported_only_when_it_is_asked_for() -> None:
     importlib.import_module("sharpest.integrations")
-    source = "import sys, sharpest, sharpest.integrations; sys.exit(bool({'lightning', 'transformers'} & {*sys.modules}))"
+    source = (
+        "import sys, sharpest, sharpest.integrations; sys.exit(bool({'lightning', 'transformers'} & {*sys.modules}))"
+    )
     assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", source]) == 0
 
 
