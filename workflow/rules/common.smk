@@ -96,6 +96,21 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+# made by sharpest import, which no rule can do again
+IMPORTED = [run for run in PROJECT.scale.runs if PROJECT.run(run).is_imported]
+IMPORTED_DATA = {PROJECT.run(run).dataset_name for run in IMPORTED}
+for _run in IMPORTED:
+    if not PATHS.snapshots(_run).exists():
+        raise WorkflowError(
+            f"{PATHS.snapshots(_run)} is missing, and {_run} is imported; run sharpest import again, or delete the scale"
+        )
+
+
+def but(names, pattern):
+    """A pattern for what another one fits, but for some names."""
+    return f"(?!(?:{one_of(names)})[/.])(?:{pattern})" if names else pattern
+
+
 wildcard_constraints:
     run=RUN,
     schedule=one_of(PROJECT.scale.schedules),
@@ -242,6 +257,7 @@ def code_of(script, *entries):
             *entries,
             architecture_module(settings.model),
             data_module(settings.dataset.kind),
+            *(["sharpest.trajectory.imported"] if settings.is_imported else []),
         )
 
     return code

@@ -7,6 +7,8 @@ rule prepare_data:
         str(PATHS.data("{dataset}")),
     log:
         str(PATHS.log("data", "{dataset}")),
+    wildcard_constraints:
+        dataset=but(IMPORTED_DATA, one_of(PROJECT.scale.datasets)),
     conda:
         "../../envs/sharpest.yaml"
     resources:

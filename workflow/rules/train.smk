@@ -9,6 +9,8 @@ rule train_run:
         made=str(PATHS.made(PATHS.history("{run}"))),
     log:
         str(PATHS.log("train", "{run}")),
+    wildcard_constraints:
+        run=but(IMPORTED, RUN),
     conda:
         "../../envs/sharpest.yaml"
     threads: PROJECT.scale.torch_threads

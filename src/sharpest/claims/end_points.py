@@ -10,7 +10,7 @@ from sharpest.claims.curves import whole_history
 from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import Number, UnmeasuredError
-from sharpest.config.sources.base import TokenSource
+from sharpest.config.sources.base import ImportedSource, TokenSource
 from sharpest.config.sources.registry import SOURCES
 from sharpest.measures.evaluations.reader import BEST, LAST, accuracy_at, median_seconds
 from sharpest.trajectory.steps import nudge, sgd_change
@@ -77,7 +77,7 @@ def _diverged(files: RunFiles, facet: str) -> Number:
     evaluations = files.evaluations
     source = SOURCES[evaluations.attributes["config"]["run"]["dataset"]["source"]]
     # what guessing costs is not known of a text
-    num_classes = None if isinstance(source, TokenSource) else source.num_classes
+    num_classes = None if isinstance(source, TokenSource | ImportedSource) else source.num_classes
     guessing = math.inf if num_classes is None else math.log(num_classes)
     never_learnt = bool((evaluations["train_loss"] >= _CHANCE * guessing).all())
     return Number(float(never_learnt or evaluations.diverged is not None))

@@ -21,6 +21,9 @@ GROUPS = {
         "export": "write a file as npz, csv or NetCDF",
         "schema": "what a kind of file holds: arrays, dimensions, units",
     },
+    "bring what was made elsewhere": {
+        "import": "checkpoints of others, as a run that is measured and drawn like any",
+    },
     "plan and check the work": {
         "forecast": "hours, memory and gigabytes of each figure and table",
         "why": "what is stale, with the setting or module that changed",

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sharpest.config.architectures import architecture_module
+from sharpest.config.architectures.imported import ImportedNetSettings
 from sharpest.config.architectures.lstm import LstmSettings
 from sharpest.config.architectures.own import OwnSettings
 from sharpest.config.architectures.text_cnn import TextCnnSettings
@@ -65,7 +66,9 @@ def _check_run(scale_runs: ScaleRuns, run: RunSettings) -> None:
         raise ConfigError(
             f"run {run.run}: there is no src/sharpest/models/{model.net}.py; write it, or correct net of its model"
         )
-    if isinstance(dataset, ImageSettings) and not isinstance(model, LstmSettings | TextCnnSettings):
+    if isinstance(dataset, ImageSettings) and not isinstance(
+        model, LstmSettings | TextCnnSettings | ImportedNetSettings
+    ):
         side = model.image_size or _side(dataset)
         if side is not None and side < model.smallest_image:
             raise ConfigError(

@@ -94,9 +94,39 @@ class ReviewSettings(Strict):
         return max(1, self.train // batch_size)
 
 
-DatasetSettings = Annotated[ImageSettings | TokenSettings | ReviewSettings, Field(discriminator="kind")]
+class ImportedSettings(Strict):
+    """Batches of your own, behind checkpoints of others (docs/import.md)."""
+
+    unit: ClassVar[str] = "examples"
+    # there is no split of them
+    val: ClassVar[int] = 0
+    test: ClassVar[int] = 0
+
+    kind: Literal["imported"]
+    source: Literal["imported"]
+    """The same: these data are read from your own code."""
+    batches: str
+    """module:name of the batches, or of the function that gives them."""
+    train: PositiveInt
+    """Examples in them."""
+    epoch: PositiveInt | None = None
+    """Updates in one epoch of the training that left the checkpoints; none = one pass over the batches."""
+
+    @property
+    def num_train(self) -> int:
+        """Training examples that can be drawn."""
+        return self.train
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Updates in one epoch."""
+        return self.epoch or max(1, self.train // batch_size)
 
 
-def targets_of(dataset: ImageSettings | TokenSettings | ReviewSettings, count: int) -> int:
+DatasetSettings = Annotated[
+    ImageSettings | TokenSettings | ReviewSettings | ImportedSettings, Field(discriminator="kind")
+]
+
+
+def targets_of(dataset: ImageSettings | TokenSettings | ReviewSettings | ImportedSettings, count: int) -> int:
     """Forward passes that ``count`` examples, or words of a text, take: a window of words is one."""
     return count // dataset.window if isinstance(dataset, TokenSettings) else count

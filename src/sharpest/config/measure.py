@@ -102,6 +102,7 @@ class Measure:
         check: Raises :class:`~sharpest.errors.ConfigError` where settings are at odds with those of other measures;
             the message begins with the key.
         check_run: The same where a run cannot be measured so.
+        of_training: Whether it needs updates, moments or answers of training itself, which an imported run lacks.
     """
 
     title: str
@@ -113,6 +114,7 @@ class Measure:
     constants: Callable[[Any], Mapping[str, Any]] = _nothing
     check: Callable[[Any, Taken], None] = _no_check
     check_run: Callable[[Any, RunSettings], None] = _no_check
+    of_training: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.needs, Mapping):

@@ -116,6 +116,11 @@ class RunSettings(Strict):
         return self
 
     @property
+    def is_imported(self) -> bool:
+        """Whether it was trained elsewhere, so that its checkpoints are all there is: nothing is replayed."""
+        return self.dataset.kind == "imported"
+
+    @property
     def is_adaptive(self) -> bool:
         """Whether a second moment scales each coordinate of the step: Adam, AdamW, RMSProp."""
         return self.optimizer != "sgd"

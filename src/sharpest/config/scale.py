@@ -171,6 +171,11 @@ class ScaleRuns:
                     f"run {run.run}: schedules.{name}.measures.{measure}: num_eigenpairs {asked} exceeds "
                     f"hessian.max_products {keys.hessian.max_products}; raise max_products"
                 )
+            if run.is_imported and declared(measure).of_training:
+                raise ConfigError(
+                    f"run {run.run} is imported: only its checkpoints can be measured, and {measure} needs its "
+                    f"training; remove {measure} from schedules.{name}"
+                )
             try:
                 declared(measure).check_run(settings, run)
             except ConfigError as error:

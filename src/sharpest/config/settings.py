@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from sharpest.config.architectures.fcn import FcnSettings
+from sharpest.config.architectures.imported import ImportedNetSettings
 from sharpest.config.architectures.lstm import LstmSettings
 from sharpest.config.architectures.own import OwnSettings
 from sharpest.config.architectures.resnet import ResNetSettings
@@ -25,7 +26,14 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
 
 ModelSettings = Annotated[
-    SimpleCnnSettings | ResNetSettings | VggSettings | FcnSettings | LstmSettings | TextCnnSettings | OwnSettings,
+    SimpleCnnSettings
+    | ResNetSettings
+    | VggSettings
+    | FcnSettings
+    | LstmSettings
+    | TextCnnSettings
+    | OwnSettings
+    | ImportedNetSettings,
     Field(discriminator="kind"),
 ]
 

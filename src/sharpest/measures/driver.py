@@ -161,6 +161,7 @@ def _attributes(replay: Replay) -> dict[str, Any]:
 def _within(replay: Replay, stored: Mapping[str, Measured], segment: Sequence[int | str]) -> list[int]:
     """The points of a segment that the run reached, and that all measures it needs have."""
     points = [replay.iteration_of(point) if isinstance(point, str) else point for point in segment]
+    replay.check(points)
     known = [set(measured.iteration.tolist()) for measured in stored.values()]
     return [
         point

@@ -23,7 +23,8 @@ def open_point(run: str, iteration: int, scale: str = "quick", results: str | Pa
         results: The results folder.
 
     Raises:
-        StoreError: If the run has not been trained at that scale, or a file is damaged.
+        StoreError: If the run has not been trained at that scale, or a file is damaged; or if it is imported, and the
+            iteration is none of its checkpoints.
         ValueError: If the iteration lies outside the run.
 
     Source: design, section 5.
@@ -35,6 +36,7 @@ def open_point(run: str, iteration: int, scale: str = "quick", results: str | Pa
         raise ValueError(
             f"run {run}: iteration {iteration} lies outside the run, which has {replay.start} to {replay.end}"
         )
+    replay.check([iteration])
     stored = {
         name: measured for name in measure_names() if (measured := _best(files[run], name, iteration)) is not None
     }

@@ -125,8 +125,9 @@ class Point:
         with torch.no_grad():
             for name, parameter in module.named_parameters():
                 parameter.copy_(flat.views(self.theta)[name])
-            for name, buffer in module.named_buffers():
-                buffer.copy_(flat.buffer_views(self.state.buffers)[name])
+            buffers = dict(module.named_buffers())
+            for name, value in flat.buffer_views(self.state.buffers).items():
+                buffers[name].copy_(value)
         return module
 
     @cached_property

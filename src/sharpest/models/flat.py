@@ -42,17 +42,27 @@ class FlatModel:
         self.layout = [(name, tuple(value.shape)) for name, value in module.named_parameters()]
         self._sizes = [math.prod(shape) for _, shape in self.layout]
         self.num_parameters = sum(self._sizes)
-        buffers = dict(module.named_buffers())
+        buffers = self._carried(module)
         self.buffer_layout = [(name, tuple(value.shape)) for name, value in buffers.items()]
         self._buffer_sizes = [math.prod(shape) for _, shape in self.buffer_layout]
-        empty = self.initial().new_empty(0)
-        self.buffers = torch.cat([empty, *(value.reshape(-1).to(empty) for value in buffers.values())])
+        self.buffers = self.initial_buffers()
         drops = any(isinstance(layer, nn.Dropout) and layer.p > 0 for layer in module.modules())
         self._trains_otherwise = drops or bool(buffers)
+
+    @staticmethod
+    def _carried(module: nn.Module) -> dict[str, Tensor]:
+        """The buffers of the vector, by name."""
+        return dict(module.named_buffers())
 
     def initial(self) -> Tensor:
         """(p,), the module's own parameters, copied."""
         return torch.cat([value.detach().reshape(-1) for value in self.module.parameters()])
+
+    def initial_buffers(self) -> Tensor:
+        """(b,), the module's own buffers, copied."""
+        empty = self.initial().new_empty(0)
+        values = self._carried(self.module).values()
+        return torch.cat([empty, *(value.reshape(-1).to(empty) for value in values)])
 
     def bind(self, buffers: Tensor) -> "FlatModel":
         """The same model with other buffers, (b,), in inference mode."""

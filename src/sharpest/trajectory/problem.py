@@ -1,6 +1,7 @@
 """What one run optimises: its data, its model, and the losses that are measured on them."""
 
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -121,6 +122,7 @@ def build_problem(settings: RunSettings, data_path: str | Path) -> Problem:
 
     Raises:
         DataError, StoreError: If the data file is not what the settings name.
+        DataError: If the user's code behind an imported run does not give what it should.
     """
     # the thread count changes the order of sums, hence bits: it is part of a run's identity
     torch.set_num_threads(settings.torch_threads)
@@ -131,5 +133,9 @@ def build_problem(settings: RunSettings, data_path: str | Path) -> Problem:
     torch.backends.cudnn.deterministic = True
     place = device()
     data = load_data(data_path, settings, place)
+    if settings.is_imported:
+        # by name, so that its code is no part of other runs
+        problem: Problem = import_module("sharpest.trajectory.imported").imported_problem(settings, data)
+        return problem
     module = build_model(settings.model, data.input_shape, data.num_classes, settings.seed, settings.batch_size)
     return Problem(settings, data, FlatModel(module.to(place), settings.l2, settings.loss))

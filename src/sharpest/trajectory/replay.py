@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sharpest.config.run import RunSettings
 from sharpest.curvature.lanczos import Eigenpairs
+from sharpest.errors import StoreError
 from sharpest.results.identity import other_source
 from sharpest.results.paths import Paths
 from sharpest.results.states import Snapshots
@@ -99,6 +100,19 @@ class Replay:
         """A solver that computes nothing again."""
         return self.recorded_eigenpairs(iteration, with_vectors=True)
 
+    def check(self, iterations: Iterable[int]) -> None:
+        """Check that states are there, or can be replayed.
+
+        Raises:
+            StoreError: If the run is imported, and one is none of its checkpoints.
+        """
+        missing = set(iterations) - set(self._iterations.tolist())
+        if self.problem.settings.is_imported and missing:
+            raise StoreError(
+                f"{self.problem.settings.run} is imported: only its checkpoints can be measured, at iterations "
+                f"{_some(self._iterations.tolist())}, and not {_some(sorted(missing))}"
+            )
+
     def walk(self) -> Walk:
         """A way along the run, from one point to a later one."""
         return Walk(self)
@@ -136,6 +150,7 @@ class Replay:
 
     def train_on(self, state: TrainingState, iteration: int) -> TrainingState:
         """The state at a later iteration."""
+        self.check([iteration])
         while state.iteration < iteration:
             boundary = (state.iteration // self._spe + 1) * self._spe
             # the losses of an epoch that was entered midway are incomplete, and only its divergence reads them
@@ -150,6 +165,10 @@ class Replay:
         """Epochs until the loss was no longer finite; None where it stayed so."""
         iteration = self.attributes["diverged"]
         return None if iteration < 0 else iteration / self._spe
+
+
+def _some(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:6])) + (f", ... {numbers[-1]}" if len(numbers) > 6 else "")
 
 
 class Walk:

@@ -42,4 +42,15 @@ class ReviewSource:
     title: str
 
 
-Source = ImageSource | TokenSource | ReviewSource
+@dataclass(frozen=True)
+class ImportedSource:
+    """Batches of the user's code: nothing is known before it runs, but a name for readers."""
+
+    kind: ClassVar[str] = "imported"
+
+    num_train: None
+    num_test: None
+    title: str
+
+
+Source = ImageSource | TokenSource | ReviewSource | ImportedSource

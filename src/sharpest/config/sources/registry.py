@@ -19,5 +19,6 @@ SOURCES: dict[str, Source] = {
         "bible-kjv",
         "rated-sentences",
         "own-images",
+        "imported",
     )
 }

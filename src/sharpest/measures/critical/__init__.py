@@ -33,6 +33,7 @@ def _cost(settings: Settings, point: Planned) -> Cost:
 
 
 MEASURE = Measure(
+    of_training=True,
     title="critical and directional sharpness of the update",
     settings=Settings,
     layout=CRITICAL,

@@ -33,6 +33,7 @@ def _cost(settings: Settings, point: Planned) -> Cost:
 
 
 MEASURE = Measure(
+    of_training=True,
     title="end points",
     settings=Settings,
     layout=measured_layout(

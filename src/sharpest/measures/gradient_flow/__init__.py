@@ -36,6 +36,7 @@ def _check_run(settings: Settings, run: RunSettings) -> None:
 
 
 MEASURE = Measure(
+    of_training=True,
     title="distance to the gradient flow",
     settings=Settings,
     layout=measured_layout(

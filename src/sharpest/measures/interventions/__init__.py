@@ -64,6 +64,7 @@ def _number(name: str, meaning: str) -> Dataset:
 
 
 MEASURE = Measure(
+    of_training=True,
     title="loss of training that goes on under changed settings",
     settings=Settings,
     layout=measured_layout(

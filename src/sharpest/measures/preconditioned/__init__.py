@@ -25,6 +25,7 @@ def _check_run(settings: Settings, run: RunSettings) -> None:
 
 
 MEASURE = Measure(
+    of_training=True,
     title="preconditioned sharpness",
     settings=Settings,
     layout=PRECONDITIONED,

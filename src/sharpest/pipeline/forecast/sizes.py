@@ -10,7 +10,7 @@ from sharpest.config.measure import Measure
 from sharpest.config.project import Project
 from sharpest.config.run import RunSettings
 from sharpest.config.run_id import RunId
-from sharpest.config.sources.base import ImageSource
+from sharpest.config.sources.base import ImageSource, ImportedSource
 from sharpest.config.sources.registry import SOURCES
 from sharpest.errors import ConfigError
 from sharpest.results.paths import Paths
@@ -24,7 +24,7 @@ def check_sizes(project: Project) -> None:
     """
     for name, dataset in project.scale.datasets.items():
         source = SOURCES[dataset.source]
-        if isinstance(source, ImageSource) and source.shape is None:
+        if isinstance(source, ImportedSource) or (isinstance(source, ImageSource) and source.shape is None):
             raise ConfigError(
                 f"datasets.{name}: the size of {dataset.source} is not known before its files are read, so there is "
                 f"no forecast of this scale; make one figure, and read {Paths.of('<scale>').benchmark('').parent}"

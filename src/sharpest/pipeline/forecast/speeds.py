@@ -12,7 +12,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from sharpest.config.datasets import ImageSettings, TokenSettings
+from sharpest.config.datasets import ImageSettings, ImportedSettings, TokenSettings
 from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.config.sources.registry import SOURCES
 from sharpest.curvature.hessian import GraphSize
@@ -99,6 +99,7 @@ def _calls(
 
 def _problem(run: RunSettings, n: int, device: torch.device) -> Problem:
     """The run on random data, with batches of n."""
+    assert not isinstance(run.dataset, ImportedSettings)  # checked before
     count, rng, dataset = UPDATES * n + n, torch.Generator().manual_seed(0), run.dataset
     shape: tuple[int, ...]
     if isinstance(dataset, TokenSettings):

@@ -30,6 +30,7 @@ def test_kinds_of_sources():
         "bible-kjv": "tokens",
         "rated-sentences": "reviews",
         "own-images": "images",
+        "imported": "imported",
     }
 
 

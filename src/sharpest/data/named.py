@@ -1,0 +1,56 @@
+"""Objects of the user's own modules, by name."""
+
+import hashlib
+import inspect
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sharpest.errors import DataError
+
+
+def named(text: str, what: str) -> Any:
+    """What ``module:name`` means; modules are found in the current folder, and wherever Python finds them.
+
+    Args:
+        text: The name.
+        what: Is it, for messages.
+
+    Raises:
+        DataError: If there is none, or importing it fails; in one line.
+    """
+    module, _, name = text.partition(":")
+    if not module or not name:
+        raise DataError(f"{what} {text!r} should be module:name, such as mine:{name or 'build'}")
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    with users_code(f"{what} {text}"):
+        imported = import_module(module)
+    if not hasattr(imported, name):
+        raise DataError(f"{what} {text}: {imported.__file__ or module} has no {name}; correct it")
+    return getattr(imported, name)
+
+
+def source_digest(text: str) -> str:
+    """SHA-256 of the file of the module of ``module:name``, which was imported."""
+    return hashlib.sha256(inspect.getsource(sys.modules[text.partition(":")[0]]).encode()).hexdigest()
+
+
+class users_code:  # noqa: N801 - a context manager
+    """Says in one line what the user's own code raises.
+
+    Args:
+        what: Was asked of it.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, DataError):
+            reason = " ".join(str(error).split()) or "no message"
+            raise DataError(f"{self._what}: fails with {type(error).__name__}: {reason}; correct it") from error

@@ -1,0 +1,47 @@
+"""A monitor in Lightning's Trainer."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+import sharpest
+from sharpest.watch.nets import Loss
+
+
+class WatchCallback(Callback):  # type: ignore[misc]
+    """Watches the curvature of a loss while Lightning trains, in its first process, and logs with its loggers.
+
+    Args:
+        loss: ``loss(module, batch)``, the mean over the batch, from the LightningModule that it is given.
+        probe: As of :class:`sharpest.watch.monitor.Monitor`.
+        options: Further arguments of the same; the optimizer is the trainer's first.
+
+    Attributes:
+        monitor: That of the latest training; None before the first.
+    """
+
+    def __init__(self, loss: Loss, probe: Iterable[Any], **options: Any) -> None:
+        self._loss, self._probe, self._options = loss, list(probe), options
+        self.monitor: sharpest.watch.Monitor | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        def log(step: int, numbers: dict[str, float]) -> None:
+            for logger in trainer.loggers:
+                logger.log_metrics({f"curvature/{name}": number for name, number in numbers.items()}, step)
+
+        if trainer.is_global_zero:
+            given = {"optimizer": trainer.optimizers[0], "start": trainer.global_step, "log": log, **self._options}
+            self._step, self.monitor = trainer.global_step, sharpest.watch(pl_module, self._loss, self._probe, **given)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        # several batches make one update where gradients are accumulated
+        if self.monitor is not None and trainer.global_step > self._step:
+            self._step = trainer.global_step
+            self.monitor.step(batch)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if self.monitor is not None:
+            self.monitor.close()

@@ -1,0 +1,57 @@
+"""A monitor in the Trainer of Hugging Face's transformers."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+import sharpest
+from sharpest.watch.nets import Loss
+
+
+def loss_of_output(model: Any, batch: Any) -> Tensor:
+    """The loss that a model of the library computes itself, from a batch with labels."""
+    loss: Tensor = model(**batch).loss
+    return loss
+
+
+class WatchCallback(TrainerCallback):  # type: ignore[misc]
+    """Watches the curvature of a loss while the Trainer trains, in its first process.
+
+    Args:
+        probe: As of :class:`sharpest.watch.monitor.Monitor`; the batches of a data collator, on the model's device.
+        loss: ``loss(model, batch)``, the mean over the batch.
+        options: Further arguments of the same, such as ``log``; the optimizer is the trainer's.
+
+    Attributes:
+        monitor: That of the latest training; None before the first.
+    """
+
+    def __init__(self, probe: Iterable[Any], loss: Loss = loss_of_output, **options: Any) -> None:
+        self._probe, self._loss, self._options = list(probe), loss, options
+        self.monitor: sharpest.watch.Monitor | None = None
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if state.is_world_process_zero:
+            given = {"optimizer": _bare(kwargs["optimizer"]), "start": state.global_step, **self._options}
+            self.monitor = sharpest.watch(kwargs["model"], self._loss, self._probe, **given)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if self.monitor is not None:
+            self.monitor.step()
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self.monitor is not None:
+            self.monitor.close()
+
+
+def _bare(optimizer: Any) -> Optimizer:
+    """The optimizer without what accelerate wraps it in."""
+    inner: Optimizer = getattr(optimizer, "optimizer", optimizer)
+    return inner

@@ -1,0 +1,195 @@
+"""docs/import.md up to its figure, word for word, and what is refused there."""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import sharpest
+from sharpest.commands.main import main
+from sharpest.errors import DataError, StoreError
+from sharpest.results.states import Snapshots
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs/import.md").read_text()
+(MODULE,) = re.findall(r"```python\n# new file: mine.py\n(.*?)```", PAGE, re.DOTALL)
+(TRAIN,) = re.findall(r"```python\n# run\n(.*?)```", PAGE, re.DOTALL)
+COMMAND, SHOWN = re.search(r"```\n\$ sharpest (import .*?)\n(.*?)```", PAGE, re.DOTALL).groups()
+RUN = "net-data-sgd-lr0.5-S32-s0"
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the module and the checkpoints of the page."""
+    folder = tmp_path_factory.mktemp("page")
+    shutil.copytree(ROOT / "config", folder / "config")
+    (folder / "mine.py").write_text(MODULE)
+    subprocess.run([sys.executable, "-c", TRAIN], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture
+def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, in which nothing was imported yet."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    yield tmp_path
+    sys.modules.pop("mine", None)
+
+
+def imported(*more: str) -> int:
+    return main([*COMMAND.split(), *more])
+
+
+def test_the_page_is_followed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert imported() == 0
+    said = capsys.readouterr().out
+    without_numbers = lambda text: re.sub(r"\d+\.\d+", "#", text)  # noqa: E731 - losses, and the id's learning rate
+    assert without_numbers(said) == without_numbers(SHOWN)
+    snapshots = Snapshots(f"results/imported/runs/{RUN}/snapshots.h5")
+    assert snapshots.iteration.tolist() == [0, 64, 128]
+    assert snapshots.attributes["config"]["dataset"]["kind"] == "imported"
+    assert snapshots.attributes["reductions"] == ["imported: trained elsewhere, and cannot be replayed"]
+    saved = torch.load("checkpoints/step64.pt", weights_only=True)["model"]
+    point = sharpest.open_point(RUN, 64, "imported")
+    assert torch.equal(point.theta, torch.cat([value.flatten() for value in saved.values()]))
+    assert point.lr == 0.5
+
+    import mine
+
+    batch = [torch.cat(parts) for parts in zip(*mine.batches(), strict=True)]
+    net = mine.build().double()
+    names = [name for name, _ in net.named_parameters()]
+    shapes = [value.shape for value in net.parameters()]
+
+    def loss(theta: torch.Tensor) -> torch.Tensor:
+        parts = theta.split([shape.numel() for shape in shapes])
+        values = {name: part.view(shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
+        return mine.loss(lambda x: torch.func.functional_call(net, values, (x.double(),)), batch)
+
+    # an independent yardstick: the dense Hessian of the user's own function, in float64
+    dense = torch.autograd.functional.hessian(loss, point.theta.double(), vectorize=True)
+    wanted = torch.linalg.eigvalsh(dense)[-2:].flip(0)
+    assert np.allclose(point.eigenpairs(2).eigenvalues, wanted, rtol=1e-5)
+
+
+def test_a_point_between_checkpoints_is_refused(folder: Path) -> None:
+    assert imported() == 0
+    with pytest.raises(StoreError, match=f"{RUN} is imported: only its checkpoints can be measured, at .* 0, 64, 128"):
+        sharpest.open_point(RUN, 65, "imported")
+
+
+def test_a_changed_module_is_noticed(folder: Path) -> None:
+    assert imported() == 0
+    Path("mine.py").write_text(MODULE.replace("tensor(classes)", "tensor(classes) * 1"))
+    sys.modules.pop("mine")
+    with pytest.raises(DataError, match="was changed since the import"):
+        sharpest.open_point(RUN, 64, "imported")
+
+
+def _break(folder: Path, what: str) -> None:
+    path = folder / "checkpoints/step64.pt"
+    whole = torch.load(path, weights_only=True)
+    state = whole["model"]
+    match what:
+        case "missing":
+            del state["2.bias"]
+        case "unexpected":
+            state["3.bias"] = torch.ones(2)
+        case "shape":
+            state["2.bias"] = torch.ones(3)
+        case "nan":
+            state["2.bias"][0] = torch.nan
+        case "object":
+            whole["args"] = argparse.Namespace(lr=1)
+        case "two nets":
+            whole["average"] = {name: value + 1 for name, value in state.items()}
+        case "damaged":
+            path.write_bytes(path.read_bytes()[:300])
+            return
+        case "one number":
+            torch.save(whole, folder / "checkpoints/other64.pt")
+    torch.save(whole, path)
+
+
+MISTAKES = {
+    "missing": "step64.pt: lacks 2.bias; give the net",
+    "unexpected": "step64.pt: has 3.bias beside; give the net",
+    "shape": "step64.pt: 2.bias has the shape (3,), and the net (10,)",
+    "nan": "step64.pt: 2.bias has numbers that are not finite",
+    "object": "step64.pt: holds an object (argparse.Namespace) that would run code",
+    "two nets": "step64.pt: holds 2 such nets",
+    "damaged": "step64.pt: is no checkpoint",
+    "one number": "other64.pt and checkpoints/step64.pt both have the number 64",
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    folder: Path, mistake: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _break(folder, mistake)
+    before = sorted(os.listdir("config/scales"))
+    assert imported() == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert MISTAKES[mistake] in line
+    assert sorted(os.listdir("config/scales")) == before
+    assert not list(Path().glob("results/**/*.h5"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("checkpoints/*.pt", "checkpoints/*.bin"), "checkpoints/*.bin: fits no file"),
+        (("mine:build", "mine:bild"), "has no bild"),
+        (("mine:build", "mine"), "should be module:name"),
+        (("mine:build", "nowhere:build"), "fails with ModuleNotFoundError"),
+        (("mine:build", "mine:batches"), "gives list; it should give a torch.nn.Module"),
+        (("mine:loss", "mine:torch"), "is module; give a function"),
+        (("mine:batches", "mine:build"), "batch 0 holds Linear"),
+    ],
+)
+def test_a_wrong_name_is_one_line(
+    folder: Path, change: tuple[str, str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([word.replace(*change) for word in COMMAND.split()]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("model(inputs)[:, :2], labels", "--loss mine:loss: fails with IndexError: Target"),
+        ("model(inputs), labels, reduction='none'", "gives (512,); it should be a tensor of one number"),
+    ],
+)
+def test_a_loss_that_fails_is_one_line(
+    folder: Path, wrong: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine.py").write_text(MODULE.replace("model(inputs), labels", wrong))
+    assert imported() == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message.replace("(512,)", "(32,)") in line
+
+
+def test_nothing_is_written_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert imported() == 0
+    assert imported() == 1
+    assert "imported.yaml exists; give --scale another name" in capsys.readouterr().err
+
+
+def test_batches_that_differ_each_time_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine.py").write_text(MODULE.replace("images / 16", "images / 16 + __import__('random').random()"))
+    assert imported() == 1
+    assert "gives other batches than at the import" in capsys.readouterr().err
+    assert not Path("config/scales/imported.yaml").exists()

@@ -1,0 +1,107 @@
+"""Monitors in the real libraries, where they are installed; SHARPEST_TRAINERS names a folder that has them."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+if folder := os.environ.get("SHARPEST_TRAINERS"):
+    sys.path.append(folder)
+
+INPUTS = torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
+LABELS = torch.randint(3, (64,), generator=torch.Generator().manual_seed(1))
+
+
+def net() -> nn.Sequential:
+    torch.manual_seed(2)
+    return nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3))
+
+
+def test_each_is_imported_only_when_it_is_asked_for() -> None:
+    importlib.import_module("sharpest.integrations")
+    source = (
+        "import sys, sharpest, sharpest.integrations; sys.exit(bool({'lightning', 'transformers'} & {*sys.modules}))"
+    )
+    assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", source]) == 0
+
+
+def test_lightning(tmp_path: Path) -> None:
+    lightning = pytest.importorskip("lightning.pytorch")
+    from sharpest.integrations.lightning import WatchCallback
+
+    class Module(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net()
+
+        def training_step(self, batch, batch_idx):
+            return nn.functional.cross_entropy(self.net(batch[0]), batch[1])
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.5)
+
+    class Logger(lightning.loggers.logger.DummyLogger):
+        said: list = []  # noqa: RUF012
+
+        def log_metrics(self, metrics, step=None):
+            self.said.append((step, metrics))
+
+    def trained(*callbacks) -> Module:
+        module = Module()
+        trainer = lightning.Trainer(
+            max_epochs=2, accumulate_grad_batches=2, logger=Logger(), callbacks=list(callbacks), accelerator="cpu",
+            enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, default_root_dir=tmp_path,
+        )  # fmt: skip
+        data = torch.utils.data.TensorDataset(INPUTS, LABELS)
+        trainer.fit(module, torch.utils.data.DataLoader(data, batch_size=16))
+        return module
+
+    loss = lambda module, batch: nn.functional.cross_entropy(module.net(batch[0]), batch[1])  # noqa: E731
+    callback = WatchCallback(loss, [(INPUTS, LABELS)], every=1, quantities=("lambda_max", "critical"))
+    watched, alone = trained(callback), trained()
+    # four batches an epoch, two of them an update
+    assert callback.monitor.values["step"].tolist() == [0, 1, 2, 3, 4]
+    assert callback.monitor.last["edge"] == 4
+    assert np.isfinite(callback.monitor.values["lambda_max"]).all()
+    logged = [(step, metrics) for step, metrics in Logger.said if "curvature/lambda_max" in metrics]
+    assert [step for step, _ in logged] == [0, 1, 2, 3, 4]
+    assert all(torch.equal(*pair) for pair in zip(watched.parameters(), alone.parameters(), strict=True))
+
+
+def test_transformers(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
+    from sharpest.integrations.transformers import WatchCallback
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net()
+
+        def forward(self, inputs, labels):
+            logits = self.net(inputs)
+            return transformers.utils.ModelOutput(loss=nn.functional.cross_entropy(logits, labels), logits=logits)
+
+    def trained(*callbacks) -> Model:
+        model = Model()
+        arguments = transformers.TrainingArguments(
+            output_dir=str(tmp_path), per_device_train_batch_size=16, max_steps=5, learning_rate=1e-2, use_cpu=True,
+            report_to=[], disable_tqdm=True, save_strategy="no", logging_strategy="no",
+        )  # fmt: skip
+        data = [{"inputs": inputs, "labels": label} for inputs, label in zip(INPUTS, LABELS, strict=True)]
+        transformers.Trainer(model, arguments, train_dataset=data, callbacks=list(callbacks)).train()
+        return model
+
+    probe = [{"inputs": INPUTS, "labels": LABELS}]
+    callback = WatchCallback(probe, every=1, quantities=("lambda_max", "preconditioned"), path=tmp_path / "watch.h5")
+    watched, alone = trained(callback), trained()
+    assert callback.monitor.values["step"].tolist() == [0, 1, 2, 3, 4, 5]
+    # the first has no moments yet
+    assert np.isfinite(callback.monitor.values["preconditioned_over_edge"][1:]).all()
+    assert (tmp_path / "watch.h5").exists()
+    assert all(torch.equal(*pair) for pair in zip(watched.parameters(), alone.parameters(), strict=True))
