@@ -6,6 +6,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 import sharpest
+from sharpest.watch.monitor import Monitor
 from sharpest.watch.nets import Loss
 
 
@@ -23,7 +24,7 @@ class WatchCallback(Callback):  # type: ignore[misc]
 
     def __init__(self, loss: Loss, probe: Iterable[Any], **options: Any) -> None:
         self._loss, self._probe, self._options = loss, list(probe), options
-        self.monitor: sharpest.watch.Monitor | None = None
+        self.monitor: Monitor | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         def log(step: int, numbers: dict[str, float]) -> None:

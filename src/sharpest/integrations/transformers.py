@@ -8,6 +8,7 @@ from torch.optim import Optimizer
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 import sharpest
+from sharpest.watch.monitor import Monitor
 from sharpest.watch.nets import Loss
 
 
@@ -31,7 +32,7 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, probe: Iterable[Any], loss: Loss = loss_of_output, **options: Any) -> None:
         self._probe, self._loss, self._options = list(probe), loss, options
-        self.monitor: sharpest.watch.Monitor | None = None
+        self.monitor: Monitor | None = None
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

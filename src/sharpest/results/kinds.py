@@ -6,6 +6,7 @@ from pkgutil import iter_modules
 
 from sharpest.results import measured
 from sharpest.results.data import DATA
+from sharpest.results.imported import IMPORTED
 from sharpest.results.layout import Layout
 from sharpest.results.paths import Paths
 from sharpest.results.reviews import REVIEWS
@@ -22,5 +23,5 @@ def layouts_without_measures() -> list[Layout]:
 def kinds_of_files() -> list[tuple[Layout, Path]]:
     """Layouts, each with the place of its files; what varies stands in angle brackets."""
     paths = Paths.of("<scale>")
-    data = [(layout, paths.data("<dataset>")) for layout in (DATA, TOKENS, REVIEWS)]
+    data = [(layout, paths.data("<dataset>")) for layout in (DATA, TOKENS, REVIEWS, IMPORTED)]
     return [*data, (SNAPSHOTS, paths.snapshots("<run>"))]

@@ -55,7 +55,8 @@ def test_lightning(tmp_path: Path) -> None:
         module = Module()
         trainer = lightning.Trainer(
             max_epochs=2, accumulate_grad_batches=2, logger=Logger(), callbacks=list(callbacks), accelerator="cpu",
-            enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, default_root_dir=tmp_path,
+            enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+            default_root_dir=tmp_path,
         )  # fmt: skip
         data = torch.utils.data.TensorDataset(INPUTS, LABELS)
         trainer.fit(module, torch.utils.data.DataLoader(data, batch_size=16))
