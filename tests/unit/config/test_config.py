@@ -422,15 +422,15 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     ),
     "variant that is the trunk": (
         lambda c: c.append("runs.tsv", "scnn-c10-sgd-lr0.01-S128-s777@e4/x1\tI\t9\n"),
-        ["variant 'x1' is not one", "write it as 'sgd'"],
+        ["unknown variant 'x1'", "write it as 'sgd'"],
     ),
     "variant that has a name": (
         lambda c: c.append("runs.tsv", "scnn-c10-sgd-lr0.01-S128-s777@e4/x0\tI\t9\n"),
-        ["variant 'x0' is not one", "write it as 'notop'"],
+        ["unknown variant 'x0'", "write it as 'notop'"],
     ),
     "unknown variant": (
         lambda c: c.append("runs.tsv", "scnn-c10-sgd-lr0.01-S128-s777@e4/bottom\tI\t9\n"),
-        ["variant 'bottom' is not one", "known: sgd, top, ctop, notop, x<number>, each but sgd with K<k>"],
+        ["unknown variant 'bottom'", "known: sgd, top, ctop, notop, x<number>, each but sgd with K<k>"],
     ),
     # branches
     "branch without its parent": (
