@@ -30,7 +30,9 @@ _FRAME = (
 """How a job runs and what it tells of itself: no part of any result."""
 _TELLS = re.compile(r"\bexcept\b.*\bas\b|^class \w+Error\(", re.MULTILINE)
 """Where errors are defined, or read."""
-_FOR_PEOPLE = ("sharpest.__main__", "sharpest.commands", "sharpest.pipeline", "sharpest.watch")
+_FOR_PEOPLE = tuple(
+    f"sharpest.{room}" for room in ("__main__", "checkpoints", "commands", "integrations", "pipeline", "watch")
+)
 """What no job imports but its frame."""
 
 
