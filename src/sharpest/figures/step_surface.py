@@ -39,8 +39,8 @@ _COLOURS = (BLUE, GREEN, RED, *OTHERS)  # of the code, for increasing alpha (inv
 _TOLERATED_OUTSIDE, _HELD_INSIDE = 0.25, 0.95
 _EDGE = 0.96  # of the limit, where points outside are drawn
 _READING = (
-    "Triangles: points outside the axis. Loss along the direction: one line a measurement, blue to red by rank of the "
-    "largest eigenvalue, the higher end turned to k > 0, cut at the largest loss of the run."
+    "Triangles: points outside the axis. Loss along the direction: one line a measurement, dark to light by rank of "
+    "the largest eigenvalue, the higher end turned to k > 0, cut at the largest loss of the run."
 )
 _DIRECTION_NAMES = {0: "the full step", -1: "a random direction"}
 

@@ -13,7 +13,7 @@ class EigenvalueCurve(Curve):
     """One measured run in a panel of eigenvalues."""
 
     colour: Literal["red", "green", "blue"] | None = None
-    """None = by its place in the panel: red, green, blue."""
+    """None = by its place in the panel, from dark to light."""
 
 
 class EigenvaluePanel(Strict):

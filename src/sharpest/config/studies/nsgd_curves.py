@@ -13,7 +13,7 @@ class NsgdLine(SeedRuns):
     """Lines of one colour, one a seed."""
 
     colour: Literal["black"] | None = None
-    """None = by its place among those without one, from blue to red."""
+    """None = by its place among those without one, from dark to light."""
 
 
 class NsgdPanel(Strict):

@@ -15,7 +15,7 @@ class RestrictedPanel(Strict):
     """Begins the titles of both."""
     curves: tuple[NamedRun, ...] = Field(min_length=1)
     graded: bool = False
-    """Colours from blue to red, for runs that differ in one number."""
+    """Colours from dark to light, for runs that differ in one number."""
 
 
 class RestrictedSteps(Study):
