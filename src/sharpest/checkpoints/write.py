@@ -13,8 +13,8 @@ from sharpest.checkpoints.files import contents_of, learning_rate
 from sharpest.checkpoints.states import load_net
 from sharpest.data.imported import Examples
 from sharpest.data.named import source_digest, users_code
-from sharpest.results.file import StoredRows, write_stored
-from sharpest.results.imported import IMPORTED
+from sharpest.results.file import StoredRows
+from sharpest.results.imported import write_imported
 from sharpest.results.paths import Paths
 from sharpest.results.snapshots import create_snapshots
 from sharpest.trajectory.problem import Problem
@@ -39,7 +39,7 @@ def write_record(path: Path, examples: Examples, batches: str, modules: Sequence
         "modules": {text: source_digest(text) for text in modules},
         **facts,
     }
-    write_stored(path, IMPORTED, {"batch_examples": np.array(examples.counts)}, attributes)
+    write_imported(path, examples.counts, attributes)
 
 
 def write_run(

@@ -1,10 +1,14 @@
 """What is kept of data that stay in the user's own code."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from sharpest.results.data import DATA
-from sharpest.results.file import StoredFile, open_stored
+from sharpest.results.file import StoredFile, open_stored, write_stored
 from sharpest.results.layout import Dataset, Layout
 
 IMPORTED = Layout(
@@ -13,6 +17,20 @@ IMPORTED = Layout(
     (Dataset("batch_examples", "i8", ("m",), "examples", "in each of the batches, which stay in the user's code"),),
     ("modules", *DATA.attributes),
 )
+
+
+def write_imported(path: Path, batch_examples: Sequence[int], attributes: Mapping[str, Any]) -> None:
+    """Write the record of such data.
+
+    Args:
+        path: The file.
+        batch_examples: (m,), of each batch.
+        attributes: Those of the layout.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    write_stored(path, IMPORTED, {"batch_examples": np.array(batch_examples)}, attributes)
 
 
 def open_imported(path: str | Path) -> AbstractContextManager[StoredFile]:
