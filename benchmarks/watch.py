@@ -77,8 +77,8 @@ def main(seconds: float = 20.0) -> None:
         ratio = sum(watched[0] for watched, _ in turns) / sum(alone[0] for _, alone in turns)
         print(f"{make.__name__:<14} {share:>20.1%}   {ratio:>23.3f}   {turns[0][0][2]:>12}")
     # the second start finds the files in memory, as after any other use of torch
-    told = [subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=True) for _ in range(2)]
-    loading, first = map(float, told[1].stdout.split())
+    runs = [subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=True) for _ in range(2)]
+    loading, first = map(float, runs[1].stdout.split())
     print(f"import torch {loading:.1f} s; behind it, first value {first:.1f} s")
 
 

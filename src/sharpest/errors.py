@@ -1,6 +1,6 @@
 """The errors a user can mend: each message names the key or file, the limit, and the remedy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -43,3 +43,12 @@ def needs_pipeline(what: str) -> Iterator[None]:
         raise MissingPackageError(
             f"{what} needs sharpest[pipeline]: pip install 'sharpest[pipeline]' (there is no package {missing})"
         ) from error
+
+
+def some_of(numbers: Sequence[int]) -> str:
+    """Numbers for a message: the first six, and the last.
+
+    >>> some_of(range(10))
+    '0, 1, 2, 3, 4, 5, ... 9'
+    """
+    return ", ".join(map(str, numbers[:6])) + (f", ... {numbers[-1]}" if len(numbers) > 6 else "")

@@ -6,12 +6,11 @@ Names are module:name, found in this folder: --net gives the net, --loss is loss
 """
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sharpest.commands.arguments import CONFIG
-from sharpest.errors import ConfigError
+from sharpest.errors import ConfigError, some_of
 
 if TYPE_CHECKING:
     from sharpest.checkpoints.scale import Imported
@@ -55,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         paths.data(imported.data).unlink(missing_ok=True)
         raise
     print(f"{paths.snapshots(imported.run)}: {imported.run}, {len(checkpoints)} checkpoints; it cannot be replayed")
-    print(f"iteration = {source} of each file: {_some(imported.iterations)}")
+    print(f"iteration = {source} of each file: {some_of(imported.iterations)}")
     print(f"loss {losses[0]:.4g} at the first, {losses[-1]:.4g} at the last, on {len(examples)} examples")
     if options.run is None and lr is None:
         print("no learning rate in the checkpoints: 1 stands for it in steps and at the edge; --run ID says another")
@@ -121,7 +120,3 @@ def _write(
     attributes = provenance(options.scale, settings.model_dump(mode="json"), problem.data.name, notes, "")
     hessian = project.hessian(imported.run).model_dump(mode="json")
     return write_run(problem, checkpoints, paths, {**attributes, "hessian": hessian})
-
-
-def _some(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers[:6])) + (f", ... {numbers[-1]}" if len(numbers) > 6 else "")

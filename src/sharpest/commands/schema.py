@@ -1,6 +1,6 @@
 """What a kind of file holds: its arrays with type, dimensions, unit and meaning. Without a kind, all kinds.
 
-What a single file holds is told by: sharpest show FILE
+For a single file: sharpest show FILE
 """
 
 import argparse

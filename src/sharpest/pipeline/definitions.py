@@ -62,12 +62,12 @@ class Definitions:
     Args:
         module: Its name.
         tree: Its syntax.
-        untold: Exceptions whose texts reach nobody but a person.
+        unread: Exceptions whose texts reach nobody but a person.
         modules: All modules of the package.
     """
 
-    def __init__(self, module: str, tree: ast.Module, untold: Collection[str], modules: Collection[str]) -> None:
-        self._module, self._tree, self._untold, self._modules = module, tree, untold, modules
+    def __init__(self, module: str, tree: ast.Module, unread: Collection[str], modules: Collection[str]) -> None:
+        self._module, self._tree, self._unread, self._modules = module, tree, unread, modules
         self._texts: dict[Part, str] = {}
         self._obscure: dict[Part, bool] = {}
 
@@ -116,7 +116,7 @@ class Definitions:
     def text(self, part: Part) -> str:
         """What a part does."""
         if part not in self._texts:
-            self._texts[part] = spelled(part.node, self._untold, self._outer)
+            self._texts[part] = spelled(part.node, self._unread, self._outer)
         return self._texts[part]
 
     def _parts_of(self, node: ast.stmt) -> Iterator[Part]:

@@ -17,7 +17,7 @@ import grimp
 import sharpest
 from sharpest.pipeline.definitions import Definitions
 from sharpest.pipeline.reach import reached
-from sharpest.pipeline.spelling import spelled, untold_exceptions
+from sharpest.pipeline.spelling import spelled, unread_exceptions
 
 _PACKAGE = Path(sharpest.__file__).parent
 _FRAME = (
@@ -28,7 +28,7 @@ _FRAME = (
     "sharpest.pipeline.startup",
 )
 """How a job runs and what it tells of itself: no part of any result."""
-_TELLS = re.compile(r"\bexcept\b.*\bas\b|^class \w+Error\(", re.MULTILINE)
+_READS_TEXT = re.compile(r"\bexcept\b.*\bas\b|^class \w+Error\(", re.MULTILINE)
 """Where errors are defined, or read."""
 _FOR_PEOPLE = tuple(
     f"sharpest.{room}" for room in ("__main__", "checkpoints", "commands", "integrations", "pipeline", "watch")
@@ -151,15 +151,15 @@ def _tree(path: Path) -> ast.Module:
 
 
 @lru_cache(maxsize=1)
-def _untold() -> frozenset[str]:
+def _unread() -> frozenset[str]:
     """Exceptions whose texts are in no result: what runs a job reads all of them, for a person."""
     paths = [_file(module) for module in sorted(_graph().modules) if not module.startswith(_FOR_PEOPLE)]
-    return untold_exceptions([_tree(path) for path in paths if _TELLS.search(_source(path))])
+    return unread_exceptions([_tree(path) for path in paths if _READS_TEXT.search(_source(path))])
 
 
 @cache
 def _definitions(module: str) -> Definitions:
-    return Definitions(module, _tree(_file(module)), _untold(), _graph().modules)
+    return Definitions(module, _tree(_file(module)), _unread(), _graph().modules)
 
 
 @cache

@@ -15,29 +15,29 @@ _LOGGED = ("debug", "info", "warning", "error", "critical", "exception", "log", 
 _READS_NAMES = ("locals", "vars", "eval", "exec", "query")
 
 
-def spelled(node: ast.AST, untold: Collection[str] | None = None, outer: Collection[str] = ()) -> str:
+def spelled(node: ast.AST, unread: Collection[str] | None = None, outer: Collection[str] = ()) -> str:
     """What a syntax tree does; brackets keep different trees apart.
 
     Args:
         node: A module or a statement.
-        untold: Exceptions whose texts reach nobody but a person, and are left out, as are those of log lines and the
+        unread: Exceptions whose texts reach nobody but a person, and are left out, as are those of log lines and the
             names of local variables. None leaves out docstrings only.
         outer: Names that the module gives a meaning, and keep it within functions.
     """
     parts: list[str] = []
-    _Speller(parts, untold, outer).node(node)
+    _Speller(parts, unread, outer).node(node)
     return "".join(parts)
 
 
 class _Speller:
     """Appends the spelling of trees to parts."""
 
-    def __init__(self, parts: list[str], untold: Collection[str] | None, outer: Collection[str]) -> None:
-        self._parts, self._untold, self._outer = parts, untold, outer
+    def __init__(self, parts: list[str], unread: Collection[str] | None, outer: Collection[str]) -> None:
+        self._parts, self._unread, self._outer = parts, unread, outer
         self._local = _NO_NAMES
 
     def node(self, node: ast.AST) -> None:
-        outermost = self._untold is not None and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        outermost = self._unread is not None and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         before = self._local
         if outermost and not before:
             self._local = _local_names(node, self._outer)
@@ -57,9 +57,9 @@ class _Speller:
         item = getattr(node, name, None)
         if name == "id" and self._local:
             return self._local.get(str(item), item)
-        if self._untold is not None and name == "exc" and isinstance(item, ast.Call):
-            return _without_texts(item) if _last_name(item.func) in self._untold else item
-        if self._untold is not None and isinstance(node, ast.Expr) and isinstance(item, ast.Call):
+        if self._unread is not None and name == "exc" and isinstance(item, ast.Call):
+            return _without_texts(item) if _last_name(item.func) in self._unread else item
+        if self._unread is not None and isinstance(node, ast.Expr) and isinstance(item, ast.Call):
             return _without_texts(item) if _is_log_line(item) else item
         return item
 
@@ -153,17 +153,19 @@ def _texts(node: ast.AST) -> Iterator[str]:
                 yield each
 
 
-def untold_exceptions(trees: Collection[ast.Module]) -> frozenset[str]:
+def unread_exceptions(trees: Collection[ast.Module]) -> frozenset[str]:
     """Exceptions whose texts no code of some modules reads, but to raise them on, or to log them."""
     bases = _exceptions(trees)
     handlers = [(_caught(node), node) for tree in trees for node in walk(tree) if isinstance(node, ast.ExceptHandler)]
-    told: set[str] = set()
+    read: set[str] = set()
     while True:
-        untold = frozenset(name for name in bases if not _ancestors(name, bases) & told)
-        more = {name for names, handler in handlers if not names <= told and _tells(handler, untold) for name in names}
-        if more <= told:
-            return untold
-        told |= more
+        unread = frozenset(name for name in bases if not _ancestors(name, bases) & read)
+        more = {
+            name for names, handler in handlers if not names <= read and _reads_text(handler, unread) for name in names
+        }
+        if more <= read:
+            return unread
+        read |= more
 
 
 def _exceptions(trees: Collection[ast.Module]) -> dict[str, set[str]]:
@@ -200,7 +202,7 @@ def _caught(handler: ast.ExceptHandler) -> set[str]:
     return {_last_name(node) for node in nodes}
 
 
-def _tells(handler: ast.ExceptHandler, untold: Collection[str]) -> bool:
+def _reads_text(handler: ast.ExceptHandler, unread: Collection[str]) -> bool:
     """Whether a handler does something with what it caught, other than to raise it on as a text that is left out."""
     pending: list[ast.AST] = list(handler.body) if handler.name else []
     while pending:
@@ -211,7 +213,7 @@ def _tells(handler: ast.ExceptHandler, untold: Collection[str]) -> bool:
             call = node.exc
             if call is None or (isinstance(call, ast.Name) and call.id == handler.name):
                 continue
-            if isinstance(call, ast.Call) and _last_name(call.func) in untold:
+            if isinstance(call, ast.Call) and _last_name(call.func) in unread:
                 pending += _without_texts(call).args
                 continue
         pending += list(ast.iter_child_nodes(node))

@@ -14,9 +14,9 @@ def intervene(problem: Problem, state: TrainingState, variant: str) -> tuple[Pro
     """The problem and the state from which training goes on under a variant; both arguments stay as they are.
 
     ``lr<f>`` multiplies the learning rate of the state. ``S<f>`` multiplies the batch size: examples go on at the same
-    place of the same order, and updates are counted anew, so that epochs end where they did. ``m<m>`` sets the
-    momentum: the velocity goes on, from 0 where there was none. ``sgd`` changes nothing. A branch of that name, at the
-    end of an epoch, is the same training.
+    place of the same order, and updates are counted in the new size, so that epochs end where they did. ``m<m>`` sets
+    the momentum: the velocity goes on, from 0 where there was none. ``sgd`` changes nothing. A branch of that name, at
+    the end of an epoch, is the same training.
 
     Args:
         problem: The run.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sharpest.config.run import RunSettings
 from sharpest.curvature.lanczos import Eigenpairs
-from sharpest.errors import StoreError
+from sharpest.errors import StoreError, some_of
 from sharpest.results.identity import other_source
 from sharpest.results.paths import Paths
 from sharpest.results.states import Snapshots
@@ -110,7 +110,7 @@ class Replay:
         if self.problem.settings.is_imported and missing:
             raise StoreError(
                 f"{self.problem.settings.run} is imported: only its checkpoints can be measured, at iterations "
-                f"{_some(self._iterations.tolist())}, and not {_some(sorted(missing))}"
+                f"{some_of(self._iterations.tolist())}, and not {some_of(sorted(missing))}"
             )
 
     def walk(self) -> Walk:
@@ -165,10 +165,6 @@ class Replay:
         """Epochs until the loss was no longer finite; None where it stayed so."""
         iteration = self.attributes["diverged"]
         return None if iteration < 0 else iteration / self._spe
-
-
-def _some(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers[:6])) + (f", ... {numbers[-1]}" if len(numbers) > 6 else "")
 
 
 class Walk:

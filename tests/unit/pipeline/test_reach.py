@@ -18,7 +18,7 @@ from sharpest.pipeline import fingerprint as module
 from sharpest.pipeline.definitions import Definitions
 from sharpest.pipeline.fingerprint import fingerprint
 from sharpest.pipeline.reach import reached
-from sharpest.pipeline.spelling import untold_exceptions
+from sharpest.pipeline.spelling import unread_exceptions
 
 SCRIPTS = Path(__file__).parents[3] / "workflow/scripts"
 PACKAGE = Path(sharpest.__file__).parent
@@ -75,8 +75,8 @@ def counted(
 ) -> dict[str, tuple[frozenset[str], str]]:
     """Names that count, and what they do, by module."""
     trees = {name: ast.parse(source) for name, source in sources.items()}
-    untold = untold_exceptions(trees.values())
-    modules = {name: Definitions(name, tree, untold, trees) for name, tree in trees.items()}
+    unread = unread_exceptions(trees.values())
+    modules = {name: Definitions(name, tree, unread, trees) for name, tree in trees.items()}
     found = reached(modules, Definitions("", ast.parse(script), (), trees), dynamic)
     return {
         name: (names, "".join(map(modules[name].text, modules[name].counted(names)))) for name, names in found.items()
@@ -151,7 +151,7 @@ def test_what_could_change_a_result_counts(old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "handler",
     [
         "try:\n    1\nexcept ValueError as error:\n    print(str(error) + 'x', file=error)\n    reason = str(error)",
         "try:\n    1\nexcept Exception as error:\n    reason = str(error)",
@@ -160,14 +160,14 @@ def test_what_could_change_a_result_counts(old: str, new: str) -> None:
         "try:\n    1\nexcept KeyError as error:\n    reason = str(error)",
     ],
 )
-def test_the_text_of_an_error_counts_where_it_is_read(told: str) -> None:
-    sources = {"p.base": BASE, "p.other": OTHER, "p.third": told}
+def test_the_text_of_an_error_counts_where_it_is_read(handler: str) -> None:
+    sources = {"p.base": BASE, "p.other": OTHER, "p.third": handler}
     other = {**sources, "p.base": BASE.replace("is below zero", "is negative")}
     assert counted(other, SCRIPT) != counted(sources, SCRIPT)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "handler",
     [
         "try:\n    1\nexcept ValueError as error:\n    raise KeyError(f'{error}') from error",
         "try:\n    1\nexcept ValueError as error:\n    raise",
@@ -175,8 +175,8 @@ def test_the_text_of_an_error_counts_where_it_is_read(told: str) -> None:
         "try:\n    1\nexcept ValueError:\n    reason = 'known'",
     ],
 )
-def test_the_text_of_an_error_that_is_raised_on_does_not_count(told: str) -> None:
-    sources = {"p.base": BASE, "p.other": OTHER, "p.third": told}
+def test_the_text_of_an_error_that_is_raised_on_does_not_count(handler: str) -> None:
+    sources = {"p.base": BASE, "p.other": OTHER, "p.third": handler}
     other = {**sources, "p.base": BASE.replace("is below zero", "is negative")}
     assert counted(other, SCRIPT) == counted(sources, SCRIPT)
 
@@ -345,7 +345,7 @@ def test_every_mutant_of_what_is_reached_changes_the_fingerprint_and_no_other(mo
         names = set(Definitions(name, ast.Module([tree.body[number]], []), (), ()).parts[0].names)
         tree.body[number] = mutated(tree.body[number])
         edited.clear()
-        edited[name] = Definitions(name, tree, module._untold(), module._graph().modules)
+        edited[name] = Definitions(name, tree, module._unread(), module._graph().modules)
         module._digest.cache_clear()
         for job, lines in jobs():
             counts = bool(names & reach[job].get(name, set()))

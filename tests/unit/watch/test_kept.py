@@ -151,13 +151,13 @@ def test_a_killed_training_leaves_a_file_that_opens(tmp_path: Path) -> None:
         [sys.executable, "-c", KILLED, path, Path(__file__).parents[2]], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    told = [process.stdout.readline() for _ in range(5)]
+    lines = [process.stdout.readline() for _ in range(5)]
     time.sleep(0.013)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    told += process.stdout.readlines()
+    lines += process.stdout.readlines()
     count = len(Spectra(path).iteration)
-    assert count in (len(told) + 1, len(told) + 2)
+    assert count in (len(lines) + 1, len(lines) + 2)
     path.unlink()
     sharpest.watch(smooth(), cross_entropy, probe(), path=path).close()
     assert len(Spectra(path).iteration) == 1

@@ -1,4 +1,4 @@
-"""Batches of your own, behind checkpoints of others: nothing is decoded, and there is no file to make again."""
+"""The batches of an imported run: they stay in the user's code, so there is no file to decode."""
 
 from typing import NoReturn
 
