@@ -28,7 +28,7 @@ _FRAME = (
     "sharpest.pipeline.startup",
 )
 """How a job runs and what it tells of itself: no part of any result."""
-_READS_TEXT = re.compile(r"\bexcept\b.*\bas\b|^class \w+Error\(", re.MULTILINE)
+_READS_TEXT = re.compile(r"\bexcept\b[^:]*\bas\b|^class \w+Error\(", re.MULTILINE)
 """Where errors are defined, or read."""
 _FOR_PEOPLE = tuple(
     f"sharpest.{room}" for room in ("__main__", "checkpoints", "commands", "integrations", "pipeline", "watch")
