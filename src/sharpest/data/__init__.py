@@ -2,8 +2,8 @@
 
 
 def data_module(kind: str) -> str:
-    """The module that loads a kind of data (``images``, ``tokens``): its name is the kind's.
+    """The module that loads a kind of data (``images``, ``tokens``); it is named after the kind.
 
-    It is imported when it is needed, so that the code of one kind is no part of another one's fingerprint.
+    It is imported only when needed, so that the code of one kind stays out of the fingerprints of the others.
     """
     return f"sharpest.data.{kind}"

@@ -10,14 +10,14 @@ def augment(images: Tensor, draws: Tensor, flip: bool, shift: float) -> Tensor:
 
     Args:
         images: (n, c, h, w).
-        draws: (n, 3), uniform in [0, 1): flip below 1/2, then the two shifts.
-        flip: Whether images are flipped at all.
+        draws: (n, 3), uniform in [0, 1): the flip (below 1/2: flipped), then the two shifts.
+        flip: Whether images may be flipped.
         shift: Largest shift as a fraction of the side.
 
     Returns:
         (n, c, h, w).
 
-    Source: inventory 1.1 (the generator of Keras, whose shifts blur most images slightly).
+    Source: inventory 1.1 (Keras' image generator, whose shifts blur most images slightly).
     """
     draws = draws.to(images)
     matrix = torch.zeros(len(images), 2, 3, device=images.device, dtype=images.dtype)

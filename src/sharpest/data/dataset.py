@@ -1,4 +1,4 @@
-"""What a run sees of its data, whatever kind of data it is; ``images`` and ``tokens`` load theirs as this."""
+"""The data of a run, in the same form for every kind of data (``images``, ``reviews``, ``tokens``, ...)."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -28,26 +28,26 @@ class Split:
         return len(self.targets)
 
     def first(self, num_examples: int) -> "Split":
-        """The first ``num_examples``, or all where there are fewer."""
+        """The first ``num_examples``, or all if there are fewer."""
         return Split(self.inputs[:num_examples], self.targets[:num_examples])
 
 
 class Stream(Protocol):
-    """Which training examples an iteration sees: a pure function of seed and position."""
+    """The training examples of each iteration: a pure function of seed and position."""
 
     def batch(self, iteration: int) -> Split:
         """The mini-batch of update number ``iteration``, from 0."""
 
     def sample(self, purpose: str, counter: int, num_examples: int) -> Split:
-        """``num_examples`` different training examples, as training sees them, by purpose and counter."""
+        """``num_examples`` distinct training examples, augmented as in training; fixed by purpose and counter."""
 
 
 @dataclass(frozen=True)
 class RunData:
-    """Training, validation and test examples of one seed, clean, and the stream that training sees.
+    """Training, validation and test examples of one seed, without augmentation, and the stream of training batches.
 
-    ``input_shape`` is that of one example: (channels, height, width), or (time, vocabulary) of words; ``digest`` is
-    that of the data file.
+    ``input_shape`` is the shape of one example: (channels, height, width), or (time, vocabulary) for words. ``digest``
+    is the digest of the data file.
     """
 
     train: Split
@@ -69,7 +69,7 @@ def load_data(path: str | Path, settings: RunSettings, device: torch.device) -> 
         device: Where the tensors go.
 
     Raises:
-        DataError, StoreError: If the file is not what the settings name.
+        DataError, StoreError: If the file is damaged, or does not hold the data that the settings name.
     """
     module = import_module(data_module(settings.dataset.kind))
     data: RunData = module.load(path, settings, device)

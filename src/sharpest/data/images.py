@@ -1,4 +1,4 @@
-"""Images split, centred and scaled as the paper's code does."""
+"""Images, split, centred and scaled as in the paper's code."""
 
 from functools import partial
 from pathlib import Path
@@ -24,15 +24,15 @@ _ARRAYS = ("train_inputs", "train_targets", "test_inputs", "test_targets")
 def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunData:
     """Read decoded images, split them by the seed, subtract the mean training image, divide by one scalar.
 
-    A full-batch run trains on the first images of its training set; mean and scale are those of the whole set.
+    A full-batch run trains on the first images of its training set; mean and scale are taken over the whole set.
 
     Args:
         path: A data file (layout ``data``).
-        settings: The run: source, number of examples of each split, side to resize images to (bilinear).
+        settings: The run: source, number of examples in each split, side to resize images to (bilinear).
         device: Where the tensors go.
 
     Raises:
-        DataError: If the file holds another source than the settings name, or fewer images than they ask for.
+        DataError: If the file holds a source other than the one in the settings, or too few images.
 
     Source: inventory 1.1.
     """
@@ -68,7 +68,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
 
 
 def _read(path: str | Path, dataset: ImageSettings) -> tuple[dict[str, NDArray[Any]], dict[str, Any], str]:
-    """Arrays, attributes and digest of a data file, the test images cut to their number."""
+    """Arrays, attributes and digest of a data file, with as many test images as configured."""
     with open_images(path) as file:
         name = file.attributes["dataset"]
         if name != dataset.source:
@@ -77,17 +77,17 @@ def _read(path: str | Path, dataset: ImageSettings) -> tuple[dict[str, NDArray[A
         attributes, digest = file.attributes, file.digest
     for array in ("test_inputs", "test_targets"):
         arrays[array] = arrays[array][: dataset.test]
-    for part, asked, images in (
+    for part, needed, images in (
         ("train + val", dataset.train + dataset.val, arrays["train_inputs"]),
         ("test", dataset.test, arrays["test_inputs"]),
     ):
-        if asked > len(images):
-            raise DataError(f"{path}: has {len(images)} images for {part}, {asked} are asked for; lower these keys")
+        if needed > len(images):
+            raise DataError(f"{path}: has {len(images)} images for {part}, {needed} are configured; lower these keys")
     return arrays, attributes, digest
 
 
 def _as_float(images: NDArray[Any], side: int | None) -> Tensor:
-    """Between 0 and 1, resized to a side."""
+    """Pixel values from 0 to 1, the images resized to ``side`` pixels."""
     values = torch.from_numpy(images).float() / 255
     if side is None or side == values.shape[-1]:
         return values

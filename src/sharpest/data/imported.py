@@ -1,4 +1,4 @@
-"""Batches of the user's own code as the examples of a run whose checkpoints were imported."""
+"""The examples of an imported run: batches from the user's own code."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Examples:
     """All examples as one batch.
 
     Attributes:
-        batch: As the user's batches: a tensor, or tuples, lists and dicts of tensors of n rows.
-        counts: Examples in each of the user's batches.
+        batch: In the form of the user's batches: a tensor of n rows, or tuples, lists and dicts of such tensors.
+        counts: Number of examples in each of the user's batches.
     """
 
     batch: Any
@@ -38,16 +38,16 @@ class Examples:
         return sum(self.counts)
 
     def taken(self, rows: Tensor, dtype: torch.dtype) -> Any:
-        """The batch of some rows (m,), its real numbers in a dtype."""
+        """The batch of the given rows (m,), with floating-point tensors cast to ``dtype``."""
         return _changed([self.batch], lambda tensors: _real(tensors[0][rows], dtype))
 
     def to(self, device: torch.device) -> Examples:
-        """The same on a device."""
+        """These examples on another device."""
         return Examples(_changed([self.batch], lambda tensors: tensors[0].to(device)), self.counts)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of types, shapes and values."""
+        """SHA-256 of the tensors' types, shapes and values."""
         digest = hashlib.sha256()
 
         def update(tensors: list[Tensor]) -> Tensor:
@@ -62,26 +62,27 @@ class Examples:
 
 @dataclass(frozen=True)
 class ImportedData(RunData):
-    """What a run sees of them: its inputs are numbers of rows of ``examples``, and there are no targets of its own."""
+    """The data of an imported run: its inputs are row numbers of ``examples``, and its targets are unused zeros."""
 
     examples: Examples
 
 
 def read_examples(text: str) -> Examples:
-    """All batches of ``module:name``.
+    """All batches that ``module:name`` provides, joined.
 
     Args:
-        text: Names the batches, or a function that gives them.
+        text: Name of the batches, or of a function that returns them.
 
     Raises:
-        DataError: If there is none, one is no batch of tensors with one number of rows, or two do not fit.
+        DataError: If there is no batch, if the tensors of a batch differ in their number of rows, or if two batches
+            cannot be joined.
     """
     source = named(text, WHAT)
     with users_code(f"{WHAT} {text}"):
-        given: Iterable[Any] = source() if callable(source) else source
-        batches = list(given)
+        iterable: Iterable[Any] = source() if callable(source) else source
+        batches = list(iterable)
     if not batches:
-        raise DataError(f"{WHAT} {text}: holds no batch; give one or more")
+        raise DataError(f"{WHAT} {text}: is empty; provide at least one batch")
     counts = tuple(_count(batch, f"{WHAT} {text}: batch {number}") for number, batch in enumerate(batches))
     try:
         return Examples(_changed(batches, torch.cat), counts)
@@ -93,26 +94,26 @@ def read_examples(text: str) -> Examples:
 
 
 def _count(batch: Any, where: str) -> int:
-    """Rows of a batch."""
+    """Number of rows of a batch."""
     rows: set[int] = set()
 
     def note(tensors: list[Any]) -> Any:
         if not isinstance(tensors[0], Tensor) or tensors[0].dim() == 0:
             kind = "a single number" if isinstance(tensors[0], Tensor) else type(tensors[0]).__name__
             raise DataError(
-                f"{where} holds {kind}; give tensors with a row for each example, in tuples, lists or dicts"
+                f"{where} contains {kind}; provide tensors with one row per example, in tuples, lists or dicts"
             )
         rows.add(len(tensors[0]))
         return tensors[0]
 
     _changed([batch], note)
     if len(rows) != 1 or 0 in rows:
-        raise DataError(f"{where} has tensors of {sorted(rows)} rows; give each a row for each example")
+        raise DataError(f"{where} has tensors with {sorted(rows)} rows; give each tensor one row per example")
     return rows.pop()
 
 
 def _changed(batches: list[Any], change: Callable[[list[Any]], Any]) -> Any:
-    """A batch like some, each of its tensors made from theirs."""
+    """A batch of the same structure as ``batches``; ``change`` makes each tensor from the corresponding ones."""
     first = batches[0]
     if isinstance(first, Mapping):
         return {name: _changed([batch[name] for batch in batches], change) for name in first}
@@ -127,7 +128,7 @@ def _real(tensor: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunData:
-    """Take the batches from the user's code, and check that they are those of the import.
+    """Take the batches from the user's code, and check that they have not changed since the import.
 
     Args:
         path: The record of the data (layout ``imported``).
@@ -135,26 +136,26 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
         device: Where the tensors go.
 
     Raises:
-        DataError: If the batches, or the modules of net, loss and batches, are others than at the import.
+        DataError: If the batches, or the modules that define net, loss and batches, have changed since the import.
     """
     dataset = settings.dataset
     assert isinstance(dataset, ImportedSettings)
     with open_imported(path) as file:
         attributes, digest = file.attributes, file.digest
-    again = "undo that, or delete this folder and import again"
+    remedy = "undo that, or delete this folder and import again"
     for text, known in attributes["modules"].items():
         named(text, "imported")
         if source_digest(text) != known:
-            raise DataError(f"{path}: the module of {text} was changed since the import; {again}")
+            raise DataError(f"{path}: the module of {text} has changed since the import; {remedy}")
     examples = read_examples(dataset.batches).to(device)
     if examples.digest != attributes["sha256"]:
-        raise DataError(f"{path}: {dataset.batches} gives other batches than at the import; {again}")
+        raise DataError(f"{path}: the batches of {dataset.batches} have changed since the import; {remedy}")
     return run_data(examples, settings, device, digest)
 
 
 def run_data(examples: Examples, settings: RunSettings, device: torch.device, digest: str) -> ImportedData:
-    """Examples as a run sees them; ``digest`` is that of their record."""
+    """Examples as the data of a run; ``digest`` is the digest of their record."""
     rows = torch.arange(len(examples), device=device)
-    train, none = Split(rows, torch.zeros_like(rows)), Split(rows[:0], rows[:0])
+    train, empty = Split(rows, torch.zeros_like(rows)), Split(rows[:0], rows[:0])
     stream = training_stream(train, settings)
-    return ImportedData(train, none, none, stream, (), 0, settings.dataset.source, digest, examples)
+    return ImportedData(train, empty, empty, stream, (), 0, settings.dataset.source, digest, examples)

@@ -11,20 +11,20 @@ from sharpest.errors import DataError
 
 
 def named(text: str, what: str) -> Any:
-    """What ``module:name`` means; modules are found in the current folder, and wherever Python finds them.
+    """The object ``module:name``; modules are searched in the current folder, then on Python's path.
 
     Args:
         text: The name.
-        what: Is it, for messages.
+        what: The option that names it, for messages.
 
     Raises:
-        DataError: If there is none, or importing it fails; in one line.
+        DataError: If it does not exist, or its module cannot be imported; in one line.
     """
     module, _, name = text.partition(":")
     if not module or not name:
         raise DataError(f"{what} {text!r} should be module:name, such as mine:{name or 'build'}")
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, folder)
     with users_code(f"{what} {text}"):
         imported = import_module(module)
     if not hasattr(imported, name):
@@ -33,15 +33,15 @@ def named(text: str, what: str) -> Any:
 
 
 def source_digest(text: str) -> str:
-    """SHA-256 of the file of the module of ``module:name``, which was imported."""
+    """SHA-256 of the source of the module in ``module:name``, which must be imported already."""
     return hashlib.sha256(inspect.getsource(sys.modules[text.partition(":")[0]]).encode()).hexdigest()
 
 
 class users_code:  # noqa: N801 - a context manager
-    """Says in one line what the user's own code raises.
+    """Turns an exception in the user's own code into a one-line ``DataError``.
 
     Args:
-        what: Was asked of it.
+        what: What the code was called for, to begin the message with.
     """
 
     def __init__(self, what: str) -> None:

@@ -13,9 +13,9 @@ def prepare(source: str, settings: SourceSettings, cache: Path) -> Decoded[Any]:
     """Find, verify and decode a source.
 
     Args:
-        source: A name of ``sharpest.config.sources.registry.SOURCES``.
+        source: A key of ``sharpest.config.sources.registry.SOURCES``.
         settings: Where its files are; the folder may begin with ~.
-        cache: Where downloaded files are kept.
+        cache: The folder for downloaded files.
 
     Raises:
         DataError: If its files are missing, damaged or not the original ones; the message names file and remedy.

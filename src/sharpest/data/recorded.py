@@ -1,4 +1,4 @@
-"""From which sources the data files of a results folder were made."""
+"""The sources that the data files of a results folder were made from."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,28 +10,28 @@ from sharpest.results.paths import Paths
 
 
 def check_recorded(datasets: Mapping[str, str], paths: Paths) -> None:
-    """Refuse to mix sources: what a results folder holds of a data set, it holds from one source.
+    """Refuse to mix sources: within a results folder, each data set comes from one source.
 
     Args:
-        datasets: Data sets and the sources they are configured to come from.
-        paths: Of the scale.
+        datasets: Data set -> its configured source.
+        paths: Paths of the scale.
 
     Raises:
-        DataError: If one of them was made from another source; names both, and the ways out.
+        DataError: If a data file was made from another source; names both sources and the remedies.
     """
     for name, source in datasets.items():
         path = paths.data(name)
         recorded = _recorded_source(path)
         if recorded is not None and recorded != source:
             raise DataError(
-                f"{path}: holds {recorded}, the configuration says {source}, and one results folder does not mix them; "
-                f"go on with the --configfile or datasets that it was begun with, give snakemake another --directory, "
+                f"{path}: holds {recorded}, but the configuration says {source}; a results folder cannot mix the two: "
+                f"use the --configfile or datasets that the folder was made with, give snakemake another --directory, "
                 f"or delete {paths.folder}"
             )
 
 
 def _recorded_source(path: Path) -> str | None:
-    """None where there is no such file, or a damaged one, which the jobs that read it refuse."""
+    """The source of a data file; None if it is missing, or damaged, which the jobs that read it report."""
     try:
         with h5py.File(path) as file:
             return str(file.attrs["dataset"])

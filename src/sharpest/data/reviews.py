@@ -1,4 +1,4 @@
-"""Reviews cut or padded to one length, and the stream of mini-batches."""
+"""Reviews, cut or padded to one length, and their stream of mini-batches."""
 
 from pathlib import Path
 
@@ -21,11 +21,11 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
 
     Args:
         path: A data file (layout ``reviews``).
-        settings: The run: source, number of reviews of each split, length, vocabulary.
+        settings: The run: source, number of reviews in each split, length, vocabulary.
         device: Where the tensors go.
 
     Raises:
-        DataError: If the file holds another source than the settings name.
+        DataError: If the file holds a source other than the one in the settings.
 
     Source: inventory 1.1.
     """
@@ -60,7 +60,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
 
 
 def _same_length(tokens: NDArray[np.int32], offsets: NDArray[np.int64], dataset: ReviewSettings) -> NDArray[np.int64]:
-    """(n, length): the last words of each review, padded in front, rare words as the unknown one."""
+    """(n, length): the last words of each review, padded in front; rare words become the unknown word."""
     words = np.where(tokens < dataset.vocabulary, tokens, UNKNOWN)
     rows = np.full((len(offsets) - 1, dataset.length), PADDING, dtype=np.int64)
     for row, start, end in zip(rows, offsets[:-1], offsets[1:], strict=True):

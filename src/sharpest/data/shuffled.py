@@ -1,4 +1,4 @@
-"""Which training examples an iteration sees: a pure function of seed and position in the stream."""
+"""The training examples of each iteration: a pure function of seed and position in the stream."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -10,26 +10,26 @@ from sharpest.config.run import RunSettings
 from sharpest.data.dataset import Split
 from sharpest.data.randomness import generator
 
-NUM_DRAWS = 3  # uniform numbers for the change of one example
+NUM_DRAWS = 3  # uniform random numbers per augmented example
 
 # inputs (n, ...), draws (n, 3) in [0, 1) -> changed inputs
 Change = Callable[[Tensor, Tensor], Tensor]
 
 
 class ShuffledStream:
-    """Mini-batches of a run, and further draws from the same training set.
+    """Mini-batches of a run, and other samples of the same training set.
 
-    Where training changes its examples (augmentation), batches are cut from one endless stream of shuffled passes, so
-    that a batch may straddle two passes; else the incomplete last batch of a pass is dropped. Order and changes depend
-    on the seed and the position in the stream alone, so that runs which differ in learning rate, batch size or gamma
-    see the same examples. A batch size above the number of examples gives all of them.
+    With augmentation, batches are cut from one endless stream of shuffled passes, so that a batch may straddle two
+    passes. Without, the incomplete last batch of a pass is dropped. Order and augmentation depend only on the seed and
+    the position in the stream, so that runs which differ in learning rate, batch size or gamma see the same examples.
+    A batch size above the number of examples gives all of them.
 
     Args:
         train: n examples.
-        batch_size: Examples of an update.
+        batch_size: Examples per update.
         seed: Seed of the run.
-        change: Augmentation; None leaves examples as they are.
-        first: Number of an update, and the place where its batch begins: pass, and examples of it that were seen.
+        change: Augmentation; None for none.
+        first: An update, and the position where its batch begins: the pass, and the examples of it used before.
 
     Source: inventory 1.1, 1.3.
     """
@@ -52,7 +52,7 @@ class ShuffledStream:
     def _draw_pass(self, number: int) -> tuple[Tensor, Tensor]:
         order = torch.randperm(len(self._train), generator=generator(self._seed, "order", number))
         draws = torch.rand(len(order), NUM_DRAWS, generator=generator(self._seed, "augmentation", number))
-        device = self._train.targets.device  # once a pass, for no update to wait for its share
+        device = self._train.targets.device  # moved once per pass, so that no update waits for a copy
         return order.to(device), draws.to(device)
 
     def batch(self, iteration: int) -> Split:
@@ -68,7 +68,7 @@ class ShuffledStream:
         return self._take(rows, row_draws)
 
     def _place(self, iteration: int) -> tuple[int, int]:
-        """Where the batch of an update begins: pass, and examples of it that were seen."""
+        """Where the batch of an update begins: the pass, and the examples of it used before."""
         size, total = self._batch_size, len(self._train)
         update, (first_pass, seen) = self._first
         if self._change:
@@ -79,12 +79,12 @@ class ShuffledStream:
         return number, step * size + begun
 
     def resized(self, batch_size: int, iteration: int) -> tuple["ShuffledStream", int]:
-        """The stream from an update on in batches of another size, and the number which that update then has.
+        """The stream from an update on, in batches of another size, and the new number of that update.
 
-        Epochs end where they did: so many updates are left as whole batches are left of the epoch's examples.
+        Epochs end at the same examples as before: the updates left in the epoch are the whole batches left in it.
 
         Args:
-            batch_size: Examples of an update.
+            batch_size: Examples per update.
             iteration: Number of the update.
         """
         total = len(self._train)
@@ -99,7 +99,7 @@ class ShuffledStream:
         return stream, number
 
     def sample(self, purpose: str, counter: int, num_examples: int) -> Split:
-        """``num_examples`` different training examples, as training sees them, by purpose and counter."""
+        """``num_examples`` distinct training examples, augmented as in training; fixed by purpose and counter."""
         rng = generator(self._seed, purpose, counter)
         rows = torch.randperm(len(self._train), generator=rng)[:num_examples]
         return self._take(rows, torch.rand(num_examples, NUM_DRAWS, generator=rng)[: len(rows)])
@@ -111,12 +111,12 @@ class ShuffledStream:
 
 
 def training_stream(train: Split, settings: RunSettings, change: Change | None = None) -> ShuffledStream:
-    """The stream of a run; of a branch that changes the batch size, its parent's from the branch point on.
+    """The stream of a run. A branch that changes the batch size goes on in its parent's stream at the branch point.
 
     Args:
         train: n examples.
         settings: The run.
-        change: Augmentation; None leaves examples as they are.
+        change: Augmentation; None for none.
     """
     branch = settings.branch
     if branch is None or branch.batch_size == settings.batch_size:

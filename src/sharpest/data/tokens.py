@@ -1,4 +1,4 @@
-"""A text as parallel streams of words for training, and as windows of words for everything else."""
+"""A text as parallel streams of words for training, and as windows of words for all other uses."""
 
 from pathlib import Path
 
@@ -15,15 +15,15 @@ from sharpest.results.tokens import open_tokens
 
 
 def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunData:
-    """Read decoded words and cut each text into windows, whose targets are the words one further on.
+    """Read decoded words and cut each text into windows; the target of each word is the next word.
 
     Args:
         path: A data file (layout ``tokens``).
-        settings: The run: source, words of each text, window, vocabulary.
+        settings: The run: source, number of words in each text, window, vocabulary.
         device: Where the tensors go.
 
     Raises:
-        DataError: If the file holds another source, or fewer words than the settings ask for.
+        DataError: If the file holds a source other than the one in the settings, or too few words.
 
     Source: inventory 1.1.
     """
@@ -36,8 +36,8 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
             raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")
         for part, count in counts.items():
             if (length := file.shape(part)[0]) < count:
-                raise DataError(f"{path}: has {length} {part} words, {part}: {count} are asked for; lower that key")
-        # words are numbered by frequency, so the last number stands for all rare ones
+                raise DataError(f"{path}: has {length} {part} words, {part}: {count} are configured; lower that key")
+        # words are numbered by frequency, so the last number stands for all rare words
         words = {part: np.minimum(file[part][:count], dataset.vocabulary - 1) for part, count in counts.items()}
         digest = file.digest
     texts = {part: torch.from_numpy(values.astype(np.int64)).to(device) for part, values in words.items()}
@@ -48,13 +48,13 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
 
 
 def _windows(text: Tensor, length: int) -> Split:
-    """Consecutive windows of a text (m,), (n, length); words behind the last whole one are left out."""
+    """Consecutive windows (n, length) of a text (m,); words after the last whole window are dropped."""
     count = (len(text) - 1) // length
     return Split(text[: count * length].view(count, length), text[1 : count * length + 1].view(count, length))
 
 
 class TokenStream:
-    """The text as ``batch_size`` parallel streams, read window by window from their start in each epoch.
+    """The text as ``batch_size`` parallel streams; each epoch reads them window by window from the start.
 
     Source: inventory 1.1, 1.3.
     """
@@ -74,7 +74,7 @@ class TokenStream:
         return Split(inputs, self._streams[:, start + 1 : start + 1 + self._window])
 
     def sample(self, purpose: str, counter: int, num_examples: int) -> Split:
-        """``num_examples`` different windows of the text, drawn afresh for each purpose and counter."""
+        """``num_examples`` distinct windows of the text; fixed by purpose and counter."""
         rows = torch.randperm(len(self._windows), generator=generator(self._seed, purpose, counter))[:num_examples]
         rows = rows.to(self._windows.targets.device)
         return Split(self._windows.inputs[rows], self._windows.targets[rows])

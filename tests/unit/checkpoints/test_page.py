@@ -92,7 +92,7 @@ def test_a_changed_module_is_noticed(folder: Path) -> None:
     assert imported() == 0
     Path("mine.py").write_text(MODULE.replace("tensor(classes)", "tensor(classes) * 1"))
     sys.modules.pop("mine")
-    with pytest.raises(DataError, match="was changed since the import"):
+    with pytest.raises(DataError, match="has changed since the import"):
         sharpest.open_point(RUN, 64, "imported")
 
 
@@ -153,9 +153,9 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
         (("mine:build", "mine:bild"), "has no bild"),
         (("mine:build", "mine"), "should be module:name"),
         (("mine:build", "nowhere:build"), "fails with ModuleNotFoundError"),
-        (("mine:build", "mine:batches"), "gives list; it should give a torch.nn.Module"),
-        (("mine:loss", "mine:torch"), "is module; give a function"),
-        (("mine:batches", "mine:build"), "batch 0 holds Linear"),
+        (("mine:build", "mine:batches"), "returns list, expected a torch.nn.Module"),
+        (("mine:loss", "mine:torch"), "is module, expected a function"),
+        (("mine:batches", "mine:build"), "batch 0 contains Linear"),
     ],
 )
 def test_a_wrong_name_is_one_line(
@@ -170,7 +170,7 @@ def test_a_wrong_name_is_one_line(
     ("wrong", "message"),
     [
         ("model(inputs)[:, :2], labels", "--loss mine:loss: fails with IndexError: Target"),
-        ("model(inputs), labels, reduction='none'", "gives (512,); it should be a tensor of one number"),
+        ("model(inputs), labels, reduction='none'", "returns (512,), expected a tensor with one element"),
     ],
 )
 def test_a_loss_that_fails_is_one_line(
@@ -191,5 +191,5 @@ def test_nothing_is_written_over(folder: Path, capsys: pytest.CaptureFixture[str
 def test_batches_that_differ_each_time_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.py").write_text(MODULE.replace("images / 16", "images / 16 + __import__('random').random()"))
     assert imported() == 1
-    assert "gives other batches than at the import" in capsys.readouterr().err
+    assert "have changed since the import" in capsys.readouterr().err
     assert not Path("config/scales/imported.yaml").exists()

@@ -1,9 +1,9 @@
-"""Where data come from, one module for each source, so that a new one leaves the code of the others alone."""
+"""Data sources, one module each, so that a new source leaves the code of the others unchanged."""
 
 
 def source_module(name: str) -> str:
-    """The module whose ``load`` decodes a source, beside its ``SOURCE``; its name is the source's.
+    """The module that decodes a source (its ``load``) and describes it (its ``SOURCE``); it is named after the source.
 
-    It is imported when it is needed, so that the code of one source is no part of another one's fingerprint.
+    It is imported only when needed, so that the code of one source stays out of the fingerprints of the others.
     """
     return f"sharpest.data.sources.{name.replace('-', '_')}"

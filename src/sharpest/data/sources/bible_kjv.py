@@ -13,13 +13,13 @@ from sharpest.errors import DataError
 __all__ = ["SOURCE", "load"]
 
 BIBLE_FILE = "bible-kjv.txt"
-# of what the program of Debian's bible-kjv 4.38 prints
+# of the text printed by the program in Debian's bible-kjv 4.38
 BIBLE_SHA256 = "cd45f0c9cedab8e4439bd6486c8952c77cc8b0ecc5d1f6ae3513f2039f47229d"
 
 _VERSE = re.compile(r"(?P<chapter>\w+):\d+ (?P<text>.*)")
 _WORD = re.compile("[a-z]+(?:'[a-z]+)*")
 _END = "<eos>"
-_PERIOD = 20  # of so many chapters one is for validation, and one for the test
+_PERIOD = 20  # of every 20 chapters, one is for validation and one for the test
 _REMEDY = (
     f"install Debian's bible-kjv 4.38 and print its text: bible -f gen1:1-rev22:21 > data/{BIBLE_FILE}, with "
     "sources.bible-kjv.folder set to that folder, as in config/substitutes/debian.yaml"
@@ -29,20 +29,20 @@ _REMEDY = (
 def load(folder: Path | None, url: str | None, cache: Path, sha256: str = BIBLE_SHA256) -> DecodedTokens:
     """The verses in lower case, letters and inner apostrophes only, with an end token for each.
 
-    Every tenth chapter is left out of the training text, by turns for validation and for the test, so that all three
-    are of the same kinds of books.
+    Every tenth chapter is held out of the training text, alternately for validation and for the test, so that all three
+    parts cover the same kinds of books.
 
     Args:
-        folder: Holds bible-kjv.txt, a verse a line behind its reference; none = download.
-        url: Address of that file; it has no canonical one.
-        cache: Where the downloaded file is kept.
-        sha256: Of that file. Nothing is read before it was found right.
+        folder: Holds bible-kjv.txt, one verse per line after its reference; None = download.
+        url: Address of that file; there is no canonical one.
+        cache: The folder for the downloaded file.
+        sha256: Checksum of that file, verified before anything is read.
 
     Raises:
         DataError: If the file is missing, damaged or another version, or a download fails; names file and remedy.
     """
     if folder is None and url is None:
-        raise DataError(f"{BIBLE_FILE}: no folder is given; {_REMEDY}")
+        raise DataError(f"{BIBLE_FILE}: no folder is configured; {_REMEDY}")
     content, origin = read_or_fetch(BIBLE_FILE, folder, url or "", cache, sha256, _REMEDY)
     parts: tuple[list[str], list[str], list[str]] = ([], [], [])
     chapters = groupby(_verses(content, origin), key=lambda verse: verse["chapter"])
@@ -57,8 +57,8 @@ def _verses(content: bytes, origin: str) -> list[re.Match[str]]:
     try:
         lines = content.decode("ascii").splitlines()
     except UnicodeDecodeError as error:
-        raise DataError(f"{origin} is no text of verses ({error}); {_REMEDY}") from error
+        raise DataError(f"{origin} is not a text file of verses ({error}); {_REMEDY}") from error
     verses = [match for line in lines if (match := _VERSE.fullmatch(line))]
     if len(verses) < len(lines) or not verses:
-        raise DataError(f"{origin}: {len(verses)} of {len(lines)} lines are verses behind their reference; {_REMEDY}")
+        raise DataError(f"{origin}: {len(verses)} of {len(lines)} lines are a reference and a verse; {_REMEDY}")
     return verses

@@ -1,8 +1,8 @@
-"""What CIFAR-10 and CIFAR-100 share: Python pickles, in an archive or unpacked."""
+"""The common format of CIFAR-10 and CIFAR-100: Python pickles, in an archive or unpacked."""
 
 import io
 import os
-import pickle  # noqa: TID251 - behind the checksum of each batch, by an unpickler that knows arrays only
+import pickle  # noqa: TID251 - each batch passes its checksum first; the unpickler accepts arrays only
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +18,15 @@ from sharpest.errors import DataError
 
 @dataclass(frozen=True)
 class Cifar:
-    """How one of the two sets is packed.
+    """How one of the two data sets is packed.
 
     Attributes:
         source: Its name in a configuration.
         title: Its name for readers.
-        archive: Name of the archive.
-        sha256: Of the archive.
+        archive: File name of the archive.
+        sha256: Checksum of the archive.
         folder: The folder inside the archive.
-        members: MD5 of each batch by its name in that folder, the training batches in order, then the test batch.
+        members: Batch file in that folder -> its MD5; the training batches in order, then the test batch.
         labels: The key of the classes in a batch.
     """
 
@@ -55,13 +55,13 @@ class Cifar:
 def load_cifar(cifar: Cifar, folder: Path | None, url: str | None, cache: Path) -> DecodedImages:
     """The training batches in order, then the test batch, from the archive or from its unpacked files.
 
-    Nothing is unpacked or unpickled before its checksum was found right.
+    Every checksum is verified before anything is unpacked or unpickled.
 
     Args:
-        cifar: Which set.
-        folder: Holds the archive, or the folder that the archive unpacks to, or is that folder; none = download.
-        url: Address of the archive; none = the canonical one.
-        cache: Where the downloaded archive is kept.
+        cifar: The data set.
+        folder: Holds the archive, or the folder that the archive unpacks to, or is that folder; None = download.
+        url: Address of the archive; None = the canonical one.
+        cache: The folder for the downloaded archive.
 
     Raises:
         DataError: If a file is missing, damaged or not the original, or a download fails; names file and remedy.
@@ -78,7 +78,7 @@ def load_cifar(cifar: Cifar, folder: Path | None, url: str | None, cache: Path) 
 
 def _read_batches(cifar: Cifar, folder: Path | None, url: str | None, cache: Path) -> tuple[dict[str, bytes], str]:
     """The verified batches by name, still pickled, and where they came from."""
-    # every file is read once: the bytes that were checked are the bytes that are unpickled
+    # every file is read once, so that the bytes unpickled are the bytes verified
     places = []
     if folder is not None and not os.path.isfile(folder / cifar.archive):
         places = [folder / cifar.folder, folder]
@@ -94,26 +94,26 @@ def _read_batches(cifar: Cifar, folder: Path | None, url: str | None, cache: Pat
 
 
 def _decode(cifar: Cifar, pickled: bytes, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images (m, 3, 32, 32), from rows that hold the red, the green and the blue plane; and classes (m,)."""
+    """Images (m, 3, 32, 32), from rows of a red, a green and a blue plane; and classes (m,)."""
     try:
-        # the batches were pickled by Python 2, whose texts are bytes
+        # the batches were pickled by Python 2, whose strings are bytes
         batch = _BatchUnpickler(io.BytesIO(pickled), encoding="bytes").load()
         return batch[b"data"].reshape(-1, 3, 32, 32), np.asarray(batch[cifar.labels], dtype=np.int64)
     except Exception as error:  # a malformed pickle may raise anything
-        raise DataError(f"{name} is no batch of {cifar.title} ({error}); {cifar.remedy}") from error
+        raise DataError(f"{name} is not a batch of {cifar.title} ({error}); {cifar.remedy}") from error
 
 
 def _reconstruct(*_: object) -> NDArray[np.uint8]:
-    """An empty array, which the pickle then fills. numpy's own would make any class, and moves between versions."""
+    """An empty array, which the pickle fills. NumPy's own function makes objects of any class, and has moved."""
     return np.empty(0, np.uint8)
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """``_codecs.encode`` as Python 3 pickles bytes with it, without the codecs that transform."""
+    """``_codecs.encode``, by which Python 3 pickles bytes, restricted to text encodings."""
     return text.encode(encoding)
 
 
-# What an array of numbers needs. ndarray is an argument of _reconstruct only: called, it could point at any memory.
+# The names in the pickle of a numeric array. ndarray is only passed to _reconstruct: a call could read any memory.
 _KNOWN = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
@@ -124,7 +124,7 @@ _KNOWN = {
 
 
 class _BatchUnpickler(pickle.Unpickler):
-    """Knows arrays of numbers and nothing else: a pickle cannot name code that it would run."""
+    """Accepts numeric arrays only, so that a pickle cannot run any other code."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _KNOWN:

@@ -1,4 +1,4 @@
-"""CIFAR-100, with its fine classes."""
+"""CIFAR-100, with its 100 fine classes."""
 
 from functools import partial
 

@@ -21,11 +21,11 @@ class Decoded(ABC, Generic[AnySource]):
     """Arrays as the source gives them: neither centred, cut nor subsampled.
 
     Attributes:
-        origin: Where the bytes came from, for readers.
+        origin: Where the data came from, as text for readers.
     """
 
     layout: ClassVar[Layout]
-    """The kind of file that holds the arrays; each of its datasets is an attribute here."""
+    """The layout of the file that holds the arrays; each of its datasets is an attribute of this class."""
 
     origin: str = field(kw_only=True)
 
@@ -36,7 +36,7 @@ class Decoded(ABC, Generic[AnySource]):
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the arrays, each behind its type and shape."""
+        """SHA-256 of the arrays, each preceded by its type and shape."""
         digest = hashlib.sha256()
         for array in self.arrays.values():
             digest.update(f"{array.dtype.str}{array.shape}".encode())
@@ -46,19 +46,19 @@ class Decoded(ABC, Generic[AnySource]):
     @property
     @abstractmethod
     def attributes(self) -> dict[str, Any]:
-        """What the file says about these arrays beside source, hash and origin."""
+        """Attributes of the file besides source, hash and origin."""
 
     @property
     @abstractmethod
     def summary(self) -> str:
-        """Counts in a few words."""
+        """The number of examples or tokens, in a few words."""
 
     @abstractmethod
     def check(self, source: AnySource) -> None:
-        """Check the arrays against what is known of their source.
+        """Check the arrays against the description of their source.
 
         Raises:
-            DataError: If a count, a shape, a type, or the classes differ; the message names origin and remedy.
+            DataError: If a count, a shape, a type or the classes differ; the message names origin and remedy.
         """
 
     def _refusal(self, source: AnySource, problem: str) -> DataError:
@@ -103,7 +103,7 @@ class DecodedImages(Decoded[ImageSource]):
         return f"{len(self.train_targets):,} + {len(self.test_targets):,} examples"
 
     def check(self, source: ImageSource) -> None:
-        # what is not known beforehand is as it is found, and agrees with the other arrays
+        # a value that the source leaves open is taken from one array and checked against the others
         num_train = len(self.train_targets) if source.num_train is None else source.num_train
         num_test = len(self.test_targets) if source.num_test is None else source.num_test
         shape = source.shape or self.train_inputs.shape[1:]
@@ -125,13 +125,13 @@ class DecodedImages(Decoded[ImageSource]):
 
 @dataclass(frozen=True, eq=False)
 class DecodedTokens(Decoded[TokenSource]):
-    """A text in three parts, each token as a number below ``num_types``, 0 the most frequent in the training part.
+    """A text in three parts. Tokens are integers below ``num_types``; 0 is the most frequent one in the training part.
 
     Attributes:
         train: (n,) int32.
         val: (v,) int32.
         test: (x,) int32.
-        num_types: How many different tokens there are.
+        num_types: Number of distinct tokens.
     """
 
     layout = data_layout("tokens")
@@ -162,10 +162,10 @@ class DecodedTokens(Decoded[TokenSource]):
 
 @dataclass(frozen=True, eq=False)
 class DecodedReviews(Decoded[ReviewSource]):
-    """Reviews of different lengths, one behind the other, and their classes.
+    """Reviews of different lengths, concatenated, and their classes.
 
     Review r of the training set is ``train_tokens[train_offsets[r]:train_offsets[r + 1]]``; the test set likewise.
-    Tokens are numbered as by Keras: 0 padding, 1 start, 2 unknown, 3 unused, from 4 on words, the most frequent first.
+    Tokens are numbered as in Keras: 0 padding, 1 start, 2 unknown, 3 unused, words from 4 on, the most frequent first.
 
     Attributes:
         train_tokens: (i,) int32.

@@ -10,10 +10,10 @@ _LARGEST = 16  # the grey values of the 8x8 images are 0 to 16
 
 
 def load(*_: object) -> DecodedImages:
-    """1,797 images of 8x8, scaled to 0..255; a fixed permutation gives 1,497 to the train pool and 300 to the test.
+    """1,797 images of 8x8 pixels, scaled to 0..255: 1,497 for training and validation, 300 for the test.
 
-    The set has no split of its own, and its order follows the writers, so it is shuffled first. ``RandomState`` is
-    frozen by numpy: the permutation is the same in every version.
+    The set comes without a split and is ordered by writer, so it is first shuffled by a fixed permutation. NumPy has
+    frozen ``RandomState``, so the permutation is the same in every version.
     """
     digits = sklearn.datasets.load_digits()
     order = np.random.RandomState(0).permutation(len(digits.target))

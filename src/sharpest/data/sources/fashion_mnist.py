@@ -16,8 +16,8 @@ from sharpest.errors import DataError
 
 __all__ = ["SOURCE", "load"]
 
-# DecodedImages.sha256 of the files in Debian's dataset-fashion-mnist 0.0~git20200523. Those unpack to the original
-# bytes: given back the name and time that Debian takes out of the gzip header, they have the SHA-256 listed below.
+# DecodedImages.sha256 of the files in Debian's dataset-fashion-mnist 0.0~git20200523. They unpack to the original
+# bytes: with the name and time that Debian strips from the gzip header restored, they have the SHA-256 listed below.
 FASHION_MNIST_SHA256 = "b42e0f3189f494f730119201c9e1a41654a875ffd564ea07b7cf8032d5327c02"
 FASHION_MNIST_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
 # the original files and the SHA-256 of each .gz (torchvision, TensorFlow Datasets)
@@ -37,13 +37,13 @@ _UBYTE = 8  # the idx code of unsigned bytes, third byte of the magic number; th
 
 
 def load(folder: Path | None, url: str | None, cache: Path, sha256: str | None = FASHION_MNIST_SHA256) -> DecodedImages:
-    """Fashion-MNIST from the folder given, else from Debian's, else downloaded.
+    """Fashion-MNIST from the given folder, else from Debian's folder, else from a download.
 
     Args:
-        folder: Holds the four idx files, packed (.gz) or not; none = Debian's, or a download.
-        url: Address of the folder with the four .gz files; none = the canonical one.
-        cache: Where downloaded files are kept.
-        sha256: ``DecodedImages.sha256`` of the right arrays; none = not checked.
+        folder: Holds the four idx files, packed (.gz) or not; None = Debian's folder, or a download.
+        url: Address of the folder with the four .gz files; None = the canonical one.
+        cache: The folder for downloaded files.
+        sha256: Expected ``DecodedImages.sha256``; None = not checked.
 
     Raises:
         DataError: If a file is missing, damaged or not the original, or a download fails; names file and remedy.
@@ -68,13 +68,13 @@ def load(folder: Path | None, url: str | None, cache: Path, sha256: str | None =
     )
     if sha256 is not None and data.sha256 != sha256:
         raise DataError(
-            f"{origin}: the decoded arrays have SHA-256 {data.sha256}, expected {sha256}: not Fashion-MNIST; {_REMEDY}"
+            f"{origin}: the decoded arrays have SHA-256 {data.sha256}, Fashion-MNIST has {sha256}; {_REMEDY}"
         )
     return data
 
 
 def _read(folder: Path, name: str) -> NDArray[np.uint8]:
-    """The array of a file that may be there packed or not."""
+    """The array of a file, which may be packed or unpacked."""
     packed, unpacked = folder / f"{name}.gz", folder / name
     path = unpacked if os.path.exists(unpacked) and not os.path.exists(packed) else packed
     return _decode(read_file(path, _REMEDY), str(path))
@@ -90,13 +90,11 @@ def _decode(content: bytes, name: str) -> NDArray[np.uint8]:
     num_dims = int(name.rpartition("idx")[2][0])  # 3 of train-images-idx3-ubyte
     magic = bytes((0, 0, _UBYTE, num_dims))
     if content[:4] != magic:
-        raise DataError(
-            f"{name} begins with {content[:4].hex()}, an idx file of its name with {magic.hex()}; {_REMEDY}"
-        )
+        raise DataError(f"{name} begins with {content[:4].hex()}, expected the idx header {magic.hex()}; {_REMEDY}")
     start = 4 + 4 * num_dims
     if len(content) < start:
         raise DataError(f"{name} is truncated in its header; {_REMEDY}")
     shape = tuple(np.frombuffer(content[4:start], ">u4").tolist())
     if len(content) - start != math.prod(shape):
-        raise DataError(f"{name} holds {len(content) - start} values, its header says {shape}; {_REMEDY}")
+        raise DataError(f"{name} holds {len(content) - start} values, but its header says {shape}; {_REMEDY}")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

@@ -1,4 +1,4 @@
-"""Find, read, verify and download data files; whatever goes wrong becomes one line with file and remedy."""
+"""Find, read, verify and download data files; every failure is reported in one line with file and remedy."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 from sharpest.errors import DataError
 
-_TIMEOUT = 60  # seconds without a byte, after which a connection counts as lost
+_TIMEOUT = 60  # seconds without data after which a connection counts as lost
 _ALGORITHMS = {32: "MD5", 64: "SHA-256"}  # by the number of hexadecimal digits
 
 
@@ -38,8 +38,8 @@ def check_digest(content: bytes, digest: str, name: object, remedy: str) -> None
 
     Args:
         content: The bytes.
-        digest: MD5 or SHA-256 in hexadecimal, told apart by their length.
-        name: What the bytes are called in the message.
+        digest: MD5 or SHA-256 in hexadecimal; its length tells which.
+        name: Name of the bytes in the message.
         remedy: What to do if they are wrong.
 
     Raises:
@@ -48,7 +48,7 @@ def check_digest(content: bytes, digest: str, name: object, remedy: str) -> None
     computed = _digest_like(digest, content)
     if computed != digest:
         raise DataError(
-            f"{name} has {_ALGORITHMS[len(digest)]} {computed}, expected {digest}: damaged or another file; {remedy}"
+            f"{name} has {_ALGORITHMS[len(digest)]} {computed}, expected {digest}: damaged or wrong file; {remedy}"
         )
 
 
@@ -58,25 +58,25 @@ def _digest_like(digest: str, content: bytes) -> str:
 
 
 def fetch(url: str, path: Path, digest: str, remedy: str) -> bytes:
-    """The verified content of a file that is kept at ``path`` and downloaded where it is not there or damaged.
+    """The verified content of a file that is kept at ``path``, downloaded first if it is missing or damaged.
 
     Raises:
-        DataError: If the download fails, has another checksum, or cannot be stored.
+        DataError: If the download fails, has the wrong checksum, or cannot be stored.
     """
     if os.path.exists(path):
         kept = read_file(path, remedy)
         if _digest_like(digest, kept) == digest:
             return kept
     try:
-        with urlopen(url, timeout=_TIMEOUT) as response:  # noqa: S310 - of any scheme: its checksum tells
+        with urlopen(url, timeout=_TIMEOUT) as response:  # noqa: S310 - any scheme: the checksum is verified
             content: bytes = response.read()
-    # ValueError: an address that is none; HTTPException: a connection that ends early
+    # ValueError: an invalid address; HTTPException: a connection that ends early
     except (OSError, HTTPException, ValueError) as error:
         raise DataError(
-            f"{path.name} cannot be downloaded from {url} ({error}): no connection or a wrong address; {remedy}"
+            f"{path.name} cannot be downloaded from {url} ({error}): no connection or wrong address; {remedy}"
         ) from error
     check_digest(content, digest, url, remedy)
-    # two jobs may fetch the same file, so each writes its own and the rename decides
+    # two jobs may fetch the same file, so each writes a file of its own and renames it
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,10 +90,10 @@ def fetch(url: str, path: Path, digest: str, remedy: str) -> bytes:
 
 
 def read_or_fetch(name: str, folder: Path | None, url: str, cache: Path, digest: str, remedy: str) -> tuple[bytes, str]:
-    """The verified content of a file in the folder given, else downloaded; and where it came from.
+    """The verified content of a file, from the given folder or else from a download; and where it came from.
 
     Raises:
-        DataError: If it is missing, damaged or another file, or the download fails.
+        DataError: If it is missing, damaged or the wrong file, or the download fails.
     """
     if folder is None:
         return fetch(url, cache / name, digest, remedy), url
@@ -104,7 +104,7 @@ def read_or_fetch(name: str, folder: Path | None, url: str, cache: Path, digest:
 
 
 def folder_with(names: Iterable[str], *places: Path) -> Path | None:
-    """The first place that holds at least one of the files; None where no place does."""
+    """The first of the folders that holds at least one of the files; None if none does."""
     names = list(names)
     return next((place for place in places if any(os.path.isfile(place / name) for name in names)), None)
 

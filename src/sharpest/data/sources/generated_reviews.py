@@ -1,4 +1,4 @@
-"""Reviews drawn at random: words of a skewed frequency, some of which speak for one of two classes."""
+"""Reviews drawn at random from words of skewed frequency, some of which are typical of one of two classes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +11,17 @@ _LENGTH = 50  # tokens a review
 _NUM_WORDS = 400
 _FIRST_WORD = 4  # 0 to 3 are padding, start, unknown and unused, as in Keras
 _NUM_SENTIMENT_WORDS = 24  # of each class
-_FIRST_SENTIMENT_RANK = 50  # the most frequent words, of rank 1 to 49, speak for no class
+_FIRST_SENTIMENT_RANK = 50  # the most frequent words, of rank 1 to 49, are neutral
 _SENTIMENT = 0.2  # probability that a token is a sentiment word
-_OWN_CLASS = 0.75  # probability that a sentiment word is one of the review's own class
-_FLIPPED = 0.03  # probability that a review is filed under the other class
+_OWN_CLASS = 0.75  # probability that a sentiment word belongs to the review's own class
+_FLIPPED = 0.03  # probability that a review is labelled with the other class
 
 
 def load(*_: object) -> DecodedReviews:
     """2,000 reviews of 50 tokens without start token: 1,600 for training and validation, 400 for the test.
 
-    Words have the frequency 1/rank and the numbers 4 to 403 by rank, so that there are 404 numbers of tokens as Keras
-    counts them. ``RandomState`` is frozen by numpy, so that the reviews are the same in every version.
+    Words have frequency 1/rank and are numbered 4 to 403 by rank, which makes 404 token ids as Keras counts them. NumPy
+    has frozen ``RandomState``, so the reviews are the same in every version.
     """
     num_reviews = SOURCE.num_train + SOURCE.num_test
     shape = (num_reviews, _LENGTH)

@@ -1,4 +1,4 @@
-"""The batches of an imported run: they stay in the user's code, so there is no file to decode."""
+"""The source of an imported run's batches: the user's code, so there is no file to decode."""
 
 from typing import NoReturn
 
@@ -9,9 +9,9 @@ __all__ = ["SOURCE", "load"]
 
 
 def load(*_: object) -> NoReturn:
-    """There is nothing to load.
+    """Fail, because there is nothing to decode.
 
     Raises:
-        DataError: With the remedy.
+        DataError: Always; names the remedy.
     """
-    raise DataError("the data of an imported run are written with its checkpoints; run 'sharpest import' again")
+    raise DataError("'sharpest import' writes the data of an imported run with its checkpoints; run it again")

@@ -1,4 +1,4 @@
-"""Images of your own, from one file of arrays (docs/your-own.md)."""
+"""A user's images, from one file of arrays (docs/your-own.md)."""
 
 import io
 from pathlib import Path
@@ -29,10 +29,10 @@ def load(folder: Path | None, *_: object) -> DecodedImages:
     """The arrays of the file.
 
     Args:
-        folder: Holds own-images.npz; none = data.
+        folder: Holds own-images.npz; None = ``data``.
 
     Raises:
-        DataError: If the file is missing or no such file, or an array is missing, of another type or another number of
+        DataError: If the file is missing or unreadable, or if an array is missing or has the wrong type or number of
             dimensions; names file and remedy.
     """
     path = (folder or Path("data")) / OWN_FILE

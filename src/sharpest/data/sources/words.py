@@ -1,4 +1,4 @@
-"""Words as numbers, the most frequent first."""
+"""Number words by frequency, the most frequent first."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from sharpest.data.sources.decoded import DecodedTokens
 
 
 def ranks(words: Iterable[str]) -> dict[str, int]:
-    """Different words and their ranks by frequency, from 0; equally frequent ones in alphabetical order."""
+    """Word -> its rank by frequency, from 0; equally frequent words rank in alphabetical order."""
     counts = Counter(words)
     return {word: rank for rank, word in enumerate(sorted(counts, key=lambda word: (-counts[word], word)))}
 
@@ -18,11 +18,11 @@ def ranks(words: Iterable[str]) -> dict[str, int]:
 def number_words(train: Sequence[str], val: Sequence[str], test: Sequence[str], origin: str) -> DecodedTokens:
     """Number words by their rank in the training text.
 
-    Words that the training text lacks share one number more, which exists only where there are such words.
+    All words that do not occur in the training text share one extra number, which is counted only if there are any.
 
     Args:
         train, val, test: The words of each part, in order.
-        origin: Where they came from, for readers.
+        origin: Where the words came from, as text for readers.
     """
     numbers = ranks(train)
     unknown = len(numbers)

@@ -65,15 +65,15 @@ def test_another_version_is_refused(tmp_path):
 @pytest.mark.parametrize("spoilt", ["", "In the beginning", "Ge1 In the beginning", "Ge1:1"])
 def test_a_line_that_is_no_verse(tmp_path, spoilt):
     sha256 = _write(tmp_path, [*CHAPTERS, spoilt])
-    with pytest.raises(DataError, match=rf"^{tmp_path}/{BIBLE_FILE}: 40 of 41 lines are verses.*{REMEDY}"):
+    with pytest.raises(DataError, match=rf"^{tmp_path}/{BIBLE_FILE}: 40 of 41 lines are a reference.*{REMEDY}"):
         _load(tmp_path, sha256)
 
 
 def test_no_text(tmp_path):
     sha256 = _write(tmp_path, [*CHAPTERS, "Ge41:1 Hélas"])
-    with pytest.raises(DataError, match=rf"^{tmp_path}/{BIBLE_FILE} is no text of verses.*{REMEDY}"):
+    with pytest.raises(DataError, match=rf"^{tmp_path}/{BIBLE_FILE} is not a text file of verses.*{REMEDY}"):
         _load(tmp_path, sha256)
-    with pytest.raises(DataError, match=rf"^{tmp_path}/{BIBLE_FILE}: 0 of 0 lines are verses.*{REMEDY}"):
+    with pytest.raises(DataError, match=rf"^{tmp_path}/{BIBLE_FILE}: 0 of 0 lines are a reference.*{REMEDY}"):
         _load(tmp_path, _write(tmp_path, []))
 
 
@@ -82,7 +82,7 @@ def test_missing_file(tmp_path):
         _load(tmp_path)
     with pytest.raises(DataError, match=rf"^{tmp_path}/nowhere/{BIBLE_FILE}: its folder does not exist{REMEDY}"):
         _load(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=rf"^{BIBLE_FILE}: no folder is given{REMEDY}"):
+    with pytest.raises(DataError, match=rf"^{BIBLE_FILE}: no folder is configured{REMEDY}"):
         _load(None)
 
 

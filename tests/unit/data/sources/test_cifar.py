@@ -208,7 +208,7 @@ def test_code_in_a_pickle_is_never_run(cifar, remedy, tmp_path):
     """Not even where the checksum of the file was taken for the right one."""
     trace, name = tmp_path / "trace", next(iter(cifar.members))
     members = {**_pickled(cifar), name: pickle.dumps({b"data": Intruder(trace)}, protocol=2)}
-    complaint = rf", member {name} is no batch of {cifar.title} \(it asks for (posix|nt)\.mkdir\){remedy}"
+    complaint = rf", member {name} is not a batch of {cifar.title} \(it asks for (posix|nt)\.mkdir\){remedy}"
     with pytest.raises(DataError, match=rf"^{tmp_path}/{cifar.archive}{complaint}"):
         _load(_pack(cifar, tmp_path, members), tmp_path)
     with pytest.raises(DataError, match=rf"^{tmp_path}/files{complaint}"):
@@ -239,7 +239,7 @@ def test_a_member_that_is_no_batch(cifar, remedy, tmp_path, change):
     name = next(iter(cifar.members))
     batch = change(_batches(cifar)[name], cifar.labels)
     members = {**_pickled(cifar), name: _pickle_as_python2(batch)}
-    with pytest.raises(DataError, match=rf"{cifar.archive}, member {name} is no batch of {cifar.title} .*{remedy}"):
+    with pytest.raises(DataError, match=rf"{cifar.archive}, member {name} is not a batch of {cifar.title} .*{remedy}"):
         _load(_pack(cifar, tmp_path, members), tmp_path)
 
 
@@ -247,7 +247,7 @@ def test_a_truncated_pickle(cifar, remedy, tmp_path):
     members = _pickled(cifar)
     name = list(members)[-1]
     members[name] = members[name][:-100]
-    with pytest.raises(DataError, match=rf"member {name} is no batch of {cifar.title}.*{remedy}"):
+    with pytest.raises(DataError, match=rf"member {name} is not a batch of {cifar.title}.*{remedy}"):
         _load(_pack(cifar, tmp_path, members), tmp_path)
 
 

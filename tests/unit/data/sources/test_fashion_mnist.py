@@ -103,13 +103,13 @@ def test_damaged_packed_file(folder):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", r"begins with , an idx file of its name with 00000803"),
-        (_idx(ARRAYS["train-labels-idx1-ubyte"]), r"begins with 00000801, an idx file of its name with 00000803"),
+        (b"", r"begins with , expected the idx header 00000803"),
+        (_idx(ARRAYS["train-labels-idx1-ubyte"]), r"begins with 00000801, expected the idx header 00000803"),
         (_idx(TRAIN_IMAGES).replace(b"\x08", b"\x0d", 1), r"begins with 00000d03"),
         (_idx(TRAIN_IMAGES)[:9], r"is truncated in its header"),
-        (_idx(TRAIN_IMAGES)[:-1], r"holds 59 values, its header says \(3, 4, 5\)"),
-        (_idx(TRAIN_IMAGES) + b"x", r"holds 61 values, its header says \(3, 4, 5\)"),
-        (struct.pack(">I3I", 0x803, 2**32 - 3, 2**32 - 4, 5) + bytes(60), r"holds 60 values, its header says"),
+        (_idx(TRAIN_IMAGES)[:-1], r"holds 59 values, but its header says \(3, 4, 5\)"),
+        (_idx(TRAIN_IMAGES) + b"x", r"holds 61 values, but its header says \(3, 4, 5\)"),
+        (struct.pack(">I3I", 0x803, 2**32 - 3, 2**32 - 4, 5) + bytes(60), r"holds 60 values, but its header says"),
     ],
 )
 @pytest.mark.parametrize("pack", [True, False])
@@ -131,12 +131,14 @@ def test_other_arrays_than_expected(folder):
     changed = TRAIN_IMAGES.copy()
     changed[2, 3, 4] ^= 1
     (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(_idx(changed)))
-    with pytest.raises(DataError, match=rf"^{folder}: the decoded arrays have SHA-256 .*, expected {right}.*{REMEDY}"):
+    with pytest.raises(
+        DataError, match=rf"^{folder}: the decoded arrays have SHA-256 .*, Fashion-MNIST has {right}.*{REMEDY}"
+    ):
         _load(folder, sha256=right)
 
 
 def test_the_real_hash_is_what_is_expected_by_default(folder, tmp_path):
-    with pytest.raises(DataError, match="not Fashion-MNIST"):
+    with pytest.raises(DataError, match="Fashion-MNIST has "):
         load(folder, None, tmp_path)
 
 

@@ -32,7 +32,7 @@ class Intruder:
             load_imdb,
             "imdb.npz",
             ("x_train", "y_train", "x_test", "y_test"),
-            r"imdb\.npz has SHA-256 .* expected .*damaged or another file",
+            r"imdb\.npz has SHA-256 .* expected .*damaged or wrong file",
         ),
         (
             load_own_images,

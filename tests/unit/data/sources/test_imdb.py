@@ -113,7 +113,7 @@ def test_truncated_file(tmp_path, kept):
     with pytest.raises(DataError, match=rf"^{path} has SHA-256 .*{REMEDY}"):
         _load(tmp_path)
     # even if somebody takes the damaged file for the right one
-    with pytest.raises(DataError, match=rf"^{path} does not hold the reviews of IMDB \(.*\){REMEDY}"):
+    with pytest.raises(DataError, match=rf"^{path} does not hold the IMDB reviews \(.*\){REMEDY}"):
         _load(tmp_path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
@@ -129,7 +129,7 @@ def test_truncated_file(tmp_path, kept):
 )
 def test_other_content(tmp_path, changes):
     sha256 = _write(tmp_path, {**ARRAYS, **changes})
-    with pytest.raises(DataError, match=rf"^{tmp_path}/{IMDB_FILE} does not hold the reviews of IMDB \(.*\){REMEDY}"):
+    with pytest.raises(DataError, match=rf"^{tmp_path}/{IMDB_FILE} does not hold the IMDB reviews \(.*\){REMEDY}"):
         _load(tmp_path, sha256)
 
 

@@ -126,7 +126,7 @@ def test_truncated_archive(tmp_path):
 
 def test_no_text(tmp_path):
     _write(tmp_path, {**TEXTS, "ptb.valid.txt": b"\xff\xfe\x00"})
-    with pytest.raises(DataError, match=rf"^{tmp_path}/ptb\.valid\.txt is no text \(.*\){REMEDY}"):
+    with pytest.raises(DataError, match=rf"^{tmp_path}/ptb\.valid\.txt is not a text file \(.*\){REMEDY}"):
         _load(tmp_path)
 
 
