@@ -1,1 +1,1 @@
-"""Architectures of the paper, and the flat parameter vector through which they are trained and measured."""
+"""The paper's architectures, and the flat parameter vector by which they are trained and measured."""

@@ -1,4 +1,4 @@
-"""From settings to a model with the run's initial weights."""
+"""Build the model of a run, with its initial weights, from settings."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -14,14 +14,14 @@ from sharpest.data.randomness import generator
 def build_model(
     settings: Mapping[str, Any], input_shape: tuple[int, ...], num_classes: int, seed: int, batch_size: int = 1
 ) -> nn.Module:
-    """The model of a run, initialised by its seed alone.
+    """The model of a run; its initial weights depend only on the seed.
 
     Args:
         settings: Architecture and size, with the key ``kind``; ``init_scale`` multiplies the kernels of any net.
-        input_shape: Of one example: (channels, height, width) after resizing, or (time, vocabulary) of words.
-        num_classes: Outputs.
+        input_shape: Shape of one example: (channels, height, width) after resizing, or (time, vocabulary) for words.
+        num_classes: Number of outputs.
         seed: Seed of the run.
-        batch_size: Examples of a training batch, for each of which a recurrent net carries a state.
+        batch_size: Examples per training batch; a recurrent net carries a state for each.
     """
     module = import_module(architecture_module(settings))
     model: nn.Module = module.build(settings, input_shape, num_classes, batch_size, generator(seed, "initialisation"))

@@ -1,4 +1,4 @@
-"""A fully connected net: the nets on which later studies of sharpness check their numbers."""
+"""A fully connected net, of the kind used in later studies of sharpness."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sharpest.config.architectures.fcn import FcnSettings
 
 _HIDDEN: dict[str, tuple[type[nn.Module], float]] = {"relu": (nn.ReLU, 2.0), "tanh": (nn.Tanh, 1.0)}
-"""Activation -> its layer, and the gain that keeps the size of what passes it."""
+"""Activation -> its layer, and the gain of the weights that preserves the scale of activations."""
 
 
 class FCN(nn.Module):
@@ -19,8 +19,8 @@ class FCN(nn.Module):
     Args:
         settings: Widths, activation, scale of the last layer.
         image_shape: (channels, height, width) of the inputs.
-        num_classes: Outputs.
-        rng: Draws normal weights of variance gain / inputs of the layer; biases start at zero.
+        num_classes: Number of outputs.
+        rng: Draws normal weights of variance gain / (inputs of the layer); biases start at zero.
     """
 
     def __init__(
@@ -53,5 +53,5 @@ def _dense(inputs: int, outputs: int, gain: float, rng: torch.Generator) -> nn.L
 def build(
     settings: Mapping[str, Any], input_shape: tuple[int, ...], num_classes: int, batch_size: int, rng: torch.Generator
 ) -> FCN:
-    """The model for :func:`sharpest.models.build.build_model`."""
+    """The model for ``sharpest.models.build.build_model``."""
     return FCN(FcnSettings.model_validate(settings), input_shape, num_classes, rng)

@@ -17,20 +17,20 @@ _CHANNELS_LAST_SIDE = 28  # pixels
 class FlatModel:
     """Logits and loss of a module as functions of a vector theta of all its p parameters.
 
-    The module's own parameters stay as they are; theta is cut into views, so that one tensor is trained, differentiated
-    and stored. What else the net carries (running averages of batch normalisation, the state of an LSTM) is one vector
-    of b buffer values. Everything runs in the dtype of theta.
+    The module's own parameters never change. Theta is cut into views, so that training, differentiation and storage
+    deal with a single tensor. The buffers of the net (running averages of batch normalisation, the state of an LSTM)
+    form another vector, of b values. All computation is in the dtype of theta.
 
-    The loss that is measured is that of inference mode: running averages, no dropout, zero state.
+    The measured loss is the loss in inference mode: running averages, no dropout, zero state.
 
     Args:
         module: The net.
         l2: Adds l2 * sum(w^2) over kernels (arrays of two or more dimensions), without a factor 1/2 (inventory 1.2).
-        loss: What is lost on examples, a name of :data:`LOSSES`.
+        loss: The loss function, a key of ``LOSSES``.
 
     Attributes:
-        criterion: The function of that name.
-        buffers: (b,), those that inference mode uses; see :meth:`bind`.
+        criterion: The loss function.
+        buffers: (b,), the buffers of inference mode; see ``bind``.
     """
 
     mode = "inference"
@@ -51,21 +51,21 @@ class FlatModel:
 
     @staticmethod
     def _carried(module: nn.Module) -> dict[str, Tensor]:
-        """The buffers of the vector, by name."""
+        """The buffers that the vector holds, by name."""
         return dict(module.named_buffers())
 
     def initial(self) -> Tensor:
-        """(p,), the module's own parameters, copied."""
+        """(p,), a copy of the module's own parameters."""
         return torch.cat([value.detach().reshape(-1) for value in self.module.parameters()])
 
     def initial_buffers(self) -> Tensor:
-        """(b,), the module's own buffers, copied."""
+        """(b,), a copy of the module's own buffers."""
         empty = self.initial().new_empty(0)
         values = self._carried(self.module).values()
         return torch.cat([empty, *(value.reshape(-1).to(empty) for value in values)])
 
     def bind(self, buffers: Tensor) -> "FlatModel":
-        """The same model with other buffers, (b,), in inference mode."""
+        """The same model with other buffers (b,) for inference mode."""
         bound = copy.copy(self)
         bound.buffers = buffers
         return bound
@@ -76,29 +76,29 @@ class FlatModel:
         return {name: part.view(shape) for (name, shape), part in zip(self.layout, parts, strict=True)}
 
     def parts(self) -> dict[str, slice]:
-        """Where each parameter lies in theta (p,), by name."""
+        """Parameter name -> its slice of theta (p,)."""
         ends = list(itertools.accumulate(self._sizes))
         return {
             name: slice(end - size, end) for (name, _), size, end in zip(self.layout, self._sizes, ends, strict=True)
         }
 
     def buffer_views(self, buffers: Tensor) -> dict[str, Tensor]:
-        """Buffers by name as views of (b,)."""
+        """Buffers by name, as views of ``buffers`` (b,)."""
         parts = buffers.split(self._buffer_sizes) if self.buffer_layout else ()
         return {name: part.view(shape) for (name, shape), part in zip(self.buffer_layout, parts, strict=True)}
 
     def logits(self, theta: Tensor, inputs: Tensor) -> Tensor:
-        """(n, classes) for n inputs, or (n, time, classes), in inference mode."""
+        """Logits of n inputs in inference mode: (n, classes), or (n, time, classes)."""
         return self._call(theta, self.buffers.to(theta.dtype), inputs)
 
     def training_logits(self, theta: Tensor, buffers: Tensor, inputs: Tensor, dropout_seed: int) -> Tensor:
-        """The same in training mode.
+        """Logits in training mode.
 
         Args:
             theta: (p,).
             buffers: (b,); overwritten with their values after the batch.
             inputs: One training batch.
-            dropout_seed: What is dropped is a function of it.
+            dropout_seed: Seed of the dropout masks.
         """
         if not self._trains_otherwise:
             return self._call(theta, buffers, inputs)
@@ -116,7 +116,7 @@ class FlatModel:
         return functional_call(self.module, values, (inputs,))  # type: ignore[no-any-return]
 
     def start_epoch(self, buffers: Tensor) -> Tensor:
-        """Buffers (b,) as an epoch begins with them: the state that is carried from batch to batch is zero."""
+        """Buffers (b,) at the start of an epoch, where the state carried from batch to batch is zero."""
         carried = getattr(self.module, "carried_state", ())
         if not carried:
             return buffers
@@ -127,7 +127,7 @@ class FlatModel:
         return fresh
 
     def loss(self, theta: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Mean loss, in nats if it is the cross-entropy, with L2; a scalar, twice differentiable in theta."""
+        """Mean loss with L2, in nats for the cross-entropy; a scalar, twice differentiable in theta."""
         return self.criterion(self.logits(theta, inputs), targets) + self.penalty(theta)
 
     def penalty(self, theta: Tensor) -> Tensor | float:
@@ -139,31 +139,31 @@ class FlatModel:
 
 
 def _laid_out(images: Tensor) -> Tensor:
-    """Images in the memory layout that suits convolutions: on a CPU, from 28 pixels a side on, a seventh faster."""
+    """Images with channels last in memory: on a CPU, from 28 pixels per side on, convolutions are a seventh faster."""
     if images.device.type != "cpu" or images.dim() != 4 or min(images.shape[2:]) < _CHANNELS_LAST_SIDE:
         return images
     n, c, h, w = images.shape
     pixels = images.permute(0, 2, 3, 1).contiguous()
-    # said by strides, since one channel would count as either layout
+    # explicit strides, because one channel counts as either layout
     return pixels.as_strided((n, c, h, w), (h * w * c, 1, w * c, c))
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, reduction: Literal["mean", "sum"] = "mean") -> Tensor:
-    """Cross-entropy in nats over examples and, where there is one, time (inventory 1.2).
+    """Cross-entropy in nats over examples and, for texts, time (inventory 1.2).
 
     Args:
         logits: (n, classes), or (n, time, classes).
         targets: (n,), or (n, time).
-        reduction: Whether it is their mean or their sum.
+        reduction: The mean or the sum over all targets.
     """
     return functional.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction=reduction)
 
 
 def squared_loss(logits: Tensor, targets: Tensor, reduction: Literal["mean", "sum"] = "mean") -> Tensor:
-    """Half the squared distance of the logits and the one-hot target; arguments as of :func:`cross_entropy`."""
+    """Half the squared distance between the logits and the one-hot target; arguments as in ``cross_entropy``."""
     logits = logits.flatten(0, -2)
-    wanted = torch.zeros_like(logits).scatter(1, targets.flatten()[:, None], 1)
-    losses = (logits - wanted).square().sum(dim=1) / 2
+    one_hot = torch.zeros_like(logits).scatter(1, targets.flatten()[:, None], 1)
+    losses = (logits - one_hot).square().sum(dim=1) / 2
     return losses.sum() if reduction == "sum" else losses.mean()
 
 

@@ -1,4 +1,4 @@
-"""A net and a loss of the user's own as a function of one vector, behind checkpoints of others."""
+"""The user's net and loss, behind imported checkpoints, as a function of one parameter vector."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ def build_net(settings: Mapping[str, Any]) -> tuple[nn.Module, Loss]:
     """The net, in float32, and the loss of a run.
 
     Raises:
-        DataError: If what the settings name is no function that gives a net, or no function.
+        DataError: If the net or the loss is not a function, or the former does not return a net.
     """
     names = ImportedNetSettings.model_validate(settings)
     build, loss = named(names.net, "--net"), named(names.loss, "--loss")
     for what, function in ((f"--net {names.net}", build), (f"--loss {names.loss}", loss)):
         if not callable(function):
-            raise DataError(f"{what} is {type(function).__name__}; give a function")
+            raise DataError(f"{what} is {type(function).__name__}, expected a function")
     with users_code(f"--net {names.net}"):
         net = build()
     if not isinstance(net, nn.Module):
-        raise DataError(f"--net {names.net} gives {type(net).__name__}; it should give a torch.nn.Module")
+        raise DataError(f"--net {names.net} returns {type(net).__name__}, expected a torch.nn.Module")
     return net.float(), loss
 
 
 class _WithLoss(nn.Module):
-    """The net with the loss of a batch as its output."""
+    """The net, with the loss of a batch as its output."""
 
     def __init__(self, net: nn.Module, loss: Loss) -> None:
         super().__init__()
         self.net = net
-        self._loss = [loss]  # not as a part of the net, where it is a module itself
+        self._loss = [loss]  # in a list, so that a loss that is a module does not become a part of this one
 
     def forward(self, batch: Any) -> Tensor:
         return self._loss[0](self.net, batch)
 
 
 class ImportedModel(FlatModel):
-    """The user's loss as a function of theta, on numbers of rows of the examples in place of inputs.
+    """The user's loss as a function of theta; its inputs are row numbers of the examples.
 
-    Integer buffers, such as positions, stay those of the net, for they are no running averages.
+    The vector of buffers excludes integer buffers, such as positions, which training does not change.
 
     Args:
-        net: The user's, with its parameters on the device.
+        net: The user's net, with its parameters on the device.
         loss: ``loss(net, batch)``, the mean over the batch.
-        examples: On the same device.
+        examples: Examples on the same device.
     """
 
     def __init__(self, net: nn.Module, loss: Loss, examples: Examples) -> None:
@@ -78,5 +78,5 @@ class ImportedModel(FlatModel):
             value = functional_call(self._with_loss, values, (self._examples.taken(inputs, theta.dtype),))
         if not isinstance(value, Tensor) or value.numel() != 1:
             kind = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise DataError(f"loss(model, batch) gives {kind}; it should be a tensor of one number")
+            raise DataError(f"loss(model, batch) returns {kind}, expected a tensor with one element")
         return value.reshape(()).to(theta.dtype)

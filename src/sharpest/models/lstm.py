@@ -1,4 +1,4 @@
-"""The language model of the paper: LSTM layers over words, whose state is carried from window to window in training."""
+"""The paper's language model: LSTM layers over words; training carries their state from window to window."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +12,12 @@ from sharpest.models.recurrence import lstm_cells
 
 
 class LstmLayer(nn.Module):
-    """One layer of LSTM cells, with one bias and twice differentiable on every device.
+    """One layer of LSTM cells with a single bias, twice differentiable on every device.
 
     torch's own layer has two biases, and cuDNN's has no second derivative.
 
     Args:
-        width: Units, and inputs.
+        width: Number of units, and of inputs.
         rng: Draws Glorot-uniform input weights and orthogonal recurrent weights; biases start at zero.
 
     Source: inventory 5.5 (ordinary sigmoid, forget bias zero).
@@ -44,19 +44,20 @@ class LstmLayer(nn.Module):
 
 
 class LSTM(nn.Module):
-    """Embedding, dropout, LSTM layers with dropout behind each, dense layer over the vocabulary.
+    """Embedding, dropout, LSTM layers with dropout after each, dense layer over the vocabulary.
 
-    In training mode the state after a window is kept in the buffer ``state`` and starts the next one; gradients do not
-    flow through it. In inference mode every window starts from zero, so that the loss is a function of its examples.
+    In training mode the buffer ``state`` keeps the state after a window, and the next window starts from it; gradients
+    do not flow through it. In inference mode every window starts from zero, so that the loss depends only on the
+    examples.
 
     Args:
         settings: Width, layers, dropout.
-        vocabulary: Number of word types.
-        batch_size: Windows of a training batch, each with a state of its own.
+        vocabulary: Number of distinct words.
+        batch_size: Windows per training batch; each has its own state.
         rng: Draws the weights.
 
     Attributes:
-        carried_state: Names of the buffers that are zero at the start of an epoch.
+        carried_state: Names of the buffers that are reset to zero at the start of an epoch.
 
     Source: inventory 5.5.
     """
@@ -76,7 +77,7 @@ class LSTM(nn.Module):
         self.register_buffer("state", torch.zeros(settings.num_layers, 2, batch_size, width))
 
     def forward(self, words: Tensor) -> Tensor:
-        """(n, time) words to (n, time, vocabulary) logits of the next ones."""
+        """(n, time) words to (n, time, vocabulary) logits of the next words."""
         x = self.dropout(self.embedding(words))
         # a copy, because the buffer is overwritten before gradients flow back
         state = self.state.clone() if self.training else x.new_zeros(len(self.layers), 2, len(words), x.shape[2])
@@ -93,5 +94,5 @@ class LSTM(nn.Module):
 def build(
     settings: Mapping[str, Any], input_shape: tuple[int, ...], num_classes: int, batch_size: int, rng: torch.Generator
 ) -> LSTM:
-    """The model for :func:`sharpest.models.build.build_model`."""
+    """The model for ``sharpest.models.build.build_model``."""
     return LSTM(LstmSettings.model_validate(settings), input_shape[1], batch_size, rng)

@@ -1,4 +1,4 @@
-"""Nets that are plain modules of torch, with weights as torch draws them."""
+"""Users' nets: plain torch modules with torch's own initial weights."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,11 +10,11 @@ from sharpest.config.architectures.own import OwnSettings
 
 
 def builder(net: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    """The function ``build`` of a module that holds such a net.
+    """The function ``build`` for the module of a user's net.
 
     Args:
-        net: Called with the image shape (channels, height, width), the number of classes and the options of the scale;
-            its weights follow the seed of the run.
+        net: Called with the image shape (channels, height, width), the number of classes and the options of the scale.
+            The seed of the run determines its weights.
     """
 
     def build(
@@ -24,7 +24,7 @@ def builder(net: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
         batch_size: int,
         rng: torch.Generator,
     ) -> nn.Module:
-        """The model for :func:`sharpest.models.build.build_model`."""
+        """The model for ``sharpest.models.build.build_model``."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(rng.initial_seed())
             return net(input_shape, num_classes, **OwnSettings.model_validate(settings).options)

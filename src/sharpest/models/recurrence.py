@@ -1,6 +1,6 @@
-"""LSTM cells along time, as plain operations and with second derivatives written by hand.
+"""LSTM cells over time, as plain operations and with hand-written second derivatives.
 
-Letters: n examples, w units; time comes first within this module. The four gates are i, f, g, o.
+Letters: n examples, w units. Inside the autograd functions time is the first dimension. The four gates are i, f, g, o.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def lstm_cells(driven: Tensor, weight: Tensor, hidden: Tensor, cell: Tensor) -> 
     """Run one layer over time.
 
     Args:
-        driven: (n, time, 4w), what the inputs add to the gates i, f, g, o, biases included.
-        weight: (4w, w), recurrent.
+        driven: (n, time, 4w), contribution of the inputs, with biases, to the pre-activations of the gates i, f, g, o.
+        weight: (4w, w), recurrent weight.
         hidden, cell: (n, w), the state before the first step.
 
     Returns:
@@ -38,7 +38,7 @@ def lstm_cells(driven: Tensor, weight: Tensor, hidden: Tensor, cell: Tensor) -> 
 
 
 def _second_order(driven: Tensor, weight: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
-    """The same, cheap to differentiate twice; None where the first state is differentiated, too."""
+    """The same function, cheap to differentiate twice; None if the initial state needs a gradient as well."""
     if hidden.requires_grad or cell.requires_grad:
         return None
     hiddens, cells, _ = _Cells.apply(driven.transpose(0, 1), weight, hidden, cell)
@@ -49,9 +49,9 @@ lstm_cells.second_order = _second_order  # type: ignore[attr-defined]
 
 
 class _Cells(Function):
-    """Hidden states, cells (time, n, w), gates (time, n, 4, w): all that the first derivative is a function of.
+    """Hidden states and cells (time, n, w), and gates (time, n, 4, w): all the values that the first derivative needs.
 
-    What comes back by the gates counts as coming back by what drives them, before sigmoid and tanh.
+    A gradient with respect to the output gates is taken as one with respect to their pre-activations.
     """
 
     @staticmethod
@@ -69,9 +69,9 @@ class _Cells(Function):
         i, f, g, o = gates.unbind(2)
         squashed = cells[1:].tanh()
         slopes = torch.stack([i * (1 - i), f * (1 - f), 1 - g * g, o * (1 - o)], dim=2)
-        # of the cell by what drives i, f and g, of the hidden state by what drives o
+        # derivatives of the cell by the pre-activations of i, f and g, and of the hidden state by that of o
         drives = slopes * torch.stack([g, cells[:-1], i, squashed], dim=2)
-        shown = 1 - squashed * squashed  # of the squashed cell by the cell
+        shown = 1 - squashed * squashed  # derivative of tanh(cell) by the cell
         outputs = hiddens[1:].clone(), cells[1:].clone(), gates
         ctx.save_for_backward(weight, *outputs, hiddens[:-1], squashed, slopes, drives, shown)
         return outputs
@@ -82,7 +82,7 @@ class _Cells(Function):
 
 
 class _CellsBackward(Function):
-    """Gradients by what drives the gates, and by the weight."""
+    """Gradients with respect to the gates' pre-activations and the recurrent weight."""
 
     @staticmethod
     def forward(
@@ -91,7 +91,7 @@ class _CellsBackward(Function):
         _, _, gates, before, squashed, slopes, drives, shown = saved
         i, f, g, o = gates.unbind(2)
         by_hiddens, by_cells, by_driven = (_copied(values) for values in (by_hiddens, by_cells, by_gates))
-        through = o * shown  # from a hidden state to its cell
+        through = o * shown  # derivative of a hidden state by its cell
         for step in reversed(range(len(gates))):
             hidden, cell, driven = by_hiddens[step], by_cells[step], by_driven[step]
             cell.addcmul_(hidden, through[step])
@@ -115,7 +115,7 @@ class _CellsBackward(Function):
         if torch.is_grad_enabled():
             raise NotImplementedError("third derivatives of LSTM cells are not implemented")
         weight, f, before, drives, through, by_driven, bends, i_g, f_cell, o_cell, cell_cell = ctx.saved_tensors
-        # what the tangents of a forward pass would be
+        # as the tangents of a forward pass
         v = _copied(v_driven)
         v.flatten(0, 1).addmm_(before.flatten(0, 1), v_weight.T)
         v = v.view_as(by_driven)
@@ -128,7 +128,7 @@ class _CellsBackward(Function):
             if step:
                 v_cells[step].addcmul_(v_cells[step - 1], f[step])
             torch.addcmul(driven[:, 3], v_cells[step], through[step], out=v_hiddens[step])
-        # what the gradients owe to what drives the gates, to cells, hidden states and the weight
+        # gradients with respect to pre-activations, cells, hidden states and the weight
         v_i, v_f, v_g, v_o = v.unbind(2)
         by_gates = v * bends
         by_gates[:, :, 0].addcmul_(v_g, i_g)

@@ -13,10 +13,10 @@ from sharpest.models.layers import batch_norm_2d, glorot_uniform
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int, scale: float, rng: torch.Generator) -> nn.Conv2d:
-    """A convolution whose weights have a real standard deviation of sqrt(2 * scale / fan_in), cut at 2 nominal ones."""
+    """A convolution with truncated normal weights of standard deviation sqrt(2 * scale / fan_in) after truncation."""
     layer = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2 if stride == 1 else 0)
     fan_in = inputs * kernel**2
-    # a normal cut at two standard deviations keeps 0.8796 of them; Keras 2.2.0-2.2.5 divide by it beforehand
+    # truncation at two standard deviations multiplies the deviation by 0.8796; Keras 2.2.0-2.2.5 divide by it first
     nominal = math.sqrt(2 * scale / fan_in) / 0.87962566103423978
     nn.init.trunc_normal_(layer.weight, std=nominal, a=-2 * nominal, b=2 * nominal, generator=rng)
     assert layer.bias is not None
@@ -29,7 +29,7 @@ def _normalisation(settings: ResNetSettings, channels: int) -> nn.Module:
 
 
 class _Block(nn.Module):
-    """[Normalisation,] ReLU, 3x3, [normalisation,] ReLU, 3x3, beside the raw input or its 1x1 projection."""
+    """[Normalisation,] ReLU, 3x3, [normalisation,] ReLU, 3x3, plus the block's input or its 1x1 projection."""
 
     def __init__(
         self, settings: ResNetSettings, inputs: int, outputs: int, stride: int, scale: float, rng: torch.Generator
@@ -44,7 +44,7 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         active = functional.relu(self.norms[0](x))
         if self.stride > 1:
-            # TensorFlow's "same" at stride 2 pads the bottom and the right only
+            # with stride 2, TensorFlow's "same" pads only the bottom and the right
             active = functional.pad(active, (0, 1, 0, 1))
         change = self.second(functional.relu(self.norms[1](self.first(active))))
         return change + (x if self.shortcut is None else self.shortcut(x))  # type: ignore[no-any-return]
@@ -54,11 +54,11 @@ class ResNet(nn.Module):
     """Stem, stages of residual blocks, [normalisation,] ReLU, average pool, dense layer.
 
     Args:
-        settings: Blocks a stage, widths, batch normalisation. Without it the init scale c is one over the number of
-            residual blocks, with it 1.
+        settings: Blocks per stage, widths, batch normalisation. The init scale c is 1 with batch normalisation, and one
+            over the number of residual blocks without.
         image_shape: (channels, height, width) of the inputs; sides divisible by the total stride.
-        num_classes: Outputs.
-        rng: Draws the weights; biases start at zero, the dense layer is Glorot-uniform.
+        num_classes: Number of outputs.
+        rng: Draws the weights (Glorot-uniform in the dense layer); biases start at zero.
 
     Source: inventory 5.2, 5.3.
     """
@@ -90,5 +90,5 @@ class ResNet(nn.Module):
 def build(
     settings: Mapping[str, Any], input_shape: tuple[int, ...], num_classes: int, batch_size: int, rng: torch.Generator
 ) -> ResNet:
-    """The model for :func:`sharpest.models.build.build_model`."""
+    """The model for ``sharpest.models.build.build_model``."""
     return ResNet(ResNetSettings.model_validate(settings), input_shape, num_classes, rng)

@@ -11,12 +11,12 @@ from sharpest.models.layers import glorot_uniform
 
 
 class SimpleCNN(nn.Module):
-    """The paper's small convolutional net; its code leaves the second and fourth convolution unpadded.
+    """The paper's small convolutional net; the paper's code does not pad the second and fourth convolutions.
 
     Args:
         settings: Width, kernel, padding, dense units.
         image_shape: (channels, height, width) of the inputs.
-        num_classes: Outputs.
+        num_classes: Number of outputs.
         rng: Draws the Glorot-uniform weights; biases start at zero.
 
     Source: inventory 5.1.
@@ -57,5 +57,5 @@ class SimpleCNN(nn.Module):
 def build(
     settings: Mapping[str, Any], input_shape: tuple[int, ...], num_classes: int, batch_size: int, rng: torch.Generator
 ) -> SimpleCNN:
-    """The model for :func:`sharpest.models.build.build_model`."""
+    """The model for ``sharpest.models.build.build_model``."""
     return SimpleCNN(SimpleCnnSettings.model_validate(settings), input_shape, num_classes, rng)

@@ -17,8 +17,8 @@ class TextCNN(nn.Module):
 
     Args:
         settings: Width of each layer, dropout.
-        vocabulary: Number of word ids, padding included.
-        num_classes: Outputs.
+        vocabulary: Number of word ids, including padding.
+        num_classes: Number of outputs.
         rng: Draws the weights; biases start at zero.
 
     Source: inventory 5.6 (Keras' example for IMDB, with two outputs).
@@ -43,5 +43,5 @@ class TextCNN(nn.Module):
 def build(
     settings: Mapping[str, Any], input_shape: tuple[int, ...], num_classes: int, batch_size: int, rng: torch.Generator
 ) -> TextCNN:
-    """The model for :func:`sharpest.models.build.build_model`."""
+    """The model for ``sharpest.models.build.build_model``."""
     return TextCNN(TextCnnSettings.model_validate(settings), input_shape[1], num_classes, rng)

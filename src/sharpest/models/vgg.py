@@ -1,4 +1,4 @@
-"""VGG-11: stages of convolutions with poolings, two hidden dense layers (inventory 5.4)."""
+"""VGG-11: stages of convolutions and pooling, then two hidden dense layers (inventory 5.4)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,15 +11,15 @@ from sharpest.models.layers import batch_norm_1d, batch_norm_2d, glorot_uniform
 
 
 class VGG(nn.Module):
-    """Convolutions (3x3, same) with ReLU, pooled at the end of a stage; two dense layers with dropout; a dense layer.
+    """Convolutions (3x3, same) with ReLU, pooling after each stage; two dense layers with dropout; a dense layer.
 
-    With batch normalisation the image itself is normalised, then every convolution and hidden dense layer before its
+    Batch normalisation, if on, applies to the image itself, and to every convolution and hidden dense layer before its
     ReLU.
 
     Args:
-        settings: Stages, poolings, dense units, dropout, batch normalisation.
+        settings: Stages, number of poolings, dense units, dropout, batch normalisation.
         image_shape: (channels, height, width) of the inputs.
-        num_classes: Outputs.
+        num_classes: Number of outputs.
         rng: Draws the Glorot-uniform weights; biases start at zero.
 
     Source: inventory 5.4.
@@ -60,5 +60,5 @@ class VGG(nn.Module):
 def build(
     settings: Mapping[str, Any], input_shape: tuple[int, ...], num_classes: int, batch_size: int, rng: torch.Generator
 ) -> VGG:
-    """The model for :func:`sharpest.models.build.build_model`."""
+    """The model for ``sharpest.models.build.build_model``."""
     return VGG(VggSettings.model_validate(settings), input_shape, num_classes, rng)
