@@ -1,1 +1,1 @@
-"""Training a run to its end: files, kills, resuming."""
+"""Train a run to its end: output files, recovery after kills."""

@@ -1,4 +1,4 @@
-"""One whole run: train it, survive kills, write its snapshots and history."""
+"""Train a whole run, survive kills, and write its snapshots and history."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from sharpest.curvature.lanczos import Eigenpairs
 
 SAVE_INTERVAL = 30.0
-"""Seconds between saves within an epoch, so that a kill costs less than a minute where epochs take long."""
+"""Seconds between saves within an epoch, so that a kill costs less than a minute even if epochs are long."""
 
-_WANTED = ("config", "code", "packages", "device", "made_from")  # attributes of a run that is trained already
+_WANTED = ("config", "code", "packages", "device", "made_from")  # attributes by which a trained run is recognised
 
 HISTORY_COLUMNS = ("iteration", "epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
@@ -50,22 +50,22 @@ def train_run(
 ) -> None:
     """Train a run to its end and write ``snapshots.h5``, ``history.csv`` and the record of the latter.
 
-    A killed run goes on from its last epoch, or from where it was less than a minute before. A run that diverges ends
-    there, and is a result. The files of a branch begin at the branch point.
+    A killed run resumes at its last epoch, or where it was less than a minute before the kill. A run that diverges ends
+    there; this counts as a result. The files of a branch begin at the branch point.
 
     Args:
         problem: The run.
         solver: Computes the directions along which the step is scaled; None for SGD.
-        paths: Of its scale: where outputs are, written under a temporary name and renamed, the snapshots of the run
-            that a branch leaves, and the folder for the state of unfinished training, deleted at the end.
-        attributes: Provenance and further attributes of the snapshots file.
-        progress: Called with the number of iterations done and a note.
+        paths: Paths of its scale: the outputs, written under a temporary name and renamed; the snapshots of a branch's
+            parent; and the folder for the state of unfinished training, deleted at the end.
+        attributes: Provenance and other attributes of the snapshots file.
+        progress: Called with the number of completed iterations and a note.
 
     Raises:
-        StoreError: If a file cannot be written, the state up to then is kept; or if the parent is another run, or has
-            no snapshot at the branch point, e.g. because it diverged before.
+        StoreError: If a file cannot be written (the state up to then is kept), or if the parent's snapshots belong to
+            another run or have none at the branch point, e.g. because the parent diverged before.
     """
-    # a second trainer waits here, and then finds the work of the first, or its files
+    # a second trainer waits here, and then finds the work or the files of the first
     with locked(paths.work(problem.settings.run)):
         start, made_from = _start(problem, paths, attributes["scale"])
         attributes = {**attributes, "made_from": made_from}
@@ -77,7 +77,7 @@ def train_run(
 
 
 def _start(problem: Problem, paths: Paths, scale: str) -> tuple[TrainingState, dict[str, str]]:
-    """The state before the first update, and the digests of what it was made from."""
+    """The state before the first update, and the digests of the files it was made from."""
     settings, data = problem.settings, paths.data(problem.settings.dataset_name)
     made_from = {paths.place(data): problem.data.digest}
     if settings.branch is None:
@@ -100,7 +100,7 @@ def _start(problem: Problem, paths: Paths, scale: str) -> tuple[TrainingState, d
 
 
 def _identity(problem: Problem, start: TrainingState, code: str) -> str:
-    """What the bits of a state depend on."""
+    """A hash of everything that the bits of a state depend on."""
     parts = {
         "start": hashlib.sha256(start.theta.cpu().numpy().tobytes()).hexdigest(),
         "settings": problem.settings.model_dump(mode="json"),
@@ -113,7 +113,7 @@ def _identity(problem: Problem, start: TrainingState, code: str) -> str:
 
 
 def _is_written(run: str, paths: Paths, attributes: dict[str, Any]) -> bool:
-    """Whether another trainer has just written this very run; files of earlier jobs are deleted before a job starts."""
+    """Whether another trainer has just written this run; files of earlier jobs are deleted before a job starts."""
     history = paths.history(run)
     if not (history.exists() and paths.made(history).exists()):
         return False
@@ -142,7 +142,7 @@ def _train(
     else:
         state = start
         work.save(state.iteration, state.arrays())
-    _drop_unwanted(work, state, settings)  # what a kill has left
+    _drop_unwanted(work, state, settings)  # left behind by a kill
 
     on_refresh = partial(_record_refresh, work, settings)
     progress(state.iteration, "")
@@ -159,10 +159,10 @@ def _train(
         state, row = end_epoch(problem, state, log)
         seconds = time.perf_counter() - began
         losses = log.arrays()["losses"].tolist() if settings.full_batch else []
-        facts = {"stopped": state.stopped, "diverged": state.diverged, "seconds": seconds, "losses": losses}
-        work.append("history", {**row, **facts})
+        outcome = {"stopped": state.stopped, "diverged": state.diverged, "seconds": seconds, "losses": losses}
+        work.append("history", {**row, **outcome})
         if state.diverged >= 0:
-            # the last state is the last finite one
+            # the run ends with its last finite state
             return TrainingState(**{**vars(before), "diverged": state.diverged})
         work.save(state.iteration, state.arrays())
         _drop_unwanted(work, state, settings)
@@ -171,7 +171,7 @@ def _train(
 
 
 def _record_refresh(work: TrainingWork, settings: RunSettings, iteration: int, pairs: Eigenpairs, loss: float) -> None:
-    """Keep what was computed for the directions of the step."""
+    """Keep the eigenpairs computed for the directions of the step."""
     if settings.nudge and settings.nudge.keep_vectors:
         work.save_vectors(iteration, pairs.eigenvectors.cpu().numpy())
     work.append(
@@ -191,7 +191,7 @@ def _record_refresh(work: TrainingWork, settings: RunSettings, iteration: int, p
 def _midway(
     work: TrainingWork, start: TrainingState, settings: RunSettings, device: torch.device
 ) -> tuple[TrainingState, EpochLog, float]:
-    """Where a kill has left the epoch that begins at ``start``: state, log, and the seconds spent on it."""
+    """Where a kill left the epoch that begins at ``start``: the state, the log, and the seconds spent on the epoch."""
     arrays = work.midway()
     if arrays is None or not start.iteration < arrays["iteration"] < start.iteration + settings.steps_per_epoch:
         return start, EpochLog(), 0.0
@@ -200,7 +200,7 @@ def _midway(
 
 
 def _drop_unwanted(work: TrainingWork, state: TrainingState, settings: RunSettings) -> None:
-    """Keep the states of the snapshots: the start, every n-th epoch, the best, and the last."""
+    """Drop all states but those of the snapshots: the start, every n-th epoch, the best, and the last."""
     interval = settings.snapshot_every * settings.steps_per_epoch
     for iteration in work.iterations():
         if iteration % interval and iteration not in (settings.start, state.iteration, state.best_iteration):
@@ -208,7 +208,7 @@ def _drop_unwanted(work: TrainingWork, state: TrainingState, settings: RunSettin
 
 
 def _ended(state: TrainingState, work: TrainingWork, settings: RunSettings) -> TrainingState:
-    """A state from the work folder, with what its journal says of the end of the run."""
+    """A state from the work folder, marked as the journal says if the run stopped or diverged there."""
     for row in work.rows("history"):
         diverged = row["diverged"] >= 0 and row["iteration"] == state.iteration + settings.steps_per_epoch
         if diverged or (row["stopped"] and row["iteration"] == state.iteration):
@@ -225,7 +225,7 @@ def _write(
 ) -> None:
     settings, iterations = problem.settings, work.iterations()
     history, snapshots = paths.history(settings.run), paths.snapshots(settings.run)
-    # a run that ended before its first epoch did has its start as best
+    # the best snapshot of a run that ended within its first epoch is its start
     best = iterations.index(max(state.best_iteration, settings.start))
     outcome = {
         "run": settings.run,
@@ -246,12 +246,12 @@ def _write(
         arrays["update_loss"] = _update_loss(problem, work, state)
         arrays["epoch_seconds"] = np.array([row["seconds"] for row in work.rows("history")])
         file.complete(arrays, {**attributes, **outcome})
-    # last: it says that all are there, and belong together
+    # last, because this record states that all files are complete and belong together
     write_made(paths, [history], {paths.place(snapshots): digest_of(snapshots)})
 
 
 def _update_loss(problem: Problem, work: TrainingWork, state: TrainingState) -> NDArray[np.float64]:
-    """(u,), what a full-batch run lost at its start and after each update; where it diverged, up to that one."""
+    """(u,), the loss of a full-batch run at its start and after each update; up to divergence, if it diverged."""
     settings = problem.settings
     if not settings.full_batch:
         return np.empty(0)
@@ -262,7 +262,7 @@ def _update_loss(problem: Problem, work: TrainingWork, state: TrainingState) -> 
 
 
 def _write_states(work: TrainingWork, iterations: Sequence[int], file: StoredWriter) -> None:
-    """States are gigabytes at the paper's scale, and pass one by one."""
+    """Copy states one at a time, because at the paper's scale they take gigabytes."""
     states: dict[str, StoredRows] = {}
     for row, iteration in enumerate(iterations):
         for name, value in work.load(iteration).items():
@@ -274,7 +274,7 @@ def _write_states(work: TrainingWork, iterations: Sequence[int], file: StoredWri
 def _write_refreshes(
     work: TrainingWork, settings: RunSettings, num_parameters: int, file: StoredWriter
 ) -> dict[str, NDArray[Any]]:
-    """Kept vectors go into the file one by one; returns the other arrays of what training computed for its step."""
+    """Copy kept eigenvectors into the file one at a time; returns the other arrays of the refreshes."""
     refreshes = work.rows("refreshes")
     num_pairs = len(refreshes[0]["eigenvalues"]) if refreshes else 0
     keeps_vectors = settings.nudge is not None and settings.nudge.keep_vectors

@@ -1,4 +1,4 @@
-"""What a run in training keeps: all that survives a kill, outside of declared outputs."""
+"""The work folder of a run in training: everything that survives a kill, outside the declared outputs."""
 
 import json
 import os
@@ -19,7 +19,7 @@ class TrainingWork(WorkFolder):
 
     Args:
         path: The folder.
-        identity: What the states depend on.
+        identity: A hash of everything that the states depend on.
     """
 
     def __init__(self, path: Path, identity: str) -> None:
@@ -33,7 +33,7 @@ class TrainingWork(WorkFolder):
         return sorted(int(path.stem) for path in self._states.glob("*.npz"))
 
     def save(self, iteration: int, arrays: dict[str, NDArray[Any]]) -> None:
-        """Keep a state; it is there whole or not at all.
+        """Keep a state; the file is complete or does not exist.
 
         Raises:
             StoreError: If it cannot be written.
@@ -41,7 +41,7 @@ class TrainingWork(WorkFolder):
         self._save(self._states / f"{iteration}.npz", arrays)
 
     def save_midway(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Keep a state within an epoch in the place of the one before; ``arrays`` has its ``iteration``.
+        """Keep a state within an epoch, replacing the previous one; ``arrays`` contains its ``iteration``.
 
         Raises:
             StoreError: If it cannot be written.
@@ -49,7 +49,7 @@ class TrainingWork(WorkFolder):
         self._save(self._midway, arrays)
 
     def midway(self) -> dict[str, NDArray[Any]] | None:
-        """The kept state within an epoch; None where there is none that can be read."""
+        """The kept state within an epoch; None if it is missing or damaged."""
         return _read(self._midway)
 
     def save_vectors(self, iteration: int, vectors: NDArray[np.float32]) -> None:
@@ -81,14 +81,14 @@ class TrainingWork(WorkFolder):
     def _load(self, path: Path) -> dict[str, NDArray[Any]]:
         arrays = _read(path)
         if arrays is None:
-            raise StoreError(f"{path}: is missing or damaged; run snakemake again: training goes on from before it")
+            raise StoreError(f"{path}: missing or damaged; run snakemake again: training resumes from an earlier state")
         return arrays
 
     def drop_damaged(self, epoch_ends: Iterable[int]) -> None:
-        """Forget what a power loss or a bad disk has spoiled, and all that came after: training leads there again.
+        """Drop states damaged by a power loss or a bad disk, and all later ones: training computes them again.
 
         Args:
-            epoch_ends: Iterations that the journal ``history`` has rows of, as far as there are states.
+            epoch_ends: Iterations at which an epoch ends, each with a row in the journal ``history`` if it was trained.
         """
         rows = {row["iteration"] for row in self.rows("history")}
         bad = [iteration for iteration in self.iterations() if _read(self._states / f"{iteration}.npz") is None]
@@ -104,7 +104,7 @@ class TrainingWork(WorkFolder):
             self._midway.unlink()
 
     def drop(self, iteration: int) -> None:
-        """Forget a state."""
+        """Delete a state."""
         (self._states / f"{iteration}.npz").unlink()
 
     def append(self, journal: str, row: dict[str, Any]) -> None:
@@ -115,14 +115,14 @@ class TrainingWork(WorkFolder):
         """
         try:
             with open(self.path / f"{journal}.jsonl", "a") as file:
-                # on a line of its own, also after a row that a kill or a full disk cut short
+                # start a new line, because a kill or a full disk may have cut the last row short
                 text = json.dumps(row)
                 file.write(f"\n{_checksum(text)} {text}")
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
     def rows(self, journal: str) -> list[dict[str, Any]]:
-        """The rows of a journal; a row cut short or damaged is left out, of rows written twice the last counts."""
+        """The rows of a journal. Truncated or damaged rows are skipped; of rows written twice, the last one counts."""
         path = self.path / f"{journal}.jsonl"
         rows: dict[int, dict[str, Any]] = {}
         for line in path.read_text(errors="replace").split("\n") if path.exists() else ():
@@ -138,7 +138,7 @@ def _checksum(text: str) -> str:
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]] | None:
-    """The arrays of a file, whose format has checksums; None where it is missing or damaged."""
+    """The arrays of a file, whose format has checksums; None if it is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:  # noqa: TID251 - no pickles
             return dict(file)

@@ -1,1 +1,1 @@
-"""A run in time: what it optimises, its states, one update, the end of an epoch, and replay."""
+"""A run over time: its objective, its states, one update, the end of an epoch, and replay."""

@@ -1,4 +1,4 @@
-"""The Hessian of a run's training loss and its leading eigenpairs, for NSGD and for measurements."""
+"""The Hessian of a run's training loss and its leading eigenpairs, for Nudged SGD (NSGD) and for measurements."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sharpest.data.randomness import generator
 from sharpest.trajectory.epoch import DirectionSolver
 from sharpest.trajectory.problem import Problem, chunks_of
 
-if TYPE_CHECKING:  # training is not stale when this changes
+if TYPE_CHECKING:  # a change of this module must not make training stale
     from sharpest.curvature.preconditioned import Preconditioned
 
 
 def hessian_examples(problem: Problem, iteration: int, settings: HessianSettings) -> Split:
-    """The N examples of the Hessian at an iteration: the same for every run of one seed and N (inventory 1.4)."""
+    """The N examples of the Hessian at an iteration: the same for all runs of equal seed and N (inventory 1.4)."""
     if settings.resample:
         return problem.data.stream.sample("hessian", iteration, settings.examples)
     return problem.data.train.first(settings.examples)
@@ -35,11 +35,11 @@ def hessian_at(problem: Problem, theta: Tensor, iteration: int, settings: Hessia
     Args:
         problem: The run, with the buffers of that state.
         theta: (p,).
-        iteration: Decides the Hessian examples.
-        settings: The Hessian.
+        iteration: Determines the Hessian examples.
+        settings: Settings of the Hessian.
 
     Raises:
-        NotDeterministicError: If the loss is not a function.
+        NotDeterministicError: If the loss takes different values at the same parameters.
     """
     model = problem.model
     chunks = chunks_of(hessian_examples(problem, iteration, settings), settings.chunk_size)
@@ -55,14 +55,16 @@ def solve_eigenpairs(
     num_eigenpairs: int,
     warm: Tensor | None = None,
 ) -> Eigenpairs:
-    """Leading eigenpairs of that Hessian, from the gradient, which leans towards them, and earlier ones.
+    """Leading eigenpairs of the Hessian.
+
+    The start vector leans towards the gradient, which overlaps with the leading eigenvectors, and towards earlier ones.
 
     Args:
         problem: The run.
-        operator: Of :func:`hessian_at`, or that in the metric of the run's optimizer.
-        iteration: Decides the random part of the start vector.
-        settings: The Hessian.
-        num_eigenpairs: k; all p where the model has fewer parameters.
+        operator: The Hessian (``hessian_at``), or the Hessian in the metric of the run's optimizer.
+        iteration: Determines the random part of the start vector.
+        settings: Settings of the Hessian.
+        num_eigenpairs: k; limited to p, the number of parameters.
         warm: (p,), sum of earlier eigenvectors, or None.
     """
     seed, like = problem.settings.seed, operator.theta
@@ -78,7 +80,7 @@ def solve_eigenpairs(
 
 
 def direction_solver(problem: Problem) -> DirectionSolver | None:
-    """What computes the directions along which a run scales its step; None for SGD."""
+    """The solver for the directions along which a run scales its step; None for SGD."""
     nudged = problem.settings.nudge
     if nudged is None:
         return None
@@ -91,13 +93,13 @@ def direction_solver(problem: Problem) -> DirectionSolver | None:
 
 
 def leading(pairs: Eigenpairs, num_eigenpairs: int) -> Eigenpairs:
-    """The k pairs of largest magnitude of more, still with the largest eigenvalue first."""
-    wanted = np.sort(np.argsort(-np.abs(pairs.eigenvalues), kind="stable")[:num_eigenpairs])
+    """The k pairs of largest magnitude among ``pairs``, ordered as before: the largest eigenvalue first."""
+    rows = np.sort(np.argsort(-np.abs(pairs.eigenvalues), kind="stable")[:num_eigenpairs])
     has_vectors = len(pairs.eigenvectors) > 0
     return replace(
         pairs,
-        eigenvalues=pairs.eigenvalues[wanted],
-        eigenvectors=pairs.eigenvectors[torch.from_numpy(wanted)] if has_vectors else pairs.eigenvectors,
-        residuals=pairs.residuals[wanted],
-        converged=pairs.converged[wanted],
+        eigenvalues=pairs.eigenvalues[rows],
+        eigenvectors=pairs.eigenvectors[torch.from_numpy(rows)] if has_vectors else pairs.eigenvectors,
+        residuals=pairs.residuals[rows],
+        converged=pairs.converged[rows],
     )

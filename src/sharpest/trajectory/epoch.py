@@ -1,4 +1,4 @@
-"""The training loop: updates within an epoch, and what happens at its end."""
+"""The training loop: the updates within an epoch, and the end of the epoch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sharpest.trajectory.problem import Problem
 from sharpest.trajectory.state import TrainingState
 from sharpest.trajectory.steps import adam_change, nudge, rmsprop_change, sgd_change
 
-if TYPE_CHECKING:  # SGD trains without the eigensolver, and is not stale when that changes
+if TYPE_CHECKING:  # SGD trains without the eigensolver, so a change of it must not make SGD runs stale
     from sharpest.curvature.lanczos import Eigenpairs
 
 # problem bound to the state's buffers, theta (p,), iteration, sum of the last eigenvectors (p,) -> eigenpairs
@@ -34,18 +34,18 @@ class EpochLog:
     cut: list[Tensor] = field(default_factory=list)
 
     def add(self, loss: Tensor, correct: Tensor, cut: Tensor) -> None:
-        """Keep what one update gives."""
+        """Record one update."""
         self.losses.append(loss)
         self.correct.append(correct)
         self.cut.append(cut)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """One array a list, (u,) for u updates; there is at least one."""
+        """Each list as an array (u,), for u >= 1 updates."""
         return {name: torch.stack(values).cpu().numpy() for name, values in vars(self).items()}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]], device: torch.device) -> EpochLog:
-        """Back from :meth:`arrays`; others are ignored."""
+        """A log from its arrays, as made by ``arrays``; arrays of other names are ignored."""
         lists = {entry.name: list(torch.from_numpy(arrays[entry.name]).to(device)) for entry in fields(cls)}
         return cls(**lists)
 
@@ -59,16 +59,17 @@ def advance(
     on_refresh: Callable[[int, Eigenpairs, float], None] | None = None,
     deadline: float = math.inf,
 ) -> TrainingState:
-    """Train on to an iteration of the same epoch (its end included), or until time is up.
+    """Train to a later iteration within the same epoch (its end included), or until the deadline.
 
     Args:
         problem: The run.
-        state: Where it stands; not changed.
+        state: The current state; not changed.
         iteration: Where to stop.
-        log: Receives the loss of each update.
+        log: Receives loss, accuracy and clipping of each update.
         solver: Computes the directions along which the step is scaled; None for SGD.
-        on_refresh: Called with iteration, eigenpairs and loss (where the run takes it) when directions are computed.
-        deadline: Stop after the first update that ends at this moment of ``time.monotonic`` or later.
+        on_refresh: Called when directions are computed, with iteration, eigenpairs and loss (NaN if the run does not
+            record it).
+        deadline: Stop after the first update that ends at or after this time of ``time.monotonic``.
     """
     settings, nudged = problem.settings, problem.settings.nudge
     theta, directions, solver_start = state.theta.clone(), state.directions, state.solver_start
@@ -77,7 +78,7 @@ def advance(
         if step % settings.steps_per_epoch == 0:
             buffers = problem.model.start_epoch(buffers)
         if nudged and _is_due(step, settings):
-            assert solver is not None  # the caller's duty
+            assert solver is not None  # ensured by the caller
             pairs = solver(problem.at(buffers), theta, step, solver_start)
             solver_start = pairs.eigenvectors.sum(dim=0)
             if not nudged.fixed or step == settings.start:
@@ -96,7 +97,7 @@ def advance(
         theta=theta,
         buffers=buffers,
         **moments.kept(),
-        # a copy: the solver's whole block would be kept alive by a view of it
+        # a copy, because a view would keep the solver's whole block alive
         directions=None if directions is None else directions.clone(),
         solver_start=solver_start,
     )
@@ -104,7 +105,7 @@ def advance(
 
 @dataclass(frozen=True)
 class _Moments:
-    """What an update takes of the gradients before: (p,) each, None where the optimizer has none."""
+    """Moments of earlier gradients: (p,) each, None if the optimizer does not use them."""
 
     first: Tensor | None
     second: Tensor | None
@@ -116,7 +117,7 @@ class _Moments:
         return cls(first, state.second_moment if settings.is_adaptive else None, state.updates)
 
     def kept(self) -> dict[str, Any]:
-        """As a state has them."""
+        """The moments as fields of a state."""
         moments = {"velocity": self.first, "second_moment": self.second}
         return {"updates": self.updates, **{name: value for name, value in moments.items() if value is not None}}
 
@@ -124,7 +125,7 @@ class _Moments:
 def _update(
     theta: Tensor, gradient: Tensor, before: _Moments, directions: Tensor | None, lr: float, settings: RunSettings
 ) -> _Moments:
-    """Change theta (p,) in place by one step; returns the next moments."""
+    """Update theta (p,) in place by one step; returns the next moments."""
     if settings.is_adaptive:
         return _adaptive_update(theta, gradient, before, lr, settings)
     nudged, velocity = settings.nudge, before.first
@@ -145,9 +146,9 @@ def _update(
 
 
 def _adaptive_update(theta: Tensor, gradient: Tensor, before: _Moments, lr: float, settings: RunSettings) -> _Moments:
-    """The same for Adam, AdamW, which shrinks theta before, and RMSProp."""
+    """``_update`` for Adam, AdamW (which first shrinks theta) and RMSProp."""
     first, second, update = before.first, before.second, before.updates + 1
-    assert second is not None  # the state has it
+    assert second is not None  # adaptive optimizers have one
     if settings.weight_decay:
         theta *= 1 - lr * settings.weight_decay
     beta1, beta2, epsilon = settings.beta1, settings.beta2, settings.epsilon
@@ -161,15 +162,15 @@ def _adaptive_update(theta: Tensor, gradient: Tensor, before: _Moments, lr: floa
 
 def _is_due(step: int, settings: RunSettings) -> bool:
     """Whether directions are computed before an update."""
-    assert settings.nudge is not None  # the caller's duty
+    assert settings.nudge is not None  # ensured by the caller
     if settings.nudge.refresh_every is None:
         return step % settings.steps_per_epoch == 0
     return (step - settings.start) % settings.nudge.refresh_every == 0
 
 
 def _refresh_loss(problem: Problem, theta: Tensor) -> float:
-    """The run's loss without L2 on the first clean training examples, where the run takes it with its directions."""
-    assert problem.settings.nudge is not None  # the caller's duty
+    """The loss without L2 on the first training examples, not augmented; NaN if the run does not record it."""
+    assert problem.settings.nudge is not None  # ensured by the caller
     count = problem.settings.nudge.loss_examples
     return float("nan") if count is None else problem.evaluate(theta, problem.data.train.first(count))[0]
 
@@ -177,13 +178,13 @@ def _refresh_loss(problem: Problem, theta: Tensor) -> float:
 def end_epoch(
     problem: Problem, state: TrainingState, log: EpochLog, validate: bool = True
 ) -> tuple[TrainingState, dict[str, float]]:
-    """Close an epoch: look for divergence, validate, apply the plateau rule.
+    """Close an epoch: check for divergence, validate, apply the plateau rule.
 
     Args:
         problem: The run.
-        state: At the last update of the epoch.
-        log: The epoch's losses.
-        validate: False where nothing depends on it (a replay at a constant learning rate).
+        state: The state after the last update of the epoch.
+        log: Losses, accuracies and clipping of the epoch.
+        validate: False if nothing depends on validation (a replay at a constant learning rate).
 
     Returns:
         The state at the start of the next epoch, and the row of ``history.csv``.

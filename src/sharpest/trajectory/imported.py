@@ -1,4 +1,4 @@
-"""What an imported run optimised: a net, a loss and batches of the user's own."""
+"""The objective of an imported run: a net, a loss and batches from the user's code."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sharpest.trajectory.problem import Problem
 
 
 class ImportedProblem(Problem):
-    """Only its loss is known: no answers, and no split but the given examples."""
+    """An imported run. Only its loss is known: it has neither an accuracy nor validation and test splits."""
 
     def evaluate(self, theta: Tensor, split: Split) -> tuple[float, float]:
-        """The run's loss, and NaN for the accuracy; NaN for both where there are no examples."""
+        """The loss, and NaN for the accuracy; NaN for both if there are no examples."""
         if not len(split):
             return float("nan"), float("nan")
         with torch.no_grad():
@@ -28,10 +28,10 @@ def imported_problem(settings: RunSettings, data: RunData) -> Problem:
 
     Args:
         settings: The run.
-        data: Of the same.
+        data: Its data.
 
     Raises:
-        DataError: If the user's code does not give what it should.
+        DataError: If the user's code does not provide a net and a loss.
     """
     assert isinstance(data, ImportedData)
     net, loss = build_net(settings.model)

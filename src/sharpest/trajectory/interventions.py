@@ -1,4 +1,4 @@
-"""Interventions: training that goes on from any state under another learning rate, batch size or momentum."""
+"""Interventions: training continued from any state with another learning rate, batch size or momentum."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from sharpest.trajectory.state import TrainingState, changed_state
 
 
 def intervene(problem: Problem, state: TrainingState, variant: str) -> tuple[Problem, TrainingState]:
-    """The problem and the state from which training goes on under a variant; both arguments stay as they are.
+    """The problem and the state from which training continues under a variant; the arguments are not changed.
 
-    ``lr<f>`` multiplies the learning rate of the state. ``S<f>`` multiplies the batch size: examples go on at the same
-    place of the same order, and updates are counted in the new size, so that epochs end where they did. ``m<m>`` sets
-    the momentum: the velocity goes on, from 0 where there was none. ``sgd`` changes nothing. A branch of that name, at
-    the end of an epoch, is the same training.
+    ``lr<f>`` multiplies the learning rate of the state. ``S<f>`` multiplies the batch size: training continues at the
+    same position in the same order of examples, and updates are counted in the new size, so that epochs end at the same
+    examples. ``m<m>`` sets the momentum: the velocity is kept, or starts at 0 if there was none. ``sgd`` changes
+    nothing. At the end of an epoch, the training is identical to that of a branch of the same name.
 
     Args:
         problem: The run.
-        state: Where it stands, at any iteration.
+        state: Its state at any iteration.
         variant: Name of the variant.
 
     Raises:
-        ConfigError: If the variant is none of these, changes nothing, or is none for this run; in one line.
+        ConfigError: If the variant is unknown, changes nothing, or does not apply to this run; in one line.
     """
     settings, iteration, stream = intervened(problem.settings, variant), state.iteration, problem.data.stream
     if settings.batch_size != problem.settings.batch_size:

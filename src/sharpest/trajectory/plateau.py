@@ -9,18 +9,18 @@ FACTOR = 0.1
 
 @dataclass(frozen=True)
 class PlateauRule:
-    """Cuts the learning rate when validation loss stalls, stops when validation accuracy does.
+    """Cuts the learning rate when validation loss stalls; stops training when validation accuracy stalls.
 
-    The first cut comes after ``patience`` + 1 epochs without improvement, later ones after ``patience`` more each,
-    because the callback counts the epoch of a cut towards the next one.
+    The first cut comes after ``patience`` + 1 epochs without improvement, each later cut after ``patience`` more,
+    because Keras' callback counts the epoch of a cut towards the next cut.
 
     Attributes:
         patience: Epochs without a lower validation loss before a cut.
         stop_patience: Epochs without a strictly higher validation accuracy before the stop.
         best_loss: Lowest validation loss so far, nats.
-        wait: Epochs towards the next cut.
+        wait: Epochs counted towards the next cut.
         best_accuracy: Highest validation accuracy so far, a fraction.
-        stop_wait: Epochs towards the stop.
+        stop_wait: Epochs counted towards the stop.
 
     Source: Sec. 4; inventory 1.5.
     """

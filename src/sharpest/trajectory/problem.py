@@ -1,4 +1,4 @@
-"""What one run optimises: its data, its model, and the losses that are measured on them."""
+"""The objective of a run: its data, its model, and the losses measured on them."""
 
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -13,14 +13,14 @@ from sharpest.data.randomness import derived_seed
 from sharpest.models.build import build_model
 from sharpest.models.flat import FlatModel
 
-EVALUATION_CHUNK = 1_000  # targets a forward pass; no effect on results
+EVALUATION_CHUNK = 1_000  # targets per forward pass; no effect on results
 
 
 @dataclass(frozen=True)
 class Problem:
     """Data and model of one run.
 
-    The model measures in inference mode, with the buffers it is bound to: :meth:`at` binds those of a state.
+    The model measures in inference mode, with the buffers bound to it; ``at`` binds the buffers of a state.
     """
 
     settings: RunSettings
@@ -32,12 +32,12 @@ class Problem:
         return replace(self, model=self.model.bind(buffers))
 
     def mean_loss(self, theta: Tensor, split: Split, chunk_size: int) -> Tensor:
-        """Mean training loss with L2 over examples that pass in chunks, in inference mode.
+        """Mean training loss with L2 over examples, computed in chunks, in inference mode.
 
         Args:
-            theta: (p,); everything runs in its dtype.
+            theta: (p,); all computation is in its dtype.
             split: n examples.
-            chunk_size: Examples a pass; no effect but on memory and the last bits.
+            chunk_size: Examples per pass; affects only memory and the last bits.
 
         Returns:
             A scalar, twice differentiable.
@@ -60,11 +60,11 @@ class Problem:
         Args:
             theta: (p,).
             buffers: (b,); overwritten with their values after the batch.
-            iteration: Completed updates; decides the batch, and what dropout drops.
+            iteration: Completed updates; determines the batch and the dropout masks.
 
         Returns:
-            (p,) gradient, cut to the longest the run allows; the loss with L2, a scalar; the share of correct
-            answers, a scalar; whether the gradient was cut, a scalar.
+            (p,) gradient, clipped to the run's maximal norm; the loss with L2, a scalar; the accuracy as a fraction, a
+            scalar; whether the gradient was clipped, a scalar.
         """
         theta = theta.detach().requires_grad_()
         loss, correct = self._training_loss(theta, buffers, iteration)
@@ -77,13 +77,13 @@ class Problem:
         return gradient, loss.detach(), correct, cut
 
     def training_loss(self, theta: Tensor, buffers: Tensor, iteration: int) -> float:
-        """The loss that an update would see; arguments as of :meth:`training_gradient`, but nothing is overwritten."""
-        # with its graph, as an update has it: without, other kernels might round otherwise
+        """The loss that an update would compute; arguments as in ``training_gradient``, but nothing is overwritten."""
+        # with a graph, as in an update: without, torch may choose kernels that round differently
         loss, _ = self._training_loss(theta.detach().requires_grad_(), buffers.clone(), iteration)
         return float(loss.detach())
 
     def _training_loss(self, theta: Tensor, buffers: Tensor, iteration: int) -> tuple[Tensor, Tensor]:
-        """The loss of an update, a scalar with its graph, and the share of correct answers."""
+        """The loss of an update, a scalar with its graph, and the accuracy as a fraction."""
         batch = self.data.stream.batch(iteration)
         seed = derived_seed(self.settings.seed, "dropout", iteration)
         logits = self.model.training_logits(theta, buffers, batch.inputs, seed)
@@ -91,12 +91,12 @@ class Problem:
         return loss, (logits.detach().argmax(-1) == batch.targets).float().mean()
 
     def evaluate(self, theta: Tensor, split: Split) -> tuple[float, float]:
-        """The run's loss without L2, and accuracy as a fraction, in inference mode; means over all targets."""
+        """Loss without L2, and accuracy as a fraction, in inference mode; means over all targets."""
         loss, correct = self.answers(theta, split)
         return loss, int(correct.sum()) / len(correct)
 
     def answers(self, theta: Tensor, split: Split) -> tuple[float, Tensor]:
-        """The same loss, and which of the n targets are answered correctly, (n,) bool, in the order of the split."""
+        """The same loss, and whether the prediction of each of the n targets is correct, (n,) bool, in their order."""
         loss, correct = 0.0, []
         size = max(1, EVALUATION_CHUNK * len(split) // split.targets.numel())
         with torch.no_grad():
@@ -113,7 +113,7 @@ def chunks_of(split: Split, size: int) -> list[tuple[Tensor, Tensor]]:
 
 
 def device() -> torch.device:
-    """A GPU where there is one, else the CPU."""
+    """A GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -121,12 +121,12 @@ def build_problem(settings: RunSettings, data_path: str | Path) -> Problem:
     """Set up a run: fix the thread count, load its data, build its model.
 
     Raises:
-        DataError, StoreError: If the data file is not what the settings name.
-        DataError: If the user's code behind an imported run does not give what it should.
+        DataError, StoreError: If the data file is damaged, or does not hold the data that the settings name.
+        DataError: If the user's code behind an imported run does not provide a net and a loss.
     """
-    # the thread count changes the order of sums, hence bits: it is part of a run's identity
+    # the thread count changes the order of sums and hence bits, so it is part of a run's identity
     torch.set_num_threads(settings.torch_threads)
-    # curvature needs full float32
+    # curvature needs full float32 precision
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
@@ -134,7 +134,7 @@ def build_problem(settings: RunSettings, data_path: str | Path) -> Problem:
     place = device()
     data = load_data(data_path, settings, place)
     if settings.is_imported:
-        # by name, so that its code is no part of other runs
+        # imported by name, so that its code stays out of other runs' fingerprints
         problem: Problem = import_module("sharpest.trajectory.imported").imported_problem(settings, data)
         return problem
     module = build_model(settings.model, data.input_shape, data.num_classes, settings.seed, settings.batch_size)

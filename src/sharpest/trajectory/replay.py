@@ -1,4 +1,4 @@
-"""States of a run at any iteration: load the last snapshot before it and train on."""
+"""States of a run at any iteration: load the snapshot before it and train on from there."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from sharpest.trajectory.state import TrainingState
 
 
 class Replay:
-    """Reads states of a finished run, replaying what lies between its snapshots.
+    """Provides states of a finished run; states between its snapshots are replayed.
 
-    Because randomness is a pure function, a replay is bitwise the original. Each replay that has begun an interval
-    between two snapshots and is to leave it trains on to the next snapshot and compares.
+    Because randomness is a pure function, a replay is bitwise equal to the original. Before a replay leaves an interval
+    between two snapshots, it trains on to the next snapshot and compares.
 
     Args:
         problem: The run.
@@ -33,10 +33,10 @@ class Replay:
 
     Attributes:
         problem: The run.
-        snapshots: As given.
-        attributes: Those of the file.
-        checked: Comparisons made.
-        drift: Largest absolute difference of a parameter in them; 0 where replays are exact.
+        snapshots: Its snapshots file.
+        attributes: Attributes of the file.
+        checked: Number of comparisons made.
+        drift: Largest absolute difference of a parameter in all comparisons; 0 if replays are exact.
     """
 
     def __init__(self, problem: Problem, snapshots: Snapshots) -> None:
@@ -55,38 +55,38 @@ class Replay:
 
     @property
     def start(self) -> int:
-        """The first iteration that can be opened: that of the branch point, for a branch."""
+        """The first iteration that can be opened; for a branch, the branch point."""
         return int(self._iterations[0])
 
     @property
     def end(self) -> int:
-        """The last iteration that can be opened; before the planned one where the run stopped or diverged."""
+        """The last iteration that can be opened; earlier than planned if the run stopped or diverged."""
         return int(self._iterations[-1])
 
     @property
     def device(self) -> torch.device:
-        """Where data and states are."""
+        """The device of data and states."""
         return self.problem.data.train.inputs.device
 
     def iteration_of(self, name: str) -> int:
-        """The iteration of the snapshot ``best`` or ``last``."""
+        """The iteration of the snapshot called ``best`` or ``last``."""
         return int(self._iterations[self.attributes[name]])
 
     def snapshot(self, row: int) -> TrainingState:
-        """The state of a row of the file."""
+        """The state in a row of the snapshots file."""
         arrays = self.snapshots.state(row)
         return TrainingState.from_arrays(arrays, self.problem.settings, self.device)
 
     def has_recorded(self, iteration: int, with_vectors: bool) -> bool:
-        """Whether training itself computed eigenpairs at an iteration, and kept their vectors if these are needed."""
+        """Whether training computed eigenpairs at an iteration and, if vectors are needed, kept the eigenvectors."""
         return iteration in self._refreshes and (self._vectors_kept or not with_vectors)
 
     def recorded_eigenpairs(self, iteration: int, with_vectors: bool) -> Eigenpairs:
-        """The eigenpairs that training computed, so that nothing is computed twice; see :meth:`has_recorded`.
+        """The eigenpairs that training computed at an iteration; see ``has_recorded``.
 
         Args:
             iteration: Completed updates.
-            with_vectors: Whether the eigenvectors are read; without, there are no rows of them.
+            with_vectors: Whether to read the eigenvectors; without, ``eigenvectors`` has no rows.
         """
         row = self._refreshes[iteration]
         vectors = torch.empty(0, self.problem.model.num_parameters)
@@ -97,28 +97,28 @@ class Replay:
         return Eigenpairs(**values, eigenvectors=vectors, num_products=num_products, seconds=seconds)
 
     def _look_up(self, problem: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
-        """A solver that computes nothing again."""
+        """A direction solver that reads recorded eigenpairs instead of recomputing them."""
         return self.recorded_eigenpairs(iteration, with_vectors=True)
 
     def check(self, iterations: Iterable[int]) -> None:
-        """Check that states are there, or can be replayed.
+        """Check that the states at some iterations are stored or can be replayed.
 
         Raises:
-            StoreError: If the run is imported, and one is none of its checkpoints.
+            StoreError: If the run is imported and an iteration is not one of its checkpoints.
         """
         missing = set(iterations) - set(self._iterations.tolist())
         if self.problem.settings.is_imported and missing:
             raise StoreError(
                 f"{self.problem.settings.run} is imported: only its checkpoints can be measured, at iterations "
-                f"{some_of(self._iterations.tolist())}, and not {some_of(sorted(missing))}"
+                f"{some_of(self._iterations.tolist())}, not {some_of(sorted(missing))}"
             )
 
     def walk(self) -> Walk:
-        """A way along the run, from one point to a later one."""
+        """A walk along the run, from each state to a later one."""
         return Walk(self)
 
     def states(self, iterations: Iterable[int]) -> Iterator[TrainingState]:
-        """The states at increasing iterations; those before the start and after the end of the run are left out."""
+        """The states at increasing iterations; iterations before the start or after the end of the run are skipped."""
         walk = self.walk()
         for iteration in iterations:
             if iteration > self.end:
@@ -128,15 +128,15 @@ class Replay:
         walk.finish()
 
     def row_before(self, iteration: int) -> int:
-        """Row of the last snapshot that is not after an iteration."""
+        """Row of the last snapshot at or before an iteration."""
         return int(np.searchsorted(self._iterations, iteration, side="right")) - 1
 
     def snapshot_iteration(self, row: int) -> int:
-        """The iteration of a row."""
+        """The iteration of a row of the snapshots file."""
         return int(self._iterations[row])
 
     def compare(self, state: TrainingState, limit: int) -> None:
-        """Finish the interval that ``state`` lies in, if it is one of those before row ``limit``, and compare."""
+        """Train on from ``state`` to the next snapshot, if its row is at most ``limit``, and compare with it."""
         if state.iteration in self._iterations:
             return
         row = int(np.searchsorted(self._iterations, state.iteration))
@@ -145,15 +145,15 @@ class Replay:
         replayed = self.train_on(state, int(self._iterations[row]))
         stored = torch.from_numpy(self.snapshots.row("theta", row)).to(replayed.theta)
         self.checked += 1
-        # NaN stays
+        # np.maximum propagates NaN
         self.drift = float(np.maximum(self.drift, float((replayed.theta - stored).abs().max())))
 
     def train_on(self, state: TrainingState, iteration: int) -> TrainingState:
-        """The state at a later iteration."""
+        """Train on to a later iteration; returns its state."""
         self.check([iteration])
         while state.iteration < iteration:
             boundary = (state.iteration // self._spe + 1) * self._spe
-            # the losses of an epoch that was entered midway are incomplete, and only its divergence reads them
+            # the losses of an epoch entered midway are incomplete; only the check for divergence reads them
             log = EpochLog()
             state = advance(self.problem, state, min(boundary, iteration), log, self._solver)
             if state.iteration == boundary and boundary not in self._iterations:
@@ -162,13 +162,13 @@ class Replay:
 
     @property
     def diverged_epoch(self) -> float | None:
-        """Epochs until the loss was no longer finite; None where it stayed so."""
+        """The epoch at which the loss was no longer finite; None if the run did not diverge."""
         iteration = self.attributes["diverged"]
         return None if iteration < 0 else iteration / self._spe
 
 
 class Walk:
-    """States of a run, each by training on from the one before it or from a snapshot between the two.
+    """A sequence of states, each trained from the previous state or from a snapshot between the two.
 
     Args:
         replay: The run.
@@ -180,11 +180,11 @@ class Walk:
 
     @property
     def iteration(self) -> int | None:
-        """Where it is; None before the first state."""
+        """The current iteration; None before the first state."""
         return None if self._state is None else self._state.iteration
 
     def to(self, iteration: int) -> TrainingState:
-        """The state at an iteration of the run; one that is before the one asked for last begins at its snapshot."""
+        """The state at an iteration; a step back starts again from the snapshot before that iteration."""
         replay, state = self._replay, self._state
         if state is not None and state.iteration > iteration:
             state = None
@@ -199,7 +199,7 @@ class Walk:
         return self._state
 
     def finish(self) -> None:
-        """Train on to the next snapshot, where the walk has begun an interval, and compare."""
+        """If the walk ends between two snapshots, train on to the later one and compare."""
         if self._state is not None:
             self._replay.compare(self._state, self._replay.row_before(self._state.iteration) + 1)
 
@@ -209,10 +209,10 @@ def open_run(snapshots: Snapshots, data: str | Path) -> Replay:
 
     Args:
         snapshots: Its snapshots file.
-        data: The data file that it was trained on.
+        data: The data file that the run was trained on.
 
     Raises:
-        StoreError: If a file is damaged, or the data are not those that the run was trained on.
+        StoreError: If a file is damaged, or the run was trained on other data.
     """
     problem = build_problem(RunSettings.model_validate(snapshots.attributes["config"]), data)
     place = str(Paths(Path()).data(problem.settings.dataset_name))

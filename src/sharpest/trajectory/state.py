@@ -1,4 +1,4 @@
-"""All that training needs to go on from an epoch start."""
+"""The state of training: everything needed to go on from an iteration."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -13,7 +13,7 @@ from sharpest.config.run import RunSettings
 from sharpest.models.flat import FlatModel
 from sharpest.trajectory.plateau import PlateauRule
 
-# what the attribute ``progress`` of a snapshots file names
+# the columns of ``progress`` in a snapshots file, whose attribute ``progress`` lists them
 PROGRESS = ("best_loss", "wait", "best_accuracy", "stop_wait", "best_iteration", "diverged", "clipped", "updates")
 
 
@@ -24,17 +24,17 @@ class TrainingState:
     Attributes:
         iteration: Completed updates.
         theta: (p,) parameters.
-        buffers: (b,), what the net carries besides its parameters.
-        velocity: (p,), of momentum, or the first moment of Adam; empty without.
-        second_moment: (p,), of Adam's kind; empty without.
-        solver_start: (p,), sum of the last eigenvectors, from which the next solve starts; empty where there is none.
-        directions: (K, p), the directions in force; None where there are none, or they are computed afresh next.
+        buffers: (b,), buffers of the net.
+        velocity: (p,), the velocity of momentum, or Adam's first moment; empty without either.
+        second_moment: (p,), second moment of Adam or RMSProp; empty for other optimizers.
+        solver_start: (p,), sum of the last eigenvectors, from which the next eigensolve starts; empty for SGD.
+        directions: (K, p), the current directions of NSGD; None if there are none, or if the next update computes them.
         lr: Learning rate of the next update.
-        rule: Counters of the plateau rule; those of the best accuracy serve every run.
-        best_iteration: Where validation accuracy was highest; -1 before the first epoch has ended.
-        diverged: The update whose loss was not finite; -1 while there is none.
-        clipped: Updates whose gradient was cut.
-        updates: Updates behind the moments, the batch size of each as it was.
+        rule: Counters of the plateau rule; every run uses the best accuracy among them.
+        best_iteration: The iteration of the highest validation accuracy; -1 before the first epoch has ended.
+        diverged: The update whose loss was not finite; -1 if there is none.
+        clipped: Number of updates whose gradient was clipped.
+        updates: Number of updates that the moments have accumulated, each at its own batch size.
         stopped: Whether the plateau rule ended the run.
     """
 
@@ -54,7 +54,7 @@ class TrainingState:
     stopped: bool = False
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """As one row of a snapshots file."""
+        """The state as a row of a snapshots file."""
         progress = {**vars(self.rule), **vars(self)}
         directions = self.theta.new_empty(0, 0) if self.directions is None else self.directions
         return {
@@ -73,7 +73,7 @@ class TrainingState:
     def from_arrays(
         cls, arrays: dict[str, NDArray[Any]], settings: RunSettings, device: torch.device
     ) -> "TrainingState":
-        """Back from a row."""
+        """The state from a row of a snapshots file."""
         progress = dict(zip(PROGRESS, arrays["progress"].tolist(), strict=True))
         rule = new_rule(settings)
         kept = {field.name: progress[field.name] for field in fields(rule) if field.name in progress}
@@ -100,13 +100,13 @@ class TrainingState:
 
 
 def new_rule(settings: RunSettings) -> PlateauRule:
-    """The plateau rule at the start; for a constant rate it never cuts or stops and only tracks the best accuracy."""
+    """The initial plateau rule; at a constant rate it never cuts or stops, and only tracks the best accuracy."""
     never = settings.epochs + 1
     return PlateauRule(settings.patience or never, settings.stop_patience or never)
 
 
 def initial_state(settings: RunSettings, model: FlatModel) -> TrainingState:
-    """The run before its first update."""
+    """The state of a run before its first update."""
     theta = model.initial()
     empty = theta.new_empty(0)
     return TrainingState(
@@ -123,21 +123,21 @@ def initial_state(settings: RunSettings, model: FlatModel) -> TrainingState:
 
 
 def _no_directions(settings: RunSettings, theta: Tensor) -> Tensor | None:
-    """Zeros (K, p) where states carry directions: the first update computes them."""
+    """Zeros (K, p) if states carry directions, which the first update computes; else None."""
     if settings.nudge is None or settings.nudge.refresh_every is None:
         return None
     return theta.new_zeros(settings.nudge.num_directions, len(theta))
 
 
 def branch_state(settings: RunSettings, arrays: dict[str, NDArray[Any]], device: torch.device) -> TrainingState:
-    """A branch before its first update.
+    """The state of a branch before its first update.
 
     Args:
         settings: The branch.
         arrays: The row of its parent's snapshots file at the branch point.
         device: Where the tensors go.
     """
-    assert settings.branch is not None  # the caller's duty
+    assert settings.branch is not None  # ensured by the caller
     parent = TrainingState.from_arrays(arrays, settings, device)
     state = changed_state(parent, settings, settings.start, settings.branch.lr_factor)
     return replace(
@@ -151,12 +151,12 @@ def branch_state(settings: RunSettings, arrays: dict[str, NDArray[Any]], device:
 
 
 def changed_state(state: TrainingState, settings: RunSettings, iteration: int, lr_factor: float) -> TrainingState:
-    """A state from which training goes on under other settings of the same net and data.
+    """The state from which training continues with other settings for the same net and data.
 
     Args:
-        state: Under the settings before.
-        settings: Those from here on.
-        iteration: Completed updates, as the settings count them.
+        state: State under the old settings.
+        settings: The new settings.
+        iteration: Completed updates, as the new settings count them.
         lr_factor: Multiplies the learning rate.
     """
     velocity = state.velocity if settings.has_velocity else state.theta.new_empty(0)
