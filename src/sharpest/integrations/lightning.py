@@ -15,7 +15,7 @@ class WatchCallback(Callback):  # type: ignore[misc]
 
     Args:
         loss: ``loss(module, batch)``, the mean over the batch, from the LightningModule that it is given.
-        probe: As of :class:`sharpest.watch.monitor.Monitor`.
+        probe: As of ``sharpest.watch.monitor.Monitor``.
         options: Further arguments of the same; the optimizer is the trainer's first.
 
     Attributes:

@@ -22,7 +22,7 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]
     """Watches the curvature of a loss while the Trainer trains, in its first process.
 
     Args:
-        probe: As of :class:`sharpest.watch.monitor.Monitor`; the batches of a data collator, on the model's device.
+        probe: As of ``sharpest.watch.monitor.Monitor``; the batches of a data collator, on the model's device.
         loss: ``loss(model, batch)``, the mean over the batch.
         options: Further arguments of the same, such as ``log``; the optimizer is the trainer's.
 

@@ -41,7 +41,7 @@ class _Values(dict[str, Any]):
 
 
 class Point:
-    """What :func:`open_point` gives to a person, and the driver to the function ``measure`` of a measure.
+    """What ``open_point`` gives to a person, and the driver to the function ``measure`` of a measure.
 
     The state is replayed when it is first asked for.
 
@@ -194,7 +194,7 @@ class Point:
 
     @cached_property
     def hessian(self) -> Hessian:
-        """The Hessian of :meth:`loss` at theta.
+        """The Hessian of ``loss`` at theta.
 
         Raises:
             NotDeterministicError: If the loss is not a function.

@@ -159,8 +159,8 @@ def _train(
         state, row = end_epoch(problem, state, log)
         seconds = time.perf_counter() - began
         losses = log.arrays()["losses"].tolist() if settings.full_batch else []
-        outcome = {"stopped": state.stopped, "diverged": state.diverged, "seconds": seconds, "losses": losses}
-        work.append("history", {**row, **outcome})
+        facts = {"stopped": state.stopped, "diverged": state.diverged, "seconds": seconds, "losses": losses}
+        work.append("history", {**row, **facts})
         if state.diverged >= 0:
             # the run ends with its last finite state
             return TrainingState(**{**vars(before), "diverged": state.diverged})

@@ -1,7 +1,7 @@
 """Watch curvature in a training loop of one's own.
 
 The package can be called: ``sharpest.watch(model, loss, probe, optimizer=optimizer, every=100)`` gives a monitor, whose
-``step()`` follows each update. Arguments: :class:`sharpest.watch.monitor.Monitor`.
+``step()`` follows each update. Arguments: ``sharpest.watch.monitor.Monitor``.
 """
 
 import inspect

@@ -22,7 +22,7 @@ from sharpest.watch.optimizers import Edges, edges_of
 
 @dataclass(frozen=True)
 class Settings:
-    """How it is measured; see :class:`sharpest.watch.monitor.Monitor`."""
+    """How it is measured; see ``sharpest.watch.monitor.Monitor``."""
 
     quantities: tuple[str, ...]
     mode: Literal["current", "inference"]

@@ -26,10 +26,10 @@ from sharpest.watch.undisturbed import undisturbed, where_it_is_called
 
 
 class Monitor:
-    """Watches the curvature of a loss while a net trains: call :meth:`step` after each update of the optimizer.
+    """Watches the curvature of a loss while a net trains: call ``step`` after each update of the optimizer.
 
     The state at the start is measured at once, unless ``at`` leaves it out. Training is bit for bit what it is without
-    a monitor. One that writes a file is a context manager, or ends with :meth:`close`.
+    a monitor. One that writes a file is a context manager, or ends with ``close``.
 
     Args:
         model: The net. What compiles or distributes it is taken off for measuring.
