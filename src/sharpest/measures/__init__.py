@@ -1,1 +1,1 @@
-"""What is measured along a run, one folder each, and the driver that serves all of them."""
+"""The measures that can be taken along a run, one folder each, and the driver that runs all of them."""

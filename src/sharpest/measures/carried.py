@@ -1,6 +1,6 @@
-"""What a point carries to the next one, in a form that a kill leaves.
+"""Values that one point carries to the next, in a form that survives a kill.
 
-A point gets it in that form whether or not there was a kill: so a job that goes on cannot differ from another.
+A point always receives them in that form, killed or not, so that a resumed job cannot differ from an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Packed = tuple[dict[str, Any], dict[str, NDArray[Any]]]
-"""What JSON can hold, and arrays."""
+"""JSON-compatible values, and arrays."""
 
 _SIMPLE = (bool, int, float, str, type(None))
 
 
 def packed(measure: str, carried: Mapping[str, Any]) -> Packed:
-    """What is carried, as it can be kept.
+    """Carried values in a form that can be stored.
 
     Args:
         measure: Name of the measure.
-        carried: Tensors, arrays, and simple values by name.
+        carried: Tensors, arrays and simple values by name.
 
     Raises:
-        ValueError: If a value cannot be kept; the message names measure and key.
+        ValueError: If a value cannot be stored; the message names measure and key.
     """
     kinds: dict[str, Any] = {}
     arrays: dict[str, NDArray[Any]] = {}
@@ -49,17 +49,17 @@ def packed(measure: str, carried: Mapping[str, Any]) -> Packed:
 
 
 def unpacked(kept: Packed) -> dict[str, Any]:
-    """What is carried, in memory of its own."""
+    """Carried values from their stored form, in fresh memory."""
     kinds, arrays = kept[0]["carried"], kept[1]
     return {key: _unpacked(kind, arrays.get(key)) for key, kind in kinds.items()}
 
 
 def _as_array(value: Any) -> NDArray[Any] | None:
-    """The value as an array; None where it cannot be kept as one."""
+    """The value as an array; None if it cannot be stored as one."""
     if isinstance(value, Tensor):
         try:
             return np.asarray(value.detach().cpu().numpy(), order="C")
-        except (TypeError, RuntimeError):  # sparse, or of a type that NumPy lacks
+        except (TypeError, RuntimeError):  # sparse, or of a type unknown to NumPy
             return None
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc":
         return np.asarray(value, order="C")
@@ -74,5 +74,5 @@ def _type_of(value: Any) -> str:
 def _unpacked(kind: Mapping[str, Any], array: NDArray[Any] | None) -> Any:
     if array is None:
         return kind["value"]
-    # a copy where the tensor's own allocator puts it: what is computed may depend on where a vector begins
+    # torch.tensor copies into torch's own memory, because results may depend on the alignment of a vector
     return torch.tensor(array, device=kind["device"]) if "device" in kind else np.array(array)

@@ -1,4 +1,4 @@
-"""Take any measure of a run at the points of a schedule: replay, segments, streaming of vectors, kills, progress."""
+"""Take a measure of a run at the points of a schedule: replay, segments, streaming of vectors, kills, progress."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def measure_run(
 ) -> int:
     """Call the function ``measure`` of a measure at each point, and write the file.
 
-    Points after the end of a run that stopped or diverged are left out, and so are those that a measure it needs
-    lacks. A segment has the same bits alone and among others: nothing is carried from one to the next. After a kill,
-    the measurement goes on behind the last point that was kept, and the file is the same but for clock times.
+    Points beyond the end of a run that stopped or diverged are skipped, and so are points at which a needed measure was
+    not taken. A segment gives the same bits alone as among others, because nothing is carried between segments. After
+    a kill, the measurement resumes after the last kept point, and the file is the same except for clock times.
 
     Args:
-        measure: The declaration.
-        replay: Gives the states of the run.
+        measure: Declaration of the measure.
+        replay: Provides the states of the run.
         segments: Points, increasing from segment to segment and within each; ``best`` and ``last`` are snapshots.
-        settings: Those of the measure.
-        hessian: The Hessian that is measured.
-        stored: Files of the measures that it needs, by name.
-        attributes: Provenance and further attributes of the file.
-        output: Where, written under a temporary name and renamed.
+        settings: Settings of the measure.
+        hessian: Settings of the measured Hessian.
+        stored: Files of the measures that this one needs, by name.
+        attributes: Provenance and other attributes of the file.
+        output: Path of the file, written under a temporary name and renamed.
         work: Folder for the points of an unfinished measurement; emptied at the end.
         progress: Called with the number of points done and a note.
 
@@ -62,13 +62,13 @@ def measure_run(
         The number of points in the file.
 
     Raises:
-        ValueError: If a value is not in the layout, is missing, or has another shape or type than the layout says; or
-            if what is carried cannot be kept.
+        ValueError: If a value is not in the layout, is missing, or has the wrong shape or type; or if a carried value
+            cannot be stored.
         StoreError: If a file cannot be written; the points up to then are kept.
     """
     attributes = {**attributes, "made_from": _made_from(replay, stored, attributes["schedule"])}
     had_work = has_work(work, identity := _identity(segments, attributes))
-    # a second job waits here, goes on where the first one died, or finds its file
+    # a second job waits here, then resumes where the first one died, or finds its file
     with locked(work):
         if had_work and not has_work(work, identity) and output.exists():
             return len(Measured(output, measure.layout).iteration)
@@ -81,7 +81,7 @@ def measure_run(
 
 
 def _identity(segments: Sequence[Sequence[int | str]], attributes: Mapping[str, Any]) -> str:
-    """What the bits depend on; the attributes hold schedule, settings, sources, code, packages, device and threads."""
+    """A hash of all that the bits depend on: segments, and attributes without ``created`` and ``git``."""
     parts = {
         **{name: value for name, value in attributes.items() if name not in ("created", "git")},
         "segments": segments,
@@ -90,7 +90,7 @@ def _identity(segments: Sequence[Sequence[int | str]], attributes: Mapping[str, 
 
 
 def _made_from(replay: Replay, stored: Mapping[str, Measured], schedule: str) -> dict[str, str]:
-    """Digests of the files that are read, by their place in the folder of the scale."""
+    """Path within the folder of the scale -> digest, for each file that is read."""
     settings, places = replay.problem.settings, Paths(Path())
     return {
         str(places.data(settings.dataset_name)): replay.problem.data.digest,
@@ -110,7 +110,7 @@ def _measured(
     kept: KeptPoints,
     progress: Callable[[int, str], None],
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """The arrays that are not streamed into the file, and the attributes that are known from the measurement."""
+    """The arrays that are not streamed into the file, and the attributes that the measurement adds."""
     function = import_module(f"sharpest.measures.{measure.name}.measure").measure
     taken = [_within(replay, stored, segment) for segment in segments]
     lengths = {"p": replay.problem.model.num_parameters, "x": replay.problem.data.test.targets.numel()}
@@ -121,7 +121,7 @@ def _measured(
     progress(count, note)
     for segment, start in zip(taken, starts, strict=False):
         if start + len(segment) < count:
-            continue  # all of it is kept, and a point after it
+            continue  # the whole segment is kept, and so is a later point
         walk, carried = replay.walk(), dict[str, Any]()
         if start < count:
             carried = kept.carried(count - 1)
@@ -140,7 +140,7 @@ def _measured(
 
 
 def _take_kept(points: Iterable[Record], rows: _Rows, replay: Replay) -> int | None:
-    """Take what is kept of the first points; returns the iteration to which the last one's state was replayed."""
+    """Add the kept points to the rows; returns the iteration to which the state of the last one was replayed."""
     walked = None
     for record in points:
         rows.add(int(record.arrays["iteration"]), record.arrays)
@@ -159,7 +159,7 @@ def _attributes(replay: Replay) -> dict[str, Any]:
 
 
 def _within(replay: Replay, stored: Mapping[str, Measured], segment: Sequence[int | str]) -> list[int]:
-    """The points of a segment that the run reached, and that all measures it needs have."""
+    """The points of a segment that the run reached, and at which all needed measures were taken."""
     points = [replay.iteration_of(point) if isinstance(point, str) else point for point in segment]
     replay.check(points)
     known = [set(measured.iteration.tolist()) for measured in stored.values()]
@@ -171,14 +171,14 @@ def _within(replay: Replay, stored: Mapping[str, Measured], segment: Sequence[in
 
 
 class _Rows:
-    """The arrays of a file as they fill, point by point.
+    """The arrays of a file, filled point by point.
 
     Args:
-        measure: Gives the layout.
-        settings: Those of the measure.
-        lengths: p, and x, the number of test targets.
+        measure: Declaration of the measure, with the layout.
+        settings: Settings of the measure.
+        lengths: p, the number of parameters, and x, the number of test targets.
         num_points: t.
-        file: Takes arrays of vectors.
+        file: Receives the arrays of vectors.
     """
 
     def __init__(
@@ -206,14 +206,14 @@ class _Rows:
 
     @property
     def note(self) -> str:
-        """The first number of the latest point, for people who wait."""
+        """The first value of the latest point, for the progress line."""
         for name in (name for name in self._by_point if name != "iteration"):
             if len(latest := self._arrays[name][self._count - 1].ravel()):
                 return f"{name} {float(latest[0]):.3g}"
         return ""
 
     def add(self, iteration: int, values: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        """Keep the values of the next point; returns them as arrays."""
+        """Add the values of the next point; returns them as arrays."""
         if not isinstance(values, Mapping):
             raise ValueError(f"measure {self._name}: gives {type(values).__name__}, expected a value for each name")
         values = {**values, "iteration": iteration}
@@ -251,7 +251,7 @@ class _Rows:
         return array
 
     def arrays(self, steps_per_epoch: int) -> dict[str, NDArray[Any]]:
-        """What was not streamed, once all points are there."""
+        """The arrays that were not streamed, after the last point."""
         for name, dataset in self._vectors.items():
             if name not in self._streams:
                 self._file.stream(name, (0, *self._row_shape(dataset)))

@@ -1,4 +1,4 @@
-"""The points of an unfinished measurement, kept so that a job that was killed goes on behind the last of them."""
+"""The points of an unfinished measurement, kept so that a killed job resumes after the last of them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from sharpest.results.whole import written_whole
 from sharpest.results.work import WorkFolder, cannot_write
 
 CARRIED_BYTES = 2**26
-"""When the file of what was carried has this size, it starts over: a vector of p per point would fill the disk."""
+"""At this size the file of carried values starts over, because a vector of p values per point would fill the disk."""
 
 
 class KeptPoints(WorkFolder):
-    """What each point gave, and what it carried to the next one.
+    """The values of each point, and those it carried to the next point.
 
-    The file ``points`` holds the values of every point, ``carried`` what the last ones carried. A kill between the two
-    costs the point; a power loss, or damage, those behind the last one of which both are whole.
+    The file ``points`` holds the values of every point, the file ``carried`` the carried values of the latest points. A
+    kill between the two writes costs one point. A power loss or damage costs all points after the last one for which
+    both files are intact.
 
     Args:
         path: The folder.
-        identity: What the bits of a measurement depend on.
+        identity: A hash of all that the bits of the measurement depend on.
     """
 
     def __init__(self, path: Path, identity: str) -> None:
@@ -37,16 +38,16 @@ class KeptPoints(WorkFolder):
     def keep(
         self, number: int, facts: Mapping[str, Any], values: Mapping[str, NDArray[Any]], carried: Packed
     ) -> dict[str, Any]:
-        """Keep a point, which is the next one; returns what is carried to the one after it.
+        """Keep the next point; returns the values carried to the point after it.
 
         Args:
-            number: Of the point within the measurement, from 0.
-            facts: What else goes on from it.
-            values: What it gave.
-            carried: What it leaves for the next one.
+            number: Number of the point within the measurement, from 0.
+            facts: Further state of the measurement, such as counts of checks.
+            values: Values of the point.
+            carried: Values carried to the next point.
 
         Raises:
-            StoreError: If it cannot be written.
+            StoreError: If the point cannot be written.
         """
         try:
             append_record(self._points, facts, values)
@@ -59,20 +60,21 @@ class KeptPoints(WorkFolder):
         if not self._carried.exists() or self._carried.stat().st_size < CARRIED_BYTES:
             append_record(self._carried, facts, arrays)
             return
-        # a power loss must not leave this file without the points before it
+        # flush the points first: after a power loss, this file must not be newer than they are
         with open(self._points, "rb") as file:
             os.fsync(file.fileno())
         with written_whole(self._carried) as temporary:
             append_record(temporary, facts, arrays)
 
     def resume(self, starts: Collection[int]) -> tuple[int, str]:
-        """How many points need not be taken again, and a note for people; what lies behind them is forgotten.
+        """The number of points that need not be measured again, and a note for the user; later records are deleted.
 
         Args:
-            starts: Numbers of the first points of segments, and of all points: nothing is carried to these.
+            starts: Numbers of the first points of the segments, and the total number of points: nothing is carried to
+                these.
 
         Raises:
-            StoreError: If a file cannot be cut.
+            StoreError: If a file cannot be truncated.
         """
         ends = [0, *(record.end for record in _whole(self._points))]
         carried = {record.facts["point"]: record.end for record in read_records(self._carried) if record}
@@ -91,11 +93,11 @@ class KeptPoints(WorkFolder):
         return count, "goes on" if count else ""
 
     def points(self, count: int) -> Iterator[Record]:
-        """The first points, one in memory at a time."""
+        """The first ``count`` points, one in memory at a time."""
         return islice(_whole(self._points), count)
 
     def carried(self, number: int) -> dict[str, Any]:
-        """What a point carried to the next one; nothing if that is not kept."""
+        """The values that a point carried to the next one; empty if they are not kept."""
         for record in read_records(self._carried):
             if record and record.facts["point"] == number:
                 return unpacked((record.facts, record.arrays))

@@ -23,8 +23,8 @@ def open_point(run: str, iteration: int, scale: str = "quick", results: str | Pa
         results: The results folder.
 
     Raises:
-        StoreError: If the run has not been trained at that scale, or a file is damaged; or if it is imported, and the
-            iteration is none of its checkpoints.
+        StoreError: If the run has not been trained at that scale, or a file is damaged; or if the run is imported and
+            the iteration is not one of its checkpoints.
         ValueError: If the iteration lies outside the run.
 
     Source: design, section 5.
@@ -40,13 +40,13 @@ def open_point(run: str, iteration: int, scale: str = "quick", results: str | Pa
     stored = {
         name: measured for name in measure_names() if (measured := _best(files[run], name, iteration)) is not None
     }
-    # the Hessian of the measurement; the run may have been trained before that was configured
+    # settings of the measured Hessian; the run may have been trained before they were configured
     hessian = stored["spectra"].hessian if "spectra" in stored else snapshots.attributes["hessian"]
     return Point(replay, replay.walk(), iteration, HessianSettings.model_validate(hessian), stored)
 
 
 def _best(run: RunResults, measure: str, iteration: int) -> Measured | None:
-    """The file of a measure that holds most of a point; any, for its settings, where none does; None without files."""
+    """The file of a measure with the most values at a point; any file if none has some, for its settings; or None."""
     reader = reader_of(measure)
     files = [run.read(reader, schedule) for schedule in run.schedules(measure)]
     return max(files, key=lambda measured: len(measured.at(iteration) or {}), default=None)

@@ -1,4 +1,4 @@
-"""A run at one iteration: its parameters, the losses whose curvature is measured, and what a measure asks of it."""
+"""A run at one iteration: its parameters, the losses whose curvature is measured, and all else a measure needs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class _Values(dict[str, Any]):
-    """What a measure took at a point."""
+    """The values of a measure at a point."""
 
     def __init__(self, measure: str, values: Mapping[str, Any]) -> None:
         super().__init__(values)
@@ -41,25 +41,25 @@ class _Values(dict[str, Any]):
 
 
 class Point:
-    """What ``open_point`` gives to a person, and the driver to the function ``measure`` of a measure.
+    """A run at one iteration: returned by ``open_point``, and passed to the function ``measure`` of a measure.
 
-    The state is replayed when it is first asked for.
+    The state is replayed on first use.
 
     Args:
         replay: The run.
-        walk: Leads to the point.
+        walk: The walk that leads to the point.
         iteration: Completed updates.
-        hessian: The Hessian that is measured.
-        stored: What other measures took of the run, by their name.
+        hessian: Settings of the measured Hessian.
+        stored: Files of other measures of the run, by name.
         place: Number of the point within its segment, from 0.
-        carried: What the points before it in its segment left for it; empty at the first. A measure may put there
-            what saves work at the next point, such as the start of an eigensolve: tensors, arrays and simple values,
-            which survive a kill.
+        carried: Values that earlier points of the segment left for this one; empty at the first. A measure may put
+            values here that save work at the next point, such as the start of an eigensolve: tensors, arrays and simple
+            values, which survive a kill.
 
     Attributes:
         run: Run id.
-        iteration, place, carried: As given.
-        settings: Those of the Hessian.
+        iteration, place, carried: As passed.
+        settings: Settings of the Hessian.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Point:
 
     @cached_property
     def state(self) -> TrainingState:
-        """All that training needs to go on."""
+        """The full state of training."""
         return self._walk.to(self.iteration)
 
     @cached_property
@@ -94,12 +94,12 @@ class Point:
 
     @property
     def num_parameters(self) -> int:
-        """p; known before the state is replayed."""
+        """p; does not trigger the replay."""
         return self._replay.problem.model.num_parameters
 
     @property
     def start(self) -> Tensor:
-        """(p,), the parameters at the start of the run; of a branch, at its branch point."""
+        """(p,), the parameters at the start of the run; for a branch, at its branch point."""
         return self._replay.snapshot(0).theta
 
     @property
@@ -114,7 +114,7 @@ class Point:
 
     @property
     def data(self) -> RunData:
-        """Training, validation and test examples, and the stream that training sees."""
+        """Training, validation and test examples, and the stream of training batches."""
         return self._replay.problem.data
 
     @cached_property
@@ -137,19 +137,19 @@ class Point:
 
     @property
     def inputs(self) -> Tensor:
-        """Of the Hessian examples."""
+        """Inputs of the Hessian examples."""
         return self.examples.inputs
 
     @property
     def targets(self) -> Tensor:
-        """Of the Hessian examples."""
+        """Targets of the Hessian examples."""
         return self.examples.targets
 
     def loss(self, theta: Tensor) -> Tensor:
         """The function whose Hessian is measured: mean loss over the N Hessian examples, with L2, in nats.
 
         Args:
-            theta: (p,), float32 or float64; everything runs in its dtype.
+            theta: (p,), float32 or float64; all computation is in its dtype.
 
         Returns:
             A scalar, twice differentiable.
@@ -157,11 +157,11 @@ class Point:
         return self.problem.mean_loss(theta, self.examples, self.settings.chunk_size)
 
     def clean_loss(self, theta: Tensor, num_examples: int | None = None) -> Tensor:
-        """The function of the alpha study and the profiles: mean loss over the first clean training examples, with L2.
+        """The loss of the alpha study and the profiles: mean over the first training examples, not augmented, with L2.
 
         Args:
-            theta: (p,), float32 or float64; everything runs in its dtype.
-            num_examples: Those of the directions that were measured here; N where none were.
+            theta: (p,), float32 or float64; all computation is in its dtype.
+            num_examples: Number of examples; by default as in ``directions`` if that was measured for the run, else N.
 
         Returns:
             A scalar in nats, twice differentiable.
@@ -175,21 +175,21 @@ class Point:
         return self.problem.mean_loss(theta, train, self.settings.chunk_size)
 
     def evaluate(self, split: Split) -> tuple[float, float]:
-        """The run's loss without L2, and accuracy as a fraction, in inference mode."""
+        """Loss without L2, and accuracy as a fraction, in inference mode."""
         return self.problem.evaluate(self.theta, split)
 
     def answers(self, split: Split) -> Tensor:
-        """Which targets of a split are answered correctly, (n,) bool, in inference mode."""
+        """Whether the prediction of each target of a split is correct, (n,) bool, in inference mode."""
         return self.problem.answers(self.theta, split)[1]
 
     def gradients(self, num_gradients: int) -> Tensor:
-        """Mini-batch gradients of the training loss, (m, p), at the run's batch size: a function of the iteration."""
+        """Mini-batch gradients (m, p) of the training loss at the run's batch size; the iteration fixes the batches."""
         size, stream = self.problem.settings.batch_size, self.data.stream
         batches = (stream.sample(f"gradient-{m}", self.iteration, size) for m in range(num_gradients))
         return torch.stack([self.problem.gradient(self.theta, batch) for batch in batches])
 
     def random(self, purpose: str) -> torch.Generator:
-        """A generator that depends on seed, purpose and iteration alone."""
+        """A generator that depends only on seed, purpose and iteration."""
         return generator(self.seed, purpose, self.iteration)
 
     @cached_property
@@ -197,12 +197,12 @@ class Point:
         """The Hessian of ``loss`` at theta.
 
         Raises:
-            NotDeterministicError: If the loss is not a function.
+            NotDeterministicError: If the loss takes different values at the same parameters.
         """
         return hessian_at(self.problem, self.theta, self.iteration, self.settings)
 
     def on(self, num_examples: int) -> Point:
-        """The same point with another number of Hessian examples; all training examples where there are fewer."""
+        """The same point with another number of Hessian examples; all training examples if there are fewer."""
         other = copy.copy(self)
         for name in ("examples", "hessian"):
             other.__dict__.pop(name, None)
@@ -214,17 +214,17 @@ class Point:
         """Leading eigenpairs of the Hessian, to the tolerance of its settings.
 
         Args:
-            num_eigenpairs: k; all p where the net has fewer parameters.
-            warm: (p,), sum of the eigenvectors of an earlier point, from which the solver starts; or None.
+            num_eigenpairs: k; limited to p, the number of parameters.
+            warm: (p,), sum of the eigenvectors of an earlier point, as a start for the solver; or None.
         """
         return solve_eigenpairs(self.problem, self.hessian, self.iteration, self.settings, num_eigenpairs, warm)
 
     def recorded(self, num_eigenpairs: int, with_vectors: bool) -> Eigenpairs | None:
-        """Leading eigenpairs that training itself computed here, as it does for NSGD; None where it did not.
+        """Leading eigenpairs that training itself computed at this iteration, as for NSGD; None if it computed none.
 
         Args:
             num_eigenpairs: k.
-            with_vectors: Whether the eigenvectors are needed; without, there are no rows of them.
+            with_vectors: Whether the eigenvectors are needed; without, ``eigenvectors`` has no rows.
         """
         nudge = self._replay.problem.settings.nudge
         usable = nudge is not None and nudge.hessian == self.settings and nudge.num_eigenpairs >= num_eigenpairs
@@ -233,29 +233,29 @@ class Point:
         return leading(self._replay.recorded_eigenpairs(self.iteration, with_vectors), num_eigenpairs)
 
     def stored(self, measure: str) -> Mapping[str, NDArray[Any]]:
-        """What another measure took at this point: NumPy arrays by the names of its layout, of this point alone.
+        """The values of another measure at this point: NumPy arrays by their names in its layout.
 
         Raises:
-            StoreError: If it was not taken at this point; a measure that asks for it has it among its ``needs``.
-            KeyError: If it kept no vectors.
+            StoreError: If that measure was not taken at this point; a measure lists those that it reads in ``needs``.
+            KeyError: On access to eigenvectors that were not kept.
         """
         values = self._stored[measure].at(self.iteration) if measure in self._stored else None
         if values is None:
             raise StoreError(
-                f"{measure} was not taken of {self.run} at iteration {self.iteration}; add it to the needs of the "
+                f"{measure} was not measured for {self.run} at iteration {self.iteration}; add it to the needs of the "
                 "measure, or to the measures of a schedule"
             )
         return _Values(measure, values)
 
     @cached_property
     def eigenvalues(self) -> Tensor | None:
-        """(k,) float64, signed, largest first; None where the point was not measured."""
+        """(k,) float64, signed, largest first; None if ``spectra`` was not measured at this point."""
         values = self._stored["spectra"].at(self.iteration) if "spectra" in self._stored else None
         return None if values is None else torch.from_numpy(values["eigenvalues"])
 
     @cached_property
     def eigenvectors(self) -> Tensor | None:
-        """(k, p) float32, unit rows; None where they were not kept."""
+        """(k, p) float32, unit rows; None if they were not kept."""
         values = self._stored["spectra"].at(self.iteration) if "spectra" in self._stored else None
         if values is None or "eigenvectors" not in values:
             return None

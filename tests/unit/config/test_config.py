@@ -529,7 +529,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     ),
     "grid without its centre": (
         lambda c: c.set("scales/quick.yaml", "schedules.step.measures.directions.grid", [-1, 1]),
-        ["schedules.step.measures.directions: grid", "hold 0"],
+        ["schedules.step.measures.directions: grid", "contain 0"],
     ),
     "point outside the run": (
         lambda c: c.set("scales/quick.yaml", "schedules.growth.points", "at iterations 0, 99999"),

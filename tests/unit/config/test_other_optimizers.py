@@ -72,7 +72,7 @@ def test_a_branch_has_the_batch_size_of_its_parent_or_a_variant(scales):
 
 
 @pytest.mark.parametrize(
-    ("schedule", "reason"), [("step", "its steps are SGD's"), ("flow", "full batch, constant rate")]
+    ("schedule", "reason"), [("step", "it measures SGD's step"), ("flow", "full batch, constant rate")]
 )
 def test_measures_of_the_sgd_step_are_refused_of_adam(scales, schedule, reason):
     run = "fcn-few-adam-lr0.001-S2560-n2560-mse-fb-s5"

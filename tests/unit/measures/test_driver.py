@@ -134,7 +134,9 @@ def test_a_measure_sees_what_another_took_at_its_point(run, take):
         seen = point.stored("other")
         assert int(seen["iteration"]) == point.iteration
         np.testing.assert_array_equal(seen["vectors"][0], point.theta)
-        with pytest.raises(StoreError, match=r"^third was not taken of scnn\S+ at iteration \d+; add it to the needs"):
+        with pytest.raises(
+            StoreError, match=r"^third was not measured for scnn\S+ at iteration \d+; add it to the needs"
+        ):
             point.stored("third")
         return {**values_at(point, settings), "norm": 2 * seen["norm"]}
 

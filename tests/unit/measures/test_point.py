@@ -202,7 +202,7 @@ def test_what_others_took_is_there_by_name(sgd):
     assert (elsewhere.eigenvalues, elsewhere.eigenvectors) == (None, None)
     for without, measure in ((point, "directions"), (elsewhere, "spectra")):
         with pytest.raises(
-            StoreError, match=rf"^{measure} was not taken of scnn\S+ at iteration {without.iteration}; add"
+            StoreError, match=rf"^{measure} was not measured for scnn\S+ at iteration {without.iteration}; add"
         ):
             without.stored(measure)
 

@@ -1,4 +1,4 @@
-"""How long the run's next step may be before it raises the loss, and the curvature along it."""
+"""The largest step along the run's next update that does not raise the loss, and the curvature along it."""
 
 from pydantic import Field, PositiveInt
 
@@ -6,16 +6,16 @@ from sharpest.config.measure import Cost, Measure, Planned
 from sharpest.config.strict import Strict
 from sharpest.results.measured.critical import CRITICAL
 
-_SEARCH = 8  # passes of a search, 7 to 9 of which were seen
+_SEARCH = 8  # passes per search; 7 to 9 were observed
 
 
 class Settings(Strict):
     """Critical and directional sharpness."""
 
     num_batches: PositiveInt = 1
-    """Updates at each point: that of the run's next mini-batch, then those of others."""
+    """Updates at each point: the first on the run's next mini-batch, the others on other mini-batches."""
     tolerance: float = Field(default=1 / 16, gt=0, lt=1)
-    """Largest 1 - low/high of the two steps between which eta_c lies."""
+    """Largest 1 - low/high of the two step sizes that bracket eta_c."""
 
 
 def _cost(settings: Settings, point: Planned) -> Cost:
@@ -25,7 +25,7 @@ def _cost(settings: Settings, point: Planned) -> Cost:
         every, start = (nudge.refresh_every, run.start) if nudge.refresh_every else (run.steps_per_epoch, 0)
         solves = (point.iteration - start) % every == 0
     return Cost(
-        gradients=settings.num_batches * 5,  # the update; for D.HD a gradient with its graph, and a product
+        gradients=settings.num_batches * 5,  # the update, and for D.HD a gradient with its graph and a product
         eigenpairs=nudge.num_eigenpairs if nudge and solves else 0,
         forwards=settings.num_batches * _SEARCH * (run.batch_size + point.hessian.examples),
         held=8,

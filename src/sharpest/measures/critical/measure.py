@@ -1,6 +1,6 @@
 """Critical and directional sharpness of the updates that a run could make at one point.
 
-The losses are those of inference mode: in float32, and in float64 where a change is within rounding.
+Losses are computed in inference mode, in float32, and in float64 if a change is within rounding.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from sharpest.trajectory.problem import chunks_of
 def measure(point: Point, settings: Settings) -> dict[str, Any]:
     """Critical steps along each update, on its batch and on the Hessian examples; the first update is the run's own.
 
-    A search starts from the eta_c that the one before it found, the first from that of the quadratic model.
+    A search starts from the eta_c of the previous search, the first search from the eta_c of the quadratic model.
 
     Source: Kalra et al. (2026), arXiv 2601.16979.
     """
-    found: dict[str, list[CriticalStep]] = {"batch": [], "full": []}
+    steps: dict[str, list[CriticalStep]] = {"batch": [], "full": []}
     sharpness = []
     for batch, direction in updates(point, settings.num_batches):
         sharpness.append(_directional(point, batch, direction))
@@ -42,11 +42,11 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
                 settings.tolerance,
                 _losses(point, split, direction, torch.float64),
             )
-            found[kind].append(step)
+            steps[kind].append(step)
             if step.outcome == BRACKETED:
                 point.carried[kind] = step.value
     values: dict[str, Any] = {"batch_sharpness": sharpness, "directional_sharpness": np.mean(sharpness)}
-    values |= _summary(found["batch"], "", "batch", point.lr) | _summary(found["full"], "_full", "full", point.lr)
+    values |= _summary(steps["batch"], "", "batch", point.lr) | _summary(steps["full"], "_full", "full", point.lr)
     return {**values, "critical_sharpness": 2 / values["critical_lr"]}
 
 
@@ -62,19 +62,19 @@ def _losses(point: Point, split: Split, direction: Tensor, dtype: torch.dtype) -
 
 
 def _summary(steps: list[CriticalStep], ending: str, kind: str, lr: float) -> dict[str, Any]:
-    """What is stored of the searches of one kind."""
-    each = np.array([step.value for step in steps])
-    found = each[np.isfinite(each)]
-    mean = found.mean() if len(found) else np.nan
-    error = found.std(ddof=1) / np.sqrt(len(found)) if len(found) > 1 else np.nan
+    """The stored values of the searches of one kind."""
+    values = np.array([step.value for step in steps])
+    finite = values[np.isfinite(values)]
+    mean = finite.mean() if len(finite) else np.nan
+    error = finite.std(ddof=1) / np.sqrt(len(finite)) if len(finite) > 1 else np.nan
     if len(steps) == 1:
         error = steps[0].error
     return {
-        f"{kind}_lr": each,
+        f"{kind}_lr": values,
         f"{kind}_outcome": np.array([step.outcome for step in steps]),
         f"critical_lr{ending}": mean,
         f"critical_lr{ending}_error": error,
         f"critical_ratio{ending}": mean / lr,
-        f"num_found{ending}": len(found),
+        f"num_found{ending}": len(finite),
         f"forwards{ending}": sum(step.num_forwards for step in steps),
     }

@@ -17,7 +17,7 @@ from sharpest.trajectory.problem import Problem
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The stream of a run in which the next batch is a sample."""
+    """The stream of a run, with a random sample as the next batch."""
 
     stream: Stream
     purpose: str
@@ -31,15 +31,15 @@ class _Drawn:
 
 
 def updates(point: Point, count: int) -> Iterator[tuple[Split, Tensor]]:
-    """Updates that training could make at a point, by its own rule: the next one, then those on drawn batches.
+    """Updates that training could make at a point: its next one, then updates on randomly drawn batches.
 
     Args:
         point: The point.
-        count: Updates.
+        count: Number of updates.
 
     Yields:
-        The batch, and the direction D = (theta - theta after) / lr, (p,) float64. With momentum the velocity is part of
-        it, with NSGD the scaling.
+        The batch, and the direction D = (theta - theta after) / lr, (p,) float64. D includes the velocity of momentum
+        and the scaling of NSGD.
     """
     run, solver = point.problem, _solver(point)
     for number in range(count):
@@ -51,7 +51,7 @@ def updates(point: Point, count: int) -> Iterator[tuple[Split, Tensor]]:
 
 
 def _solver(point: Point) -> DirectionSolver | None:
-    """What computes the directions of NSGD: once for all updates, and not where training has kept them."""
+    """The solver for the directions of NSGD; it computes them once for all updates, or reads those kept by training."""
     nudge, solver = point.problem.settings.nudge, direction_solver(point.problem)
     if nudge is None or solver is None:
         return None

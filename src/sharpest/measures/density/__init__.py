@@ -1,4 +1,4 @@
-"""Density of all eigenvalues of the Hessian, and what is read off it."""
+"""Density of all eigenvalues of the Hessian, and quantities derived from it."""
 
 from pydantic import Field, PositiveFloat
 
@@ -11,13 +11,13 @@ class Settings(Strict):
     """Spectral density of the Hessian by stochastic Lanczos quadrature."""
 
     num_probes: int = Field(default=8, ge=2)
-    """Random vectors; all directions where the net has fewer parameters."""
+    """Random probe vectors; all directions if the net has fewer parameters."""
     num_steps: int = Field(default=64, ge=2)
-    """Hessian-vector products for each of them, and vectors that are held at once."""
+    """Lanczos steps: Hessian-vector products for each probe, and vectors in memory at once."""
     grid_points: int = Field(default=1000, ge=2)
     """Points at which the density is stored."""
     relative_width: PositiveFloat = 2e-3
-    """Of the Gaussian that smears each node, in parts of the distance between the outer nodes."""
+    """Width of the Gaussian that smooths each node, relative to the distance between the outer nodes."""
 
 
 MEASURE = Measure(

@@ -10,10 +10,10 @@ from sharpest.measures.point import Point
 
 
 def measure(point: Point, settings: Settings) -> dict[str, Any]:
-    """The quadrature of each probe, the smeared density, and moments; probes depend on seed and iteration alone.
+    """The quadrature of each probe, the smoothed density, and moments; probes depend only on seed and iteration.
 
     Raises:
-        NotDeterministicError: If the loss is not a function.
+        NotDeterministicError: If the loss takes different values at the same parameters.
     """
     density = spectral_density(
         point.hessian,

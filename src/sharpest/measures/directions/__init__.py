@@ -1,4 +1,4 @@
-"""What the SGD step does along the sharpest directions: gradients, scaled steps, loss profiles."""
+"""The SGD step along the sharpest directions: gradients, scaled steps, loss profiles."""
 
 from typing import Annotated
 
@@ -20,19 +20,19 @@ class Settings(Strict):
     num_gradients: PositiveInt
     """Mini-batch gradients at each point."""
     loss_examples: PositiveInt
-    """Clean training examples of the alpha study and the profiles."""
+    """Training examples, not augmented, of the alpha study and the profiles."""
     alphas: tuple[PositiveFloat, ...] = ()
-    """Multiples of the step whose loss is taken."""
+    """Multiples of the step at which the loss is computed."""
     alpha_every: PositiveInt = 1
     """Alpha study at every n-th point."""
     grid: tuple[float, ...] = ()
-    """Profile points, in mean step lengths."""
+    """Points of a profile, in mean step lengths."""
 
 
 def _cost(settings: Settings, point: Planned) -> Cost:
     losses = 1 + len(settings.indices) * len(settings.grid) if settings.grid else 0
     if settings.grid and 0 in settings.indices and point.place % settings.alpha_every == 0:
-        losses += settings.num_gradients * len(settings.alphas)  # the full steps lie on no common line
+        losses += settings.num_gradients * len(settings.alphas)  # full steps do not lie on a common line
     return Cost(
         gradients=settings.num_gradients,
         forwards=losses * settings.loss_examples,
@@ -47,13 +47,13 @@ def _check(settings: Settings, taken: Taken) -> None:
             f"indices: direction {largest} exceeds num_eigenpairs {num_eigenpairs} of spectra; raise num_eigenpairs"
         )
     if settings.grid and (0 not in settings.grid or list(settings.grid) != sorted(set(settings.grid))):
-        raise ConfigError("grid should increase and hold 0")
+        raise ConfigError("grid should increase and contain 0")
     if settings.alphas and not settings.grid:
-        raise ConfigError("alphas need a grid, the profile from which losses are read; add grid")
+        raise ConfigError("alphas need a grid, because their losses are read from the profile; add grid")
     every, length = settings.alpha_every, taken.shard_points
     if length and length % every:
         raise ConfigError(
-            f"alpha_every {every} does not divide shard_points {length}, and its count starts again in each shard; "
+            f"alpha_every {every} does not divide shard_points {length}, but its count restarts in each shard; "
             f"use shard_points {length // every * every or every}"
         )
 
@@ -61,8 +61,8 @@ def _check(settings: Settings, taken: Taken) -> None:
 def _check_run(settings: Settings, run: RunSettings) -> None:
     if run.is_adaptive:
         raise ConfigError(
-            f"its steps are SGD's, eta times a gradient, and {run.optimizer} takes others; measure critical, "
-            "which takes the run's own step"
+            f"it measures SGD's step, eta times a gradient, but {run.optimizer} takes another; measure critical, "
+            "which uses the run's own step"
         )
 
 

@@ -1,4 +1,4 @@
-"""Mini-batch gradients against directions."""
+"""Projections of mini-batch gradients on directions, and the cosines between them."""
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ def projections(gradients: Tensor, directions: Tensor) -> Tensor:
 
 
 def absolute_cosines(projection: Tensor, norms: Tensor) -> Tensor:
-    """|cos(g_m, e_i)|; the sign of an eigenvector carries no meaning. A zero gradient is aligned with nothing.
+    """|cos(g_m, e_i)|, absolute because the sign of an eigenvector is arbitrary; 0 for a zero gradient.
 
     Args:
         projection: (m, d), <g_m, e_i> with unit e_i.

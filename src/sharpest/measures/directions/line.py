@@ -20,11 +20,11 @@ def loss_profile(
     """L(theta + s e) for each s.
 
     Args:
-        loss: At a parameter vector (p,).
+        loss: Function of a parameter vector (p,).
         theta: (p,).
         direction: e, (p,).
         distances: s, in units of |e|.
-        start: L(theta), where it is known.
+        start: L(theta), if known.
 
     Returns:
         (g,), nats.
@@ -39,22 +39,22 @@ def loss_profile(
     return np.array([at(distance) for distance in distances])
 
 
-_ACCURACY = 0.015  # estimated error of a mean change, in parts of it; on 20 lines of two nets the true one kept to 0.01
-_REFINEMENTS = 5  # of one mean, then all its samples are measured: between close points, kinks fool the estimate
-ROUNDING = 4 * float(np.finfo("f4").eps)  # of a loss that is a float32 mean, in parts of it
+_ACCURACY = 0.015  # estimated relative error of a mean change; on 20 lines of two nets the true error was below 0.01
+_REFINEMENTS = 5  # per mean; then all its samples are measured, because kinks between close points fool the estimate
+ROUNDING = 4 * float(np.finfo("f4").eps)  # relative rounding error of a loss that is a float32 mean
 _NEIGHBOURS = 5
 
 
 class LossLine:
-    """The loss along one direction, read off a profile that is measured once and refined where that is not enough.
+    """The loss along one direction, interpolated in a measured profile, which is refined where necessary.
 
-    Between the points of the profile the loss is a cubic spline. Its error within an interval is estimated by that of
-    a cubic through the neighbours at the interval's ends, each left out in turn: twice as coarse as the spline, so that
-    even at a kink of ReLU it is rarely below the truth. Beyond the profile, and next to points where the loss is not
-    finite, nothing is interpolated.
+    Between the points of the profile the loss is a cubic spline. To estimate its error within an interval, each end of
+    the interval is left out in turn and predicted by a cubic through its neighbours. That cubic is twice as coarse as
+    the spline, so that the estimate is rarely below the true error, even at a kink of ReLU. Nothing is interpolated
+    outside the profile or next to points where the loss is not finite.
 
     Args:
-        loss: At a parameter vector (p,), a float32 mean.
+        loss: Function of a parameter vector (p,), a float32 mean.
         theta: (p,).
         direction: Unit vector e, (p,).
         distances: (g,), increasing, with 0.
@@ -74,14 +74,14 @@ class LossLine:
         self._start = float(values[np.flatnonzero(distances == 0)[0]])
 
     def mean_changes(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean over samples of L(theta + s e) - L(theta), with an error of at most 1 % of it.
+        """Mean over samples of L(theta + s e) - L(theta), with a relative error of at most 1 %.
 
-        Where the spline's estimate is above that, the loss is measured at the worst of the distances asked for, which
-        then belongs to the profile; if five are not enough, at all of that mean. A change within the rounding of a
-        float32 loss is not refined.
+        While the estimated error of a mean is too large, the loss is measured at the distance with the largest error,
+        which then joins the profile; after five such refinements, at all distances of that mean. A change within the
+        rounding of a float32 loss is not refined.
 
         Args:
-            distances: s, (a, m): m samples each.
+            distances: s, (a, m): m samples for each of a means.
 
         Returns:
             (a,), nats.
@@ -112,7 +112,7 @@ class LossLine:
         self._values = np.concatenate([self._values, values])[order]
 
     def _interpolated(self, distances: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Losses and the estimates of their errors: none where they are measured, infinite where nothing is known."""
+        """Losses and their estimated errors: 0 at measured points, infinite where interpolation is impossible."""
         values, errors = np.full(distances.shape, self._start), np.full(distances.shape, np.inf)
         x, y = self._distances, self._values
         broken = np.flatnonzero(~np.isfinite(y))
@@ -132,7 +132,7 @@ class LossLine:
 
 
 def _errors_if_left_out(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far the cubic through the four nearest other points misses each inner point; 0 at the ends.
+    """Error at each inner point of the cubic through the four nearest other points; 0 at the ends.
 
     Args:
         x, y: (g,), at least five points, increasing in x.
@@ -142,6 +142,6 @@ def _errors_if_left_out(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArr
     others = window[window != inner[:, None]].reshape(-1, _NEIGHBOURS - 1)
     nodes, apart = x[others], x[inner][:, None] - x[others]
     weights = np.ones_like(nodes)
-    for node, other in itertools.permutations(range(_NEIGHBOURS - 1), 2):  # Lagrange's
+    for node, other in itertools.permutations(range(_NEIGHBOURS - 1), 2):  # Lagrange weights
         weights[:, node] *= apart[:, other] / (nodes[:, node] - nodes[:, other])
     return np.pad(np.abs((weights * y[others]).sum(axis=1) - y[inner]), 1)

@@ -22,7 +22,7 @@ RANDOM = -1
 
 
 def measure(point: Point, settings: Settings) -> dict[str, Any]:
-    """Projections and alignment; alpha study and profiles where the settings ask for them.
+    """Projections and alignment; alpha study and profiles if the settings request them.
 
     Every alpha uses the same gradients, so that only the length of the step differs.
 
@@ -33,7 +33,7 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
     units = torch.stack([_unit(point, index, gradients) for index in settings.indices])
     projection = projections(gradients, units)
     if FULL_STEP in settings.indices:
-        # each gradient along its own direction
+        # each gradient is projected on its own direction
         projection[:, settings.indices.index(FULL_STEP)] = norms
     steps = point.lr * projection.cpu().numpy()
     lengths = np.abs(steps).mean(axis=0)
@@ -73,7 +73,7 @@ def _losses(
     studied = point.place % settings.alpha_every == 0
     for row, index in enumerate(settings.indices):
         if not np.isfinite(lengths[row]):
-            continue  # gradients overflow before a run diverges, and there is no step to measure
+            continue  # gradients overflow before a run diverges, which leaves no step to measure
         distances = np.array(settings.grid) * lengths[row]
         profiles[row] = loss_profile(loss, point.theta, units[row], distances.tolist(), start)
         if not studied:
@@ -89,7 +89,7 @@ def _losses(
 
 
 def _unit(point: Point, index: int, gradients: Tensor) -> Tensor:
-    """The unit vector of a direction, (p,); that of the full step is the mean gradient's."""
+    """The unit vector (p,) of a direction; for the full step, of the mean gradient."""
     if index == FULL_STEP:
         mean = gradients.mean(dim=0)
         return mean / mean.norm().clamp(min=torch.finfo(mean.dtype).tiny)

@@ -1,4 +1,4 @@
-"""Read what the step does along directions, by direction and by scale of the step."""
+"""Read ``directions``, by direction and by scale of the step."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from sharpest.measures.directions import MEASURE
 from sharpest.results.stored import Measured
 
 RANDOM = -1
-"""Of a random direction, in place of the number of an eigenvector."""
+"""Index of the random direction; eigenvectors are numbered from 1."""
 
 
 class Along:
@@ -44,10 +44,10 @@ class Along:
         self.loss_change: NDArray[np.float64] = directions["loss_change"][:, place]
 
     def at(self, alpha: float) -> NDArray[np.float64]:
-        """(t,), change of the loss by the step times alpha, nats; of the measured alphas the nearest.
+        """(t,), change of the loss by the step times alpha, nats; for the nearest measured alpha.
 
         Raises:
-            KeyError: If none was measured.
+            KeyError: If no alpha was measured.
         """
         if not len(self._alphas):
             raise KeyError("no change of the loss by scaled steps was measured; give the measure alphas")
@@ -65,7 +65,7 @@ class Directions(Measured):
 
     @property
     def loss(self) -> NDArray[np.float64]:
-        """(t,), at k = 0 on clean training examples, nats."""
+        """(t,), loss at k = 0 on training examples, not augmented, nats."""
         return self["loss"]
 
     @property
@@ -75,12 +75,12 @@ class Directions(Measured):
 
     @property
     def grid(self) -> NDArray[np.float64]:
-        """(g,), k in mean steps."""
+        """(g,), k in units of the mean step."""
         return self["grid"]
 
     @property
     def alignment(self) -> NDArray[np.float64]:
-        """(t,), mean |cos| over gradients and over all eigenvectors that were taken."""
+        """(t,), mean |cos| over gradients and all measured eigenvectors."""
         mean: NDArray[np.float64] = self["cosine"][:, self["direction"] >= 1].mean(axis=1)
         return mean
 

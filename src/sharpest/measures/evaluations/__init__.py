@@ -12,15 +12,15 @@ class Settings(Strict):
     """End points of a run (inventory 1.7)."""
 
     num_eigenpairs: PositiveInt
-    """Eigenvalues behind the Frobenius norm."""
+    """Eigenvalues in the Frobenius norm."""
     examples: PositiveInt
     """N of that Hessian."""
     num_probes: int = Field(ge=4)
-    """Hessian-vector products behind the estimate of the Frobenius norm from all eigenvalues (Hutchinson++)."""
+    """Hessian-vector products for estimating the Frobenius norm of all eigenvalues (Hutchinson++)."""
     loss_examples: PositiveInt
-    """Clean training examples of the loss."""
+    """Training examples, not augmented, of the loss."""
     early_epoch: PositiveInt
-    """Epoch at whose end the early validation accuracy is read from the history."""
+    """Epoch whose validation accuracy, from the history, is the early validation accuracy."""
 
 
 def _cost(settings: Settings, point: Planned) -> Cost:

@@ -13,17 +13,17 @@ from sharpest.measures.point import Point
 
 
 def measure(point: Point, settings: Settings) -> dict[str, Any]:
-    """The numbers of a table at one end point.
+    """The values of the paper's tables at one end point.
 
     Raises:
-        NotDeterministicError: If the loss is not a function.
+        NotDeterministicError: If the loss takes different values at the same parameters.
 
     Source: inventory 1.7.
     """
-    # where the Hessian's examples are the first ones, they stay so, only more of them
+    # without resampling, the Hessian examples are again the first ones, only more of them
     point = point.on(settings.examples)
     pairs = point.eigenpairs(settings.num_eigenpairs)
-    probes = generator(point.seed, "probe")  # the same at both ends
+    probes = generator(point.seed, "probe")  # the same at both end points
     probed = frobenius_norm(point.hessian, settings.num_probes, probes)
     train = point.data.train.first(settings.loss_examples)
     correct = point.answers(point.data.test)

@@ -1,4 +1,4 @@
-"""The first steps of gradient descent at large learning rates: when they catapult, and when they diverge."""
+"""The first steps of gradient descent at large learning rates: where they catapult, and where they diverge."""
 
 import math
 
@@ -10,7 +10,7 @@ from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
 from sharpest.results.layout import Dataset, measured_layout
 
-_PRODUCTS = 6  # of a warm solve of one pair, to 1e-3
+_PRODUCTS = 6  # Hessian-vector products of a warm-started solve for one eigenpair, to 1e-3
 
 
 class Settings(Strict):
@@ -19,13 +19,13 @@ class Settings(Strict):
     num_steps: PositiveInt = 10
     """Steps of each descent."""
     lowest: PositiveFloat = 1
-    """First c."""
+    """Smallest c."""
     highest: PositiveFloat = 32
-    """c does not exceed it."""
+    """Upper limit of c."""
     per_octave: PositiveInt = 10
-    """Values of c from one to its double."""
+    """Values of c per doubling."""
     divergence: float = Field(default=1e5, gt=1)
-    """A loss this many times that at the point, or one that is not finite, has diverged."""
+    """A descent diverges when its loss is this many times the loss at the point, or not finite."""
 
 
 def _factors(settings: Settings) -> np.ndarray:

@@ -16,7 +16,7 @@ from sharpest.trajectory.problem import chunks_of
 
 
 def measure(point: Point, settings: Settings) -> dict[str, Any]:
-    """A descent for each c, all from this point; each eigensolve starts from the eigenvector of the state before.
+    """A descent for each c, all from this point; each eigensolve starts from the eigenvector of the previous state.
 
     Source: Lewkowycz et al. (2020), arXiv 2003.02218; Kalra and Barkeshli (2023), arXiv 2302.12250.
     """
@@ -38,9 +38,9 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
         def sharpness(theta: Tensor, warm: list[Tensor] = warm) -> float:
             if theta is point.theta:
                 return first.value
-            found = at(theta, warm[0])
-            warm[0] = found.vector
-            return found.value
+            top = at(theta, warm[0])
+            warm[0] = top.vector
+            return top.value
 
         descents.append(
             descend(
@@ -53,14 +53,14 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
             )
         )
     losses, sharp = np.stack([d.losses for d in descents]), np.stack([d.sharpness for d in descents])
-    found = thresholds(factors, losses, sharp, largest, tolerance)
+    critical = thresholds(factors, losses, sharp, largest, tolerance)
     return {
         "lambda_0": first.value,
         "loss": losses,
         "sharpness": sharp,
-        "c_loss": found.loss,
-        "c_sharp": found.sharpness,
-        "c_max": found.largest,
+        "c_loss": critical.loss,
+        "c_sharp": critical.sharpness,
+        "c_max": critical.largest,
         "num_missed": sum(not solve.converged for solve in solves),
         "hvps": sum(solve.num_products for solve in solves),
     }

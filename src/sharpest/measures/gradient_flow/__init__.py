@@ -1,4 +1,4 @@
-"""How far gradient descent is from the gradient flow that left the same start."""
+"""Distance of gradient descent from the gradient flow with the same start."""
 
 from pydantic import Field
 
@@ -8,19 +8,19 @@ from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
 from sharpest.results.layout import Dataset, measured_layout
 
-_FLOAT64 = 3  # a gradient in it, beside one in float32
-_PER_UPDATE = 7  # gradients of the flow for one update of eta = 0.1; docs/curvature.md
+_FLOAT64 = 3  # cost of a gradient in float64, relative to float32
+_PER_UPDATE = 7  # gradients of the flow per update with eta = 0.1; docs/curvature.md
 
 
 class Settings(Strict):
-    """The gradient flow of the training loss, beside the run."""
+    """The gradient flow of the training loss, for comparison with the run."""
 
     tolerance: float = Field(default=1e-4, gt=0, lt=0.01)
-    """Error of each step of the flow, in parts of the length of theta."""
+    """Error of each step of the flow, relative to the norm of theta."""
 
 
 def _cost(settings: Settings, point: Planned) -> Cost:
-    """An upper bound: points are no further apart than the run is long, and the first of a segment begins at 0."""
+    """An estimate: one epoch of the flow per point, and at the first point of a segment all updates since the start."""
     updates = point.iteration - point.run.start if point.place == 0 else point.run.steps_per_epoch
     return Cost(gradients=2 + updates * _PER_UPDATE * _FLOAT64, held=20)
 
@@ -30,8 +30,8 @@ def _check_run(settings: Settings, run: RunSettings) -> None:
     plain = plain and run.rule == "const"
     if not plain:
         raise ConfigError(
-            "a gradient flow lies beside plain gradient descent: full batch, constant rate, SGD, no momentum, nudge or "
-            "clipping; take it of a run with -fb, in a schedule of its own"
+            "a gradient flow is compared with plain gradient descent: full batch, constant rate, SGD, no momentum, "
+            "nudge or clipping; measure it for a run with -fb, in a separate schedule"
         )
 
 

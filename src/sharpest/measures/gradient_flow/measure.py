@@ -15,14 +15,14 @@ from sharpest.measures.gradient_flow import Settings
 from sharpest.measures.point import Point
 from sharpest.trajectory.problem import chunks_of
 
-_SAME = 1e-3  # of two gradients, in parts of one
+_SAME = 1e-3  # largest relative difference of two gradients that count as equal
 
 
 def measure(point: Point, settings: Settings) -> dict[str, Any]:
-    """The flow goes on from where it was at the point before; the first of a segment begins at the run's start.
+    """Continue the flow from the previous point; at the first point of a segment, from the start of the run.
 
     Raises:
-        SharpestError: If training does not descend the loss that is measured.
+        SharpestError: If training descends another loss than the measured one.
 
     Source: Cohen et al. (2021), arXiv 2103.00065.
     """
@@ -51,11 +51,11 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
 
 
 def _check_descends(point: Point, batch: Split) -> None:
-    """That the next update follows this gradient: not with dropout, batch statistics, clipping or other batches."""
+    """Check that the next update follows this gradient: no dropout, batch statistics, clipping or other batches."""
     trained, *_ = point.problem.training_gradient(point.theta, point.state.buffers.clone(), point.iteration)
-    gradient = point.problem.gradient(point.theta, batch)  # rounded alike, which counts where it is small
+    gradient = point.problem.gradient(point.theta, batch)  # in the same precision, which matters if it is small
     if not float((trained - gradient).norm()) <= _SAME * float(gradient.norm()):
         raise SharpestError(
-            f"{point.run}: gradient_flow: training does not descend the loss that is measured; take a net without "
+            f"{point.run}: gradient_flow: training descends another loss than the measured one; use a net without "
             "dropout and batch normalisation"
         )

@@ -1,4 +1,4 @@
-"""Mini-batch gradients and their curvature: the sharpness that SGD feels, the noise of its gradients, noise scales."""
+"""Mini-batch gradients and their curvature: batch sharpness, gradient noise, noise scales."""
 
 from pydantic import Field, PositiveInt
 
@@ -12,20 +12,20 @@ class Settings(Strict):
     """Mini-batch gradients g_m of the run's batch size, and the curvature along them."""
 
     num_batches: PositiveInt = 64
-    """M, mini-batches at each point; one has no error and no covariance."""
+    """M, mini-batches at each point; with only one there are no errors and no covariance."""
     full_curvature_batches: int = Field(default=0, ge=0)
-    """Those, at most M, along which the full Hessian is taken, for GNI and B_noise; 0 = none."""
+    """Mini-batches, at most M, along whose gradients the full Hessian is applied, for GNI and B_noise; 0 = none."""
     num_directions: PositiveInt = 1
     """k, leading eigenvectors of ``spectra`` to project on; for the dominant subspace, as many as classes."""
     num_eigenvalues: PositiveInt = 10
-    """Of the covariance of the gradients, stored."""
+    """Stored eigenvalues of the gradients' covariance."""
 
 
 def _cost(settings: Settings, point: Planned) -> Cost:
     m, j, held = settings.num_batches, settings.full_curvature_batches, settings.num_batches + settings.num_directions
-    if point.run.full_batch:  # all batches are the same one
+    if point.run.full_batch:  # all batches are the same
         return Cost(products=4 if j else 2, held=held)
-    # the product and the graph that it needs take two gradients; the full gradient and its graph, a product
+    # a batch product with its graph costs two gradients; the full gradient with its graph costs a product
     return Cost(gradients=3 * m, products=2 + j if j else 1, held=held)
 
 

@@ -17,8 +17,8 @@ from sharpest.measures.point import Point
 def measure(point: Point, settings: Settings) -> dict[str, Any]:
     """Batch sharpness, noise scales and gradient covariance.
 
-    All is that of the loss in inference mode, like the Hessian of ``spectra``: with running averages where the net has
-    batch normalisation, and without dropout. Of a full-batch run all batches are the one of its updates.
+    All values are of the loss in inference mode, like the Hessian of ``spectra``: batch normalisation uses running
+    averages, and there is no dropout. In a full-batch run every batch is the full batch.
     """
     assert point.eigenvectors is not None  # the measure needs spectra with vectors
     full, vectors = point.hessian.gradient[None], point.eigenvectors[: settings.num_directions]
@@ -47,7 +47,7 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
 
 
 def _by_full_hessian(point: Point, gradients: Tensor, gram: Tensor, full_sq: float) -> dict[str, Any]:
-    """What takes products of the full Hessian with gradients (j, p): nothing for none."""
+    """Values that need products of the full Hessian with gradients (j, p); empty for j = 0."""
     if (j := len(gradients)) == 0:
         return {"full_curvature": gram.new_empty(0)}
     assert point.eigenvalues is not None

@@ -11,10 +11,10 @@ from sharpest.measures.point import Point
 
 
 def sampled(point: Point, num_batches: int) -> tuple[Tensor, Tensor]:
-    """Gradients g_m, (m, p), and g_m.H_m g_m, (m,) float64, from batches that ``directions`` would draw as well."""
+    """Gradients g_m, (m, p), and g_m.H_m g_m, (m,) float64, for the same batches as in ``directions``."""
     problem, full = point.problem, point.hessian.gradient
     size = problem.settings.batch_size
-    if problem.settings.full_batch:  # its Hessian examples are that batch
+    if problem.settings.full_batch:  # the Hessian examples are the full batch
         curvature = gram(full[None], point.hessian.product(full)[None])[0]
         return full.expand(num_batches, -1), curvature.expand(num_batches)
     draws = (point.data.stream.sample(f"gradient-{m}", point.iteration, size) for m in range(num_batches))
@@ -23,7 +23,7 @@ def sampled(point: Point, num_batches: int) -> tuple[Tensor, Tensor]:
 
 
 def images(point: Point, gradients: Tensor) -> Tensor:
-    """g_m.H g_n for gradients (j, p), (j, j) float64; those of a full-batch run are all the same."""
-    different = gradients[:1] if point.problem.settings.full_batch else gradients
-    columns = [gram(different, point.hessian.product(gradient)[None]) for gradient in different]
+    """g_m.H g_n, (j, j) float64, for gradients (j, p); in a full-batch run all are equal."""
+    distinct = gradients[:1] if point.problem.settings.full_batch else gradients
+    columns = [gram(distinct, point.hessian.product(gradient)[None]) for gradient in distinct]
     return torch.cat(columns, dim=1).expand(len(gradients), -1).expand(-1, len(gradients))

@@ -1,4 +1,4 @@
-"""Training that goes on from a point under changed settings: whether the change is followed by a spike of the loss."""
+"""Training continued from a point with changed settings: does the loss spike after the change?"""
 
 from pydantic import Field, PositiveInt
 
@@ -13,15 +13,15 @@ UNCHANGED = "sgd"
 
 
 class Settings(Strict):
-    """The edge test: the run goes on as it is, and under each change."""
+    """The edge test: training continues unchanged, and with each change."""
 
     arms: tuple[str, ...] = (UNCHANGED, "lr1.5", "S0.5", "m0.95")
-    """sgd, which goes on unchanged, and then the changes: lr<f> and S<f> multiply learning rate and batch size, m<m>
-    sets the momentum."""
+    """First sgd, the unchanged run, then the changes: lr<f> and S<f> multiply learning rate and batch size, m<m> sets
+    the momentum."""
     updates: PositiveInt = 200
     """Updates of each arm."""
     factor: float = Field(default=5, gt=1)
-    """An arm catapults where its largest loss is above this many times that of the unchanged one."""
+    """An arm catapults if its largest loss is above this many times the largest loss of the unchanged arm."""
 
 
 def _cost(settings: Settings, point: Planned) -> Cost:
@@ -37,8 +37,8 @@ def _check(settings: Settings, taken: Taken) -> None:
     first, *changes = settings.arms or ("",)
     if first != UNCHANGED or not changes or len({*settings.arms}) < len(settings.arms):
         raise ConfigError(
-            f"arms {', '.join(settings.arms) or 'none'} should be {UNCHANGED}, the unchanged run, and then one "
-            f"change or more, each once; write [{UNCHANGED}, lr1.5]"
+            f"arms {', '.join(settings.arms) or 'none'} should be {UNCHANGED}, the unchanged run, followed by one or "
+            f"more changes, each once; write [{UNCHANGED}, lr1.5]"
         )
 
 
@@ -54,7 +54,7 @@ def changed(run: RunSettings, arm: str) -> RunSettings:
     """The settings of a run under an arm.
 
     Raises:
-        ConfigError: If it is unknown, changes nothing, or is none for this run.
+        ConfigError: If the arm is unknown, changes nothing, or does not apply to this run.
     """
     return run if arm == UNCHANGED else intervened(run, arm)
 

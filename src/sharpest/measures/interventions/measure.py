@@ -1,4 +1,4 @@
-"""The loss of training that goes on from one point under changed settings."""
+"""The loss of training continued from one point with changed settings."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sharpest.trajectory.state import TrainingState
 
 
 def measure(point: Point, settings: Settings) -> dict[str, Any]:
-    """Each arm goes on from the state of the point, at its place in the order of examples.
+    """Continue each arm from the state of the point, at the same position in the order of examples.
 
-    The unchanged arm is the run itself, bit for bit, and goes on behind its end.
+    The unchanged arm is bitwise the run itself, and continues beyond the end of the run.
 
     Source: the edge test of Beneventano (2026), and Fig. 6 of Andreyev et al. (2026), arXiv 2604.14108.
     """
@@ -32,7 +32,7 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
 
 
 def _losses(point: Point, problem: Problem, state: TrainingState, updates: int) -> NDArray[np.float64]:
-    """(updates + 1,), the loss on the Hessian examples of the point along an arm; the device is read once."""
+    """(updates + 1,), the loss of an arm on the Hessian examples of the point; one transfer from the device."""
     losses = []
     for update in range(updates + 1):
         state = next_state(problem, state) if update else state
@@ -42,7 +42,7 @@ def _losses(point: Point, problem: Problem, state: TrainingState, updates: int) 
 
 
 def next_state(problem: Problem, state: TrainingState) -> TrainingState:
-    """The state after one more update, and after the end of the epoch where that is one."""
+    """The state after one more update and, if that completes an epoch, after the end of the epoch."""
     log = EpochLog()
     state = advance(problem, state, state.iteration + 1, log, None)
     if state.iteration % problem.settings.steps_per_epoch:

@@ -1,4 +1,4 @@
-"""Curvature as an adaptive optimizer feels it: eigenvalues of the Hessian in the metric of its preconditioner."""
+"""Curvature for adaptive optimizers: eigenvalues of the Hessian in the metric of the preconditioner."""
 
 from pydantic import PositiveInt
 
@@ -10,7 +10,7 @@ from sharpest.results.measured.preconditioned import PRECONDITIONED
 
 
 class Settings(Strict):
-    """Leading eigenvalues of P^-1/2 H P^-1/2, with Adam's or RMSProp's P."""
+    """Leading eigenvalues of P^-1/2 H P^-1/2, with the preconditioner P of Adam or RMSProp."""
 
     num_eigenpairs: PositiveInt = 1
     """k, eigenpairs of largest magnitude."""
@@ -19,7 +19,7 @@ class Settings(Strict):
 def _check_run(settings: Settings, run: RunSettings) -> None:
     if not run.is_adaptive:
         raise ConfigError(
-            f"its optimizer {run.optimizer} has no second moment to precondition with; measure spectra, or a run of "
+            f"its optimizer {run.optimizer} has no second moment for a preconditioner; measure spectra, or a run with "
             "adam, adamw or rmsprop"
         )
 

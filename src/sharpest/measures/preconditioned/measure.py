@@ -17,12 +17,12 @@ _WARM = "sum of eigenvectors"
 
 
 def measure(point: Point, settings: Settings) -> dict[str, Any]:
-    """Those of P^-1/2 H P^-1/2 with the P of the latest update; nothing where there was none.
+    """Leading eigenvalues of P^-1/2 H P^-1/2 with the P of the latest update; no values before the first update.
 
-    The first solve of a segment starts cold, every other from the eigenvectors of the one before.
+    The first solve of a segment starts cold, each later one from the eigenvectors of the previous solve.
 
     Raises:
-        NotDeterministicError: If the loss is not a function.
+        NotDeterministicError: If the loss takes different values at the same parameters.
 
     Source: Cohen et al. (2022), arXiv 2207.14484.
     """
@@ -45,7 +45,7 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
 
 
 def _preconditioner(point: Point) -> tuple[Tensor, Tensor]:
-    """P, and the root of v without bias, (p,) each; RMSProp has its v as it is, and no first moment."""
+    """P, and the root of v, (p,) each; v is bias-corrected for Adam. RMSProp has no correction and no first moment."""
     run, second, updates = point.problem.settings, point.state.second_moment.double(), point.state.updates
     if run.optimizer == "rmsprop":
         return second.sqrt() + run.epsilon, second.sqrt()

@@ -1,4 +1,4 @@
-"""Leading eigenpairs of the Hessian, and losses and accuracies beside them."""
+"""Leading eigenpairs of the Hessian, with losses and accuracies."""
 
 from pydantic import Field, PositiveInt
 
@@ -15,11 +15,11 @@ class Settings(Strict):
     num_eigenpairs: PositiveInt
     """K, eigenpairs of largest magnitude."""
     keep_vectors: bool = False
-    """Whether the eigenvectors are stored; they are where another measure of the schedule needs them."""
+    """Whether to store the eigenvectors; they are always stored if another measure of the schedule needs them."""
     accuracy_every: int = Field(default=0, ge=0)
     """Losses and accuracies at every n-th point; 0 = never."""
     accuracy_examples: PositiveInt
-    """Clean training examples of these."""
+    """Training examples, not augmented, for these."""
 
 
 def _cost(settings: Settings, point: Planned) -> Cost:
@@ -37,7 +37,7 @@ def _check(settings: Settings, taken: Taken) -> None:
     every, length = settings.accuracy_every, taken.shard_points
     if every and length and length % every:
         raise ConfigError(
-            f"accuracy_every {every} does not divide shard_points {length}, and its count starts again in each shard; "
+            f"accuracy_every {every} does not divide shard_points {length}, but its count restarts in each shard; "
             f"use shard_points {length // every * every or every}"
         )
 

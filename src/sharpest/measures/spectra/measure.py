@@ -1,4 +1,4 @@
-"""Leading eigenpairs of the Hessian at one point, and losses and accuracies where the schedule asks for them."""
+"""Leading eigenpairs of the Hessian at one point; losses and accuracies if the settings request them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _WARM = "sum of eigenvectors"
 
 
 def measure(point: Point, settings: Settings) -> dict[str, Any]:
-    """The eigenpairs that training computed itself, where it did, else those of a solve of its own.
+    """The eigenpairs that training itself computed at this point; if it computed none, those of a new solve.
 
-    The first solve of a segment starts cold, every other from the eigenvectors of the one before.
+    The first solve of a segment starts cold, each later one from the eigenvectors of the previous solve.
 
     Raises:
-        NotDeterministicError: If the loss is not a function.
+        NotDeterministicError: If the loss takes different values at the same parameters.
     """
     num_eigenpairs = min(settings.num_eigenpairs, point.num_parameters)
     pairs = point.recorded(num_eigenpairs, settings.keep_vectors)

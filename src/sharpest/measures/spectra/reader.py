@@ -1,4 +1,4 @@
-"""Read spectra by the field's names."""
+"""Read ``spectra`` by the field's terms."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +30,12 @@ class Spectra(Measured):
 
     @property
     def converged(self) -> NDArray[np.bool_]:
-        """(t, k), residual within the tolerance."""
+        """(t, k), whether the residual is within the tolerance."""
         return self["converged"]
 
     @property
     def num_parameters(self) -> int:
-        """p."""
+        """p, the number of parameters."""
         return self.shape("eigenvectors")[2]
 
 

@@ -11,7 +11,7 @@ class Settings(Strict):
     """Trace of the Hessian by Hutchinson++."""
 
     num_products: int = Field(default=30, ge=4)
-    """Hessian-vector products at each point; with three times the parameters the trace is exact."""
+    """Hessian-vector products at each point; with three times as many as parameters, the trace is exact."""
 
 
 MEASURE = Measure(

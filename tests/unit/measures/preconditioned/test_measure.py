@@ -85,7 +85,7 @@ def test_a_point_starts_from_the_one_before(run):
 
 def test_sgd_has_nothing_to_precondition_with():
     with pytest.raises(
-        ConfigError, match="its optimizer sgd has no second moment to precondition with; measure spectra"
+        ConfigError, match="its optimizer sgd has no second moment for a preconditioner; measure spectra"
     ):
         MEASURE.check_run(Settings(), run_settings())
     MEASURE.check_run(Settings(), run_settings(**KINDS["rmsprop"]))
