@@ -1,1 +1,1 @@
-"""Monitors within trainers of others: one module each, which needs that library and nothing else."""
+"""Monitors for the trainers of other libraries: one module each, which needs only that library."""

@@ -1,4 +1,4 @@
-"""A monitor in Lightning's Trainer."""
+"""A monitor for Lightning's Trainer."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,15 +11,15 @@ from sharpest.watch.nets import Loss
 
 
 class WatchCallback(Callback):  # type: ignore[misc]
-    """Watches the curvature of a loss while Lightning trains, in its first process, and logs with its loggers.
+    """Watches the curvature of a loss while Lightning trains; runs in the first process and uses Lightning's loggers.
 
     Args:
-        loss: ``loss(module, batch)``, the mean over the batch, from the LightningModule that it is given.
-        probe: As of ``sharpest.watch.monitor.Monitor``.
-        options: Further arguments of the same; the optimizer is the trainer's first.
+        loss: ``loss(module, batch)``, the mean over the batch; it must use the LightningModule that it is passed.
+        probe: As in ``sharpest.watch.monitor.Monitor``.
+        options: Further arguments of ``Monitor``; the optimizer is the trainer's first one.
 
     Attributes:
-        monitor: That of the latest training; None before the first.
+        monitor: The monitor of the latest training; None before the first.
     """
 
     def __init__(self, loss: Loss, probe: Iterable[Any], **options: Any) -> None:
@@ -32,13 +32,14 @@ class WatchCallback(Callback):  # type: ignore[misc]
                 logger.log_metrics({f"curvature/{name}": number for name, number in numbers.items()}, step)
 
         if trainer.is_global_zero:
-            given = {"optimizer": trainer.optimizers[0], "start": trainer.global_step, "log": log, **self._options}
-            self._step, self.monitor = trainer.global_step, sharpest.watch(pl_module, self._loss, self._probe, **given)
+            options = {"optimizer": trainer.optimizers[0], "start": trainer.global_step, "log": log, **self._options}
+            self._step = trainer.global_step
+            self.monitor = sharpest.watch(pl_module, self._loss, self._probe, **options)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        # several batches make one update where gradients are accumulated
+        # with gradient accumulation, several batches make one update
         if self.monitor is not None and trainer.global_step > self._step:
             self._step = trainer.global_step
             self.monitor.step(batch)

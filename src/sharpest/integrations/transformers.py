@@ -1,4 +1,4 @@
-"""A monitor in the Trainer of Hugging Face's transformers."""
+"""A monitor for the Trainer of Hugging Face's transformers."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,21 +13,21 @@ from sharpest.watch.nets import Loss
 
 
 def loss_of_output(model: Any, batch: Any) -> Tensor:
-    """The loss that a model of the library computes itself, from a batch with labels."""
+    """The loss that a transformers model computes from a batch with labels."""
     loss: Tensor = model(**batch).loss
     return loss
 
 
 class WatchCallback(TrainerCallback):  # type: ignore[misc]
-    """Watches the curvature of a loss while the Trainer trains, in its first process.
+    """Watches the curvature of a loss while the Trainer trains; runs in the first process.
 
     Args:
-        probe: As of ``sharpest.watch.monitor.Monitor``; the batches of a data collator, on the model's device.
+        probe: As in ``sharpest.watch.monitor.Monitor``: batches of a data collator, on the model's device.
         loss: ``loss(model, batch)``, the mean over the batch.
-        options: Further arguments of the same, such as ``log``; the optimizer is the trainer's.
+        options: Further arguments of ``Monitor``, such as ``log``; the optimizer is the trainer's.
 
     Attributes:
-        monitor: That of the latest training; None before the first.
+        monitor: The monitor of the latest training; None before the first.
     """
 
     def __init__(self, probe: Iterable[Any], loss: Loss = loss_of_output, **options: Any) -> None:
@@ -38,8 +38,8 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         if state.is_world_process_zero:
-            given = {"optimizer": _bare(kwargs["optimizer"]), "start": state.global_step, **self._options}
-            self.monitor = sharpest.watch(kwargs["model"], self._loss, self._probe, **given)
+            options = {"optimizer": _bare(kwargs["optimizer"]), "start": state.global_step, **self._options}
+            self.monitor = sharpest.watch(kwargs["model"], self._loss, self._probe, **options)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if self.monitor is not None:
@@ -53,6 +53,6 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]
 
 
 def _bare(optimizer: Any) -> Optimizer:
-    """The optimizer without what accelerate wraps it in."""
+    """The optimizer without the wrapper of accelerate."""
     inner: Optimizer = getattr(optimizer, "optimizer", optimizer)
     return inner

@@ -1,7 +1,7 @@
-"""Watch curvature in a training loop of one's own.
+"""Watch curvature in your own training loop.
 
-The package can be called: ``sharpest.watch(model, loss, probe, optimizer=optimizer, every=100)`` gives a monitor, whose
-``step()`` follows each update. Arguments: ``sharpest.watch.monitor.Monitor``.
+The package is callable: ``sharpest.watch(model, loss, probe, optimizer=optimizer, every=100)`` returns a monitor. Call
+its ``step()`` after each update. For the arguments see ``sharpest.watch.monitor.Monitor``.
 """
 
 import inspect
@@ -16,7 +16,7 @@ __all__ = ["Monitor", "Reading", "WatchWarning"]
 
 
 class _CallableModule(ModuleType):
-    """Lets the name serve as the room and as the function."""
+    """Makes ``sharpest.watch`` both a package and a function."""
 
     __call__ = staticmethod(Monitor)
 

@@ -1,4 +1,4 @@
-"""Batches of any kind: tensors, and tuples, lists and mappings of them; anything else is handed on as it is."""
+"""Batches of any kind: tensors, and tuples, lists and mappings of them; other objects are passed through unchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HALF = (torch.float16, torch.bfloat16)
 
 
 def tensors_in(batch: Any) -> Iterator[Tensor]:
-    """Those of a batch, in its order."""
+    """The tensors of a batch, in order."""
     if isinstance(batch, Tensor):
         yield batch
     elif isinstance(batch, Mapping):
@@ -25,14 +25,14 @@ def tensors_in(batch: Any) -> Iterator[Tensor]:
 
 
 def changed(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """A batch of the same kind with other tensors."""
+    """A batch of the same structure, with ``change`` applied to each tensor."""
     if isinstance(batch, Tensor):
         return change(batch)
     if isinstance(batch, Mapping):
-        other: Any = copy.copy(batch)
+        mapping: Any = copy.copy(batch)
         for name, value in batch.items():
-            other[name] = changed(value, change)
-        return other
+            mapping[name] = changed(value, change)
+        return mapping
     if isinstance(batch, list | tuple):
         values = [changed(value, change) for value in batch]
         return type(batch)(*values) if hasattr(batch, "_fields") else type(batch)(values)
@@ -40,50 +40,50 @@ def changed(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 
 def without_half(value: Tensor) -> Tensor:
-    """In float32 where it is of half precision."""
+    """A half-precision tensor as float32; others unchanged."""
     return value.float() if value.dtype in HALF else value
 
 
 def in_double(value: Tensor) -> Tensor:
-    """In float64 where it is a real number."""
+    """A floating-point tensor as float64; others unchanged."""
     return value.double() if value.is_floating_point() else value
 
 
 def num_examples(batch: Any) -> int | None:
-    """The first dimension that all tensors of a batch share; None where they share none."""
+    """The first dimension, if all tensors of a batch share it; else None."""
     lengths = {len(tensor) for tensor in tensors_in(batch) if tensor.dim()}
     return lengths.pop() if len(lengths) == 1 else None
 
 
 def as_probe(probe: Iterable[Any]) -> list[Any]:
-    """A fixed list of batches.
+    """The probe as a list of batches.
 
     Raises:
-        ValueError: If it holds none, or is one itself.
+        ValueError: If there is no batch, if a batch is empty, or if the probe is itself a batch.
     """
     if isinstance(probe, Tensor | Mapping) or (
         isinstance(probe, tuple) and all(isinstance(part, Tensor) for part in probe)
     ):
-        raise ValueError("probe is one batch, and has to be a list of them; give [batch]")
+        raise ValueError("probe is a single batch, expected a list of batches; pass [batch]")
     batches = list(probe)
     if not batches:
-        raise ValueError("probe holds no batch; give a list of one or more, such as [next(iter(loader))]")
+        raise ValueError("probe is empty; pass a list of one or more batches, such as [next(iter(loader))]")
     if any(num_examples(batch) == 0 for batch in batches):
-        raise ValueError("probe holds a batch without examples; leave it out")
+        raise ValueError("probe has a batch without examples; remove it")
     return batches
 
 
 def weights_of(batches: Sequence[Any]) -> list[int] | None:
-    """Examples in each batch; None where one does not tell."""
+    """Number of examples in each batch; None if it is unknown for one of them."""
     counts = [num_examples(batch) for batch in batches]
     return None if None in counts else [count for count in counts if count is not None]
 
 
 class MiniBatches:
-    """Mini-batches of training, some at each measurement; from the start again when they end.
+    """Training mini-batches, some for each measurement; after the last one they start again.
 
     Args:
-        source: A loader, or an iterator of the caller's for this alone; None = no mini-batches.
+        source: A loader, or an iterator used for nothing else; None = no mini-batches.
     """
 
     def __init__(self, source: Iterable[Any] | None) -> None:
@@ -91,14 +91,14 @@ class MiniBatches:
         self._open: Iterator[Any] | None = None
 
     def next(self, count: int) -> list[Any]:
-        """The next ones; fewer where an iterator has ended."""
+        """The next ``count`` batches; fewer if an iterator has ended."""
         assert self._source is not None
-        taken: list[Any] = []
+        batches: list[Any] = []
         for _ in range(2):
             self._open = iter(self._source) if self._open is None else self._open
             for batch in self._open:
-                taken.append(batch)
-                if len(taken) == count:
-                    return taken
+                batches.append(batch)
+                if len(batches) == count:
+                    return batches
             self._open = None
-        return taken
+        return batches

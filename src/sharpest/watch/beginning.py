@@ -1,4 +1,4 @@
-"""What a user gives to watch, checked before training begins."""
+"""Check the arguments of a monitor before training begins."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from sharpest.watch.quantities import QUANTITIES
 
 
 class WatchWarning(UserWarning):
-    """What a monitor has to say, once each."""
+    """A warning from a monitor; each is issued once."""
 
 
 def check_settings(settings: Settings, optimizer: Optimizer | None, steps_per_epoch: int | None) -> None:
-    """Refuse what is out of range."""
-    if not settings.quantities or (unknown := [name for name in settings.quantities if name not in QUANTITIES]):
-        found = ", ".join(map(repr, unknown)) if settings.quantities else "empty"
-        raise ValueError(f"quantities: {found} is none of {', '.join(QUANTITIES)}")
+    """Refuse settings that are out of range or do not fit the optimizer."""
+    known = ", ".join(QUANTITIES)
+    if not settings.quantities:
+        raise ValueError(f"quantities is empty; pass one or more of {known}")
+    if unknown := [name for name in settings.quantities if name not in QUANTITIES]:
+        raise ValueError(f"unknown quantities {', '.join(map(repr, unknown))}; pass one or more of {known}")
     if settings.mode not in ("current", "inference"):
         raise ValueError(f"mode {settings.mode!r} must be 'current' or 'inference'")
     counts = {
@@ -43,26 +45,26 @@ def check_settings(settings: Settings, optimizer: Optimizer | None, steps_per_ep
     if not 0 < settings.tolerance < 1:
         raise ValueError(f"tolerance {settings.tolerance} must lie between 0 and 1")
     if "critical" in settings.quantities and optimizer is None:
-        raise ValueError("critical needs the optimizer, whose next step it follows; give optimizer, or leave it out")
+        raise ValueError("critical needs the optimizer, to compute its next step; pass optimizer, or omit critical")
     if "preconditioned" in settings.quantities and not can_precondition(optimizer):
-        kind = "there is none" if optimizer is None else f"this is {type(optimizer).__name__}"
-        raise ValueError(f"preconditioned needs an optimizer that is Adam, AdamW or RMSprop; {kind}; leave it out")
+        kind = "no optimizer" if optimizer is None else type(optimizer).__name__
+        raise ValueError(f"preconditioned needs Adam, AdamW or RMSprop, got {kind}; omit preconditioned")
 
 
 def once_each() -> Callable[[str], None]:
-    """A voice that says each thing once."""
-    said: set[str] = set()
+    """A function that issues each warning once."""
+    issued: set[str] = set()
 
     def say(message: str) -> None:
-        if message not in said:
-            said.add(message)
+        if message not in issued:
+            issued.add(message)
             warnings.warn(message, WatchWarning, stacklevel=_users_level())
 
     return say
 
 
 def _users_level() -> int:
-    """How far up the first line of code lies that is not of this package, seen from where it is warned."""
+    """The stack level of the nearest caller outside this package, as ``warnings.warn`` counts levels."""
     return next(level for level, caller in enumerate(inspect.stack(0)[1:], start=1) if not _is_ours(caller.frame))
 
 
@@ -71,29 +73,30 @@ def _is_ours(frame: FrameType) -> bool:
 
 
 def weighed(batches: list[Any], weights: Sequence[int] | None, say: Callable[[str], None]) -> list[tuple[Any, range]]:
-    """Each batch with as many numbers as it has examples."""
+    """Each batch with its weight: a range as long as its number of examples."""
     if weights is not None and (len(weights) != len(batches) or min(weights) < 1):
         raise ValueError(
-            f"weights {list(weights)} must be a number of at least 1 for each of the {len(batches)} batches"
+            f"weights {list(weights)} must hold a number of at least 1 for each of the {len(batches)} batches"
         )
     counts = weights_of(batches) if weights is None else weights
     if counts is None:
         counts = [1] * len(batches)
         if len(batches) > 1:
-            say("the batches of the probe do not tell how many examples they have, and weigh the same; give weights")
+            say("the batches of the probe have unknown numbers of examples and get equal weights; pass weights")
     return [(batch, range(count)) for batch, count in zip(batches, counts, strict=True)]
 
 
 def try_out(subject: Subject) -> None:
-    """Refuse a loss that cannot be measured, before training begins."""
+    """Refuse a loss whose curvature cannot be measured."""
     batch = subject.probe[0][0]
     function = BatchLoss(bare(subject.model), subject.loss, subject.settings.inference)
     function.check_function(batch)
     if function.uses_fused_attention(batch):
-        subject.say("attention is measured with the math kernel; the fused one of training has no second derivative")
+        subject.say("attention is measured with the math kernel, because the fused kernel has no second derivative")
 
 
 def kept_file(path: str | Path, subject: Subject, name: str, steps_per_epoch: int | None) -> Kept:
+    """The file of a monitor, with its attributes."""
     settings, count = subject.settings, sum(len(examples) for _, examples in subject.probe)
     p = sum(value.numel() for value in trainable(bare(subject.model)))
     sizes = {
@@ -124,10 +127,10 @@ def kept_file(path: str | Path, subject: Subject, name: str, steps_per_epoch: in
 
 
 def _decays(groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What the edge depends on beside the learning rate, of optimizers that have it."""
+    """The optimizer's settings besides the learning rate on which its edge depends."""
     if not groups:
         return {}
-    known: dict[str, Any] = {
+    settings: dict[str, Any] = {
         name: groups[0][name] for name in ("momentum", "nesterov", "weight_decay") if name in groups[0]
     }
-    return {**known, "beta1": groups[0]["betas"][0] if "betas" in groups[0] else 0.0}
+    return {**settings, "beta1": groups[0]["betas"][0] if "betas" in groups[0] else 0.0}

@@ -1,4 +1,4 @@
-"""What is kept of all measurements: numbers by name, and a file in the layouts of measures."""
+"""The file of a monitor, in the layouts of measures."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from sharpest.results.together import write_together
 
 
 class Kept:
-    """The file of a monitor, whole after each measurement, so that a kill leaves what was there.
+    """The file of a monitor. It is complete after each measurement, so that a kill loses nothing.
 
     Args:
-        path: Where; nothing may be there yet.
-        layouts: What it holds.
-        sizes: Lengths of dimensions by their letters, but t, by layout.
-        attributes: Of the file; those of a layout that are not among them are null.
-        steps_per_epoch: Gives epochs; None = these are NaN.
+        path: Path of the file, which must not exist yet.
+        layouts: Layouts that the file holds.
+        sizes: Layout -> letter of a dimension -> its length, for all letters but t.
+        attributes: Attributes of the file; attributes of a layout that are missing here become null.
+        steps_per_epoch: To compute epochs; None = epochs are NaN.
 
     Raises:
-        ValueError: If there is a file already, or another monitor writes it.
-        StoreError: If it cannot be written there.
+        ValueError: If the file exists already, or another monitor is writing it.
+        StoreError: If the file cannot be written.
     """
 
     def __init__(
@@ -49,47 +49,53 @@ class Kept:
         self._lock = _locked(self.path)
         if self.path.exists():
             self.close()
-            raise ValueError(f"{path} exists; delete it, or give another path")
+            raise ValueError(f"{path} exists; delete it, or pass another path")
 
     def add(self, step: int, arrays: Mapping[str, Mapping[str, Any]], finite: bool) -> None:
-        """One measurement, by layout, onto the disk.
+        """Write one measurement.
+
+        Args:
+            step: Completed updates.
+            arrays: Layout -> array name -> value.
+            finite: Whether the loss is finite.
 
         Raises:
-            StoreError: If it cannot be written; it is tried again with the next one.
+            StoreError: If the file cannot be written; the next measurement tries again.
         """
         epoch = step / self._steps_per_epoch if self._steps_per_epoch else np.nan
         if not finite and self._attributes["diverged_epoch"] is None:
             self._attributes["diverged_epoch"] = epoch
         for name, rows in self._rows.items():
             rows.append({"iteration": step, "epoch": epoch, **arrays.get(name, {})})
-        write_together(self.path, [(layout, self._arrays(layout), self._facts(layout)) for layout in self._layouts])
+        parts = [(layout, self._arrays(layout), self._attributes_of(layout)) for layout in self._layouts]
+        write_together(self.path, parts)
 
-    def _facts(self, layout: Layout) -> dict[str, Any]:
+    def _attributes_of(self, layout: Layout) -> dict[str, Any]:
         count = len(self._rows[layout.name])
-        known = {
+        attributes = {
             **self._attributes,
             "planned_points": count,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        return {name: known.get(name) for name in layout.attributes}
+        return {name: attributes.get(name) for name in layout.attributes}
 
     def _arrays(self, layout: Layout) -> dict[str, NDArray[Any]]:
         rows, sizes = self._rows[layout.name], {"t": 0, **self._sizes.get(layout.name, {})}
         return {dataset.name: _stacked(dataset, rows, sizes) for dataset in layout.datasets}
 
     def close(self) -> None:
-        """Let others write it."""
+        """Release the file."""
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
 
 
 def _stacked(dataset: Dataset, rows: list[dict[str, Any]], sizes: Mapping[str, int]) -> NDArray[Any]:
-    """An array of all measurements; what was not measured is NaN, and vectors are not kept."""
+    """An array of all measurements; missing values are NaN, or 0 in integer arrays. Vectors are not kept."""
     shape = tuple(sizes.get(letter, 0) for letter in dataset.dims)
     if dataset.dims[0] != "t":
         return np.zeros(shape, dataset.dtype)
-    nothing = np.full(shape[1:], np.nan if np.dtype(dataset.dtype).kind == "f" else 0, dataset.dtype)
-    return np.stack([np.asarray(row.get(dataset.name, nothing), dataset.dtype) for row in rows])
+    missing = np.full(shape[1:], np.nan if np.dtype(dataset.dtype).kind == "f" else 0, dataset.dtype)
+    return np.stack([np.asarray(row.get(dataset.name, missing), dataset.dtype) for row in rows])
 
 
 def _locked(path: Path) -> FileLock:
@@ -98,14 +104,16 @@ def _locked(path: Path) -> FileLock:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise ValueError(f"{path} is being written by another monitor; close that one, or give another path") from None
+        raise ValueError(f"another monitor is writing {path}; close that monitor, or pass another path") from None
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error}); correct the folder's rights, or the path") from error
+        raise StoreError(
+            f"{path}: cannot be written ({error}); correct the folder's permissions or the path"
+        ) from error
     return lock
 
 
 def provenance() -> dict[str, Any]:
-    """Where the numbers come from: packages, device, threads."""
+    """Provenance of the numbers: packages, device, threads."""
     packages = {name: version(name) for name in ("h5py", "numpy", "scipy", "torch")} | {"sharpest": __version__}
     return {
         "packages": {"python": platform.python_version(), **packages},

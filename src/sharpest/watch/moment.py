@@ -1,4 +1,4 @@
-"""One measurement: what all quantities share at one state of training."""
+"""One measurement: what all quantities share at a state of training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sharpest.watch.optimizers import Edges, edges_of
 
 @dataclass(frozen=True)
 class Settings:
-    """How it is measured; see ``sharpest.watch.monitor.Monitor``."""
+    """Settings of the measurements; see ``sharpest.watch.monitor.Monitor``."""
 
     quantities: tuple[str, ...]
     mode: Literal["current", "inference"]
@@ -34,26 +34,26 @@ class Settings:
 
     @property
     def inference(self) -> bool:
-        """Whether it is measured in inference mode, whatever the mode of training."""
+        """Whether to measure in inference mode, regardless of the net's mode."""
         return self.mode == "inference"
 
     @property
     def wanted(self) -> int:
-        """Eigenpairs of one solve: lambda_max alone is one."""
+        """Number of eigenpairs to solve for; lambda_max alone needs one."""
         return self.num_eigenpairs if "eigenvalues" in self.quantities else 1
 
 
 @dataclass
 class Subject:
-    """What is measured, and what one measurement leaves for the next.
+    """The objects to measure, and the values that one measurement leaves for the next.
 
     Attributes:
-        model, loss, optimizer: The user's.
+        model, loss, optimizer: The user's objects.
         probe: Batches, with their weights in the mean.
         batches: Mini-batches.
-        settings: How.
-        carried: Starts of the next searches.
-        say: Tells the user a thing, once.
+        settings: Settings of the measurements.
+        carried: Starts of the next solves and searches.
+        say: Warns the user, once per message.
     """
 
     model: nn.Module
@@ -67,20 +67,20 @@ class Subject:
 
 
 class Moment:
-    """The state of training now; lasts as long as one measurement.
+    """The current state of training, for the duration of one measurement.
 
     Args:
-        subject: What is measured.
+        subject: The objects to measure.
         step: Completed updates.
-        batch: That of the next step, where the caller gave one.
+        batch: Batch of the next step, if the caller passed one.
 
     Attributes:
-        parameters: The user's own.
-        function: The loss at a vector of them.
-        edges: Of the optimizer now.
+        parameters: The net's trainable parameters.
+        function: The loss as a function of a vector of parameters.
+        edges: Current edges of the optimizer.
 
     Raises:
-        NotDeterministicError: If the loss is not a function.
+        NotDeterministicError: If the loss takes different values at the same parameters.
     """
 
     def __init__(self, subject: Subject, step: int, batch: Any = None) -> None:
@@ -94,29 +94,29 @@ class Moment:
 
     @property
     def theta(self) -> Tensor:
-        """(p,), float32 or float64."""
+        """(p,) parameters, float32 or float64."""
         return self.function.theta
 
     @cached_property
     def hessian(self) -> Hessian:
-        """Of the mean loss over the probe."""
+        """The Hessian of the mean loss over the probe."""
         return Hessian(self.function, self.theta, self.subject.probe)
 
     @cached_property
     def finite(self) -> bool:
-        """Whether there is anything to measure."""
+        """Whether the gradient is finite; otherwise nothing can be measured."""
         return bool(self.hessian.gradient.isfinite().all())
 
     @cached_property
     def batch(self) -> tuple[Sequence[tuple[Any, range]], Hessian]:
-        """The batch of the next step and its Hessian; the probe, where none was given."""
+        """The batch of the next step and its Hessian; without a batch, the probe."""
         if self._batch is None:
             return self.subject.probe, self.hessian
         chunks = [(self._batch, range(num_examples(self._batch) or 1))]
         return chunks, Hessian(self.function, self.theta, chunks)
 
     def random(self, purpose: str) -> torch.Generator:
-        """As that of a run of the pipeline with the same seed."""
+        """The generator that a run of the pipeline with the same seed uses."""
         return generator(self.settings.seed, purpose, self.step)
 
     @cached_property
@@ -127,10 +127,10 @@ class Moment:
     def solved(
         self, name: str, product: Callable[[Tensor], Tensor], num_eigenpairs: int, hints: list[Tensor]
     ) -> Eigenpairs:
-        """Leading eigenpairs of an operator, from hints and the pairs of the measurement before."""
+        """Leading eigenpairs of an operator; the solve starts from hints and the pairs of the previous measurement."""
         k = min(num_eigenpairs, len(self.theta))
         before: Tensor | None = self.carried.get(name)
-        # of other length where layers were frozen or freed since
+        # its length differs if layers were frozen or unfrozen since
         warm = [before.to(self.theta)] if before is not None and len(before) == len(self.theta) else []
         start = start_vector(self.random("solver"), len(self.theta), [*hints, *warm]).to(self.theta)
         most, restart = 20 * basis_size(k), self.random("solver-restart")

@@ -1,4 +1,4 @@
-"""Watch curvature in a training loop of one's own."""
+"""The monitor: watch curvature in your own training loop."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ from sharpest.watch.undisturbed import undisturbed, where_it_is_called
 class Monitor:
     """Watches the curvature of a loss while a net trains: call ``step`` after each update of the optimizer.
 
-    The state at the start is measured at once, unless ``at`` leaves it out. Training is bit for bit what it is without
-    a monitor. One that writes a file is a context manager, or ends with ``close``.
+    The initial state is measured at once, unless ``at`` excludes it. A monitor does not change a bit of training. If it
+    writes a file, use it as a context manager or call ``close`` at the end.
 
     Args:
-        model: The net. What compiles or distributes it is taken off for measuring.
-        loss: ``loss(model, batch)``, the mean over the batch, from the model that it is given.
-        probe: Batches of any kind; the loss that is measured is their mean, each weighed by its number of examples.
-        optimizer: Its class and current settings give the edge; None = no edge.
+        model: The net. Wrappers for compilation or distribution are removed for measuring.
+        loss: ``loss(model, batch)``, the mean over the batch; it must use the model that it is passed.
+        probe: Batches of any kind. The measured loss is the mean over them, weighted by their numbers of examples.
+        optimizer: Its class and current settings determine the edge; None = no edge.
         every: Steps between measurements; 100 by default.
-        at: The steps themselves, instead.
-        budget: Largest share of the time of training, such as 0.1; stretches ``every``.
+        at: Steps to measure at, instead of ``every``.
+        budget: Largest share of training time to spend, such as 0.1; measures less often than ``every`` if necessary.
         quantities: One or more of ``lambda_max``, ``eigenvalues``, ``trace``, ``batch_sharpness``, ``critical`` and
             ``preconditioned``.
-        batches: A loader of mini-batches for ``batch_sharpness``, its own; by default those of the probe.
-        log: ``log(step, numbers)``.
-        path: A new file, in the layouts of measures.
-        mode: Whether nets are measured in their current mode, or in inference mode.
-        weights: Examples in each batch of the probe; by default the first dimension of its tensors.
-        num_eigenpairs: Of ``eigenvalues``, those of largest magnitude.
-        num_batches: Of ``batch_sharpness``.
-        num_products: Of ``trace``, at least 4.
-        tolerance: Largest residual of an eigenpair, in parts of the largest magnitude.
-        seed: Of the random vectors.
-        start: Updates that were completed before.
-        name: Of the run, in the file.
-        steps_per_epoch: Gives the epochs in the file.
+        batches: A separate loader of mini-batches for ``batch_sharpness``; by default the batches of the probe.
+        log: Called as ``log(step, numbers)`` after each measurement.
+        path: A new file to write, in the layouts of measures.
+        mode: Whether to measure nets in their current mode or in inference mode.
+        weights: Number of examples in each batch of the probe; by default the first dimension of its tensors.
+        num_eigenpairs: Number of ``eigenvalues``, those of largest magnitude.
+        num_batches: Mini-batches for ``batch_sharpness``.
+        num_products: Hessian-vector products for ``trace``, at least 4.
+        tolerance: Largest residual of an eigenpair, relative to the largest magnitude of an eigenvalue.
+        seed: Seed of the random vectors.
+        start: Updates completed before the monitor starts.
+        name: Name of the run in the file.
+        steps_per_epoch: To compute the epochs in the file.
 
     Attributes:
         last: The latest measurement; None before the first.
 
     Raises:
         ValueError: If an argument is out of range, or does not fit the others.
-        NotDeterministicError: If the loss is not a function of the parameters: names the layer, and the remedy.
+        NotDeterministicError: If the loss takes different values at the same parameters; names layer and remedy.
         NotTwiceDifferentiableError: If an operation has no second derivative.
 
     Source: docs/watch.md.
@@ -109,22 +109,22 @@ class Monitor:
             self.measure()
 
     def step(self, batch: Any = None) -> Reading | None:
-        """Call it after each update of the optimizer.
+        """Count an update and measure if one is due; call it after each update of the optimizer.
 
         Args:
-            batch: That of the update; ``critical`` follows the step that it would cause, instead of the probe's.
+            batch: Batch of the update; ``critical`` uses the step for this batch instead of the step for the probe.
 
         Returns:
-            The measurement, at steps where there is one.
+            The measurement, if one was due; else None.
 
         Raises:
-            NotDeterministicError: If the loss is not a function any more, as with another mode of the net.
+            NotDeterministicError: If the loss has become non-deterministic, e.g. because the mode of the net changed.
         """
         self._step += 1
         return self.measure(batch) if self._schedule.due(self._step) else None
 
     def measure(self, batch: Any = None) -> Reading:
-        """Measure now, whatever the schedule says."""
+        """Measure now, regardless of the schedule."""
         began = time.perf_counter()
         device = trainable(bare(self._subject.model))[0].device
         with undisturbed(device, self._subject.settings.inference):
@@ -140,7 +140,7 @@ class Monitor:
         return reading
 
     def _taken(self, moment: Moment) -> tuple[dict[str, Taken], Reading]:
-        """Each quantity; nothing where the loss is not finite."""
+        """Measure each quantity; values are NaN if the loss is not finite."""
         reading = Reading(lr=moment.edges.lr, edge=moment.edges.hessian, finite=float(moment.finite))
         all_taken = {}
         for name in self._subject.settings.quantities:
@@ -152,23 +152,23 @@ class Monitor:
             reading[f"{name}_seconds"] = time.perf_counter() - began
             reading.update({f"{name}_{more}": value for more, value in taken.more.items()})
         if not moment.finite:
-            self._subject.say("the loss is not finite: NaN is recorded, and training goes on")
+            self._subject.say("the loss is not finite: NaN is recorded and training continues")
         return all_taken, reading
 
     def _keep(self, taken: Mapping[str, Taken], finite: bool) -> None:
         if self._kept is None:
             return
         arrays: dict[str, dict[str, Any]] = {}
-        for name, each in taken.items():
-            arrays.setdefault(QUANTITIES[name].layout.name, {}).update(each.arrays)
+        for name, quantity in taken.items():
+            arrays.setdefault(QUANTITIES[name].layout.name, {}).update(quantity.arrays)
         try:
             self._kept.add(self._step, arrays, finite)
-        except StoreError as error:  # training is worth more than its measurements
+        except StoreError as error:  # a warning only, because training matters more than its measurements
             self._subject.say(str(error))
 
     @property
     def values(self) -> dict[str, NDArray[np.float64]]:
-        """(t,) each, by name: ``step`` and all numbers of the measurements so far; NaN where one has none."""
+        """Name -> (t,): ``step`` and all numbers of the measurements so far; NaN where a number is missing."""
         names = dict.fromkeys(name for _, reading in self._readings for name in reading)
         columns = {
             name: np.array([reading.get(name, np.nan) for _, reading in self._readings], dtype=np.float64)
@@ -177,7 +177,7 @@ class Monitor:
         return {"step": np.array([step for step, _ in self._readings], dtype=np.float64), **columns}
 
     def close(self) -> None:
-        """Let go of the file, which is complete; the numbers stay."""
+        """Release the file, which is complete; the numbers remain available."""
         if self._kept is not None:
             self._kept.close()
             self._kept = None

@@ -1,4 +1,4 @@
-"""A net and its loss in a training loop of one's own, as a function of one vector."""
+"""The user's net and loss, as a function of one parameter vector."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sharpest.curvature.module_loss import ModuleLoss
 from sharpest.watch.batches import changed, in_double, tensors_in, without_half
 
 Loss = Callable[[Any, Any], Tensor]
-"""``loss(model, batch)``, one number."""
+"""``loss(model, batch)``, a tensor of one number."""
 
-_REMEDY = 'give mode="inference", which measures a copy in inference mode, or call eval() on the model before'
+_REMEDY = 'pass mode="inference", which measures a copy in inference mode, or call eval() on the model before'
 
 
 def bare(model: nn.Module) -> nn.Module:
-    """The net without what compiles or distributes it."""
+    """The net without wrappers for compilation or distribution."""
     while True:
         inner = getattr(model, "_orig_mod", None)
         if inner is None and isinstance(model, DataParallel | DistributedDataParallel):
@@ -32,59 +32,59 @@ def bare(model: nn.Module) -> nn.Module:
 
 
 def trainable(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters by which the loss is differentiated, each once, in the order of the vector.
+    """The parameters with respect to which the loss is differentiated, each once, in the order of the vector.
 
     Raises:
-        ValueError: If there is none, one is no real number, or they lie on several devices.
+        ValueError: If there are none, if one is not real, or if they are on several devices.
     """
     parameters = [value for value in model.parameters() if value.requires_grad]
     if not parameters:
-        raise ValueError("the model has no trainable parameter; set requires_grad on those to measure")
+        raise ValueError("the model has no trainable parameter; set requires_grad on the parameters to measure")
     if not all(value.is_floating_point() for value in parameters):
-        raise ValueError("the model has complex parameters; its curvature by real ones can be measured only")
-    places = {str(value.device) for value in parameters}
-    if len(places) > 1:
-        raise ValueError(f"the model's parameters lie on {', '.join(sorted(places))}; put them on one device")
+        raise ValueError("the model has complex parameters, but curvature is measured for real parameters only")
+    devices = {str(value.device) for value in parameters}
+    if len(devices) > 1:
+        raise ValueError(f"the model's parameters are on {', '.join(sorted(devices))}; move them to one device")
     return parameters
 
 
 class _WithLoss(nn.Module):
-    """The net with the loss of a batch as its output."""
+    """The net, with the loss of a batch as its output."""
 
     def __init__(self, model: nn.Module, loss: Loss) -> None:
         super().__init__()
         self.model = model
-        self._loss = [loss]  # not as a part of the net, where it is a module itself
+        self._loss = [loss]  # in a list, so that a loss that is a module does not become a part of this one
 
     def forward(self, batch: Any) -> Tensor:
         value = self._loss[0](self.model, batch)
         if not isinstance(value, Tensor):
-            raise ValueError(f"loss(model, batch) gives {type(value).__name__}; it must be a tensor of one number")
+            raise ValueError(f"loss(model, batch) returns {type(value).__name__}, expected a tensor with one element")
         return value.reshape(()) if value.numel() == 1 else value
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _WithLoss:
-        # a loss may be a method, behind which lies all of a trainer
+        # not a copy of the loss: it may be a method that holds a whole trainer
         return _WithLoss(copy.deepcopy(self.model, memo), self._loss[0])
 
 
 class BatchLoss(ModuleLoss):
     """``loss(theta, batch, examples)``: the user's loss of a batch at parameters (p,).
 
-    It is that of a copy of the net, in float32 where the net is of half precision.
+    It is computed with a copy of the net, which is in float32 if the net is in half precision.
 
     Args:
-        model: The net, bare.
-        loss: The user's.
-        inference: Whether the copy is in inference mode, else in the mode of the net.
-        double: Whether all is in float64.
+        model: The net, without wrappers.
+        loss: The user's loss.
+        inference: Whether the copy is in inference mode; else it has the mode of the net.
+        double: Whether to compute in float64.
 
     Attributes:
-        net: A copy of the net, in the mode that is measured.
+        net: A copy of the net, in the measured mode.
     """
 
     def __init__(self, model: nn.Module, loss: Loss, inference: bool, double: bool = False) -> None:
         self._change = in_double if double else without_half
-        # both: functions of nn.Module that change each tensor, and leave tied ones tied
+        # _apply changes every tensor and leaves tied parameters tied
         self.net = _copied(model)._apply(self._change)
         if inference:
             self.net.eval()
@@ -98,26 +98,26 @@ class BatchLoss(ModuleLoss):
             raise
 
     def check_function(self, batch: Any) -> None:
-        """Probe that it is a function of the parameters.
+        """Check on one batch that the loss depends only on the parameters.
 
         Raises:
-            ValueError: If it is not one number, or the batch lies on another device.
-            NotDeterministicError: With the layer that is likely at fault, and the remedy.
+            ValueError: If the loss is not one number, or the batch is on another device.
+            NotDeterministicError: If repeated calls differ; names the layer that is likely at fault, and the remedy.
         """
         check_independent(self.net, _REMEDY)
         check_deterministic(lambda: self(self.theta, batch), self.net, _REMEDY)
 
     def _refuse_elsewhere(self, batch: Any, error: Exception) -> None:
-        """Raise where the batch lies on another device, which is what the error comes from."""
+        """Raise a clear error if the batch is on another device than the model, which then caused ``error``."""
         others = {str(tensor.device) for tensor in tensors_in(batch)} - {str(self.theta.device)}
         if others:
             raise ValueError(
-                f"a batch is on {', '.join(sorted(others))}, and the model on {self.theta.device}; move it there, in "
-                "the probe or in the loss"
+                f"a batch is on {', '.join(sorted(others))}, but the model is on {self.theta.device}; move the batch "
+                "there, in the probe or in the loss"
             ) from error
 
     def uses_fused_attention(self, batch: Any) -> bool:
-        """Whether training passes a fused kernel of attention, which has no second derivative.
+        """Whether training uses a fused attention kernel, which has no second derivative.
 
         Raises:
             ValueError: If the loss does not depend on the parameters.
@@ -125,7 +125,9 @@ class BatchLoss(ModuleLoss):
         with sdpa_kernel([backend for backend in SDPBackend.__members__.values() if backend != SDPBackend.ERROR]):
             value = self(self.theta.clone().requires_grad_(), batch)
         if not value.requires_grad:
-            raise ValueError("the loss does not depend on the parameters; loss(model, batch) must use the model given")
+            raise ValueError(
+                "the loss does not depend on the parameters; loss(model, batch) must use its argument model"
+            )
         seen, pending = set(), [value.grad_fn]
         while pending:
             node = pending.pop()
@@ -136,16 +138,16 @@ class BatchLoss(ModuleLoss):
 
 
 def _copied(model: nn.Module) -> nn.Module:
-    """A copy of a net without what compiles parts of it.
+    """A copy of a net, without wrappers that compile parts of it.
 
-    Tensors that a forward pass left in the net are not worth a copy, and cannot have one.
+    Tensors that a forward pass left in the net are not copied: they are not needed, and deepcopy refuses them.
     """
-    left = [value for layer in model.modules() for value in vars(layer).values() if isinstance(value, Tensor)]
-    memo: dict[int, Any] = {id(value): value.detach() for value in left if not value.is_leaf}
+    tensors = [value for layer in model.modules() for value in vars(layer).values() if isinstance(value, Tensor)]
+    memo: dict[int, Any] = {id(value): value.detach() for value in tensors if not value.is_leaf}
     try:
         net = copy.deepcopy(model, memo)
     except (RuntimeError, TypeError) as error:
-        raise ValueError(f"the model cannot be copied ({error}); remove what copy.deepcopy refuses") from error
+        raise ValueError(f"the model cannot be copied ({error}); remove the part that copy.deepcopy refuses") from error
     for module in list(net.modules()):
         for name, part in module.named_children():
             module.add_module(name, bare(part))

@@ -1,4 +1,4 @@
-"""What an optimizer says of stability: its edge, its preconditioner, and the step that it would make."""
+"""The optimizer's edge of stability, its preconditioner, and its next step."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Group = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Edges:
-    """The curvatures beyond which steps grow, as the optimizer stands now; NaN where there is none.
+    """The curvatures beyond which the optimizer's current step is unstable; NaN if there is none.
 
     Attributes:
-        hessian: For the largest eigenvalue of the Hessian.
-        preconditioned: For that of the preconditioned Hessian.
-        lr: Of all groups of parameters.
-        reason: Why there is none; empty where nobody asked for one.
+        hessian: Edge for the largest eigenvalue of the Hessian.
+        preconditioned: Edge for the largest eigenvalue of the preconditioned Hessian.
+        lr: Learning rate of all parameter groups; NaN if they differ.
+        reason: Why there is no edge of the Hessian; empty if there is one, or if there is no optimizer.
     """
 
     hessian: float = math.nan
@@ -39,7 +39,7 @@ class Edges:
 def _sgd(group: Group) -> tuple[float, float]:
     lr, momentum = float(group["lr"]), float(group["momentum"])
     damped = lr * (1 - float(group["dampening"])) if momentum else lr
-    # weight decay adds its c to the Hessian of the loss
+    # weight decay adds its coefficient to the eigenvalues of the Hessian
     return edge(damped, momentum, group["nesterov"]) - float(group["weight_decay"]), math.nan
 
 
@@ -56,7 +56,7 @@ def _rmsprop(group: Group) -> tuple[float, float]:
     return math.nan, edge(float(group["lr"]), float(group["momentum"]))
 
 
-# exact classes: a subclass may step otherwise
+# exact classes only, because a subclass may compute another step
 _EDGES: dict[type[Optimizer], Callable[[Group], tuple[float, float]]] = {
     SGD: _sgd,
     Adam: _adam,
@@ -65,17 +65,17 @@ _EDGES: dict[type[Optimizer], Callable[[Group], tuple[float, float]]] = {
 }
 _SECOND_MOMENT = {Adam: "exp_avg_sq", AdamW: "exp_avg_sq", RMSprop: "square_avg"}
 _SAME = ("lr", "momentum", "dampening", "nesterov", "betas")
-"""What all groups must have alike, for one edge to be there."""
+"""Settings that must be equal in all groups for the edge to exist."""
 
 
 def edges_of(optimizer: Optimizer | None, parameters: Sequence[nn.Parameter]) -> Edges:
-    """The edges of an optimizer for some parameters, by its class and its current settings.
+    """The edges of an optimizer for some parameters, from its class and its current settings.
 
-    Of groups that differ in weight decay only, the lowest edge counts.
+    If groups differ only in weight decay, the lowest edge counts.
 
     Args:
-        optimizer: That of the training loop, or None.
-        parameters: Those that are measured; groups without any of them do not count.
+        optimizer: The optimizer of the training loop, or None.
+        parameters: The measured parameters; groups without any of them are ignored.
     """
     if optimizer is None:
         return Edges()
@@ -85,15 +85,17 @@ def edges_of(optimizer: Optimizer | None, parameters: Sequence[nn.Parameter]) ->
     name, rule = type(optimizer).__name__, _EDGES.get(type(optimizer))
     if rule is None:
         known = ", ".join(kind.__name__ for kind in _EDGES)
-        return Edges(lr=lr, reason=f"the edge of {name} is not known; it is that of {known} only")
+        return Edges(lr=lr, reason=f"the edge of {name} is unknown; it is known for {known}")
     if any(group.get("maximize") for group in groups):
-        return Edges(lr=lr, reason=f"{name} maximises, and has no edge")
+        return Edges(lr=lr, reason=f"{name} with maximize has no edge")
     if len({str([group.get(key) for key in _SAME]) for group in groups}) > 1:
-        return Edges(lr=lr, reason="the edge is that of one learning rate and momentum; the optimizer's groups differ")
+        return Edges(
+            lr=lr, reason="there is no edge, because the optimizer's groups differ in learning rate or momentum"
+        )
     if lr == 0:
         return Edges(math.inf, math.inf, lr)
     hessian, preconditioned = (min(pair) for pair in zip(*map(rule, groups), strict=True))
-    reason = f"with {name} the edge is that of the preconditioned Hessian; ask for the quantity preconditioned"
+    reason = f"{name} has an edge for the preconditioned Hessian only; add the quantity preconditioned"
     return Edges(hessian, preconditioned, lr, reason if math.isnan(hessian) else "")
 
 
@@ -104,32 +106,32 @@ def _groups(optimizer: Optimizer, parameters: Sequence[nn.Parameter]) -> list[Gr
 
 
 def check_optimizer(optimizer: Any, parameters: Sequence[nn.Parameter]) -> None:
-    """Refuse an optimizer of other parameters.
+    """Refuse an optimizer that does not train the model.
 
     Raises:
-        ValueError: If it is none, or trains none of the parameters.
+        ValueError: If it is not an optimizer, or trains none of the parameters.
     """
     if optimizer is None:
         return
     if not isinstance(optimizer, Optimizer):
-        raise ValueError(f"optimizer is {type(optimizer).__name__}; give a torch.optim.Optimizer, or none")
+        raise ValueError(f"optimizer is {type(optimizer).__name__}, expected a torch.optim.Optimizer or None")
     if not _groups(optimizer, parameters):
-        raise ValueError("the optimizer trains none of the model's parameters; give the one that does")
+        raise ValueError("the optimizer trains none of the model's parameters; pass the one that does")
 
 
 def can_precondition(optimizer: Optimizer | None) -> bool:
-    """Whether a preconditioner is known."""
+    """Whether the optimizer's preconditioner is known."""
     return type(optimizer) in _SECOND_MOMENT
 
 
 @dataclass(frozen=True)
 class Preconditioner:
-    """What an adaptive optimizer divides by, at each of p parameters.
+    """The diagonal P by which an adaptive optimizer divides; (p,) each.
 
     Attributes:
-        root: P^-1/2, float64; 0 where a parameter was never updated.
-        decay: Coupled weight decay, which adds to the Hessian.
-        floor: Whether epsilon decides P.
+        root: P^-1/2, float64; 0 for a parameter that was never updated.
+        decay: Coupled weight decay, which is added to the Hessian.
+        floor: Whether epsilon dominates P.
     """
 
     root: Tensor
@@ -140,7 +142,7 @@ class Preconditioner:
 def preconditioner(optimizer: Optimizer, parameters: Sequence[nn.Parameter]) -> Preconditioner | None:
     """The diagonal P of the latest update; None before the first.
 
-    P = (1 - beta1^t) (sqrt(v / (1 - beta2^t)) + epsilon) of Adam after t updates, sqrt(v) + epsilon of RMSprop.
+    After t updates P = (1 - beta1^t) (sqrt(v / (1 - beta2^t)) + epsilon) for Adam, and sqrt(v) + epsilon for RMSprop.
 
     Source: Cohen et al., 2022, arXiv 2207.14484.
     """
@@ -157,12 +159,12 @@ def preconditioner(optimizer: Optimizer, parameters: Sequence[nn.Parameter]) -> 
         decoupled = type(optimizer) is AdamW or group.get("decoupled_weight_decay")
         decay = torch.full_like(root, 0.0 if decoupled else group.get("weight_decay", 0.0))
         parts.append((root, decay, floor))
-    found = Preconditioner(*map(torch.cat, zip(*parts, strict=True)))
-    return found if found.root.any() else None
+    diagonal = Preconditioner(*map(torch.cat, zip(*parts, strict=True)))
+    return diagonal if diagonal.root.any() else None
 
 
 def _factors(optimizer: Optimizer, group: Group, state: Mapping[str, Any]) -> tuple[float, Tensor]:
-    """Of P at one parameter: a factor, and the root of v without bias, float64."""
+    """The factor in P for one parameter, and the root of v, float64; both corrected for bias in Adam."""
     if type(optimizer) is RMSprop:
         square = state["square_avg"].double().flatten()
         if group["centered"]:
@@ -174,20 +176,20 @@ def _factors(optimizer: Optimizer, group: Group, state: Mapping[str, Any]) -> tu
 
 
 def next_step(optimizer: Optimizer, parameters: Sequence[nn.Parameter], gradient: Tensor) -> Tensor:
-    """What the optimizer would subtract from the parameters at a gradient: a twin of it makes the step.
+    """What the optimizer would subtract from the parameters for a gradient, computed with a copy of the optimizer.
 
-    Momentum, moments and weight decay are part of it.
+    The step includes momentum, moments and weight decay.
 
     Args:
-        optimizer: Left as it is.
-        parameters: In the order of the gradient; others that it trains have none.
+        optimizer: The optimizer; not changed.
+        parameters: In the order of the gradient; other parameters of the optimizer get no gradient.
         gradient: (p,).
 
     Returns:
         (p,) float64.
 
     Raises:
-        ValueError: If the twin cannot step by its gradient alone.
+        ValueError: If the copy cannot step, e.g. because it needs more than a gradient.
     """
     everything = [value for group in optimizer.param_groups for value in group["params"]]
     twins = {id(value): nn.Parameter(without_half(value.detach().clone())) for value in everything}
@@ -201,7 +203,7 @@ def next_step(optimizer: Optimizer, parameters: Sequence[nn.Parameter], gradient
             if id(value) in twins:
                 twins[id(value)].grad = piece.view_as(value).to(twins[id(value)])
         twin.step()
-    except Exception as error:  # any optimizer may be given, and any error come of it
+    except Exception as error:  # the optimizer may be any class and raise anything
         raise ValueError(f"{type(optimizer).__name__} cannot be tried on a copy ({error})") from error
     after = [twins.get(id(value), value).detach().double().flatten() for value in parameters]
     return torch.cat([old - new for old, new in zip(before, after, strict=True)])

@@ -1,4 +1,4 @@
-"""The quantities that are watched, by name. Each gives numbers for people, and arrays in the layout of a measure."""
+"""The quantities that a monitor measures. Each yields numbers for the user, and arrays in the layout of a measure."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from sharpest.watch.steps import critical
 
 @dataclass(frozen=True)
 class Taken:
-    """What one measurement gave of one quantity.
+    """One quantity in one measurement.
 
     Attributes:
-        value: The number itself; NaN where there is none.
-        error: How far off it may be.
-        over_edge: Value over the optimizer's edge; NaN where there is none.
+        value: The value; NaN if there is none.
+        error: Error of the value.
+        over_edge: Value divided by the optimizer's edge; NaN without an edge.
         products: Hessian-vector products.
         more: Further numbers by name.
-        arrays: In the layout of its measure.
+        arrays: Arrays in the layout of the measure.
     """
 
     value: float = math.nan
@@ -60,12 +60,12 @@ def _spectrum(pairs: Eigenpairs) -> dict[str, Any]:
 
 
 def _error(pairs: Eigenpairs) -> float:
-    """Of the first eigenvalue: there is one within the length of the residual."""
+    """Error of the first eigenvalue: the exact one lies within the norm of the residual."""
     return float(pairs.residuals[0] * np.abs(pairs.eigenvalues).max())
 
 
 def _over_edge(moment: Moment, value: float, edge: float) -> float:
-    """NaN without an edge, and where weight decay leaves nothing of it."""
+    """Value over edge; NaN without an edge, or if weight decay makes the edge negative or zero."""
     if math.isnan(edge) and moment.edges.reason:
         moment.subject.say(moment.edges.reason)
     return value / edge if edge > 0 else math.nan
@@ -74,11 +74,11 @@ def _over_edge(moment: Moment, value: float, edge: float) -> float:
 def _lambda_max(moment: Moment) -> Taken:
     pairs = moment.pairs
     value, error, products = float(pairs.eigenvalues[0]), _error(pairs), pairs.num_products
-    if value < 0:  # all of largest magnitude are negative: the largest signed one takes a search of its own
+    if value < 0:  # all eigenvalues of largest magnitude are negative: the largest signed one needs another solve
         most, rng = 20 * basis_size(1), moment.random("solver-largest")
-        found = largest_eigenvalue(moment.hessian, moment.settings.tolerance, most, rng)
+        largest = largest_eigenvalue(moment.hessian, moment.settings.tolerance, most, rng)
         scale = 2 * float(np.abs(pairs.eigenvalues).max())
-        value, error, products = found.value, moment.settings.tolerance * scale, products + found.num_products
+        value, error, products = largest.value, moment.settings.tolerance * scale, products + largest.num_products
     return Taken(value, error, _over_edge(moment, value, moment.edges.hessian), products, {}, _spectrum(pairs))
 
 
@@ -104,11 +104,11 @@ def _trace(moment: Moment) -> Taken:
 
 
 def _batch_sharpness(moment: Moment) -> Taken:
-    """Batch by batch, so that no more than one gradient is in memory; without a source, those of the probe."""
+    """Computed batch by batch, so that only one gradient is in memory; without a source, on the probe's batches."""
     source, count = moment.subject.batches, moment.settings.num_batches
     drawn = [batch for batch, _ in moment.subject.probe][:count] if source is None else source.next(count)
     if not drawn:
-        moment.subject.say("batches has ended: no batch sharpness any more; give a loader, which starts again")
+        moment.subject.say("batches is exhausted, so batch sharpness stops; pass a loader, which starts again")
         return Taken()
     squares, curvature = torch.full((2, count), math.nan, dtype=torch.float64).unbind()
     for number, batch in enumerate(drawn):
@@ -131,27 +131,27 @@ def _batch_sharpness(moment: Moment) -> Taken:
 
 
 def _critical(moment: Moment) -> Taken:
-    found = critical(moment)
-    if found is None:
+    result = critical(moment)
+    if result is None:
         return Taken()
-    value, error, arrays = found
+    value, error, arrays = result
     more = {"outcome": float(arrays["batch_outcome"][0]), "forwards": float(arrays["forwards"])}
     return Taken(value, error, 1 / arrays["critical_ratio"], 1, more, arrays)
 
 
 def _preconditioned(moment: Moment) -> Taken:
-    assert moment.subject.optimizer is not None  # refused before
-    known = preconditioner(moment.subject.optimizer, moment.parameters)
-    if known is None:  # before the first update
+    assert moment.subject.optimizer is not None  # ensured by check_settings
+    diagonal = preconditioner(moment.subject.optimizer, moment.parameters)
+    if diagonal is None:  # before the first update
         return Taken()
-    root, decay = known.root.to(moment.theta), known.decay.to(moment.theta)
+    root, decay = diagonal.root.to(moment.theta), diagonal.decay.to(moment.theta)
 
     def product(vector: torch.Tensor) -> torch.Tensor:
         scaled = root * vector
         return root * (moment.hessian.product(scaled) + decay * scaled)
 
     pairs = moment.solved("preconditioned", product, 1, [root * moment.hessian.gradient])
-    value, floor = float(pairs.eigenvalues[0]), float(pairs.eigenvectors[0].double().square()[known.floor].sum())
+    value, floor = float(pairs.eigenvalues[0]), float(pairs.eigenvectors[0].double().square()[diagonal.floor].sum())
     arrays = {
         "preconditioned_sharpness": value,
         "eigenvalues": pairs.eigenvalues,
@@ -166,7 +166,7 @@ def _preconditioned(moment: Moment) -> Taken:
 
 @dataclass(frozen=True)
 class Quantity:
-    """How it is measured, and the layout in which it is kept."""
+    """The function that measures a quantity, and the layout in which it is stored."""
 
     measure: Callable[[Moment], Taken]
     layout: Layout

@@ -1,4 +1,4 @@
-"""How long the optimizer's own next step may be before it raises the loss."""
+"""Critical sharpness: how long the optimizer's next step may be before it raises the loss."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Chunks = Sequence[tuple[Any, range]]
 def critical(moment: Moment) -> tuple[float, float, dict[str, Any]] | None:
     """The critical sharpness of the next step, its error, and the arrays of the layout; None without a step.
 
-    The step is that of the gradient of the batch given, or of the probe. Lengths are multiples of it, which optimizers
-    of several learning rates have as well; those in units of lr are NaN for these.
+    The optimizer makes the step for the gradient of the given batch, or of the probe. Lengths are multiples of that
+    step, which also works with several learning rates; lengths in units of lr are then NaN.
 
     Source: Kalra et al. (2026), arXiv 2601.16979.
     """
     optimizer, (chunks, hessian) = moment.subject.optimizer, moment.batch
-    assert optimizer is not None  # refused before
+    assert optimizer is not None  # ensured by check_settings
     try:
         step = next_step(optimizer, moment.parameters, hessian.gradient)
     except ValueError as error:
@@ -54,13 +54,13 @@ def critical(moment: Moment) -> tuple[float, float, dict[str, Any]] | None:
 
 
 def _search(moment: Moment, name: str, chunks: Chunks, step: Tensor, modelled: float) -> CriticalStep:
-    """Along the step, from the multiple that the search before found."""
+    """Search for the critical multiple of the step, starting from the result of the previous search."""
     start = moment.carried.get(f"critical {name}", modelled)
     losses = _losses(moment.function, moment.theta, chunks, step)
-    found = critical_step(losses, start, _TOLERANCE, _exact_losses(moment, chunks, step))
-    if found.outcome == BRACKETED:
-        moment.carried[f"critical {name}"] = found.value
-    return found
+    result = critical_step(losses, start, _TOLERANCE, _exact_losses(moment, chunks, step))
+    if result.outcome == BRACKETED:
+        moment.carried[f"critical {name}"] = result.value
+    return result
 
 
 def _losses(function: BatchLoss, theta: Tensor, chunks: Chunks, step: Tensor) -> Callable[[float], Tensor]:
@@ -76,7 +76,7 @@ def _losses(function: BatchLoss, theta: Tensor, chunks: Chunks, step: Tensor) ->
 
 
 def _exact_losses(moment: Moment, chunks: Chunks, step: Tensor) -> Callable[[float], Tensor] | None:
-    """The same in float64; None where all is in it already, or the net has its own mind of types."""
+    """The losses in float64; None if theta is in float64 already, or if the net does not run in float64."""
     if moment.theta.dtype == torch.float64:
         return None
     subject = moment.subject
@@ -91,7 +91,7 @@ def _exact_losses(moment: Moment, chunks: Chunks, step: Tensor) -> Callable[[flo
 
 
 def _arrays(step: CriticalStep, ending: str, kind: str, lr: float) -> dict[str, Any]:
-    """What is stored of one search."""
+    """The stored values of one search."""
     return {
         f"{kind}_lr": [step.value * lr],
         f"{kind}_outcome": [step.outcome],

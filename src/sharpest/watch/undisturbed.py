@@ -1,4 +1,4 @@
-"""Measure in the middle of a training loop, and leave no trace in it."""
+"""Measure within a training loop without changing its state."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 @contextmanager
 def undisturbed(device: torch.device, inference: bool = False) -> Iterator[None]:
-    """Within it, derivatives are exact; behind it, all is as it was.
+    """A context for exact derivatives, which restores all state on exit.
 
-    Random states, switches of precision and of cuDNN, gradient mode, and mode and buffers of every net that is called
-    are put back. Autocast is off, attention takes the math kernel, which alone has second derivatives, and what is
-    compiled runs as it was written.
+    On exit it restores random states, precision and cuDNN flags, gradient mode, and the mode and buffers of every net
+    that was called. Inside, autocast is off, attention uses the math kernel (the only one with second derivatives), and
+    compiled code runs uncompiled.
 
     Args:
-        device: Of the parameters; the host waits for what it has yet to do before and after, so that clocks are fair.
-        inference: Whether every net that is called is in inference mode.
+        device: Device of the parameters; it is synchronised before and after, so that times are correct.
+        inference: Whether to put every net that is called in inference mode.
     """
     with ExitStack() as stack:
         stack.callback(_wait_for, device)
@@ -33,33 +33,33 @@ def undisturbed(device: torch.device, inference: bool = False) -> Iterator[None]
         for context in (_same_randomness(), _full_precision(), _same_nets(inference), torch.inference_mode(False)):
             stack.enter_context(context)
         stack.enter_context(torch.enable_grad())
-        if torch.get_default_device().type != "cpu":  # random vectors are drawn there
+        if torch.get_default_device().type != "cpu":  # random vectors are drawn on the CPU
             stack.enter_context(torch.device("cpu"))
         for kind in {"cpu", device.type}:
             if _has_autocast(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-        # asked for by name, since to import the compiler takes seconds
+        # looked up in sys.modules, because importing the compiler takes seconds
         if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         yield
 
 
 def where_it_is_called(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The user's loss with the default device of now: what it makes is to lie where it lies in training."""
+    """The user's loss under the current default device, on which the loss creates tensors in training, too."""
     default = torch.get_default_device()
     if default.type == "cpu":
         return loss
 
-    def called(*given: Any) -> Tensor:
+    def on_default_device(*arguments: Any) -> Tensor:
         with default:
-            return loss(*given)
+            return loss(*arguments)
 
-    return called
+    return on_default_device
 
 
 def _has_autocast(kind: str) -> bool:
-    # torch before 2.4 does not tell, and has it on these
+    # torch before 2.4 lacks this function, and has autocast on these devices
     if not hasattr(torch.amp, "is_autocast_available"):
         return kind in ("cpu", "cuda")
     return torch.amp.is_autocast_available(kind)
@@ -84,26 +84,26 @@ def _same_randomness() -> Iterator[None]:
     try:
         yield
     finally:
-        for put_back, state in states:
-            put_back(state)
+        for restore, state in states:
+            restore(state)
 
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Float32 in full, and the same kernels each time; a GPU may round to TF32 else, too coarse for curvature."""
-    wanted: list[tuple[Any, str, Any]] = [
+    """Full float32 and reproducible kernels; otherwise a GPU may round to TF32, which is too coarse for curvature."""
+    flags: list[tuple[Any, str, Any]] = [
         (torch.backends.cudnn, "benchmark", False),
         (torch.backends.cudnn, "deterministic", True),
     ]
     if hasattr(torch.backends, "fp32_precision"):
         parts = ("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
         owners = [torch.backends, *(_named(torch.backends, part) for part in parts)]
-        wanted += [(owner, "fp32_precision", "ieee") for owner in owners]
+        flags += [(owner, "fp32_precision", "ieee") for owner in owners]
     else:
-        wanted += [(torch.backends.cuda.matmul, "allow_tf32", False), (torch.backends.cudnn, "allow_tf32", False)]
+        flags += [(torch.backends.cuda.matmul, "allow_tf32", False), (torch.backends.cudnn, "allow_tf32", False)]
     before = []
     try:
-        for owner, name, value in wanted:
+        for owner, name, value in flags:
             before.append((owner, name, getattr(owner, name)))
             setattr(owner, name, value)
         yield
@@ -120,7 +120,7 @@ def _named(owner: Any, path: str) -> Any:
 
 @contextmanager
 def _same_nets(inference: bool) -> Iterator[None]:
-    """Put back mode and buffers of each net that is called: a loss may call others than the one that is measured."""
+    """Restore mode and buffers of every net that is called; a loss may call other nets than the measured one."""
     kept: dict[nn.Module, tuple[bool, list[tuple[Tensor, Tensor]]]] = {}
 
     def keep(module: nn.Module, inputs: object) -> None:

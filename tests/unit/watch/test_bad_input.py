@@ -41,25 +41,25 @@ def as_number(model: nn.Module, batch: Any) -> float:
 @pytest.mark.parametrize(
     ("message", "given"),
     [
-        ("probe holds no batch", {"probe": []}),
-        ("probe holds a batch without examples", {"probe": [*probe(), examples(0)]}),
-        ("probe is one batch, and has to be a list of them", {"probe": examples()}),
-        ("probe is one batch, and has to be a list of them", {"probe": {"inputs": torch.zeros(3)}}),
+        ("probe is empty", {"probe": []}),
+        ("probe has a batch without examples", {"probe": [*probe(), examples(0)]}),
+        ("probe is a single batch, expected a list of batches", {"probe": examples()}),
+        ("probe is a single batch, expected a list of batches", {"probe": {"inputs": torch.zeros(3)}}),
         ("the loss does not depend on the parameters", {"loss": of_no_parameters}),
         (r"the loss has the shape \(8,\); it must be one number", {"loss": for_each}),
-        ("gives float; it must be a tensor", {"loss": as_number}),
+        ("returns float, expected a tensor", {"loss": as_number}),
         ("the model has no trainable parameter", {"model": frozen}),
-        ("'lambda' is none of lambda_max, eigenvalues, trace", {"quantities": ["lambda", "trace"]}),
-        ("quantities: empty is none of", {"quantities": []}),
+        ("unknown quantities 'lambda'; pass one or more of lambda_max", {"quantities": ["lambda", "trace"]}),
+        ("quantities is empty; pass one", {"quantities": []}),
         ("mode 'eval' must be 'current' or 'inference'", {"mode": "eval"}),
         ("num_products 3 must be at least 4", {"num_products": 3}),
         ("num_eigenpairs 0 must be at least 1", {"num_eigenpairs": 0}),
         ("steps_per_epoch 0 must be at least 1", {"steps_per_epoch": 0}),
         ("tolerance 2 must lie between 0 and 1", {"tolerance": 2}),
-        (r"weights \[1\] must be a number of at least 1 for each of the 3 batches", {"weights": [1]}),
-        ("needs an optimizer that is Adam, AdamW or RMSprop; there is none", {"quantities": ["preconditioned"]}),
+        (r"weights \[1\] must hold a number of at least 1 for each of the 3 batches", {"weights": [1]}),
+        ("needs Adam, AdamW or RMSprop, got no optimizer", {"quantities": ["preconditioned"]}),
         ("critical needs the optimizer", {"quantities": "critical"}),
-        ("optimizer is generator; give a torch.optim.Optimizer", {"optimizer": smooth().parameters()}),
+        ("optimizer is generator, expected a torch.optim.Optimizer", {"optimizer": smooth().parameters()}),
         ("trains none of the model's parameters", {"optimizer": SGD(smooth().parameters(), lr=0.1)}),
     ],
 )  # fmt: skip
@@ -75,7 +75,7 @@ def test_a_batch_on_another_device() -> None:
     """In the probe, or given to a step."""
     elsewhere = tuple(part.to("meta") for part in examples())
     for given in ([elsewhere], [*probe(), elsewhere]):
-        with pytest.raises(ValueError, match=r"a batch is on meta, and the model on cpu; move it there"):
+        with pytest.raises(ValueError, match=r"a batch is on meta, but the model is on cpu; move the batch there"):
             sharpest.watch(smooth(), cross_entropy, given)
     net = smooth()
     monitor = sharpest.watch(
@@ -96,7 +96,7 @@ def test_a_loss_that_moves_its_batch_is_fine() -> None:
 def test_layers_in_training_mode_are_named_with_the_remedy(number: int, layer: str) -> None:
     net = perceptron().eval()
     net[number].train()
-    with pytest.raises(NotDeterministicError, match=rf"{layer} in training mode; give mode=\"inference\"") as caught:
+    with pytest.raises(NotDeterministicError, match=rf"{layer} in training mode; pass mode=\"inference\"") as caught:
         sharpest.watch(net, cross_entropy, probe())
     assert "\n" not in str(caught.value)
     assert sharpest.watch(net, cross_entropy, probe(), mode="inference").last["lambda_max"] > 0
@@ -113,7 +113,7 @@ def test_dropout_without_a_layer_has_the_remedy_as_well() -> None:
             return nn.functional.dropout(self.inner(inputs), 0.5, self.training)
 
     net = Dropping()
-    with pytest.raises(NotDeterministicError, match=r'fix them, or give mode="inference"'):
+    with pytest.raises(NotDeterministicError, match=r'fix them, or pass mode="inference"'):
         sharpest.watch(net, cross_entropy, probe())
     assert sharpest.watch(net, cross_entropy, probe(), mode="inference").last["lambda_max"] > 0
 

@@ -87,10 +87,10 @@ def test_a_figure_is_drawn_of_it(tmp_path: Path) -> None:
 def test_a_second_monitor_on_one_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "watch.h5"
     first = sharpest.watch(smooth(), cross_entropy, probe(), path=path)
-    with pytest.raises(ValueError, match=r"watch\.h5 is being written by another monitor; close that one"):
+    with pytest.raises(ValueError, match=r"another monitor is writing .*watch\.h5; close that monitor"):
         sharpest.watch(smooth(), cross_entropy, probe(), path=path)
     first.close()
-    with pytest.raises(ValueError, match=r"watch\.h5 exists; delete it, or give another path"):
+    with pytest.raises(ValueError, match=r"watch\.h5 exists; delete it, or pass another path"):
         sharpest.watch(smooth(), cross_entropy, probe(), path=path)
     path.unlink()
     sharpest.watch(smooth(), cross_entropy, probe(), path=path).close()

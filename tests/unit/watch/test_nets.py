@@ -121,7 +121,7 @@ def test_a_resnet_in_training_mode_is_refused_and_measured_in_inference_mode() -
     for _ in range(3):
         cross_entropy(net, batches[0]).backward()
         optimizer.step()
-    message = r'norm \(BatchNorm2d\), block\.1 \(BatchNorm2d\) in training mode; give mode="inference"'
+    message = r'norm \(BatchNorm2d\), block\.1 \(BatchNorm2d\) in training mode; pass mode="inference"'
     with pytest.raises(NotDeterministicError, match=message):
         sharpest.watch(net, cross_entropy, batches, optimizer=optimizer)
     before = copy.deepcopy(net.state_dict())

@@ -90,11 +90,11 @@ def groups(net: nn.Sequential, **second: float) -> SGD:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda net: OfOnesOwn(net.parameters(), lr=0.1), "the edge of OfOnesOwn is not known"),
-        (lambda net: NAdam(net.parameters(), lr=0.1), "the edge of NAdam is not known"),
+        (lambda net: OfOnesOwn(net.parameters(), lr=0.1), "the edge of OfOnesOwn is unknown"),
+        (lambda net: NAdam(net.parameters(), lr=0.1), "the edge of NAdam is unknown"),
         (lambda net: groups(net, lr=0.2), "the optimizer's groups differ"),
         (lambda net: groups(net, momentum=0.2), "the optimizer's groups differ"),
-        (lambda net: SGD(net.parameters(), lr=0.1, maximize=True), "maximises"),
+        (lambda net: SGD(net.parameters(), lr=0.1, maximize=True), "with maximize has no edge"),
     ],
 )
 def test_values_without_an_edge_and_said_once(make, message: str) -> None:

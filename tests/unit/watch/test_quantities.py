@@ -123,7 +123,7 @@ def test_batches_start_again_and_an_iterator_ends() -> None:
     assert drawn == ["opened", "opened"]
     monitor = watched(iter(probe((4, 5, 6))))
     assert monitor.measure()["batch_sharpness"] > 0
-    with pytest.warns(sharpest.watch.WatchWarning, match="batches has ended"):
+    with pytest.warns(sharpest.watch.WatchWarning, match="batches is exhausted"):
         assert math.isnan(monitor.measure()["batch_sharpness"])
 
 
@@ -177,7 +177,7 @@ def test_the_preconditioned_one_is_that_of_the_dense_matrices(name: str) -> None
     optimizer = OPTIMIZERS[name](net.parameters())
     quantities = ["lambda_max", "preconditioned"]
     monitor = sharpest.watch(net, cross_entropy, probe(), optimizer, at=[6], quantities=quantities, tolerance=1e-5)
-    with pytest.warns(sharpest.watch.WatchWarning, match="ask for the quantity preconditioned"):
+    with pytest.warns(sharpest.watch.WatchWarning, match="add the quantity preconditioned"):
         train(net, optimizer, monitor.step)
     scale, decay = by_hand(name, optimizer), 0.01 if name == "adam" else 0.0
     root = torch.diag(scale.rsqrt())
