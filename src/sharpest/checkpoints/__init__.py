@@ -1,1 +1,1 @@
-"""Checkpoints of others: read them, find the net in them, and keep them as a run that is measured as any other."""
+"""Checkpoints of other programs: read them, find the net in them, and store them as a run to measure."""

@@ -1,4 +1,4 @@
-"""Files of checkpoints: what is in them, and which iteration each is of."""
+"""Checkpoint files: their contents, and the iteration of each."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
     "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
-_LONGEST_HEADER = 100_000_000  # bytes, as the format says
+_LONGEST_HEADER = 100_000_000  # bytes, the limit of the format
 
 
 def found_files(patterns: Sequence[str]) -> list[Path]:
-    """The files of names and patterns, each once, in their order.
+    """The files that names and patterns match, each once, in order.
 
     Raises:
-        DataError: If one fits no file.
+        DataError: If a name or pattern matches no file.
     """
     files: dict[Path, None] = {}
     for pattern in patterns:
-        fitting = [pattern] if Path(pattern).is_file() else sorted(glob.glob(pattern))
-        fitting = [name for name in fitting if Path(name).is_file()]
-        if not fitting:
-            raise DataError(f"{pattern}: fits no file; name checkpoints, such as checkpoints/*.pt")
-        files |= dict.fromkeys(map(Path, fitting))
+        matches = [pattern] if Path(pattern).is_file() else sorted(glob.glob(pattern))
+        matches = [name for name in matches if Path(name).is_file()]
+        if not matches:
+            raise DataError(f"{pattern}: matches no file; name checkpoints, such as checkpoints/*.pt")
+        files |= dict.fromkeys(map(Path, matches))
     return list(files)
 
 
 def contents_of(path: Path) -> Any:
-    """What a checkpoint holds: tensors, numbers, texts, and mappings and lists of them.
+    """The contents of a checkpoint: tensors, numbers, strings, and mappings and lists of them.
 
     Raises:
-        DataError: If it cannot be read, or holds objects, which would run code.
+        DataError: If the file cannot be read, or holds objects that would run code.
     """
     try:
         if path.suffix == ".safetensors":
@@ -52,17 +52,17 @@ def contents_of(path: Path) -> Any:
     except (OSError, MemoryError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from error
     except Exception as error:  # a damaged file may raise anything
-        found = re.search(r"(?:GLOBAL|class|type) ([\w.]*\.\w+)", str(error))
-        if found and "Weights only" in str(error):
+        named = re.search(r"(?:GLOBAL|class|type) ([\w.]*\.\w+)", str(error))
+        if named and "Weights only" in str(error):
             raise DataError(
-                f"{path}: holds an object ({found[1]}) that would run code when it is read; save the net's "
-                "state_dict() alone, with torch.save"
+                f"{path}: holds an object ({named[1]}) that would run code when it is read; save only the net's "
+                "state_dict(), with torch.save"
             ) from None
-        raise DataError(f"{path}: is no checkpoint of torch or safetensors, or damaged; save it again") from error
+        raise DataError(f"{path}: damaged, or not a checkpoint of torch or safetensors; save it again") from error
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
-    """A header of names, types, shapes and places; then the bytes."""
+    """The tensors of a safetensors file: a header with names, types, shapes and offsets, then the bytes."""
     content = bytearray(path.read_bytes())
     length = int.from_bytes(content[:8], "little")
     if not 0 < length <= min(len(content) - 8, _LONGEST_HEADER):
@@ -80,35 +80,35 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def numbered(paths: Sequence[Path]) -> tuple[list[tuple[int, Path]], str]:
-    """Each file with its iteration, increasing, and in words where the numbers come from.
+    """Each file with its iteration, in increasing order, and a description of where the iterations come from.
 
-    It is the last number in the name of the file, or of its folder; where a file has none, the number of updates that
-    each checkpoint holds; and else their order.
+    The iteration is the last number in the name of the file or of its folder. If a file has none, it is the number of
+    updates stored in each checkpoint; if one has none, the position of each file.
 
     Raises:
-        DataError: If two have the same number.
+        DataError: If two files have the same number.
     """
-    numbers, source = [_in_name(path) for path in paths], "the number in its name"
+    numbers, source = [_in_name(path) for path in paths], "the number in the file name"
     if None in numbers:
-        numbers, source = [_held(contents_of(path)) for path in paths], "the number of updates that it holds"
+        numbers, source = [_stored_number(contents_of(path)) for path in paths], "the number of updates in the file"
     if None in numbers:
-        numbers, source = list(range(len(paths))), "its place in the order of the files"
+        numbers, source = list(range(len(paths))), "the position of the file, from 0"
     by_number: dict[int, Path] = {}
     for number, path in zip(numbers, paths, strict=True):
         assert number is not None
         if number in by_number:
-            raise DataError(f"{by_number[number]} and {path} both have the number {number}; rename or leave out one")
+            raise DataError(f"{by_number[number]} and {path} both have the number {number}; rename or omit one of them")
         by_number[number] = path
     return sorted(by_number.items()), source
 
 
 def _in_name(path: Path) -> int | None:
-    # those of ten digits and more are dates
-    found = re.findall(r"(?<!\d)\d{1,9}(?!\d)", path.stem) or re.findall(r"(?<!\d)\d{1,9}(?!\d)", path.parent.name)
-    return int(found[-1]) if found else None
+    # numbers of ten or more digits are dates
+    numbers = re.findall(r"(?<!\d)\d{1,9}(?!\d)", path.stem) or re.findall(r"(?<!\d)\d{1,9}(?!\d)", path.parent.name)
+    return int(numbers[-1]) if numbers else None
 
 
-def _held(contents: Any) -> int | None:
+def _stored_number(contents: Any) -> int | None:
     for name in _STEPS if isinstance(contents, Mapping) else ():
         value = contents.get(name)
         value = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
@@ -118,7 +118,7 @@ def _held(contents: Any) -> int | None:
 
 
 def learning_rate(contents: Any) -> float | None:
-    """That of the first group of the first optimizer in a checkpoint; None where there is none above 0."""
+    """The learning rate of the first optimizer's first group in a checkpoint; None if there is none above 0."""
     for mapping in mappings_in(contents):
         groups = mapping.get("param_groups")
         if isinstance(groups, list) and groups and isinstance(groups[0], Mapping):
@@ -129,12 +129,12 @@ def learning_rate(contents: Any) -> float | None:
 
 
 def mappings_in(contents: Any, depth: int = 4) -> Iterator[Mapping[Any, Any]]:
-    """All mappings in what a checkpoint holds, the outer ones first."""
-    waiting = [(contents, depth)]
-    while waiting:
-        value, left = waiting.pop(0)
+    """All mappings in the contents of a checkpoint, down to a depth, the outer ones first."""
+    pending = [(contents, depth)]
+    while pending:
+        value, remaining = pending.pop(0)
         if isinstance(value, Mapping):
             yield value
         parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-        if left:
-            waiting += [(part, left - 1) for part in parts if isinstance(part, Mapping | list | tuple)]
+        if remaining:
+            pending += [(part, remaining - 1) for part in parts if isinstance(part, Mapping | list | tuple)]

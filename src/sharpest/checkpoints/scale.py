@@ -1,4 +1,4 @@
-"""The scale of an imported run: all that planning reads of it, as a file in config/scales."""
+"""The scale of an imported run: its configuration, as a file in config/scales."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 TOLERANCE, MAX_PRODUCTS, EIGENPAIRS, GRADIENTS = 1e-3, 500, 5, 16
 
 _TEXT = """\
-# written by: sharpest import; change what is measured, and draw more, as in docs/your-own.md
+# written by: sharpest import; change the measures and add figures as in docs/your-own.md
 extends: quick
-description: checkpoints of others, imported
+description: imported checkpoints
 
 datasets:
   {data}: {{kind: imported, source: imported, batches: {batches}, train: {examples}, epoch: {epoch}}}
@@ -75,16 +75,16 @@ studies:
 
 @dataclass(frozen=True)
 class Imported:
-    """What the scale says.
+    """Settings of an imported run.
 
     Attributes:
-        run: Id of the run; names model and data.
-        model, data: Their names in it.
+        run: Id of the run.
+        model, data: Names of model and data in the id.
         net, loss, batches: module:name of each.
-        examples: In all batches.
-        batch_size: Examples of an update.
-        iterations: Of the checkpoints, increasing.
-        epoch: Updates in one; None = one pass over the batches.
+        examples: Number of examples in all batches.
+        batch_size: Examples per update.
+        iterations: Iterations of the checkpoints, increasing.
+        epoch: Updates per epoch; None = one pass over the batches.
     """
 
     run: str
@@ -100,12 +100,12 @@ class Imported:
 
     @property
     def epochs(self) -> int:
-        """Length of the run."""
+        """Length of the run in epochs."""
         epoch = self.epoch or max(1, self.examples // self.batch_size)
         return max(1, math.ceil(self.iterations[-1] / epoch))
 
     def text(self) -> str:
-        """The file."""
+        """The text of the file."""
         texts = {name: json.dumps(getattr(self, name)) for name in ("net", "loss", "batches", "epoch")}
         return _TEXT.format(
             **{**vars(self), **texts, "iterations": ", ".join(map(str, self.iterations))},

@@ -22,13 +22,13 @@ from sharpest.trajectory.state import PROGRESS, TrainingState, initial_state
 
 
 def write_record(path: Path, examples: Examples, batches: str, modules: Sequence[str], facts: dict[str, Any]) -> None:
-    """Write what is kept of the data.
+    """Write the record of the data: digests, not the data themselves.
 
     Args:
-        path: Where.
-        examples: All of them.
+        path: Path of the record.
+        examples: All examples.
         batches: module:name of the batches.
-        modules: The same of all that the run takes from the user's code.
+        modules: module:name of everything that the run takes from the user's code.
         facts: The attributes ``code`` and ``created``.
     """
     attributes = {
@@ -47,19 +47,20 @@ def write_run(
 ) -> list[float]:
     """Write the snapshots of a run from its checkpoints, one at a time.
 
-    Nothing but parameters and buffers is taken: the run cannot be replayed. Its best snapshot is the last.
+    Only parameters, buffers and the learning rate are taken, so the run cannot be replayed. Its best snapshot is the
+    last one.
 
     Args:
         problem: The run; its net is overwritten.
-        checkpoints: Iterations and files.
-        paths: Of its scale.
+        checkpoints: Iteration and file of each.
+        paths: Paths of its scale.
         attributes: Provenance and ``hessian``.
 
     Returns:
-        The mean loss over all examples at each.
+        The mean loss over all examples at each checkpoint.
 
     Raises:
-        DataError: If one cannot be read, or is of another net.
+        DataError: If a checkpoint cannot be read, or belongs to another net.
         StoreError: If the file cannot be written.
     """
     settings, losses = problem.settings, list[float]()
@@ -88,7 +89,7 @@ def write_run(
             "made_from": made_from,
         }
         file.complete(
-            {**_nothing_of_training(), "epoch": iterations / settings.steps_per_epoch}, {**attributes, **outcome}
+            {**_empty_training_arrays(), "epoch": iterations / settings.steps_per_epoch}, {**attributes, **outcome}
         )
     return losses
 
@@ -110,8 +111,8 @@ def _state(problem: Problem, iteration: int, path: Path) -> TrainingState:
     )
 
 
-def _nothing_of_training() -> dict[str, Any]:
-    """The arrays that only a run has which was trained here."""
+def _empty_training_arrays() -> dict[str, Any]:
+    """The arrays that only training fills, empty."""
     arrays = dict.fromkeys(("epoch_seconds", "update_loss", "seconds", "refresh_loss"), np.empty(0))
     arrays |= dict.fromkeys(("refresh_iteration", "hvps"), np.empty(0, dtype="i8"))
     arrays |= dict.fromkeys(("eigenvalues", "residuals"), np.empty((0, 0)))

@@ -1,1 +1,1 @@
-"""The command ``sharpest``: one module a command, imported when it is given."""
+"""The command ``sharpest``: one module per subcommand, imported when needed."""

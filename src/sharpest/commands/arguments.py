@@ -1,4 +1,4 @@
-"""What several commands take: a scale, a results folder, a run at an iteration."""
+"""Arguments shared by several commands: a scale, a results folder, a run at an iteration."""
 
 import argparse
 import re
@@ -17,40 +17,42 @@ CONFIG = Path("config")
 
 def add_scale(parser: argparse.ArgumentParser) -> None:
     """The options of commands that read the configuration."""
-    parser.add_argument("--scale", help="a file in config/scales; else that of config/config.yaml")
-    parser.add_argument("--configfile", type=Path, metavar="FILE", help="as snakemake is given it")
+    parser.add_argument("--scale", help="a file in config/scales; default: the scale in config/config.yaml")
+    parser.add_argument("--configfile", type=Path, metavar="FILE", help="as passed to snakemake")
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
     """The options of commands that read a results folder."""
-    parser.add_argument("--scale", help="a folder of the results; else that of config/config.yaml, or the only one")
+    parser.add_argument(
+        "--scale", help="a folder in the results; default: the scale in config/config.yaml, or the only one"
+    )
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
 
 
 def add_kind(parser: argparse.ArgumentParser) -> None:
-    """The option of commands that read a file, which may hold several kinds."""
-    parser.add_argument("--kind", help="of a file of several, such as that of a monitor: spectra, critical, ...")
+    """The option of commands that read a file, which may hold several layouts."""
+    parser.add_argument("--kind", help="part of a file with several, such as a monitor's: spectra, critical, ...")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """The option of commands that print a table."""
-    parser.add_argument("--json", action="store_true", help="all of it, for other programs")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
 def chosen_results(options: argparse.Namespace) -> Results:
-    """The results folder of the scale that is meant.
+    """The results of the chosen scale.
 
     Raises:
-        StoreError: If there is none, or it is not clear which.
+        StoreError: If they do not exist, or the choice of the scale is ambiguous.
     """
     return open_results(options.results, chosen_scale(options))
 
 
 def chosen_scale(options: argparse.Namespace) -> str:
-    """The scale that is given, else that of the configuration, else the only one that has results.
+    """The scale in the options, else in the configuration, else the only one with results.
 
     Raises:
-        StoreError: If it is not clear which.
+        StoreError: If there are no results, or those of several scales.
     """
     if options.scale:
         return str(options.scale)
@@ -58,13 +60,13 @@ def chosen_scale(options: argparse.Namespace) -> str:
     if config.exists():
         try:
             from sharpest.config.yaml_file import read_yaml_file
-        except ModuleNotFoundError:  # the core alone is installed
+        except ModuleNotFoundError:  # only the core is installed
             pass
         else:
             return str(read_yaml_file(config).values["scale"])
     scales = sorted(path.name for path in options.results.glob("*/"))
     if len(scales) != 1:
-        raise StoreError(f"{options.results} has {', '.join(scales) or 'no scale'}; say which with --scale")
+        raise StoreError(f"{options.results} has {', '.join(scales) or 'no scale'}; choose one with --scale")
     return scales[0]
 
 
@@ -72,19 +74,19 @@ def run_and_iteration(text: str) -> tuple[str, int]:
     """The two parts of ``<run>@<iteration>``.
 
     Raises:
-        ConfigError: If it is something else.
+        ConfigError: If the text has another form.
     """
-    found = re.fullmatch(r"(.+)@(\d+)", text)
-    if found is None:
-        raise ConfigError(f"{text!r} is neither a file that exists nor a run at an iteration, such as RUN@120")
-    return found[1], int(found[2])
+    match = re.fullmatch(r"(.+)@(\d+)", text)
+    if match is None:
+        raise ConfigError(f"{text!r} is neither an existing file nor a run at an iteration, such as RUN@120")
+    return match[1], int(match[2])
 
 
 def chosen_project(options: argparse.Namespace) -> "Project":
-    """The configuration of this folder.
+    """The configuration in the current folder.
 
     Raises:
-        ConfigError: If something is wrong with it.
+        ConfigError: If it is invalid.
     """
     from sharpest.config.project import load_project
     from sharpest.config.reading import merge, read_yaml
@@ -96,7 +98,7 @@ def chosen_project(options: argparse.Namespace) -> "Project":
 
 
 def claims_of(project: "Project") -> "dict[str, tuple[Claim, ...]]":
-    """The ledgers, about the seeds that the workflow runs."""
+    """The claims of each ledger, extended to the seeds that the workflow runs."""
     from sharpest.claims.ledger import read_ledgers
     from sharpest.claims.plans import with_new_seeds
 

@@ -1,6 +1,7 @@
-"""Complete commands, options, runs and files. In ~/.bashrc or ~/.zshrc: source <(sharpest completion bash)
+"""Complete commands, options, runs and files.
 
-or zsh in place of bash. Runs are those of the folder results, in the folder in which you are.
+In ~/.bashrc: source <(sharpest completion bash); in ~/.zshrc: source <(sharpest completion zsh). Runs are completed
+from the folder results in the current folder.
 """
 
 import argparse
@@ -38,7 +39,7 @@ _ZSH = "autoload -Uz +X compinit bashcompinit\n(( $+functions[compdef] )) || com
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=["bash", "zsh"], help="the script for this shell is printed")
+    parser.add_argument("shell", choices=["bash", "zsh"], help="print the script for this shell")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -52,7 +53,7 @@ def _script() -> str:
     parsers = {name: parser_of(name, module_of(name)) for name in COMMANDS}
     options = {name: " ".join(_options(parser)) for name, parser in parsers.items()}
     choices = {name: " ".join(_choices(parser)) for name, parser in parsers.items()}
-    one, two = (_ALL.snapshots(run) for run in ("*", "*/*"))  # the second of branches
+    one, two = (_ALL.snapshots(run) for run in ("*", "*/*"))  # the second for branches
     return _SCRIPT.format(
         commands=" ".join(COMMANDS),
         options="\n".join(_case(name, words) for name, words in options.items()),

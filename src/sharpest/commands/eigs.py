@@ -1,7 +1,7 @@
 """Eigenvalues, their residuals, and eta lambda / 2, which is 1 at the edge of stability.
 
-Of a file a row for each point; of one point (RUN@ITERATION, or --at) a row for each eigenvalue. With momentum, and for
-other optimizers, the last column is lambda over the edge of that optimizer, at the run's first learning rate.
+For a file, prints one row per point; for one point (RUN@ITERATION, or --at), one row per eigenvalue. With momentum or
+another optimizer, the last column is lambda over the edge of that optimizer at the run's first learning rate.
 """
 
 import argparse
@@ -25,7 +25,7 @@ _MEASURE = "spectra"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("measured", metavar="FILE|RUN@ITERATION", help="a file with eigenvalues, or a point of a run")
     parser.add_argument("--at", type=int, metavar="ITERATION", help="only this point of a file")
-    parser.add_argument("-k", type=int, default=5, metavar="K", help="eigenvalues shown of each point; default: 5")
+    parser.add_argument("-k", type=int, default=5, metavar="K", help="eigenvalues to print for each point; default: 5")
     add_kind(parser)
     add_results(parser)
     add_json(parser)
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     if options.k < 1:
-        raise StoreError(f"-k is {options.k}; give 1 or more")
+        raise StoreError(f"-k {options.k} must be at least 1")
     if is_stored(options.measured):
         measured, iteration = _eigenvalues_in(options.measured, options.kind), options.at
         row = None if iteration is None else _row(measured, iteration)
@@ -49,38 +49,38 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _eigenvalues_in(path: Any, kind: str | None) -> Measured:
-    """A file, or the first of its parts that holds eigenvalues along training."""
+    """The part of a file that holds eigenvalues along training, ``spectra`` if it is one of them."""
     layouts = layouts_in(path) if kind is None else {kind: layout_in(path, kind)}
     for layout in sorted(layouts.values(), key=lambda layout: layout.name != _MEASURE):
         dims = {dataset.name: dataset.dims for dataset in layout.datasets}
         if dims.get("eigenvalues") == ("t", "k") == dims.get("residuals"):
             return Measured(path, layout)
-    raise StoreError(f"{path}: holds {', '.join(layouts)}, and no eigenvalues along training as {_MEASURE} does")
+    raise StoreError(f"{path}: holds {', '.join(layouts)}, but no eigenvalues along training, as {_MEASURE} does")
 
 
 def _row(measured: Measured, iteration: int) -> int:
     rows = np.flatnonzero(measured.iteration == iteration)
     if not len(rows):
-        raise StoreError(f"{measured.path}: was not measured at iteration {iteration}{_nearest(measured, iteration)}")
+        raise StoreError(f"{measured.path}: not measured at iteration {iteration}{_nearest(measured, iteration)}")
     return int(rows[0])
 
 
 def _nearest(measured: Measured, iteration: int) -> str:
     times = measured.iteration
-    return f", but at {times[np.abs(times - iteration).argmin()]} nearby" if len(times) else ""
+    return f"; the nearest is {times[np.abs(times - iteration).argmin()]}" if len(times) else ""
 
 
 def _point(run: RunResults, iteration: int) -> tuple[Measured, int]:
-    """The file with most eigenvalues of a point, and the point's row there."""
+    """The file with the most eigenvalues at a point, and the row of the point in it."""
     schedules = run.schedules(_MEASURE)
     if not schedules:
-        run.read(Measured, "any", _MEASURE)  # says what is missing
+        run.read(Measured, "any", _MEASURE)  # raises with the missing file
     files = [run.read(Measured, schedule, _MEASURE) for schedule in schedules]
     holding = [measured for measured in files if iteration in measured.iteration]
     if not holding:
         nearest = min((abs(int(t) - iteration), int(t)) for measured in files for t in measured.iteration)[1]
         raise StoreError(
-            f"{run.run} was not measured at iteration {iteration}, but at {nearest} nearby; measure it with "
+            f"{run.run} was not measured at iteration {iteration}, the nearest is {nearest}; measure it with "
             f"point.eigenpairs(5) in: sharpest open {run.run}@{iteration}"
         )
     best = max(holding, key=lambda measured: measured.shape("eigenvalues")[1])
@@ -88,7 +88,7 @@ def _point(run: RunResults, iteration: int) -> tuple[Measured, int]:
 
 
 def _edge(measured: Measured) -> tuple[float, str]:
-    """The edge of stability, and the name of a column of eigenvalues over it; NaN where the file does not tell."""
+    """The edge of stability (NaN if the file lacks its settings), and the heading for eigenvalues over the edge."""
     try:
         edge = edge_of(measured)
     except (KeyError, TypeError):

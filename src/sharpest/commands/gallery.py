@@ -1,4 +1,4 @@
-"""Keep finished figures and tables beside the docs."""
+"""Copy finished figures and tables into the docs."""
 
 import argparse
 

@@ -1,8 +1,9 @@
-# ruff: noqa: N999 - named as the command
-"""Checkpoints of others as a run: spectra, directions, gradient samples, density and figures as for any run.
+# ruff: noqa: N999 - named after the command
+"""Import checkpoints as a run: spectra, directions, gradient samples, density and figures work as for any run.
 
-Names are module:name, found in this folder: --net gives the net, --loss is loss(model, batch), the mean over the batch,
---data is a list of batches or a function that gives one. Run it in the folder of the Snakefile.
+Net, loss and data are given as module:name, with modules in the current folder. --net is a function that returns the
+net; --loss is loss(model, batch), the mean over the batch; --data is a list of batches or a function that returns one.
+Run the command in the folder of the Snakefile.
 """
 
 import argparse
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("checkpoints", nargs="+", metavar="FILE", help="of torch or safetensors; patterns are expanded")
-    parser.add_argument("--net", required=True, metavar="MODULE:NAME", help="a function that gives the net")
+    parser.add_argument("checkpoints", nargs="+", metavar="FILE", help="torch or safetensors; patterns are expanded")
+    parser.add_argument("--net", required=True, metavar="MODULE:NAME", help="a function that returns the net")
     parser.add_argument(
         "--loss", required=True, metavar="MODULE:NAME", help="loss(model, batch), the mean over a batch"
     )
-    parser.add_argument("--data", required=True, metavar="MODULE:NAME", help="batches, the same each time")
-    parser.add_argument("--run", metavar="ID", help="else net-data-sgd-lr<of the checkpoint>-S<of the batches>-s0")
-    parser.add_argument("--epoch", type=int, metavar="UPDATES", help="of training; else one pass over the batches")
+    parser.add_argument("--data", required=True, metavar="MODULE:NAME", help="batches, the same on every call")
+    parser.add_argument(
+        "--run", metavar="ID", help="default: net-data-sgd-lr<of the checkpoint>-S<size of the first batch>-s0"
+    )
+    parser.add_argument(
+        "--epoch", type=int, metavar="UPDATES", help="updates per epoch; default: one pass over the batches"
+    )
     parser.add_argument("--scale", default="imported", metavar="NAME", help="file in config/scales; default: imported")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
 
@@ -54,32 +59,34 @@ def run(options: argparse.Namespace) -> int:
         paths.data(imported.data).unlink(missing_ok=True)
         raise
     print(f"{paths.snapshots(imported.run)}: {imported.run}, {len(checkpoints)} checkpoints; it cannot be replayed")
-    print(f"iteration = {source} of each file: {some_of(imported.iterations)}")
+    print(f"iteration = {source}: {some_of(imported.iterations)}")
     print(f"loss {losses[0]:.4g} at the first, {losses[-1]:.4g} at the last, on {len(examples)} examples")
     if options.run is None and lr is None:
-        print("no learning rate in the checkpoints: 1 stands for it in steps and at the edge; --run ID says another")
+        print("no learning rate in the checkpoints: steps and the edge assume 1; set another with --run ID")
     print(f"{place}: snakemake --cores all {paths.figure('fig_sharpness', 'png')} --config scale={options.scale}")
     return 0
 
 
 def _check_room(place: Path, paths: "Paths") -> None:
-    """Refuse to write over anything."""
+    """Refuse to overwrite files."""
     if not place.parent.is_dir():
-        raise ConfigError(f"there is no folder {place.parent}; run sharpest import in the folder of the Snakefile")
-    for taken in (place, paths.folder):
-        if taken.exists():
-            raise ConfigError(f"{taken} exists; give --scale another name, or delete {place} and {paths.folder}")
+        raise ConfigError(f"no folder {place.parent}; run sharpest import in the folder of the Snakefile")
+    for path in (place, paths.folder):
+        if path.exists():
+            raise ConfigError(f"{path} exists; choose another name with --scale, or delete {place} and {paths.folder}")
 
 
 def _scale(options: argparse.Namespace, iterations: list[int], examples: "Examples", lr: float | None) -> "Imported":
-    """What the scale says of the run."""
+    """The settings of the imported run."""
     from sharpest.checkpoints.scale import Imported
     from sharpest.config.run_id import RunId
 
     text = options.run or str(RunId("net", "data", "sgd", lr or 1.0, examples.counts[0], seed=0))
     run = RunId.parse(text)
     if run.parent is not None or run.num_directions or run.subset or run.rule != "const" or run.l2:
-        raise ConfigError(f"--run {text}: give a plain run, as net-data-sgd-lr0.1-S32-s0; the loss is that of --loss")
+        raise ConfigError(
+            f"--run {text}: expected a plain run, such as net-data-sgd-lr0.1-S32-s0; --loss sets the loss"
+        )
     if options.epoch is not None and options.epoch < 1:
         raise ConfigError(f"--epoch {options.epoch} must be at least 1")
     return Imported(
@@ -103,7 +110,7 @@ def _write(
     checkpoints: list[tuple[int, Path]],
     paths: "Paths",
 ) -> list[float]:
-    """The record of the data, then the states; returns the loss at each."""
+    """Write the record of the data, then the states; returns the loss at each checkpoint."""
     from sharpest.checkpoints.write import write_record, write_run
     from sharpest.config.project import load_project
     from sharpest.config.reading import read_yaml
@@ -112,11 +119,11 @@ def _write(
 
     config = read_yaml(CONFIG / "config.yaml")
     project = load_project({**config, "scale": options.scale}, CONFIG)
-    settings, facts = project.run(imported.run), {"code": "", "created": now()}
+    settings, origin = project.run(imported.run), {"code": "", "created": now()}
     modules = (imported.net, imported.loss, imported.batches)
-    write_record(paths.data(imported.data), examples, imported.batches, modules, facts)
+    write_record(paths.data(imported.data), examples, imported.batches, modules, origin)
     problem = build_problem(settings, paths.data(imported.data))
-    notes = ["imported: trained elsewhere, and cannot be replayed"]
+    notes = ["imported: trained elsewhere, cannot be replayed"]
     attributes = provenance(options.scale, settings.model_dump(mode="json"), problem.data.name, notes, "")
     hessian = project.hessian(imported.run).model_dump(mode="json")
     return write_run(problem, checkpoints, paths, {**attributes, "hessian": hessian})

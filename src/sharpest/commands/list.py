@@ -1,4 +1,4 @@
-"""The runs of a results folder, and the schedules at whose points each was measured."""
+"""The runs of a results folder, and the measures and schedules of each."""
 
 import argparse
 from fnmatch import fnmatchcase
@@ -9,7 +9,7 @@ from sharpest.errors import StoreError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help='of ids, such as "scnn-*"')
+    parser.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help='pattern of ids, such as "scnn-*"')
     add_results(parser)
     add_json(parser)
 
@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
         if fnmatchcase(run, options.pattern)
     }
     if not runs:
-        raise StoreError(f"{results.paths.folder} has no run like {options.pattern!r}")
+        raise StoreError(f"{results.paths.folder} has no run that matches {options.pattern!r}")
     if options.json:
         print(as_json(runs))
     else:

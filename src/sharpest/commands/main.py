@@ -1,4 +1,4 @@
-"""Find the command that is given, and say in one line what is wrong."""
+"""Run the command that the user named; report any error in one line."""
 
 import argparse
 import difflib
@@ -13,37 +13,37 @@ from sharpest import __version__
 from sharpest.errors import SharpestError, needs_pipeline
 
 GROUPS = {
-    "look at what is stored": {
-        "list": "the runs of a results folder, and what was measured on each",
-        "show": "what a file holds; of a run every setting, and the line that it comes from",
+    "look at results": {
+        "list": "the runs of a results folder, and the measures of each",
+        "show": "the contents of a file; for a run, every setting and the line that sets it",
         "eigs": "eigenvalues, their residuals, and eta lambda / 2",
         "open": "a Python prompt at any iteration of a run",
         "export": "write a file as npz, csv or NetCDF",
-        "schema": "what a kind of file holds: arrays, dimensions, units",
+        "schema": "the contents of a kind of file: arrays, dimensions, units",
     },
-    "bring what was made elsewhere": {
-        "import": "checkpoints of others, as a run that is measured and drawn like any",
+    "import from elsewhere": {
+        "import": "checkpoints of other programs, as a run to measure and plot",
     },
-    "plan and check the work": {
+    "plan and check": {
         "forecast": "hours, memory and gigabytes of each figure and table",
-        "why": "what is stale, with the setting or module that changed",
-        "verify": "check every byte of a results folder, and what was made from what",
+        "why": "stale results, with the setting or module that changed",
+        "verify": "check every byte of a results folder, and the inputs of each file",
     },
     "write pages": {
-        "gallery": "keep finished figures and tables beside the docs",
-        "reference": "write the pages that are made from the code into docs",
+        "gallery": "copy finished figures and tables into the docs",
+        "reference": "write the pages of the docs that are generated from the code",
     },
     "set up": {
         "completion": "complete commands, options and runs in bash or zsh",
     },
 }
-"""Commands by what they are for, each with a line; a command's module has ``add_arguments`` and ``run``."""
+"""Commands by purpose, each with a description; the module of a command has ``add_arguments`` and ``run``."""
 
 COMMANDS = {name: line for group in GROUPS.values() for name, line in group.items()}
 
 
 class UsageError(SharpestError):
-    """What was typed is no command, or not what it takes."""
+    """Unknown command, or invalid arguments."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -52,13 +52,13 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one of the commands; what is wrong is said in one line.
+    """Run one of the commands; errors are reported in one line.
 
     Args:
-        arguments: Of the command line; None = those of this process.
+        arguments: Arguments of the command line; None = those of this process.
 
     Returns:
-        The exit status: 1 where something is wrong, 2 where it is the command line.
+        The exit status: 0 for success, 2 for an invalid command line, 1 for other errors.
     """
     try:
         status = _run(list(sys.argv[1:] if arguments is None else arguments))
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:
-        # whoever read the pipe has seen enough; the interpreter flushes once more at its end
+        # the reader closed the pipe; redirect stdout, because the interpreter flushes it once more on exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status
@@ -98,17 +98,17 @@ def module_of(name: str) -> ModuleType:
     """The module of a command.
 
     Raises:
-        UsageError: If there is no such command.
+        UsageError: If the command does not exist.
     """
     if name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise UsageError(f"sharpest has no command {name!r}; {hint}See sharpest --help")
+        hint = f"did you mean {close[0]}? See " if close else ""
+        raise UsageError(f"sharpest has no command {name!r}; {hint or 'see '}sharpest --help")
     return import_module(f"{__package__}.{name}")
 
 
 def parser_of(name: str, module: ModuleType) -> argparse.ArgumentParser:
-    """What a command takes."""
+    """The argument parser of a command."""
     parser = _Parser(
         prog=f"sharpest {name}",
         description=module.__doc__,
@@ -120,9 +120,9 @@ def parser_of(name: str, module: ModuleType) -> argparse.ArgumentParser:
 
 
 def overview() -> str:
-    """All commands by what they are for, a line each."""
+    """All commands by purpose, one line each."""
     width = max(map(len, COMMANDS))
     lines = ["usage: sharpest COMMAND [ARGUMENT]...", "", "Curvature along training: results, settings, costs."]
     for group, commands in GROUPS.items():
         lines += ["", group, *(f"   {name:<{width}}  {line}" for name, line in commands.items())]
-    return "\n".join([*lines, "", "'sharpest COMMAND --help' says what a command takes."])
+    return "\n".join([*lines, "", "'sharpest COMMAND --help' lists the arguments of a command."])

@@ -1,6 +1,6 @@
-"""A Python prompt at any iteration of a run, measured or not: ``point`` is what sharpest.open_point gives.
+"""A Python prompt at any iteration of a run, measured or not; ``point`` is the result of sharpest.open_point.
 
-What stands on the standard input is run in place of a prompt: echo 'print(point.lr)' | sharpest open RUN@120
+Code on the standard input is run instead of a prompt: echo 'print(point.lr)' | sharpest open RUN@120
 """
 
 import argparse
@@ -12,7 +12,7 @@ from sharpest.errors import StoreError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("point", metavar="RUN@ITERATION", help="a trained run, and completed updates")
+    parser.add_argument("point", metavar="RUN@ITERATION", help="a trained run, and a number of completed updates")
     add_results(parser)
 
 
@@ -28,10 +28,10 @@ def run(options: argparse.Namespace) -> int:
         raise StoreError(str(error)) from None
     names = {"point": point, "torch": torch}
     if not sys.stdin.isatty():
-        # as python does with its own
+        # as python does with its standard input
         exec(compile(sys.stdin.read(), "<stdin>", "exec"), names)  # noqa: S102
         return 0
     measured = "" if point.eigenvalues is None else f", lambda_max {float(point.eigenvalues[0]):.4g}"
     banner = f"point: {name} at iteration {iteration}, {point.num_parameters:,} parameters, eta {point.lr:g}{measured}"
-    code.interact(f"{banner}\nhelp(point) says what it has; torch is there, too", local=names, exitmsg="")
+    code.interact(f"{banner}\nhelp(point) lists its attributes; torch is imported", local=names, exitmsg="")
     return 0

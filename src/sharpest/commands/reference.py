@@ -1,4 +1,4 @@
-"""Write the pages that are made from the code into docs."""
+"""Write the pages of the docs that are generated from the code."""
 
 import argparse
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""What a kind of file holds: its arrays with type, dimensions, unit and meaning. Without a kind, all kinds.
+"""The contents of a kind of file: its arrays with type, dimensions, unit and meaning. Without a kind, lists all kinds.
 
-For a single file: sharpest show FILE
+For a particular file use: sharpest show FILE
 """
 
 import argparse
@@ -28,17 +28,15 @@ def run(options: argparse.Namespace) -> int:
     if options.kind is not None and options.kind not in kinds:
         close = difflib.get_close_matches(options.kind, kinds, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(kinds)}"
-        missing = (
-            "" if complete else "; those of other measures need sharpest[pipeline]: pip install 'sharpest[pipeline]'"
-        )
-        raise ConfigError(f"there is no kind of file {options.kind!r}; {hint}{missing}")
+        missing = "" if complete else "; other measures need the pipeline: pip install 'sharpest[pipeline]'"
+        raise ConfigError(f"unknown kind of file {options.kind!r}; {hint}{missing}")
     chosen = kinds if options.kind is None else {options.kind: kinds[options.kind]}
     if options.json:
         print(as_json({name: _as_mapping(*kind) for name, kind in chosen.items()}))
     elif options.kind is None:
         print(aligned(("kind", "version", "place"), [_line(*kind) for kind in kinds.values()]))
         if not complete:
-            print("\nThose of other measures need sharpest[pipeline]; a file tells of itself: sharpest show FILE")
+            print("\nOther measures need sharpest[pipeline]. Without it, use for a particular file: sharpest show FILE")
     else:
         layout, place = kinds[options.kind]
         rows = [(array.name, array.dtype, " ".join(array.dims), array.unit, array.meaning) for array in layout.datasets]
@@ -48,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _kinds() -> tuple[dict[str, tuple[Layout, Path]], bool]:
-    """Layout and place by the name of the kind, and whether all measures are among them."""
+    """Name of each kind -> its layout and path; and whether all measures are included."""
     kinds = {layout.name: (layout, place) for layout, place in kinds_of_files()}
     layouts = layouts_without_measures()
     try:
@@ -56,7 +54,7 @@ def _kinds() -> tuple[dict[str, tuple[Layout, Path]], bool]:
 
         layouts += [declared(name).layout for name in measure_names()]
         complete = True
-    except ModuleNotFoundError:  # the core alone is installed
+    except ModuleNotFoundError:  # only the core is installed
         complete = False
     paths = Paths.of("<scale>")
     kinds |= {layout.name: (layout, paths.measured(layout.name, "<run>", "<schedule>")) for layout in layouts}
@@ -64,7 +62,7 @@ def _kinds() -> tuple[dict[str, tuple[Layout, Path]], bool]:
 
 
 def _letters() -> str:
-    """What the letters of dimensions stand for, as the module of layouts says it."""
+    """The meaning of the letters of dimensions, from the docstring of the module of layouts."""
     assert layouts.__doc__ is not None
     return layouts.__doc__.partition("\n\n")[2].strip()
 

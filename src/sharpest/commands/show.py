@@ -1,6 +1,6 @@
-"""What a file holds: where it comes from, and its arrays. Of a run, every setting, and the line that it comes from.
+"""The contents of a file: its provenance and its arrays. For a run, every setting and the line that sets it.
 
-A file tells of itself, with the core installed; settings are read from the configuration, with sharpest[pipeline].
+Files can be shown with the core alone; settings are read from the configuration, which needs sharpest[pipeline].
 """
 
 import argparse
@@ -18,7 +18,7 @@ _HEAD = ("array", "type", "dimensions", "shape", "unit", "meaning")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shown", metavar="FILE|RUN", help="a results file, or a row of config/runs.tsv")
+    parser.add_argument("shown", metavar="FILE|RUN", help="a results file, or a run in config/runs.tsv")
     add_kind(parser)
     add_scale(parser)
     add_json(parser)
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         print(as_json(list(map(_as_mapping, parts))) if options.json else "\n\n\n".join(map(_as_text, parts)))
         return 0
     if options.json:
-        raise ConfigError(f"--json is for files; {options.shown!r} is a run")
+        raise ConfigError(f"--json works for files only; {options.shown!r} is a run")
     from sharpest.config.show import show
 
     print(show(chosen_project(options), options.shown))
@@ -56,24 +56,24 @@ def _as_mapping(stored: Stored) -> dict[str, Any]:
 
 def _as_text(stored: Stored) -> str:
     rows = [
-        (array.name, array.dtype.lstrip("<|"), " ".join(array.dims), _times(stored, array), array.unit, array.meaning)
+        (array.name, array.dtype.lstrip("<|"), " ".join(array.dims), _shape(stored, array), array.unit, array.meaning)
         for array in stored.datasets
     ]
-    facts = {name: value for name, value in stored.attributes.items() if _is_short(name, value)}
-    width = max(map(len, facts))
+    attributes = {name: value for name, value in stored.attributes.items() if _is_short(name, value)}
+    width = max(map(len, attributes))
     return "\n\n".join(
         (
             f"{stored.path}: {stored.kind}, version {stored.version}",
-            "\n".join(f"{name:<{width}}  {value}" for name, value in facts.items()),
+            "\n".join(f"{name:<{width}}  {value}" for name, value in attributes.items()),
             aligned(_HEAD, rows),
         )
     )
 
 
-def _times(stored: Stored, array: Dataset) -> str:
+def _shape(stored: Stored, array: Dataset) -> str:
     return " x ".join(map(str, stored.shape(array.name)))
 
 
 def _is_short(name: str, value: Any) -> bool:
-    """Whether an attribute fits on a line; the others are in the JSON."""
+    """Whether an attribute fits on a line; the others are shown by --json only."""
     return name not in ("layout", "version") and not isinstance(value, dict | list) and "\n" not in str(value)

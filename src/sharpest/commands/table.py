@@ -9,12 +9,12 @@ import numpy as np
 
 
 def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """Columns under their heads.
+    """A table with aligned columns.
 
     Args:
-        head: Of each column; a table without rows is its head.
-        rows: A text for each column.
-        numbers: Places of the columns that stand to the right.
+        head: Heading of each column.
+        rows: Rows, with a text for each column.
+        numbers: Indices of the right-aligned columns.
     """
     cells = [head, *rows]
     widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
@@ -29,7 +29,7 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequenc
 
 
 def as_json(value: Any) -> str:
-    """JSON of mappings, lists and arrays; what is not finite is null."""
+    """JSON of mappings, lists and arrays; numbers that are not finite become null."""
     return json.dumps(_plain(value), indent=1)
 
 

@@ -1,4 +1,4 @@
-"""Check every byte of a results folder, and say what was made from what."""
+"""Check every byte of a results folder, and the inputs that each file was made from."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,9 @@ from sharpest.results.paths import Paths
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="of a scale; else that of --scale")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, metavar="FOLDER", help="results of a scale; default: those of --scale"
+    )
     add_scale(parser)
 
 

@@ -1,4 +1,4 @@
-"""What is stale, with the setting or module that changed."""
+"""Stale results, with the setting or module that changed."""
 
 import argparse
 from importlib.util import find_spec
@@ -11,6 +11,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from sharpest.pipeline.why import print_stale
 
-    if find_spec("snakemake") is None:  # it runs as a process of its own
-        raise ModuleNotFoundError("there is no snakemake", name="snakemake")
+    if find_spec("snakemake") is None:  # checked here, because snakemake runs in a separate process
+        raise ModuleNotFoundError("snakemake is not installed", name="snakemake")
     return print_stale(options.arguments)

@@ -122,13 +122,13 @@ def _break(folder: Path, what: str) -> None:
 
 
 MISTAKES = {
-    "missing": "step64.pt: lacks 2.bias; give the net",
-    "unexpected": "step64.pt: has 3.bias beside; give the net",
-    "shape": "step64.pt: 2.bias has the shape (3,), and the net (10,)",
+    "missing": "step64.pt: lacks 2.bias; pass the net",
+    "unexpected": "step64.pt: has unexpected 3.bias; pass the net",
+    "shape": "step64.pt: 2.bias has the shape (3,), but the net has (10,)",
     "nan": "step64.pt: 2.bias has numbers that are not finite",
     "object": "step64.pt: holds an object (argparse.Namespace) that would run code",
     "two nets": "step64.pt: holds 2 such nets",
-    "damaged": "step64.pt: is no checkpoint",
+    "damaged": "step64.pt: damaged, or not a checkpoint",
     "one number": "other64.pt and checkpoints/step64.pt both have the number 64",
 }
 
@@ -149,7 +149,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("checkpoints/*.pt", "checkpoints/*.bin"), "checkpoints/*.bin: fits no file"),
+        (("checkpoints/*.pt", "checkpoints/*.bin"), "checkpoints/*.bin: matches no file"),
         (("mine:build", "mine:bild"), "has no bild"),
         (("mine:build", "mine"), "should be module:name"),
         (("mine:build", "nowhere:build"), "fails with ModuleNotFoundError"),
@@ -185,7 +185,7 @@ def test_a_loss_that_fails_is_one_line(
 def test_nothing_is_written_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert imported() == 0
     assert imported() == 1
-    assert "imported.yaml exists; give --scale another name" in capsys.readouterr().err
+    assert "imported.yaml exists; choose another name with --scale" in capsys.readouterr().err
 
 
 def test_batches_that_differ_each_time_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,7 +76,7 @@ def test_safetensors_are_read_bit_for_bit(tmp_path: Path) -> None:
     whole = (tmp_path / "a.safetensors").read_bytes()
     for damaged in (b"", whole[:5], whole[:-4], b"\xff" * 8 + whole[8:]):
         (tmp_path / "b.safetensors").write_bytes(damaged)
-        with pytest.raises(DataError, match="is no checkpoint"):
+        with pytest.raises(DataError, match="damaged, or not a checkpoint"):
             contents_of(tmp_path / "b.safetensors")
 
 
@@ -89,12 +89,12 @@ def test_iterations(tmp_path: Path) -> None:
         found, source = numbered(paths)
         return [number for number, _ in found], source
 
-    assert places("s10.pt", "s9.pt") == ([9, 10], "the number in its name")
+    assert places("s10.pt", "s9.pt") == ([9, 10], "the number in the file name")
     assert places("epoch=1-step=30.ckpt", "epoch=0-step=15.ckpt")[0] == [15, 30]
     assert places("checkpoint-5/model.pt", "checkpoint-7/model.pt")[0] == [5, 7]
     held = places("x/a.pt", "x/b.pt", global_step=[20, 4])
-    assert held == ([4, 20], "the number of updates that it holds")
-    assert places("x/a.pt", "x/b.pt") == ([0, 1], "its place in the order of the files")
+    assert held == ([4, 20], "the number of updates in the file")
+    assert places("x/a.pt", "x/b.pt") == ([0, 1], "the position of the file, from 0")
 
 
 def test_learning_rate() -> None:

@@ -61,7 +61,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["show", RUN, "--configfile", "mine.yaml"], 1, "mine.yaml"),
         (["forecast", "--scale", "smal"], 1, "config/scales/smal.yaml"),
         (["eig"], 2, "has no command 'eig'; did you mean eigs?"),
-        (["--scale", "quick"], 2, "has no command '--scale'; See sharpest --help"),
+        (["--scale", "quick"], 2, "has no command '--scale'; see sharpest --help"),
         (["list", "--scal", "quick"], 2, "unrecognized arguments: --scal; see sharpest list --help"),
         (["eigs"], 2, "required: FILE|RUN@ITERATION; see sharpest eigs --help"),
     ],

@@ -72,30 +72,30 @@ def test_json_holds_every_digit(folder: Path, measured: Run, capsys: pytest.Capt
 
 
 def test_points_and_files_without_eigenvalues(folder: Path, measured: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    assert f"at 4 nearby; measure it with point.eigenpairs(5) in: sharpest open {RUN}@5" in refused(
+    assert f"the nearest is 4; measure it with point.eigenpairs(5) in: sharpest open {RUN}@5" in refused(
         capsys, "eigs", f"{RUN}@5"
     )
-    assert "not measured at iteration 9, but at 7 nearby" in refused(
+    assert "not measured at iteration 9; the nearest is 7" in refused(
         capsys, "eigs", str(measured.spectrum()), "--at", "9"
     )
-    assert "and no eigenvalues along training" in refused(capsys, "eigs", str(measured.snapshots))
-    assert "neither a file that exists nor a run at an iteration" in refused(capsys, "eigs", RUN)
+    assert "but no eigenvalues along training" in refused(capsys, "eigs", str(measured.snapshots))
+    assert "neither an existing file nor a run at an iteration" in refused(capsys, "eigs", RUN)
     assert f"did you mean {RUN}?" in refused(capsys, "eigs", f"{RUN[:-1]}@4")
-    assert "-k is 0" in refused(capsys, "eigs", f"{RUN}@4", "-k", "0")
+    assert "-k 0 must be at least 1" in refused(capsys, "eigs", f"{RUN}@4", "-k", "0")
     assert "none.h5: does not exist" in refused(capsys, "eigs", "none.h5")
 
 
 def test_runs_are_listed_with_what_was_measured(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "list").splitlines()[1].split(maxsplit=1) == [RUN, "spectra: grid, step"]
     assert json.loads(printed(capsys, "list", "scnn-*", "--json")) == {RUN: {"spectra": ["grid", "step"]}}
-    assert "no run like 'r32-*'" in refused(capsys, "list", "r32-*")
+    assert "no run that matches 'r32-*'" in refused(capsys, "list", "r32-*")
     assert "did you mean" not in refused(capsys, "list", "--scale", "small")
 
 
 def test_several_scales_need_a_choice(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for scale in ("quick", "small"):
         (tmp_path / scale).mkdir()
-    assert "has quick, small; say which with --scale" in refused(capsys, "list", "--results", str(tmp_path))
+    assert "has quick, small; choose one with --scale" in refused(capsys, "list", "--results", str(tmp_path))
     assert "has no scale" in refused(capsys, "list", "--results", str(tmp_path / "quick"))
 
 
@@ -107,7 +107,7 @@ def test_a_file_tells_what_it_holds(folder: Path, measured: Run, capsys: pytest.
     (whole,) = json.loads(printed(capsys, "show", str(measured.spectrum()), "--json"))
     assert whole["attributes"]["config"]["run"]["momentum"] == 0.5
     assert whole["arrays"]["eigenvalues"]["shape"] == [3, 3]
-    assert "--json is for files" in refused(capsys, "show", RUN, "--json")
+    assert "--json works for files only" in refused(capsys, "show", RUN, "--json")
 
 
 def test_exported_numbers_are_those_of_the_file(folder: Path, measured: Run, tmp_path: Path) -> None:
