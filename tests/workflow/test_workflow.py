@@ -190,7 +190,7 @@ def test_an_original_and_a_substitute_are_not_mixed_in_one_results_folder(edited
     result = edited.snakemake("-n", "figures", *source)
     assert result.returncode != 0
     (line,) = [line for line in result.stdout.splitlines() if "results/tiny/data/c10.h5" in line]
-    assert "holds digits, the configuration says fashion-mnist" in line
+    assert "holds digits, but the configuration says fashion-mnist" in line
     (edited.folder / "elsewhere").mkdir()
     assert "prepare_data" in edited.planned("figures", *source, "--directory", "elsewhere")
 

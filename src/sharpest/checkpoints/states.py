@@ -70,9 +70,9 @@ def _renamed(mapping: Mapping[Any, Any], expected: Collection[str]) -> dict[str,
     known, prefixes = set(expected), Counter[str]()
     for name in tensors:
         parts = name.split(".")
-        for place in range(len(parts)):
-            if ".".join(parts[place:]) in known:
-                prefixes["".join(f"{part}." for part in parts[:place])] += 1
+        for start in range(len(parts)):
+            if ".".join(parts[start:]) in known:
+                prefixes["".join(f"{part}." for part in parts[:start])] += 1
     # the most frequent prefix, and of equally frequent ones the shortest
     prefix = min(prefixes, key=lambda text: (-prefixes[text], len(text)), default="")
     return {name.removeprefix(prefix): value for name, value in tensors.items()}

@@ -99,7 +99,7 @@ def _edge(measured: Measured) -> tuple[float, str]:
 def _of_points(measured: Measured, k: int) -> str:
     edge, over = _edge(measured)
     eigenvalues, k = measured["eigenvalues"], min(k, measured.shape("eigenvalues")[1])
-    head = ("iteration", "epoch", over, *(f"lambda_{place}" for place in range(1, k + 1)), "residual")
+    head = ("iteration", "epoch", over, *(f"lambda_{number}" for number in range(1, k + 1)), "residual")
     rows = [
         (
             str(iteration),
@@ -120,11 +120,11 @@ def _of_point(measured: Measured, row: int, k: int) -> str:
     values = measured["eigenvalues"][row][:k]
     head = ("", "lambda", "residual", over)
     rows = [
-        (str(place), f"{value:.6g}", f"{residual:.1e}", f"{value / edge:.4f}")
-        for place, (value, residual) in enumerate(zip(values, measured["residuals"][row], strict=False), start=1)
+        (str(number), f"{value:.6g}", f"{residual:.1e}", f"{value / edge:.4f}")
+        for number, (value, residual) in enumerate(zip(values, measured["residuals"][row], strict=False), start=1)
     ]
-    place = f"iteration {measured.iteration[row]}, epoch {measured.epoch[row]:.3f}"
-    return f"{_title(measured, edge)}\n{place}\n\n{aligned(head, rows, range(len(head)))}"
+    time = f"iteration {measured.iteration[row]}, epoch {measured.epoch[row]:.3f}"
+    return f"{_title(measured, edge)}\n{time}\n\n{aligned(head, rows, range(len(head)))}"
 
 
 def _title(measured: Measured, edge: float) -> str:

@@ -43,8 +43,8 @@ def run(options: argparse.Namespace) -> int:
     from sharpest.models.imported import build_net
     from sharpest.results.paths import Paths
 
-    place, paths = CONFIG / "scales" / f"{options.scale}.yaml", Paths.of(options.scale, options.results)
-    _check_room(place, paths)
+    scale_file, paths = CONFIG / "scales" / f"{options.scale}.yaml", Paths.of(options.scale, options.results)
+    _check_unused(scale_file, paths)
     checkpoints, source = numbered(found_files(options.checkpoints))
     net, _ = build_net({"kind": "imported", "net": options.net, "loss": options.loss})
     first = contents_of(checkpoints[0][1])
@@ -52,10 +52,10 @@ def run(options: argparse.Namespace) -> int:
     examples, lr = read_examples(options.data), learning_rate(first)
     imported = _scale(options, [iteration for iteration, _ in checkpoints], examples, lr)
     try:
-        place.write_text(imported.text(), encoding="utf-8")
+        scale_file.write_text(imported.text(), encoding="utf-8")
         losses = _write(options, imported, examples, checkpoints, paths)
     except BaseException:
-        place.unlink(missing_ok=True)
+        scale_file.unlink(missing_ok=True)
         paths.data(imported.data).unlink(missing_ok=True)
         raise
     print(f"{paths.snapshots(imported.run)}: {imported.run}, {len(checkpoints)} checkpoints; it cannot be replayed")
@@ -63,17 +63,19 @@ def run(options: argparse.Namespace) -> int:
     print(f"loss {losses[0]:.4g} at the first, {losses[-1]:.4g} at the last, on {len(examples)} examples")
     if options.run is None and lr is None:
         print("no learning rate in the checkpoints: steps and the edge assume 1; set another with --run ID")
-    print(f"{place}: snakemake --cores all {paths.figure('fig_sharpness', 'png')} --config scale={options.scale}")
+    print(f"{scale_file}: snakemake --cores all {paths.figure('fig_sharpness', 'png')} --config scale={options.scale}")
     return 0
 
 
-def _check_room(place: Path, paths: "Paths") -> None:
+def _check_unused(scale_file: Path, paths: "Paths") -> None:
     """Refuse to overwrite files."""
-    if not place.parent.is_dir():
-        raise ConfigError(f"no folder {place.parent}; run sharpest import in the folder of the Snakefile")
-    for path in (place, paths.folder):
+    if not scale_file.parent.is_dir():
+        raise ConfigError(f"no folder {scale_file.parent}; run sharpest import in the folder of the Snakefile")
+    for path in (scale_file, paths.folder):
         if path.exists():
-            raise ConfigError(f"{path} exists; choose another name with --scale, or delete {place} and {paths.folder}")
+            raise ConfigError(
+                f"{path} exists; choose another name with --scale, or delete {scale_file} and {paths.folder}"
+            )
 
 
 def _scale(options: argparse.Namespace, iterations: list[int], examples: "Examples", lr: float | None) -> "Imported":

@@ -38,16 +38,16 @@ def run(options: argparse.Namespace) -> int:
         if not complete:
             print("\nOther measures need sharpest[pipeline]. Without it, use for a particular file: sharpest show FILE")
     else:
-        layout, place = kinds[options.kind]
+        layout, path = kinds[options.kind]
         rows = [(array.name, array.dtype, " ".join(array.dims), array.unit, array.meaning) for array in layout.datasets]
-        print(f"{place}: {layout.name}, version {layout.version}\n\n{aligned(_HEAD, rows)}")
+        print(f"{path}: {layout.name}, version {layout.version}\n\n{aligned(_HEAD, rows)}")
         print(f"\nattributes: {', '.join(layout.attributes)}\n\n{_letters()}")
     return 0
 
 
 def _kinds() -> tuple[dict[str, tuple[Layout, Path]], bool]:
     """Name of each kind -> its layout and path; and whether all measures are included."""
-    kinds = {layout.name: (layout, place) for layout, place in kinds_of_files()}
+    kinds = {layout.name: (layout, path) for layout, path in kinds_of_files()}
     layouts = layouts_without_measures()
     try:
         from sharpest.config.measures import declared, measure_names
@@ -67,14 +67,14 @@ def _letters() -> str:
     return layouts.__doc__.partition("\n\n")[2].strip()
 
 
-def _line(layout: Layout, place: Path) -> tuple[str, str, str]:
-    return layout.name, str(layout.version), str(place)
+def _line(layout: Layout, path: Path) -> tuple[str, str, str]:
+    return layout.name, str(layout.version), str(path)
 
 
-def _as_mapping(layout: Layout, place: Path) -> dict[str, object]:
+def _as_mapping(layout: Layout, path: Path) -> dict[str, object]:
     return {
         "version": layout.version,
-        "place": str(place),
+        "place": str(path),
         "arrays": {
             array.name: {"type": array.dtype, "dimensions": array.dims, "unit": array.unit, "meaning": array.meaning}
             for array in layout.datasets

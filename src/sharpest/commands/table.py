@@ -17,11 +17,11 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequenc
         numbers: Indices of the right-aligned columns.
     """
     cells = [head, *rows]
-    widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     lines = (
         "  ".join(
-            text.rjust(width) if place in numbers else text.ljust(width)
-            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+            text.rjust(width) if column in numbers else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in cells
     )

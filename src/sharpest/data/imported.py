@@ -118,7 +118,7 @@ def _changed(batches: list[Any], change: Callable[[list[Any]], Any]) -> Any:
     if isinstance(first, Mapping):
         return {name: _changed([batch[name] for batch in batches], change) for name in first}
     if isinstance(first, list | tuple):
-        parts = [_changed([batch[place] for batch in batches], change) for place in range(len(first))]
+        parts = [_changed([batch[index] for batch in batches], change) for index in range(len(first))]
         return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
     return change(batches)
 
@@ -143,9 +143,9 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
     with open_imported(path) as file:
         attributes, digest = file.attributes, file.digest
     remedy = "undo that, or delete this folder and import again"
-    for text, known in attributes["modules"].items():
+    for text, recorded in attributes["modules"].items():
         named(text, "imported")
-        if source_digest(text) != known:
+        if source_digest(text) != recorded:
             raise DataError(f"{path}: the module of {text} has changed since the import; {remedy}")
     examples = read_examples(dataset.batches).to(device)
     if examples.digest != attributes["sha256"]:

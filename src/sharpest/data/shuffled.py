@@ -111,7 +111,7 @@ class ShuffledStream:
 
 
 def training_stream(train: Split, settings: RunSettings, change: Change | None = None) -> ShuffledStream:
-    """The stream of a run. A branch that changes the batch size goes on in its parent's stream at the branch point.
+    """The stream of a run; with another batch size, a branch continues its parent's stream from the branch point.
 
     Args:
         train: n examples.

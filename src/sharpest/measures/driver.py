@@ -74,8 +74,8 @@ def measure_run(
             return len(Measured(output, measure.layout).iteration)
         kept = KeptPoints(work, identity)
         with create_stored(output, measure.layout) as file:
-            arrays, known = _measured(measure, replay, segments, settings, hessian, stored, file, kept, progress)
-            file.complete(arrays, {**attributes, **known})
+            arrays, outcome = _measured(measure, replay, segments, settings, hessian, stored, file, kept, progress)
+            file.complete(arrays, {**attributes, **outcome})
         kept.remove()
     return len(arrays["iteration"])
 
@@ -112,14 +112,14 @@ def _measured(
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """The arrays that are not streamed into the file, and the attributes that the measurement adds."""
     function = import_module(f"sharpest.measures.{measure.name}.measure").measure
-    taken = [_within(replay, stored, segment) for segment in segments]
+    reached = [_within(replay, stored, segment) for segment in segments]
     lengths = {"p": replay.problem.model.num_parameters, "x": replay.problem.data.test.targets.numel()}
-    rows = _Rows(measure, settings, lengths, sum(map(len, taken)), file)
-    starts = [0, *accumulate(map(len, taken))]
+    rows = _Rows(measure, settings, lengths, sum(map(len, reached)), file)
+    starts = [0, *accumulate(map(len, reached))]
     count, note = kept.resume(starts)
     walked = _take_kept(kept.points(count), rows, replay)
     progress(count, note)
-    for segment, start in zip(taken, starts, strict=False):
+    for segment, start in zip(reached, starts, strict=False):
         if start + len(segment) < count:
             continue  # the whole segment is kept, and so is a later point
         walk, carried = replay.walk(), dict[str, Any]()
@@ -128,11 +128,11 @@ def _measured(
             if walked is not None:
                 walk.to(walked)
         for number in range(max(start, count), start + len(segment)):
-            place = number - start
-            point = Point(replay, walk, segment[place], hessian, stored, place, carried)
-            values = rows.add(segment[place], function(point, settings))
-            facts = {"walked": walk.iteration, "checked": replay.checked, "drift": replay.drift}
-            carried = kept.keep(number, facts, values, packed(measure.name, carried))
+            index = number - start
+            point = Point(replay, walk, segment[index], hessian, stored, index, carried)
+            values = rows.add(segment[index], function(point, settings))
+            replayed = {"walked": walk.iteration, "checked": replay.checked, "drift": replay.drift}
+            carried = kept.keep(number, replayed, values, packed(measure.name, carried))
             progress(number + 1, rows.note)
         walk.finish()
     attributes = {**_attributes(replay), "planned_points": sum(map(len, segments))}
@@ -162,11 +162,11 @@ def _within(replay: Replay, stored: Mapping[str, Measured], segment: Sequence[in
     """The points of a segment that the run reached, and at which all needed measures were taken."""
     points = [replay.iteration_of(point) if isinstance(point, str) else point for point in segment]
     replay.check(points)
-    known = [set(measured.iteration.tolist()) for measured in stored.values()]
+    measured_iterations = [set(measured.iteration.tolist()) for measured in stored.values()]
     return [
         point
         for point in points
-        if replay.start <= point <= replay.end and all(point in iterations for iterations in known)
+        if replay.start <= point <= replay.end and all(point in iterations for iterations in measured_iterations)
     ]
 
 

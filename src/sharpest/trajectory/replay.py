@@ -215,7 +215,7 @@ def open_run(snapshots: Snapshots, data: str | Path) -> Replay:
         StoreError: If a file is damaged, or the run was trained on other data.
     """
     problem = build_problem(RunSettings.model_validate(snapshots.attributes["config"]), data)
-    place = str(Paths(Path()).data(problem.settings.dataset_name))
-    if snapshots.attributes["made_from"].get(place) != problem.data.digest:
+    data_path = str(Paths(Path()).data(problem.settings.dataset_name))
+    if snapshots.attributes["made_from"].get(data_path) != problem.data.digest:
         raise other_source(snapshots.path, Path(data))
     return Replay(problem, snapshots)

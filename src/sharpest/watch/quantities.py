@@ -85,13 +85,13 @@ def _lambda_max(moment: Moment) -> Taken:
 def _eigenvalues(moment: Moment) -> Taken:
     pairs = moment.pairs
     value = float(pairs.eigenvalues[0])
-    each = {str(number): float(value) for number, value in enumerate(pairs.eigenvalues)}
+    by_number = {str(number): float(eigenvalue) for number, eigenvalue in enumerate(pairs.eigenvalues)}
     return Taken(
         value,
         _error(pairs),
         _over_edge(moment, value, moment.edges.hessian),
         pairs.num_products,
-        each,
+        by_number,
         _spectrum(pairs),
     )
 

@@ -58,7 +58,7 @@ def test_the_page_is_followed(folder: Path, capsys: pytest.CaptureFixture[str]) 
     snapshots = Snapshots(f"results/imported/runs/{RUN}/snapshots.h5")
     assert snapshots.iteration.tolist() == [0, 64, 128]
     assert snapshots.attributes["config"]["dataset"]["kind"] == "imported"
-    assert snapshots.attributes["reductions"] == ["imported: trained elsewhere, and cannot be replayed"]
+    assert snapshots.attributes["reductions"] == ["imported: trained elsewhere, cannot be replayed"]
     saved = torch.load("checkpoints/step64.pt", weights_only=True)["model"]
     point = sharpest.open_point(RUN, 64, "imported")
     assert torch.equal(point.theta, torch.cat([value.flatten() for value in saved.values()]))

@@ -197,4 +197,4 @@ def test_the_file_of_a_monitor(watched: Path, capsys: pytest.CaptureFixture[str]
     rows = list(csv.DictReader(io.StringIO(watched.with_suffix(".csv").read_text())))
     np.testing.assert_array_equal([float(row["trace"]) for row in rows], trace)
     assert "holds spectra, trace; say which" in refused(capsys, "export", str(watched), str(watched.with_suffix(".nc")))
-    assert "holds trace, and no eigenvalues" in refused(capsys, "eigs", str(watched), "--kind", "trace")
+    assert "holds trace, but no eigenvalues" in refused(capsys, "eigs", str(watched), "--kind", "trace")

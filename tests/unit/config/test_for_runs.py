@@ -116,7 +116,7 @@ def test_a_run_that_a_measure_cannot_be_taken_of_is_refused_when_it_is_planned(s
     """With the run, and what to do."""
     scales.keep_studies("tab1")
     project = scales.load("schedules: {flow: {points: every epoch, measures: {gradient_flow: {}}}}")
-    with pytest.raises(ConfigError, match=rf"^run {STEP}: schedules.flow.measures.gradient_flow: a gradient flow lies"):
+    with pytest.raises(ConfigError, match=rf"^run {STEP}: schedules.flow.measures.gradient_flow: a gradient flow is"):
         project.schedule(STEP, "flow")
     full = next(run for run in project.scale_runs.epochs if "-fb-" in run and "-m0" not in run)
     assert "gradient_flow" in project.schedule(full, "flow").measures

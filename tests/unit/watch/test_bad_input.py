@@ -135,7 +135,7 @@ def test_batches_that_do_not_tell_their_size_weigh_the_same_and_it_is_said_once(
         return cross_entropy(model, graph.batch)
 
     graphs = [Graph(batch) for batch in probe((8, 4))]
-    with pytest.warns(sharpest.watch.WatchWarning, match="weigh the same; give weights") as caught:
+    with pytest.warns(sharpest.watch.WatchWarning, match="get equal weights; pass weights") as caught:
         monitor = watched_on(smooth(), loss, graphs)
     assert len(caught) == 1
     weighed = sharpest.watch(smooth(), loss, graphs, weights=[8, 4]).last

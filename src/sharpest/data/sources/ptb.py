@@ -50,10 +50,10 @@ def load(folder: Path | None, url: str | None, cache: Path, md5: str = PTB_MD5) 
 
 def _read_texts(folder: Path | None, url: str | None, cache: Path, md5: str) -> tuple[dict[str, bytes], str]:
     """File name -> text, in the order of PTB_FILES; and where the texts came from."""
-    places = [] if folder is None else [folder, folder / "data", folder / _FOLDER]
-    if (place := folder_with(PTB_FILES, *places)) is not None:
-        texts = {str(place / name): read_file(place / name, _REMEDY) for name in PTB_FILES}
-        return texts, str(place / "ptb.{train,valid,test}.txt")
+    folders = [] if folder is None else [folder, folder / "data", folder / _FOLDER]
+    if (unpacked := folder_with(PTB_FILES, *folders)) is not None:
+        texts = {str(unpacked / name): read_file(unpacked / name, _REMEDY) for name in PTB_FILES}
+        return texts, str(unpacked / "ptb.{train,valid,test}.txt")
     content, origin = read_or_fetch(PTB_ARCHIVE, folder, url or PTB_URL, cache, md5, _REMEDY)
     members = read_members(content, [f"{_FOLDER}/{name}" for name in PTB_FILES], origin, _REMEDY)
     return {f"{origin}, member {name}": text for name, text in members.items()}, origin

@@ -56,11 +56,11 @@ def _solver(point: Point) -> DirectionSolver | None:
     if nudge is None or solver is None:
         return None
     recorded = point.recorded(nudge.num_eigenpairs, with_vectors=True)
-    known = [] if recorded is None else [recorded]
+    solved = [] if recorded is None else [recorded]
 
     def solve(problem: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
-        if not known:
-            known.append(solver(problem, theta, iteration, warm))
-        return known[0]
+        if not solved:
+            solved.append(solver(problem, theta, iteration, warm))
+        return solved[0]
 
     return solve

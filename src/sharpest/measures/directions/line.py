@@ -100,8 +100,8 @@ class LossLine:
             worst = int(np.argmax(excess))
             if excess[worst] <= 1:
                 return changes
-            most = errors[worst].max()
-            chosen = errors[worst] == most if refined[worst] < _REFINEMENTS else errors[worst] > 0
+            largest = errors[worst].max()
+            chosen = errors[worst] == largest if refined[worst] < _REFINEMENTS else errors[worst] > 0
             refined[worst] += 1
             self._measure(np.unique(distances[worst, chosen]))
 
@@ -125,9 +125,9 @@ class LossLine:
             left_out = _errors_if_left_out(x, y)
             intervals = np.searchsorted(x, distances[inside]).clip(1, len(x) - 1)
             errors[inside] = np.maximum(left_out[intervals - 1], left_out[intervals])
-        place = np.searchsorted(self._distances, distances).clip(max=len(self._distances) - 1)
-        measured = self._distances[place] == distances
-        values[measured], errors[measured] = self._values[place[measured]], 0.0
+        nearest = np.searchsorted(self._distances, distances).clip(max=len(self._distances) - 1)
+        measured = self._distances[nearest] == distances
+        values[measured], errors[measured] = self._values[nearest[measured]], 0.0
         return values, errors
 
 

@@ -30,18 +30,18 @@ class Along:
     """
 
     def __init__(self, directions: "Directions", direction: int) -> None:
-        places = np.flatnonzero(directions["direction"] == direction)
-        if not len(places):
+        columns = np.flatnonzero(directions["direction"] == direction)
+        if not len(columns):
             raise KeyError(
                 f"{directions.path} holds the directions {directions['direction'].tolist()}, not {direction}"
             )
-        place = int(places[0])
+        column = int(columns[0])
         self._alphas = directions["alphas"]
-        self.cosine: NDArray[np.float64] = directions["cosine"][:, place]
-        self.projection: NDArray[np.float64] = directions["projection"][:, :, place]
-        self.step_length: NDArray[np.float64] = directions["step_length"][:, place]
-        self.profile: NDArray[np.float64] = directions["profile"][:, place]
-        self.loss_change: NDArray[np.float64] = directions["loss_change"][:, place]
+        self.cosine: NDArray[np.float64] = directions["cosine"][:, column]
+        self.projection: NDArray[np.float64] = directions["projection"][:, :, column]
+        self.step_length: NDArray[np.float64] = directions["step_length"][:, column]
+        self.profile: NDArray[np.float64] = directions["profile"][:, column]
+        self.loss_change: NDArray[np.float64] = directions["loss_change"][:, column]
 
     def at(self, alpha: float) -> NDArray[np.float64]:
         """(t,), change of the loss by the step times alpha, nats; for the nearest measured alpha.
