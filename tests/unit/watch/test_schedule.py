@@ -81,7 +81,7 @@ def test_step_tells_what_it_measured_and_log_gets_it() -> None:
 @pytest.mark.parametrize(
     ("when", "message"),
     [
-        ({"every": 2, "at": [1]}, "give one of them"),
+        ({"every": 2, "at": [1]}, "pass one of them"),
         ({"at": [1], "budget": 0.1}, "budget changes every"),
         ({"every": 0}, "every 0 must be at least 1"),
         ({"budget": 10}, "budget 10 must lie between 0 and 1"),
