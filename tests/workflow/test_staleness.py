@@ -203,11 +203,11 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
         ),
         NOTHING,
     ),
-    "an import that nobody uses": (append("src/sharpest/data/randomness.py", "\nimport this\n"), NOTHING),
-    "a new function that nobody calls": (
+    "an unused import": (append("src/sharpest/data/randomness.py", "\nimport this\n"), NOTHING),
+    "a new function that is never called": (
         append("src/sharpest/data/randomness.py", "\n\ndef unheard_of() -> int:\n    return 1\n"), NOTHING,
     ),
-    "a new time on any source file": (touch, NOTHING),
+    "a newer timestamp on any source file": (touch, NOTHING),
     "the order of keys in the configuration": (reorder, NOTHING),
     "the folder of the checkout": (move, NOTHING),
     # code
@@ -215,7 +215,7 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
     "the style of all figures": (code("figures/style.py"), FIGURES | REPORT),
     "the drawing of tables": (code("tables/end_points.py"), TABLES | REPORT),
     "the rules of verdicts": (code("claims/verdicts.py"), CLAIMS | REPORT),
-    "the page": (code("report/build.py"), REPORT),
+    "the code of the report page": (code("report/build.py"), REPORT),
     "the report's template, style or script": (
         all_of(*(append(f"src/sharpest/report/page.{kind}", "\n ") for kind in ("html.jinja", "css", "js"))), REPORT,
     ),
@@ -223,7 +223,7 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
         code("measures/directions/measure.py"), DIRECTIONS | figures("06") | CLAIMS | REPORT,
     ),
     "the evaluation of end points": (code("measures/evaluations/measure.py"), EVALUATIONS | TABLES | REPORT),
-    "a new measure, which no schedule takes": (new_measure, NOTHING),
+    "a new measure that no schedule takes": (new_measure, NOTHING),
     "a new measure in a schedule": (
         all_of(
             new_measure,
@@ -257,7 +257,7 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
         append("workflow/scripts/measure.py", "\nEDITED = 1\n"),
         SPECTRA | DIRECTIONS | EVALUATIONS | figures("01", "04", "06", "12") | TABLES | CLAIMS | REPORT,
     ),
-    "what a job prints, or records of its machine": (
+    "what a job prints, or records about its machine": (
         code("pipeline/progress.py", "pipeline/job.py", "pipeline/provenance.py"), NOTHING,
     ),
     "a rule's memory or time limit": (replace("workflow/rules/train.smk", "=grows(", "=grows(2 * "), NOTHING),
@@ -297,11 +297,11 @@ fig02:
         replace(SCALE, "every 4 iterations", "every 5 iterations"),
         SPECTRUM[SGD] | DIRECTIONS | figures("06") | CLAIMS | REPORT,
     ),
-    "the number of gradients, or alphas, of a schedule": (
+    "the number of gradients or alphas of a schedule": (
         replace(SCALE, "num_gradients: 3", "num_gradients: 4"), DIRECTIONS | figures("06") | CLAIMS | REPORT,
     ),
     "the number of CPU threads of a job": (append(SCALE, "torch_threads: 2\n"), EVERY_RUN | MEASURED_ON),
-    "a limit of an axis": (
+    "an axis limit": (
         replace("config/studies.yaml", "grid_limit: 5", "grid_limit: 4"), figures("06") | REPORT,
     ),
     "a figure's caption": (replace("config/studies.yaml", "caption: step", "caption: another one"), REPORT),
@@ -315,14 +315,14 @@ fig02:
     "the scale's description": (
         replace(SCALE, "tiny, for tests", "tiny"), FIGURES | TABLES | CLAIMS | REPORT,
     ),
-    "a key that nothing here uses": (
+    "a key that no job uses": (
         all_of(
             for_runs("imdb*", "patience: 26, clip_norm: 3"),
             replace("config/config.yaml", "sources: {}", "sources: {cifar-10: {url: 'http://localhost'}}"),
         ),
         NOTHING,
     ),
-    "where data files are": (
+    "the location of data files": (
         replace("config/config.yaml", "sources: {}", "sources: {digits: {folder: src}, python-topics: {folder: src}}"),
         NOTHING,
     ),
@@ -442,7 +442,7 @@ def test_data_files_count_when_they_are_decoded_only(tiny: Project, tmp_path: Pa
 
 
 def test_results_are_accepted_by_one_command_that_changes_no_byte(edited: Project) -> None:
-    for edit in ("the eigensolver", "the learning rate of one run", "a claim", "a limit of an axis"):
+    for edit in ("the eigensolver", "the learning rate of one run", "a claim", "an axis limit"):
         MATRIX[edit][0](edited)
     assert stale_jobs(edited) >= CLAIMS | SPECTRA
     before = digests(edited.folder / "results")
