@@ -1,6 +1,6 @@
 """All nets, trained and measured on a stand-in GPU: every tensor on its device, results as on the CPU.
 
-The operations are the same ones, computed on the CPU; only where code asks for the device they differ, by roundings.
+The operations are the same, computed on the CPU; they differ only where code depends on the device, by rounding.
 """
 
 from pathlib import Path
@@ -77,11 +77,11 @@ def test_every_kind_of_training(settings: RunSettings, tmp_path: Path) -> None:
 
 
 class KilledError(Exception):
-    """The end of a process, as far as a test can have it."""
+    """Stands for the end of the process."""
 
 
 class KillsAt(Silent):
-    """Ends training once so many updates are done."""
+    """Ends training after a number of updates."""
 
     def __init__(self, iteration: int) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class KillsAt(Silent):
 def test_a_run_goes_on_within_an_epoch(
     clip_norm: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was kept of the epoch is on the device again, beside what comes after."""
+    """The state saved within the epoch returns to the device, together with the later tensors."""
     monkeypatch.setattr(sharpest.training.run, "SAVE_INTERVAL", 0.0)
     settings = trunk(clip_norm=clip_norm, epochs=1)
     with stand_in_gpu():

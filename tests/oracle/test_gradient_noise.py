@@ -1,4 +1,4 @@
-"""Batch sharpness, noise and covariance against closed forms, and against all batches enumerated."""
+"""Batch sharpness, noise and covariance against closed forms, and against enumerating all batches."""
 
 import itertools
 
@@ -34,7 +34,7 @@ GRADIENT = REGRESSION.gradient(REGRESSION.theta)
 
 
 def subsets(size: int) -> list[tuple[Tensor, Tensor]]:
-    """All batches of different examples."""
+    """All batches of distinct examples."""
     rows = [list(chosen) for chosen in itertools.combinations(range(N), size)]
     return [(REGRESSION.inputs[chosen], REGRESSION.targets[chosen]) for chosen in rows]
 
@@ -94,7 +94,7 @@ def test_the_covariance_of_all_batches(way: str) -> None:
 
 
 def test_the_mean_curvature_is_that_of_gradient_and_noise() -> None:
-    """E[g_B.H g_B] = g.Hg + Tr(H Sigma) / S; of enumerated batches the covariance has no missing degree of freedom."""
+    """E[g_B.H g_B] = g.Hg + Tr(H Sigma) / S; enumerating all batches leaves no missing degree of freedom."""
     gradients, _ = sampled(3)
     images = gram(gradients, gradients @ HESSIAN)
     noise = noise_trace(images, 3) * 55 / 56
@@ -107,7 +107,7 @@ def test_the_mean_curvature_is_that_of_gradient_and_noise() -> None:
 
 
 def test_the_noise_of_an_example_is_the_same_from_two_batch_sizes() -> None:
-    """Up to what different examples without replacement vary less: (n - S)/(n - 1)."""
+    """Up to the factor of sampling without replacement, (n - S)/(n - 1)."""
     found = [
         noise_trace(gram(gradients), size) * (len(gradients) - 1) / len(gradients) * (N - 1) / (N - size)
         for size in (1, 2, 5)
@@ -134,7 +134,7 @@ def test_noise_lies_along_the_sharpest_directions_at_most_whole() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 7])
-def test_of_the_full_batch_all_are_the_directional_sharpness(count: int, way: str) -> None:
+def test_for_the_full_batch_all_equal_the_directional_sharpness(count: int, way: str) -> None:
     problem = reduced_net("simple-cnn-same", 20)
     whole = (problem.inputs, problem.targets)
     gradients, curvature = batch_curvature(problem.loss, problem.theta, [whole] * count)
@@ -167,7 +167,7 @@ def test_multiplicative_noise_has_the_mean_curvature() -> None:
 
 
 def test_the_errors_are_the_spread_over_samples() -> None:
-    """Of 4,000 samples of 50 batches; an error bar that is off by a tenth is caught."""
+    """Over 4,000 samples of 50 batches; detects an error bar that is off by a tenth."""
     squares = 1 + torch.rand(4_000, 50, generator=rng(4), dtype=torch.float64)
     curvature = squares * (2 + torch.randn(4_000, 50, generator=rng(5), dtype=torch.float64))
     for quantity in (batch_sharpness, ratio_of_means):
@@ -176,7 +176,7 @@ def test_the_errors_are_the_spread_over_samples() -> None:
         assert np.mean([estimate.error for estimate in estimates]) == pytest.approx(spread, rel=0.05)
 
 
-def test_equal_batches_have_no_spread_at_all() -> None:
+def test_equal_batches_have_no_spread() -> None:
     gradient = torch.randn(1, 9, generator=rng(6))
     products = gram(gradient.expand(7, -1))
     assert covariance_eigenvalues(products).tolist() == [0.0] * 7
@@ -249,8 +249,8 @@ def test_batches_of_every_net(name: str, way: str) -> None:
         )
 
 
-def test_what_cannot_pass_together_passes_alone() -> None:
-    """Data-dependent control flow has no rule for many batches."""
+def test_batches_that_cannot_be_vectorised_are_measured_one_by_one() -> None:
+    """Data-dependent control flow cannot be batched."""
 
     def loss(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
         factor = 1.0 if float(theta.detach().sum()) > 0 else 2.0

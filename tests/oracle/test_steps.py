@@ -1,4 +1,4 @@
-"""Critical steps, first steps and gradient flow, where they are known in closed form or by another method."""
+"""Critical steps, first steps and gradient flow, against closed forms or another method."""
 
 import math
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.core
 
 
 def along(problem: SmallProblem, direction: torch.Tensor):
-    """eta to the mean loss at theta - eta D."""
+    """A function from eta to the mean loss at theta - eta D."""
     return lambda eta: problem.loss(problem.theta - eta * direction, problem.inputs, problem.targets)
 
 
@@ -35,7 +35,7 @@ def along(problem: SmallProblem, direction: torch.Tensor):
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("start", [1e-2, 0.7, 40.0])
 def test_on_a_quadratic_critical_is_directional_sharpness(seed, start):
-    """Along a direction of descent that is not the gradient."""
+    """Along a descent direction other than the gradient."""
     problem = linear_regression(9, seed)
     gradient = problem.gradient(problem.theta)
     direction = gradient + 0.3 * gradient.norm() * problem.vector(seed) / math.sqrt(6)
@@ -71,7 +71,7 @@ def test_the_critical_step_of_a_net_is_where_a_dense_grid_first_rises(name):
     assert first - found.value / 300 <= found.value <= first
 
 
-def test_the_start_changes_no_more_than_the_tolerance():
+def test_the_start_changes_the_result_within_the_tolerance():
     problem = softmax_regression(7, 0)
     gradient = problem.gradient(problem.theta)
     values = [critical_step(along(problem, gradient), start, 0.01).value for start in (0.03, 1.0, 70.0)]
@@ -95,7 +95,7 @@ def test_a_warm_search_takes_fewer_passes():
         (lambda eta: math.nan, NOT_FINITE, 1),
     ],
 )
-def test_why_a_step_is_not_found(loss, outcome, forwards):
+def test_the_reason_for_a_missing_step(loss, outcome, forwards):
     found = critical_step(lambda eta: torch.tensor([loss(eta)], dtype=torch.float64), 0.5)
     assert (found.outcome, found.num_forwards) == (outcome, forwards)
     assert math.isnan(found.value)
@@ -109,7 +109,7 @@ def test_a_loss_that_overflows_has_risen():
 
 
 def near_flat(depth: float, dtype: torch.dtype):
-    """Losses of 64 examples in a valley of a depth, whose other side is at eta = 2, with the noise of float32."""
+    """Losses of 64 examples in a valley of a given depth, whose other side is at eta = 2, with the noise of float32."""
     noise = torch.Generator().manual_seed(0)
     level = 1 + torch.rand(64, generator=noise, dtype=torch.float64)
 
@@ -125,7 +125,7 @@ def near_flat(depth: float, dtype: torch.dtype):
 
 @pytest.mark.parametrize("start", [0.2, 0.9, 6.0])
 def test_noise_does_not_decide(start):
-    """A valley deeper than rounding is found, a shallower one is said to be within it; float64 finds both."""
+    """A valley deeper than rounding is found; a shallower one is reported as within rounding; float64 finds both."""
     assert critical_step(near_flat(1e-4, torch.float32), start).value == pytest.approx(2, rel=0.05)
     for depth in (1e-4, 1e-9):
         assert critical_step(near_flat(depth, torch.float64), start).value == pytest.approx(2, rel=1 / 32)
@@ -136,7 +136,7 @@ def test_noise_does_not_decide(start):
 
 
 def test_within_rounding_float64_decides():
-    """And is asked nowhere else."""
+    """And float64 is used nowhere else."""
     asked = []
 
     def exact(eta):
@@ -153,14 +153,14 @@ def test_within_rounding_float64_decides():
 
 
 def test_a_change_within_rounding_ends_the_bisection_with_its_bracket():
-    """Near the root of a shallow valley; the truth lies in the bracket."""
+    """Near the root of a shallow valley; the bracket contains the true value."""
     found = critical_step(near_flat(2e-6, torch.float32), 0.9)
     assert found.outcome == BRACKETED
     assert found.low < 2 < found.high
 
 
 @pytest.mark.parametrize("wrong", [{"start": 0.0}, {"start": math.inf}, {"start": 1.0, "tolerance": 0.0}])
-def test_a_start_or_tolerance_that_means_nothing(wrong):
+def test_a_meaningless_start_or_tolerance_is_refused(wrong):
     with pytest.raises(ValueError, match=r"must be above 0"):
         critical_step(lambda eta: torch.tensor(eta), **wrong)
 
@@ -171,7 +171,7 @@ def test_a_start_or_tolerance_that_means_nothing(wrong):
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("warm", [False, True])
 def test_the_largest_signed_eigenvalue(sign, warm):
-    """Whether or not one of larger magnitude is negative."""
+    """Whether or not an eigenvalue of larger magnitude is negative."""
     problem = two_layer_linear_net(7, 0)
     signed = SmallProblem(
         lambda theta, x, y: sign * problem.loss(theta, x, y), problem.theta, problem.inputs, problem.targets
@@ -190,7 +190,7 @@ def test_the_largest_signed_eigenvalue(sign, warm):
 
 
 def product_net(width: int, output: float) -> SmallProblem:
-    """f = u.v / sqrt(width) on one example with target 0, from a given output: half its square is the loss."""
+    """f = u.v / sqrt(width) on one example with target 0, from a given output; the loss is f^2 / 2."""
     u, v = torch.randn(2, width, generator=rng(0), dtype=torch.float64)
     v = v + (output * math.sqrt(width) - u @ v) / (u @ u) * u
 
@@ -203,7 +203,7 @@ def product_net(width: int, output: float) -> SmallProblem:
 
 
 def descents(problem: SmallProblem, factors: np.ndarray, num_steps: int):
-    """lambda_0, and descents by the engine."""
+    """lambda_0, and descents computed by the engine."""
     chunks = problem.chunks(1)
 
     def sharpness(theta):
@@ -272,8 +272,8 @@ def test_the_flow_is_that_of_scipy(make):
     assert np.linalg.norm(found.theta.numpy() - exact) < 1e-6 * moved
 
 
-def test_the_flow_of_a_quadratic_and_its_steps_when_little_is_left():
-    """theta decays by exp(-lambda t); steps are bounded by stability, so that gradients grow with the time."""
+def test_the_flow_of_a_quadratic_and_its_late_steps():
+    """theta decays by exp(-lambda t); stability limits the steps, so the number of gradients grows with time."""
     curvature = torch.tensor([30.0, 1.0, 0.1], dtype=torch.float64)
     found = gradient_flow(lambda theta: curvature * theta, torch.ones(3, dtype=torch.float64), 8.0, tolerance=1e-6)
     torch.testing.assert_close(found.theta, torch.exp(-8 * curvature), atol=1e-5, rtol=0)
@@ -292,6 +292,6 @@ def test_the_flow_in_parts_is_the_flow():
     assert torch.equal(gradient_flow(problem.gradient, theta, 0.0).theta, theta)
 
 
-def test_a_flow_that_leaves_the_numbers_is_nan():
+def test_a_flow_that_overflows_is_nan():
     found = gradient_flow(lambda theta: -(theta**3), torch.full((1,), 1.0, dtype=torch.float64), 2.0)
-    assert bool(found.theta.isnan().all())  # 1 / sqrt(1 - 2t) ends at 1/2
+    assert bool(found.theta.isnan().all())  # 1 / sqrt(1 - 2t) diverges at t = 1/2

@@ -1,4 +1,4 @@
-"""What the code may not do: run what a file or a setting holds. Ruff refuses it in modules, a search in rules."""
+"""The code may not execute the content of a file or a setting. Ruff checks modules, a text search checks rules."""
 
 import re
 import subprocess
@@ -33,8 +33,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("module", ["src/sharpest/data/new.py", "workflow/scripts/new.py"])
-def test_ruff_refuses_what_runs_files_and_texts(module: str) -> None:
-    """With the configuration of the project, as ``make lint`` has it."""
+def test_ruff_refuses_code_that_executes_files_and_texts(module: str) -> None:
+    """With the configuration of the project, as in ``make lint``."""
     statements = [(rule, statement) for rule, statements in REFUSED.items() for statement in statements]
     imports = "import os, shutil, subprocess, tarfile, tempfile, numpy, pandas, torch, yaml"
     code = "\n".join([imports, *(statement for _, statement in statements)])
@@ -47,7 +47,7 @@ def test_ruff_refuses_what_runs_files_and_texts(module: str) -> None:
 
 
 def test_pickles_are_read_in_two_places_behind_a_checksum() -> None:
-    """The tests of both show that a file with another checksum leaves no trace."""
+    """The tests of both show that a file with a wrong checksum leaves no trace."""
     unpickling = re.compile(r"allow_pickle=(?!False\b)|^\s*(import|from) pickle\b", re.MULTILINE)
     places = [path for folder in ("src", "workflow") for path in (ROOT / folder).rglob("*.py")]
     assert len(places) > 100

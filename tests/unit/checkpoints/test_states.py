@@ -1,4 +1,4 @@
-"""Where a net lies in a checkpoint, under which names, and which iteration a file is of."""
+"""Finding a net in a checkpoint, its parameter names, and the iteration of a file."""
 
 import json
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_a_tied_parameter_may_be_left_out() -> None:
 
 
 def write_safetensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """As https://huggingface.co/docs/safetensors says."""
+    """In the format of https://huggingface.co/docs/safetensors."""
     names = {torch.float32: "F32", torch.int64: "I64", torch.bfloat16: "BF16"}
     header, data = {"__metadata__": {"format": "pt"}}, b""
     for name, value in tensors.items():

@@ -1,4 +1,4 @@
-"""Claims of the ledger over six seeds that say the same, so that a sign test decides: where their bounds lie."""
+"""Claims of the ledger over six equal seeds, decided by a sign test: the positions of their bounds."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ def row(judged: Any, ledger: tuple[Claim, ...]) -> Callable[..., dict[str, Any]]
 
 
 def hump(height: float) -> np.ndarray:
-    """A smooth curve of 60 points, so that its noise is next to none."""
+    """A smooth curve of 60 points, with almost no noise."""
     return height * np.sin(np.linspace(0, np.pi, 60)) ** 2
 
 
@@ -49,7 +49,7 @@ def test_an_order_of_peaks(folder: Any, row: Any) -> None:
 
 
 def test_a_curve_that_still_rises_gives_a_lower_bound(folder: Any, row: Any) -> None:
-    """Of the last level it leaves the order open, of the first it does not."""
+    """At the last level it leaves the order open, at the first it does not."""
     rising = np.linspace(1, 22, 60)
     learning_rates(folder, [hump(90), hump(50), rising])
     last = row("fig4.scnn.lr.peak_order")
@@ -118,7 +118,7 @@ def test_a_claim_without_runs(row: Any) -> None:
 def test_newton_is_compared_with_the_step_of_training(
     broken: FunctionType, row: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The function itself is changed, which training calls: arithmetic of the claim's own would not notice."""
+    """The test changes the function that training calls; separate arithmetic in the claim would not notice."""
     assert epoch.nudge is nudge
     monkeypatch.setattr(nudge, "__code__", broken.__code__)
     assert row("secE.newton")["verdict"] == "fails"

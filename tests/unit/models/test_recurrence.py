@@ -1,4 +1,4 @@
-"""LSTM cells with second derivatives of their own, against autograd's and finite differences, in float64."""
+"""LSTM cells with hand-written second derivatives, compared with autograd's and finite differences, in float64."""
 
 import pytest
 import torch
@@ -16,12 +16,12 @@ def random(seed: int, *shape: int) -> Tensor:
 
 
 def arguments(time: int) -> tuple[Tensor, Tensor]:
-    """What drives the gates, and the recurrent weight."""
+    """The inputs of the gates, and the recurrent weight."""
     return random(0, EXAMPLES, time, 4 * WIDTH).requires_grad_(), random(1, 4 * WIDTH, WIDTH).requires_grad_()
 
 
 def gradients(driven: Tensor, weight: Tensor, uses: str, state: Tensor | None = None) -> tuple[Tensor, ...]:
-    """Of a smooth function of some of the results, whose graph is kept."""
+    """Gradients of a smooth function of some of the results, with their graph."""
     hidden, cell = random(2, 2, EXAMPLES, WIDTH) if state is None else state
     results = dict(zip(("outputs", "hidden", "cell"), lstm_cells(driven, weight, hidden, cell), strict=True))
     parts = [(results[name] * random(3 + len(name), *results[name].shape)).exp().sum() for name in uses.split()]

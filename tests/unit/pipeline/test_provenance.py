@@ -1,4 +1,4 @@
-"""The commit that results carry."""
+"""The commit recorded in results."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ def told(checkout: Path) -> str:
 
 
 @pytest.mark.parametrize(("edited", "mark"), [("docs/page.md", ""), ("config/config.yaml", "+")])
-def test_a_mark_says_that_code_or_configuration_differ(checkout: Path, edited: str, mark: str) -> None:
+def test_a_mark_shows_that_code_or_configuration_differ(checkout: Path, edited: str, mark: str) -> None:
     head = git(checkout, "rev-parse", "HEAD")
     assert told(checkout) == head
     (checkout / edited).write_text("edited\n")

@@ -1,4 +1,4 @@
-"""The loss and the gradients of a run, against the module itself."""
+"""The loss and the gradients of a run, compared with the module itself."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def theta(problem) -> Tensor:
 
 
 def logits(problem: Problem, theta: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor, nn.Module]:
-    """Logits and L2 term of the module itself in float64, and the module, in whose parameters they have their graph."""
+    """Logits and L2 term of the module itself in float64, and the module, to whose parameters they are connected."""
     module = build_model(problem.settings.model, (1, 8, 8), 3, problem.settings.seed).double()
     vector_to_parameters(theta.double(), module.parameters())
     kernels = [value for name, value in module.named_parameters() if name.endswith("weight")]
@@ -70,7 +70,7 @@ def other(request, tmp_path) -> Problem:
 
 
 def own_module(problem: Problem) -> nn.Module:
-    """The module of a run, built apart."""
+    """A separate copy of a run's module."""
     settings, data = problem.settings, problem.data
     return build_model(settings.model, data.input_shape, data.num_classes, settings.seed, settings.batch_size)
 
@@ -95,7 +95,7 @@ def test_updates_see_the_net_in_training_mode(other):
 
 
 def test_measured_gradients_see_the_net_in_inference_mode(other):
-    """With the buffers it is bound to, which stay; what is drawn elsewhere changes nothing."""
+    """With the bound buffers, which do not change; other random draws have no effect."""
     theta, batch = other.model.initial(), other.data.stream.batch(3)
     buffers = other.model.buffers.clone()
     other.training_gradient(theta, buffers, 0)
@@ -130,7 +130,7 @@ def test_evaluation_of_a_text_averages_over_its_words(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("share", [0.5, 2.0])
-def test_a_gradient_longer_than_the_longest_is_scaled_down_to_it(problem, theta, tmp_path, share):
+def test_a_long_gradient_is_scaled_down_to_the_bound(problem, theta, tmp_path, share):
     gradient, loss, correct, _ = problem.training_gradient(theta, problem.model.buffers, 3)
     limit = share * float(gradient.norm())
     clipping = Run(tmp_path, run_settings(l2=L2, clip_norm=limit)).problem()
@@ -140,7 +140,7 @@ def test_a_gradient_longer_than_the_longest_is_scaled_down_to_it(problem, theta,
     assert rest == [loss, correct]
 
 
-def test_a_gradient_of_zero_is_not_cut(tmp_path, monkeypatch):
+def test_a_zero_gradient_is_not_clipped(tmp_path, monkeypatch):
     problem = Run(tmp_path, run_settings(clip_norm=1.0)).problem()
     theta = torch.zeros(problem.model.num_parameters)
     monkeypatch.setattr(problem.model, "criterion", lambda logits, targets: 0.0 * logits.sum())
@@ -150,7 +150,7 @@ def test_a_gradient_of_zero_is_not_cut(tmp_path, monkeypatch):
 
 
 def test_evaluation_leaves_out_l2_and_averages_over_all_examples(problem, theta, monkeypatch):
-    """The last chunk is shorter than the others, and counts for less."""
+    """The last chunk is shorter than the others, and has less weight."""
     monkeypatch.setattr("sharpest.trajectory.problem.EVALUATION_CHUNK", 7)
     loss, accuracy = problem.evaluate(theta, problem.data.train)
     with torch.no_grad():
@@ -162,7 +162,7 @@ def test_evaluation_leaves_out_l2_and_averages_over_all_examples(problem, theta,
 
 @pytest.fixture(params=["images", "texts"])
 def squared(request, tmp_path) -> Problem:
-    """With the squared loss."""
+    """A run with the squared loss."""
     settings = run_settings(l2=L2) if request.param == "images" else lstm_settings(l2=L2, clip_norm=None)
     settings = settings.model_copy(update={"loss": "squared"})
     return Run(tmp_path, settings).problem()
@@ -202,7 +202,7 @@ def test_a_run_with_the_squared_loss_is_trained_and_measured_on_it(squared):
 
 
 def test_the_hessian_of_a_squared_loss_is_measured(squared):
-    """Products in chunks against the formula differentiated twice, in float64."""
+    """Products in chunks, compared with differentiating the formula twice, in float64."""
     examples = squared.data.train.first(6)
     theta = squared.model.initial().double()
 

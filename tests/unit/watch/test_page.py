@@ -58,7 +58,7 @@ def test_each_line_for_a_logger_takes_the_numbers() -> None:
 
 
 def test_the_page_begins_with_twelve_lines_whose_first_value_comes_in_ten_seconds() -> None:
-    """Beyond what torch itself takes to be imported."""
+    """In addition to the time that torch itself takes to import."""
     lines = [line for line in BLOCKS[0].splitlines() if line]
     assert len(lines) <= 12
     began = time.perf_counter()
@@ -81,7 +81,7 @@ def test_the_first_page_of_the_project_has_the_same_lines() -> None:
     assert BLOCKS[0] in (PAGE.parents[1] / "README.md").read_text()
 
 
-def test_the_page_names_every_quantity_and_shows_what_comes_out() -> None:
+def test_the_page_names_every_quantity_and_shows_the_output() -> None:
     page = PAGE.read_text()
     assert all(f"| `{name}` |" in page for name in QUANTITIES)
     shown = page.partition("```\n0 lambda_max")[2].partition("```")[0]

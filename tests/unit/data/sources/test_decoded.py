@@ -1,4 +1,4 @@
-"""Decoded data: what the hash covers, and what a source's facts refuse."""
+"""Decoded data: what the hash covers, and what the description of a source refuses."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def digits() -> DecodedImages:
 
 @pytest.fixture
 def text() -> DecodedTokens:
-    """A tiny text that is what TEXT says."""
+    """A tiny text that matches TEXT."""
     train, val, test = (np.array(part, np.int32) for part in ([0, 1, 0, 2, 1], [0, 2], [1, 1, 0]))
     return DecodedTokens(train, val, test, 3, origin="some/folder")
 
