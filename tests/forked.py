@@ -34,8 +34,8 @@ def run_snakemake(arguments: Sequence[str], folder: Path, timeout: float) -> "su
         if process.exitcode is None:
             process.kill()
             raise subprocess.TimeoutExpired(list(arguments), timeout)
-        said = Path(output.name).read_text()
-    return subprocess.CompletedProcess(list(arguments), process.exitcode, said)
+        printed = Path(output.name).read_text()
+    return subprocess.CompletedProcess(list(arguments), process.exitcode, printed)
 
 
 def _work(arguments: list[str], folder: Path, environment: Mapping[str, str], output: str) -> None:

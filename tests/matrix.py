@@ -16,8 +16,8 @@ TOOLS = ("pytest", "hypothesis", "pydantic")  # pydantic: tests of the engine us
 
 def environments() -> list[dict[str, str]]:
     """The versions of each environment, by name."""
-    found: list[dict[str, str]] = tomllib.loads((ROOT / "envs/matrix.toml").read_text())["environment"]
-    return found
+    matrix: dict[str, list[dict[str, str]]] = tomllib.loads((ROOT / "envs/matrix.toml").read_text())
+    return matrix["environment"]
 
 
 def folder_of(environment: dict[str, str]) -> str:

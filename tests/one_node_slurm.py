@@ -144,8 +144,8 @@ def one_node(accounting: bool = False) -> Iterator[Path]:
             )  # fmt: skip
             subprocess.run([*client, "-e", _GRANTS], check=True)
             start("slurmdbd", "-D", ready=["sacctmgr", "-n", "show", "cluster"])
-            for what in (["cluster", "sharpest"], ["account", "tests"], ["user", "root", "account=tests"]):
-                subprocess.run(["sacctmgr", "-i", "add", *what], check=True, stdout=subprocess.DEVNULL)
+            for entity in (["cluster", "sharpest"], ["account", "tests"], ["user", "root", "account=tests"]):
+                subprocess.run(["sacctmgr", "-i", "add", *entity], check=True, stdout=subprocess.DEVNULL)
         start("slurmctld", "-D", ready=["scontrol", "ping"])
         stack.callback(_cancel_all)
         start("slurmd", "-D", "-N", _host(), ready=["sh", "-c", "sinfo -h -o %t | grep -qE 'idle|mix|alloc'"])
@@ -181,7 +181,7 @@ AccountingStoragePort={ports[2]}
 AccountingStoragePass={folder}/munge.socket"""
     with open("/proc/meminfo") as file:
         megabytes = int(file.readline().split()[1]) // 1024
-    facts = {
+    values = {
         "folder": folder,
         "host": _host(),
         "ports": ports,
@@ -189,11 +189,11 @@ AccountingStoragePass={folder}/munge.socket"""
         "memory": megabytes * 9 // 10,
         "accounting": storage if accounting else "AccountingStorageType=accounting_storage/none",
     }
-    (folder / "slurm.conf").write_text(_SLURM.format(**facts))
+    (folder / "slurm.conf").write_text(_SLURM.format(**values))
     if accounting:
         database = folder / "slurmdbd.conf"
         database.touch(mode=0o600)
-        database.write_text(_DATABASE_DAEMON.format(**facts))
+        database.write_text(_DATABASE_DAEMON.format(**values))
 
 
 def _install_database(folder: Path) -> None:

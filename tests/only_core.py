@@ -34,19 +34,19 @@ def core_modules() -> list[str]:
 
 def with_requirements(names: Sequence[str]) -> set[str]:
     """Distributions and their installed requirements, recursively."""
-    found: set[str] = set()
+    resolved: set[str] = set()
     waiting = [canonicalize_name(name) for name in names]
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in resolved:
             continue
         try:
             asked = [Requirement(text) for text in requires(name) or ()]
         except PackageNotFoundError:
             continue
-        found.add(name)
+        resolved.add(name)
         waiting += [canonicalize_name(other.name) for other in asked if not other.marker or other.marker.evaluate()]
-    return found
+    return resolved
 
 
 class Blocked(MetaPathFinder):

@@ -163,7 +163,7 @@ def stand_in_gpu(free: int = 2**30, total: int = 2**30, share: float = 1.0) -> I
         free, total: Memory of the GPU, bytes.
         share: Fraction of the memory that this process may take.
     """
-    facts = {
+    attributes = {
         "is_available": lambda: True,
         "_lazy_init": lambda: None,
         "mem_get_info": lambda device=None: (free, total),
@@ -173,5 +173,5 @@ def stand_in_gpu(free: int = 2**30, total: int = 2**30, share: float = 1.0) -> I
         "get_device_name": lambda device=None: "stand-in",
     }
     torch._C._ensureCUDADeviceGuardSet()  # as FakeTensorMode does, so that C++ asks no driver
-    with mock.patch.multiple(torch.cuda, **facts), StandInGpu() as gpu:
+    with mock.patch.multiple(torch.cuda, **attributes), StandInGpu() as gpu:
         yield gpu

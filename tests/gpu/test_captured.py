@@ -91,14 +91,14 @@ def test_the_order_of_a_capture(problem: SmallProblem, monkeypatch: pytest.Monke
         captured = Hessian(problem.loss, problem.theta.to("cuda"), chunks, cuda_graphs=True)
         graph = captured._captured
         monkeypatch.setattr(_Graph, "again", lambda _: graph._image.copy_(derivative(graph._vector)), raising=False)
-        found = [captured.product(vector) for vector in vectors]
+        actual = [captured.product(vector) for vector in vectors]
     around = ["side waits for default", "default waits for side"]
     assert driver.calls == [
         around[0], "build on side", "build on side", "build on side", around[1],
         around[0], "product on side", "product on side", "product on side", around[1],
         "capture on side", "product on side", "end of capture", "replay", "replay", "replay",
     ]  # fmt: skip
-    for mine, other in zip(found, expected, strict=True):
+    for mine, other in zip(actual, expected, strict=True):
         assert torch.equal(mine.value, other)
 
 

@@ -108,7 +108,7 @@ def test_the_mean_curvature_is_that_of_gradient_and_noise() -> None:
 
 def test_the_noise_of_an_example_is_the_same_from_two_batch_sizes() -> None:
     """Up to the factor of sampling without replacement, (n - S)/(n - 1)."""
-    found = [
+    actual = [
         noise_trace(gram(gradients), size) * (len(gradients) - 1) / len(gradients) * (N - 1) / (N - size)
         for size in (1, 2, 5)
         for gradients in [sampled(size)[0]]
@@ -117,7 +117,7 @@ def test_the_noise_of_an_example_is_the_same_from_two_batch_sizes() -> None:
         [x * (x @ REGRESSION.theta - y) for x, y in zip(REGRESSION.inputs, REGRESSION.targets, strict=True)]
     )
     exact = float(each.var(dim=0, unbiased=False).sum())
-    assert found == pytest.approx([exact] * 3)
+    assert actual == pytest.approx([exact] * 3)
     scale = noise_scale(gram(sampled(2)[0]), 2, float(GRADIENT @ GRADIENT))
     assert scale * 27 / 28 * 7 / 6 == pytest.approx(exact / float(GRADIENT @ GRADIENT))
 
@@ -192,7 +192,7 @@ def test_equal_batches_have_no_spread() -> None:
 def test_one_batch_has_neither_error_nor_covariance() -> None:
     products, curvature = gram(torch.tensor([[2.0, 0.0]])), torch.tensor([6.0])
     assert batch_sharpness(curvature, products.diagonal()).value == 1.5
-    found = [
+    actual = [
         batch_sharpness(curvature, products.diagonal()).error,
         ratio_of_means(curvature, products.diagonal()).error,
         gradient_noise_interaction(curvature, 1.0).error,
@@ -202,14 +202,14 @@ def test_one_batch_has_neither_error_nor_covariance() -> None:
         half_sample_error(products),
         noise_curvature_alignment(products, products, 1.0),
     ]
-    assert np.isnan(found).all()
+    assert np.isnan(actual).all()
     assert np.isnan(half_sample_error(gram(torch.eye(3))))
     assert np.isfinite(half_sample_error(gram(torch.eye(4))))
 
 
 def test_a_gradient_of_zero_and_one_that_is_not_finite() -> None:
     zero, three = torch.zeros(3), torch.ones(3)
-    found = [
+    actual = [
         batch_sharpness(zero, zero).value,
         ratio_of_means(zero, zero).value,
         gradient_noise_interaction(three, 0.0).value,
@@ -217,7 +217,7 @@ def test_a_gradient_of_zero_and_one_that_is_not_finite() -> None:
         float(dominant_share(torch.zeros(1, 2), torch.zeros(1))),
         *covariance_eigenvalues(torch.full((3, 3), torch.inf)).tolist(),
     ]
-    assert np.isnan(found).all()
+    assert np.isnan(actual).all()
 
 
 def test_the_dominant_share_is_a_ratio_of_norms() -> None:
@@ -256,11 +256,11 @@ def test_batches_that_cannot_be_vectorised_are_measured_one_by_one() -> None:
         factor = 1.0 if float(theta.detach().sum()) > 0 else 2.0
         return factor * REGRESSION.loss(theta, x, y)
 
-    found = batch_curvature(loss, REGRESSION.theta, subsets(3))
+    actual = batch_curvature(loss, REGRESSION.theta, subsets(3))
     scale = 1.0 if float(REGRESSION.theta.sum()) > 0 else 2.0
     exact, curvature = by_hand(3)
-    torch.testing.assert_close(found[0], scale * exact)
-    torch.testing.assert_close(found[1], scale**3 * curvature)
+    torch.testing.assert_close(actual[0], scale * exact)
+    torch.testing.assert_close(actual[1], scale**3 * curvature)
 
 
 def test_no_batch_and_no_second_derivative_are_refused() -> None:

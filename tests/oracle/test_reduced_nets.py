@@ -26,9 +26,9 @@ STEPS = [0, 50]
 def leading(name: str, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All dense eigenvalues, and the leading ones with their vectors as rows, signed, largest first."""
     values, vectors = (array.numpy() for array in torch.linalg.eigh(reduced_net_hessian(name, steps)))
-    wanted = np.argsort(-np.abs(values))[:NUM_EIGENPAIRS]
-    wanted = wanted[np.argsort(-values[wanted])]
-    return values, values[wanted], vectors[:, wanted].T
+    target = np.argsort(-np.abs(values))[:NUM_EIGENPAIRS]
+    target = target[np.argsort(-values[target])]
+    return values, values[target], vectors[:, target].T
 
 
 def solve(problem: SmallProblem, dtype: torch.dtype, tolerance: float, chunk_size: int | None = None) -> Eigenpairs:

@@ -39,10 +39,10 @@ def test_ruff_refuses_code_that_executes_files_and_texts(module: str) -> None:
     imports = "import os, shutil, subprocess, tarfile, tempfile, numpy, pandas, torch, yaml"
     code = "\n".join([imports, *(statement for _, statement in statements)])
     ruff = [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "concise"]
-    said = subprocess.run(
+    printed = subprocess.run(
         [*ruff, "--stdin-filename", str(ROOT / module), "-"], cwd=ROOT, input=code, stdout=subprocess.PIPE, text=True
     ).stdout
-    refused = {(rule, int(line)) for line, rule in re.findall(r":(\d+):\d+: ([A-Z]+\d+) ", said)}
+    refused = {(rule, int(line)) for line, rule in re.findall(r":(\d+):\d+: ([A-Z]+\d+) ", printed)}
     assert [text for line, (rule, text) in enumerate(statements, start=2) if (rule, line) not in refused] == []
 
 

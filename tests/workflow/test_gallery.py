@@ -148,9 +148,9 @@ def test_each_claim_counts_once_and_contradictions_come_first() -> None:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row["any_scale"] == "yes"]
         verdicts |= {row["id"]: row["verdict"] for row in rows if row["verdict"] != NOT_RUN}
-    found = Counter(verdicts.values())
+    counts = Counter(verdicts.values())
     text = (GALLERY / "README.md").read_text(encoding="utf-8")
-    counted = f"{found['holds']} hold, {found['fails']} fail, {found['inconclusive']} inconclusive."
+    counted = f"{counts['holds']} hold, {counts['fails']} fail, {counts['inconclusive']} inconclusive."
     assert f"{len(verdicts)} were judged: {counted}" in text
     free = sum(claim.any_scale for claim in LEDGER)
     assert f"Not run, or not kept here: {free - len(verdicts)} of {free} scale-free claims." in text

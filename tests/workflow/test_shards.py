@@ -44,7 +44,7 @@ def sharded(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def held(path: Path) -> dict[str, bytes]:
+def contents(path: Path) -> dict[str, bytes]:
     with h5py.File(path) as file:
         return {name: file[name][...].tobytes() for name in file if name != "seconds"}
 
@@ -73,8 +73,8 @@ def test_shards_give_the_files_of_one_job(sharded: Project, tmp_path: Path) -> N
         script("measure").main(
             name, RUN, "step", paths, whole[name], tmp_path / name, segments, settings, hessian, "code", progress,
         )  # fmt: skip
-    assert held(sharded.folder / SPECTRUM) == held(Path(whole["spectra"]))
-    assert held(sharded.folder / DIRECTIONS) == held(Path(whole["directions"]))
+    assert contents(sharded.folder / SPECTRUM) == contents(Path(whole["spectra"]))
+    assert contents(sharded.folder / DIRECTIONS) == contents(Path(whole["directions"]))
 
 
 def test_a_shard_starts_cold(sharded: Project, tiny: Project) -> None:
@@ -134,6 +134,6 @@ def test_a_kill_leaves_the_other_shards(sharded: Project, edited: Project) -> No
     result = edited.snakemake("--cores", "1", "--notemp", SPECTRUM)
     assert result.returncode == 0, result.stdout
     assert {name: (done / name).stat().st_mtime_ns for name in finished} == finished
-    assert held(edited.folder / SPECTRUM) == held(sharded.folder / SPECTRUM)
+    assert contents(edited.folder / SPECTRUM) == contents(sharded.folder / SPECTRUM)
     # the next job removes what the killed job had started
     assert not list(done.glob(".*"))

@@ -368,14 +368,14 @@ def stale_jobs(project: Project, *arguments: str) -> set[str]:
     """Rule and wildcards of each job in the plan of a dry run, without the targets."""
     result = project.snakemake("--dry-run", *(arguments if "results/" in "".join(arguments) else ["all", *arguments]))
     assert result.returncode == 0, result.stdout
-    found = []
-    for rule, facts in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", result.stdout, re.MULTILINE):
-        if "    output: " in facts:
-            wildcards = "".join(re.findall("    wildcards: (.*)", facts))
-            found.append(" ".join([rule, *re.findall("=([^,]+)", wildcards)]))
-    assert len(set(found)) == len(found)
-    assert found or "Nothing to be done" in result.stdout
-    return set(found)
+    jobs = []
+    for rule, body in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", result.stdout, re.MULTILINE):
+        if "    output: " in body:
+            wildcards = "".join(re.findall("    wildcards: (.*)", body))
+            jobs.append(" ".join([rule, *re.findall("=([^,]+)", wildcards)]))
+    assert len(set(jobs)) == len(jobs)
+    assert jobs or "Nothing to be done" in result.stdout
+    return set(jobs)
 
 
 @pytest.fixture(scope="module")

@@ -38,11 +38,11 @@ def test_makes_every_declared_file(tiny: Project) -> None:
 
 def test_figure_6_comes_first_and_the_time_left_is_said(tiny: Project) -> None:
     """As in ``make figures``: of all jobs that need the same data, those behind Figure 6 start first."""
-    said = (tiny.folder / "output.txt").read_text()
-    made = re.findall(r"^    output: results/tiny/([^\s,]+)", said, re.MULTILINE)
+    printed = (tiny.folder / "output.txt").read_text()
+    made = re.findall(r"^    output: results/tiny/([^\s,]+)", printed, re.MULTILINE)
     assert next(path for path in made if path.startswith("runs/") and "-c10-" in path) == f"runs/{SGD_RUN}/snapshots.h5"
     assert next(path for path in made if path.startswith("figures/")) == "figures/fig06.pdf"
-    assert re.search(r"^all        \d+/\d+ jobs, \d+ %, about \d+ .*left$", said, re.MULTILINE)
+    assert re.search(r"^all        \d+/\d+ jobs, \d+ %, about \d+ .*left$", printed, re.MULTILINE)
     assert tiny.planned("first", "--forceall")["draw_figure"] == 1
 
 
@@ -61,11 +61,11 @@ def test_a_job_has_the_same_bits_forked_and_by_itself(edited: Project, monkeypat
     paths = [f"runs/{NSGD_RUN}/snapshots.h5", f"spectra/{SGD_RUN}/step.h5", f"directions/{SGD_RUN}/step.h5"]
 
     def arrays() -> dict[str, bytes]:
-        found = {}
+        actual = {}
         for path in paths:
             with h5py.File(edited.folder / "results/tiny" / path) as file:
-                found |= {f"{path} {name}": array[...].tobytes() for name, array in file.items()}
-        return {name: value for name, value in found.items() if "seconds" not in name}
+                actual |= {f"{path} {name}": array[...].tobytes() for name, array in file.items()}
+        return {name: value for name, value in actual.items() if "seconds" not in name}
 
     forked = arrays()
     monkeypatch.setenv("SHARPEST_FORKSERVER", "")

@@ -52,9 +52,9 @@ def imported(*more: str) -> int:
 
 def test_the_page_works(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert imported() == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     without_numbers = lambda text: re.sub(r"\d+\.\d+", "#", text)  # noqa: E731 - losses, and the id's learning rate
-    assert without_numbers(said) == without_numbers(SHOWN)
+    assert without_numbers(output) == without_numbers(SHOWN)
     snapshots = Snapshots(f"results/imported/runs/{RUN}/snapshots.h5")
     assert snapshots.iteration.tolist() == [0, 64, 128]
     assert snapshots.attributes["config"]["dataset"]["kind"] == "imported"
@@ -78,8 +78,8 @@ def test_the_page_works(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
     # an independent reference: the dense Hessian of the user's own function, in float64
     dense = torch.autograd.functional.hessian(loss, point.theta.double(), vectorize=True)
-    wanted = torch.linalg.eigvalsh(dense)[-2:].flip(0)
-    assert np.allclose(point.eigenpairs(2).eigenvalues, wanted, rtol=1e-5)
+    expected = torch.linalg.eigvalsh(dense)[-2:].flip(0)
+    assert np.allclose(point.eigenpairs(2).eigenvalues, expected, rtol=1e-5)
 
 
 def test_a_point_between_checkpoints_is_refused(folder: Path) -> None:

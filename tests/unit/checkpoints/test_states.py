@@ -86,14 +86,14 @@ def test_iterations(tmp_path: Path) -> None:
         for number, path in enumerate(paths):
             path.parent.mkdir(exist_ok=True)
             torch.save({name: value[number] for name, value in more.items()}, path)
-        found, source = numbered(paths)
-        return [number for number, _ in found], source
+        pairs, source = numbered(paths)
+        return [number for number, _ in pairs], source
 
     assert places("s10.pt", "s9.pt") == ([9, 10], "the number in its name")
     assert places("epoch=1-step=30.ckpt", "epoch=0-step=15.ckpt")[0] == [15, 30]
     assert places("checkpoint-5/model.pt", "checkpoint-7/model.pt")[0] == [5, 7]
-    held = places("x/a.pt", "x/b.pt", global_step=[20, 4])
-    assert held == ([4, 20], "the number of updates that it holds")
+    from_contents = places("x/a.pt", "x/b.pt", global_step=[20, 4])
+    assert from_contents == ([4, 20], "the number of updates that it holds")
     assert places("x/a.pt", "x/b.pt") == ([0, 1], "its place in the order of the files")
 
 

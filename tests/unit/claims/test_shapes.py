@@ -68,7 +68,7 @@ def test_a_sudden_fall_may_recover() -> None:
     assert hump(series(np.concatenate([[0] * 5, [8] * 5, [2], [10] * 5]))) == 0
 
 
-def held(curve: list[float]) -> np.ndarray:
+def repeated(curve: list[float]) -> np.ndarray:
     """Each value for five points, whose mean is that value."""
     return np.repeat(curve, 5)
 
@@ -76,13 +76,13 @@ def held(curve: list[float]) -> np.ndarray:
 @pytest.mark.parametrize(
     ("curve", "count"),
     [
-        (held([0, 10, 0, 10, 0]), 4),
-        (held([0, 4, 10, 5, 2, 6, 9]), 3),
-        (held([0, 5, 10]), 1),
-        (held([0, 10, 9, 10, 9, 10]), 1),  # swings of a tenth are noise
-        (held([5, 10, 0, 10, 0]), 0),  # starts in the middle
-        (held([3, 3, 3]), 0),
-        (np.where(np.isin(np.arange(40), [14, 21, 28]), 0, held([0] + 7 * [10])), 1),  # swings of single points
+        (repeated([0, 10, 0, 10, 0]), 4),
+        (repeated([0, 4, 10, 5, 2, 6, 9]), 3),
+        (repeated([0, 5, 10]), 1),
+        (repeated([0, 10, 9, 10, 9, 10]), 1),  # swings of a tenth are noise
+        (repeated([5, 10, 0, 10, 0]), 0),  # starts in the middle
+        (repeated([3, 3, 3]), 0),
+        (np.where(np.isin(np.arange(40), [14, 21, 28]), 0, repeated([0] + 7 * [10])), 1),  # swings of single points
     ],
 )
 def test_swings(curve: np.ndarray, count: int) -> None:
@@ -91,22 +91,22 @@ def test_swings(curve: np.ndarray, count: int) -> None:
 
 @pytest.mark.parametrize(("error", "count"), [(0.0, 4), (3.5, 4), (3.6, 1)])
 def test_swings_exceed_two_standard_errors_of_a_difference(error: float, count: int) -> None:
-    curve = held([0, 10, 0, 10, 0])
+    curve = repeated([0, 10, 0, 10, 0])
     assert swings(series(curve, np.full(len(curve), error))) == count  # 10 / (2 sqrt 2) is 3.54
 
 
 @pytest.mark.parametrize(("error", "fall"), [(0.0, 0.5), (1.0, 0.5 - 0.2 * np.sqrt(2)), (2.0, 0.0)])
 def test_a_lasting_fall_counts_above_the_error(error: float, fall: float) -> None:
-    curve = held([0, 10, 10, 5, 10])
+    curve = repeated([0, 10, 10, 5, 10])
     assert lasting_fall(series(curve, np.full(25, error))) == pytest.approx(fall)
 
 
 def test_one_low_point_is_no_lasting_fall() -> None:
-    curve = held([0, 10, 10, 10, 10]).astype(float)
+    curve = repeated([0, 10, 10, 10, 10]).astype(float)
     curve[17] = 0
     assert lasting_fall(series(curve)) == pytest.approx(0.2)  # a fifth
     assert sudden_fall(series(curve)) == 1
-    assert lasting_fall(series(held([10, 10, 0, 10]))) == 0  # nothing rose before
+    assert lasting_fall(series(repeated([10, 10, 0, 10]))) == 0  # nothing rose before
 
 
 UP, DOWN = np.linspace(0, 8, 20), np.linspace(8, 0, 40)

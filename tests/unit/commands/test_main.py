@@ -25,8 +25,8 @@ def test_the_overview_has_every_command_on_a_line_of_its_group(
 ) -> None:
     assert main(arguments) == status
     blocks = [block.splitlines() for block in capsys.readouterr().out.split("\n\n")]
-    found = {block[0]: {line.split()[0] for line in block[1:]} for block in blocks if block[0] in GROUPS}
-    assert found == {group: set(commands) for group, commands in GROUPS.items()}
+    actual = {block[0]: {line.split()[0] for line in block[1:]} for block in blocks if block[0] in GROUPS}
+    assert actual == {group: set(commands) for group, commands in GROUPS.items()}
 
 
 def test_every_module_of_a_command_is_listed() -> None:

@@ -63,10 +63,10 @@ def test_a_row_for_each_eigenvalue(place: str, folder: Path, measured: Run, caps
 
 
 def test_json_holds_every_digit(folder: Path, measured: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    found, file = json.loads(printed(capsys, "eigs", str(measured.spectrum()), "--json", "-k", "1")), stored(measured)
-    assert (found["run"], found["lr"], found["edge"]) == (RUN, 0.1, EDGE)
+    actual, file = json.loads(printed(capsys, "eigs", str(measured.spectrum()), "--json", "-k", "1")), stored(measured)
+    assert (actual["run"], actual["lr"], actual["edge"]) == (RUN, 0.1, EDGE)
     for name in ("iteration", "epoch", "eigenvalues", "residuals", "converged"):
-        np.testing.assert_array_equal([point[name] for point in found["points"]], file[name])
+        np.testing.assert_array_equal([point[name] for point in actual["points"]], file[name])
     (only,) = json.loads(printed(capsys, "eigs", f"{RUN}@4", "--json"))["points"]
     assert only["eigenvalues"] == stored(measured, "grid")["eigenvalues"][0].tolist()
 
@@ -180,12 +180,12 @@ def watched(tmp_path: Path) -> Path:
 
 
 def test_the_file_of_a_monitor(watched: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = json.loads(printed(capsys, "eigs", str(watched), "--json"))
-    assert found["edge"] == EDGE
-    assert [point["iteration"] for point in found["points"]] == [0, 1]
+    actual = json.loads(printed(capsys, "eigs", str(watched), "--json"))
+    assert actual["edge"] == EDGE
+    assert [point["iteration"] for point in actual["points"]] == [0, 1]
     with h5py.File(watched) as file:
         np.testing.assert_array_equal(
-            [point["eigenvalues"] for point in found["points"]], file["spectra/eigenvalues"][...]
+            [point["eigenvalues"] for point in actual["points"]], file["spectra/eigenvalues"][...]
         )
         trace = file["trace/trace"][...]
     kinds = [part["kind"] for part in json.loads(printed(capsys, "show", str(watched), "--json"))]

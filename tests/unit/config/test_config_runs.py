@@ -134,8 +134,8 @@ def test_a_run_ends_where_the_inventory_says(group: str, paper: Project) -> None
 
 def test_an_epoch_has_the_steps_of_the_inventory(paper: Project) -> None:
     runs = [paper.run(run) for run in paper.run_ids]
-    found = {(run.dataset_name, run.batch_size): run.steps_per_epoch for run in runs}
-    assert {place: steps for place, steps in found.items() if place[0] not in ("few", "c5k")} == STEPS
+    actual = {(run.dataset_name, run.batch_size): run.steps_per_epoch for run in runs}
+    assert {place: steps for place, steps in actual.items() if place[0] not in ("few", "c5k")} == STEPS
 
 
 def test_full_batches_take_2006_steps(paper: Project) -> None:

@@ -96,9 +96,9 @@ def test_enough_probes_and_steps_are_exact(digits_net: tuple[Hessian, NDArray[np
             ("frobenius_sq", (exact**2).sum()),
             ("negative_mass", (exact < -1e-5 * np.abs(exact).max()).mean()),
         ):
-            found = getattr(density, name)
-            assert found.value == pytest.approx(value, rel=1e-8, abs=1e-10), name
-            assert found.error <= 1e-8 * abs(value), name
+            actual = getattr(density, name)
+            assert actual.value == pytest.approx(value, rel=1e-8, abs=1e-10), name
+            assert actual.error <= 1e-8 * abs(value), name
         smear = smeared(exact[None], np.full((1, p), 1 / p), density.width, density.grid)
         np.testing.assert_allclose(density.density, smear, atol=1e-4 * smear.max())
 
@@ -152,8 +152,8 @@ def test_the_truth_lies_within_the_error_bars() -> None:
         deviations = np.array([(estimate.value - exact) / estimate.error for estimate in estimates])
         assert 0.55 < np.mean(np.abs(deviations) < 1) < 0.75, name  # 0.65
         assert 0.85 < np.mean(np.abs(deviations) < 2) < 0.98, name  # 0.91
-        found = [estimate.value for estimate in estimates]
-        assert np.mean(found) == pytest.approx(exact, abs=4 * np.std(found) / math.sqrt(count)), name
+        actual = [estimate.value for estimate in estimates]
+        assert np.mean(actual) == pytest.approx(exact, abs=4 * np.std(actual) / math.sqrt(count)), name
 
 
 def test_nothing_is_negative_by_rounding() -> None:

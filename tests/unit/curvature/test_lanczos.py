@@ -247,8 +247,8 @@ def test_the_solver_waits_for_values_that_could_still_lead(seed: int, tolerance:
     leading = draws.uniform(0.3, 1, 12) * draws.choice([-1, 1], 12)
     matrix, _ = symmetric(np.sort(np.concatenate([leading, 0.15 * draws.normal(size=60)])).tolist(), seed)
     computed = np.sort(np.abs(solve(matrix, 6, tolerance, seed=seed).eigenvalues))
-    wanted = np.sort(np.abs(expected(matrix, 6)))
-    np.testing.assert_allclose(computed, wanted, rtol=0, atol=tolerance * wanted[-1])
+    target = np.sort(np.abs(expected(matrix, 6)))
+    np.testing.assert_allclose(computed, target, rtol=0, atol=tolerance * target[-1])
 
 
 def test_residuals_near_the_rounding_are_verified() -> None:

@@ -77,5 +77,5 @@ def test_the_largest_shift_is_a_fraction_of_each_side():
 def test_each_image_has_its_own_draws():
     before = images(5, 1).expand(2, -1, -1, -1)
     one = augment(before, torch.cat([draws(False, 1, 2, 1), draws(True, -2, 0, 1)]), True, SHIFT)
-    for number, wanted in enumerate((draws(False, 1, 2, 1), draws(True, -2, 0, 1))):
-        torch.testing.assert_close(one[number], augment(before[:1], wanted, True, SHIFT)[0])
+    for number, target in enumerate((draws(False, 1, 2, 1), draws(True, -2, 0, 1))):
+        torch.testing.assert_close(one[number], augment(before[:1], target, True, SHIFT)[0])

@@ -129,12 +129,12 @@ def test_every_update_of_a_full_batch_sees_the_first_images(path, loaded):
     full = load_full_batch(path)
     assert torch.equal(full.train.inputs, loaded.train.inputs[:12])
     assert torch.equal(full.train.targets, loaded.train.targets[:12])
-    wanted = sorted(loaded.train.inputs[:12].flatten(1).tolist())
+    target = sorted(loaded.train.inputs[:12].flatten(1).tolist())
     for iteration in range(7):
         batch = full.stream.batch(iteration)
-        assert sorted(batch.inputs.flatten(1).tolist()) == wanted
+        assert sorted(batch.inputs.flatten(1).tolist()) == target
         assert sorted(batch.targets.tolist()) == sorted(loaded.train.targets[:12].tolist())
-    assert sorted(full.stream.sample("hessian", 0, 12).inputs.flatten(1).tolist()) == wanted
+    assert sorted(full.stream.sample("hessian", 0, 12).inputs.flatten(1).tolist()) == target
 
 
 def test_a_full_batch_is_scaled_by_the_whole_training_set(path):

@@ -21,8 +21,8 @@ CPU = torch.device("cpu")
 
 def write(path: Path, train: list[int], val: list[int], test: list[int]) -> Path:
     arrays = {"train": np.array(train), "val": np.array(val), "test": np.array(test)}
-    facts = dict.fromkeys(TOKENS.attributes, "") | {"dataset": "python-topics", "sha256": "tiny", "num_classes": 30}
-    write_stored(path, TOKENS, arrays, facts)
+    values = dict.fromkeys(TOKENS.attributes, "") | {"dataset": "python-topics", "sha256": "tiny", "num_classes": 30}
+    write_stored(path, TOKENS, arrays, values)
     return path
 
 

@@ -46,7 +46,7 @@ def test_lightning(tmp_path: Path) -> None:
             return torch.optim.SGD(self.parameters(), lr=0.5)
 
     class Logger(lightning.loggers.logger.DummyLogger):
-        said: list = []  # noqa: RUF012
+        logged: list = []  # noqa: RUF012
 
         def log_metrics(self, metrics, step=None):
             self.said.append((step, metrics))

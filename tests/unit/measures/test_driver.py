@@ -74,9 +74,9 @@ def test_no_points_give_empty_arrays_of_the_right_shapes(take, segments):
 
 
 def test_progress_counts_points_and_shows_the_first_number(take):
-    told = []
-    take([[0, 3], [10]], progress=lambda done, note: told.append((done, note.split()[0] if note else "")))
-    assert told == [(0, ""), (1, "norm"), (2, "norm"), (3, "norm")]
+    reported = []
+    take([[0, 3], [10]], progress=lambda done, note: reported.append((done, note.split()[0] if note else "")))
+    assert reported == [(0, ""), (1, "norm"), (2, "norm"), (3, "norm")]
 
 
 @pytest.mark.parametrize("dtype", ["?", "i8", "f8"])

@@ -67,7 +67,7 @@ class Counting:
         return {**values_at(point, settings), "norm": carried["sum"], "moments": carried["array"][0]}
 
 
-def held(taken: Measured) -> dict[str, Any]:
+def contents(taken: Measured) -> dict[str, Any]:
     """Arrays bit for bit, and attributes."""
     arrays = {dataset.name: (taken.shape(dataset.name), taken[dataset.name].tobytes()) for dataset in taken.datasets}
     return {**arrays, **taken.attributes}
@@ -77,7 +77,7 @@ def held(taken: Measured) -> dict[str, Any]:
 def whole(take) -> dict[str, Any]:
     """The file of an uninterrupted measurement."""
     counting = Counting()
-    expected = held(take(SEGMENTS, counting, name="whole"))
+    expected = contents(take(SEGMENTS, counting, name="whole"))
     assert len(counting.calls) == COUNT
     assert expected["replays_checked"] == 4  # to 5, 10 and twice to 20
     return expected
@@ -107,7 +107,7 @@ def test_a_death_in_a_point_loses_only_that_point(take, whole, work, dies_at):
     first, progress = die(take, dies_at), Silent()
     assert entries(work) == ["carried", "identity", "lock", "points"] if dies_at else ["identity", "lock"]
     second = Counting()
-    assert held(take(SEGMENTS, second, progress=progress.update)) == whole
+    assert contents(take(SEGMENTS, second, progress=progress.update)) == whole
     assert first.calls + second.calls == [point for segment in SEGMENTS for point in segment]
     assert progress.lines[0] == (dies_at, "goes on" if dies_at else "")
     assert entries(work) == ["lock"]
@@ -116,7 +116,7 @@ def test_a_death_in_a_point_loses_only_that_point(take, whole, work, dies_at):
 def test_death_after_death(take, whole):
     for number in range(COUNT - 1):
         assert len(die(take, 1).calls) == 1, number
-    assert held(take(SEGMENTS, Counting())) == whole
+    assert contents(take(SEGMENTS, Counting())) == whole
 
 
 def test_a_death_between_the_last_point_and_the_file(take, whole, work, monkeypatch):
@@ -128,7 +128,7 @@ def test_a_death_between_the_last_point_and_the_file(take, whole, work, monkeypa
                 take(SEGMENTS, Counting())
         assert "points" in entries(work)
     again = Counting(0)
-    assert held(take(SEGMENTS, again)) == whole
+    assert contents(take(SEGMENTS, again)) == whole
 
 
 @pytest.mark.parametrize("written", ["half", "all"])
@@ -157,7 +157,7 @@ def test_a_death_in_a_write_loses_at_most_one_point(take, whole, monkeypatch, wr
         jobs.append(Counting(1))
         with suppress(Killed):
             taken.append(take(SEGMENTS, jobs[-1]))
-    assert held(taken[0]) == whole
+    assert contents(taken[0]) == whole
     assert COUNT <= sum(len(job.calls) for job in jobs) <= COUNT + 1
 
 
@@ -172,20 +172,20 @@ def test_a_process_that_ends_at_once(take, whole, dies_at):
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     second = Counting()
-    assert held(take(SEGMENTS, second)) == whole
+    assert contents(take(SEGMENTS, second)) == whole
     assert len(second.calls) == COUNT - dies_at
 
 
 def test_a_shard_also_resumes(take):
     """One segment, as measured by the job of a shard; the shards of a schedule do not interfere."""
-    expected = [held(take([segment], Counting(), name=f"whole{number}")) for number, segment in enumerate(SEGMENTS)]
+    expected = [contents(take([segment], Counting(), name=f"whole{number}")) for number, segment in enumerate(SEGMENTS)]
     for number, segment in enumerate(SEGMENTS):
         if segment:
             with pytest.raises(Killed):
                 take([segment], Counting(1), name=f"{number}")
     for number, segment in enumerate(SEGMENTS):
         counting = Counting()
-        assert held(take([segment], counting, name=f"{number}")) == expected[number]
+        assert contents(take([segment], counting, name=f"{number}")) == expected[number]
         assert counting.calls == segment[1:]
 
 
@@ -202,11 +202,11 @@ def test_a_measure_that_needs_no_state_resumes(take):
 
     settings = Settings(rows=0)
     segments = [[0, 3, 7, 8], [12, 17]]
-    expected = held(take(segments, without(-1), settings, name="whole"))
+    expected = contents(take(segments, without(-1), settings, name="whole"))
     for dies_at in (3, 7, 8, 17):
         with pytest.raises(Killed):
             take(segments, without(dies_at), settings)
-    assert held(take(segments, without(-1), settings)) == expected
+    assert contents(take(segments, without(-1), settings)) == expected
     assert expected["replays_checked"] == 1  # to 10
 
 
@@ -248,7 +248,7 @@ def test_a_full_disk_is_named_and_leaves_what_was_kept(take, whole, monkeypatch,
         with pytest.raises(StoreError, match=r"work/toy: cannot be written .*No space left.*from what it has kept$"):
             take(SEGMENTS, Counting())
     counting = Counting()
-    assert held(take(SEGMENTS, counting)) == whole
+    assert contents(take(SEGMENTS, counting)) == whole
     assert len(counting.calls) == COUNT - 3
 
 
@@ -270,10 +270,10 @@ def test_measures_with_carried_values_resume_with_the_same_bits(tmp_path, monkey
     monkeypatch.setattr(module, "measure", dying)
     with pytest.raises(Killed):
         run.measure(name, segments, settings)
-    found = Measured(run.measure(name, segments, settings), declared(name).layout)
+    actual = Measured(run.measure(name, segments, settings), declared(name).layout)
     assert len(calls) == 5 + 1
-    for dataset in found.datasets:
-        assert found[dataset.name].tobytes() == expected[dataset.name].tobytes(), dataset.name
+    for dataset in actual.datasets:
+        assert actual[dataset.name].tobytes() == expected[dataset.name].tobytes(), dataset.name
 
 
 # --- what is not resumed
@@ -352,7 +352,7 @@ def test_damaged_points_are_measured_again(take, whole, work, damage, number):
     die(take, 6)
     damage(work / "points", place_in(work / "points", number))
     progress, counting = Silent(), Counting()
-    assert held(take(SEGMENTS, counting, progress=progress.update)) == whole
+    assert contents(take(SEGMENTS, counting, progress=progress.update)) == whole
     verb = "goes on" if number else "starts again"
     assert progress.lines[0] == (number, f"{verb}: what was kept behind this point is damaged or cut short")
     assert len(counting.calls) == COUNT - number
@@ -367,7 +367,7 @@ def test_carried_values_may_be_damaged(take, whole, work, damage, number, goes_o
     die(take, 8)
     damage(work / "carried", place_in(work / "carried", number))
     counting = Counting()
-    assert held(take(SEGMENTS, counting)) == whole
+    assert contents(take(SEGMENTS, counting)) == whole
     assert len(counting.calls) == COUNT - goes_on_at
 
 
@@ -377,7 +377,7 @@ def test_foreign_files_are_not_mistaken_for_points(take, whole, work, name, cont
     die(take, 3)
     (work / name).write_bytes(content)
     counting = Counting()
-    assert held(take(SEGMENTS, counting)) == whole
+    assert contents(take(SEGMENTS, counting)) == whole
     assert len(counting.calls) == COUNT
 
 
@@ -390,7 +390,7 @@ def test_the_file_of_carried_values_does_not_grow_without_limit(take, whole, wor
         sizes.append((work / "carried").stat().st_size)
         assert not [name for name in entries(work) if name.startswith(".")], number
     assert max(sizes) < 5000 + 2000 < (work / "points").stat().st_size
-    assert held(take(SEGMENTS, Counting())) == whole
+    assert contents(take(SEGMENTS, Counting())) == whole
 
 
 # --- what may be carried
@@ -456,14 +456,14 @@ def test_carried_values_survive_a_round_trip(take):
         return values_at(point, settings)
 
     take([[0, 3, 5]], function)
-    for found in seen[1:]:
-        assert list(found) == list(given)
+    for actual in seen[1:]:
+        assert list(actual) == list(given)
         for name, value in given.items():
             if isinstance(value, torch.Tensor):
-                assert found[name].dtype == value.dtype
-                assert torch.equal(found[name], value)
-                assert not found[name].requires_grad
-                assert found[name].data_ptr() != value.data_ptr()
+                assert actual[name].dtype == value.dtype
+                assert torch.equal(actual[name], value)
+                assert not actual[name].requires_grad
+                assert actual[name].data_ptr() != value.data_ptr()
             else:
-                assert np.asarray(found[name]).dtype == np.asarray(value).dtype
-                np.testing.assert_array_equal(found[name], value)
+                assert np.asarray(actual[name]).dtype == np.asarray(value).dtype
+                np.testing.assert_array_equal(actual[name], value)

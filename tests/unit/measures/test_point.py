@@ -83,10 +83,10 @@ def test_a_measure_on_an_opened_point_gives_the_values_of_its_file(run, measure)
     assert len(taken.iteration) == len(SEGMENTS[measure])
     for iteration in taken.iteration.tolist():
         values = function(open_point(run, iteration), SETTINGS[measure])
-        held = taken.at(iteration)
-        assert values.keys() == held.keys() - {"iteration", "epoch"}
+        contents = taken.at(iteration)
+        assert values.keys() == contents.keys() - {"iteration", "epoch"}
         for name in values.keys() - {"seconds"}:
-            assert np.asarray(values[name], held[name].dtype).tobytes() == held[name].tobytes(), name
+            assert np.asarray(values[name], contents[name].dtype).tobytes() == contents[name].tobytes(), name
 
 
 def test_an_opened_point_also_uses_pairs_computed_by_training(run):

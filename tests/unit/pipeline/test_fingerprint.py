@@ -332,9 +332,9 @@ def test_all_public_names_of_an_entry_count(tmp_path):
 def test_a_script_may_import_a_module_in_any_way(tmp_path, text):
     script = tmp_path / "any.py"
     script.write_text(f"import json\nimport sharpest.pipeline.startup\n{text}\nfrom sharpest.pipeline.job import job\n")
-    found = fingerprint(script)
-    assert line_of("sharpest.data.randomness", found)[1] == {"derived_seed"}
-    assert "sharpest.pipeline" not in found
+    actual = fingerprint(script)
+    assert line_of("sharpest.data.randomness", actual)[1] == {"derived_seed"}
+    assert "sharpest.pipeline" not in actual
 
 
 def line_of(module: str, fingerprint: str) -> tuple[str, set[str]]:
@@ -349,11 +349,11 @@ def test_a_script_depends_on_all_its_imports_except_the_job_frame():
     for script in SCRIPT.parent.glob("*.py"):
         tree = ast.parse(script.read_text())
         imported = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
-        found = set(names_in(fingerprint(script)))
+        actual = set(names_in(fingerprint(script)))
         own = {name for name in imported if name and name.startswith("sharpest.")}
-        assert own - set(FRAME) <= found, script
+        assert own - set(FRAME) <= actual, script
         assert own - set(FRAME), script
-        assert not found & set(FRAME[:-1]), script
+        assert not actual & set(FRAME[:-1]), script
 
 
 def test_edits_of_files_count_in_a_copy_of_the_package(tmp_path):

@@ -20,10 +20,10 @@ def calls(measure: str, settings: Any, points: list[int]) -> dict[str, float]:
 
 def test_products_alone_need_the_state_as_well() -> None:
     """Points at snapshots need no replay; the other two are each replayed between two snapshots."""
-    found = calls("trace", TraceSettings(num_products=30), [0, 5, 7, 13])
-    assert found["update"] == 10
+    actual = calls("trace", TraceSettings(num_products=30), [0, 5, 7, 13])
+    assert actual["update"] == 10
     at_snapshots = calls("trace", TraceSettings(num_products=30), [0, 5])
     assert at_snapshots.get("update", 0) == 0
     density = calls("density", DensitySettings(num_probes=3, num_steps=10), [0, 5, 7, 13])
     assert density["update"] == 10
-    assert found["product"] == density["product"] != 0
+    assert actual["product"] == density["product"] != 0

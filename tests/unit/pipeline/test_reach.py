@@ -77,9 +77,9 @@ def counted(
     trees = {name: ast.parse(source) for name, source in sources.items()}
     unread = unread_exceptions(trees.values())
     modules = {name: Definitions(name, tree, unread, trees) for name, tree in trees.items()}
-    found = reached(modules, Definitions("", ast.parse(script), (), trees), dynamic)
+    actual = reached(modules, Definitions("", ast.parse(script), (), trees), dynamic)
     return {
-        name: (names, "".join(map(modules[name].text, modules[name].counted(names)))) for name, names in found.items()
+        name: (names, "".join(map(modules[name].text, modules[name].counted(names)))) for name, names in actual.items()
     }
 
 
@@ -263,17 +263,17 @@ def names_in(lines: str) -> dict[str, set[str]]:
 @contextmanager
 def running() -> Iterator[set[tuple[str, str]]]:
     """(module, name) of all functions and classes of the package whose code runs."""
-    found: set[tuple[str, str]] = set()
+    actual: set[tuple[str, str]] = set()
 
     def listen(frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
         if event == "call" and code.co_filename.startswith(f"{PACKAGE}/"):
             path = Path(code.co_filename).relative_to(PACKAGE.parent).with_suffix("")
-            found.add((".".join(path.parts).removesuffix(".__init__"), code.co_qualname.split(".")[0]))
+            actual.add((".".join(path.parts).removesuffix(".__init__"), code.co_qualname.split(".")[0]))
 
     sys.setprofile(listen)
     try:
-        yield found
+        yield actual
     finally:
         sys.setprofile(None)
 
@@ -299,17 +299,17 @@ def test_all_code_that_runs_in_a_job_counts(
         run.train()
     if job == "directions":
         run.measure_spectrum([0, 3], hessian=hessian_settings(tolerance=1e-2))
-    with running() as found:
+    with running() as actual:
         work(run)
     known = names_in(dict(jobs())[job])
     # how a job runs; these tests always request a solver, the script only if it is needed
     frame = ("sharpest.pipeline", *(["sharpest.trajectory.eigenpairs"] if job == "train" else []))
     missed = {
         (module, name)
-        for module, name in found
+        for module, name in actual
         if not module.startswith(frame) and not name.startswith(("<", "__")) and name not in known.get(module, ())
     }
-    assert len(found) > 60
+    assert len(actual) > 60
     assert missed == set()
 
 

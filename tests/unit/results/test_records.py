@@ -31,11 +31,17 @@ def numbers(path: Path) -> list[int | None]:
 
 
 def test_attributes_and_arrays_survive_a_round_trip(tmp_path):
-    facts = {"drift": float("nan"), "third": 0.1 + 0.2, "name": "\u03b7", "nothing": None, "nested": {"a": [1, True]}}
-    append_record(tmp_path / "records", facts, ARRAYS)
+    attributes = {
+        "drift": float("nan"),
+        "third": 0.1 + 0.2,
+        "name": "\u03b7",
+        "nothing": None,
+        "nested": {"a": [1, True]},
+    }
+    append_record(tmp_path / "records", attributes, ARRAYS)
     append_record(tmp_path / "records", {}, {})
     record, empty = read_records(tmp_path / "records")
-    assert str(record.facts) == str(facts)
+    assert str(record.facts) == str(attributes)
     assert list(record.arrays) == list(ARRAYS)
     for name, array in ARRAYS.items():
         assert (record.arrays[name].dtype, record.arrays[name].shape) == (array.dtype, array.shape)

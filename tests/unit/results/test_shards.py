@@ -43,7 +43,7 @@ CASES = {
 }
 
 
-def held(path: Path, layout: Layout) -> dict[str, object]:
+def stored_contents(path: Path, layout: Layout) -> dict[str, object]:
     """The contents of a file, bit for bit, except clock times."""
     with open_stored(path, layout) as file:
         arrays = {d.name: (file.shape(d.name), file[d.name].tobytes()) for d in layout.datasets if d.name != "seconds"}
@@ -62,8 +62,8 @@ def test_merged_spectra_are_those_of_one_job(case: str, keep_vectors: bool, tmp_
     for segment, shard in reversed(list(zip(segments, shards, strict=True))):
         run.measure_segments([segment], shard, **asked)
     count = merge_shards(list(map(str, shards)), str(tmp_path / "merged/step.h5"), SPECTRA)
-    merged = held(tmp_path / "merged/step.h5", SPECTRA)
-    assert merged == held(tmp_path / "whole/step.h5", SPECTRA)
+    merged = stored_contents(tmp_path / "merged/step.h5", SPECTRA)
+    assert merged == stored_contents(tmp_path / "whole/step.h5", SPECTRA)
     assert merged["planned_points"] == sum(map(len, segments))
     assert merged["iteration"][0] == (count,)  # type: ignore[index]
     with open_stored(tmp_path / "merged/step.h5", SPECTRA) as file:
@@ -110,7 +110,7 @@ def test_merged_directions_are_those_of_one_job(case: str, tmp_path: Path) -> No
     for segment, shard in reversed(list(zip(segments, shards, strict=True))):
         run.measure_direction_segments([segment], shard, SETTINGS)
     merge_shards(list(map(str, shards)), str(tmp_path / "merged.h5"), DIRECTIONS)
-    assert held(tmp_path / "merged.h5", DIRECTIONS) == held(tmp_path / "whole.h5", DIRECTIONS)
+    assert stored_contents(tmp_path / "merged.h5", DIRECTIONS) == stored_contents(tmp_path / "whole.h5", DIRECTIONS)
 
 
 def test_shards_of_two_machines_name_both(tmp_path: Path) -> None:

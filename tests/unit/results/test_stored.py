@@ -112,10 +112,10 @@ def test_a_point_has_its_row_of_every_array_and_its_vectors(
     stored = write()
     columns = [dataset.name for dataset in SPECTRA.layout.datasets if dataset.dims[0] == "t"]
     for row, iteration in enumerate([0, 3, 10]):
-        held = stored.at(iteration)
-        assert held is not None
-        assert held.keys() == {*columns, *(["eigenvectors"] if iteration != 3 else [])}
-        assert all(np.array_equal(held[name], arrays[name][row]) for name in columns)
+        contents = stored.at(iteration)
+        assert contents is not None
+        assert contents.keys() == {*columns, *(["eigenvectors"] if iteration != 3 else [])}
+        assert all(np.array_equal(contents[name], arrays[name][row]) for name in columns)
     np.testing.assert_array_equal(stored.at(0)["eigenvectors"], arrays["eigenvectors"][0])
     np.testing.assert_array_equal(stored.at(10)["eigenvectors"], arrays["eigenvectors"][1])
     assert stored.at(4) is None
@@ -308,6 +308,6 @@ def test_a_replaced_file_is_refused(long_rows: tuple[Path, Any]) -> None:
 
 
 def test_the_update_at_which_a_run_diverged(folder: ResultsFolder) -> None:
-    for number, (held, expected) in enumerate([(-1, None), (0, 0), (17, 17)]):
-        path = folder.write_snapshots(f"run{number}", {"t": 1}, {}, diverged=held)
+    for number, (contents, expected) in enumerate([(-1, None), (0, 0), (17, 17)]):
+        path = folder.write_snapshots(f"run{number}", {"t": 1}, {}, diverged=contents)
         assert Snapshots(path).diverged == expected

@@ -25,7 +25,7 @@ def write(path: Path, *versions: object, runs: tuple[str, ...] = RUNS) -> Paths:
     return folder.paths
 
 
-def held(folder: Path) -> dict[Path, bytes]:
+def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -42,10 +42,10 @@ def test_a_folder_without_states_is_accepted(tmp_path: Path, folder: str) -> Non
 
 def refusal(paths: Paths) -> str:
     """One line; every file stays unchanged."""
-    before = held(paths.folder)
+    before = contents(paths.folder)
     with pytest.raises(StoreError) as caught:
         check_version(paths)
-    assert held(paths.folder) == before
+    assert contents(paths.folder) == before
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

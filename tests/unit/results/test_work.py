@@ -63,17 +63,17 @@ def test_removing_leaves_the_lock_and_folders_of_others(folder):
 
 
 def test_a_second_job_waits(folder):
-    order, held = [], Event()
+    order, contents = [], Event()
 
     def second() -> None:
-        held.wait(10)
+        contents.wait(10)
         with locked(folder):
             order.append("second")
 
     thread = Thread(target=second)
     thread.start()
     with locked(folder):
-        held.set()
+        contents.set()
         thread.join(0.3)
         order.append("first")
     thread.join(10)

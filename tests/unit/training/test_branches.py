@@ -210,8 +210,8 @@ def test_steps_are_those_along_and_across_the_top_direction(variant):
     for before, after in pairwise(states):
         if before.iteration in (10, 13) and (top is None or name != "ctop"):
             values, vectors = np.linalg.eigh(hessian_at(problem, before))
-            wanted = np.sort(np.argsort(-np.abs(values))[:2])  # largest in magnitude, then by sign
-            top = vectors[:, wanted[-1]]
+            target = np.sort(np.argsort(-np.abs(values))[:2])  # largest in magnitude, then by sign
+            top = vectors[:, target[-1]]
         batch = problem.data.stream.batch(before.iteration)
         change = -0.1 * problem.gradient(before.theta, batch).double().numpy()
         along = (change @ top) * top

@@ -123,19 +123,19 @@ def test_snapshots_are_taken_at_the_starts_of_epochs(run):
     last = rows[-1]["iteration"]
     interval = settings.snapshot_every * settings.steps_per_epoch
     grid = [iteration for iteration in range(0, int(last) + 1, interval) if iteration >= settings.start]
-    wanted = sorted({settings.start, *grid, int(best), int(last)})
+    target = sorted({settings.start, *grid, int(best), int(last)})
     model = run.problem().model
     p, b = model.num_parameters, len(model.buffers)
     with open_stored(run.snapshots, SNAPSHOTS) as file:
-        assert file["iteration"].tolist() == wanted
+        assert file["iteration"].tolist() == target
         assert file["iteration"][file.attributes["best"]] == best
         assert file["iteration"][file.attributes["last"]] == last
         np.testing.assert_array_equal(file["epoch"], file["iteration"] / settings.steps_per_epoch)
-        assert file.shape("theta") == (len(wanted), p)
-        assert file.shape("buffers") == (len(wanted), b)
-        assert file.shape("velocity") == (len(wanted), p if settings.has_velocity else 0)
-        assert file.shape("second_moment") == (len(wanted), p if settings.is_adaptive else 0)
-        assert file.shape("solver_start") == (len(wanted), p if settings.nudge else 0)
+        assert file.shape("theta") == (len(target), p)
+        assert file.shape("buffers") == (len(target), b)
+        assert file.shape("velocity") == (len(target), p if settings.has_velocity else 0)
+        assert file.shape("second_moment") == (len(target), p if settings.is_adaptive else 0)
+        assert file.shape("solver_start") == (len(target), p if settings.nudge else 0)
         assert file.attributes["run"] == settings.run
         assert file.attributes["diverged"] == -1
         assert file.attributes["config"] == settings.model_dump(mode="json")

@@ -148,9 +148,9 @@ def test_computed_directions_and_losses_are_reported(tmp_path):
     advance(problem, state, 5, log, solver, lambda iteration, pairs, loss: told.append((iteration, loss)))
     assert [iteration for iteration, _ in told] == [0, 2, 4]
     for (iteration, loss), (theta, _, _), buffers in zip(told, solver.asked, solver.buffers, strict=True):
-        here = advance(problem, state, iteration, EpochLog(), Solver())
-        assert torch.equal(here.theta, theta)
-        assert torch.equal(here.buffers, buffers)
+        advanced = advance(problem, state, iteration, EpochLog(), Solver())
+        assert torch.equal(advanced.theta, theta)
+        assert torch.equal(advanced.buffers, buffers)
         assert loss == problem.at(buffers).evaluate(theta, problem.data.train.first(17))[0]
     assert not torch.equal(solver.buffers[0], solver.buffers[1])
 
@@ -251,9 +251,9 @@ def test_momentum_accumulates_clipped_gradients(tmp_path):
     for step in range(2):
         gradient = plain.gradient(state.theta, plain.data.stream.batch(step))
         after = advance(problem, state, step + 1, EpochLog(), None)
-        wanted = 0.5 * state.velocity - 0.01 * gradient / gradient.norm()
-        torch.testing.assert_close(after.velocity, wanted)
-        torch.testing.assert_close(after.theta - state.theta, wanted, atol=1e-7, rtol=1e-4)
+        expected = 0.5 * state.velocity - 0.01 * gradient / gradient.norm()
+        torch.testing.assert_close(after.velocity, expected)
+        torch.testing.assert_close(after.theta - state.theta, expected, atol=1e-7, rtol=1e-4)
         state = after
 
 

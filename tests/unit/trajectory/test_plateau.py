@@ -33,8 +33,8 @@ def test_two_cuts_and_the_stop_by_hand():
         (0.9998, 0.60, True, True),  # patience after the first cut; 5 epochs at 0.60
     ]
     for loss, accuracy, cut, stop in epochs:
-        rule, *found = rule.after_epoch(loss, accuracy)
-        assert found == [cut, stop]
+        rule, *actual = rule.after_epoch(loss, accuracy)
+        assert actual == [cut, stop]
 
 
 def test_the_paper_cuts_at_the_101st_epoch_without_improvement_and_every_100_more():

@@ -46,8 +46,8 @@ def test_gradient_loss_and_correct_answers_are_those_of_the_module(problem, thet
     expected = cross_entropy(outputs, batch.targets) + penalty
     expected.backward()
     torch.testing.assert_close(loss.double(), expected.detach(), atol=ROUNDING, rtol=ROUNDING)
-    wanted = parameters_to_vector([value.grad for value in module.parameters()])
-    torch.testing.assert_close(gradient.double(), wanted, atol=ROUNDING, rtol=1e-4)
+    target = parameters_to_vector([value.grad for value in module.parameters()])
+    torch.testing.assert_close(gradient.double(), target, atol=ROUNDING, rtol=1e-4)
     assert float(correct) == float((outputs.argmax(1) == batch.targets).float().mean())
     assert not cut
     # without buffers and dropout training and inference are the same
@@ -86,8 +86,8 @@ def test_updates_see_the_net_in_training_mode(other):
         outputs = module(batch.inputs)
         expected = cross_entropy(outputs.flatten(0, -2), batch.targets.flatten())
         expected = expected + L2 * torch.stack([kernel.square().sum() for kernel in kernels]).sum()
-        wanted = parameters_to_vector(torch.autograd.grad(expected, list(module.parameters())))
-        torch.testing.assert_close(gradient, wanted, atol=1e-7, rtol=1e-5)
+        target = parameters_to_vector(torch.autograd.grad(expected, list(module.parameters())))
+        torch.testing.assert_close(gradient, target, atol=1e-7, rtol=1e-5)
         torch.testing.assert_close(loss, expected.detach(), atol=0, rtol=1e-6)
         assert float(correct) == pytest.approx(float((outputs.argmax(-1) == batch.targets).float().mean()))
         torch.testing.assert_close(buffers, torch.cat([value.flatten() for value in module.buffers()]))
@@ -106,9 +106,9 @@ def test_measured_gradients_see_the_net_in_inference_mode(other):
     kernels = [value for value in module.parameters() if value.dim() > 1]
     expected = cross_entropy(module(batch.inputs).flatten(0, -2), batch.targets.flatten())
     expected = expected + L2 * torch.stack([kernel.square().sum() for kernel in kernels]).sum()
-    wanted = parameters_to_vector(torch.autograd.grad(expected, list(module.parameters())))
+    target = parameters_to_vector(torch.autograd.grad(expected, list(module.parameters())))
     gradient = here.gradient(theta, batch)
-    torch.testing.assert_close(gradient, wanted, atol=1e-7, rtol=1e-5)
+    torch.testing.assert_close(gradient, target, atol=1e-7, rtol=1e-5)
     torch.rand(3)
     assert torch.equal(here.gradient(theta, batch), gradient)
     assert torch.equal(buffers, kept)
@@ -134,9 +134,9 @@ def test_a_long_gradient_is_scaled_down_to_the_bound(problem, theta, tmp_path, s
     gradient, loss, correct, _ = problem.training_gradient(theta, problem.model.buffers, 3)
     limit = share * float(gradient.norm())
     clipping = Run(tmp_path, run_settings(l2=L2, clip_norm=limit)).problem()
-    found, *rest, cut = clipping.training_gradient(theta, problem.model.buffers, 3)
+    actual, *rest, cut = clipping.training_gradient(theta, problem.model.buffers, 3)
     assert bool(cut) == (share < 1)
-    torch.testing.assert_close(found, gradient * min(1.0, share))
+    torch.testing.assert_close(actual, gradient * min(1.0, share))
     assert rest == [loss, correct]
 
 
@@ -169,8 +169,8 @@ def squared(request, tmp_path) -> Problem:
 
 
 def half_squared_distance(outputs: Tensor, targets: Tensor) -> Tensor:
-    wanted = torch.eye(outputs.shape[-1])[targets]
-    return 0.5 * (outputs - wanted).square().sum(-1).mean()
+    target = torch.eye(outputs.shape[-1])[targets]
+    return 0.5 * (outputs - target).square().sum(-1).mean()
 
 
 def test_a_run_with_the_squared_loss_is_trained_and_measured_on_it(squared):
@@ -187,10 +187,10 @@ def test_a_run_with_the_squared_loss_is_trained_and_measured_on_it(squared):
     at = theta.clone().requires_grad_()
     loss = half_squared_distance(squared.model.training_logits(at, buffers.clone(), batch.inputs, seed), batch.targets)
     loss = loss + squared.model.penalty(at)
-    gradient, found, *_ = squared.training_gradient(theta, buffers.clone(), 0)
-    torch.testing.assert_close(found, loss.detach())
+    gradient, actual, *_ = squared.training_gradient(theta, buffers.clone(), 0)
+    torch.testing.assert_close(actual, loss.detach())
     torch.testing.assert_close(gradient, torch.autograd.grad(loss, at)[0])
-    assert squared.training_loss(theta, buffers, 0) == float(found)
+    assert squared.training_loss(theta, buffers, 0) == float(actual)
     assert torch.equal(buffers, squared.model.buffers)  # nothing is overwritten
 
     outputs = squared.model.logits(theta, data.val.inputs)
@@ -208,8 +208,8 @@ def test_the_hessian_of_a_squared_loss_is_measured(squared):
 
     def formula(at: Tensor) -> Tensor:
         outputs = squared.model.logits(at, examples.inputs)
-        wanted = torch.eye(outputs.shape[-1], dtype=torch.float64)[examples.targets]
-        return 0.5 * (outputs - wanted).square().sum(-1).mean() + squared.model.penalty(at)
+        target = torch.eye(outputs.shape[-1], dtype=torch.float64)[examples.targets]
+        return 0.5 * (outputs - target).square().sum(-1).mean() + squared.model.penalty(at)
 
     vector = torch.randn(len(theta), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     at = theta.clone().requires_grad_()

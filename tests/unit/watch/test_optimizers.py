@@ -29,7 +29,7 @@ torch.set_num_threads(1)
     ],
 )
 def test_the_edge_of_sgd(make, expected: float) -> None:
-    """Trained by the optimizer itself, a quadratic grows one per cent above the edge, and falls one per cent below it."""
+    """Trained by the optimizer itself, a quadratic grows one per cent above the edge and falls one per cent below."""
     value = nn.Parameter(torch.ones(1, dtype=torch.float64))
     assert edges_of(make([value]), [value]).hessian == pytest.approx(expected)
     for share, grows in ((0.99, False), (1.01, True)):

@@ -109,20 +109,20 @@ def test_it_measures_in_any_mode_of_the_loop(around: Any) -> None:
 @pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="an older torch takes more to that device")
 def test_it_measures_whatever_the_default_device_and_type() -> None:
     """The loss finds the user's tensors on the same device as in training."""
-    net, batches, found = smooth(), probe(), []
+    net, batches, devices = smooth(), probe(), []
 
     def loss(model: nn.Module, batch: Any) -> Tensor:
-        found.append(torch.zeros(()).device.type)
+        devices.append(torch.zeros(()).device.type)
         return cross_entropy(model, batch)
 
     quantities = ("eigenvalues", "trace", "batch_sharpness", "critical")
     optimizer = OPTIMIZERS["gradient descent"](net.parameters())
     expected = sharpest.watch(net, loss, batches, optimizer, quantities=quantities).last
-    assert set(found) == {"cpu"}
-    found.clear()
+    assert set(devices) == {"cpu"}
+    devices.clear()
     with torch.device("meta"):
         measured = sharpest.watch(net, loss, batches, optimizer, quantities=quantities).last
-    assert set(found) == {"meta"}
+    assert set(devices) == {"meta"}
     assert [measured[name] for name in quantities] == [expected[name] for name in quantities]
     torch.set_default_dtype(torch.float64)
     try:

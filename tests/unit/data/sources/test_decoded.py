@@ -99,8 +99,15 @@ def test_check_refuses_what_differs(digits, name, change, complaint):
 )
 def test_what_is_written_can_be_read(fixture, summary, num_classes, tmp_path, request):
     data = request.getfixturevalue(fixture)
-    facts = {"dataset": "x", "sha256": data.sha256, "origin": data.origin, **data.attributes, "code": "", "created": ""}
-    write_stored(tmp_path / "data.h5", data.layout, data.arrays, facts)
+    values = {
+        "dataset": "x",
+        "sha256": data.sha256,
+        "origin": data.origin,
+        **data.attributes,
+        "code": "",
+        "created": "",
+    }
+    write_stored(tmp_path / "data.h5", data.layout, data.arrays, values)
     with open_stored(tmp_path / "data.h5", data.layout) as file:
         assert file.attributes["num_classes"] == num_classes
         for name, array in data.arrays.items():

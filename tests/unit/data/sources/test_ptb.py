@@ -100,13 +100,13 @@ def test_an_empty_folder(tmp_path):
 
 
 def test_a_wrong_archive_is_refused_before_it_is_opened(tmp_path, monkeypatch):
-    found = _pack(tmp_path)
+    digest = _pack(tmp_path)
 
     def must_not_be_called(*_, **__):
         raise AssertionError("opened before its checksum was found right")
 
     monkeypatch.setattr(files.tarfile, "open", must_not_be_called)
-    with pytest.raises(DataError, match=rf"^{tmp_path}/{PTB_ARCHIVE} has MD5 {found}, expected 0{{32}}: .*{REMEDY}"):
+    with pytest.raises(DataError, match=rf"^{tmp_path}/{PTB_ARCHIVE} has MD5 {digest}, expected 0{{32}}: .*{REMEDY}"):
         _load(tmp_path)
 
 

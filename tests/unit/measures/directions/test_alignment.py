@@ -28,8 +28,8 @@ def cosines(gradients: np.ndarray, directions: np.ndarray) -> np.ndarray:
 def test_they_agree_with_numpy(seed):
     gradients, directions = drawn(seed)
     inner = np.array([[sum(g * e) for e in directions] for g in gradients])
-    found = projections(torch.from_numpy(gradients), torch.from_numpy(directions))
-    np.testing.assert_allclose(found, inner, atol=ROUNDING)
+    actual = projections(torch.from_numpy(gradients), torch.from_numpy(directions))
+    np.testing.assert_allclose(actual, inner, atol=ROUNDING)
     expected = [[abs(sum(g * e)) / np.sqrt(sum(g * g)) for e in directions] for g in gradients]
     np.testing.assert_allclose(cosines(gradients, directions), expected, atol=ROUNDING)
 
@@ -55,6 +55,6 @@ def test_a_gradient_lies_along_itself_and_across_its_complement(seed):
 def test_a_zero_gradient_has_zero_alignment():
     gradients, directions = drawn(1, m=2)
     gradients[0] = 0
-    found = cosines(gradients, directions)
-    np.testing.assert_array_equal(found[0], 0)
-    assert (found[1] > 0).all()
+    actual = cosines(gradients, directions)
+    np.testing.assert_array_equal(actual[0], 0)
+    assert (actual[1] > 0).all()

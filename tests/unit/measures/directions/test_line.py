@@ -89,8 +89,8 @@ def test_next_to_a_non_finite_loss_the_loss_is_evaluated(broken):
 
 def test_one_non_finite_sample_does_not_affect_other_rows():
     line, _ = line_of(lambda s: abs(s) if s < 7 else float("nan"))
-    found = line.mean_changes(np.array([[1.1, 7.5], [0.1, -0.2], [2.2, -3.3]]))
-    np.testing.assert_allclose(found, [float("nan"), 0.15, 2.75], rtol=0.01)
+    actual = line.mean_changes(np.array([[1.1, 7.5], [0.1, -0.2], [2.2, -3.3]]))
+    np.testing.assert_allclose(actual, [float("nan"), 0.15, 2.75], rtol=0.01)
 
 
 @pytest.mark.parametrize("grid", [GRID, np.array([-1.0, 0.0, 1.0])])
@@ -125,11 +125,11 @@ def test_an_irregular_loss_is_evaluated_everywhere():
     draws = {}
     line, _ = line_of(lambda s: draws.setdefault(s, float(np.random.default_rng(len(draws)).normal())))
     distances = np.linspace(-3, 3, 20).reshape(4, 5)
-    found = line.mean_changes(distances)
+    actual = line.mean_changes(distances)
     exact = np.vectorize(draws.get)(distances, np.nan).mean(axis=1) - draws[0.0]
     measured = ~np.isnan(exact)
     assert measured.sum() >= 3
-    np.testing.assert_allclose(found[measured], exact[measured])
+    np.testing.assert_allclose(actual[measured], exact[measured])
 
 
 def test_a_change_within_the_rounding_is_not_refined():
@@ -171,8 +171,8 @@ def test_on_a_net_it_is_the_mean_change_of_each_alpha(problem, iteration, lr):
         scaled = -np.outer([0.25, 0.33, 0.5, 1, 2, 3, 4], steps)
         exact = loss_profile(loss, theta, unit, scaled.ravel().tolist()).reshape(scaled.shape).mean(axis=1) - values[13]
         loss.asked = 0
-        found = LossLine(loss, theta, unit, distances, values).mean_changes(scaled)
-        assert np.all(np.abs(found - exact) <= 0.01 * np.abs(exact) + 1e-9 * values[13])
+        actual = LossLine(loss, theta, unit, distances, values).mean_changes(scaled)
+        assert np.all(np.abs(actual - exact) <= 0.01 * np.abs(exact) + 1e-9 * values[13])
         assert loss.asked <= scaled.size / 2
 
 

@@ -114,7 +114,7 @@ def test_the_plateau_run_has_cuts_between_its_points(tmp_path_factory):
 
 def test_gradients_are_those_of_the_training_loss_on_samples_of_the_stream(run, problem, states):
     state = states[1]
-    here = problem.at(state.buffers)
+    bound = problem.at(state.buffers)
     gradients = gradients_at(run, state.iteration)
     assert torch.equal(gradients, gradients_at(run, state.iteration))
     # more gradients extend the same sequence
@@ -122,7 +122,7 @@ def test_gradients_are_those_of_the_training_loss_on_samples_of_the_stream(run, 
     for m, gradient in enumerate(gradients):
         batch = problem.data.stream.sample(f"gradient-{m}", state.iteration, problem.settings.batch_size)
         theta = state.theta.clone().requires_grad_()
-        (expected,) = torch.autograd.grad(here.model.loss(theta, batch.inputs, batch.targets), theta)
+        (expected,) = torch.autograd.grad(bound.model.loss(theta, batch.inputs, batch.targets), theta)
         torch.testing.assert_close(gradient, expected, atol=1e-6, rtol=1e-4)
     assert not torch.equal(gradients[0], gradients[1])
 
@@ -143,27 +143,27 @@ def test_projections_steps_and_cosines(run, problem, states, measured):
 
 def test_profiles_are_losses_along_the_directions(run, problem, states, measured):
     for row, state in enumerate(states):
-        here = problem.at(state.buffers)
-        assert measured["loss"][row] == pytest.approx(loss(here, state.theta), abs=ROUNDING)
+        bound = problem.at(state.buffers)
+        assert measured["loss"][row] == pytest.approx(loss(bound, state.theta), abs=ROUNDING)
         gradients = gradients_at(run, state.iteration)
         for column, unit in enumerate(units(run, row, gradients, state.iteration)):
             length = measured["step_length"][row, column]
-            exact = [loss(here, state.theta + k * length * unit) for k in GRID]
+            exact = [loss(bound, state.theta + k * length * unit) for k in GRID]
             np.testing.assert_allclose(measured["profile"][row, column], exact, atol=ROUNDING, rtol=ROUNDING)
 
 
 def test_loss_changes_are_those_of_scaled_steps_with_the_same_gradients(run, problem, states, measured):
     """Each step separately: theta - alpha eta <g_m, e> e, and theta - alpha eta g_m for the full step."""
     for row, state in enumerate(states):
-        here = problem.at(state.buffers)
+        bound = problem.at(state.buffers)
         if row % 2:
             continue
         gradients = gradients_at(run, state.iteration)
-        start = loss(here, state.theta)
+        start = loss(bound, state.theta)
         for column, unit in enumerate(units(run, row, gradients, state.iteration)):
             steps = gradients if INDICES[column] == 0 else (gradients @ unit)[:, None] * unit
             exact = np.array(
-                [np.mean([loss(here, state.theta - alpha * state.lr * s) for s in steps]) - start for alpha in ALPHAS]
+                [np.mean([loss(bound, state.theta - alpha * state.lr * s) for s in steps]) - start for alpha in ALPHAS]
             )
             near = ROUNDING if INDICES[column] == 0 else SPLINE * np.abs(exact).max() + ROUNDING
             np.testing.assert_allclose(measured["loss_change"][row, column], exact, atol=near)

@@ -82,10 +82,10 @@ def test_a_segment_begins_at_the_start(run, fine):
 
 def test_a_branch_flows_from_its_branch_point(run, tmp_path: Path):
     branch = Run(tmp_path, branch_settings(full_batch_settings(), 2)).train()
-    found = taken(branch, [[6, 8]], Settings())
-    assert found["distance"][0] == 0
-    np.testing.assert_allclose(found["flow_time"], [0, 0.2])
-    assert 0 < found["distance"][1] < 0.1
+    actual = taken(branch, [[6, 8]], Settings())
+    assert actual["distance"][0] == 0
+    np.testing.assert_allclose(actual["flow_time"], [0, 0.2])
+    assert 0 < actual["distance"][1] < 0.1
 
 
 REFUSED = {

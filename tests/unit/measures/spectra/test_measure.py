@@ -147,9 +147,9 @@ def test_curvature_is_that_of_inference_mode_with_the_averages_of_the_point(tmp_
 
         exact = largest_in_magnitude(dense_hessian(loss, state.theta), 3)
         np.testing.assert_allclose(measured["eigenvalues"][row], exact, atol=2 * TOLERANCE * np.abs(exact).max())
-        here = problem.at(state.buffers)
-        assert measured["train_loss"][row] == here.evaluate(state.theta, problem.data.train.first(40))[0]
-        assert measured["val_accuracy"][row] == here.evaluate(state.theta, problem.data.val)[1]
+        bound = problem.at(state.buffers)
+        assert measured["train_loss"][row] == bound.evaluate(state.theta, problem.data.train.first(40))[0]
+        assert measured["val_accuracy"][row] == bound.evaluate(state.theta, problem.data.val)[1]
 
 
 # --- eigenpairs computed by training
@@ -174,9 +174,9 @@ def test_kept_eigenpairs_are_used_and_nothing_is_solved_again(kept, monkeypatch)
     with open_stored(kept.spectrum(), SPECTRA) as file, open_stored(kept.snapshots, SNAPSHOTS) as run:
         for row, refresh in enumerate((0, 1, 3, 6)):
             values = run["eigenvalues"][refresh]
-            wanted = sorted(np.argsort(-np.abs(values))[:3])
+            target = sorted(np.argsort(-np.abs(values))[:3])
             for name in ("eigenvalues", "residuals", "converged", "eigenvectors"):
-                np.testing.assert_array_equal(file[name][row], run[name][refresh][wanted])
+                np.testing.assert_array_equal(file[name][row], run[name][refresh][target])
             for name in ("hvps", "seconds"):
                 assert file[name][row] == run[name][refresh]
         assert np.isfinite(file["train_loss"]).all()
@@ -214,12 +214,12 @@ def test_without_kept_vectors_values_are_taken_where_no_vectors_are_asked_for(tm
     with open_stored(run.snapshots, SNAPSHOTS) as file:
         recorded = np.sort(np.abs(file["eigenvalues"]), axis=1)[:, 1:]
     monkeypatch.setattr("sharpest.trajectory.eigenpairs.largest_eigenpairs", must_not_solve)
-    asked = {"hessian": HESSIAN, "keep_vectors": keep_vectors, "accuracy_every": 0}
+    requested = {"hessian": HESSIAN, "keep_vectors": keep_vectors, "accuracy_every": 0}
     if keep_vectors:
         with pytest.raises(AssertionError, match="solved anew"):
-            run.measure_spectrum([0, 5, 10, 15], **asked)
+            run.measure_spectrum([0, 5, 10, 15], **requested)
         return
-    run.measure_spectrum([0, 5, 10, 15], **asked)
+    run.measure_spectrum([0, 5, 10, 15], **requested)
     with open_stored(run.spectrum(), SPECTRA) as file:
         np.testing.assert_array_equal(np.sort(np.abs(file["eigenvalues"]), axis=1), recorded)
         assert file.attributes["replays_checked"] == 0
