@@ -1,4 +1,4 @@
-"""One top-10 measurement by each library, in its best documented setting, and what it is worth."""
+"""A measurement of the ten leading eigenpairs by each library, in its best documented setting, with its accuracy."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ VERSIONS = {"sharpest": __version__, **{name: version(name) for name in PEERS}}
 
 @dataclass
 class Measurement:
-    """What an entrant computed and spent.
+    """The result and the cost of one solver.
 
     Attributes:
         values, vectors: (k,), (k, p).
         products: Hessian-vector products.
         seconds: CPU time.
-        residual: Worst |Hv - lambda v| / |lambda_1|, by products of ours.
+        residual: Worst |Hv - lambda v| / |lambda_1|, computed with our products.
         error: Worst |error of an eigenvalue| / |lambda_1| against a solution to 1e-5.
     """
 
@@ -57,21 +57,21 @@ Entrant = Callable[[Problem, Tensor], Measurement]
 
 
 def sharpest(problem: Problem, theta: Tensor, warm: Tensor | None = None, k: int = K) -> Measurement:
-    """Ours, with the pipeline's settings."""
+    """Our eigensolver, with the settings of the pipeline."""
     operator = Hessian(problem.model.loss, theta, [problem.chunk])
     pairs = eigenpairs(operator, k, TOLERANCE, generator(SEED, "solver"), MOST_STEPS, warm)
     return Measurement(pairs.eigenvalues, pairs.eigenvectors, pairs.num_products)
 
 
 def _module(problem: Problem, theta: Tensor) -> nn.Module:
-    module = nn.Sequential(problem.model.module, nn.Flatten(0, -2))  # time among the examples
+    module = nn.Sequential(problem.model.module, nn.Flatten(0, -2))  # time steps count as examples
     nn.utils.vector_to_parameters(theta.clone(), module.parameters())
     return module.eval()
 
 
 def _data(problem: Problem) -> tuple[Tensor, Tensor]:
     inputs, targets = problem.chunk
-    if inputs.dim() == 4:  # the layout that ours chooses
+    if inputs.dim() == 4:  # the layout that our engine chooses
         inputs = inputs.contiguous(memory_format=torch.channels_last) if inputs.shape[2] >= 28 else inputs
     return inputs, targets.flatten()
 
@@ -102,7 +102,7 @@ def arpack(tolerance: float) -> Entrant:
 
 
 def eigenthings(num_steps: int) -> Entrant:
-    """Lanczos of hessian-eigenthings, whose number of steps is the user's choice."""
+    """Lanczos of hessian-eigenthings, for which the user chooses the number of steps."""
 
     def measure(problem: Problem, theta: Tensor) -> Measurement:
         operator = HessianOperator(_module(problem, theta), [_data(problem)], supervised_loss(nn.CrossEntropyLoss()))
@@ -113,7 +113,7 @@ def eigenthings(num_steps: int) -> Entrant:
 
 
 def pyhessian(tolerance: float, max_iterations: int) -> Entrant:
-    """Power iteration with deflation of PyHessian, on a graph that it keeps."""
+    """PyHessian's power iteration with deflation, on a kept graph."""
 
     def measure(problem: Problem, theta: Tensor) -> Measurement:
         module, count = _module(problem, theta), 0
@@ -140,7 +140,7 @@ def pyhessian(tolerance: float, max_iterations: int) -> Entrant:
 
 
 def run(entrant: Entrant, problem: Problem, theta: Tensor, truth: NDArray[np.float64]) -> Measurement:
-    """Time an entrant and check its eigenpairs."""
+    """Time a solver and check its eigenpairs."""
     began = time.process_time()
     measurement = entrant(problem, theta)
     measurement.seconds = time.process_time() - began
@@ -162,7 +162,7 @@ def solved(problem: Problem, theta: Tensor) -> NDArray[np.float64]:
 
 
 def best_eigenthings(problem: Problem, theta: Tensor, truth: NDArray[np.float64]) -> tuple[Measurement, int]:
-    """The fewest steps that converge, to within one, known only afterwards; tries are not counted."""
+    """The fewest steps that converge, to within one. They are known only afterwards; trials are not counted."""
 
     def tried(steps: int) -> Measurement:
         return run(eigenthings(steps), problem, theta, truth)

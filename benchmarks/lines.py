@@ -1,4 +1,4 @@
-"""Alpha study and loss profiles along eigenvectors: read off refined lines, and each alpha evaluated directly.
+"""Alpha study and loss profiles along eigenvectors: interpolated along refined lines, and evaluated directly.
 
 python benchmarks/lines.py FOLDER
 """
@@ -33,7 +33,7 @@ def study(problem: Problem, theta: Tensor, point: str) -> list[dict[str, object]
             return float(problem.model.loss(at, *problem.chunk))
 
     asked, rows = 0, []
-    start = loss(theta)  # of all directions
+    start = loss(theta)  # shared by all directions
     size = (problem.batch_size,)
     draws = [generator(SEED, "gradient", number) for number in range(GRADIENTS)]
     batches = [torch.randint(len(problem.targets), size, generator=draw) for draw in draws]
@@ -48,13 +48,13 @@ def study(problem: Problem, theta: Tensor, point: str) -> list[dict[str, object]
         loss_profile(loss, theta, unit, distances.tolist())
         loss_profile(loss, theta, unit, scaled.ravel().tolist())
         direct = time.process_time() - began
-        # in float64: at initialisation the changes are of the size of float32's rounding
+        # in float64, because at initialisation the changes are about as small as float32's rounding
         exact_theta, exact_unit = theta.double(), unit.double()
         values = loss_profile(loss, exact_theta, exact_unit, distances.tolist())
         read_off = LossLine(loss, exact_theta, exact_unit, distances, values).mean_changes(scaled)
         exact = loss_profile(loss, exact_theta, exact_unit, scaled.ravel().tolist()).reshape(scaled.shape).mean(axis=1)
         exact -= values[len(HALF)]
-        # a change within float32's rounding is resolved by neither way
+        # neither method resolves a change within float32's rounding
         parts = np.abs(read_off - exact) / np.maximum(np.abs(exact), 100 * ROUNDING * values[len(HALF)])
         rows.append({
             "problem": problem.name, "point": point, "direction": index, "evaluations": evaluations,

@@ -1,4 +1,4 @@
-"""Peak memory of one measurement in one chunk, each in a process of its own.
+"""Peak memory of one measurement in one chunk, each in its own process.
 
 python benchmarks/memory.py FOLDER
 """
@@ -19,19 +19,19 @@ ENTRANTS = {"sharpest": sharpest, "curvlinops": arpack(1e-3)}
 
 
 def peak_megabytes(problem: str, entrant: str) -> float:
-    """What the process grows by, in MiB; Linux only."""
+    """Growth of the process, in MiB; Linux only."""
     tune_allocator()
     torch.set_num_threads(1)
     posed = PROBLEMS[problem]()
     theta = posed.model.initial()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     before = _kilobytes("VmHWM")
     ENTRANTS[entrant](posed, theta)
     return (_kilobytes("VmHWM") - before) / 1024
 
 
-def _kilobytes(what: str) -> int:
-    match = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+def _kilobytes(field: str) -> int:
+    match = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert match is not None
     return int(match[1])
 

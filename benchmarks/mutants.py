@@ -1,8 +1,8 @@
-"""Break the code in random places, one at a time, and see whether a test fails: ``python benchmarks/mutants.py 200``.
+"""Break the code in random places, one at a time, and check whether a test fails: ``python benchmarks/mutants.py 200``.
 
-Operators are those of cosmic-ray, without mutants of annotations, which no test has to know. A mutant meets the tests
-that name its module first, then all of its room's. All happens in a copy of the checkout, in processes forked from one
-that has imported what takes long.
+The operators are those of cosmic-ray; type annotations, which no test needs to check, are not mutated. A mutant first
+runs the tests that name its module, then all others of its package. Everything happens in a copy of the checkout, in
+processes forked from one that has already imported the slow modules.
 """
 
 import argparse
@@ -37,12 +37,12 @@ ROOMS = {
     "claims": ["tests/unit/claims"],
 }
 COLUMNS = ["seed", "number", "module", "line", "operator", "verdict", "test", "before", "after"]
-NEAR, FAR = 300, 1_200  # CPU seconds of the tests that name a module, and of its room, after which a mutant hangs
+NEAR, FAR = 300, 1_200  # CPU seconds after which a mutant hangs: tests that name its module, all others of its package
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One place of a module made wrong."""
+    """A module with one deliberate mistake."""
 
     path: Path
     operator: str
@@ -54,12 +54,12 @@ class Mutant:
         from cosmic_ray.plugins import get_operator
 
         mutated = mutate_code(self.path.read_text(encoding="utf-8"), get_operator(self.operator)(), self.occurrence)
-        assert mutated is not None  # it was found there
+        assert mutated is not None  # this occurrence exists
         return mutated
 
 
 def mutants_of(path: Path) -> Iterator[tuple[tuple[int, int], Mutant]]:
-    """All mutants of a module, each with its place."""
+    """All mutants of a module, each with its position."""
     from cosmic_ray.ast import ast_nodes, get_ast_from_path
     from cosmic_ray.plugins import get_operator, operator_names
 
@@ -75,7 +75,7 @@ def mutants_of(path: Path) -> Iterator[tuple[tuple[int, int], Mutant]]:
 
 
 def annotations(path: Path) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Where annotations begin and end."""
+    """Start and end of each annotation."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         for note in (getattr(node, "annotation", None), getattr(node, "returns", None)):
             if note is not None:
@@ -84,7 +84,7 @@ def annotations(path: Path) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]
 
 @cache
 def places_of(path: Path) -> list[list[Mutant]]:
-    """The mutants of a module by their places."""
+    """The mutants of a module, grouped by position."""
     places = defaultdict(list)
     for start, mutant in mutants_of(path):
         places[start].append(mutant)
@@ -92,8 +92,8 @@ def places_of(path: Path) -> list[list[Mutant]]:
 
 
 def drawn(rooms: Sequence[str], seed: int) -> Iterator[Mutant]:
-    """Mutants without end, none of them twice: a module by its number of lines, a place in it, one of its mutants."""
-    rng, seen = random.Random(seed), set()  # noqa: S311  # which mutants is no secret
+    """Endless distinct mutants: draw a module by its number of lines, a place in it, and a mutant of that place."""
+    rng, seen = random.Random(seed), set()  # noqa: S311  # no cryptography
     paths = sorted(path for room in rooms for path in (SOURCE / room).rglob("*.py"))
     lines = [len(path.read_text(encoding="utf-8").splitlines()) for path in paths]
     while True:
@@ -106,7 +106,7 @@ def drawn(rooms: Sequence[str], seed: int) -> Iterator[Mutant]:
 
 @cache
 def tests_of(path: Path) -> tuple[tuple[str, ...], ...]:
-    """Tests that name a module, then the others of its room."""
+    """Tests that name a module, then the others of its package."""
     parts = path.relative_to(SOURCE).with_suffix("").parts
     module, room = ".".join(("sharpest", *parts)).removesuffix(".__init__"), ROOMS[parts[0]]
     files = [test for folder in room for test in sorted(Path(folder).rglob("test_*.py"))]
@@ -116,14 +116,14 @@ def tests_of(path: Path) -> tuple[tuple[str, ...], ...]:
 
 
 def tested(tests: Sequence[str], limit: int) -> tuple[int, str]:
-    """Run tests in a forked process, up to the first that fails.
+    """Run tests in a forked process, up to the first failure.
 
     Args:
-        tests: Their files, or names.
+        tests: Files or names of tests.
         limit: CPU seconds.
 
     Returns:
-        pytest's exit code, negative where a signal ended it, and the test that failed.
+        pytest's exit code, negative if a signal ended it, and the name of the failed test.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -145,7 +145,7 @@ def tested(tests: Sequence[str], limit: int) -> tuple[int, str]:
 
 
 class Failures:
-    """Writes down which test fails."""
+    """Writes the names of failed tests to a pipe."""
 
     def __init__(self, pipe: int) -> None:
         self._pipe = pipe
@@ -166,7 +166,7 @@ def passes(test: str) -> bool:
 
 
 def verdict(mutant: Mutant, source: str) -> tuple[str, str]:
-    """How a mutant ended, ``killed``, ``hangs`` (killed as well) or ``survived``, and the test that killed it."""
+    """Whether a mutant is ``killed``, ``hangs`` (also killed) or ``survived``, and the test that killed it."""
     original = mutant.path.read_text(encoding="utf-8")
     for tests, limit in zip(tests_of(mutant.path), (NEAR, FAR), strict=True):
         mutant.path.write_text(source, encoding="utf-8")
@@ -178,19 +178,19 @@ def verdict(mutant: Mutant, source: str) -> tuple[str, str]:
             return "hangs", failed
         if code:
             if not passes(failed):
-                raise SystemExit(f"{failed or tests} fails without a mutant, too; mend it first")
+                raise SystemExit(f"{failed or tests} also fails without a mutant; fix it first")
             return "killed", failed
     return "survived", ""
 
 
 def changed_lines(before: str, after: str) -> tuple[str, str]:
-    """What stood there, and what stands there now."""
+    """The changed lines, before and after."""
     lines = list(difflib.ndiff(before.splitlines(), after.splitlines()))
     return tuple(" / ".join(line[2:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
 
 
 def copy_checkout(folder: Path) -> None:
-    """All files that git would commit, with what is changed in them."""
+    """Copy all files that git would commit, with their uncommitted changes."""
     command = ["git", "ls-files", "-co", "--exclude-standard"]
     listed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
     for name in listed.stdout.splitlines():
@@ -200,7 +200,7 @@ def copy_checkout(folder: Path) -> None:
 
 
 def take_over(folder: Path) -> None:
-    """Make this process, and those that it starts, use a copy of the package; import what takes long once."""
+    """Make this process and its children use a copy of the package, and import slow modules once."""
     os.chdir(folder)
     paths = [str(HERE / ".mutants"), str(folder / "src")]
     sys.path[:0] = paths
@@ -220,7 +220,7 @@ def main() -> None:
     parser.add_argument("count", type=int, nargs="?", default=200, help="mutants to draw")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=list(ROOMS))
-    parser.add_argument("--output", type=Path, default=HERE / "results/mutants.csv", help="where each one is noted")
+    parser.add_argument("--output", type=Path, default=HERE / "results/mutants.csv", help="file for the results")
     options = parser.parse_args()
     output = options.output.resolve()
     output.parent.mkdir(parents=True, exist_ok=True)

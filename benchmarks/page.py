@@ -82,11 +82,11 @@ def line_table(lines: pd.DataFrame) -> str:
 
 
 def exponents(scaling: pd.DataFrame) -> dict[str, float]:
-    """Slope of log cost over log size; of the cost per product for p, whose spectra differ."""
+    """Slope of log cost against log size; for p, of the cost per product, because the spectra differ."""
     fits = {}
-    for what, group in scaling.groupby("against", sort=False):
-        cost = group.seconds_per_product if what == "p" else group.seconds
-        fits[str(what)] = float(np.polyfit(np.log(group.value), np.log(cost), 1)[0])
+    for size, group in scaling.groupby("against", sort=False):
+        cost = group.seconds_per_product if size == "p" else group.seconds
+        fits[str(size)] = float(np.polyfit(np.log(group.value), np.log(cost), 1)[0])
     return fits
 
 
@@ -107,15 +107,15 @@ def plot(cold: pd.DataFrame, scaling: pd.DataFrame, fits: dict[str, float], path
     bars.set_title("top 10 at a residual of 1e-3, cold")
     bars.legend(frameon=False, loc="upper left")
     titles = {"N": "examples N", "K": "eigenpairs K", "p": "parameters p"}
-    for what, axis in axes.items():
-        group = scaling[scaling.against == what]
-        cost = group.seconds_per_product if what == "p" else group.seconds
+    for size, axis in axes.items():
+        group = scaling[scaling.against == size]
+        cost = group.seconds_per_product if size == "p" else group.seconds
         axis.loglog(group.value, cost, "o-")
         axis.set_xticks(group.value, [f"{value:,.0f}" if value < 10_000 else f"{value:.1g}" for value in group.value])
         axis.xaxis.set_minor_locator(plt.NullLocator())
-        axis.set_xlabel(titles[what])
-        axis.set_ylabel("s per product" if what == "p" else "s")
-        axis.set_title(f"exponent {fits[what]:.2f}")
+        axis.set_xlabel(titles[size])
+        axis.set_ylabel("s per product" if size == "p" else "s")
+        axis.set_title(f"exponent {fits[size]:.2f}")
     figure.savefig(path, dpi=110)
 
 
@@ -140,7 +140,7 @@ def main() -> None:
             memory=memory_table(memory),
             lines=line_table(lines),
             doubling=f"{doubling:.2f}",
-            **{f"exponent_{what}": f"{value:.2f}" for what, value in fits.items()},
+            **{f"exponent_{size}": f"{value:.2f}" for size, value in fits.items()},
         )
     )
 

@@ -1,9 +1,9 @@
-"""Seconds of planning a wide study, and of finding that nothing is to be done when it is finished.
+"""Time to plan a wide study, and to find that nothing needs to run once it is finished.
 
 python benchmarks/planning.py [--seeds 100]
 
-The study is quick with its figures 1 to 21 for more seeds: a hundred of them make 20,000 jobs. Nothing is computed. A
-finished job's files are placeholders, which Snakemake itself records. No file of the checkout changes.
+The study is quick with figures 1 to 21 for more seeds; a hundred seeds make 20,000 jobs. Nothing is computed: the files
+of finished jobs are placeholders, recorded by Snakemake itself. No file of the checkout changes.
 """
 
 import argparse
@@ -28,9 +28,9 @@ from sharpest.results.snapshots import SNAPSHOTS
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = [f"fig{number:02}" for number in range(1, 22)]
 FIRST_SEED = 1000
-REPEATS = 3  # no-ops, which must leave nothing behind
+REPEATS = 3  # no-ops, which must not leave any files
 RECORD = """
-# what Snakemake writes when a job has finished
+# record each job as Snakemake does when it finishes
 async def _record_all():
     for job in workflow.dag.jobs:
         await workflow.persistence.finished(job)
@@ -49,18 +49,18 @@ if os.getenv("RECORD"):
 
 
 class Timed(NamedTuple):
-    """One command: seconds, and what it printed."""
+    """One command: its time in seconds, and its output."""
 
     wall: float
     cpu: float
-    said: str
+    output: str
 
     def __str__(self) -> str:
         return f"{self.wall:.1f} s, {self.cpu:.1f} CPU-s"
 
 
 def widen(folder: Path, num_seeds: int) -> None:
-    """A checkout whose figures are drawn for more seeds."""
+    """Make a checkout whose figures are drawn for more seeds."""
     for name in ("src", "workflow", "config", "envs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "profiles"):
@@ -92,7 +92,7 @@ def _reseeded(text: str, seed: int) -> str:
 
 
 def finish(folder: Path, plan: str) -> int:
-    """Make every job of a dry run a finished one.
+    """Mark every job of a dry run as finished.
 
     Returns:
         The number of files in the results folder.
@@ -108,10 +108,10 @@ def finish(folder: Path, plan: str) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(template if path.suffix == ".h5" else b"placeholder\n")
     for name in names:
-        os.utime(folder / name, (0, 0))  # none is newer than what is made from it
+        os.utime(folder / name, (0, 0))  # no input is newer than its outputs
     with open(folder / "Snakefile", "a") as file:
         file.write(RECORD)
-    # --touch would take 0.1 s a job
+    # --touch would take 0.1 s per job
     snakemake(folder, "-n", "--forceall", "--", "all", RECORD="1")
     return len(names)
 
@@ -121,7 +121,7 @@ def snakemake(folder: Path, *arguments: str, **variables: str) -> Timed:
 
 
 def command(folder: Path, module: str, *arguments: str, **variables: str) -> Timed:
-    """Time a command of Python in a folder; what it spends in processes of its own counts as well."""
+    """Time a Python command in a folder, including its child processes."""
     environment = {**os.environ, "PYTHONPATH": str(folder / "src"), **variables}
     before, began = os.times(), time.perf_counter()
     done = subprocess.run(
@@ -136,7 +136,7 @@ def command(folder: Path, module: str, *arguments: str, **variables: str) -> Tim
 
 
 def records(folder: Path) -> str:
-    """What Snakemake keeps besides the results."""
+    """Number and size of the files that Snakemake keeps besides the results."""
     files = [path for path in (folder / ".snakemake").rglob("*") if path.is_file()]
     metadata = [path for path in files if "metadata" in path.parts]
     sizes = [sum(path.stat().st_size for path in paths) / 1e6 for paths in (metadata, files)]
@@ -144,8 +144,8 @@ def records(folder: Path) -> str:
 
 
 def expect(timed: Timed, words: str) -> Timed:
-    if words not in timed.said:
-        sys.exit(f"expected {words!r}, found:\n{timed.said[-5000:]}")
+    if words not in timed.output:
+        sys.exit(f"expected {words!r} in the output:\n{timed.output[-5000:]}")
     return timed
 
 
@@ -157,14 +157,14 @@ def main() -> None:
         folder = Path(name)
         widen(folder, options.seeds)
         planned = snakemake(folder, "-n", "--", "all")
-        total = next(line.split()[1] for line in planned.said.splitlines() if line.startswith("total"))
+        total = next(line.split()[1] for line in planned.output.splitlines() if line.startswith("total"))
         print(f"planning {total} jobs: {planned}")
-        num_files = finish(folder, planned.said)
-        print(f"finished, with {num_files} files of results; {records(folder)}")
+        num_files = finish(folder, planned.output)
+        print(f"finished, with {num_files} results files; {records(folder)}")
         for _ in range(REPEATS):
             print(f"no-op: {expect(snakemake(folder, '--cores', '1', '--', 'all'), 'Nothing to be done')}")
         print(f"why: {expect(command(folder, 'sharpest', 'why'), 'nothing is stale')}")
-        print(f"after that {records(folder)}")
+        print(f"afterwards: {records(folder)}")
 
 
 if __name__ == "__main__":

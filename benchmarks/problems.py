@@ -1,4 +1,4 @@
-"""The losses that are measured: nets of the study on data that comes with scikit-learn and Python."""
+"""The measured losses: nets of the study on data that come with scikit-learn and Python."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class Problem:
     Attributes:
         model: The net.
         inputs, targets: All examples, for training.
-        count: N; the first ones make the Hessian.
-        lr, batch_size, steps: Of the SGD that leads to the late point.
-        zoom: Steps between the points of the paper's zoom: 512 images, or 460 windows, apart (inventory, Figure 4).
+        count: N, the number of leading examples used for the Hessian.
+        lr, batch_size, steps: Settings of the SGD run up to the late point.
+        zoom: Steps between points as in the paper's zoom: 512 images, or 460 windows (inventory, Figure 4).
     """
 
     name: str
@@ -48,7 +48,7 @@ class Problem:
         return torch.autograd.grad(self.model.loss(theta, inputs, targets), theta)[0]
 
     def trajectory(self, num_points: int, every: float | None = None) -> list[Tensor]:
-        """Parameters (p,) at equal distances of SGD, the first at initialisation, the last late if none is given."""
+        """Parameters (p,) at equal intervals of SGD from initialisation; up to the late point if ``every`` is None."""
         theta, points = self.model.initial(), []
         every = every or self.steps / (num_points - 1)
         marks = {round(index * every) for index in range(num_points)}
@@ -61,7 +61,7 @@ class Problem:
 
 
 def _images(count: int, side: int, channels: int) -> tuple[Tensor, Tensor]:
-    """scikit-learn's digits, enlarged, standardised."""
+    """scikit-learn's digits, enlarged and standardised."""
     data = digits.load()
     images = torch.from_numpy(data.train_inputs[:count]).float()
     images = (images - images.mean()) / images.std()

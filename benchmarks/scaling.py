@@ -1,4 +1,4 @@
-"""Cost of one top-k measurement of SimpleCNN against N, K and p, one at a time.
+"""Cost of measuring the leading eigenpairs of SimpleCNN against N, K and p, varied one at a time.
 
 python benchmarks/scaling.py FOLDER
 """
@@ -35,15 +35,15 @@ def main() -> None:
     times: dict[int, list[float]] = {number: [] for number in range(len(cases))}
     rows = []
     late = {width: simple_cnn(width).trajectory(2)[1] for width in {width for _, _, width, _, _ in cases}}
-    for repeat in range(REPEATS):  # interleaved, since machines are noisy
-        for number, (what, value, width, count, k) in enumerate(cases):
+    for repeat in range(REPEATS):  # interleaved, because timings are noisy
+        for number, (against, value, width, count, k) in enumerate(cases):
             problem = simple_cnn(width, count)
             began = time.process_time()
             measurement = sharpest(problem, late[width], k=k)
             times[number].append(time.process_time() - began)
             if repeat == 0:
                 size = problem.model.num_parameters if value is None else value
-                rows.append({"against": what, "value": size, "products": measurement.products})
+                rows.append({"against": against, "value": size, "products": measurement.products})
     table = pd.DataFrame(rows)
     table["seconds"] = [median(times[number]) for number in times]
     table["seconds_per_product"] = table["seconds"] / table["products"]

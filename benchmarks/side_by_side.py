@@ -1,4 +1,4 @@
-"""Top 10 eigenpairs at a residual of 1e-3: this library beside its peers, cold, and along a trajectory of 20 points.
+"""Top 10 eigenpairs at a residual of 1e-3: this library and three others, cold and along a trajectory of 20 points.
 
 python benchmarks/side_by_side.py FOLDER [PROBLEM ...]
 """
@@ -31,12 +31,12 @@ from torch import Tensor
 from sharpest.curvature import Hessian
 from sharpest.pipeline.job import tune_allocator
 
-REPEATS = 2  # of an entrant, interleaved, since machines are noisy
+REPEATS = 2  # of each solver, interleaved, because timings are noisy
 POINTS = 20
 COLD = ("digits", "SimpleCNN", "ResNet-32", "LSTM")
-PEERS_EVERY = 5  # points of a trajectory; peers have no warm start, and theirs take most of the hour
-PYHESSIAN_ITERATIONS = 100  # of each eigenpair, as by default
-PATIENCE = 60  # seconds; where it might take longer, PyHessian is left out
+PEERS_EVERY = 5  # points of a trajectory; the others have no warm start and take most of the hour
+PYHESSIAN_ITERATIONS = 100  # per eigenpair, its default
+PATIENCE = 60  # seconds; PyHessian is omitted if it might take longer
 PRODUCT = "one product of sharpest"
 
 
@@ -60,7 +60,7 @@ def cold(problem: Problem, point: str, theta: Tensor) -> list[dict[str, Any]]:
         "curvlinops + eigsh, tol 1e-3": arpack(1e-3),
     }
     units, measured = [], {name: [] for name in repeated}
-    for _ in range(REPEATS):  # interleaved, since machines are noisy
+    for _ in range(REPEATS):  # interleaved, because timings are noisy
         units.append(gradient_seconds(problem, theta))
         for name, entrant in repeated.items():
             measured[name].append(run(entrant, problem, theta, truth))
@@ -78,7 +78,7 @@ def cold(problem: Problem, point: str, theta: Tensor) -> list[dict[str, Any]]:
 
 
 def _product_row(problem: Problem, point: str, theta: Tensor, unit: float) -> dict[str, Any]:
-    """One product of ours on its kept graph."""
+    """One of our products, on a kept graph."""
     operator, vector = Hessian(problem.model.loss, theta, [problem.chunk]), theta.clone()
     times = []
     for _ in range(7):
@@ -98,14 +98,14 @@ def _row(problem: Problem, point: str, name: str, measurement: Measurement) -> d
 
 
 def trajectory(problem: Problem) -> list[dict[str, Any]]:
-    """At the paper's zoom. Ours starts from the vectors before; its peers have no such start.
+    """Points as in the paper's zoom. Our solver starts from the previous vectors; the others cannot.
 
-    All are compared where the peers are measured.
+    All solvers are compared at the points where the others run.
     """
     totals: dict[str, list[Measurement]] = {}
     units, warm = [], None
-    for place, theta in enumerate(problem.trajectory(POINTS, problem.zoom)):
-        if place % PEERS_EVERY != PEERS_EVERY - 1:
+    for index, theta in enumerate(problem.trajectory(POINTS, problem.zoom)):
+        if index % PEERS_EVERY != PEERS_EVERY - 1:
             warm = sharpest(problem, theta, warm).vectors.sum(dim=0)
             continue
         truth = solved(problem, theta)

@@ -1,7 +1,7 @@
-"""What it costs to watch a training: share of time at budget=0.1, and seconds to the first value.
+"""Cost of watching a training run: share of the time at budget=0.1, and seconds to the first value.
 
-``python benchmarks/watch.py [seconds of each training]`` prints a table. Trainings with and without a monitor take
-turns; machines are noisy, so that CPU time is compared between trainings, and wall time within one.
+``python benchmarks/watch.py [seconds of each run]`` prints a table. Runs with and without a monitor alternate. Because
+timings are noisy, CPU time is compared between runs, and wall time within a run.
 """
 
 import subprocess
@@ -43,7 +43,7 @@ def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def train(make: Callable[[], tuple[nn.Module, Tensor]], steps: int, watched: bool) -> tuple[float, float, int]:
-    """CPU seconds of a training, seconds of measuring over those of the rest, and the number of measurements."""
+    """CPU seconds of a run, the ratio of measuring time to training time, and the number of measurements."""
     torch.manual_seed(0)
     net, inputs = make()
     labels = torch.randint(10, (len(inputs),))
@@ -63,7 +63,7 @@ def train(make: Callable[[], tuple[nn.Module, Tensor]], steps: int, watched: boo
 
 
 def steps_in(make: Callable[[], tuple[nn.Module, Tensor]], seconds: float) -> int:
-    """Updates that take about so long."""
+    """Number of updates that take about ``seconds``."""
     return int(100 * seconds / train(make, 100, watched=False)[0])
 
 
@@ -76,10 +76,10 @@ def main(seconds: float = 20.0) -> None:
         share = sum(watched[1] for watched, _ in turns) / TURNS
         ratio = sum(watched[0] for watched, _ in turns) / sum(alone[0] for _, alone in turns)
         print(f"{make.__name__:<14} {share:>20.1%}   {ratio:>23.3f}   {turns[0][0][2]:>12}")
-    # the second start finds the files in memory, as after any other use of torch
+    # the second start finds the files of torch in the page cache, as it would after any use of torch
     runs = [subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=True) for _ in range(2)]
     loading, first = map(float, runs[1].stdout.split())
-    print(f"import torch {loading:.1f} s; behind it, first value {first:.1f} s")
+    print(f"import torch {loading:.1f} s; then first value {first:.1f} s")
 
 
 if __name__ == "__main__":

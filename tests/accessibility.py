@@ -1,4 +1,4 @@
-"""What axe-core's rules find wrong with an open page."""
+"""Accessibility violations of an open page, by axe-core's rules."""
 
 from typing import Any
 
@@ -6,9 +6,11 @@ import pytest
 
 
 def serious_violations(page: Any) -> list[str]:
-    """Serious and critical violations, each with its rule and the first element that breaks it."""
+    """Serious and critical violations, each with its rule and the first offending element."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    found = axe.Axe().run(page).response["violations"]
+    response = axe.Axe().run(page).response
     return [
-        f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found if one["impact"] in ("serious", "critical")
+        f"{violation['id']}: {violation['nodes'][0]['html'][:200]}"
+        for violation in response["violations"]
+        if violation["impact"] in ("serious", "critical")
     ]

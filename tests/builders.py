@@ -1,4 +1,4 @@
-"""Tiny data files, settings and trained runs, laid out like a results folder."""
+"""Tiny data files, settings and trained runs, in the layout of a results folder."""
 
 import csv
 import os
@@ -50,7 +50,7 @@ LOSS_EXAMPLES, ACCURACY_EXAMPLES = 24, 40
 
 
 class Silent(Progress):
-    """Progress that prints nothing and keeps what it was given: units done, and notes."""
+    """Progress that prints nothing and stores what it receives: units done, and notes."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[int, str]] = []
@@ -64,7 +64,7 @@ class Silent(Progress):
 
 
 def write_images(path: Path, channels: int = 1, name: str = "tiny") -> Path:
-    """A data file of noisy images whose bright rows tell the class; it passes for scikit-learn's digits."""
+    """A data file of noisy images whose bright rows give the class, labelled as scikit-learn's digits."""
     rng = np.random.default_rng(list(name.encode()))
 
     def images(targets: np.ndarray) -> np.ndarray:
@@ -86,13 +86,13 @@ def write_images(path: Path, channels: int = 1, name: str = "tiny") -> Path:
 
 
 def dataset_settings(**changes: Any) -> ImageSettings:
-    """40 training, 12 validation, 21 test examples, as they are."""
+    """40 training, 12 validation and 21 test examples, without augmentation."""
     values = {"kind": "images", "source": "digits", "train": 40, "val": 12, "test": TEST, "flip": False, "shift": 0.0}
     return ImageSettings(**{**values, **changes})
 
 
 def token_settings(**changes: Any) -> TokenSettings:
-    """401 training, 61 validation, 61 test words of 7 types, in windows of 5."""
+    """401 training, 61 validation and 61 test words of 7 types, in windows of 5."""
     values = {
         "kind": "tokens", "source": "python-topics", "train": 401, "val": 61, "test": 61, "window": 5, "vocabulary": 7,
     }  # fmt: skip
@@ -100,7 +100,7 @@ def token_settings(**changes: Any) -> TokenSettings:
 
 
 def write_words(path: Path, name: str = "tiny") -> Path:
-    """A data file of words, most of which repeat the word three before; it passes for Python's language reference."""
+    """A data file of words, most of which repeat the third word before, labelled as Python's language reference."""
     rng = np.random.default_rng(list(name.encode()))
 
     def words(count: int) -> np.ndarray:
@@ -117,13 +117,13 @@ def write_words(path: Path, name: str = "tiny") -> Path:
 
 
 def hessian_settings(**changes: Any) -> HessianSettings:
-    """20 examples in chunks of 8, solved as well as float32 can."""
+    """20 examples in chunks of 8, solved to the accuracy of float32."""
     values = {"examples": 20, "resample": False, "chunk_size": 8, "tolerance": 1e-5, "max_products": 500}
     return HessianSettings(**{**values, **changes})
 
 
 def nsgd_settings(**changes: Any) -> NudgeSettings:
-    """Two of four directions at a tenth of the step, computed once an epoch."""
+    """Two of four directions at a tenth of the step, computed once per epoch."""
     values = {
         "gamma": 0.1,
         "num_directions": 2,
@@ -201,14 +201,14 @@ def full_batch_settings(**changes: Any) -> RunSettings:
 def branch_settings(
     trunk: RunSettings, epoch: int, name: str = "", lr_factor: float = 1.0, **changes: Any
 ) -> RunSettings:
-    """A run that leaves another one, which has no nudge, at the end of an epoch.
+    """A run that branches off another run, which has no nudge, at the end of an epoch.
 
     Args:
-        trunk: The other one.
-        epoch: Where it leaves.
-        name: A variant, of the step with directions computed at every second iteration; none = a branch of Fig. 12.
-        lr_factor: Changes the learning rate.
-        changes: Other settings, also of its nudge.
+        trunk: The other run.
+        epoch: Epoch of the branch point.
+        name: A variant of the step, with directions computed at every second iteration; empty = a branch of Fig. 12.
+        lr_factor: Factor of the learning rate.
+        changes: Other settings, including those of its nudge.
     """
     nudge = {
         "num_eigenpairs": 2, "refresh_every": 2, "loss_examples": 16,
@@ -230,19 +230,19 @@ def branch_settings(
 
 @cache
 def _origin() -> dict[str, Any]:
-    """Where every file here comes from; asked of git once."""
+    """Provenance of every file made here; git is asked only once."""
     return provenance(SCALE, {}, "digits", [], "")
 
 
 @dataclass
 class Run:
-    """Where one tiny run and its files are; ``results/<scale>/...`` as the workflow lays them out."""
+    """The paths of one tiny run, ``results/<scale>/...`` as in the workflow."""
 
     results: Path
     settings: RunSettings = field(default_factory=run_settings)
     code: str = "code"
     parent: RunSettings | None = None
-    """The run that a branch leaves, where it is not as the branch says."""
+    """The run that a branch leaves, if its settings differ from those the branch implies."""
 
     @property
     def paths(self) -> Paths:
@@ -271,7 +271,7 @@ class Run:
         return self.paths.measured("directions", self.settings.run, schedule)
 
     def replay(self) -> Replay:
-        """States of the trained run."""
+        """States of the trained run, by replay."""
         return Replay(self.problem(), Snapshots(self.snapshots))
 
     @property
@@ -290,7 +290,7 @@ class Run:
         return Run(self.results, parent, self.code)
 
     def prepare(self) -> "Run":
-        """Write what training reads: data, and the files of the trunk."""
+        """Write the inputs of training: data, and the files of the trunk."""
         self.problem()
         if self.settings.branch and not self.trunk.snapshots.exists():
             self.trunk.train()
@@ -302,7 +302,7 @@ class Run:
         return build_problem(self.settings, self.data)
 
     def train(self, progress: Progress | None = None) -> "Run":
-        """Train it as the workflow's script does; first its trunk, where there are no files of it."""
+        """Train the run as the workflow's script does, after its trunk if that has no files yet."""
         problem = self.prepare().problem()
         notes = {"hessian": hessian_settings().model_dump()}
         facts = _origin() | {"config": self.settings.model_dump(mode="json"), "code": self.code}
@@ -323,13 +323,13 @@ class Run:
         """Take a measure as the workflow's script does.
 
         Args:
-            measure: Its name.
+            measure: Name of the measure.
             segments: The points.
-            settings: Those of the measure.
-            path: Where; that of the schedule by default.
-            schedule: Of the file, and of the files that the measure needs.
+            settings: Settings of the measure.
+            path: The file; by default that of the schedule.
+            schedule: Schedule of the file, and of the files that the measure needs.
             hessian: Settings of the Hessian.
-            progress: Receives the points done.
+            progress: Receives the number of finished points.
         """
         declaration, hessian = declared(measure), hessian or hessian_settings()
         path = path or self.paths.measured(measure, self.settings.run, schedule)
@@ -358,25 +358,25 @@ class Run:
         return path
 
     def measure_spectrum(self, points: list[int], schedule: str = "step", **changes: Any) -> "Run":
-        """Leading eigenpairs at the points of one segment; ``changes`` = settings of the measure, or ``hessian``."""
+        """Leading eigenpairs at the points of one segment; ``changes`` are settings of the measure, or ``hessian``."""
         return self.measure_segments([points], self.spectrum(schedule), **changes)
 
     def measure_segments(self, segments: list[list[int]], path: Path, **changes: Any) -> "Run":
-        """Leading eigenpairs at the points of segments, into a file."""
+        """Leading eigenpairs at the points of several segments, written to a file."""
         hessian = changes.pop("hessian", None)
         self.measure("spectra", segments, spectrum_settings(**changes), path, path.stem, hessian)
         return self
 
     def measure_directions(self, settings: DirectionSettings, schedule: str = "step") -> "Run":
-        """Along the eigenvectors of a schedule, in one segment."""
+        """Directions measured along the eigenvectors of a schedule, in one segment."""
         points = Spectra(self.spectrum(schedule)).iteration.tolist()
         return self.measure_direction_segments([points], self.directions(schedule), settings, schedule)
 
     def measure_direction_segments(
         self, segments: list[list[int]], path: Path, settings: DirectionSettings, schedule: str = "step"
     ) -> "Run":
-        """Along the eigenvectors of a schedule, in segments, into a file."""
-        # chunks of 7 cut the 24 examples of the loss unevenly
+        """Directions measured along the eigenvectors of a schedule, in several segments, written to a file."""
+        # chunks of 7 divide the 24 examples of the loss unevenly
         hessian = HessianSettings.model_validate({**Spectra(self.spectrum(schedule)).hessian, "chunk_size": 7})
         self.measure("directions", segments, settings, path, schedule, hessian)
         return self
@@ -384,7 +384,7 @@ class Run:
     def sample_gradients(
         self, settings: GradientSampleSettings, segments: Sequence[Sequence[int]] | None = None, name: str = "step"
     ) -> Measured:
-        """Mini-batch gradients at the points of the spectra of ``step``, or in segments, into a file of its own."""
+        """Mini-batch gradients at the points of the spectra of ``step``, or in segments, written to a separate file."""
         segments = segments or [Spectra(self.spectrum()).iteration.tolist()]
         path = self.paths.measured("gradient_sample", self.settings.run, name)
         hessian = HessianSettings.model_validate(Spectra(self.spectrum()).hessian)
@@ -394,23 +394,23 @@ class Run:
         )
 
     def evaluate(self, settings: EvaluationSettings, hessian: HessianSettings | None = None) -> Evaluations:
-        """The end points."""
+        """The end points, evaluated."""
         return Evaluations(self.measure("evaluations", [["best", "last"]], settings, schedule="ends", hessian=hessian))
 
 
 def spectrum_settings(**changes: Any) -> SpectrumSettings:
-    """Three eigenpairs with their vectors, losses and accuracies at every point."""
+    """Three eigenpairs with their vectors; losses and accuracies at every point."""
     values = {"num_eigenpairs": 3, "accuracy_every": 1, "keep_vectors": True, "accuracy_examples": ACCURACY_EXAMPLES}
     return SpectrumSettings(**{**values, **changes})
 
 
 def direction_settings(**changes: Any) -> DirectionSettings:
-    """Losses over 24 examples; the rest is for the test to say."""
+    """Losses over 24 examples; tests set the rest."""
     return DirectionSettings(**{"loss_examples": LOSS_EXAMPLES, **changes})
 
 
 def contents(run: Run, but: tuple[str, ...] = ()) -> dict[str, bytes | Any]:
-    """All that a run's files hold, bit for bit, but the clock's part."""
+    """The contents of a run's files, bit for bit, except clock times."""
     with open_stored(run.snapshots, SNAPSHOTS) as file:
         names = {dataset.name for dataset in SNAPSHOTS.datasets} - {"seconds", "epoch_seconds", *but}
         arrays = {name: (file.shape(name), file[name].tobytes()) for name in names}
@@ -419,7 +419,7 @@ def contents(run: Run, but: tuple[str, ...] = ()) -> dict[str, bytes | Any]:
 
 
 class Telling(Progress):
-    """Writes a line ``<process> <iterations done>`` for each epoch, and sleeps, so that others can come between."""
+    """Writes a line ``<process> <iterations done>`` for each epoch, then sleeps to let other processes interleave."""
 
     def __init__(self, path: Path, pause: float) -> None:
         self._path, self._pause = path, pause
@@ -431,12 +431,12 @@ class Telling(Progress):
 
 
 def train_telling(run: Run, path: Path, pause: float) -> None:
-    """Train in a process of its own."""
+    """Train in a separate process."""
     run.train(Telling(path, pause))
 
 
 def dense_hessian(loss: Callable[[Tensor], Tensor], theta: Tensor) -> NDArray[np.float64]:
-    """(p, p) in float64, one backward pass a row."""
+    """(p, p) in float64, one backward pass per row."""
     at = theta.detach().double().requires_grad_()
     (gradient,) = torch.autograd.grad(loss(at), at, create_graph=True)
     rows = [torch.autograd.grad(entry, at, retain_graph=True)[0] for entry in gradient]
@@ -444,13 +444,13 @@ def dense_hessian(loss: Callable[[Tensor], Tensor], theta: Tensor) -> NDArray[np
 
 
 def largest_in_magnitude(hessian: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-    """(k,) eigenvalues, signed, largest first."""
+    """(k,) eigenvalues of largest magnitude, signed, largest first."""
     values = np.linalg.eigvalsh(hessian)
     return np.sort(values[np.argsort(-np.abs(values))[:k]])[::-1]
 
 
 def spent(results: Path) -> tuple[float, float]:
-    """CPU hours of all jobs of a scale, and the bytes of the largest, by the benchmark files in its folder."""
+    """CPU hours of all jobs of a scale, and the peak bytes of the largest, from the benchmark files in its folder."""
     tables = [path.read_text().splitlines() for path in results.glob("benchmarks/**/*.tsv")]
     rows = [row for table in tables for row in csv.DictReader(table, delimiter="\t")]
     return sum(float(row["cpu_time"]) for row in rows) / 3600, max(float(row["max_rss"]) for row in rows) * 2**20

@@ -1,5 +1,6 @@
-"""For all tests: one thread each, since they share the cores; hypothesis without a deadline (first calls into torch are
-slow), and with a fixed seed where CI is set. With ``--core``, the tests of what is installed without the pipeline.
+"""Settings of all tests: one thread each, since they share the cores; hypothesis without a deadline (first calls into
+torch are slow), and with a fixed seed if CI is set. ``--core`` selects the tests of an installation without the
+pipeline.
 """
 
 import os
@@ -18,11 +19,11 @@ _MARK = "pytestmark = pytest.mark.core\n"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--core", action="store_true", help="only files that are marked as tests of the core")
+    parser.addoption("--core", action="store_true", help="only files marked as tests of the core")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Other files import what is not installed beside the core, so they are not even read."""
+    """Skip the files of other tests without importing them: they need packages that the core does not install."""
     if not config.getoption("core"):
         return None
     files = [collection_path] if collection_path.is_file() else collection_path.rglob("test_*.py")

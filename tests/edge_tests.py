@@ -1,4 +1,4 @@
-"""The files of an edge test: candidates and changes of settings at the same points, made and not measured."""
+"""Files of a synthetic edge test: candidates and changes of settings at the same points."""
 
 from typing import Any
 
@@ -23,14 +23,14 @@ def write_edge_test(
     """Write t points, ten updates apart.
 
     Args:
-        folder: Where.
+        folder: The results folder.
         run: Id of the run.
         schedule: Name of the schedule.
         spike: (t, 2), of both changes.
-        momentum: Of the run.
+        momentum: Momentum of the run.
         diverged: Epoch at which the run diverged.
-        candidates: (t,) by column; 1 to t where not given. ``batch_outcome`` (t, m) of the critical steps, and
-            ``remaining`` (t, 2), too.
+        candidates: (t,) by column; 1 to t by default. Also ``batch_outcome`` (t, m) of the critical steps, and
+            ``remaining`` (t, 2).
     """
     spike = np.array(spike, float)
     t = len(spike)

@@ -1,4 +1,4 @@
-"""Processes forked from one that has imported the libraries, but nothing of this package."""
+"""Processes forked from one that has imported the libraries, but not this package."""
 
 import multiprocessing
 import os
@@ -13,7 +13,7 @@ _LIBRARIES = ["snakemake.cli", "snakemake.api", "pandas", "pydantic", "scipy.spe
 
 
 def start(work: Callable[..., None], *arguments: object) -> BaseProcess:
-    """A process that does `work`; all tests start theirs here, since Python keeps one fork server only."""
+    """A process that runs `work`. All tests start their processes here, because Python keeps only one fork server."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_LIBRARIES)
     process = context.Process(target=work, args=arguments)
@@ -22,7 +22,7 @@ def start(work: Callable[..., None], *arguments: object) -> BaseProcess:
 
 
 def run_snakemake(arguments: Sequence[str], folder: Path, timeout: float) -> "subprocess.CompletedProcess[str]":
-    """Snakemake as the command in a checkout, on its own copy of the package; stdout holds both streams.
+    """Run the snakemake command in a checkout, on its own copy of the package; stdout holds both streams.
 
     Raises:
         subprocess.TimeoutExpired: After ``timeout`` seconds.
@@ -34,8 +34,8 @@ def run_snakemake(arguments: Sequence[str], folder: Path, timeout: float) -> "su
         if process.exitcode is None:
             process.kill()
             raise subprocess.TimeoutExpired(list(arguments), timeout)
-        said = Path(output.name).read_text()
-    return subprocess.CompletedProcess(list(arguments), process.exitcode, said)
+        printed = Path(output.name).read_text()
+    return subprocess.CompletedProcess(list(arguments), process.exitcode, printed)
 
 
 def _work(arguments: list[str], folder: Path, environment: Mapping[str, str], output: str) -> None:

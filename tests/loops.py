@@ -1,4 +1,4 @@
-"""Small nets with losses of one's own, and training loops, for tests of what watches them."""
+"""Small nets with custom losses, and training loops, for tests of monitors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def perceptron(seed: int = 0) -> nn.Sequential:
 
 
 def smooth(seed: int = 0) -> nn.Sequential:
-    """53 parameters, and a loss that is a function in any mode."""
+    """53 parameters, with a deterministic loss in any mode."""
     torch.manual_seed(seed)
     return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
 
@@ -49,12 +49,12 @@ def cross_entropy(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def probe(sizes: tuple[int, ...] = (8, 8, 5)) -> list[tuple[Tensor, Tensor]]:
-    """Batches, the last of which is short."""
+    """Batches, the last one shorter."""
     return [examples(size, seed) for seed, size in enumerate(sizes, start=7)]
 
 
 def train(net: nn.Module, optimizer: Optimizer, after: Callable[[Any], object], steps: int = 6) -> dict[str, Any]:
-    """Train with all kinds of randomness; returns everything that a watcher could have touched."""
+    """Train with all kinds of randomness; returns everything that a monitor could have changed."""
     torch.manual_seed(3)
     random.seed(3)
     np.random.seed(3)
@@ -99,7 +99,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def dense_hessian(model: nn.Module, loss: Callable[[Any, Any], Tensor], batches: list[Any]) -> Tensor:
-    """(p, p) float64 of the mean over examples, by autograd on a float64 copy, parameter by parameter."""
+    """(p, p) float64 Hessian of the mean over examples, by autograd on a float64 copy, parameter by parameter."""
     model, counts = copy.deepcopy(model).double(), [len(first_tensor(batch)) for batch in batches]
     parameters = [value for value in model.parameters() if value.requires_grad]
     total = sum(loss(model, doubled(batch)) * count / sum(counts) for batch, count in zip(batches, counts, strict=True))

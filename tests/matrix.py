@@ -1,6 +1,6 @@
 """Run the tests of the core in every environment of envs/matrix.toml: python tests/matrix.py [FOLDER]
 
-Each environment is made anew in FOLDER (.matrix by default) and kept there; one that is there is used as it is.
+Each environment is created in FOLDER (.matrix by default) and kept there; an existing one is reused unchanged.
 """
 
 import os
@@ -11,22 +11,22 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TOOLS = ("pytest", "hypothesis", "pydantic")  # pydantic: the paper's nets are among what the engine is tested on
+TOOLS = ("pytest", "hypothesis", "pydantic")  # pydantic: tests of the engine use the paper's nets
 
 
 def environments() -> list[dict[str, str]]:
-    """Of each environment, the versions by name."""
-    found: list[dict[str, str]] = tomllib.loads((ROOT / "envs/matrix.toml").read_text())["environment"]
-    return found
+    """The versions of each environment, by name."""
+    matrix: dict[str, list[dict[str, str]]] = tomllib.loads((ROOT / "envs/matrix.toml").read_text())
+    return matrix["environment"]
 
 
 def folder_of(environment: dict[str, str]) -> str:
-    """The name of its folder."""
+    """The name of the folder of an environment."""
     return f"python{environment['python']}-torch{environment['torch']}"
 
 
 def make(environment: dict[str, str], folder: Path) -> Path:
-    """Its interpreter; made where it is not there."""
+    """The interpreter of an environment, which is made if it is missing."""
     interpreter = folder / "bin/python"
     if not interpreter.exists():
         packages = [f"{name}=={version}" for name, version in environment.items() if name != "python"]
@@ -51,7 +51,7 @@ def main() -> int:
     for environment in environments():
         name = folder_of(environment)
         if shutil.which(f"python{environment['python']}") is None:
-            results[name] = f"not tested: there is no python{environment['python']}"
+            results[name] = f"not tested: python{environment['python']} is missing"
         else:
             results[name] = "passes" if passes(environment, folder / name) else "FAILS"
     print("\n".join(f"{name}: {result}" for name, result in results.items()))

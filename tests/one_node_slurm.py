@@ -1,9 +1,9 @@
-"""A real Slurm of one node on the loopback interface, for as long as a command or a test runs.
+"""A real Slurm of one node on the loopback interface, for the duration of a command or a test.
 
     python tests/one_node_slurm.py [--accounting] COMMAND...
 
-It needs root and Debian's packages. The node claims the machine's cores and one GPU that is none: Slurm schedules it,
-and nothing is behind it. Nothing is left when it stops, and the daemons die with the process that started them.
+It needs root and Debian's packages. The node has the machine's cores and one fake GPU, which Slurm schedules. It cleans
+up when it stops, and the daemons die with the process that started them.
 """
 
 import ctypes
@@ -22,14 +22,14 @@ from pathlib import Path
 
 PACKAGES = "slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge"
 ACCOUNTING_PACKAGES = "slurmdbd mariadb-server-core mariadb-client-core"
-# the executor clears SLURM_CONF from its jobs, whose srun then looks here
+# the executor removes SLURM_CONF from the environment of its jobs, whose srun then reads this file
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
 _SBIN = "/usr/sbin"
 
-# proctrack and task plugins: without cgroups, which a container may not have
-# jobacct_gather: a job above its memory is killed, seen every two seconds
+# proctrack and task plugins: without cgroups, which may be missing in a container
+# jobacct_gather: kills a job above its memory, checked every two seconds
 # batch_sched_delay, sched_interval: a job starts within seconds of its submission
-# MinJobAge: squeue knows an ended job for five minutes, Slurm's default
+# MinJobAge: squeue lists an ended job for five minutes, Slurm's default
 _SLURM = """\
 ClusterName=sharpest
 SlurmctldHost={host}(127.0.0.1)
@@ -95,21 +95,21 @@ grant all on slurm_acct_db.* to 'slurm'@'localhost';
 
 
 class SlurmError(Exception):
-    """The cluster cannot be brought up; the message says why and what to do."""
+    """The cluster cannot be started; the message says why and what to do."""
 
 
 @contextmanager
 def one_node(accounting: bool = False) -> Iterator[Path]:
-    """A running cluster, found by every Slurm command of this machine.
+    """A running cluster, used by every Slurm command of this machine.
 
     Args:
-        accounting: With a database, so that ``sacct`` and ``sacctmgr`` work.
+        accounting: Run a database, so that ``sacct`` and ``sacctmgr`` work.
 
     Yields:
         The folder of its logs and state, deleted at the end.
 
     Raises:
-        SlurmError: If root or a package is missing, the machine has a Slurm of its own, or a daemon does not come up.
+        SlurmError: If not run as root, a package is missing, the machine has its own Slurm, or a daemon does not start.
     """
     _check(accounting)
     with ExitStack() as stack:
@@ -117,7 +117,7 @@ def one_node(accounting: bool = False) -> Iterator[Path]:
         folder.chmod(0o755)
         _configure(folder, accounting)
         CONFIGURATION.parent.mkdir(exist_ok=True)
-        if CONFIGURATION.is_symlink():  # of a cluster that was killed
+        if CONFIGURATION.is_symlink():  # left by a cluster that was killed
             CONFIGURATION.unlink()
         CONFIGURATION.symlink_to(folder / "slurm.conf")
         stack.callback(CONFIGURATION.unlink)
@@ -144,8 +144,8 @@ def one_node(accounting: bool = False) -> Iterator[Path]:
             )  # fmt: skip
             subprocess.run([*client, "-e", _GRANTS], check=True)
             start("slurmdbd", "-D", ready=["sacctmgr", "-n", "show", "cluster"])
-            for what in (["cluster", "sharpest"], ["account", "tests"], ["user", "root", "account=tests"]):
-                subprocess.run(["sacctmgr", "-i", "add", *what], check=True, stdout=subprocess.DEVNULL)
+            for entity in (["cluster", "sharpest"], ["account", "tests"], ["user", "root", "account=tests"]):
+                subprocess.run(["sacctmgr", "-i", "add", *entity], check=True, stdout=subprocess.DEVNULL)
         start("slurmctld", "-D", ready=["scontrol", "ping"])
         stack.callback(_cancel_all)
         start("slurmd", "-D", "-N", _host(), ready=["sh", "-c", "sinfo -h -o %t | grep -qE 'idle|mix|alloc'"])
@@ -169,7 +169,7 @@ def _configure(folder: Path, accounting: bool) -> None:
     (folder / "munge.key").write_bytes(secrets.token_bytes(1024))
     for name in ("state", "spool"):
         (folder / name).mkdir()
-    # slurmd sets CUDA_VISIBLE_DEVICES for character devices only; this is a twin of /dev/null
+    # slurmd sets CUDA_VISIBLE_DEVICES only for character devices; this is a copy of /dev/null
     device = folder / "gpu0"
     os.mknod(device, 0o20666, os.makedev(1, 3))
     (folder / "gres.conf").write_text(f"NodeName={_host()} Name=gpu File={device}\n")
@@ -181,7 +181,7 @@ AccountingStoragePort={ports[2]}
 AccountingStoragePass={folder}/munge.socket"""
     with open("/proc/meminfo") as file:
         megabytes = int(file.readline().split()[1]) // 1024
-    facts = {
+    values = {
         "folder": folder,
         "host": _host(),
         "ports": ports,
@@ -189,11 +189,11 @@ AccountingStoragePass={folder}/munge.socket"""
         "memory": megabytes * 9 // 10,
         "accounting": storage if accounting else "AccountingStorageType=accounting_storage/none",
     }
-    (folder / "slurm.conf").write_text(_SLURM.format(**facts))
+    (folder / "slurm.conf").write_text(_SLURM.format(**values))
     if accounting:
         database = folder / "slurmdbd.conf"
         database.touch(mode=0o600)
-        database.write_text(_DATABASE_DAEMON.format(**facts))
+        database.write_text(_DATABASE_DAEMON.format(**values))
 
 
 def _install_database(folder: Path) -> None:
@@ -274,7 +274,7 @@ if __name__ == "__main__":
     command = arguments[accounting:]
     if not command:
         sys.exit(__doc__)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # through the cleaning up below
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the clean-up below runs
     try:
         with one_node(accounting):
             status = subprocess.run(command).returncode

@@ -1,4 +1,4 @@
-"""What belongs to the core, and a pytest plugin that blocks every package but those that the core asks for.
+"""The modules of the core, and a pytest plugin that blocks every package except the core's requirements.
 
 ``python -m pytest -p only_core --core`` with this folder on PYTHONPATH.
 """
@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ASKED = ("torch", "numpy", "scipy", "h5py")
-"""By ``pip install sharpest``."""
+"""Requirements of ``pip install sharpest``."""
 TOOLS = ("pytest", "hypothesis")
 ROOMS = ("errors", "edge", "results", "curvature", "watch", "commands")
 
@@ -23,7 +23,7 @@ _SOURCE = Path(__file__).parents[1] / "src"
 
 
 def core_modules() -> list[str]:
-    """Every module of the core."""
+    """Names of all modules of the core."""
     rooms = [_SOURCE / "sharpest" / room for room in ROOMS]
     paths = [
         path for room in rooms for path in ([room.with_suffix(".py")] if not room.is_dir() else room.rglob("*.py"))
@@ -33,24 +33,24 @@ def core_modules() -> list[str]:
 
 
 def with_requirements(names: Sequence[str]) -> set[str]:
-    """Distributions, and all that they ask for, as far as it is installed."""
-    found: set[str] = set()
+    """Distributions and their installed requirements, recursively."""
+    resolved: set[str] = set()
     waiting = [canonicalize_name(name) for name in names]
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in resolved:
             continue
         try:
             asked = [Requirement(text) for text in requires(name) or ()]
         except PackageNotFoundError:
             continue
-        found.add(name)
+        resolved.add(name)
         waiting += [canonicalize_name(other.name) for other in asked if not other.marker or other.marker.evaluate()]
-    return found
+    return resolved
 
 
 class Blocked(MetaPathFinder):
-    """Lets no import of other distributions through.
+    """Blocks imports of other distributions.
 
     Args:
         allowed: Distributions.
@@ -75,5 +75,5 @@ class Blocked(MetaPathFinder):
 
 
 def pytest_configure() -> None:
-    """Called by pytest where this is a plugin."""
+    """Install the block; pytest calls this for a plugin."""
     sys.meta_path.insert(0, Blocked(with_requirements([*ASKED, *TOOLS])))

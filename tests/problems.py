@@ -1,4 +1,4 @@
-"""Small problems shared by the tests: losses whose whole Hessian fits, in closed form or dense, in float64."""
+"""Small problems shared by the tests: losses whose Hessian is known in closed form or dense, in float64."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from sharpest.curvature.hessian import Hessian
 from sharpest.models.build import build_model
 from sharpest.models.flat import FlatModel
 
-torch.set_num_threads(1)  # tests of small sums gain nothing from more
+torch.set_num_threads(1)  # small sums do not profit from more threads
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class SmallProblem:
         return list(zip(self.inputs.split(size), self.targets.split(size), strict=True))
 
     def hessian(self, chunk_size: int | None = None, dtype: torch.dtype = torch.float64) -> Hessian:
-        """The operator under test; one chunk by default."""
+        """The operator under test, in one chunk by default."""
         return Hessian(self.loss, self.theta.to(dtype), self.chunks(chunk_size or len(self.targets)))
 
     def gradient(self, theta: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class SmallProblem:
         return torch.autograd.grad(self.loss(theta, self.inputs, self.targets), theta)[0]
 
     def dense_hessian(self) -> Tensor:
-        """(p, p) float64, by forward over reverse on all examples at once: another way than the operator's."""
+        """(p, p) float64, by forward over reverse mode on all examples at once, unlike the operator."""
         return torch.func.hessian(lambda theta: self.loss(theta, self.inputs, self.targets))(self.theta)
 
     def vector(self, seed: int) -> Tensor:
@@ -101,7 +101,7 @@ def softmax_regression_hessian(problem: SmallProblem, l2: float = 0.0) -> Tensor
 
 
 def two_layer_linear_net(num_examples: int, seed: int) -> SmallProblem:
-    """Half the mean squared error of a product b A x, with A (3, 4) and b (3,): indefinite curvature, exactly known."""
+    """Half the mean squared error of a product b A x, with A (3, 4) and b (3,): indefinite curvature, known exactly."""
     inputs = torch.randn(num_examples, 4, generator=rng(seed), dtype=torch.float64)
     targets = torch.randn(num_examples, generator=rng(seed + 1), dtype=torch.float64)
     theta = torch.randn(15, generator=rng(seed + 2), dtype=torch.float64)
@@ -168,7 +168,7 @@ def examples(name: str, count: int = 12) -> tuple[Tensor, Tensor]:
     settings, shape = NETS[name]
     classes = torch.randint(0, NUM_CLASSES, (count,), generator=rng(12))
     if len(shape) == 3:
-        # float32 holds them exactly, so that both precisions measure the same ones
+        # float32 holds them exactly, so both precisions measure the same examples
         return torch.randn(count, *shape, generator=rng(11), dtype=torch.float64).float().double(), classes
     time, vocabulary = shape
     words = torch.randint(0, vocabulary, (count, time + 1), generator=rng(11))
@@ -176,8 +176,8 @@ def examples(name: str, count: int = 12) -> tuple[Tensor, Tensor]:
 
 
 def reduced_model(name: str, l2: float = 0.0, batch_size: int = 12) -> FlatModel:
-    """A reduced net whose running averages, where it has them, are those after three training batches."""
-    pytest.importorskip("pydantic")  # which the settings of architectures need; the core does without them
+    """A reduced net whose running averages, if any, are those after three training batches."""
+    pytest.importorskip("pydantic")  # needed by the settings of architectures, not by the core
     settings, shape = NETS[name]
     model = FlatModel(build_model(settings, shape, NUM_CLASSES, 3, batch_size), l2)
     inputs, _ = examples(name, batch_size)
@@ -195,11 +195,11 @@ def reduced_net(name: str, steps: int = 0, l2: float = 0.0) -> SmallProblem:
     theta = problem.theta
     for _ in range(steps):
         theta = theta - 0.05 * problem.gradient(theta)
-    # float32 holds this point exactly, so that both precisions measure the same one
+    # float32 holds this point exactly, so both precisions measure the same point
     return replace(problem, theta=theta.float().double())
 
 
 @cache
 def reduced_net_hessian(name: str, steps: int = 0) -> Tensor:
-    """(p, p) float64 dense Hessian of :func:`reduced_net`."""
+    """(p, p) float64 dense Hessian of ``reduced_net``."""
     return reduced_net(name, steps).dense_hessian()

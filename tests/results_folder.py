@@ -1,4 +1,4 @@
-"""A folder of results with small made files: each has the real layout of its kind, and nothing was trained."""
+"""A folder of small synthetic results files: each has the real layout of its kind, without any training."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +15,11 @@ from sharpest.results.paths import Paths
 from sharpest.results.runs import Results
 from sharpest.results.snapshots import SNAPSHOTS
 
-LR = 0.03  # of a run whose rate a test does not give
+LR = 0.03  # learning rate of a run for which the test gives none
 
 
 class ResultsFolder:
-    """Writes files of a scale. What a test does not give is zero, and a dimension without a length has none.
+    """Writes files of a scale. Arrays that a test does not give are zero; dimensions without a length are 0.
 
     Args:
         path: ``results/<scale>``.
@@ -30,7 +30,7 @@ class ResultsFolder:
 
     @property
     def results(self) -> Results:
-        """Reads the files as they are now: results remember what they have read."""
+        """Read the files as they are now; results cache what they have read."""
         return Results(self.paths.folder)
 
     def write_measure(
@@ -57,7 +57,7 @@ class ResultsFolder:
         return self.write(path, declared(measure).layout, sizes, arrays, known | attributes)
 
     def write_snapshots(self, run: str, sizes: Mapping[str, int], arrays: Mapping[str, Any], **attributes: Any) -> Path:
-        """Write the states of a run, which did not diverge."""
+        """Write the states of a run that did not diverge."""
         known = {"run": run, "diverged": -1, **self._origin}
         return self.write(self.paths.snapshots(run), SNAPSHOTS, sizes, arrays, known | attributes)
 
@@ -71,7 +71,7 @@ class ResultsFolder:
 
     @property
     def _origin(self) -> dict[str, Any]:
-        """Of files that were made from none."""
+        """Provenance of files that were made from no others."""
         return {"scale": self.paths.folder.name, "made_from": {}}
 
     def write(
@@ -82,7 +82,7 @@ class ResultsFolder:
         arrays: Mapping[str, Any],
         attributes: Mapping[str, Any],
     ) -> Path:
-        """Write a file of any layout; an attribute that is not given is a text without meaning."""
+        """Write a file of any layout; attributes that are not given are placeholder texts."""
         empty = {
             dataset.name: np.zeros([sizes.get(letter, 0) for letter in dataset.dims], dataset.dtype)
             for dataset in layout.datasets

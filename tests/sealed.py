@@ -1,4 +1,4 @@
-"""Change a results file as a program that knows its checksum would."""
+"""Change a results file as a program that recomputes its checksum would."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from sharpest.results.checksum import seal
 
 @contextmanager
 def changed(path: Path) -> Iterator[h5py.File]:
-    """The open file; its checksum is right again at the end."""
+    """The open file; the checksum is recomputed at the end."""
     with h5py.File(path, "r+") as file:
         yield file
     seal(path)

@@ -1,4 +1,4 @@
-"""All nets, reduced, each as a tiny run with another kind of step, for tests of other devices."""
+"""All nets, reduced, each as a tiny run with a different kind of step, for tests on other devices."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,7 +65,7 @@ ALL = list(_CHANGES)
 
 
 def tiny_run(name: str, folder: Path, dropout: bool = True, **changes: Any) -> Run:
-    """An epoch of a net, in a folder that has its data; what is dropped differs between real devices."""
+    """An epoch of a net, in a folder with its data; without dropout, which differs between real devices."""
     net, kind = _CHANGES[name]
     model, shape = NETS[net]
     side = {"image_size": shape[1]} if len(shape) == 3 else {}
@@ -79,7 +79,7 @@ def tiny_run(name: str, folder: Path, dropout: bool = True, **changes: Any) -> R
 
 
 def write_reviews(path: Path) -> None:
-    """A data file of reviews whose class is the word that they hold most of; it passes for generated ones."""
+    """A data file of reviews whose class is their most frequent word, labelled as generated reviews."""
     rng = np.random.default_rng(1)
     arrays = {}
     for part, count in (("train", 64), ("test", 21)):
@@ -94,7 +94,7 @@ def write_reviews(path: Path) -> None:
 
 @contextmanager
 def on_cpu() -> Iterator[None]:
-    """No GPU, also where there is one."""
+    """No GPU, even on a machine that has one."""
     with mock.patch.object(torch.cuda, "is_available", return_value=False):
         yield
 
@@ -113,7 +113,7 @@ POINTS = [3]
 
 
 def measured(run: Run) -> dict[str, np.ndarray]:
-    """Train a run and take every measure of it."""
+    """Train a run and take every measure on it."""
     run.train()
     run.measure_spectrum(POINTS, num_eigenpairs=1, accuracy_examples=12, hessian=HESSIAN)
     run.measure_directions(DIRECTIONS)
@@ -123,7 +123,7 @@ def measured(run: Run) -> dict[str, np.ndarray]:
     trace = _read(run, "trace", TRACE)
     density = _read(run, "density", DENSITY)
     sample = run.sample_gradients(SAMPLE)
-    steps_scaled = run.settings.nudge is not None  # a measure refuses these
+    steps_scaled = run.settings.nudge is not None  # measures that refuse this run
     changes = {} if steps_scaled else {"loss of arms": _read(run, "interventions", INTERVENTIONS)["loss"]}
     assert directions.attributes["replays_checked"] == 1
     assert directions.attributes["replay_drift"] == 0

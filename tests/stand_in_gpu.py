@@ -1,9 +1,9 @@
-"""A GPU that is not there: tensors that claim to be on ``cuda``, with real values, and the rules of a real one.
+"""A stand-in for a GPU: tensors that claim to be on ``cuda``, with real values, and the rules of a real GPU.
 
-The tensors of ``FakeTensorMode`` claim the same, and know what CUDA allows. They hold no numbers, though, a CPU
-generator draws for them, and the autograd of a torch built for CUDA takes none of them where there is no driver. So a
-tensor here has its values on the CPU, where operations on it are computed: loops end as they do on a GPU, and results
-can be compared. Where an operation mixes devices, ``FakeTensorMode`` is asked whether CUDA takes it.
+The tensors of ``FakeTensorMode`` claim this too, and follow CUDA's rules. But they hold no numbers, accept a CPU
+generator, and fail in the autograd of a torch built for CUDA if there is no driver. So the tensors of this module keep
+their values on the CPU, and operations on them are computed there: loops end as they do on a GPU, and results can be
+compared. If an operation mixes devices, ``FakeTensorMode`` decides whether CUDA accepts it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 GPU, CPU = torch.device("cuda", 0), torch.device("cpu")
 _aten = torch.ops.aten
 _LISTS = (_aten.stack.default, _aten.cat.default)
-# the size of the result depends on the values: the host waits for it
+# the size of the result depends on the values, so the host waits
 _SIZED_BY_VALUES = (_aten.nonzero.default, _aten.masked_select.default, _aten._unique2.default)
 
 
 class GpuTensor(Tensor):
-    """Values on the CPU behind a tensor that says it is on the GPU.
+    """Values on the CPU, behind a tensor that claims to be on the GPU.
 
-    To the autograd engine, which asks in C++, it is on ``meta``: that device needs no driver.
+    The autograd engine, which queries the device in C++, sees it on ``meta``, which needs no driver.
     """
 
     value: Tensor
@@ -60,11 +60,11 @@ class GpuTensor(Tensor):
 
 
 class StandInGpu(TorchDispatchMode):
-    """Within it, ``device="cuda"`` works.
+    """A mode in which ``device="cuda"`` works.
 
     Attributes:
-        reads: Times that the host waited for the GPU to read from it: numbers, copies, sizes that depend on values.
-        uploads: Copies from the host to the GPU, for which it waits as well.
+        reads: Number of times that the host waited to read from the GPU: numbers, copies, sizes that depend on values.
+        uploads: Number of copies from the host to the GPU, for which the host also waits.
     """
 
     def __init__(self) -> None:
@@ -99,13 +99,13 @@ class StandInGpu(TorchDispatchMode):
         return result if target == CPU else _map(_on_gpu, result)
 
     def _count(self, source: torch.device, target: torch.device) -> None:
-        """A copy."""
+        """Count a copy."""
         self.reads += source == GPU != target
         self.uploads += target == GPU != source
 
     def _judge(self, func: Any, args: Any, kwargs: Any, tensors: list[Tensor]) -> None:
-        """Ask what CUDA makes of tensors on two devices."""
-        if func in _LISTS:  # scalars of the CPU are welcome elsewhere, and FakeTensorMode lets them pass here
+        """Ask whether CUDA accepts tensors on two devices."""
+        if func in _LISTS:  # CUDA accepts CPU scalars elsewhere; FakeTensorMode would accept them here too
             raise FakeTensorDeviceMismatchError(func, GPU, CPU)
         with self._fakes:
             func(*_map(_fake, args), **{name: _map(_fake, value) for name, value in kwargs.items()})
@@ -146,7 +146,7 @@ def _fake(leaf: Any) -> Any:
 
 @cache
 def _changes(func: Any) -> list[tuple[int, str]]:
-    """Places and names of the arguments that an operation changes and returns."""
+    """Positions and names of the arguments that an operation modifies and returns."""
     if not any(entry.alias_info is not None and entry.alias_info.is_write for entry in func._schema.returns):
         return []
     arguments = enumerate(func._schema.arguments)
@@ -160,10 +160,10 @@ def stand_in_gpu(free: int = 2**30, total: int = 2**30, share: float = 1.0) -> I
     """A machine with one GPU.
 
     Args:
-        free, total: Its memory, bytes.
-        share: Part of the memory that this process may take.
+        free, total: Memory of the GPU, bytes.
+        share: Fraction of the memory that this process may take.
     """
-    facts = {
+    attributes = {
         "is_available": lambda: True,
         "_lazy_init": lambda: None,
         "mem_get_info": lambda device=None: (free, total),
@@ -172,6 +172,6 @@ def stand_in_gpu(free: int = 2**30, total: int = 2**30, share: float = 1.0) -> I
         "get_per_process_memory_fraction": lambda device=None: share,
         "get_device_name": lambda device=None: "stand-in",
     }
-    torch._C._ensureCUDADeviceGuardSet()  # as FakeTensorMode does: C++ then asks no driver
-    with mock.patch.multiple(torch.cuda, **facts), StandInGpu() as gpu:
+    torch._C._ensureCUDADeviceGuardSet()  # as FakeTensorMode does, so that C++ asks no driver
+    with mock.patch.multiple(torch.cuda, **attributes), StandInGpu() as gpu:
         yield gpu

@@ -1,4 +1,4 @@
-"""Diagrams of the site, drawn from what they show: the imports of the package, and the rules of the workflow."""
+"""Diagrams of the site, drawn from the code: the imports of the package, and the rules of the workflow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INK, _BOX = "#2b2b2b", "#e8eaf6"
 
 
 def imports() -> str:
-    """The rooms of the package as SVG; an arrow points from a room to one that imports it."""
+    """The subpackages as SVG; an arrow points from a subpackage to one that imports it."""
     graph = grimp.build_graph("sharpest", cache_dir=None)
     rooms = sorted(module for module in graph.modules if module.count(".") == 1 and not module.endswith("__main__"))
     for room in rooms:
@@ -28,7 +28,7 @@ def imports() -> str:
 
 
 def rules(root: Path) -> str:
-    """The rules behind all targets as SVG; an arrow points from a rule to one that reads its files.
+    """The rules needed for all targets as SVG; an arrow points from a rule to one that reads its files.
 
     Args:
         root: Folder of the Snakefile.
@@ -41,7 +41,7 @@ def rules(root: Path) -> str:
 
 
 def _layered(edges: Iterable[tuple[str, str]]) -> str:
-    """An acyclic graph in rows, each node above all that it points to; arrows that others imply are left out."""
+    """An acyclic graph in rows, each node above its successors; arrows implied by others are left out."""
     graph = nx.transitive_reduction(nx.DiGraph((a, b) for a, b in edges if a != b))
     rows = list(nx.topological_generations(graph))
     place = {

@@ -1,4 +1,4 @@
-"""One headless Chromium for all tests here."""
+"""One headless Chromium for all tests of this folder."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The report in a real browser without a network: that of a small results folder, and the finished one if there is."""
+"""The report in a real browser without a network: of a small results folder, and of the finished one if it exists."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from sharpest.results.paths import Paths
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 FINISHED = Paths.of("quick", Path(__file__).parents[2] / "results").report()
 MOST_MEGABYTES = 12
-MOST_MILLISECONDS = 4_000  # on a machine that does other things as well
+MOST_MILLISECONDS = 4_000  # generous, for a busy machine
 WIDTHS = (360, 1400)
 
 
@@ -35,7 +35,7 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def page(browser: Any, report: Path) -> Iterator[Any]:
-    """The open page; a test fails if anything was fetched, went wrong or popped up meanwhile."""
+    """The open page. Its test fails if the page fetched anything, logged an error or opened a dialog."""
     context = browser.new_context(
         viewport={"width": 1400, "height": 1000}, offline=True, color_scheme="light", reduced_motion="reduce"
     )
@@ -81,7 +81,7 @@ def test_the_filter_shows_one_verdict(page: Any) -> None:
     assert page.locator(".claims tbody tr[hidden]").count() == 0
 
 
-def test_a_link_brings_back_what_is_filtered_out(page: Any) -> None:
+def test_a_link_shows_filtered_rows_again(page: Any) -> None:
     page.locator("[data-filter=fails]").click()
     places = page.locator(".chips a").evaluate_all("links => links.map(link => link.hash)")
     away = next(place for place in places if page.locator(place).is_hidden())
@@ -99,14 +99,14 @@ def test_the_theme_can_be_chosen(page: Any) -> None:
     page.locator(".theme").click()
     assert page.evaluate(ground) == light
     page.emulate_media(color_scheme="dark")
-    assert page.evaluate(ground) == light  # chosen is chosen
+    assert page.evaluate(ground) == light  # an explicit choice overrides the system
 
 
 def test_it_follows_the_system(page: Any) -> None:
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.emulate_media(color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
-    # the page hears of the change at its next frame
+    # the page learns of the change at its next frame
     playwright.expect(page.locator(".theme")).to_have_attribute("aria-pressed", "true")
 
 
@@ -123,7 +123,7 @@ def test_tables_are_sorted_by_their_numbers(page: Any) -> None:
             assert len(values) > 1
             numbers = [float(value) for value in values if value]
             assert numbers == sorted(numbers, reverse=order == "descending")
-            assert values[len(numbers) :] == [""] * (len(values) - len(numbers))  # what is missing comes last
+            assert values[len(numbers) :] == [""] * (len(values) - len(numbers))  # missing values come last
 
 
 def test_a_figure_opens_large_by_keyboard(page: Any) -> None:
@@ -140,14 +140,14 @@ def test_a_figure_opens_large_by_keyboard(page: Any) -> None:
     assert button.evaluate("button => button === document.activeElement")
 
 
-def test_the_first_stop_leads_to_the_content(page: Any) -> None:
+def test_the_first_tab_stop_skips_to_the_content(page: Any) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
 
 
-def test_runs_are_found(page: Any) -> None:
+def test_runs_can_be_searched(page: Any) -> None:
     rows = page.locator(".run-table tbody tr")
     page.locator("#find").fill("sgd diverged")
     shown = page.locator(".run-table tbody tr:visible").all_inner_texts()
@@ -173,7 +173,7 @@ def test_curves_can_be_explored(page: Any) -> None:
     assert page.locator("#panel option:checked").inner_text().startswith(title)
 
 
-def test_headings_and_names_tell_the_page(page: Any) -> None:
+def test_headings_are_nested_and_controls_have_names(page: Any) -> None:
     levels = page.locator("main :is(h1, h2, h3)").evaluate_all("heads => heads.map(head => Number(head.tagName[1]))")
     assert levels[0] == 1
     assert levels.count(1) == 1
@@ -185,7 +185,7 @@ def test_headings_and_names_tell_the_page(page: Any) -> None:
     assert nameless == 0
 
 
-def test_on_paper_there_are_no_controls_and_nothing_is_closed(page: Any) -> None:
+def test_print_hides_controls_and_opens_all_details(page: Any) -> None:
     page.emulate_media(media="print")
     assert page.locator(".side").is_hidden()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")

@@ -28,7 +28,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
+def test_nothing_is_fetched_from_other_servers(site: Path) -> None:
     fetched = re.compile(r'(?:src="|<link [^>]*rel="(?:stylesheet|preconnect)"[^>]*href=")(https?:[^"]+)')
     pages = list(site.rglob("*.html"))
     assert len(pages) > 20

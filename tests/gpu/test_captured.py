@@ -1,4 +1,4 @@
-"""CUDA graphs, as far as they go without a GPU: off by default, refused on a CPU, and the order of a capture."""
+"""CUDA graphs, as far as testable without a GPU: off by default, refused on a CPU, and the order of a capture."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +35,7 @@ def test_a_cpu_is_refused(problem: SmallProblem) -> None:
 
 
 class Driver:
-    """Streams and graphs that only write down what is asked of them; a replay does what was captured once more."""
+    """Streams and graphs that only record the calls; a replay repeats the captured operations."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[str] = []
@@ -78,7 +78,7 @@ class _Graph:
 
 
 def test_the_order_of_a_capture(problem: SmallProblem, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Graphs are built and captured on one stream, after three products there; each product then is a replay."""
+    """Graphs are built and captured on one stream, after three products on it; each later product is a replay."""
     driver = Driver(monkeypatch)
     with stand_in_gpu():
         chunks = [(inputs.to("cuda"), targets.to("cuda")) for inputs, targets in problem.chunks(5)]
@@ -91,14 +91,14 @@ def test_the_order_of_a_capture(problem: SmallProblem, monkeypatch: pytest.Monke
         captured = Hessian(problem.loss, problem.theta.to("cuda"), chunks, cuda_graphs=True)
         graph = captured._captured
         monkeypatch.setattr(_Graph, "again", lambda _: graph._image.copy_(derivative(graph._vector)), raising=False)
-        found = [captured.product(vector) for vector in vectors]
+        actual = [captured.product(vector) for vector in vectors]
     around = ["side waits for default", "default waits for side"]
     assert driver.calls == [
         around[0], "build on side", "build on side", "build on side", around[1],
         around[0], "product on side", "product on side", "product on side", around[1],
         "capture on side", "product on side", "end of capture", "replay", "replay", "replay",
     ]  # fmt: skip
-    for mine, other in zip(found, expected, strict=True):
+    for mine, other in zip(actual, expected, strict=True):
         assert torch.equal(mine.value, other)
 
 

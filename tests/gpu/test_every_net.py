@@ -1,6 +1,6 @@
 """All nets, trained and measured on a stand-in GPU: every tensor on its device, results as on the CPU.
 
-The operations are the same ones, computed on the CPU; only where code asks for the device they differ, by roundings.
+The operations are the same, computed on the CPU; they differ only where code depends on the device, by rounding.
 """
 
 from pathlib import Path
@@ -29,10 +29,10 @@ def test_a_run_and_its_measures_are_those_of_the_cpu(name: str, tmp_path: Path) 
     with on_cpu():
         expected = measured(tiny_run(name, tmp_path / "cpu"))
     with stand_in_gpu() as gpu:
-        found = measured(tiny_run(name, tmp_path / "gpu"))
+        actual = measured(tiny_run(name, tmp_path / "gpu"))
     assert gpu.reads > 0
     for key, values in expected.items():
-        np.testing.assert_allclose(found[key], values, rtol=1e-3, atol=1e-5, err_msg=key)
+        np.testing.assert_allclose(actual[key], values, rtol=1e-3, atol=1e-5, err_msg=key)
 
 
 def test_the_gradient_flow_of_a_full_batch(tmp_path: Path) -> None:
@@ -44,9 +44,9 @@ def test_the_gradient_flow_of_a_full_batch(tmp_path: Path) -> None:
     with on_cpu():
         expected = distances(tmp_path / "cpu")
     with stand_in_gpu():
-        found = distances(tmp_path / "gpu")
+        actual = distances(tmp_path / "gpu")
     assert expected[1] > 0
-    np.testing.assert_allclose(found, expected, rtol=1e-3)
+    np.testing.assert_allclose(actual, expected, rtol=1e-3)
 
 
 def trunk(**changes: object) -> RunSettings:
@@ -70,18 +70,18 @@ def test_every_kind_of_training(settings: RunSettings, tmp_path: Path) -> None:
     with on_cpu():
         expected = Snapshots(Run(tmp_path / "cpu", settings).train().snapshots)
     with stand_in_gpu():
-        found = Snapshots(Run(tmp_path / "gpu", settings).train().snapshots)
-    assert found.attributes["diverged"] == expected.attributes["diverged"]
-    np.testing.assert_allclose(found["theta"], expected["theta"], rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(found.update_loss, expected.update_loss, rtol=1e-4)
+        actual = Snapshots(Run(tmp_path / "gpu", settings).train().snapshots)
+    assert actual.attributes["diverged"] == expected.attributes["diverged"]
+    np.testing.assert_allclose(actual["theta"], expected["theta"], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(actual.update_loss, expected.update_loss, rtol=1e-4)
 
 
 class KilledError(Exception):
-    """The end of a process, as far as a test can have it."""
+    """Stands for the end of the process."""
 
 
 class KillsAt(Silent):
-    """Ends training once so many updates are done."""
+    """Ends training after a number of updates."""
 
     def __init__(self, iteration: int) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class KillsAt(Silent):
 def test_a_run_goes_on_within_an_epoch(
     clip_norm: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was kept of the epoch is on the device again, beside what comes after."""
+    """The state saved within the epoch returns to the device, together with the later tensors."""
     monkeypatch.setattr(sharpest.training.run, "SAVE_INTERVAL", 0.0)
     settings = trunk(clip_norm=clip_norm, epochs=1)
     with stand_in_gpu():
@@ -104,5 +104,5 @@ def test_a_run_goes_on_within_an_epoch(
         cut = Run(tmp_path / "cut", settings)
         with pytest.raises(KilledError):
             cut.train(KillsAt(3))
-        found = Snapshots(cut.train().snapshots)
-    np.testing.assert_array_equal(found["theta"], expected["theta"])
+        actual = Snapshots(cut.train().snapshots)
+    np.testing.assert_array_equal(actual["theta"], expected["theta"])

@@ -1,4 +1,4 @@
-"""What a GPU's memory decides: how many graphs are kept, and what is said where it does not hold one."""
+"""Effects of a GPU's memory: how many graphs are kept, and the message if a graph does not fit."""
 
 import pytest
 import torch
@@ -27,13 +27,13 @@ def on_gpu(problem: SmallProblem, loss=None) -> Hessian:
     [
         (60, 1.0, 0, 0, 60),
         (60, 0.25, 0, 0, 20),  # a quarter of 80
-        (10, 0.25, 0, 0, 10),  # others have taken more than theirs
+        (10, 0.25, 0, 0, 10),  # others have used more than their share
         (60, 0.25, 15, 15, 5),
-        (2, 0.25, 5, 8, 5),  # what PyTorch keeps for reuse
+        (2, 0.25, 5, 8, 5),  # memory that PyTorch has cached for reuse
         (60, 0.25, 30, 30, 0),
     ],
 )
-def test_what_a_process_can_still_take(free, share, used, reserved, expected, monkeypatch) -> None:
+def test_memory_available_to_a_process(free, share, used, reserved, expected, monkeypatch) -> None:
     with stand_in_gpu(free * MIB, 80 * MIB, share):
         monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device=None: used * MIB)
         monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device=None: reserved * MIB)
@@ -41,7 +41,7 @@ def test_what_a_process_can_still_take(free, share, used, reserved, expected, mo
 
 
 def test_graphs_are_kept_in_half_of_the_share(problem: SmallProblem, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two jobs on a GPU each keeps half as many; the product is the same."""
+    """With two jobs on a GPU, each keeps half as many graphs; the product is the same."""
     monkeypatch.setattr("sharpest.curvature.hessian.GraphSize.bytes", MIB)
     with stand_in_gpu(8 * MIB, 8 * MIB) as gpu:
         whole = on_gpu(problem)

@@ -1,4 +1,4 @@
-"""The real thing on a real GPU, beside the CPU: ``make test-gpu``."""
+"""Tests on a real GPU, compared with the CPU: ``make test-gpu``."""
 
 import warnings
 from collections.abc import Iterator
@@ -30,14 +30,14 @@ AROUND_A_SOLVE = 4
 
 @pytest.fixture(autouse=True)
 def full_precision(tmp_path: Path) -> None:
-    """As every job has it: no TF32, deterministic convolutions."""
+    """The precision of every job: no TF32, deterministic convolutions."""
     run = tiny_run("simple-cnn", tmp_path / "precision")
     run.problem()
     build_problem(run.settings, run.data)
 
 
 def hessian_of(name: str, dtype: torch.dtype, device: str, cuda_graphs: bool = False) -> Hessian:
-    """Of a reduced net, in chunks of 5 of its 12 examples."""
+    """The Hessian of a reduced net, in chunks of 5 of its 12 examples."""
     problem, model = reduced_net(name, 20), reduced_model(name)
     loss = model.bind(model.buffers.to(device)).loss
     chunks = [(inputs.to(device), targets.to(device)) for inputs, targets in problem.chunks(5)]
@@ -51,7 +51,7 @@ def solve(hessian: Hessian, tolerance: float) -> Eigenpairs:
 
 @contextmanager
 def waits() -> Iterator[list[str]]:
-    """What PyTorch says of the host's waits for the GPU."""
+    """PyTorch's warnings about host synchronisation."""
     found: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -65,7 +65,7 @@ def waits() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_run_and_its_measures_are_those_of_the_cpu(name: str, tmp_path: Path) -> None:
-    """Training, spectra, alpha study, end points; replays are exact on each device."""
+    """Training, spectra, alpha study and end points; replays are exact on each device."""
     with on_cpu():
         expected = measured(tiny_run(name, tmp_path / "cpu", dropout=False))
     found = measured(tiny_run(name, tmp_path / "gpu", dropout=False))
@@ -80,7 +80,7 @@ def test_two_runs_have_the_same_bits(name: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(second[key], values, err_msg=key)
 
 
-def test_a_run_says_where_it_was(tmp_path: Path) -> None:
+def test_a_run_records_its_device(tmp_path: Path) -> None:
     run = tiny_run("simple-cnn", tmp_path).train()
     assert run.problem().model.initial().is_cuda
     assert Snapshots(run.snapshots)["theta"].dtype == np.float32
@@ -113,7 +113,7 @@ def test_eigenvalues_are_those_of_the_cpu(name: str, dtype: torch.dtype, toleran
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_the_host_waits_once_a_product(name: str) -> None:
+def test_the_host_waits_once_per_product(name: str) -> None:
     hessian = hessian_of(name, torch.float32, "cuda")
     vector = torch.ones_like(hessian.theta)
     hessian.product(vector)

@@ -1,4 +1,4 @@
-"""The stand-in GPU refuses what a real one refuses, and counts what a real one makes the host wait for."""
+"""The stand-in GPU refuses what a real one refuses, and counts the host synchronisations of a real one."""
 
 from collections.abc import Callable
 
@@ -71,7 +71,7 @@ def test_a_wrong_device_within_a_backward_pass() -> None:
 @pytest.mark.parametrize(
     ("allowed", "reads", "uploads"),
     [
-        (lambda x: x + torch.tensor(2.0), 0, 0),  # a scalar goes as an argument of the kernel
+        (lambda x: x + torch.tensor(2.0), 0, 0),  # a scalar is passed as an argument of the kernel
         (lambda x: x.add_(x, alpha=2.0), 0, 0),
         (lambda x: x.sum().item(), 1, 0),
         (lambda x: float(x.norm()), 1, 0),
@@ -92,7 +92,7 @@ def test_waits_are_counted(allowed: Callable[[Tensor], object], reads: int, uplo
     assert (gpu.reads, gpu.uploads) == (reads, uploads)
 
 
-def test_tensors_say_where_they_are() -> None:
+def test_tensors_report_their_device() -> None:
     with stand_in_gpu():
         x = torch.ones(3, device="cuda", requires_grad=True)
         (gradient,) = torch.autograd.grad((x * torch.arange(3.0).to(x)).square().sum(), x, create_graph=True)
@@ -103,7 +103,7 @@ def test_tensors_say_where_they_are() -> None:
         assert torch.equal(second.cpu(), torch.tensor([0.0, 2.0, 8.0]))
 
 
-def test_nothing_is_left_of_it() -> None:
+def test_it_leaves_no_trace() -> None:
     with stand_in_gpu():
         x = torch.ones(3, device="cuda")
     with pytest.raises(RuntimeError, match="after its end"):

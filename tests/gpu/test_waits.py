@@ -1,4 +1,4 @@
-"""How often the host waits for a GPU, on a stand-in that counts it: what a fast device loses to."""
+"""How often the host waits for a GPU, counted on a stand-in: waiting limits a fast device."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ AROUND_A_SOLVE = 3
 
 
 def hessian_of(name: str) -> Hessian:
-    """Of a reduced net, in chunks of 5 of its 12 examples, on the GPU."""
+    """The Hessian of a reduced net on the GPU, in chunks of 5 of its 12 examples."""
     problem, model = reduced_net(name, 20), reduced_model(name)
     loss = model.bind(model.buffers.to("cuda")).loss
     chunks = [(inputs.to("cuda"), targets.to("cuda")) for inputs, targets in problem.chunks(5)]
@@ -31,7 +31,7 @@ def hessian_of(name: str) -> Hessian:
     ("name", "free"), [*((name, 2**30) for name in NETS), ("simple-cnn-same", 0), ("text-cnn", 0), ("resnet", 0)]
 )
 def test_a_product_reads_nothing(name: str, free: int) -> None:
-    """Whether memory suffices to keep the graphs, or they are rebuilt for it."""
+    """Whether memory suffices to keep the graphs or they are rebuilt."""
     with stand_in_gpu(free) as gpu:
         hessian = hessian_of(name)
         vector = torch.ones_like(hessian.theta)
@@ -41,7 +41,7 @@ def test_a_product_reads_nothing(name: str, free: int) -> None:
 
 
 def solve(gpu: StandInGpu, product: Callable[[Tensor], Tensor], p: int, k: int) -> tuple[int, int]:
-    """Products and reads of a solve."""
+    """Numbers of products and reads of a solve."""
     start = start_vector(rng(1), p).to("cuda")
     before = gpu.reads
     pairs = largest_eigenpairs(product, start, k, 1e-3, 400, rng(2))
@@ -49,7 +49,7 @@ def solve(gpu: StandInGpu, product: Callable[[Tensor], Tensor], p: int, k: int) 
 
 
 @pytest.mark.parametrize("name", ["simple-cnn-same", "text-cnn"])
-def test_a_solve_reads_once_a_product(name: str) -> None:
+def test_a_solve_reads_once_per_product(name: str) -> None:
     with stand_in_gpu() as gpu:
         hessian = hessian_of(name)
         products, reads = solve(gpu, hessian.product, len(hessian.theta), 3)
@@ -60,21 +60,21 @@ def test_a_solve_reads_once_a_product(name: str) -> None:
 @pytest.mark.parametrize(
     ("values", "k", "restarts"),
     [
-        (torch.linspace(1, 2, 80), 4, True),  # so slow that the basis is compressed
-        (torch.tensor([5.0, 5.0, -5.0] + [0.0] * 60), 3, False),  # exhausted, and started again
+        (torch.linspace(1, 2, 80), 4, True),  # converges so slowly that the basis is compressed
+        (torch.tensor([5.0, 5.0, -5.0] + [0.0] * 60), 3, False),  # exhausted, and restarted
     ],
 )
-def test_a_hard_solve_reads_once_a_product(values: Tensor, k: int, restarts: bool) -> None:
+def test_a_hard_solve_reads_once_per_product(values: Tensor, k: int, restarts: bool) -> None:
     with stand_in_gpu() as gpu:
         diagonal = values.to("cuda")
         products, reads = solve(gpu, lambda vector: diagonal * vector, len(values), k)
     assert (products > 32) == restarts
-    starts = 2  # each new random start brings its length
+    starts = 2  # each new random start reads its length
     assert reads <= products + AROUND_A_SOLVE + starts
 
 
-def test_a_density_reads_once_a_product() -> None:
-    """And the length of each probe."""
+def test_a_density_reads_once_per_product() -> None:
+    """Plus the length of each probe."""
     with stand_in_gpu() as gpu:
         hessian = hessian_of("simple-cnn-same")
         before = gpu.reads
@@ -85,7 +85,7 @@ def test_a_density_reads_once_a_product() -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_an_update_waits_for_nothing(name: str, tmp_path) -> None:
-    """SGD, momentum, clipping, dropout, augmentation: order and losses of an epoch stay on the device."""
+    """SGD, momentum, clipping, dropout, augmentation: the order and losses of an epoch stay on the device."""
     with stand_in_gpu() as gpu:
         run = tiny_run(name, tmp_path, nudge=None)
         problem = run.problem()

@@ -1,7 +1,7 @@
 """The edges of adaptive steps and of noisy curvature, on quadratics; preconditioned curvature against dense matrices.
 
-A preconditioner P that does not change makes Adam's step that of a heavy ball in the coordinates P^1/2 theta. All
-matrices are dense and in float64.
+With a constant preconditioner P, Adam's step is that of a heavy ball in the coordinates P^1/2 theta. All matrices are
+dense and in float64.
 """
 
 import math
@@ -26,7 +26,7 @@ def positive(seed: int) -> tuple[Tensor, Tensor]:
 
 
 def grown(hessian: Tensor, p: Tensor, lr: float, beta1: float, weight_decay: float) -> float:
-    """Length after many steps m = b m + (1 - b) g, theta = (1 - eta c) theta - eta m / P from length one."""
+    """Length after many steps m = b m + (1 - b) g, theta = (1 - eta c) theta - eta m / P, starting from length one."""
     theta = torch.randn(P, generator=rng(7), dtype=torch.float64)
     theta, mean = theta / theta.norm(), torch.zeros(P, dtype=torch.float64)
     for _ in range(5_000):
@@ -44,7 +44,7 @@ def grown(hessian: Tensor, p: Tensor, lr: float, beta1: float, weight_decay: flo
 def test_adaptive_steps_on_a_quadratic_stay_bounded_up_to_the_edge(
     beta1: float, weight_decay: float, share: float, grows: bool
 ) -> None:
-    """The largest eigenvalue of P^-1/2 H P^-1/2 is at a share of the threshold, within a thousandth of it."""
+    """The largest eigenvalue of P^-1/2 H P^-1/2 is a multiple of the threshold, a thousandth below or above it."""
     lr = 0.1
     hessian, p = positive(0)
     s = p.rsqrt()
@@ -53,7 +53,7 @@ def test_adaptive_steps_on_a_quadratic_stay_bounded_up_to_the_edge(
     assert length > 10 if grows else length < 0.1
 
 
-def test_the_edges_that_the_papers_print() -> None:
+def test_published_edges() -> None:
     assert adam_edge(0.01, 0.9) == pytest.approx(38 / 0.01)
     assert adam_edge(0.01, 0.0) == pytest.approx(2 / 0.01)
     assert adam_edge(0.01, 0.0, weight_decay=3.0) == pytest.approx(2 / 0.01 - 3)
@@ -75,7 +75,7 @@ def test_preconditioned_eigenpairs_are_those_of_the_dense_matrix(name: str) -> N
 
 
 def test_single_precision_keeps_four_digits() -> None:
-    """With a preconditioner of float32, as runs have it."""
+    """With a float32 preconditioner, as in runs."""
     problem = two_layer_linear_net(20, 0)
     single = Hessian(problem.loss, problem.theta.float(), [(problem.inputs.float(), problem.targets.float())])
     p = torch.rand(15, generator=rng(1), dtype=torch.float64) + 0.01
@@ -87,7 +87,7 @@ def test_single_precision_keeps_four_digits() -> None:
     assert pairs.eigenvalues[0] == pytest.approx(float(exact), rel=1e-4)
 
 
-def test_the_preconditioner_is_what_divides_adams_step() -> None:
+def test_the_preconditioner_divides_adams_step() -> None:
     """torch.optim.Adam without a first moment (b1 = 0) steps by eta g / P."""
     gradients = torch.randn(5, P, generator=rng(2), dtype=torch.float64)
     theta = torch.zeros(P, dtype=torch.float64, requires_grad=True)
@@ -99,7 +99,7 @@ def test_the_preconditioner_is_what_divides_adams_step() -> None:
     second = optimizer.state[theta]["exp_avg_sq"]
     p = adam_preconditioner(second, 5, beta1=0.0, beta2=0.9, epsilon=1e-3)
     torch.testing.assert_close(before - theta.detach(), 0.1 * gradients[-1] / p)
-    # the first moment of few updates is as much too small
+    # the bias of the first moment after few updates
     torch.testing.assert_close(adam_preconditioner(second, 5, 0.9, 0.9, 1e-3), p * (1 - 0.9**5))
 
 
@@ -112,18 +112,18 @@ def law(mean: float, deviation: float, momentum: float) -> float:
 
 
 def growth(lr: float, mean: float, deviation: float, momentum: float) -> float:
-    """The factor of the second moments (x^2, x v, v^2) a step: spectral radius of their exact recursion (3, 3).
+    """Growth of the second moments (x^2, x v, v^2) per step: spectral radius of their exact recursion (3, 3).
 
-    The step is v' = b v - eta h x, x' = x + v'; h has no part in them but its mean and its mean square.
+    The step is v' = b v - eta h x, x' = x + v'; only the mean and mean square of h enter.
     """
     drift, square, b = lr * mean, lr**2 * (mean**2 + deviation**2), momentum
-    cross, velocity = np.array([-drift, b, 0]), np.array([square, -2 * b * drift, b**2])  # of x v' and v'^2
+    cross, velocity = np.array([-drift, b, 0]), np.array([square, -2 * b * drift, b**2])  # the moments x v' and v'^2
     recursion = np.array([np.array([1, 0, 0]) + 2 * cross + velocity, cross + velocity, velocity])
     return float(np.abs(np.linalg.eigvals(recursion)).max())
 
 
 def simulated_growth(lr: float, mean: float, deviation: float, momentum: float) -> float:
-    """The same factor of 10,000 chains. The mean square is that of few: chains are drawn again by theirs each step."""
+    """The same growth of 10,000 chains. Few chains dominate the mean square, so each step resamples chains by it."""
     draws, count = np.random.default_rng(0), 10_000
     x, v = torch.ones(count, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
     shape, factors = (mean / deviation) ** 2, []
@@ -141,7 +141,7 @@ def simulated_growth(lr: float, mean: float, deviation: float, momentum: float) 
 
 
 def highest_stable(grows, guess: float) -> float:
-    """The learning rate at which a growth factor passes one, by bisection within a factor of two."""
+    """The learning rate at which a growth factor passes one, by bisection over a factor of two."""
     low, high = guess / 2, guess * 2
     for _ in range(40):
         middle = math.sqrt(low * high)
@@ -162,14 +162,14 @@ def test_the_second_moments_of_momentum_grow_beyond_the_law(momentum: float, rel
 
 @pytest.mark.parametrize(("momentum", "relative"), NOISE)
 def test_chains_under_noisy_curvature_grow_beyond_the_law(momentum: float, relative: float) -> None:
-    """h is gamma distributed; three per cent below the law the mean square falls, three above it grows."""
+    """h is gamma distributed; three per cent below the law the mean square falls, three per cent above it grows."""
     mean, deviation = 5.0, 5.0 * relative
     expected = law(mean, deviation, momentum)
     assert simulated_growth(0.97 * expected, mean, deviation, momentum) < 1
     assert simulated_growth(1.03 * expected, mean, deviation, momentum) > 1
 
 
-def test_the_law_has_the_ends_that_batch_sharpness_is_held_to() -> None:
-    """Without noise it is the heavy ball's edge. Where noise rules, momentum is a step of eta / (1 - b)."""
+def test_the_law_has_both_edges_as_limits() -> None:
+    """Without noise it is the edge of the heavy ball. If noise dominates, momentum acts as a step of eta / (1 - b)."""
     assert law(5.0, 0.0, 0.9) == pytest.approx(2 * 1.9 / 5)
     assert law(5.0, 500.0, 0.9) == pytest.approx(law(5.0, 500.0, 0.0) * 0.1, rel=1e-3)

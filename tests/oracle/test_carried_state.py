@@ -1,7 +1,7 @@
-"""The LSTM's curvature through a state that is carried from one window into the next.
+"""The LSTM's curvature through the state that is carried from one window to the next.
 
-Training cuts the gradient there, and the measured loss starts each window from zero; the layers themselves are
-differentiable in the state they are given, twice, which no other test looks at.
+Training cuts the gradient between windows, and the measured loss starts each window from a zero state. The layers
+themselves are twice differentiable by their initial state, which no other test checks.
 """
 
 import pytest
@@ -14,7 +14,7 @@ from sharpest.models.lstm import LSTM
 
 
 class TwoWindows(nn.Module):
-    """The net on two consecutive windows, the second of which starts from the state after the first."""
+    """The net on two consecutive windows; the second starts from the state after the first."""
 
     def __init__(self, net: LSTM, carried: bool = True) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ def windows() -> tuple[Tensor, Tensor]:
 
 
 def problem(module: nn.Module, windows: tuple[Tensor, Tensor]) -> SmallProblem:
-    """At weights well above those of the start, where states are close to zero."""
+    """At weights well above the initial ones, for which states are near zero."""
     model = FlatModel(module)
     theta = torch.randn(model.num_parameters, generator=rng(22), dtype=torch.float64)
     return SmallProblem(model.loss, theta, *windows)
@@ -64,8 +64,8 @@ def test_products_are_differences_of_the_gradient(two: SmallProblem) -> None:
     assert float((product - difference).norm()) <= 1e-7 * float(product.norm())
 
 
-def test_two_windows_in_a_row_are_one_of_twice_the_length(two: SmallProblem, windows: tuple[Tensor, Tensor]) -> None:
-    """Loss, gradient and product are those of the net itself on the long window."""
+def test_two_windows_equal_one_of_twice_the_length(two: SmallProblem, windows: tuple[Tensor, Tensor]) -> None:
+    """Loss, gradient and product equal those of the net on the long window."""
     one = problem(reduced_model("lstm").module, windows)
     vector = two.vector(5)
     torch.testing.assert_close(two.loss(two.theta, *windows), one.loss(one.theta, *windows), rtol=1e-13, atol=0)
@@ -73,8 +73,8 @@ def test_two_windows_in_a_row_are_one_of_twice_the_length(two: SmallProblem, win
     torch.testing.assert_close(two.hessian().product(vector), one.hessian().product(vector), rtol=1e-10, atol=1e-13)
 
 
-def test_the_state_counts(two: SmallProblem, windows: tuple[Tensor, Tensor]) -> None:
-    """Without it the product is another one."""
+def test_the_state_matters(two: SmallProblem, windows: tuple[Tensor, Tensor]) -> None:
+    """Without it the product differs."""
     cut = problem(TwoWindows(reduced_model("lstm").module, carried=False), windows)
     vector = two.vector(5)
     product = two.hessian().product(vector)

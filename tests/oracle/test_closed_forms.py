@@ -1,4 +1,4 @@
-"""The operator against Hessians that are known in closed form, and App. E's Newton equality."""
+"""The operator against Hessians in closed form, and the Newton equality of App. E."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_products(case: tuple[SmallProblem, torch.Tensor], chunk_size: int) -> N
 
 
 def test_the_dense_hessian_of_the_tests(case: tuple[SmallProblem, torch.Tensor]) -> None:
-    """The yardstick of the nets is itself measured here."""
+    """The reference for the nets is itself checked here."""
     problem, hessian = case
     torch.testing.assert_close(problem.dense_hessian(), hessian, rtol=1e-11, atol=1e-13)
 
@@ -58,13 +58,13 @@ def test_eigenpairs(case: tuple[SmallProblem, torch.Tensor]) -> None:
 
 
 def test_the_two_layer_net_has_curvature_of_both_signs() -> None:
-    """A lost sign would show nowhere in the convex problems."""
+    """In the convex problems, a lost sign would not show."""
     values = np.linalg.eigvalsh(CASES["two-layer linear net"][1].numpy())
     assert values[0] < -0.1
     assert values[-1] > 0.1
 
 
-def test_equal_classes_repeat_the_inputs_curvature() -> None:
+def test_equal_classes_repeat_the_curvature_of_the_inputs() -> None:
     """At zero weights the Hessian is (I/3 - 11^T/9) (x) S: each eigenvalue of S / 3 twice, and four zeros."""
     problem = softmax_regression(9, 0)
     flat = SmallProblem(problem.loss, torch.zeros(12, dtype=torch.float64), problem.inputs, problem.targets)

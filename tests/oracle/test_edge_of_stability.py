@@ -1,7 +1,7 @@
-"""Full-batch training ends at the thresholds of :mod:`sharpest.edge`: in closed form, and on a net that others trained.
+"""Full-batch training ends at the thresholds of ``sharpest.edge``: in closed form, and on a published net.
 
-The check values of the net are those of stored runs of an interactive tutorial: first crossing at step 381, then a
-median of 1.012 of the threshold. Its initial weights cannot be had, so that other draws are compared with bands.
+The check values of the net are from stored runs of an interactive tutorial: first crossing at step 381, then a median
+of 1.012 of the threshold. Its initial weights are not available, so other draws are compared with bands.
 """
 
 import math
@@ -24,7 +24,7 @@ NOTHING = torch.zeros(1)
 
 
 def step(theta: Tensor, velocity: Tensor, gradient: Tensor, lr: float, momentum: float, nesterov: bool) -> Tensor:
-    """The parameters after an update; the velocity is changed in place."""
+    """The parameters after an update; the velocity is updated in place."""
     velocity.copy_(sgd_change(gradient, velocity.clone(), lr, momentum))
     return theta + (sgd_change(gradient, velocity, lr, momentum) if nesterov else velocity)
 
@@ -37,7 +37,7 @@ def step(theta: Tensor, velocity: Tensor, gradient: Tensor, lr: float, momentum:
 def test_steps_on_a_quadratic_stay_bounded_up_to_the_edge(
     momentum: float, nesterov: bool, share: float, grows: bool
 ) -> None:
-    """Curvatures of 1 and of a share of the threshold, from a random point."""
+    """Curvatures of 1 and of a fraction of the threshold, from a random point."""
     lr = 0.3
     curvature = torch.tensor([1.0, share * edge(lr, momentum, nesterov)], dtype=torch.float64)
     theta = torch.randn(2, generator=rng(0), dtype=torch.float64)
@@ -58,7 +58,7 @@ def product_loss(theta: Tensor, *_: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_gradient_descent_from_beyond_the_edge_ends_just_below_it(seed: int) -> None:
-    """Zhu et al., ICLR 2023. From 1.08 to 1.42 of the threshold eight draws ended at 0.9977 of it, all of them."""
+    """Zhu et al., ICLR 2023. From 1.08 to 1.42 of the threshold, all of eight draws ended at 0.9977 of it."""
     lr, draws = 0.05, np.random.default_rng(seed)
     x = math.sqrt(1 / (2 * lr)) * draws.uniform(1.02, 1.2)
     theta = torch.tensor([x, draws.uniform(0.9, 1.1) / x], dtype=torch.float64)
@@ -78,7 +78,7 @@ def test_gradient_descent_from_beyond_the_edge_ends_just_below_it(seed: int) -> 
 WIDTHS = (1, 30, 20, 1)
 POINTS = torch.cos((2 * torch.arange(20, dtype=torch.float64) + 1) * math.pi / 40)[:, None]
 VALUES = torch.cos(6 * torch.acos(POINTS))  # T_6
-STEPS, EVERY = 1500, 21  # an odd interval, for sharpness swings between even and odd steps
+STEPS, EVERY = 1500, 21  # odd, because sharpness alternates between even and odd steps
 
 
 def initial(seed: int) -> Tensor:
@@ -102,7 +102,7 @@ def net_loss(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 @dataclass
 class Course:
-    """A training: the loss before each update, and sharpness over the threshold at every 21st.
+    """A training run: the loss before each update, and sharpness divided by the threshold at every 21st.
 
     Attributes:
         losses, ratios: (1500,), (72,).
@@ -144,9 +144,10 @@ def sharpest_pairs(theta: Tensor, warm: Eigenpairs | None) -> Eigenpairs:
 
 
 def test_gradient_descent_sharpens_to_the_edge_and_stays_there() -> None:
-    """Of 15 draws four begin at or above the edge. The others crossed it between steps 221 and 936, and stayed at a
-    median of 0.82 to 1.03 of it; the median of these was 1.01. No loss rose before."""
-    courses = [course(seed, 0.2) for seed in (1, 2, 3)]  # the first that begin below it
+    """Of 15 draws, four start at or above the edge. The others crossed it between steps 221 and 936, and then had
+    medians of 0.82 to 1.03 of the edge, with an overall median of 1.01. No loss rose before the crossing.
+    """
+    courses = [course(seed, 0.2) for seed in (1, 2, 3)]  # the first draws that start below it
     for each in courses:
         assert each.ratios[0] < 0.95
         assert 150 <= each.crossing <= 1000
@@ -158,8 +159,8 @@ def test_gradient_descent_sharpens_to_the_edge_and_stays_there() -> None:
 
 @pytest.mark.parametrize(("lr", "momentum", "nesterov"), [(0.3, 0.5, False), (0.1, 0.9, True)])
 def test_momentum_moves_the_edge(lr: float, momentum: float, nesterov: bool) -> None:
-    """Over five draws the medians were 0.986 to 1.019 of the heavy ball's threshold, and 1.015 to 1.038 of Nesterov's;
-    in terms of 2 / eta that is 1.5 and 0.68."""
+    """Over five draws the medians were 0.986 to 1.019 of the heavy ball's threshold, and 1.015 to 1.038 of Nesterov's.
+    The thresholds are 1.5 and 0.68 times 2 / eta."""
     each = course(2, lr, momentum, nesterov)
     assert each.ratios[0] < 0.8
     assert 0.95 < each.settled < 1.07

@@ -1,4 +1,4 @@
-"""Batch sharpness, noise and covariance against closed forms, and against all batches enumerated."""
+"""Batch sharpness, noise and covariance against closed forms, and against enumerating all batches."""
 
 import itertools
 
@@ -34,7 +34,7 @@ GRADIENT = REGRESSION.gradient(REGRESSION.theta)
 
 
 def subsets(size: int) -> list[tuple[Tensor, Tensor]]:
-    """All batches of different examples."""
+    """All batches of distinct examples."""
     rows = [list(chosen) for chosen in itertools.combinations(range(N), size)]
     return [(REGRESSION.inputs[chosen], REGRESSION.targets[chosen]) for chosen in rows]
 
@@ -94,7 +94,7 @@ def test_the_covariance_of_all_batches(way: str) -> None:
 
 
 def test_the_mean_curvature_is_that_of_gradient_and_noise() -> None:
-    """E[g_B.H g_B] = g.Hg + Tr(H Sigma) / S; of enumerated batches the covariance has no missing degree of freedom."""
+    """E[g_B.H g_B] = g.Hg + Tr(H Sigma) / S; enumerating all batches leaves no missing degree of freedom."""
     gradients, _ = sampled(3)
     images = gram(gradients, gradients @ HESSIAN)
     noise = noise_trace(images, 3) * 55 / 56
@@ -107,8 +107,8 @@ def test_the_mean_curvature_is_that_of_gradient_and_noise() -> None:
 
 
 def test_the_noise_of_an_example_is_the_same_from_two_batch_sizes() -> None:
-    """Up to what different examples without replacement vary less: (n - S)/(n - 1)."""
-    found = [
+    """Up to the factor of sampling without replacement, (n - S)/(n - 1)."""
+    actual = [
         noise_trace(gram(gradients), size) * (len(gradients) - 1) / len(gradients) * (N - 1) / (N - size)
         for size in (1, 2, 5)
         for gradients in [sampled(size)[0]]
@@ -117,7 +117,7 @@ def test_the_noise_of_an_example_is_the_same_from_two_batch_sizes() -> None:
         [x * (x @ REGRESSION.theta - y) for x, y in zip(REGRESSION.inputs, REGRESSION.targets, strict=True)]
     )
     exact = float(each.var(dim=0, unbiased=False).sum())
-    assert found == pytest.approx([exact] * 3)
+    assert actual == pytest.approx([exact] * 3)
     scale = noise_scale(gram(sampled(2)[0]), 2, float(GRADIENT @ GRADIENT))
     assert scale * 27 / 28 * 7 / 6 == pytest.approx(exact / float(GRADIENT @ GRADIENT))
 
@@ -134,7 +134,7 @@ def test_noise_lies_along_the_sharpest_directions_at_most_whole() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 7])
-def test_of_the_full_batch_all_are_the_directional_sharpness(count: int, way: str) -> None:
+def test_for_the_full_batch_all_equal_the_directional_sharpness(count: int, way: str) -> None:
     problem = reduced_net("simple-cnn-same", 20)
     whole = (problem.inputs, problem.targets)
     gradients, curvature = batch_curvature(problem.loss, problem.theta, [whole] * count)
@@ -167,7 +167,7 @@ def test_multiplicative_noise_has_the_mean_curvature() -> None:
 
 
 def test_the_errors_are_the_spread_over_samples() -> None:
-    """Of 4,000 samples of 50 batches; an error bar that is off by a tenth is caught."""
+    """Over 4,000 samples of 50 batches; detects an error bar that is off by a tenth."""
     squares = 1 + torch.rand(4_000, 50, generator=rng(4), dtype=torch.float64)
     curvature = squares * (2 + torch.randn(4_000, 50, generator=rng(5), dtype=torch.float64))
     for quantity in (batch_sharpness, ratio_of_means):
@@ -176,7 +176,7 @@ def test_the_errors_are_the_spread_over_samples() -> None:
         assert np.mean([estimate.error for estimate in estimates]) == pytest.approx(spread, rel=0.05)
 
 
-def test_equal_batches_have_no_spread_at_all() -> None:
+def test_equal_batches_have_no_spread() -> None:
     gradient = torch.randn(1, 9, generator=rng(6))
     products = gram(gradient.expand(7, -1))
     assert covariance_eigenvalues(products).tolist() == [0.0] * 7
@@ -192,7 +192,7 @@ def test_equal_batches_have_no_spread_at_all() -> None:
 def test_one_batch_has_neither_error_nor_covariance() -> None:
     products, curvature = gram(torch.tensor([[2.0, 0.0]])), torch.tensor([6.0])
     assert batch_sharpness(curvature, products.diagonal()).value == 1.5
-    found = [
+    actual = [
         batch_sharpness(curvature, products.diagonal()).error,
         ratio_of_means(curvature, products.diagonal()).error,
         gradient_noise_interaction(curvature, 1.0).error,
@@ -202,14 +202,14 @@ def test_one_batch_has_neither_error_nor_covariance() -> None:
         half_sample_error(products),
         noise_curvature_alignment(products, products, 1.0),
     ]
-    assert np.isnan(found).all()
+    assert np.isnan(actual).all()
     assert np.isnan(half_sample_error(gram(torch.eye(3))))
     assert np.isfinite(half_sample_error(gram(torch.eye(4))))
 
 
 def test_a_gradient_of_zero_and_one_that_is_not_finite() -> None:
     zero, three = torch.zeros(3), torch.ones(3)
-    found = [
+    actual = [
         batch_sharpness(zero, zero).value,
         ratio_of_means(zero, zero).value,
         gradient_noise_interaction(three, 0.0).value,
@@ -217,7 +217,7 @@ def test_a_gradient_of_zero_and_one_that_is_not_finite() -> None:
         float(dominant_share(torch.zeros(1, 2), torch.zeros(1))),
         *covariance_eigenvalues(torch.full((3, 3), torch.inf)).tolist(),
     ]
-    assert np.isnan(found).all()
+    assert np.isnan(actual).all()
 
 
 def test_the_dominant_share_is_a_ratio_of_norms() -> None:
@@ -249,18 +249,18 @@ def test_batches_of_every_net(name: str, way: str) -> None:
         )
 
 
-def test_what_cannot_pass_together_passes_alone() -> None:
-    """Data-dependent control flow has no rule for many batches."""
+def test_batches_that_cannot_be_vectorised_are_measured_one_by_one() -> None:
+    """Data-dependent control flow cannot be batched."""
 
     def loss(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
         factor = 1.0 if float(theta.detach().sum()) > 0 else 2.0
         return factor * REGRESSION.loss(theta, x, y)
 
-    found = batch_curvature(loss, REGRESSION.theta, subsets(3))
+    actual = batch_curvature(loss, REGRESSION.theta, subsets(3))
     scale = 1.0 if float(REGRESSION.theta.sum()) > 0 else 2.0
     exact, curvature = by_hand(3)
-    torch.testing.assert_close(found[0], scale * exact)
-    torch.testing.assert_close(found[1], scale**3 * curvature)
+    torch.testing.assert_close(actual[0], scale * exact)
+    torch.testing.assert_close(actual[1], scale**3 * curvature)
 
 
 def test_no_batch_and_no_second_derivative_are_refused() -> None:

@@ -17,7 +17,7 @@ STEPS, FIRST, EVERY = 20, 5, 5
 
 
 def gradient(problem: Problem, theta: np.ndarray, iteration: int) -> np.ndarray:
-    """Of the module itself on the batch of an update."""
+    """Gradient of the module itself on the batch of an update."""
     settings = problem.settings
     module = build_model(settings.model, problem.data.input_shape, problem.data.num_classes, settings.seed).double()
     vector_to_parameters(torch.from_numpy(theta), module.parameters())
@@ -59,4 +59,4 @@ def test_replayed_steps_are_those_of_the_definition(tmp_path: Path, correction: 
     theta = state.theta.double().numpy()
     scale = np.abs(expected).max()
     assert np.abs(theta - expected).max() <= 1e-6 * scale
-    assert np.abs(theta - other).max() > 1e-4 * scale  # the corrections can be told apart here
+    assert np.abs(theta - other).max() > 1e-4 * scale  # here the corrections differ

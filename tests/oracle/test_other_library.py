@@ -1,4 +1,4 @@
-"""Nets of full size against curvlinops' operator and SciPy's ARPACK: at initialisation, in training, and late."""
+"""Full-size nets against curvlinops' operator and SciPy's ARPACK: at initialisation, during training, and late."""
 
 import numpy as np
 import pytest
@@ -57,6 +57,6 @@ def test_leading_eigenpairs(name: str, steps: int) -> None:
 
     assert pairs.converged.all()
     np.testing.assert_allclose(pairs.eigenvalues, values[order], rtol=0, atol=1e-5 * np.abs(values).max())
-    # the spanned subspaces: single vectors of close eigenvalues mix
+    # compare the spanned subspaces, since vectors of close eigenvalues mix
     overlaps = pairs.eigenvectors.double().numpy() @ vectors.astype(float)
     assert np.linalg.svd(overlaps, compute_uv=False).min() > 1 - 1e-4

@@ -1,7 +1,7 @@
 """The paper's architectures, reduced, against their dense float64 Hessians and finite differences of the gradient.
 
-The dense Hessian takes forward over reverse mode, the operator reverse over reverse; both rest on torch's formulas,
-which finite differences do not.
+The dense Hessian uses forward over reverse mode, the operator reverse over reverse. Both use torch's formulas; finite
+differences do not.
 """
 
 from functools import cache
@@ -24,11 +24,11 @@ STEPS = [0, 50]
 
 @cache
 def leading(name: str, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All dense eigenvalues, and the wanted ones with their vectors as rows, signed, largest first."""
+    """All dense eigenvalues, and the leading ones with their vectors as rows, signed, largest first."""
     values, vectors = (array.numpy() for array in torch.linalg.eigh(reduced_net_hessian(name, steps)))
-    wanted = np.argsort(-np.abs(values))[:NUM_EIGENPAIRS]
-    wanted = wanted[np.argsort(-values[wanted])]
-    return values, values[wanted], vectors[:, wanted].T
+    target = np.argsort(-np.abs(values))[:NUM_EIGENPAIRS]
+    target = target[np.argsort(-values[target])]
+    return values, values[target], vectors[:, target].T
 
 
 def solve(problem: SmallProblem, dtype: torch.dtype, tolerance: float, chunk_size: int | None = None) -> Eigenpairs:
@@ -61,7 +61,7 @@ def test_products_are_differences_of_the_gradient(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["resnet-bn", "vgg"])
 def test_the_running_averages_are_part_of_the_function(name: str) -> None:
-    """Those of these tests are not the zeros and ones of the start, which would hide a lost one."""
+    """The running averages in these tests differ from the initial zeros and ones, which would hide a missing one."""
     problem, model = reduced_net(name, 50), reduced_model(name)
     vector = problem.vector(6)
     fresh = [torch.full_like(view, "var" in key) for key, view in model.buffer_views(model.buffers).items()]
@@ -99,7 +99,7 @@ def test_eigenvalues_in_float32(name: str, steps: int) -> None:
 @pytest.mark.parametrize("steps", STEPS)
 @pytest.mark.parametrize("name", NETS)
 def test_eigenvectors_in_float32(name: str, steps: int) -> None:
-    """The angle to the true eigenvector is at most the residual over the gap (Davis and Kahan)."""
+    """The angle to the true eigenvector is at most the residual divided by the gap (Davis and Kahan)."""
     values, expected, vectors = leading(name, steps)
     problem = reduced_net(name, steps)
     pairs = solve(problem, torch.float32, tolerance=1e-5)
@@ -120,7 +120,7 @@ def test_eigenvectors_in_float32(name: str, steps: int) -> None:
         sine = float((computed[index] - (computed[index] @ vector) * vector).norm())
         assert sine <= (1e-5 + noise) * scale / gap, (index, sine)
 
-    # the whole subspace: the part of the true vectors that the computed ones miss
+    # the whole subspace: the part of the true vectors outside the computed ones
     magnitudes = np.sort(np.abs(values))[::-1]
     gap = magnitudes[NUM_EIGENPAIRS - 1] - magnitudes[NUM_EIGENPAIRS]
     missed = torch.from_numpy(vectors) - torch.from_numpy(vectors) @ computed.T @ computed
@@ -135,7 +135,7 @@ def test_eigenvalues_in_float64(name: str) -> None:
 
 
 def test_the_tolerance_of_the_paper_scale_is_enough_for_three_digits() -> None:
-    """At 1e-3 an eigenvalue is off by at most that, relative to |lambda_1|; most are far closer."""
+    """At 1e-3 the error of an eigenvalue is at most that, relative to |lambda_1|; most errors are far smaller."""
     for name in NETS:
         _, expected, _ = leading(name, 50)
         pairs = solve(reduced_net(name, 50), torch.float32, tolerance=1e-3)

@@ -1,4 +1,4 @@
-"""Critical steps, first steps and gradient flow, where they are known in closed form or by another method."""
+"""Critical steps, first steps and gradient flow, against closed forms or another method."""
 
 import math
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.core
 
 
 def along(problem: SmallProblem, direction: torch.Tensor):
-    """eta to the mean loss at theta - eta D."""
+    """A function from eta to the mean loss at theta - eta D."""
     return lambda eta: problem.loss(problem.theta - eta * direction, problem.inputs, problem.targets)
 
 
@@ -35,17 +35,17 @@ def along(problem: SmallProblem, direction: torch.Tensor):
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("start", [1e-2, 0.7, 40.0])
 def test_on_a_quadratic_critical_is_directional_sharpness(seed, start):
-    """Along a direction of descent that is not the gradient."""
+    """Along a descent direction other than the gradient."""
     problem = linear_regression(9, seed)
     gradient = problem.gradient(problem.theta)
     direction = gradient + 0.3 * gradient.norm() * problem.vector(seed) / math.sqrt(6)
     operator = problem.hessian()
     expected = directional_sharpness(direction, operator.product(direction), operator.gradient)
-    found = critical_step(along(problem, direction), start)
-    assert found.outcome == BRACKETED
-    assert found.low <= 2 / expected <= found.high
-    assert 1 - found.low / found.high <= 1 / 16
-    assert found.value == pytest.approx(2 / expected, rel=1 / 32)
+    actual = critical_step(along(problem, direction), start)
+    assert actual.outcome == BRACKETED
+    assert actual.low <= 2 / expected <= actual.high
+    assert 1 - actual.low / actual.high <= 1 / 16
+    assert actual.value == pytest.approx(2 / expected, rel=1 / 32)
 
 
 def test_the_directional_sharpness_of_the_gradient_is_a_mean_of_eigenvalues():
@@ -54,9 +54,9 @@ def test_the_directional_sharpness_of_the_gradient_is_a_mean_of_eigenvalues():
     values, vectors = torch.linalg.eigh(problem.dense_hessian())
     weights = (vectors.T @ gradient) ** 2
     operator = problem.hessian()
-    found = directional_sharpness(gradient, operator.product(gradient), operator.gradient)
-    assert found == pytest.approx(float((weights * values).sum() / weights.sum()), rel=1e-10)
-    assert found < values[-1]
+    actual = directional_sharpness(gradient, operator.product(gradient), operator.gradient)
+    assert actual == pytest.approx(float((weights * values).sum() / weights.sum()), rel=1e-10)
+    assert actual < values[-1]
     assert math.isnan(directional_sharpness(torch.zeros(15), torch.zeros(15), gradient))
 
 
@@ -64,14 +64,14 @@ def test_the_directional_sharpness_of_the_gradient_is_a_mean_of_eigenvalues():
 def test_the_critical_step_of_a_net_is_where_a_dense_grid_first_rises(name):
     problem = reduced_net(name, steps=3)
     gradient = problem.gradient(problem.theta)
-    found = critical_step(along(problem, gradient), 0.05, tolerance=1e-4)
-    grid = np.linspace(found.value / 400, 1.1 * found.value, 440)
+    actual = critical_step(along(problem, gradient), 0.05, tolerance=1e-4)
+    grid = np.linspace(actual.value / 400, 1.1 * actual.value, 440)
     losses = np.array([float(along(problem, gradient)(eta)) for eta in grid])
     first = grid[np.argmax(losses > float(along(problem, gradient)(0.0)))]
-    assert first - found.value / 300 <= found.value <= first
+    assert first - actual.value / 300 <= actual.value <= first
 
 
-def test_the_start_changes_no_more_than_the_tolerance():
+def test_the_start_changes_the_result_within_the_tolerance():
     problem = softmax_regression(7, 0)
     gradient = problem.gradient(problem.theta)
     values = [critical_step(along(problem, gradient), start, 0.01).value for start in (0.03, 1.0, 70.0)]
@@ -95,21 +95,21 @@ def test_a_warm_search_takes_fewer_passes():
         (lambda eta: math.nan, NOT_FINITE, 1),
     ],
 )
-def test_why_a_step_is_not_found(loss, outcome, forwards):
-    found = critical_step(lambda eta: torch.tensor([loss(eta)], dtype=torch.float64), 0.5)
-    assert (found.outcome, found.num_forwards) == (outcome, forwards)
-    assert math.isnan(found.value)
-    assert math.isnan(found.error)
+def test_the_reason_for_a_missing_step(loss, outcome, forwards):
+    actual = critical_step(lambda eta: torch.tensor([loss(eta)], dtype=torch.float64), 0.5)
+    assert (actual.outcome, actual.num_forwards) == (outcome, forwards)
+    assert math.isnan(actual.value)
+    assert math.isnan(actual.error)
 
 
 def test_a_loss_that_overflows_has_risen():
-    found = critical_step(lambda eta: torch.tensor(1 - eta if eta < 3 else math.nan, dtype=torch.float64), 0.1)
-    assert found.outcome == BRACKETED
-    assert found.low < 3 <= found.high
+    actual = critical_step(lambda eta: torch.tensor(1 - eta if eta < 3 else math.nan, dtype=torch.float64), 0.1)
+    assert actual.outcome == BRACKETED
+    assert actual.low < 3 <= actual.high
 
 
 def near_flat(depth: float, dtype: torch.dtype):
-    """Losses of 64 examples in a valley of a depth, whose other side is at eta = 2, with the noise of float32."""
+    """Losses of 64 examples in a valley of a given depth, whose other side is at eta = 2, with the noise of float32."""
     noise = torch.Generator().manual_seed(0)
     level = 1 + torch.rand(64, generator=noise, dtype=torch.float64)
 
@@ -125,42 +125,42 @@ def near_flat(depth: float, dtype: torch.dtype):
 
 @pytest.mark.parametrize("start", [0.2, 0.9, 6.0])
 def test_noise_does_not_decide(start):
-    """A valley deeper than rounding is found, a shallower one is said to be within it; float64 finds both."""
+    """A valley deeper than rounding is found; a shallower one is reported as within rounding; float64 finds both."""
     assert critical_step(near_flat(1e-4, torch.float32), start).value == pytest.approx(2, rel=0.05)
     for depth in (1e-4, 1e-9):
         assert critical_step(near_flat(depth, torch.float64), start).value == pytest.approx(2, rel=1 / 32)
     for depth in (1e-11, 0.0):
         assert critical_step(near_flat(depth, torch.float32), start).outcome in (WITHIN_ROUNDING, RISES_AT_ONCE)
-        found = critical_step(near_flat(depth, torch.float32), start)
-        assert math.isnan(found.value)
+        actual = critical_step(near_flat(depth, torch.float32), start)
+        assert math.isnan(actual.value)
 
 
 def test_within_rounding_float64_decides():
-    """And is asked nowhere else."""
-    asked = []
+    """And float64 is used nowhere else."""
+    evaluated = []
 
     def exact(eta):
-        asked.append(eta)
+        evaluated.append(eta)
         return near_flat(1e-9, torch.float64)(eta)
 
-    found = critical_step(near_flat(1e-9, torch.float32), 0.9, exact=exact)
-    assert found.value == pytest.approx(2, rel=1 / 32)
-    assert found.num_forwards > len(asked) > 5
-    asked.clear()
-    found = critical_step(near_flat(1e-2, torch.float32), 0.9, exact=exact)
-    assert found.value == pytest.approx(2, rel=1 / 32)
-    assert asked == []
+    actual = critical_step(near_flat(1e-9, torch.float32), 0.9, exact=exact)
+    assert actual.value == pytest.approx(2, rel=1 / 32)
+    assert actual.num_forwards > len(evaluated) > 5
+    evaluated.clear()
+    actual = critical_step(near_flat(1e-2, torch.float32), 0.9, exact=exact)
+    assert actual.value == pytest.approx(2, rel=1 / 32)
+    assert evaluated == []
 
 
 def test_a_change_within_rounding_ends_the_bisection_with_its_bracket():
-    """Near the root of a shallow valley; the truth lies in the bracket."""
-    found = critical_step(near_flat(2e-6, torch.float32), 0.9)
-    assert found.outcome == BRACKETED
-    assert found.low < 2 < found.high
+    """Near the root of a shallow valley; the bracket contains the true value."""
+    actual = critical_step(near_flat(2e-6, torch.float32), 0.9)
+    assert actual.outcome == BRACKETED
+    assert actual.low < 2 < actual.high
 
 
 @pytest.mark.parametrize("wrong", [{"start": 0.0}, {"start": math.inf}, {"start": 1.0, "tolerance": 0.0}])
-def test_a_start_or_tolerance_that_means_nothing(wrong):
+def test_a_meaningless_start_or_tolerance_is_refused(wrong):
     with pytest.raises(ValueError, match=r"must be above 0"):
         critical_step(lambda eta: torch.tensor(eta), **wrong)
 
@@ -171,7 +171,7 @@ def test_a_start_or_tolerance_that_means_nothing(wrong):
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("warm", [False, True])
 def test_the_largest_signed_eigenvalue(sign, warm):
-    """Whether or not one of larger magnitude is negative."""
+    """Whether or not an eigenvalue of larger magnitude is negative."""
     problem = two_layer_linear_net(7, 0)
     signed = SmallProblem(
         lambda theta, x, y: sign * problem.loss(theta, x, y), problem.theta, problem.inputs, problem.targets
@@ -179,18 +179,18 @@ def test_the_largest_signed_eigenvalue(sign, warm):
     values = torch.linalg.eigvalsh(signed.dense_hessian())
     assert (values[-1] > -values[0]) == (sign == 1)  # both cases occur
     hint = problem.vector(3) if warm else None
-    found = largest_eigenvalue(signed.hessian(3), 1e-8, 100, rng(1), hint)
-    assert found.value == pytest.approx(float(values[-1]), rel=1e-8)
-    assert found.converged
-    image = signed.hessian().product(found.vector)
-    torch.testing.assert_close(image, found.value * found.vector, rtol=0, atol=1e-6)
+    actual = largest_eigenvalue(signed.hessian(3), 1e-8, 100, rng(1), hint)
+    assert actual.value == pytest.approx(float(values[-1]), rel=1e-8)
+    assert actual.converged
+    image = signed.hessian().product(actual.vector)
+    torch.testing.assert_close(image, actual.value * actual.vector, rtol=0, atol=1e-6)
 
 
 # --- the first steps
 
 
 def product_net(width: int, output: float) -> SmallProblem:
-    """f = u.v / sqrt(width) on one example with target 0, from a given output: half its square is the loss."""
+    """f = u.v / sqrt(width) on one example with target 0, from a given output; the loss is f^2 / 2."""
     u, v = torch.randn(2, width, generator=rng(0), dtype=torch.float64)
     v = v + (output * math.sqrt(width) - u @ v) / (u @ u) * u
 
@@ -203,7 +203,7 @@ def product_net(width: int, output: float) -> SmallProblem:
 
 
 def descents(problem: SmallProblem, factors: np.ndarray, num_steps: int):
-    """lambda_0, and descents by the engine."""
+    """lambda_0, and descents computed by the engine."""
     chunks = problem.chunks(1)
 
     def sharpness(theta):
@@ -223,9 +223,9 @@ def test_the_catapult_of_two_linear_layers():
     """From an output near zero the loss rises from c = 2 on, and the net diverges from c = 4 on (Lewkowycz et al.)."""
     problem, factors = product_net(400, 0.01), 1.05 * 2 ** (np.arange(24) / 10)
     _, losses, sharpness, largest = descents(problem, factors, 40)
-    found = thresholds(factors, losses, sharpness, largest, 1e-6)
-    assert found.loss == factors[factors > 2][0]
-    assert found.largest == factors[factors < 4][-1]
+    actual = thresholds(factors, losses, sharpness, largest, 1e-6)
+    assert actual.loss == factors[factors > 2][0]
+    assert actual.largest == factors[factors < 4][-1]
     catapulted = (factors > 2.5) & (factors < 3.5)
     assert (losses[catapulted, -1] < 1e-3).all()
     assert (sharpness[catapulted, -1] < 0.9 * sharpness[catapulted, 0]).all()
@@ -248,8 +248,8 @@ def test_thresholds_are_read_off_the_curves():
     nan, factors = math.nan, np.array([1.0, 2.0, 3.0, 4.0, 5.0])
     losses = np.array([[1, 0.5, 0.2], [1, 1.1, 0.9], [1, 2, 0.1], [1, 1e7, nan], [1, 3, 0.1]])
     sharp = np.array([[4, 3, 2], [4, 4.0001, 1], [4, 4.2, 1], [4, nan, nan], [4, 9, 1]])
-    found = thresholds(factors, losses, sharp, 1e5, 1e-3)
-    assert (found.loss, found.sharpness, found.largest) == (2, 3, 3)
+    actual = thresholds(factors, losses, sharp, 1e5, 1e-3)
+    assert (actual.loss, actual.sharpness, actual.largest) == (2, 3, 3)
     none = thresholds(factors[:1], losses[:1], sharp[:1], 1e5, 1e-3)
     assert all(math.isnan(value) for value in vars(none).values())
     at_once = thresholds(factors[3:], losses[3:], sharp[3:], 1e5, 1e-3)
@@ -263,22 +263,22 @@ def test_thresholds_are_read_off_the_curves():
 @pytest.mark.parametrize("make", [lambda: linear_regression(9, 0), lambda: two_layer_linear_net(7, 0)])
 def test_the_flow_is_that_of_scipy(make):
     problem = make()
-    found = gradient_flow(problem.gradient, problem.theta, 1.5, tolerance=1e-9)
+    actual = gradient_flow(problem.gradient, problem.theta, 1.5, tolerance=1e-9)
     exact = solve_ivp(
         lambda t, y: -problem.gradient(torch.from_numpy(y)).numpy(), (0, 1.5), problem.theta.numpy(), method="DOP853",
         rtol=1e-11, atol=1e-12,
     ).y[:, -1]  # fmt: skip
     moved = np.linalg.norm(exact - problem.theta.numpy())
-    assert np.linalg.norm(found.theta.numpy() - exact) < 1e-6 * moved
+    assert np.linalg.norm(actual.theta.numpy() - exact) < 1e-6 * moved
 
 
-def test_the_flow_of_a_quadratic_and_its_steps_when_little_is_left():
-    """theta decays by exp(-lambda t); steps are bounded by stability, so that gradients grow with the time."""
+def test_the_flow_of_a_quadratic_and_its_late_steps():
+    """theta decays by exp(-lambda t); stability limits the steps, so the number of gradients grows with time."""
     curvature = torch.tensor([30.0, 1.0, 0.1], dtype=torch.float64)
-    found = gradient_flow(lambda theta: curvature * theta, torch.ones(3, dtype=torch.float64), 8.0, tolerance=1e-6)
-    torch.testing.assert_close(found.theta, torch.exp(-8 * curvature), atol=1e-5, rtol=0)
+    actual = gradient_flow(lambda theta: curvature * theta, torch.ones(3, dtype=torch.float64), 8.0, tolerance=1e-6)
+    torch.testing.assert_close(actual.theta, torch.exp(-8 * curvature), atol=1e-5, rtol=0)
     longer = gradient_flow(lambda theta: curvature * theta, torch.ones(3, dtype=torch.float64), 16.0, tolerance=1e-6)
-    assert longer.num_gradients < 3 * found.num_gradients
+    assert longer.num_gradients < 3 * actual.num_gradients
 
 
 def test_the_flow_in_parts_is_the_flow():
@@ -292,6 +292,6 @@ def test_the_flow_in_parts_is_the_flow():
     assert torch.equal(gradient_flow(problem.gradient, theta, 0.0).theta, theta)
 
 
-def test_a_flow_that_leaves_the_numbers_is_nan():
-    found = gradient_flow(lambda theta: -(theta**3), torch.full((1,), 1.0, dtype=torch.float64), 2.0)
-    assert bool(found.theta.isnan().all())  # 1 / sqrt(1 - 2t) ends at 1/2
+def test_a_flow_that_overflows_is_nan():
+    actual = gradient_flow(lambda theta: -(theta**3), torch.full((1,), 1.0, dtype=torch.float64), 2.0)
+    assert bool(actual.theta.isnan().all())  # 1 / sqrt(1 - 2t) diverges at t = 1/2

@@ -1,4 +1,4 @@
-"""What holds for every operator and every symmetric matrix."""
+"""Properties of every operator and every symmetric matrix."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def test_the_product_is_symmetric_and_linear(name: str, chunk_size: int, seed: i
 
 @st.composite
 def spectra(draw: st.DrawFn) -> tuple[list[float], int]:
-    """Eigenvalues of few distinct values, hence often repeated, and how many of them are wanted."""
+    """Eigenvalues with few distinct values, hence often repeated, and the number of leading ones to compute."""
     values = draw(st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=30))
     return values, draw(st.integers(1, len(values)))
 
@@ -63,14 +63,14 @@ def spectra(draw: st.DrawFn) -> tuple[list[float], int]:
 @settings(max_examples=200)
 @given(case=spectra(), seed=SEEDS)
 def test_eigenpairs_of_a_chosen_spectrum(case: tuple[list[float], int], seed: int) -> None:
-    """Values with multiplicity, order, orthonormal vectors, true residuals, honest flags."""
+    """Values with multiplicity, order, orthonormal vectors, true residuals, correct flags."""
     values, num_eigenpairs = case
     basis, _ = torch.linalg.qr(torch.randn(len(values), len(values), generator=rng(seed), dtype=torch.float64))
     matrix = (basis * torch.tensor(values, dtype=torch.float64)) @ basis.T
     start = torch.randn(len(values), generator=rng(seed + 1), dtype=torch.float64)
     pairs = largest_eigenpairs(lambda vector: matrix @ vector, start, num_eigenpairs, 1e-9, 1_000, rng(seed + 2))
 
-    # of +x and -x at the cut either may be taken, so magnitudes are compared
+    # of +x and -x at the cut-off either may be chosen, so magnitudes are compared
     expected = np.sort(np.abs(values))[::-1][:num_eigenpairs]
     np.testing.assert_allclose(np.sort(np.abs(pairs.eigenvalues))[::-1], expected, rtol=0, atol=1e-8)
     assert np.all(np.diff(pairs.eigenvalues) <= 0)
@@ -85,7 +85,7 @@ def test_eigenpairs_of_a_chosen_spectrum(case: tuple[list[float], int], seed: in
 
 @settings(max_examples=50)
 @given(seed=SEEDS, max_products=st.integers(4, 30), tolerance=st.sampled_from([1e-2, 1e-4, 1e-6]))
-def test_flags_are_honest_whatever_the_limit(seed: int, max_products: int, tolerance: float) -> None:
+def test_flags_are_correct_for_any_limit(seed: int, max_products: int, tolerance: float) -> None:
     values = torch.randn(40, generator=rng(seed), dtype=torch.float64)
     basis, _ = torch.linalg.qr(torch.randn(40, 40, generator=rng(seed + 1), dtype=torch.float64))
     matrix = (basis * values) @ basis.T

@@ -1,6 +1,6 @@
-"""Whatever stands in a file that is read: it works, or one line says which file or key is wrong.
+"""Any content of an input file: either it works, or one line names the wrong file or key.
 
-Never a traceback, never a hang. A few examples of each kind in all tests, thousands with ``make fuzz``.
+There is never a traceback or a hang. The tests use a few examples of each kind, ``make fuzz`` thousands.
 """
 
 import os
@@ -27,7 +27,7 @@ from sharpest.results.file import open_stored, write_stored
 
 CONFIG = Path(__file__).parents[2] / "config"
 SPECTRA = declared("spectra").layout
-SECONDS = 5  # of CPU, for one file
+SECONDS = 5  # CPU seconds for one file
 fuzzed = settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "10")),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -43,7 +43,7 @@ SCALARS = [
 
 @st.composite
 def spoiled(draw: st.DrawFn, text: str) -> bytes:
-    """A text with up to three mistakes of a hand, a program or a disk."""
+    """A text with up to three errors as made by a person, a program or a disk."""
     for _ in range(draw(st.integers(1, 3))):
         lines = text.splitlines(keepends=True) or [""]
         line = draw(st.integers(0, len(lines) - 1))
@@ -71,7 +71,7 @@ def spoiled(draw: st.DrawFn, text: str) -> bytes:
 
 
 def works_or_says(read: Callable[[], Any], *places: str) -> str:
-    """Read something; the line with which it was refused, which names one of the places."""
+    """Read an input; returns the one-line refusal, which names one of the places."""
     began, message = time.process_time(), ""
     try:
         read()
@@ -90,7 +90,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load_with(folder: Path, name: str, content: bytes) -> None:
-    """Load the project with another content of one file of the configuration."""
+    """Load the project with different content of one configuration file."""
     path = folder / name
     before = path.read_bytes()
     try:
@@ -155,7 +155,7 @@ def read_all(path: Path) -> None:
 @fuzzed
 @given(st.data())
 def test_bytes_of_results(stored: Path, tmp_path: Path, data: st.DataObject) -> None:
-    """Every change of a byte is noticed before HDF5 sees it."""
+    """Every changed byte is detected before HDF5 reads it."""
     whole, path = stored.read_bytes(), tmp_path / "a.h5"
     place = data.draw(st.integers(0, len(whole)) | st.integers(0, 1100))
     new = data.draw(st.binary(max_size=40))
@@ -167,14 +167,14 @@ def test_bytes_of_results(stored: Path, tmp_path: Path, data: st.DataObject) -> 
 
 
 def json_alike(whole: bytes, content: bytes) -> bool:
-    """Whether two files differ in the spaces of their seals alone."""
+    """Whether two files differ only in the spaces of their seals."""
     return len(whole) == len(content) and whole[1024:] == content[1024:]
 
 
 @fuzzed
 @given(st.data())
-def test_insides_of_results(stored: Path, tmp_path: Path, data: st.DataObject) -> None:
-    """As another program, or a later version, would write them, with a right checksum."""
+def test_contents_of_results(stored: Path, tmp_path: Path, data: st.DataObject) -> None:
+    """As written by another program, or by a later version, with a correct checksum."""
     path = tmp_path / "a.h5"
     shutil.copy(stored, path)
     with changed(path) as file:

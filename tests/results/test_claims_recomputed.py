@@ -1,7 +1,7 @@
-"""Twenty claims of all kinds, computed anew from the finished files with h5py and pandas alone.
+"""Twenty claims of all kinds, recomputed from the finished files with only h5py and pandas.
 
-Runs where ``results/quick`` is finished; skipped elsewhere. It checks the numbers, and that the verdicts follow from
-them and from the intervals that the ledger states; the intervals themselves are checked in ``tests/unit/claims``.
+Skipped unless ``results/quick`` is finished. The test checks the numbers, and that the verdicts follow from them and
+from the ledger's intervals; ``tests/unit/claims`` checks the intervals themselves.
 """
 
 import json
@@ -26,7 +26,7 @@ Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def spectrum(run: str, schedule: str, k: int = 0) -> Curve:
-    """Epochs, and the eigenvalue number k from the largest."""
+    """Epochs, and the k-th largest eigenvalue."""
     with h5py.File(RESULTS / f"spectra/{run}/{schedule}.h5") as file:
         return file["epoch"][...], file["eigenvalues"][:, k]
 
@@ -55,7 +55,7 @@ def early_accuracy(run: str) -> float:
 
 
 def step(run: str, direction: int, alpha: float | None) -> float:
-    """Change of the loss, or its rise at |k| = 5 where alpha is None, over the loss, per cent, at the last points."""
+    """Change of the loss, or its rise at |k| = 5 if alpha is None, over the loss, per cent, at the last points."""
     with h5py.File(RESULTS / f"directions/{run}/step.h5") as file:
         column, loss = list(file["direction"]).index(direction), file["loss"][...]
         if alpha is None:
@@ -80,7 +80,7 @@ def branch(variant: str, name: str) -> float:
 
 
 def least(*values: float) -> float:
-    """The least step down from one value to the next."""
+    """The smallest decrease from one value to the next."""
     return min(first - second for first, second in pairwise(values))
 
 
@@ -90,13 +90,13 @@ def hump(values: NDArray[np.float64]) -> float:
 
 
 def steady_hump(values: NDArray[np.float64]) -> float:
-    """The lesser margin: a hump of a quarter, and a rank correlation of -0.5 from the top of the smoothed curve on."""
+    """The smaller of two margins: a hump of a quarter, and a rank correlation of -0.5 after the smoothed maximum."""
     after = pd.Series(values[2 + int(smooth(values).argmax()) :]).rank()
     return min(hump(values) - 0.25, -0.5 - after.corr(pd.Series(np.arange(len(after), dtype=float))))
 
 
 def lasting_fall(run: str) -> float:
-    """Of the smoothed accuracy, above two standard errors of a difference; or the rise before it; over the range."""
+    """Largest fall of the smoothed accuracy above two standard errors, or the rise before it, divided by the range."""
     with h5py.File(RESULTS / f"spectra/{run}/full_batch.h5") as file:
         accuracy, count = file["train_accuracy"][...], json.loads(file.attrs["settings"])["accuracy_examples"]
     accuracy = accuracy[np.isfinite(accuracy)]
@@ -113,7 +113,7 @@ ROWS = [f"r32-c10-{middle}-plat-s777" for middle in (
 FIG6 = ("scnn-c10-sgd-lr0.01-S128-s777", "r32-c10-sgd-lr0.01-S128-l2_1e-4-s777")
 MOMENTUM = "r32-c10-{}-plat-s777"
 
-# id -> what is computed, and the bounds it has to lie within
+# id -> computed number and its required bounds
 ABOVE, BELOW = (0.0, math.inf), (-math.inf, 0.0)
 CLAIMS: dict[str, tuple[Callable[[], float], tuple[float, float]]] = {
     "fig4.scnn.lr.peak_order": (lambda: least(*(peak(SCNN.format(lr)) for lr in ("0.001", "0.01", "0.1"))), ABOVE),
@@ -158,7 +158,7 @@ CLAIMS: dict[str, tuple[Callable[[], float], tuple[float, float]]] = {
         ),
         (0.5, 2),
     ),
-    # numbers of the paper: measured at every scale, judged at its own
+    # numbers of the paper: measured at every scale, judged only at the paper's
     "fig1.peak": (lambda: peak(SCNN.format("0.005"), "growth"), (160 / 1.5, 160 * 1.5)),
     "tab1.g0.01.dist": (lambda: end(ROWS[0], "distance", 0), (0, math.inf)),
 }

@@ -1,4 +1,4 @@
-"""The forecast of the quick scale against its benchmark files, where it is finished; skipped elsewhere."""
+"""The forecast of the quick scale against its benchmark files; skipped unless the scale is finished."""
 
 import csv
 import subprocess
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_within_a_factor_of_two_of_what_happened(tmp_path: Path) -> None:
+def test_within_a_factor_of_two_of_the_measured_cost(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -26,7 +26,7 @@ def test_within_a_factor_of_two_of_what_happened(tmp_path: Path) -> None:
         "--csv",
         str(tmp_path / "quick.csv"),
     ]
-    if not list(RESULTS.glob("runs/*-s1001")):  # made with the paper's seeds alone
+    if not list(RESULTS.glob("runs/*-s1001")):  # made with the paper's seeds only
         (tmp_path / "seeds.yaml").write_text("seeds: 0")
         command += ["--configfile", str(tmp_path / "seeds.yaml")]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""The thresholds against the spectral radius of the update as a matrix, at a curvature just below and just above."""
+"""The thresholds, compared with the spectral radius of the update matrix just below and just above them."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.core
 
 
 def radius(curvature: float, lr: float, momentum: float, nesterov: bool) -> float:
-    """Of one update of (x, v) on h x^2 / 2: v <- m v - eta h x, then x <- x + v, or x + m v - eta h x."""
+    """Spectral radius of an update of (x, v) on h x^2 / 2: v <- m v - eta h x; x <- x + v, or x + m v - eta h x."""
     slope = lr * curvature
     ahead = momentum if nesterov else 1.0
     rest = slope if nesterov else 0.0
@@ -33,7 +33,7 @@ def test_gradient_descent_is_stable_up_to_two_over_the_learning_rate() -> None:
 
 
 def adam_radius(curvature: float, lr: float, beta1: float, weight_decay: float) -> float:
-    """Of one update of (x, m) on h x^2 / 2, its scale at rest: m <- b m + (1 - b) h x, x <- (1 - eta c) x - eta m."""
+    """The same for (x, m) at a fixed scale: m <- b m + (1 - b) h x, x <- (1 - eta c) x - eta m."""
     slope = (1 - beta1) * curvature
     return float(np.abs(np.linalg.eigvals([[1 - lr * (weight_decay + slope), -lr * beta1], [slope, beta1]])).max())
 

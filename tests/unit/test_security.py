@@ -1,4 +1,4 @@
-"""What the code may not do: run what a file or a setting holds. Ruff refuses it in modules, a search in rules."""
+"""The code may not execute the content of a file or a setting. Ruff checks modules, a text search checks rules."""
 
 import re
 import subprocess
@@ -33,21 +33,21 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("module", ["src/sharpest/data/new.py", "workflow/scripts/new.py"])
-def test_ruff_refuses_what_runs_files_and_texts(module: str) -> None:
-    """With the configuration of the project, as ``make lint`` has it."""
+def test_ruff_refuses_code_that_executes_files_and_texts(module: str) -> None:
+    """With the configuration of the project, as in ``make lint``."""
     statements = [(rule, statement) for rule, statements in REFUSED.items() for statement in statements]
     imports = "import os, shutil, subprocess, tarfile, tempfile, numpy, pandas, torch, yaml"
     code = "\n".join([imports, *(statement for _, statement in statements)])
     ruff = [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "concise"]
-    said = subprocess.run(
+    printed = subprocess.run(
         [*ruff, "--stdin-filename", str(ROOT / module), "-"], cwd=ROOT, input=code, stdout=subprocess.PIPE, text=True
     ).stdout
-    refused = {(rule, int(line)) for line, rule in re.findall(r":(\d+):\d+: ([A-Z]+\d+) ", said)}
+    refused = {(rule, int(line)) for line, rule in re.findall(r":(\d+):\d+: ([A-Z]+\d+) ", printed)}
     assert [text for line, (rule, text) in enumerate(statements, start=2) if (rule, line) not in refused] == []
 
 
 def test_pickles_are_read_in_two_places_behind_a_checksum() -> None:
-    """The tests of both show that a file with another checksum leaves no trace."""
+    """The tests of both show that a file with a wrong checksum leaves no trace."""
     unpickling = re.compile(r"allow_pickle=(?!False\b)|^\s*(import|from) pickle\b", re.MULTILINE)
     places = [path for folder in ("src", "workflow") for path in (ROOT / folder).rglob("*.py")]
     assert len(places) > 100

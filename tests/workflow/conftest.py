@@ -136,7 +136,7 @@ class Project:
         )
 
     def planned(self, *arguments: str) -> dict[str, int]:
-        """Jobs by rule that a dry run plans, without the targets' own."""
+        """Jobs by rule in the plan of a dry run, without the targets themselves."""
         result = self.snakemake("-n", *arguments)
         assert result.returncode == 0, result.stdout
         lines = result.stdout.partition("Job stats:")[2].partition("\n\n")[0].splitlines()
@@ -148,7 +148,7 @@ class Project:
         }
 
     def copy_without(self, folder: Path, *names: str) -> "Project":
-        """A copy in `folder`, links as links, without the entries of its top level that are named."""
+        """A copy in `folder`, with links kept as links, without the named top-level entries."""
 
         def left_out(directory: str, entries: list[str]) -> list[str]:
             return [entry for entry in entries if entry in names and Path(directory) == self.folder]
@@ -157,7 +157,7 @@ class Project:
         return Project(folder)
 
     def edit(self, path: str, change: Callable[[str], str]) -> None:
-        """Change a file; the change must change something."""
+        """Change a file; fails if the content stays the same."""
         file = self.folder / path
         before = file.read_text()
         after = change(before)
@@ -176,7 +176,7 @@ def _copy(folder: Path) -> Project:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Project:
-    """A fresh checkout, as it is in the repository."""
+    """A fresh checkout of the repository."""
     return _copy(tmp_path)
 
 
@@ -184,7 +184,7 @@ def checkout(tmp_path: Path) -> Project:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A checkout whose scale ``tiny`` has been run from an empty results folder; tests leave it as it is.
 
-    Processes that share the tests share it: the first one makes it.
+    Parallel test processes share it; the first one makes it.
     """
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -201,13 +201,13 @@ def _make_tiny(folder: Path) -> None:
     project = _copy(folder)
     (project.folder / "config/scales/tiny.yaml").write_text(TINY_SCALE)
     (project.folder / "config/studies.yaml").write_text(TINY_STUDIES)
-    # what goes beyond the paper is added by the tests of it
+    # tests of the figures beyond the paper add them
     (project.folder / "config/beyond.yaml").write_text("")
     shutil.rmtree(project.folder / "config/claims", ignore_errors=True)
     ledger = (project.folder / "config/claims.csv").read_text().splitlines(keepends=True)
     kept = [line for line in ledger if line.split(",")[0] in ("id", *TINY_CLAIMS)]
     (project.folder / "config/claims.csv").write_text("".join(kept))
-    # what quick says of figures that the tests leave out
+    # notes of quick about figures that the tests leave out
     project.edit(
         "config/scales/quick.yaml",
         lambda text: yaml.safe_dump({**yaml.safe_load(text), "paper_seeds": {}, "notes": {}}),
@@ -220,14 +220,14 @@ def _make_tiny(folder: Path) -> None:
 
 @pytest.fixture
 def edited(tiny: Project, tmp_path: Path) -> Project:
-    """A copy of the finished tiny project, with its results and records, to be edited."""
+    """A copy of the finished tiny project, with its results and records, for editing."""
     shutil.copytree(tiny.folder, tmp_path, dirs_exist_ok=True, symlinks=True)
     return Project(tmp_path)
 
 
 @pytest.fixture
 def bound() -> tuple[str, ...]:
-    """What to put before a command so that it keeps to the rights of files, which root need not."""
+    """A command prefix that makes root respect file permissions."""
     if os.geteuid() != 0:
         return ()
     prefix = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")

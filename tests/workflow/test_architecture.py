@@ -1,4 +1,4 @@
-"""Imports point one way, from the bottom of the list below to its top, and some rooms stay shut."""
+"""Imports point one way, from the bottom of the list below to its top, and some packages must not be reached."""
 
 import ast
 import subprocess
@@ -34,7 +34,7 @@ ROOMS = [
     "__main__",
 ]
 
-# package -> what it reaches neither directly nor through others
+# package -> packages that it must not reach, directly or indirectly
 SHUT = {
     "edge": ["torch", "numpy"],
     "results": ["torch", "snakemake"],
@@ -56,9 +56,9 @@ LONGEST_FUNCTION, LONGEST_MODULE = 50, 300  # lines
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    """All imports, those of type checkers included."""
+    """All imports, including those for type checkers."""
     graph = grimp.build_graph("sharpest", include_external_packages=True, cache_dir=None)
-    # the package itself only hands out what others define, and imports it when it is asked for
+    # the package itself only exports what others define, and imports it on demand
     for imported in graph.find_modules_directly_imported_by("sharpest"):
         graph.remove_import(importer="sharpest", imported=imported)
     return graph
@@ -75,7 +75,7 @@ def room(module: str) -> str:
 
 
 def test_imports_point_one_way(graph: grimp.ImportGraph) -> None:
-    """That every import leads to a lower room also leaves no cycle between packages."""
+    """Since every import leads to a lower package, there is no cycle between packages either."""
     wrong = [
         f"{module} imports {imported}"
         for module in ours(graph.modules)
@@ -86,7 +86,7 @@ def test_imports_point_one_way(graph: grimp.ImportGraph) -> None:
 
 
 def test_there_are_no_cycles_between_modules(graph: grimp.ImportGraph) -> None:
-    """But that of a package with the modules whose names it hands out."""
+    """Except between a package and the modules whose names it exports."""
     cycles = [
         f"{module} imports {imported}, which leads back to it"
         for module in ours(graph.modules)
@@ -97,7 +97,7 @@ def test_there_are_no_cycles_between_modules(graph: grimp.ImportGraph) -> None:
 
 
 def reached(package: str) -> set[str]:
-    """What a package imports when it runs; types are for type checkers."""
+    """The imports of a package at run time, without those for type checkers."""
     graph = grimp.build_graph(
         "sharpest", include_external_packages=True, cache_dir=None, exclude_type_checking_imports=True
     )
@@ -105,16 +105,16 @@ def reached(package: str) -> set[str]:
 
 
 @pytest.mark.parametrize("package", SHUT)
-def test_shut_rooms(package: str, graph: grimp.ImportGraph) -> None:
+def test_forbidden_imports(package: str, graph: grimp.ImportGraph) -> None:
     modules = reached(package)
-    if package in ("measures",):  # what is read when a workflow is planned has a test of its own
+    if package in ("measures",):  # another test covers what is read when a workflow is planned
         assert "torch" in modules
     wrong = [module for module in modules for shut in SHUT[package] if module == shut or module.startswith(f"{shut}.")]
     assert wrong == []
 
 
 def test_nothing_under_src_imports_snakemake(graph: grimp.ImportGraph) -> None:
-    assert "torch" in graph.modules  # other libraries are in the graph
+    assert "torch" in graph.modules  # the graph does contain other libraries
     assert "snakemake" not in graph.modules
 
 
@@ -126,12 +126,12 @@ def declarations() -> list[str]:
     "module", ["sharpest", "sharpest.config.project", "sharpest.results.runs", "sharpest.claims.plans", *declarations()]
 )
 def test_planning_a_workflow_does_not_wait_for_torch(module: str) -> None:
-    """Also through the ``__init__`` of packages above, which the import graph leaves out."""
+    """Including the ``__init__`` of parent packages, which the import graph omits."""
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_functions_and_modules_can_be_read_in_one_go() -> None:
+def test_functions_and_modules_are_short() -> None:
     long = []
     for path in SOURCE.rglob("*.py"):
         source = path.read_text(encoding="utf-8")
@@ -143,7 +143,7 @@ def test_functions_and_modules_can_be_read_in_one_go() -> None:
     assert long == []
 
 
-def test_the_page_of_the_architecture_shows_the_rooms() -> None:
+def test_the_page_of_the_architecture_shows_the_packages() -> None:
     """Its tree names each folder under src/sharpest, and no other."""
     page = (SOURCE.parents[1] / "docs/concepts/architecture.md").read_text(encoding="utf-8")
     tree = page.partition("src/sharpest/\n")[2].partition("```")[0]

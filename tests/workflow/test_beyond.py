@@ -1,4 +1,4 @@
-"""Studies and claims beyond the paper, added to a finished project: what is made, and what stays as it was."""
+"""Studies and claims beyond the paper, added to a finished project: what is made, and what stays unchanged."""
 
 import subprocess
 import sys
@@ -73,12 +73,12 @@ def test_they_are_made_and_the_papers_results_stay_byte_for_byte(later: Project)
 
 
 def kept_and_listed(later: Project) -> None:
-    """The commands know the figure."""
+    """The command also keeps the figure now."""
     assert command(later, "gallery", "over_edge").returncode == 0
     entry = later.folder / "docs/gallery/over_edge"
     assert "# Over edge" in (entry / "README.md").read_text()
     assert "`later.edge`" in (entry / "README.md").read_text()
-    # it is no verdict on the paper
+    # it is not a verdict on the paper
     assert "0 were judged: 0 hold, 0 fail" in (entry.parent / "README.md").read_text()
     listed = command(later, "show", RUN)
     assert "for fig06, over_edge" in listed.stdout

@@ -1,4 +1,4 @@
-"""Damaged, foreign and missing files, a full disk, a folder that cannot be written: one line, and nothing is lost."""
+"""Damaged, foreign and missing files, a full disk, a read-only folder: one line each, and nothing is lost."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from .test_deaths import assert_equal, contents, wait_for
 
 RUN = "scnn-c10-sgd-lr0.01-S128-s777"
 VOLATILE = ("logs", "benchmarks", "work")
-PROFILE = ("--workflow-profile", "workflow/profiles/local")  # which shows the logs of failed jobs
+PROFILE = ("--workflow-profile", "workflow/profiles/local")  # shows the logs of failed jobs
 
 
 def error_lines(result: "subprocess.CompletedProcess[str]") -> set[str]:
@@ -25,7 +25,7 @@ def error_lines(result: "subprocess.CompletedProcess[str]") -> set[str]:
 
 
 def finished(project: Project) -> dict[str, int]:
-    """Results but logs and records of time, by time of change."""
+    """Results except logs and time records, with their modification times."""
     results = project.folder / "results/tiny"
     paths = [path for path in results.rglob("*") if path.is_file() and path.parts[len(results.parts)] not in VOLATILE]
     return {str(path.relative_to(results)): path.stat().st_mtime_ns for path in paths}
@@ -47,7 +47,7 @@ def foreign(path: Path) -> None:
         file["loss"] = [1.0, 2.0]
 
 
-# one file behind each drawing: what is done to it, and what is said of it
+# one file for each drawing: the damage, and the message
 DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "figures/fig01.csv": (
         "spectra/scnn-c10-sgd-lr0.005-S128-s777/growth.h5",
@@ -76,7 +76,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
 
 @pytest.mark.slow
 def test_each_damaged_file_is_named_with_the_remedy(edited: Project) -> None:
-    """And the remedy helps."""
+    """And the remedy works."""
     results = edited.folder / "results/tiny"
     expected = contents(results)
     for name, damage, _ in DAMAGES.values():
@@ -90,7 +90,7 @@ def test_each_damaged_file_is_named_with_the_remedy(edited: Project) -> None:
         (line,) = [line for line in lines if f"results/tiny/{name}: " in line]
         assert word in line
         assert f"delete it and run snakemake again to make {Path(name).name}" in line
-    # the outputs of a failed job go, as always; nothing that was trained or measured does
+    # Snakemake removes the outputs of a failed job; nothing trained or measured is removed
     gone = before.keys() - finished(edited).keys()
     assert {name.partition("/")[0].partition(".")[0] for name in gone} <= {"figures", "tables", "claims"}
     for name, _, _ in DAMAGES.values():
@@ -106,7 +106,7 @@ def test_each_damaged_file_is_named_with_the_remedy(edited: Project) -> None:
 def test_a_results_folder_of_another_version_is_refused_as_a_whole(
     edited: Project, difference: int, words: list[str]
 ) -> None:
-    """Before anything is planned: a new layout would train every run again over the old files."""
+    """Before anything is planned: a new layout would retrain every run over the old files."""
     for path in (edited.folder / "results/tiny/runs").rglob("snapshots.h5"):
         with changed(path) as file:
             file.attrs["version"] += difference
@@ -121,8 +121,8 @@ def test_a_results_folder_of_another_version_is_refused_as_a_whole(
 
 
 @pytest.mark.slow
-def test_a_data_file_that_vanishes_in_mid_run_is_named(edited: Project) -> None:
-    """Training has read it and ends well; the measurement after it misses it, which Snakemake itself says."""
+def test_a_data_file_that_vanishes_during_a_run_is_named(edited: Project) -> None:
+    """Training has read it and finishes; the measurement after it misses it, and Snakemake itself reports that."""
     edited.edit("config/scales/tiny.yaml", lambda text: text + '  - {runs: "vgg-*", set: {epochs: 40}}\n')
     run = "vgg-c10-sgd-lr0.1-S128-s777"
     results = edited.folder / "results/tiny"
@@ -142,7 +142,7 @@ def test_a_data_file_that_vanishes_in_mid_run_is_named(edited: Project) -> None:
 
 @pytest.fixture
 def small_disk(edited: Project) -> Iterator[tuple[Project, Path]]:
-    """The tiny project with its results on a disk of their own, and a file that fills that disk."""
+    """The tiny project with its results on a separate disk, and a file that fills that disk."""
     results = edited.folder / "results"
     size = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())
     kept = shutil.move(results, edited.folder / "kept")
@@ -159,7 +159,7 @@ def small_disk(edited: Project) -> Iterator[tuple[Project, Path]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trained", [False, True])
-def test_a_full_disk_is_named_and_costs_nothing(small_disk: tuple[Project, Path], tiny: Project, trained: bool) -> None:
+def test_a_full_disk_is_named_and_loses_nothing(small_disk: tuple[Project, Path], tiny: Project, trained: bool) -> None:
     """The work folder of training or a measurement, and a drawing."""
     project, filler = small_disk
     results = project.folder / "results/tiny"
@@ -196,7 +196,7 @@ def test_results_that_cannot_be_written_are_named(edited: Project, bound: tuple[
     assert finished(edited) == before
 
 
-# a stage -> what is made again, and what is removed before
+# a stage -> what is remade, and what is removed before
 STAGES = {
     "runs": (f"runs/{RUN}/snapshots.h5", f"runs/{RUN}"),
     "spectra": (f"spectra/{RUN}/step.h5", f"spectra/{RUN}"),

@@ -1,4 +1,4 @@
-"""Deaths of jobs and of snakemake at random moments: the same command goes on, and ends with the same bits."""
+"""Kills of jobs and of snakemake at random moments: the same command resumes, and ends with the same bits."""
 
 import os
 import random
@@ -25,7 +25,7 @@ CLOCK = {"seconds", "epoch_seconds", "created"}  # times, in arrays and attribut
 
 
 def with_make(project: Project) -> Project:
-    """The project with its Makefile, and with this environment in the place of its own."""
+    """The project with its Makefile, using this environment instead of its own."""
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, project.folder)
     (project.folder / ".venv").mkdir()
@@ -34,7 +34,7 @@ def with_make(project: Project) -> Project:
 
 
 def make_figures(project: Project) -> "subprocess.Popen[str]":
-    """``make figures`` on its way, with a process group of its own, as a terminal gives it one."""
+    """``make figures`` in the background, in its own process group, as a terminal would start it."""
     return subprocess.Popen(
         ["make", "figures", f"BIN={Path(sys.executable).parent}", "CORES=2"], cwd=project.folder,
         env={**os.environ, "PYTHONPATH": str(project.folder / "src")}, start_new_session=True,
@@ -64,7 +64,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 120.0) -> None:
 
 
 def kill(project: Project, command: "subprocess.Popen[str]", victim: str, moments: random.Random) -> bool:
-    """Kill at a random moment while a job of the wanted kind runs; whether there was something to kill."""
+    """Kill at a random moment while a job of the given kind runs; returns whether there was one."""
     jobs = {"trainer": JOBS[:1], "measurement": MEASUREMENTS}.get(victim, JOBS)
     wait_for(lambda: processes(project, *jobs) or command.poll() is not None)
     time.sleep(moments.uniform(0.0, 1.5))
@@ -82,7 +82,7 @@ def kill(project: Project, command: "subprocess.Popen[str]", victim: str, moment
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """All that HDF5 and csv files below a folder hold, but times."""
+    """Contents of all HDF5 and csv files in a folder, except times."""
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
@@ -101,14 +101,14 @@ def assert_equal(found: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 def die_and_go_on(project: Project, undisturbed: Path, victims: Sequence[str], seed: int, wiped: Sequence[str]) -> None:
-    """Kill ``make figures`` again and again, start it again each time, and compare each time that it ends.
+    """Kill and restart ``make figures`` repeatedly, and compare the results each time it finishes.
 
     Args:
-        project: Where.
-        undisturbed: The results of a run that nobody killed.
-        victims: Who is killed, one after the other.
-        seed: Of the moments.
-        wiped: Patterns of the results that are removed before the start, and each time that all is done.
+        project: The project.
+        undisturbed: The results of an uninterrupted run.
+        victims: The processes to kill, one after another.
+        seed: Seed of the random moments.
+        wiped: Patterns of the results to remove before the start, and each time that everything is finished.
     """
     moments, results, left = random.Random(seed), project.folder / "results/tiny", list(victims)
     while left:
@@ -122,14 +122,14 @@ def die_and_go_on(project: Project, undisturbed: Path, victims: Sequence[str], s
             left = left[killed:]
             code = command.wait(300)
         assert_equal(contents(results), contents(undisturbed))
-        # no half files, no state of training
+        # no incomplete files, no training state
         assert not [path for path in results.rglob(".*") if path.is_file()]
         assert not [path for path in (results / "work").rglob("*") if path.name != "lock" and path.is_file()]
 
 
 @pytest.mark.slow
 def test_six_deaths(edited: Project, tiny: Project) -> None:
-    """Of a run that finds a part of its files there."""
+    """In a run that starts with some of its files."""
     measured = ["runs/scnn-c10-sgd-lr0.01-S128-s777", "runs/r32*nsgd*", "spectra/scnn*", "directions", "evaluations"]
     wiped = [*measured, "figures", "tables", "claims.*", "report.html"]
     victims = ["trainer", "ctrl-c", "snakemake", "trainer", "group", "measurement"]
@@ -138,14 +138,14 @@ def test_six_deaths(edited: Project, tiny: Project) -> None:
 
 @pytest.mark.slow
 def test_twenty_deaths_in_a_row(edited: Project, tiny: Project) -> None:
-    """Of a run from the start."""
+    """In a run from the start."""
     victims = random.Random(2).sample(4 * VICTIMS, 4 * len(VICTIMS))
     die_and_go_on(with_make(edited), tiny.folder / "results/tiny", victims, seed=2, wiped=["*"])
 
 
 RUN = "scnn-c10-sgd-lr0.01-S128-s777"
 NUM_POINTS, NUM_KILLS = 41, 5
-# put into a measure: it writes down each point that it begins, and takes a tenth of a second more, for kills to hit
+# added to a measure: it records each point that it starts, and takes a tenth of a second longer, to be killed in
 ANNOUNCE = """
     import time
     with open("begun", "a") as file:
@@ -155,7 +155,7 @@ ANNOUNCE = """
 
 
 def begun_points(project: Project) -> list[int]:
-    """The points that jobs have begun."""
+    """The points that jobs have started."""
     path = project.folder / "begun"
     return list(map(int, path.read_text().split())) if path.exists() else []
 
@@ -165,7 +165,7 @@ def begun_points(project: Project) -> list[int]:
     ("measure", "first_line"), [("spectra", "    num_eigenpairs = "), ("directions", "    gradients = ")]
 )
 def test_a_measurement_killed_five_times(edited: Project, measure: str, first_line: str) -> None:
-    """The file of one that nobody killed, and no more than one point lost by each kill."""
+    """The file equals that of an uninterrupted measurement, and each kill costs at most one point."""
     edited.edit("config/scales/tiny.yaml", lambda text: text.replace("every 4 iterations", "every iteration"))
     edited.edit(
         f"src/sharpest/measures/{measure}/measure.py", lambda text: text.replace(first_line, ANNOUNCE + first_line, 1)
@@ -179,7 +179,7 @@ def test_a_measurement_killed_five_times(edited: Project, measure: str, first_li
     undisturbed = contents(folder)
     (edited.folder / target).unlink()
     for number in range(NUM_KILLS):
-        # the first point of a process takes long: moments are counted in points, and then in seconds
+        # the first point of a process takes long: moments are counted in points, then in seconds
         wanted = len(begun_points(edited)) + moments.randint(1, 7)
         command = subprocess.Popen(
             [sys.executable, "-m", "snakemake", "--cores", "1", target], cwd=edited.folder,
@@ -194,7 +194,7 @@ def test_a_measurement_killed_five_times(edited: Project, measure: str, first_li
         assert not (edited.folder / target).exists()
     result = edited.snakemake("--cores", "1", target)
     assert result.returncode == 0, result.stdout
-    # the job says where it goes on
+    # the job reports where it resumes
     assert any(f"/{NUM_POINTS} points (goes on" in line for line in result.stdout.splitlines()), result.stdout
     assert_equal(contents(folder), undisturbed)
     again = begun_points(edited)[NUM_POINTS:]

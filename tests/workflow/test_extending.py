@@ -1,4 +1,4 @@
-"""docs/extending.md, taken word for word."""
+"""docs/extending.md, followed word for word."""
 
 import os
 import re
@@ -21,7 +21,7 @@ BLOCK = re.compile(r"```(?:python|diff|yaml|csv)\n# (new file|change|append): (\
 
 
 def follow(project: Project) -> int:
-    """Do what the blocks of the page say; their number."""
+    """Apply the code blocks of the page; returns their number."""
     blocks = BLOCK.findall((ROOT / "docs/extending.md").read_text())
     for what, name, content in blocks:
         path = project.folder / name
@@ -48,7 +48,7 @@ def test_the_worked_example_draws_its_figures(checkout: Project) -> None:
     result = checkout.snakemake("--cores", "2", *targets)
     assert result.returncode == 0, result.stdout
     assert all((checkout.folder / target).exists() for target in targets)
-    # the figure shows the stored numbers, and these are those of the gradients at the point
+    # the figure shows the stored numbers, which are those of the gradients at the point
     run, folder = "mlp-stripes-sgd-lr0.1-S64-s777", checkout.folder / "results"
     points = pd.read_csv(folder / "quick/figures/fig_participation.csv")
     with h5py.File(folder / f"quick/participation/{run}/fine.h5") as file:
@@ -69,7 +69,7 @@ def test_the_worked_example_draws_its_figures(checkout: Project) -> None:
 
 
 def judged(project: Project, name: str) -> "pd.Series[object]":
-    """One claim of the page on the finished runs; the others ask for runs that are not there."""
+    """One claim of the page on the finished runs; the others need missing runs."""
     lines = (project.folder / "config/claims.csv").read_text().splitlines(keepends=True)
     (project.folder / "config/claims.csv").write_text("".join([lines[0], lines[-1]]))
     assert project.snakemake("--cores", "1", "results/quick/claims.csv").returncode == 0
@@ -88,8 +88,8 @@ def test_a_measure_is_two_short_files_and_its_name_in_a_schedule() -> None:
     assert sum(len(content.splitlines()) for content in files.values()) <= 60
 
 
-def test_the_example_changes_nothing_that_exists(edited: Project) -> None:
-    """Nothing that exists is trained or measured again. The ledger has a new row, and the page shows all runs."""
+def test_the_example_reruns_nothing_existing(edited: Project) -> None:
+    """Nothing existing is retrained or remeasured. The ledger has a new row, and the report shows all runs."""
     follow(edited)
     planned = edited.planned("all")
     assert set(planned) == {"prepare_data", "train_run", "measure", "draw_figure", "judge_claims", "write_report"}

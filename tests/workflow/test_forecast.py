@@ -1,4 +1,4 @@
-"""The forecast against what the workflow plans, and against what then happened."""
+"""The forecast, compared with the plan of the workflow and with the measured cost."""
 
 import csv
 import subprocess
@@ -43,7 +43,7 @@ def forecast(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_forecast_of_a_finished_scale(tiny: Project, tmp_path: Path) -> None:
-    """Within a factor of 3 of the benchmark files: short jobs, whose cost is sampled, on a machine that may be busy."""
+    """Within a factor of 3 of the benchmark files: the cost of short jobs is sampled, on a possibly busy machine."""
     result = forecast(tiny.folder, "--scale", "tiny", "--csv", str(tmp_path / "tiny.csv"))
     assert result.returncode == 0, result.stderr
     with open(tmp_path / "tiny.csv", newline="") as file:
@@ -54,8 +54,8 @@ def test_forecast_of_a_finished_scale(tiny: Project, tmp_path: Path) -> None:
     assert hours / 3 < float(rows["all"]["cpu_hours"]) < 3 * hours
     assert memory / 2 < float(rows["all"]["memory_bytes"]) < 2 * memory
     disk = sum(path.stat().st_size for path in results.rglob("*") if path.suffix in (".h5", ".pdf", ".png"))
-    assert float(rows["all"]["disk_bytes"]) < 30e6 + 3 * disk  # a report of up to 20 MB is allowed for
-    # what figures share is counted once in the sum
+    assert float(rows["all"]["disk_bytes"]) < 30e6 + 3 * disk  # it includes a report of up to 20 MB
+    # the sum counts jobs shared by figures once
     assert int(rows["all"]["jobs"]) == len(jobs_of(tiny.folder, "tiny"))
     assert sum(int(row["jobs"]) for row in rows.values()) > 2 * int(rows["all"]["jobs"])
 
@@ -69,8 +69,8 @@ def test_an_unknown_scale_is_one_line() -> None:
 
 
 def test_longest_measurement_at_the_papers_scale() -> None:
-    """With the speeds that docs/forecast.md rests on for the largest nets, in GPU seconds a call on n examples."""
-    gpu = {  # update, forward, product: operations, and floating-point operations of an example, as counted
+    """With the speeds assumed in docs/forecast.md for the largest nets, in GPU seconds per call on n examples."""
+    gpu = {  # update, forward, product: counted operations, and floating-point operations per example
         "scnn": ((132, 117e6), (34, 40e6), (288, 350e6)),
         "scnnM": ((132, 2.4e9), (34, 0.8e9), (288, 7.2e9)),
         "r32": ((429, 414e6), (158, 138e6), (1321, 1.24e9)),
@@ -84,7 +84,7 @@ def test_longest_measurement_at_the_papers_scale() -> None:
         "fcn200": ((30, 11e6), (8, 4e6), (60, 22e6)),
         "tanh": ((30, 11e6), (8, 4e6), (60, 22e6)),
     }
-    for width in (256, 512, 1024, 2048):  # eight layers, six operations a weight in an update
+    for width in (256, 512, 1024, 2048):  # eight layers, six operations per weight in an update
         weights = 3072 * width + 6 * width**2
         gpu |= dict.fromkeys(
             (f"deep{width}", f"zero{width}"), ((80, 6 * weights), (22, 2 * weights), (160, 12 * weights))
@@ -103,7 +103,7 @@ def test_longest_measurement_at_the_papers_scale() -> None:
     hours = {path: need_of(job, speeds).gpu_hours for path, job in jobs.items() if job.rule != "train_run"}
     longest = max(hours, key=lambda path: hours[path])
     assert hours[longest] <= LONGEST, longest
-    # a schedule left in one piece would not do
+    # an unsplit schedule would be too long
     whole = sum_of(need_of(job, speeds) for path, job in jobs.items() if Path(path).parent == Path(longest).parent)
     assert whole.gpu_hours > LONGEST
 

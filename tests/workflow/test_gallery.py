@@ -1,4 +1,4 @@
-"""The gallery: what it keeps of a finished figure, what it says of its age, and that its pages are fresh."""
+"""The gallery: what it keeps of a finished figure, its report of code changes, and that its pages are up to date."""
 
 import csv
 import hashlib
@@ -42,7 +42,7 @@ def kept(edited: Project) -> Project:
     return edited
 
 
-def test_an_entry_says_what_made_it(kept: Project) -> None:
+def test_an_entry_records_what_made_it(kept: Project) -> None:
     folder, results = kept.folder / "docs/gallery/fig06", kept.folder / "results/tiny/figures"
     made = Entry(folder).made
     assert made.command == "snakemake --cores 2 results/tiny/figures/fig06.png"
@@ -64,12 +64,12 @@ def test_an_entry_says_what_made_it(kept: Project) -> None:
     assert (kept.folder / "results/tiny/tables/tab1.md").read_text().strip() in table
 
 
-def test_only_what_was_judged_at_any_scale_counts() -> None:
+def test_only_scale_free_claims_count() -> None:
     rows = [("yes", "holds"), ("yes", "fails"), ("yes", "inconclusive"), ("yes", NOT_RUN), ("no", "not judged")]
     assert held_of(pd.DataFrame(rows, columns=["any_scale", "verdict"])) == (1, 3)
 
 
-def test_an_edit_shows_on_the_pages_and_what_is_written_by_hand_stays(kept: Project) -> None:
+def test_an_edit_shows_on_the_pages_and_handwritten_text_stays(kept: Project) -> None:
     kept.edit("src/sharpest/figures/step_surface.py", lambda text: text + "\nassert True\n")
     kept.edit("docs/gallery/fig06/README.md", lambda text: text + "\nA bowl forms.\n")
     assert gallery(kept).returncode == 0
@@ -133,7 +133,7 @@ def test_bad_input_is_one_line(edited: Project, arguments: list[str], said: str)
     assert not (edited.folder / "docs/gallery").exists()
 
 
-def test_the_pages_are_fresh() -> None:
+def test_the_pages_are_up_to_date() -> None:
     stale = [
         str(path.relative_to(ROOT))
         for path, text in pages(GALLERY, ROOT / "workflow/scripts", LEDGER).items()
@@ -142,15 +142,15 @@ def test_the_pages_are_fresh() -> None:
     assert stale == [], "refresh them with: sharpest gallery"
 
 
-def test_each_claim_counts_once_and_what_is_against_the_paper_comes_first() -> None:
+def test_each_claim_counts_once_and_contradictions_come_first() -> None:
     verdicts: dict[str, str] = {}
     for path in [path for path in GALLERY.glob("*/claims.csv") if not path.parent.name.startswith("claims-")]:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row["any_scale"] == "yes"]
         verdicts |= {row["id"]: row["verdict"] for row in rows if row["verdict"] != NOT_RUN}
-    found = Counter(verdicts.values())
+    counts = Counter(verdicts.values())
     text = (GALLERY / "README.md").read_text(encoding="utf-8")
-    counted = f"{found['holds']} hold, {found['fails']} fail, {found['inconclusive']} inconclusive."
+    counted = f"{counts['holds']} hold, {counts['fails']} fail, {counts['inconclusive']} inconclusive."
     assert f"{len(verdicts)} were judged: {counted}" in text
     free = sum(claim.any_scale for claim in LEDGER)
     assert f"Not run, or not kept here: {free - len(verdicts)} of {free} scale-free claims." in text
@@ -163,7 +163,7 @@ def test_each_claim_counts_once_and_what_is_against_the_paper_comes_first() -> N
 
 
 @pytest.mark.parametrize("entry", KEPT, ids=[entry.made.study for entry in KEPT])
-def test_an_entry_of_the_repository_is_whole(entry: Entry) -> None:
+def test_an_entry_of_the_repository_is_complete(entry: Entry) -> None:
     made, claims = entry.made, entry.about
     picture, points = entry.kept(".png"), entry.kept(".csv")
     assert picture is None or picture.stat().st_size <= LARGEST_PICTURE

@@ -1,4 +1,4 @@
-"""The profile of a machine with GPUs, on stand-in ids: no GPU is behind them, but for the last test."""
+"""The profile of a machine with GPUs, on stand-in ids without GPUs, except for the last test."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from sharpest.results.states import Snapshots
 
 
 def test_a_job_of_the_gpu_profile_takes_a_slot(edited, monkeypatch, tmp_path):
-    """The id it took is in the message that torch has no such GPU; on the CPU the same command has nothing to do."""
+    """The message that torch has no such GPU names the slot's id; on the CPU the same command has nothing to do."""
     (tmp_path / "slots").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "slots"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "stand-in")
@@ -24,7 +24,7 @@ def test_a_job_of_the_gpu_profile_takes_a_slot(edited, monkeypatch, tmp_path):
 
 
 def test_a_job_takes_the_second_place_on_a_shared_gpu(edited, monkeypatch, tmp_path):
-    """The first one is taken."""
+    """The first slot is taken."""
     (tmp_path / "slots").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "slots"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "slots"))
@@ -46,7 +46,7 @@ def test_a_job_takes_the_second_place_on_a_shared_gpu(edited, monkeypatch, tmp_p
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU it can use on this machine")
 def test_two_jobs_share_a_real_gpu(edited):
-    """Two runs at a time, and what is measured of one of them."""
+    """Two runs at a time, and the measurements of one of them."""
     runs = ["scnn-c10-sgd-lr0.005-S128-s777", "scnn-c10-sgd-lr0.01-S128-s777"]
     targets = [f"results/tiny/runs/{run}/snapshots.h5" for run in runs]
     for target in targets:

@@ -1,4 +1,4 @@
-"""Swapped files whose times are kept, and what the engine underneath would meet before our checks: one line each."""
+"""Swapped files with unchanged timestamps, and files that Snakemake would meet before our checks: one line each."""
 
 import os
 import shutil
@@ -12,12 +12,12 @@ from sharpest.pipeline.verify import print_verified
 from .conftest import Project
 from .test_deaths import assert_equal, contents
 
-PROFILE = ("--workflow-profile", "workflow/profiles/local")  # which shows the logs of failed jobs
+PROFILE = ("--workflow-profile", "workflow/profiles/local")  # shows the logs of failed jobs
 LSTM, VGG = "lstm-ptb-sgd-lr1-S20-s777", "vgg-c10-sgd-lr0.1-S128-s777"
 
 
 def swap(one: Path, other: Path) -> None:
-    """Each gets the content of the other one and keeps its time, as after a mistaken copy."""
+    """Each file gets the content of the other and keeps its timestamp, as after a mistaken copy."""
     times = [(path.stat().st_atime_ns, path.stat().st_mtime_ns) for path in (one, other)]
     kept = one.with_suffix(".kept")
     one.rename(kept)
@@ -92,7 +92,7 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("name", SPOILED)
-def test_what_stands_in_the_way_is_named_before_anything_is_planned(checkout: Project, name: str) -> None:
+def test_obstacles_are_named_before_anything_is_planned(checkout: Project, name: str) -> None:
     spoil, words = SPOILED[name]
     spoil(checkout.folder)
     result = checkout.snakemake("-n", "results/quick/figures/fig06.csv")

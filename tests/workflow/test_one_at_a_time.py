@@ -1,4 +1,4 @@
-"""Two snakemakes in one folder: the second says so and leaves everything alone."""
+"""Two snakemakes in one folder: the second reports the first and changes nothing."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ def at_work(edited: Project) -> Iterator[tuple[Project, "subprocess.Popen[str]"]
 
 
 def fixed_files(project: Project) -> dict[str, int]:
-    """Results and Snakemake's records, but what the one at work writes, by time of change."""
+    """Modification times of results and Snakemake's records, except those being written."""
     folders = ("results", ".snakemake/locks", ".snakemake/metadata", ".snakemake/incomplete")
     return {
         str(path): path.stat().st_mtime_ns
@@ -52,7 +52,7 @@ def fixed_files(project: Project) -> dict[str, int]:
 
 
 @pytest.mark.slow
-def test_the_second_says_so_and_leaves_everything_alone(at_work: tuple[Project, "subprocess.Popen[str]"]) -> None:
+def test_the_second_reports_the_first_and_changes_nothing(at_work: tuple[Project, "subprocess.Popen[str]"]) -> None:
     project, first = at_work
     before = fixed_files(project)
     assert any(".snakemake/locks" in path for path in before)
@@ -72,7 +72,7 @@ def test_the_second_says_so_and_leaves_everything_alone(at_work: tuple[Project, 
     make = make_figures(project)
     assert make.wait(60) != 0
     assert "another snakemake works in" in (project.folder / "terminal").read_text()
-    # what changes nothing is allowed
+    # commands that change nothing are allowed
     for arguments in (("-n", "all"), ("--summary", TARGET), ("--list-rules",)):
         assert project.snakemake(*arguments).returncode == 0
     assert fixed_files(project) == before

@@ -1,4 +1,4 @@
-"""What ``pip install sharpest`` gives: built, and installed in an environment that has torch and nothing else."""
+"""The result of ``pip install sharpest``: built, and installed into an environment that has only torch."""
 
 import json
 import os
@@ -52,9 +52,9 @@ class Environment:
     """A virtual environment.
 
     Args:
-        folder: Where; it is made.
-        shared: Distributions of this one that it sees, with their files and no others. They are links, through which
-            pip would remove what is shared: an environment with links has no pip.
+        folder: The folder to create.
+        shared: Distributions of the current environment that it can import, and no others. They are linked. Because pip
+            would delete shared files through links, an environment with links has no pip.
     """
 
     def __init__(self, folder: Path, shared: Sequence[str] = ()) -> None:
@@ -68,7 +68,7 @@ class Environment:
                     (self.site / top.name).symlink_to(top)
 
     def run(self, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Its Python, which sees nothing of this one."""
+        """Its Python, isolated from the current environment."""
         variables = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         command, cwd = [self.python, *arguments], cwd or self.python.parent
         return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
@@ -79,7 +79,7 @@ class Environment:
         assert result.returncode == 0, result.stderr
 
     def lacks(self, name: str) -> list[str]:
-        """What a distribution asks for and is not there in a version that it allows."""
+        """Requirements of a distribution that are missing or of a wrong version."""
         result = self.run("-c", _LACKING, name)
         assert result.returncode == 0, result.stderr
         versions = json.loads(result.stdout)
@@ -93,7 +93,7 @@ class Environment:
 
 
 def _tops(found: Distribution) -> set[Path]:
-    """Files and folders of a distribution right in the folder of packages."""
+    """Top-level files and folders of a distribution in the packages folder."""
     packages = {Path(sysconfig.get_path("purelib")), *map(Path, sys.path)}
     tops = {Path(str(found.locate_file(""))) / file.parts[0] for file in found.files or () if file.parts[0] != ".."}
     return {top for top in tops if top.parent in packages and top.name != "__pycache__"}
@@ -101,7 +101,7 @@ def _tops(found: Distribution) -> set[Path]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a wheel of this tree, and with an sdist and the wheel of that in ``from_sdist``."""
+    """A folder with a wheel of this tree, and with an sdist and its wheel in ``from_sdist``."""
     folder = tmp_path_factory.mktemp("built")
     subprocess.run(["git", "clone", "--quiet", ROOT, folder / "tree"], check=True)
     for changed in ("pyproject.toml", "README.md"):
@@ -129,7 +129,7 @@ def names_in(wheel: Path) -> set[str]:
 
 
 @pytest.mark.slow
-def test_wheel_and_sdist_hold_every_module_and_what_the_report_needs(built: Path) -> None:
+def test_wheel_and_sdist_hold_every_module_and_the_files_of_the_report(built: Path) -> None:
     (wheel,), (again,) = built.glob("*.whl"), (built / "from_sdist").glob("*.whl")
     tracked = subprocess.run(["git", "ls-files", "src"], cwd=built / "tree", capture_output=True, text=True, check=True)
     packaged = {name for name in names_in(wheel) if name.startswith("sharpest/")}
@@ -138,14 +138,14 @@ def test_wheel_and_sdist_hold_every_module_and_what_the_report_needs(built: Path
 
 
 @pytest.mark.slow
-def test_the_core_works_where_torch_is_and_nothing_else(built: Path, tmp_path: Path) -> None:
+def test_the_core_works_with_only_torch_installed(built: Path, tmp_path: Path) -> None:
     allowed = with_requirements(["torch", "numpy", "scipy", "h5py"])
     environment = Environment(tmp_path / "empty", sorted(allowed))
     (wheel,) = built.glob("*.whl")
     Environment(tmp_path / "installer").pip("--no-deps", "--target", tmp_path / "installed", wheel)
     (environment.site / "installed.pth").write_text(str(tmp_path / "installed"))
     assert environment.lacks("sharpest") == []
-    assert allowed - with_requirements(["torch"]) == {"numpy", "scipy", "h5py"}  # three beside torch's own
+    assert allowed - with_requirements(["torch"]) == {"numpy", "scipy", "h5py"}  # three besides torch's own
     assert environment.run("-c", FIRST).stdout == "2 True\n"
 
     write_stored(

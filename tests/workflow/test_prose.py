@@ -1,7 +1,7 @@
-"""What is written by hand about a claim says what the tables beside it say.
+"""Handwritten text about a claim agrees with the tables beside it.
 
-A judgement is the id of a claim and its verdict behind it: `fig1.lmax_trend` fails. It is that of the figure's or
-table's page; `fig1.lmax_trend` holds at quick is that of all claims at that scale.
+A citation is the id of a claim followed by its verdict: `fig1.lmax_trend` fails. It refers to the page of the figure or
+table. `fig1.lmax_trend` holds at quick refers to all claims at that scale.
 """
 
 import re
@@ -34,14 +34,14 @@ _VERDICT = re.compile(
 
 
 def wrong_citations(text: str, verdicts: dict[str, str]) -> list[str]:
-    """Ids of claims with another verdict behind them than theirs, or with none; and verdicts on what is no claim."""
+    """Claim ids followed by a wrong verdict or by none, and verdicts on names that are not claims."""
     joined = " ".join(text.split())
     cited = [(name, verdict, scale) for name, verdict, scale in _CITED.findall(joined) if verdict or name in IDS]
     return [f"{name} {verdict}{scale}" for name, verdict, scale in cited if verdicts.get(name + scale) != verdict]
 
 
 def bare_verdicts(text: str) -> list[str]:
-    """Words of a verdict that stand behind no id."""
+    """Verdict words that do not follow an id."""
     return _VERDICT.findall(_CITED.sub("", " ".join(text.split())))
 
 
@@ -56,19 +56,19 @@ def bare_verdicts(text: str) -> list[str]:
         ("`fig1.lmax_trend` holds at quick, `fig1.lmax_trend` fails at quick", ["fig1.lmax_trend fails at quick"], []),
     ],
 )
-def test_what_is_found(text: str, wrong: list[str], bare: list[str]) -> None:
+def test_citations_are_found(text: str, wrong: list[str], bare: list[str]) -> None:
     verdicts = {"fig1.lmax_trend": "fails", "fig1.lmax_trend at quick": "holds"}
     assert (wrong_citations(text, verdicts), bare_verdicts(text)) == (wrong, bare)
 
 
 @pytest.mark.parametrize("path", [*PAGES, ROOT / "README.md"], ids=lambda path: path.parent.name)
-def test_each_judgement_is_that_of_the_table(path: Path) -> None:
+def test_each_verdict_is_that_of_the_table(path: Path) -> None:
     text = path.read_text(encoding="utf-8") if path.parent == ROOT else by_hand(path)
     assert wrong_citations(text, KEPT) == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.parent.name)
-def test_each_judgement_names_its_claim(path: Path) -> None:
+def test_each_verdict_names_its_claim(path: Path) -> None:
     assert bare_verdicts(by_hand(path)) == []
 
 

@@ -1,4 +1,4 @@
-"""The lines in the docs that compute verdicts once more, run on the verdicts that the gallery keeps."""
+"""The code in the docs that recomputes verdicts, run on the verdicts of the gallery."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ KEPT = sorted((ROOT / "docs/gallery").glob("claims-*"))
 
 @pytest.fixture(params=KEPT, ids=lambda folder: folder.name)
 def recomputed(request: pytest.FixtureRequest) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Judged claims, and the verdicts by the lines in the docs."""
+    """Judged claims, and their verdicts by the code in the docs."""
     (code,) = re.findall(r"```python\n(import numpy.*?)```", (ROOT / "docs/claims.md").read_text("utf-8"), re.DOTALL)
     assert len(code.strip().splitlines()) <= 20
     names: dict[str, Any] = {}

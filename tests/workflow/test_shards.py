@@ -1,4 +1,4 @@
-"""A schedule measured in shards: the same bits, and a kill of one leaves the others."""
+"""A schedule measured in shards: the same bits, and killing one leaves the others."""
 
 import importlib.util
 import json
@@ -33,7 +33,7 @@ def cut(project: Project) -> None:
 
 @pytest.fixture(scope="module")
 def sharded(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The finished tiny project, with one curve measured again, in shards."""
+    """The finished tiny project, with one curve remeasured in shards."""
     folder = tmp_path_factory.mktemp("sharded")
     shutil.copytree(tiny.folder, folder, dirs_exist_ok=True)
     project = Project(folder)
@@ -44,7 +44,7 @@ def sharded(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def held(path: Path) -> dict[str, bytes]:
+def contents(path: Path) -> dict[str, bytes]:
     with h5py.File(path) as file:
         return {name: file[name][...].tobytes() for name in file if name != "seconds"}
 
@@ -59,7 +59,7 @@ def script(name: str) -> Any:
 
 
 def test_shards_give_the_files_of_one_job(sharded: Project, tmp_path: Path) -> None:
-    """The scripts' own work, all segments in one job."""
+    """Compared with the scripts' own functions, with all segments in one job."""
     project = load_project({"scale": "tiny"}, sharded.folder / "config")
     schedule = project.schedule(RUN, "step")
     segments = schedule.segments
@@ -73,12 +73,12 @@ def test_shards_give_the_files_of_one_job(sharded: Project, tmp_path: Path) -> N
         script("measure").main(
             name, RUN, "step", paths, whole[name], tmp_path / name, segments, settings, hessian, "code", progress,
         )  # fmt: skip
-    assert held(sharded.folder / SPECTRUM) == held(Path(whole["spectra"]))
-    assert held(sharded.folder / DIRECTIONS) == held(Path(whole["directions"]))
+    assert contents(sharded.folder / SPECTRUM) == contents(Path(whole["spectra"]))
+    assert contents(sharded.folder / DIRECTIONS) == contents(Path(whole["directions"]))
 
 
-def test_a_shard_begins_anew(sharded: Project, tiny: Project) -> None:
-    """The first has the bits of the uncut schedule; the others are as close as the tolerance allows."""
+def test_a_shard_starts_cold(sharded: Project, tiny: Project) -> None:
+    """The first has the bits of the unsplit schedule; the others agree within the tolerance."""
     with h5py.File(sharded.folder / SPECTRUM) as cut, h5py.File(tiny.folder / SPECTRUM) as whole:
         np.testing.assert_array_equal(cut["iteration"], whole["iteration"])
         np.testing.assert_array_equal(cut["eigenvectors"][:4], whole["eigenvectors"][:4])
@@ -93,7 +93,7 @@ def test_shards_are_gone_and_nothing_is_left_to_do(sharded: Project) -> None:
     assert sharded.planned(DIRECTIONS) == {}
 
 
-# jobs that run again although the shards are gone
+# jobs that rerun although the shards are gone
 STALE = {
     "curvature/lanczos.py": ALL_JOBS,
     "measures/directions/line.py": {"measure_shard": 3, "merge_shards": 1},
@@ -121,7 +121,7 @@ def test_a_kill_leaves_the_other_shards(sharded: Project, edited: Project) -> No
     )  # fmt: skip
     done = edited.folder / SHARDS
     deadline = time.monotonic() + 120
-    while not (list(done.glob("*.h5")) and list(done.glob(".*.h5.*"))):  # one finished, another begun
+    while not (list(done.glob("*.h5")) and list(done.glob(".*.h5.*"))):  # one finished, another started
         assert process.poll() is None, process.stdout and process.stdout.read()
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -134,6 +134,6 @@ def test_a_kill_leaves_the_other_shards(sharded: Project, edited: Project) -> No
     result = edited.snakemake("--cores", "1", "--notemp", SPECTRUM)
     assert result.returncode == 0, result.stdout
     assert {name: (done / name).stat().st_mtime_ns for name in finished} == finished
-    assert held(edited.folder / SPECTRUM) == held(sharded.folder / SPECTRUM)
-    # what the killed job had begun is swept up by the next one
+    assert contents(edited.folder / SPECTRUM) == contents(sharded.folder / SPECTRUM)
+    # the next job removes what the killed job had started
     assert not list(done.glob(".*"))

@@ -1,4 +1,4 @@
-"""Two users, two clones, one results folder that the second one only reads."""
+"""Two users, two clones, and one results folder that the second user only reads."""
 
 import csv
 import subprocess
@@ -13,7 +13,7 @@ SHARED = ("data", "runs", "spectra", "directions", "evaluations")
 
 @pytest.fixture
 def shared(edited: Project) -> Project:
-    """The first user's clone, whose results nobody may change."""
+    """The first user's clone, whose results are read-only."""
     subprocess.run(["chmod", "-R", "a-w", str(edited.folder / "results")], check=True)
     return edited
 
@@ -25,7 +25,7 @@ def second(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_the_whole_folder_can_be_looked_at(shared: Project, second: Project, bound: tuple[str, ...]) -> None:
-    """A link to the results of a scale: a dry run finds all of it, and a run says that it cannot write there."""
+    """Through a link to a scale's results, a dry run finds everything, and a run reports that it cannot write."""
     (second.folder / "results").mkdir()
     (second.folder / "results/tiny").symlink_to(shared.folder / "results/tiny")
     before = finished(shared)
@@ -43,7 +43,7 @@ def test_the_whole_folder_can_be_looked_at(shared: Project, second: Project, bou
 def test_own_figures_are_drawn_from_shared_measurements(
     shared: Project, second: Project, bound: tuple[str, ...]
 ) -> None:
-    """Links in the places of what is measured; a study of the second user's own trains and measures nothing."""
+    """Links for the measured parts; a new study of the second user trains and measures nothing."""
     own, before = second.folder / "results/tiny", finished(shared)
     own.mkdir(parents=True)
     for name in SHARED:
@@ -59,10 +59,10 @@ def test_own_figures_are_drawn_from_shared_measurements(
         with open(project.folder / "results/tiny/figures/fig06.csv", newline="") as file:
             return list(csv.DictReader(file))
 
-    # its own study, on the numbers of the shared files
+    # the new study, on the numbers of the shared files
     assert 0 < len(points(second)) < len(points(shared))
     assert all(point in points(shared) for point in points(second))
-    # what is missing there is not made there
+    # missing results are not made there
     line = second.snakemake("--cores", "1", "--forcerun", "measure", "--", "figures", prefix=bound)
     assert line.returncode != 0
     assert finished(shared) == before

@@ -1,4 +1,4 @@
-"""The pipeline on a real Slurm: from submission to pictures, time limits, cancelled jobs, grouped jobs."""
+"""The pipeline on a real Slurm: from submission to figures, time limits, cancelled jobs, grouped jobs."""
 
 import os
 import re
@@ -32,7 +32,7 @@ GROUPS = [
 
 @dataclass(frozen=True)
 class ClusterProject:
-    """A checkout whose jobs run on the cluster, or here to compare."""
+    """A checkout whose jobs run on the cluster, or locally for comparison."""
 
     folder: Path
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
@@ -51,7 +51,7 @@ class ClusterProject:
         return process
 
     def run(self, *arguments: str, where: str = "slurm") -> str:
-        """Run snakemake to its end, which must be good."""
+        """Run snakemake to its end, which must succeed."""
         process = self.start(*arguments, where=where)
         output, _ = process.communicate(timeout=900)
         assert process.returncode == 0, output
@@ -82,19 +82,19 @@ def slurm_with_accounting() -> Iterator[Path]:
 
 @pytest.fixture
 def cluster_project(tiny, tmp_path: Path) -> Iterator[ClusterProject]:  # type: ignore[no-untyped-def]
-    """The tiny project before anything has run. Name it behind the cluster: its processes must end first."""
+    """The tiny project before any run. List it after the cluster fixture: its processes must end first."""
     tiny.copy_without(tmp_path, "results", ".snakemake")
     project = ClusterProject(tmp_path)
     yield project
     for process in project.processes:
-        process.kill()  # one that a failed test has left would submit its jobs again
+        process.kill()  # one left by a failed test would submit its jobs again
         process.wait()
 
 
 def test_figures_on_slurm_equal_those_of_a_local_run(tiny, slurm, cluster_project) -> None:  # type: ignore[no-untyped-def]
-    """Each file is bitwise that of the local run, and 25 jobs take 13 submissions: 9 trainings and 4 groups."""
+    """Each file is bitwise that of the local run, and 25 jobs take 13 submissions: 9 training jobs and 4 groups."""
     output = cluster_project.run("all", *GROUPS)
-    # which measurements share a group is the engine's choice
+    # Snakemake chooses which measurements share a group
     logs = re.findall(
         r"has been submitted with SLURM jobid \d+ \(log: .*/slurm_logs/(rule_train_run|group_[a-z]+)", output
     )
@@ -111,18 +111,18 @@ def test_figures_on_slurm_equal_those_of_a_local_run(tiny, slurm, cluster_projec
         assert _content(cluster / name) == _content(local / name), name
 
 
-def test_a_job_killed_for_its_time_limit_goes_on_with_a_longer_one(
+def test_a_job_killed_by_its_time_limit_resumes_with_a_longer_one(
     slurm_with_accounting,  # type: ignore[no-untyped-def]
     cluster_project,
 ) -> None:
-    """The second attempt has twice the minutes, trains no epoch again, and ends bitwise as if nothing had happened."""
+    """The second attempt has twice the minutes, retrains no epoch, and ends bitwise as without the kill."""
     reference = _long_run(cluster_project)
     with open(cluster_project.folder / "config/scales/tiny.yaml", "a") as scale:
         scale.write("time_limit: 1\n")
     process = cluster_project.start(SNAPSHOTS, "--slurm-status-command", "sacct")
     journal = _Journal(cluster_project.folder)
     journal.wait(process, rows=20)
-    # as slow as it takes to reach the limit, on any machine
+    # slow enough to reach the limit on any machine
     subprocess.run(["scancel", "--signal=STOP", _running_job()], check=True)
     journal.watch(process)
     output, _ = process.communicate()
@@ -134,8 +134,8 @@ def test_a_job_killed_for_its_time_limit_goes_on_with_a_longer_one(
     assert _content(cluster_project.folder / SNAPSHOTS) == reference
 
 
-def test_a_cancelled_job_goes_on_with_the_same_command(slurm, cluster_project) -> None:  # type: ignore[no-untyped-def]
-    """``scancel`` loses at most the epoch under way; the same command ends bitwise as if nothing had happened."""
+def test_a_cancelled_job_resumes_with_the_same_command(slurm, cluster_project) -> None:  # type: ignore[no-untyped-def]
+    """``scancel`` loses at most the current epoch; the same command ends bitwise as without it."""
     reference = _long_run(cluster_project)
     command = [SNAPSHOTS, "--retries", "0"]
     process = cluster_project.start(*command)
@@ -154,7 +154,7 @@ def test_a_cancelled_job_goes_on_with_the_same_command(slurm, cluster_project) -
 
 
 def test_a_gpu_is_asked_for_by_the_device_and_by_nothing_else(slurm, cluster_project) -> None:  # type: ignore[no-untyped-def]
-    """The node's GPU is none: Slurm gives the job its id, and the job says that torch cannot use it."""
+    """The node's GPU does not exist: Slurm gives the job its id, and the job reports that torch cannot use it."""
     output, _ = cluster_project.start(SNAPSHOTS, "--retries", "0", "--config", "device=cuda").communicate(timeout=300)
     assert "torch finds no GPU it can use (CUDA_VISIBLE_DEVICES: 0)" in output, output
     assert "TresPerJob=gres:gpu:1" in _shown_job(1)
@@ -163,7 +163,7 @@ def test_a_gpu_is_asked_for_by_the_device_and_by_nothing_else(slurm, cluster_pro
 
 
 class _Journal:
-    """The journal of a run's epochs, read while it is trained: it must only grow."""
+    """The journal of a run's epochs, read during training; it must only grow."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / f"results/tiny/work/{RUN}/history.jsonl"
@@ -180,11 +180,11 @@ class _Journal:
         return len(iterations)
 
     def wait(self, process: "subprocess.Popen[str]", rows: int) -> None:
-        """Until the journal has a number of rows."""
+        """Wait until the journal has a number of rows."""
         _wait_for(lambda: self._read() >= rows, process)
 
     def watch(self, process: "subprocess.Popen[str]") -> None:
-        """Until the process ends; it must have added rows."""
+        """Wait until the process ends; it must have added rows."""
         before = self._read()
         after = before
         deadline = time.monotonic() + 600
@@ -196,7 +196,7 @@ class _Journal:
 
 
 def _long_run(project) -> dict[str, bytes]:  # type: ignore[no-untyped-def]
-    """Give a run some seconds of training; its snapshots when nothing disturbs it, deleted again."""
+    """Make a run train for some seconds; returns its undisturbed snapshots, which are deleted again."""
     scale = project.folder / "config/scales/tiny.yaml"
     scale.write_text(scale.read_text() + '  - {runs: "*-lr0.005-*", set: {epochs: 500}}\n')
     project.run(SNAPSHOTS, where="local")
@@ -220,13 +220,13 @@ def _shown_job(number: int) -> str:
 
 
 def _results(folder: Path) -> set[str]:
-    """Names of all results but logs and times."""
+    """Names of all results except logs and times."""
     kinds = {".h5", ".csv", ".md", ".tex", ".png"}
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix in kinds}
 
 
 def _content(path: Path) -> dict[str, bytes]:
-    """What a file says, byte by byte, without times."""
+    """The contents of a file, byte by byte, without times."""
     if path.suffix != ".h5":
         return {"": path.read_bytes()}
     with h5py.File(path) as file:

@@ -1,4 +1,4 @@
-"""What an edit makes stale: a matrix of edits of the finished tiny project, each with the very jobs that run again.
+"""What an edit makes stale: a matrix of edits of the finished tiny project, each with the exact jobs that rerun.
 
 The rows are those of the table in ``docs/staleness.md``.
 """
@@ -72,12 +72,12 @@ def append(path: str, text: str) -> Edit:
 
 
 def for_runs(pattern: str, changes: str) -> Edit:
-    """A further entry at the end of the scale, whose last key is for_runs."""
+    """An additional entry at the end of the scale, whose last key is for_runs."""
     return append(SCALE, f'  - {{runs: "{pattern}", set: {{{changes}}}}}\n')
 
 
 def code(*modules: str) -> Edit:
-    """A statement more in each module of the package, that runs when it is imported."""
+    """An additional statement in each given module of the package, which runs on import."""
     return all_of(*(append(f"src/sharpest/{module}", "\nassert True\n") for module in modules))
 
 
@@ -122,7 +122,7 @@ def touch(project: Project) -> None:
 
 
 def reorder(project: Project) -> None:
-    """Keys the other way round; not studies, which the report has in their order."""
+    """Keys in reverse order, except studies, whose order the report follows."""
 
     def reversed_keys(value: object) -> object:
         if isinstance(value, dict):
@@ -142,14 +142,14 @@ def rewrite(path: str, change: Callable[[dict[str, object]], object]) -> Edit:
 
 
 def move(project: Project) -> None:
-    """To a folder of another name, under which the tests go on."""
+    """To a folder of another name, in which the tests continue."""
     elsewhere = project.folder.with_name("elsewhere")
     project.folder.rename(elsewhere)
     object.__setattr__(project, "folder", elsewhere)
 
 
 def new_measure(project: Project) -> None:
-    """A folder beside the measures that there are."""
+    """A new folder beside the existing measures."""
     folder = project.folder / "src/sharpest/measures/newest"
     folder.mkdir()
     (folder / "__init__.py").write_text(
@@ -189,7 +189,7 @@ fig_newest:
 
 NOTHING: set[str] = set()
 MATRIX: dict[str, tuple[Edit, set[str]]] = {
-    # how things are written
+    # style
     "a comment, in any module, script or rule": (comment_everything, NOTHING),
     "a docstring": (reword_docstrings, NOTHING),
     "formatting": (reformat, NOTHING),
@@ -203,11 +203,11 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
         ),
         NOTHING,
     ),
-    "an import that nobody uses": (append("src/sharpest/data/randomness.py", "\nimport this\n"), NOTHING),
-    "a new function that nobody calls": (
+    "an unused import": (append("src/sharpest/data/randomness.py", "\nimport this\n"), NOTHING),
+    "a new function that is never called": (
         append("src/sharpest/data/randomness.py", "\n\ndef unheard_of() -> int:\n    return 1\n"), NOTHING,
     ),
-    "a new time on any source file": (touch, NOTHING),
+    "a newer timestamp on any source file": (touch, NOTHING),
     "the order of keys in the configuration": (reorder, NOTHING),
     "the folder of the checkout": (move, NOTHING),
     # code
@@ -215,7 +215,7 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
     "the style of all figures": (code("figures/style.py"), FIGURES | REPORT),
     "the drawing of tables": (code("tables/end_points.py"), TABLES | REPORT),
     "the rules of verdicts": (code("claims/verdicts.py"), CLAIMS | REPORT),
-    "the page": (code("report/build.py"), REPORT),
+    "the code of the report page": (code("report/build.py"), REPORT),
     "the report's template, style or script": (
         all_of(*(append(f"src/sharpest/report/page.{kind}", "\n ") for kind in ("html.jinja", "css", "js"))), REPORT,
     ),
@@ -223,7 +223,7 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
         code("measures/directions/measure.py"), DIRECTIONS | figures("06") | CLAIMS | REPORT,
     ),
     "the evaluation of end points": (code("measures/evaluations/measure.py"), EVALUATIONS | TABLES | REPORT),
-    "a new measure, which no schedule takes": (new_measure, NOTHING),
+    "a new measure that no schedule takes": (new_measure, NOTHING),
     "a new measure in a schedule": (
         all_of(
             new_measure,
@@ -257,7 +257,7 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
         append("workflow/scripts/measure.py", "\nEDITED = 1\n"),
         SPECTRA | DIRECTIONS | EVALUATIONS | figures("01", "04", "06", "12") | TABLES | CLAIMS | REPORT,
     ),
-    "what a job prints, or records of its machine": (
+    "what a job prints, or records about its machine": (
         code("pipeline/progress.py", "pipeline/job.py", "pipeline/provenance.py"), NOTHING,
     ),
     "a rule's memory or time limit": (replace("workflow/rules/train.smk", "=grows(", "=grows(2 * "), NOTHING),
@@ -297,11 +297,11 @@ fig02:
         replace(SCALE, "every 4 iterations", "every 5 iterations"),
         SPECTRUM[SGD] | DIRECTIONS | figures("06") | CLAIMS | REPORT,
     ),
-    "the number of gradients, or alphas, of a schedule": (
+    "the number of gradients or alphas of a schedule": (
         replace(SCALE, "num_gradients: 3", "num_gradients: 4"), DIRECTIONS | figures("06") | CLAIMS | REPORT,
     ),
     "the number of CPU threads of a job": (append(SCALE, "torch_threads: 2\n"), EVERY_RUN | MEASURED_ON),
-    "a limit of an axis": (
+    "an axis limit": (
         replace("config/studies.yaml", "grid_limit: 5", "grid_limit: 4"), figures("06") | REPORT,
     ),
     "a figure's caption": (replace("config/studies.yaml", "caption: step", "caption: another one"), REPORT),
@@ -315,14 +315,14 @@ fig02:
     "the scale's description": (
         replace(SCALE, "tiny, for tests", "tiny"), FIGURES | TABLES | CLAIMS | REPORT,
     ),
-    "a key that nothing here uses": (
+    "a key that no job uses": (
         all_of(
             for_runs("imdb*", "patience: 26, clip_norm: 3"),
             replace("config/config.yaml", "sources: {}", "sources: {cifar-10: {url: 'http://localhost'}}"),
         ),
         NOTHING,
     ),
-    "where data files are": (
+    "the location of data files": (
         replace("config/config.yaml", "sources: {}", "sources: {digits: {folder: src}, python-topics: {folder: src}}"),
         NOTHING,
     ),
@@ -358,29 +358,29 @@ class Plans:
 
 
 def copy_of(tiny: Project, folder: Path) -> Project:
-    """With times and records; results, which nobody may write to in place, as links."""
+    """With timestamps and records; read-only results, as links."""
     copy = tiny.copy_without(folder, "results")
     shutil.copytree(tiny.folder / "results", folder / "results", copy_function=os.link)
     return copy
 
 
 def stale_jobs(project: Project, *arguments: str) -> set[str]:
-    """Rule and wildcards of each job that a dry run plans, targets apart."""
+    """Rule and wildcards of each job in the plan of a dry run, without the targets."""
     result = project.snakemake("--dry-run", *(arguments if "results/" in "".join(arguments) else ["all", *arguments]))
     assert result.returncode == 0, result.stdout
-    found = []
-    for rule, facts in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", result.stdout, re.MULTILINE):
-        if "    output: " in facts:
-            wildcards = "".join(re.findall("    wildcards: (.*)", facts))
-            found.append(" ".join([rule, *re.findall("=([^,]+)", wildcards)]))
-    assert len(set(found)) == len(found)
-    assert found or "Nothing to be done" in result.stdout
-    return set(found)
+    jobs = []
+    for rule, body in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", result.stdout, re.MULTILINE):
+        if "    output: " in body:
+            wildcards = "".join(re.findall("    wildcards: (.*)", body))
+            jobs.append(" ".join([rule, *re.findall("=([^,]+)", wildcards)]))
+    assert len(set(jobs)) == len(jobs)
+    assert jobs or "Nothing to be done" in result.stdout
+    return set(jobs)
 
 
 @pytest.fixture(scope="module")
 def plans(tiny: Project, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Plans]:
-    """Those of the tests that were chosen are all begun at once."""
+    """The dry runs of all selected tests start together."""
     with ThreadPoolExecutor(os.cpu_count()) as executor:
         begun = Plans(tiny, tmp_path_factory.mktemp("plans"), executor)
         for item in request.session.items:
@@ -396,13 +396,13 @@ def test_an_edit_reruns_these_jobs_and_no_others(plans: Plans, edit: str) -> Non
 
 
 def test_a_comment_in_a_script_counts_without_a_profile_only(tiny: Project, tmp_path: Path) -> None:
-    """What Snakemake makes of times of scripts; the default profile is found by itself."""
+    """Without the profile, Snakemake compares timestamps of scripts; it finds the default profile itself."""
     project = copy_of(tiny, tmp_path / "checkout")
     append("workflow/scripts/write_table.py", "# a remark\n")(project)
     profiles = {path.name: (path / "config.yaml").read_text() for path in (ROOT / "workflow/profiles").iterdir()}
     assert {"default", "local"} <= set(profiles)
     assert all("\nrerun-triggers: [mtime, params, input, software-env]" in text for text in profiles.values())
-    # an executor's plugin may be absent
+    # an executor plugin may be missing
     usable = [name for name, text in profiles.items() if "executor:" not in text]
     for arguments in ([], *(["--workflow-profile", f"workflow/profiles/{name}"] for name in usable)):
         assert stale_jobs(project, *arguments) == NOTHING, arguments
@@ -413,7 +413,7 @@ def test_a_comment_in_a_script_counts_without_a_profile_only(tiny: Project, tmp_
 
 @pytest.mark.slow
 def test_data_files_count_when_they_are_decoded_only(tiny: Project, tmp_path: Path) -> None:
-    """They are checked then, and the decoded arrays are kept with their hash."""
+    """They are checked then, and the decoded arrays are stored with their hash."""
     project = copy_of(tiny, tmp_path / "checkout")
     raw = project.folder / "raw"
     raw.mkdir()
@@ -424,7 +424,7 @@ def test_data_files_count_when_they_are_decoded_only(tiny: Project, tmp_path: Pa
     replace("config/config.yaml", "datasets: {}", "datasets: {ptb: {source: ptb, vocabulary: 10000}}")(project)
     replace("config/config.yaml", "sources: {}", "sources: {ptb: {folder: raw}}")(project)
     data = "results/tiny/data/ptb.h5"
-    (project.folder / data).unlink()  # of another source, which the results may not mix
+    (project.folder / data).unlink()  # from another source, which must not be mixed in
     made = project.snakemake("--cores", "1", data)
     assert made.returncode == 0, made.stdout
     for path in raw.iterdir():
@@ -435,14 +435,14 @@ def test_data_files_count_when_they_are_decoded_only(tiny: Project, tmp_path: Pa
     assert stale_jobs(project, data) == NOTHING
     (project.folder / "moved/ptb.train.txt").write_text("other words")
     assert stale_jobs(project, data) == NOTHING
-    # and once decoding is asked for, it notices
+    # and once decoding is requested, it notices
     refused = project.snakemake("--cores", "1", "--forcerun", "prepare_data", "--", data)
     assert refused.returncode != 0
     assert "ptb.{train,valid,test}.txt: the train text has 2 tokens" in refused.stdout
 
 
 def test_results_are_accepted_by_one_command_that_changes_no_byte(edited: Project) -> None:
-    for edit in ("the eigensolver", "the learning rate of one run", "a claim", "a limit of an axis"):
+    for edit in ("the eigensolver", "the learning rate of one run", "a claim", "an axis limit"):
         MATRIX[edit][0](edited)
     assert stale_jobs(edited) >= CLAIMS | SPECTRA
     before = digests(edited.folder / "results")
@@ -450,13 +450,13 @@ def test_results_are_accepted_by_one_command_that_changes_no_byte(edited: Projec
     assert accepted.returncode == 0, accepted.stdout
     assert digests(edited.folder / "results") == before
     assert stale_jobs(edited) == NOTHING
-    # the next edit counts from here
+    # later edits are compared with this state
     for_runs(LSTM, "snapshot_every: 2")(edited)
     assert stale_jobs(edited) == LSTM_ON
 
 
-def test_accepting_makes_nothing_up(edited: Project) -> None:
-    """What is missing stays missing, and is made by the next run."""
+def test_accepting_creates_no_missing_file(edited: Project) -> None:
+    """Missing files stay missing, and the next run makes them."""
     MATRIX["a new study on an old run"][0](edited)
     code("figures/step_surface.py")(edited)
     assert edited.snakemake("--touch", "all").returncode == 0
@@ -470,7 +470,7 @@ def test_one_file_is_accepted_by_its_name(edited: Project) -> None:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Of every file within, by its path."""
+    """Digest of every file in the folder, by path."""
     paths = [path for path in folder.rglob("*") if path.is_file()]
     assert len(paths) > 50
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}

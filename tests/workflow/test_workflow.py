@@ -1,4 +1,4 @@
-"""The workflow from end to end at a tiny scale: what it makes, what bad input says."""
+"""The workflow from end to end at a tiny scale: its outputs, and its messages for bad input."""
 
 import csv
 import json
@@ -37,17 +37,17 @@ def test_makes_every_declared_file(tiny: Project) -> None:
 
 
 def test_figure_6_comes_first_and_the_time_left_is_said(tiny: Project) -> None:
-    """``make figures`` asks for it so: of all that needs the same data, what it stands on begins first."""
-    said = (tiny.folder / "output.txt").read_text()
-    made = re.findall(r"^    output: results/tiny/([^\s,]+)", said, re.MULTILINE)
+    """As in ``make figures``: of all jobs that need the same data, those behind Figure 6 start first."""
+    printed = (tiny.folder / "output.txt").read_text()
+    made = re.findall(r"^    output: results/tiny/([^\s,]+)", printed, re.MULTILINE)
     assert next(path for path in made if path.startswith("runs/") and "-c10-" in path) == f"runs/{SGD_RUN}/snapshots.h5"
     assert next(path for path in made if path.startswith("figures/")) == "figures/fig06.pdf"
-    assert re.search(r"^all        \d+/\d+ jobs, \d+ %, about \d+ .*left$", said, re.MULTILINE)
+    assert re.search(r"^all        \d+/\d+ jobs, \d+ %, about \d+ .*left$", printed, re.MULTILINE)
     assert tiny.planned("first", "--forceall")["draw_figure"] == 1
 
 
 def test_only_a_limit_of_the_users_own_wakes_the_scheduler(edited: Project) -> None:
-    """Of two jobs, one waits for the core of the other: with a limit of jobs a second, it is looked at every second."""
+    """One of two jobs waits for the other's core: with a limit of jobs per second, it is reconsidered every second."""
     paths = [f"results/tiny/runs/{run}/snapshots.h5" for run in (SGD_RUN, NSGD_RUN)]
     command = ("--cores", "1", "--verbose", "--force", *paths)
     looks = edited.snakemake(*command).stdout.count("Resources before job selection")
@@ -57,15 +57,15 @@ def test_only_a_limit_of_the_users_own_wakes_the_scheduler(edited: Project) -> N
 
 
 def test_a_job_has_the_same_bits_forked_and_by_itself(edited: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training and measuring, of all arrays but clock times."""
+    """Training and measuring; all arrays except clock times."""
     paths = [f"runs/{NSGD_RUN}/snapshots.h5", f"spectra/{SGD_RUN}/step.h5", f"directions/{SGD_RUN}/step.h5"]
 
     def arrays() -> dict[str, bytes]:
-        found = {}
+        actual = {}
         for path in paths:
             with h5py.File(edited.folder / "results/tiny" / path) as file:
-                found |= {f"{path} {name}": array[...].tobytes() for name, array in file.items()}
-        return {name: value for name, value in found.items() if "seconds" not in name}
+                actual |= {f"{path} {name}": array[...].tobytes() for name, array in file.items()}
+        return {name: value for name, value in actual.items() if "seconds" not in name}
 
     forked = arrays()
     monkeypatch.setenv("SHARPEST_FORKSERVER", "")
@@ -100,7 +100,7 @@ def test_a_point_opens_from_the_results_alone(tiny: Project) -> None:
 
 
 def test_what_the_page_of_results_shows_works(tiny: Project) -> None:
-    """Its lines of Python, one block after the other, on the tiny results."""
+    """Its Python blocks, one after another, on the tiny results."""
     page = (ROOT / "docs/results.md").read_text()
     page = page.replace('scale="quick"', 'scale="tiny"').replace("iteration=120", "iteration=8")
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
@@ -118,7 +118,7 @@ def test_the_engines_own_report_has_captions_and_categories(tiny: Project, tmp_p
 
 
 def test_a_further_seed_makes_its_own_jobs_only(edited: Project) -> None:
-    """And the paper's runs stay on disk, so that going back draws again and trains nothing."""
+    """And the paper's runs stay on disk, so going back redraws and retrains nothing."""
     figure = "results/tiny/figures/fig01.png"
     assert edited.planned(figure, "--config", "seeds=1") == {"train_run": 1, "measure": 1, "draw_figure": 1}
     result = edited.snakemake("--cores", "2", figure, "--config", "seeds=1")
@@ -171,7 +171,7 @@ MISSING = {
 
 
 @pytest.mark.parametrize("source", MISSING)
-def test_a_substitute_without_its_file_is_one_line_with_the_command_that_brings_it(
+def test_a_substitute_without_its_file_is_one_line_with_the_command_that_fetches_it(
     checkout: Project, source: str
 ) -> None:
     dataset, words = MISSING[source]
@@ -185,7 +185,7 @@ def test_a_substitute_without_its_file_is_one_line_with_the_command_that_brings_
 
 
 def test_an_original_and_a_substitute_are_not_mixed_in_one_results_folder(edited: Project) -> None:
-    """The tiny results are of the digits; with another source nothing is planned, in another folder everything is."""
+    """The tiny results are from the digits; with another source nothing is planned, in another folder everything is."""
     source = ("--config", "datasets={c10: {source: fashion-mnist}}")
     result = edited.snakemake("-n", "figures", *source)
     assert result.returncode != 0
@@ -223,7 +223,7 @@ def test_one_figure_needs_its_two_runs_only(checkout: Project) -> None:
     assert planned["measure"] == 4  # spectra and directions of each
 
 
-def test_an_id_that_no_row_has_is_no_target(checkout: Project) -> None:
+def test_an_unknown_run_id_is_not_a_target(checkout: Project) -> None:
     result = checkout.snakemake("-n", "results/quick/runs/scnn-c10-sgd-lr0.3-S128-s777/snapshots.h5")
     assert result.returncode != 0
     assert "lr0.3" in result.stdout

@@ -1,4 +1,4 @@
-"""docs/your-own.md, taken word for word, and what is refused there."""
+"""docs/your-own.md, followed word for word, and mistakes that it refuses."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ TARGET = "results/mine/figures/fig_mine.png"
 
 @pytest.fixture
 def followed(checkout: Project) -> Project:
-    """A checkout in which somebody has done what the page says, up to the command."""
+    """A checkout in which the page has been followed, up to the command."""
     (checkout.folder / "data").mkdir()
     (script,) = SCRIPT.findall(PAGE)
     subprocess.run([sys.executable, "-c", script], cwd=checkout.folder, check=True)
@@ -39,7 +39,7 @@ def test_the_page_draws_its_figure(followed: Project) -> None:
     points = pd.read_csv(followed.folder / TARGET.replace("png", "csv"))
     assert set(points["run"].dropna()) == {"mynet-mine-sgd-lr0.1-S32-s777"}
     assert np.isfinite(points["y"]).any()
-    # the rest of the project is as it was, and a changed net is noticed
+    # the rest of the project is unchanged, and a changed net is detected
     assert followed.planned("tables", "--config", "scale=quick") == followed.planned("tables")
     assert followed.planned(TARGET, "--config", "scale=mine") == {}
     followed.edit("src/sharpest/models/my_net.py", lambda text: text.replace("relu()", "tanh()"))

@@ -1,4 +1,4 @@
-"""docs/import.md up to its figure, word for word, and what is refused there."""
+"""docs/import.md up to its figure, word for word, and inputs that it refuses."""
 
 import argparse
 import os
@@ -37,7 +37,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, in which nothing was imported yet."""
+    """A copy of that folder, before any import."""
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -50,11 +50,11 @@ def imported(*more: str) -> int:
     return main([*COMMAND.split(), *more])
 
 
-def test_the_page_is_followed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_works(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert imported() == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     without_numbers = lambda text: re.sub(r"\d+\.\d+", "#", text)  # noqa: E731 - losses, and the id's learning rate
-    assert without_numbers(said) == without_numbers(SHOWN)
+    assert without_numbers(output) == without_numbers(SHOWN)
     snapshots = Snapshots(f"results/imported/runs/{RUN}/snapshots.h5")
     assert snapshots.iteration.tolist() == [0, 64, 128]
     assert snapshots.attributes["config"]["dataset"]["kind"] == "imported"
@@ -76,10 +76,10 @@ def test_the_page_is_followed(folder: Path, capsys: pytest.CaptureFixture[str]) 
         values = {name: part.view(shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
         return mine.loss(lambda x: torch.func.functional_call(net, values, (x.double(),)), batch)
 
-    # an independent yardstick: the dense Hessian of the user's own function, in float64
+    # an independent reference: the dense Hessian of the user's own function, in float64
     dense = torch.autograd.functional.hessian(loss, point.theta.double(), vectorize=True)
-    wanted = torch.linalg.eigvalsh(dense)[-2:].flip(0)
-    assert np.allclose(point.eigenpairs(2).eigenvalues, wanted, rtol=1e-5)
+    expected = torch.linalg.eigvalsh(dense)[-2:].flip(0)
+    assert np.allclose(point.eigenpairs(2).eigenvalues, expected, rtol=1e-5)
 
 
 def test_a_point_between_checkpoints_is_refused(folder: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_point_between_checkpoints_is_refused(folder: Path) -> None:
         sharpest.open_point(RUN, 65, "imported")
 
 
-def test_a_changed_module_is_noticed(folder: Path) -> None:
+def test_a_changed_module_is_detected(folder: Path) -> None:
     assert imported() == 0
     Path("mine.py").write_text(MODULE.replace("tensor(classes)", "tensor(classes) * 1"))
     sys.modules.pop("mine")
@@ -182,7 +182,7 @@ def test_a_loss_that_fails_is_one_line(
     assert message.replace("(512,)", "(32,)") in line
 
 
-def test_nothing_is_written_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_overwritten(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert imported() == 0
     assert imported() == 1
     assert "imported.yaml exists; choose another name with --scale" in capsys.readouterr().err

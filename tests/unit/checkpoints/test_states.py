@@ -1,4 +1,4 @@
-"""Where a net lies in a checkpoint, under which names, and which iteration a file is of."""
+"""Finding a net in a checkpoint, its parameter names, and the iteration of a file."""
 
 import json
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_a_tied_parameter_may_be_left_out() -> None:
 
 
 def write_safetensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """As https://huggingface.co/docs/safetensors says."""
+    """In the format of https://huggingface.co/docs/safetensors."""
     names = {torch.float32: "F32", torch.int64: "I64", torch.bfloat16: "BF16"}
     header, data = {"__metadata__": {"format": "pt"}}, b""
     for name, value in tensors.items():
@@ -86,15 +86,21 @@ def test_iterations(tmp_path: Path) -> None:
         for number, path in enumerate(paths):
             path.parent.mkdir(exist_ok=True)
             torch.save({name: value[number] for name, value in more.items()}, path)
-        found, source = numbered(paths)
-        return [number for number, _ in found], source
+        pairs, source = numbered(paths)
+        return [number for number, _ in pairs], source
 
     assert places("s10.pt", "s9.pt") == ([9, 10], "the number in the file name")
     assert places("epoch=1-step=30.ckpt", "epoch=0-step=15.ckpt")[0] == [15, 30]
     assert places("checkpoint-5/model.pt", "checkpoint-7/model.pt")[0] == [5, 7]
+<<<<<<< HEAD
     held = places("x/a.pt", "x/b.pt", global_step=[20, 4])
     assert held == ([4, 20], "the number of updates in the file")
     assert places("x/a.pt", "x/b.pt") == ([0, 1], "the position of the file, from 0")
+=======
+    from_contents = places("x/a.pt", "x/b.pt", global_step=[20, 4])
+    assert from_contents == ([4, 20], "the number of updates in the file")
+    assert places("x/a.pt", "x/b.pt") == ([0, 1], "the position of the file, from 0")
+>>>>>>> english4
 
 
 def test_learning_rate() -> None:

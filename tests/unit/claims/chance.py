@@ -1,4 +1,4 @@
-"""Claims about made noise, which are true of nothing: how often the whole rule decides."""
+"""Claims about synthetic noise, all of them untrue: how often the complete rule reaches a decision."""
 
 import math
 import zlib
@@ -32,7 +32,7 @@ def slow(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
 
 
 def levels(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-    """White noise about a level of each run's own, which varies five times as much."""
+    """White noise around a level of each run, which varies five times as much."""
     return rng.standard_normal(count) + 5 * rng.standard_normal()
 
 
@@ -41,15 +41,15 @@ NOISES: Mapping[str, Noise] = {"white": white, "AR(0.8)": slow, "levels": levels
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of claim that the noise does not bear out.
+    """A kind of claim that noise does not support.
 
     Attributes:
         quantity, kind, expected, tolerance: As in the ledger.
         groups: Runs that differ in more than their seed.
-        false: Verdicts that are false: of a shape that noise has not, that it holds alone.
-        add: Added to the noise, so that the true number is at the edge of what is claimed.
+        false: Verdicts that are false. For a shape, which noise does not have, only ``holds`` is false.
+        add: Added to the noise, so that the true number is at the bound of the claim.
         columns: Curves of a run.
-        of_one_run: Whether the mean of one run is asked, whose own level is then the answer and no noise.
+        of_one_run: Whether the claim is about the mean of one run, whose own level is then the answer, not noise.
     """
 
     quantity: str
@@ -88,7 +88,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 class _Made(SampleReader):
-    """Gives noise in place of measured curves and numbers; other noise for each run and draw."""
+    """Replaces measured curves and numbers by noise, different for each run and draw."""
 
     def __init__(self, noise: Noise, kind: Kind, points: int, draw: int) -> None:
         super().__init__(Results(Path()))
@@ -117,10 +117,10 @@ def judged(kind: Kind, noise: Noise, seeds: int, points: int, draw: int) -> str:
 
 
 def false_rate(kind: Kind, noise: Noise, seeds: int, points: int, draws: int) -> float:
-    """Share of false verdicts."""
+    """Fraction of false verdicts."""
     return float(np.mean([judged(kind, noise, seeds, points, draw) in kind.false for draw in range(draws)]))
 
 
 def standard_error(draws: int) -> float:
-    """Of a rate of 5 %."""
+    """Standard error of a rate of 5 %."""
     return math.sqrt(0.05 * 0.95 / draws)

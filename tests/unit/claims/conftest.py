@@ -1,4 +1,4 @@
-"""A folder of results with small files of each kind that claims read."""
+"""A results folder with small files of each kind that claims read."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -26,12 +26,12 @@ SCHEDULES = {"spectra": "grid", "directions": "grid", "evaluations": "ends"}
 
 
 def of_seeds(run: str, seeds: Iterable[int] = SEEDS) -> list[str]:
-    """The same run of other seeds."""
+    """The same run with other seeds."""
     return [str(RunId.parse(run).of_seed(seed)) for seed in seeds]
 
 
 def made_claim(quantity: str, kind: str, expected: str, runs: Iterable[str], **cells: str) -> Claim:
-    """A finding of Table 1 about runs of a ledger that is made for a test, judged at any scale."""
+    """A finding of Table 1 about runs of a test's ledger, judged at any scale."""
     row = dict.fromkeys(COLUMNS, "") | {
         "id": f"{quantity}.{kind}", "item": "tab1", "kind": kind, "statement": "It is so", "subject": ";".join(runs),
         "quantity": quantity, "expected": expected, "any_scale": "yes", "kind_of": "finding",
@@ -61,7 +61,7 @@ class Folder(ResultsFolder):
     def spectra(
         self, run: str, schedule: str, curves: Any, diverged: float | None = None, norm: bool = False, **arrays: Any
     ) -> None:
-        """Eigenvalues (t,) or (t, k), an epoch of 10 iterations apart."""
+        """Eigenvalues (t,) or (t, k), at points an epoch of 10 iterations apart."""
         eigenvalues = np.asarray(curves, dtype=float)
         eigenvalues = eigenvalues[:, None] if eigenvalues.ndim == 1 else eigenvalues
         t, k = eigenvalues.shape
@@ -79,7 +79,7 @@ class Folder(ResultsFolder):
         diverged: float | None = None,
         norm: bool = False,
     ) -> None:
-        """Any measure, of a net with batch normalisation or without; accuracies are of 100 images."""
+        """Any measure, of a net with or without batch normalisation; accuracies are from 100 images."""
         attributes = {
             "diverged_epoch": diverged, "config": {"run": {"model": {"batch_norm": norm}}},
             "settings": {"accuracy_examples": 100},
@@ -98,7 +98,7 @@ class Folder(ResultsFolder):
         self.write_measure("directions", run, schedule, sizes, values | arrays)
 
     def evaluations(self, run: str, diverged: float | None = None, dataset: str = "digits", **arrays: Any) -> None:
-        """End points of a run on 100 test images, the first of which are answered, and 100 validation images."""
+        """End points of a run on 100 test images, the first of which are answered rightly, and 100 validation ones."""
         correct = np.arange(100) < 100 * np.array(arrays.get("test_accuracy", [0, 0]))[:, None]
         config = {"run": {"dataset": {"source": "digits", "test": 100, "val": 100}}}
         attributes = {
@@ -114,7 +114,7 @@ class Folder(ResultsFolder):
         self.write_snapshots(run, {"r": count, "k": 1, "t": 1, "p": 2}, values | arrays, diverged=diverged)
 
     def history(self, run: str, accuracies: Iterable[float]) -> None:
-        """An epoch a row."""
+        """One row per epoch."""
         values = list(accuracies)
         columns = {"epoch": range(1, len(values) + 1), "val_accuracy": values, "train_accuracy": values}
         self.write_history(run, columns | {"val_loss": 1.0})
@@ -127,7 +127,7 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.fixture
 def judged(folder: Folder) -> Callable[..., tuple[pd.DataFrame, pd.DataFrame]]:
-    """Judges claims on the files in ``folder``; gives the table by id, and what chance gives by item."""
+    """Judges claims on the files in ``folder``; returns the table by id, and the results of chance by item."""
 
     def of(
         *claims: Claim, paper_scale: bool = False, without: Iterable[str] = (), window: float | None = None

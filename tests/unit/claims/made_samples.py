@@ -1,4 +1,4 @@
-"""Samples as the judge takes them."""
+"""Samples in the form that the judge takes."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from sharpest.claims.verdicts import Measured, Sample
 
 
 def measured_of(samples: Sequence[Sample]) -> Measured:
-    """One number, a sample a seed."""
+    """One number, one sample per seed."""
     return Measured(
         np.array([sample.value for sample in samples]),
         np.array([sample.error for sample in samples]),

@@ -36,7 +36,7 @@ def test_the_headline_counts_findings_that_nothing_implies_by_seeds() -> None:
     counts = headline(table)
     assert counts.loc["3 seeds or more"].tolist() == [2, 1, 0]
     assert counts.loc["fewer seeds"].tolist() == [1, 0, 1]
-    # what does not stand is inconclusive
+    # undecided claims are inconclusive
     assert counts.loc["after Holm's correction, all"].tolist() == [2, 1, 2]
     assert cells_of(headline_table(table)) == [
         ["findings", "holds", "fails", "inconclusive"],
@@ -86,7 +86,7 @@ def test_one_seed_is_marked(seeds: int, text: str) -> None:
     assert cells_of(claims_table(pd.DataFrame([claim("a", seeds=seeds)])))[2][1] == text
 
 
-def test_what_is_not_known_is_a_dash_and_an_open_end_is_none() -> None:
+def test_unknown_values_are_dashes_and_open_ends_are_left_out() -> None:
     nan, inf = math.nan, math.inf
     rows = [
         claim("a", "inconclusive", error=nan, low=-inf, high=inf, null_holds=nan),

@@ -1,4 +1,4 @@
-"""Outliers, bulk and negative eigenvalues of a density whose nodes are known."""
+"""Outliers, bulk and negative eigenvalues of a density with known nodes."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ WEIGHTS = [[0.2, 0.7, 0.06, 0.04], [0.1, 0.8, 0.06, 0.04]]
 
 
 def write(folder: Any, diverged: float | None = None) -> None:
-    """Two points, of which the last counts, and a net of 100 parameters."""
+    """Two points, of which the last counts, for a net of 100 parameters."""
     config = {"run": {"model": {}}}
     points = {"iteration": [0, 10], "epoch": [0.0, 1.0]}
     arrays = {
@@ -37,7 +37,7 @@ def read(folder: Any, name: str) -> Number:
 
 
 def test_outliers_are_counted_and_the_bulk_is_a_share(folder: Any) -> None:
-    """Above 0.5, a twentieth of the highest node of all probes, and within it of zero."""
+    """Above 0.5, a twentieth of the highest node of all probes, and within that distance of zero."""
     write(folder)
     outliers, bulk = read(folder, "density_outliers"), read(folder, "density_bulk")
     assert (outliers.value, outliers.error) == (pytest.approx(7), pytest.approx(3))

@@ -1,4 +1,4 @@
-"""Shares of catapults before and after saturation, and areas under the ROC, of one run."""
+"""Shares of catapults before and after saturation, and areas under the ROC curve, for one run."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from sharpest.claims.series import Number, UnmeasuredError
 from sharpest.results.edge_test import MEASURES
 
 RUN = "fcn-c10-sgd-lr0.1-S4-mse-s1"
-# batch sharpness is at its late mean, 4, from the fourth point on, gradient-noise interaction from the second
+# batch sharpness reaches its late mean, 4, at the fourth point; gradient-noise interaction at the second
 SHARPNESS = [1, 2, 3, 4, 4, 4]
 GNI = [1, 3, 3, 3, 3, 3]
 SPIKES = [[1, 1], [1, 2], [1, 10], [10, 100], [1, 100], [100, np.inf]]
@@ -41,13 +41,13 @@ def test_shares_before_and_after_saturation(folder: Any) -> None:
 
 
 def test_a_catapult_relaxes_below_half_of_its_height(folder: Any) -> None:
-    """One that diverged does not."""
+    """A catapult that diverged does not relax."""
     remaining = [[1, 1], [1, 1], [1, 0.4], [0.4, 0.6], [1, 0.1], [0.1, np.nan]]
     write(folder, remaining=remaining)
     assert read(folder, "relaxed_catapults") == pytest.approx((1 + 1 / 2 + 1 + 1 / 2) / 4)
 
 
-def test_areas_and_what_one_has_more_than_another(folder: Any) -> None:
+def test_areas_and_their_differences(folder: Any) -> None:
     write(folder, eigenvalues=[6, 5, 4, 3, 2, 1], spike=[[1, 1]] * 3 + [[10, 10]] * 3)
     assert read(folder, "auc_batch_sharpness") == 1
     assert read(folder, "auc_lambda_max") == 0
@@ -58,7 +58,7 @@ def test_areas_and_what_one_has_more_than_another(folder: Any) -> None:
 
 
 def test_where_no_step_raises_the_loss_critical_sharpness_is_zero(folder: Any) -> None:
-    """The step that would is infinite. Where some updates have one, it is their mean; else the point is left out."""
+    """Its step is infinite then. If some updates have a finite step, their mean counts; else the point is omitted."""
     spikes = [[1, 1], [1, 1], [10, 10], [10, 10]]
     outcome = [[1, 1], [3, 3], [0, 1], [0, 0]]
     sharpness = [np.nan, np.nan, 5, 6]
@@ -71,7 +71,7 @@ def test_where_no_step_raises_the_loss_critical_sharpness_is_zero(folder: Any) -
         read(folder, "auc_critical_sharpness")
 
 
-def test_what_a_run_does_not_give(folder: Any) -> None:
+def test_missing_quantities_of_a_run(folder: Any) -> None:
     write(folder, batch_sharpness=[4, 4, 4, 4, 4, 4])
     with pytest.raises(UnmeasuredError, match="batch sharpness is saturated from the start"):
         read(folder, "catapults_before_saturation")

@@ -1,4 +1,4 @@
-"""How often the whole rule decides about made noise, which bears no claim out."""
+"""How often the complete rule reaches a decision about synthetic noise, which supports no claim."""
 
 import numpy as np
 import pytest
@@ -10,20 +10,20 @@ POINTS = 25
 FEW, MANY = 2, 10  # draws for each noise and number of seeds
 
 
-def asked(kind: str, noise: str) -> tuple[int, ...]:
-    """The numbers of seeds at which the noise is noise."""
+def numbers_of_seeds(kind: str, noise: str) -> tuple[int, ...]:
+    """The numbers of seeds for which the noise is noise."""
     return SEEDS[1:] if KINDS[kind].of_one_run and noise == "levels" else SEEDS
 
 
 def check(kind: str, draws: int) -> None:
-    """Over all noises and numbers of seeds together, at most 5 % and three standard errors."""
+    """Over all noises and numbers of seeds together, at most 5 % plus three standard errors."""
     rates = {
         (noise, seeds): false_rate(KINDS[kind], NOISES[noise], seeds, POINTS, draws)
         for noise in NOISES
-        for seeds in asked(kind, noise)
+        for seeds in numbers_of_seeds(kind, noise)
     }
     assert np.mean(list(rates.values())) <= 0.05 + 3 * standard_error(draws * len(rates)), rates
-    assert max(rates.values()) < 1, rates  # no noise is decided each time
+    assert max(rates.values()) < 1, rates  # no kind of noise is decided every time
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,4 +1,4 @@
-"""From files to verdicts: each kind of claim both ways, over several seeds, beside scipy and statsmodels."""
+"""From files to verdicts: each kind of claim both ways, over several seeds, compared with scipy and statsmodels."""
 
 import itertools
 import math
@@ -25,7 +25,7 @@ def runs_of(*lrs: str, seeds: tuple[int, ...] = THREE) -> list[str]:
 
 
 def distances(folder: Any, **values: Any) -> None:
-    """End points of runs by learning rate, whose point stands as an underscore."""
+    """End points of runs by learning rate, written with an underscore for the point."""
     for lr, row in values.items():
         for run, value in zip(runs_of(lr[1:].replace("_", "."), seeds=(1001, 1002, 1003, 1004)), row, strict=False):
             folder.evaluations(run, distance=[value, value], test_accuracy=[value / 100] * 2)
@@ -47,7 +47,7 @@ def test_an_order_both_ways(folder: Any, judged: Any) -> None:
     assert right["error"] == pytest.approx(stats.sem(np.subtract(LARGE, SMALL)))
     assert (right["low"], right["high"]) == (pytest.approx(interval.low), pytest.approx(interval.high))
     assert (right["seeds"], right["as_claimed"], wrong["as_claimed"]) == (3, "yes", "no")
-    # of 8 permutations of three seeds the sign of the mean is as claimed in one half
+    # of 8 permutations of three seeds, half give the claimed sign of the mean
     differences = [np.multiply(signs, np.subtract(LARGE, SMALL)) for signs in itertools.product((1, -1), repeat=3)]
     holding = [stats.ttest_1samp(each, 0).pvalue <= 0.05 and each.mean() > 0 for each in differences]
     assert right["p_null"] == 1 / 8
@@ -63,7 +63,7 @@ def test_of_an_order_the_statement_that_decides_is_shown(folder: Any, judged: An
     (row,) = judged(claim)[0].to_dict("records")
     assert row["verdict"] == "inconclusive"
     assert row["value"] == pytest.approx(np.subtract(LARGE, (9, 11.5, 12)).mean())
-    # one of two that fails does so at half of 5 %
+    # if one of two statements fails, it does so at half of 5 %
     turned = made_claim("dist", "order", "1>0.1>0.01", runs_of("0.01", "0.1", "1"))
     (row,) = judged(turned)[0].to_dict("records")
     assert row["verdict"] == "fails"
@@ -91,7 +91,7 @@ def test_a_seed_that_diverged_is_left_out_everywhere_and_named(folder: Any, judg
     assert f"{runs[-1]} left out: diverged at epoch 2.5" in row["reason"]
 
 
-def test_nothing_is_left_to_judge(folder: Any, judged: Any) -> None:
+def test_no_seed_left_to_judge(folder: Any, judged: Any) -> None:
     runs = runs_of("0.1", "1")
     for run in runs:
         folder.evaluations(run, diverged=2.5)
@@ -124,7 +124,7 @@ def test_a_range_both_ways(folder: Any, judged: Any) -> None:
 
 
 def test_values_of_a_table_are_permuted_among_its_rows(folder: Any, judged: Any) -> None:
-    """Each seed's number may be that of any of three rows; in one of 27 permutations all are the claim's own."""
+    """Each seed's number may be that of any of three rows; in one of 27 permutations all are those of the claim."""
     distances(folder, r0_01=(30, 31, 32), r0_1=LARGE, r1=(1.0, 2.0, 3.0))
     claims = [
         made_claim("dist", "value", value, runs_of(lr), id=lr, tolerance="abs:4")
@@ -133,7 +133,7 @@ def test_values_of_a_table_are_permuted_among_its_rows(folder: Any, judged: Any)
     table, chance = judged(*claims)
     assert table["verdict"].tolist() == ["holds", "holds", "fails"]
     assert table["p_null"].iloc[0] == pytest.approx(1 / 27)
-    # of the mean of one number of each seed, which lies within 7 and 15 in some of the 27
+    # of the mean over seeds, which lies between 7 and 15 in some of the 27
     means = [np.mean(each) for each in itertools.product(*zip((30, 31, 32), LARGE, (1.0, 2.0, 3.0), strict=True))]
     assert table["null_as_claimed"].iloc[1] == pytest.approx(np.mean([7 <= mean <= 15 for mean in means]))
     assert chance.loc["all", "claims"] == 3
@@ -156,7 +156,7 @@ def test_a_trend_over_levels(folder: Any, judged: Any) -> None:
 
 
 def alphas(folder: Any, run: str, t: int = 200, random: bool = True, sign: float = 1.0, noise: float = 0.01) -> None:
-    """The loss falls by about 2 per cent at alpha 0.5 along e_1 and by as little as noise along a random direction."""
+    """The loss falls by about 2 per cent at alpha 0.5 along e_1, and only by noise along a random direction."""
     rng = np.random.default_rng(len(run) + int(run[-1]))
     change = noise * rng.standard_normal((t, 3 + random, 5))
     change[:, 0, 1] -= 0.04 * sign
@@ -176,7 +176,7 @@ def test_a_sign_beside_that_along_a_random_direction(way: float, verdict: str, f
     assert (row["verdict"], row["seeds"]) == (verdict, 3)
     assert row["value"] == pytest.approx(-2 * way, abs=0.1)
     if way:
-        # each seed's number is that of e_1 or of the random direction
+        # each seed's number is from e_1 or from the random direction
         assert row["p_null"] == (1 / 8 if way > 0 else 1)
     assert row["reason"].startswith("below 0 asked")
 
@@ -231,8 +231,8 @@ def test_curves_that_move_together_or_against(count: int, folder: Any, judged: A
     assert chance.loc["all", "holds"] == 1
 
 
-def test_what_is_counted_beside_chance_is_what_holds(folder: Any, judged: Any) -> None:
-    """Of noise, for many runs: the count agrees with the verdicts wherever there is something to permute."""
+def test_counts_beside_chance_agree_with_the_verdicts(folder: Any, judged: Any) -> None:
+    """For noise, over many runs: the count agrees with the verdicts for all claims with something to permute."""
     claims = []
     for seed in range(40):
         (run,) = runs_of("0.1", seeds=(2000 + seed,))

@@ -1,4 +1,4 @@
-"""Claims of the ledger over six seeds that say the same, so that a sign test decides: where their bounds lie."""
+"""Claims of the ledger over six equal seeds, decided by a sign test: the positions of their bounds."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ def row(judged: Any, ledger: tuple[Claim, ...]) -> Callable[..., dict[str, Any]]
 
 
 def hump(height: float) -> np.ndarray:
-    """A smooth curve of 60 points, so that its noise is next to none."""
+    """A smooth curve of 60 points, with almost no noise."""
     return height * np.sin(np.linspace(0, np.pi, 60)) ** 2
 
 
@@ -49,7 +49,7 @@ def test_an_order_of_peaks(folder: Any, row: Any) -> None:
 
 
 def test_a_curve_that_still_rises_gives_a_lower_bound(folder: Any, row: Any) -> None:
-    """Of the last level it leaves the order open, of the first it does not."""
+    """At the last level it leaves the order open, at the first it does not."""
     rising = np.linspace(1, 22, 60)
     learning_rates(folder, [hump(90), hump(50), rising])
     last = row("fig4.scnn.lr.peak_order")
@@ -66,8 +66,8 @@ def test_alignment_is_ten_times_chance_in_each_setting(lowest: float, verdict: s
         for seed, run in enumerate(of_seeds(f"scnn-c10-sgd-lr{lr}-S128-s777")):
             folder.spectra(run, "grid", np.zeros(8))
             folder.directions(run, "grid", 8, cosine=np.full((8, 3), (times + 0.01 * seed) * chance))
-    found = row("fig5.scnn.vs_random")
-    assert (found["verdict"], found["value"]) == (verdict, pytest.approx(lowest, abs=0.1))
+    judged_row = row("fig5.scnn.vs_random")
+    assert (judged_row["verdict"], judged_row["value"]) == (verdict, pytest.approx(lowest, abs=0.1))
 
 
 @pytest.mark.parametrize(("height", "verdict"), [(810.0, "holds"), (780.0, "fails")])
@@ -75,8 +75,8 @@ def test_far_sharper_is_half_of_the_printed_quotient(height: float, verdict: str
     for run, top in (("nsgd-lr0.01-S128-g0.01-K20", height), ("sgd-lr0.01-S128", 30.0)):
         for name in of_seeds(f"r32-c10-{run}-plat-s777"):
             folder.spectra(name, "grid", hump(top))
-    found = row("fig8.k20_vs_sgd.order")
-    assert (found["verdict"], found["value"]) == (verdict, pytest.approx(height / 30))  # 26.7
+    judged_row = row("fig8.k20_vs_sgd.order")
+    assert (judged_row["verdict"], judged_row["value"]) == (verdict, pytest.approx(height / 30))  # 26.7
 
 
 @pytest.mark.parametrize(("ahead", "verdict"), [(0.02, "holds"), (0.01, "fails")])
@@ -85,25 +85,25 @@ def test_significantly_faster_is_half_of_the_printed_lead(ahead: float, verdict:
         for seed, name in enumerate(of_seeds(f"imdb2-imdb-{run}-plat-s778")):
             folder.evaluations(name)
             folder.history(name, [accuracy + 1e-4 * seed * (ahead > 0) * ("nsgd" in run)] * 5)
-    found = row("fig22.speed")
-    assert found["value"] == pytest.approx(100 * ahead, abs=0.05)  # 1.135 points
-    assert found["as_claimed"] == ("yes" if verdict == "holds" else "no")
+    judged_row = row("fig22.speed")
+    assert judged_row["value"] == pytest.approx(100 * ahead, abs=0.05)  # 1.135 points
+    assert judged_row["as_claimed"] == ("yes" if verdict == "holds" else "no")
 
 
 def test_several_settings_have_to_hold_all(folder: Any, row: Any) -> None:
     for middle, loss in (("nsgd-lr0.01-S128-g0.01-K5", 0.015), ("sgd-lr0.01-S128", 0.305)):
         for seed, run in enumerate(of_seeds(f"r32-c10-{middle}-plat-s777")):
             folder.evaluations(run, train_loss=[0, loss + 1e-4 * seed])
-    found = row("sec4.loss_final", paper_scale=True)
-    assert (found["verdict"], found["value"]) == ("fails", pytest.approx(0.305, abs=1e-3))
+    judged_row = row("sec4.loss_final", paper_scale=True)
+    assert (judged_row["verdict"], judged_row["value"]) == ("fails", pytest.approx(0.305, abs=1e-3))
     assert row("sec4.loss_final")["verdict"] == "not_judged"
 
 
 def test_a_claim_without_runs(row: Any) -> None:
-    found = row("secE.newton")
-    assert (found["verdict"], found["seeds"], found["p"]) == ("holds", 0, 0)
-    assert math.isnan(found["p_null"])
-    assert "one seed" not in found["reason"]
+    judged_row = row("secE.newton")
+    assert (judged_row["verdict"], judged_row["seeds"], judged_row["p"]) == ("holds", 0, 0)
+    assert math.isnan(judged_row["p_null"])
+    assert "one seed" not in judged_row["reason"]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_claim_without_runs(row: Any) -> None:
 def test_newton_is_compared_with_the_step_of_training(
     broken: FunctionType, row: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The function itself is changed, which training calls: arithmetic of the claim's own would not notice."""
+    """The test changes the function that training calls; separate arithmetic in the claim would not notice."""
     assert epoch.nudge is nudge
     monkeypatch.setattr(nudge, "__code__", broken.__code__)
     assert row("secE.newton")["verdict"] == "fails"

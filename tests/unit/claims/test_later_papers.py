@@ -1,4 +1,4 @@
-"""Claims of later papers: what they read, and that they change nothing in the paper's verdicts."""
+"""Claims of later papers: what they read, and that they do not change the paper's verdicts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -50,7 +50,7 @@ def study(*runs: str) -> MeasuredCurves:
 
 @dataclass
 class Made:
-    """A project with a figure of the paper and one beyond it; at the scale, the paper's has its first seed only."""
+    """A project with a figure of the paper and one beyond; at this scale the paper's figure has only its first seed."""
 
     studies: dict[str, Any] = field(
         default_factory=lambda: {"fig06": study(RUN, OTHER), "sharpness": study(RUN, OTHER)}
@@ -124,7 +124,7 @@ def test_each_side_uses_the_seeds_of_its_own_studies() -> None:
         ("", {"item": "sec3", "quantity": "lambda_max_pek"}, "unknown quantity 'lambda_max_pek'"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_one_line_with_its_file(paper: str, cells: dict[str, str], message: str) -> None:
+def test_a_claim_that_does_not_fit_is_one_line_with_its_file(paper: str, cells: dict[str, str], message: str) -> None:
     project: Any = Made()
     with pytest.raises(ConfigError) as caught:
         plan_claims(with_new_seeds([made_claim(paper, **cells)], project), project)
@@ -135,7 +135,7 @@ def test_what_does_not_fit_is_one_line_with_its_file(paper: str, cells: dict[str
 def test_the_papers_plans_do_not_change_with_a_study_beyond_it(
     ledger: tuple[Claim, ...], configured: Callable[[str], Project]
 ) -> None:
-    """Not even where it shows the very runs and seeds that the scale leaves out."""
+    """Even if it shows exactly the runs and seeds that the scale leaves out."""
     project = configured("quick")
     before = plan_claims(ledger, project)
     table = project.studies["tab1"]
@@ -144,7 +144,7 @@ def test_the_papers_plans_do_not_change_with_a_study_beyond_it(
     assert plan_claims(ledger, after) == before
 
 
-def test_they_are_judged_alike_and_counted_by_paper(folder: Any) -> None:
+def test_they_are_judged_by_the_same_rules_and_counted_by_paper(folder: Any) -> None:
     claims, order = [], ("0.001", "0.01", "0.1")
     for lr, height in zip(order, (5.0, 3, 2), strict=True):
         for seed in (1, 2, 3):

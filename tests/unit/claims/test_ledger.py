@@ -1,4 +1,4 @@
-"""The ledger, and how each mistake in it is refused in one line that says what to do."""
+"""The ledger, and the one-line refusal of each mistake, with its remedy."""
 
 import csv
 import math
@@ -26,8 +26,8 @@ def write(path: Path, *rows: dict[str, str], columns: tuple[str, ...] = COLUMNS)
     return path / "claims.csv"
 
 
-def test_the_ledger_is_read_whole(ledger: tuple[Claim, ...]) -> None:
-    assert sum(not claim.is_ours for claim in ledger) == 377  # the paper's
+def test_the_whole_ledger_is_read(ledger: tuple[Claim, ...]) -> None:
+    assert sum(not claim.is_ours for claim in ledger) == 377  # claims of the paper
     assert sum(claim.is_ours for claim in ledger) == 14
     assert {claim["kind"] for claim in ledger} == {"order", "sign", "trend", "range", "value"}
 
@@ -91,7 +91,7 @@ def test_bounds(kind: str, expected: str, tolerance: str, bounds: tuple[float, f
         ({"subject": "scnn-c10-sgd-lr0.1-S128-s777;scnn-c10-sgd-lr1-S128-s778"}, "the same seeds"),
     ],
 )
-def test_what_is_wrong_is_one_line_with_the_id(changes: dict[str, Any], remedy: str, tmp_path: Path) -> None:
+def test_a_mistake_is_one_line_with_the_id(changes: dict[str, Any], remedy: str, tmp_path: Path) -> None:
     path = write(tmp_path, ROW | {"id": "fine"}, ROW | {"id": "second", "implied_by": "fine"}, ROW | changes)
     with pytest.raises(ConfigError, match=remedy) as caught:
         read_ledger(path)
@@ -99,17 +99,17 @@ def test_what_is_wrong_is_one_line_with_the_id(changes: dict[str, Any], remedy: 
     assert "\n" not in str(caught.value)
 
 
-def test_what_the_last_columns_say(tmp_path: Path) -> None:
+def test_the_last_columns(tmp_path: Path) -> None:
     changes = {"id": "two", "kind_of": "sanity", "ours": "yes", "implied_by": "one", "note": "why"}
     plain, other = read_ledger(write(tmp_path, ROW, ROW | changes))
     assert (plain.is_finding, plain.is_ours, plain.implied_by) == (True, False, None)
     assert (other.is_finding, other.is_ours, other.implied_by) == (False, True, "one")
 
 
-def test_what_is_said_of_the_papers_claims(ledger: tuple[Claim, ...]) -> None:
+def test_attributes_of_the_papers_claims(ledger: tuple[Claim, ...]) -> None:
     claims = {claim.id: claim for claim in ledger}
     for claim in ledger:
-        if claim.implied_by:  # the same runs say both, and nothing is implied in a circle
+        if claim.implied_by:  # the same runs support both, and no implication is circular
             assert set(claim.runs) <= set(claims[claim.implied_by].runs)
             assert claims[claim.implied_by].is_finding == claim.is_finding
     assert not claims["fig14.scnn.train_acc"].is_finding
@@ -140,8 +140,8 @@ def test_damaged_files(tmp_path: Path) -> None:
         read_ledger(path)
 
 
-def test_a_byte_order_mark_is_no_part_of_a_ledger(tmp_path: Path) -> None:
-    """Spreadsheets write one."""
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    """Spreadsheets write a byte order mark."""
     path = write(tmp_path, ROW)
     expected = read_ledger(path)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
@@ -172,7 +172,7 @@ def test_ledgers_of_later_papers_are_one_and_know_their_paper(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("rows", [None, ()])
-def test_there_need_be_no_later_paper(rows: tuple[()] | None, tmp_path: Path) -> None:
+def test_ledgers_of_later_papers_are_optional(rows: tuple[()] | None, tmp_path: Path) -> None:
     write(tmp_path, ROW)
     if rows is not None:
         later(tmp_path, "cohen2021.csv", *rows)

@@ -1,4 +1,4 @@
-"""What chance gives: permutations that are counted by hand, and claims together."""
+"""The null distribution: permutations counted by hand, and several claims together."""
 
 import itertools
 import math
@@ -53,15 +53,15 @@ def test_of_many_permutations_some_are_drawn_by_the_names_of_the_runs() -> None:
     assert (np.sort(orders, axis=-1) == np.arange(4)).all()
     assert (orders == orders_of(4, 3, runs[::-1])).all()
     assert not (orders == orders_of(4, 3, runs_of(4, 4)[:12])).all()
-    # each of the 24 about as often
+    # each of the 24 about equally often
     counts = np.unique(orders[:, 0], axis=0, return_counts=True)[1]
     assert len(counts) == 24
     assert counts == pytest.approx(np.full(24, MOST_ORDERS / 24), rel=0.35)
 
 
 @pytest.mark.parametrize(("rows", "seeds"), [(2, 1), (2, 3), (3, 2), (3, 3), (4, 2)])
-def test_an_order_that_each_seed_shows_is_as_rare_as_permutations_are_many(rows: int, seeds: int) -> None:
-    """Equal steps: no other permutation of any seed has a least difference as large."""
+def test_an_order_in_each_seed_is_one_of_all_permutations(rows: int, seeds: int) -> None:
+    """Equal steps: no other permutation of any seed has as large a smallest difference."""
     numbers = [row(*(10.0 * (rows - place) + 0.1 * seed for seed in range(seeds))) for place in range(rows)]
     null = of_labels(order(*numbers), runs_of(rows, seeds), alone=False)
     assert null is not None
@@ -74,7 +74,7 @@ def test_an_order_that_each_seed_shows_is_as_rare_as_permutations_are_many(rows:
 
 
 def test_the_share_of_permutations_is_that_counted_by_hand() -> None:
-    """Two seeds of three levels: the least of both mean differences, under each of 36 permutations."""
+    """Two seeds of three levels: the smaller of both mean differences, under each of 36 permutations."""
     values = np.array([[10, 9, 0], [10, 9.9, 9.8]])
     null = of_labels(order(*(row(*level) for level in values.T)), runs_of(3, 2), alone=False)
     assert null is not None
@@ -85,12 +85,12 @@ def test_the_share_of_permutations_is_that_counted_by_hand() -> None:
     assert null.margins == pytest.approx(margins)
     assert margins[0] == pytest.approx(0.55)
     assert null.p_above == pytest.approx(np.mean(np.array(margins) >= 0.55 - 1e-9))
-    assert null.p_above > 1 / 36  # the second seed in another order makes the steps more equal
+    assert null.p_above > 1 / 36  # reordering the second seed makes the steps more equal
     assert null.p_below == pytest.approx(np.mean(np.array(margins) <= 0.55 + 1e-9))
     assert null.as_claimed.tolist() == [margin > 1e-12 for margin in margins]
 
 
-def test_another_row_takes_the_place_of_the_claim_s_own() -> None:
+def test_another_row_may_replace_the_row_of_the_claim() -> None:
     rows = [row(5, 6, 7), row(-5, -6, -7)]
     null = of_labels(Statements(rows, POSITIVE, [(0,)]), runs_of(2, 3), alone=True)
     assert null is not None
@@ -101,7 +101,7 @@ def test_another_row_takes_the_place_of_the_claim_s_own() -> None:
 
 
 def test_a_permutation_holds_by_the_rule_of_the_claim() -> None:
-    """Of six seeds that each say the same a sign test holds; of all permutations this one alone."""
+    """With six equal seeds a sign test decides; of all permutations only this one holds."""
     rows = [row(*[2.0] * 6), row(*[1.0] * 6)]
     null = of_labels(order(*rows), runs_of(2, 6), alone=False)
     assert null is not None
@@ -113,7 +113,7 @@ def test_a_permutation_holds_by_the_rule_of_the_claim() -> None:
 
 
 def test_claims_of_the_same_runs_share_their_permutations() -> None:
-    """In each draw the runs change places alike, wherever a claim has its rows: the second is the first reversed."""
+    """In each draw all claims permute the runs alike: the rows of the second claim are those of the first, reversed."""
     rows = [row(3.0, 3.1), row(2.0, 2.2), row(1.0, 0.8), row(0.0, 0.5)]
     names = [[f"run{place}-s{seed}" for seed in range(2)] for place in range(4)]
     first = of_labels(order(*rows), [*chain(*names)], alone=False)
@@ -121,7 +121,7 @@ def test_claims_of_the_same_runs_share_their_permutations() -> None:
     assert first is not None
     assert turned is not None
     assert first.family == turned.family
-    # a claim that numbers rise over reversed rows is that they fall
+    # a claim that numbers rise, over reversed rows, claims that they fall
     assert turned.margins == pytest.approx(first.margins)
     own = [
         of_labels(
@@ -131,7 +131,7 @@ def test_claims_of_the_same_runs_share_their_permutations() -> None:
         )
         for place in range(4)
     ]
-    # each row stands in one place, so that the places have the same sum in each draw
+    # each row takes one place, so the places have the same sum in each draw
     assert np.sum([null.margins for null in own if null], axis=0) == pytest.approx(np.full(24**2, 6.3))
     assert {null.family for null in own if null} == {first.family}
 
@@ -152,7 +152,7 @@ def curves(values: list[float], chance: np.ndarray, bounds: tuple[float, float],
     return of_curves(observed, chance[None], bounds, ["b", "a"], kind)
 
 
-def test_a_shape_holds_where_the_rule_does_and_chance_seldom_makes_as_much() -> None:
+def test_a_shape_holds_by_the_rule_and_rarely_by_chance() -> None:
     chance = np.linspace(-1, 0.99, 199)[:, None]
     rare = curves([1.0], chance, (0.5, math.inf), "blocks")
     assert rare.p_above == 1 / 200
@@ -163,7 +163,7 @@ def test_a_shape_holds_where_the_rule_does_and_chance_seldom_makes_as_much() -> 
     often = curves([1.0], np.abs(chance) + 0.6, (0.5, math.inf), "blocks")
     assert often.p_above > 0.05
     assert not often.holds[0]
-    # of curves that move together or against, each side has half
+    # for curves that move together or against each other, each side has half
     assert curves([1.0], chance, (0.5, math.inf), "shifts").holds.sum() == 5
 
 
@@ -174,7 +174,7 @@ def test_of_several_seeds_surrogates_are_taken_together() -> None:
     assert null.p_above == 1 / 200
 
 
-def test_a_margin_is_the_least_distance_to_a_bound() -> None:
+def test_a_margin_is_the_smallest_distance_to_a_bound() -> None:
     values = np.array([[1.0, 5.0], [2.0, 9.0]])
     assert margins_of(values, (0, 10)).tolist() == [1, 1]
     assert margins_of(values, POSITIVE).tolist() == [1, 5]
@@ -193,7 +193,7 @@ def null_of(family: str, *holds: bool) -> Null:
 
 
 def test_claims_of_a_family_are_permuted_alike_and_families_independently() -> None:
-    """Half of the draws make a claim hold: of one family both or none, of two each with 1/4 both."""
+    """Half of the draws make a claim hold: in one family both or none, in two families each independently."""
     table = table_of(*((name, item, "holds", "finding", "") for name, item in zip("abcd", "1122", strict=True)))
     flags = (True, False)
     nulls = {"a": null_of("x", *flags), "b": null_of("x", *flags), "c": null_of("x", *flags), "d": null_of("y", *flags)}

@@ -1,4 +1,4 @@
-"""What is refused of a claim before anything is measured, on a small made project: facets, places, schedules."""
+"""Claims refused before anything is measured, on a small synthetic project: facets, indices, schedules."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -111,11 +111,11 @@ def test_a_facet_that_does_not_fit_is_one_line(changes: dict[str, str], message:
         {"kind": "order", "expected": "1>0.5", "facet": ""},
     ],
 )
-def test_what_fits_is_read_at_the_schedule_of_the_figure(changes: dict[str, str]) -> None:
+def test_a_valid_facet_is_read_at_the_schedule_of_the_figure(changes: dict[str, str]) -> None:
     assert source_of(**changes) == RunSource(run=RUN, schedules={"spectra": "step", "directions": "step"})
 
 
-def test_what_a_direction_is_compared_with_has_to_be_measured_too() -> None:
+def test_the_reference_of_a_direction_must_be_measured_too() -> None:
     project, row = Project(), {"quantity": "surface_rise_ratio", "facet": "e3"}
     plan_claims([parse_claim(ROW | row)], project)
     directions = DIRECTIONS.model_copy(update={"indices": (3,)})
@@ -143,7 +143,7 @@ def test_a_stored_column_is_read_at_the_schedule_of_the_figure() -> None:
         ("spectra.eigenvalue[0].mean", "spectra has no column 'eigenvalue'; did you mean eigenvalues?"),
     ],
 )
-def test_a_place_that_is_not_measured_is_one_line(quantity: str, message: str) -> None:
+def test_an_index_that_is_not_measured_is_one_line(quantity: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         source_of(quantity=quantity, facet="")
     assert str(caught.value).startswith("config/claims.csv, claim mine: ")

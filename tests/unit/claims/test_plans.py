@@ -1,4 +1,4 @@
-"""What claims read, and how a claim that nothing measures is refused when the workflow starts."""
+"""What claims read, and how an unmeasured claim is refused when the workflow starts."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,7 +43,7 @@ def test_every_claim_has_runs_and_schedules(scale: str, ledger: tuple[Claim, ...
     plans = plan_claims(ledger, configured(scale))
     for claim in ledger:
         assert bool(plans[claim.id]) == bool(claim.groups)
-        # of each group at least one seed
+        # at least one seed of each group
         assert all({source.run for source in plans[claim.id]} & set(group) for group in claim.groups)
     files = files_behind(ledger, plans, PATHS)
     assert len(files) == len(set(files)) > 100
@@ -171,7 +171,7 @@ CHANGES: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("name", "changes", "remedy"), CHANGES)
-def test_what_is_wrong_is_one_line_with_the_id(
+def test_a_mistake_is_one_line_with_the_id(
     name: str, changes: dict[str, Any], remedy: str, claims: dict[str, Claim], configured: Configured
 ) -> None:
     claim = claims[name]
@@ -184,7 +184,7 @@ def test_what_is_wrong_is_one_line_with_the_id(
     assert "\n" not in str(caught.value)
 
 
-def test_a_schedule_that_does_not_measure_it_is_refused(claims: dict[str, Claim], configured: Configured) -> None:
+def test_a_schedule_without_the_quantity_is_refused(claims: dict[str, Claim], configured: Configured) -> None:
     for name, changes, remedy in (
         ("fig2.scnn.zoom_osc", {"window": None}, r"schedules\.evolution has no window_epochs"),
         ("fig1.crossing", {"measures": {"spectra": None}}, r"schedules\.step does not take directions; add it"),

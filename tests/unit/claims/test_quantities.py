@@ -27,7 +27,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "claims.md"
 
 @pytest.fixture
 def read(folder: Any) -> Any:
-    """Reads a quantity of the files in ``folder``: a number, or the curves that are judged."""
+    """Reads a quantity from the files in ``folder``: a number, or the judged curves."""
 
     def of(name: str, facet: str = "", **source: Any) -> Any:
         quantity = QUANTITIES[name]
@@ -57,12 +57,12 @@ def test_peaks(folder: Any, read: Any) -> None:
     assert read("lambda2_peak") == 5
     assert read("lambda_max_peak_epoch") == 4
     assert read("lambda_max_peak_iteration") == 40
-    assert read("lambda_max_peak_ratio") == 10  # of each group, before they are compared
+    assert read("lambda_max_peak_ratio") == 10  # the maximum of each group, before their comparison
     assert read("eta_lambda_product") == pytest.approx(0.3)
     assert read("lambda_max").values[:, 0].tolist() == first.tolist()
 
 
-def test_the_untrained_averages_of_batch_normalisation_are_no_peak(folder: Any, read: Any) -> None:
+def test_untrained_batch_averages_do_not_count_as_a_peak(folder: Any, read: Any) -> None:
     folder.spectra(RUN, "grid", [900, 1, 1, 1, 1, 1, 1], norm=True)
     assert read("lambda_max_peak") == 1
     folder.spectra("plain", "grid", [900, 1, 1, 1, 1, 1, 1])
@@ -89,8 +89,8 @@ def test_before_the_drop_of_the_accuracy(folder: Any, read: Any) -> None:
     assert read("lambda_max_before_drop", run="calm").epoch[-1] == 7
 
 
-def test_the_error_of_what_is_measured_goes_along(folder: Any, read: Any) -> None:
-    """A residual is a share of the largest magnitude; an accuracy is of 100 images (see the fixture)."""
+def test_the_measurement_error_is_carried_along(folder: Any, read: Any) -> None:
+    """A residual is relative to the largest magnitude; an accuracy is from 100 images (see the fixture)."""
     residuals = [[0.01, 0]] * 6
     folder.spectra(RUN, "grid", [[3, -20]] * 6, residuals=residuals, train_accuracy=[0.2] * 6)
     assert read("lambda_max_zoom", window=5).values[0].tolist() == pytest.approx([3, 0.2])
@@ -98,7 +98,7 @@ def test_the_error_of_what_is_measured_goes_along(folder: Any, read: Any) -> Non
 
 
 def test_the_accuracy_moves_against_the_curvature(folder: Any, read: Any) -> None:
-    """Both grow, which is no swing; then one swings against the other."""
+    """First both grow, which is not a swing; then one swings against the other."""
     t = np.arange(41)
     wave = np.sin(t)
     folder.spectra(RUN, "grid", t + wave, train_accuracy=(50 + t - wave) / 100)
@@ -111,7 +111,7 @@ def test_the_accuracy_moves_against_the_curvature(folder: Any, read: Any) -> Non
         read("train_acc_with_lambda_max", window=13)
 
 
-def test_shifts_are_asked_for_where_curves_move_together() -> None:
+def test_curves_that_move_together_are_permuted_by_shifts() -> None:
     assert {name for name, quantity in QUANTITIES.items() if quantity.surrogates == "shifts"} == {
         "train_acc_with_lambda_max"
     }
@@ -134,12 +134,12 @@ def test_early_maximum_ends_with_the_early_epoch(folder: Any, read: Any) -> None
         ("lambda_max_zoom", "diverged at epoch 1.5"),
         ("alpha_change_pct", "diverged at epoch 1.5"),
         ("test_acc", "diverged at epoch 1.5"),
-        ("lambda_after", "diverged at iteration 60"),  # what is read counts in iterations
+        ("lambda_after", "diverged at iteration 60"),  # the input counts iterations
         ("val_acc_final", "diverged at epoch 2"),  # the end of the epoch
         ("train_acc_final", "diverged at epoch 2"),
     ],
 )
-def test_a_run_that_diverged_gives_no_number_and_says_when(name: str, reason: str, folder: Any, read: Any) -> None:
+def test_a_diverged_run_gives_no_number_and_the_epoch(name: str, reason: str, folder: Any, read: Any) -> None:
     folder.spectra(RUN, "grid", [1, 2, math.nan], diverged=1.5)
     folder.directions(RUN, "grid", 3)
     folder.evaluations(RUN, diverged=1.5)
@@ -222,7 +222,7 @@ def test_alpha_changes_of_fewer_points_are_those_of_the_same_share(folder: Any, 
 
 
 def test_surface(folder: Any, read: Any) -> None:
-    """Walls at 2.4 and 2.2 around 2.0: the lower one is a tenth higher; not counted where no alpha was studied."""
+    """Walls at 2.4 and 2.2 around 2.0: the lower one is a tenth higher; points without an alpha study do not count."""
     t = 12
     folder.spectra(RUN, "grid", np.r_[np.zeros(t - 5), np.full(5, 8)])
     profile = np.tile([2.4, 2, 2, 2, 2.2], (t, 3, 1))
@@ -239,7 +239,7 @@ def test_surface(folder: Any, read: Any) -> None:
 
 
 def test_the_surface_is_read_at_its_walls(folder: Any, read: Any) -> None:
-    """Of a grid that goes on beyond -5 and 5, lower there than at the walls and as low inside as the loss."""
+    """The grid extends beyond -5 and 5; the loss is lower there than at the walls, and inside as low as the start."""
     folder.spectra(RUN, "grid", np.zeros(6))
     grid = np.array([-9.0, -5, -1, 0, 1, 5, 9])
     folder.directions(RUN, "grid", 6, grid=grid, profile=np.tile([2, 2.4, 2, 2, 2, 2.6, 2], (6, 3, 1)))
@@ -259,7 +259,7 @@ def test_the_surface_is_read_at_its_walls(folder: Any, read: Any) -> None:
 def test_a_surface_without_a_finite_point_gives_no_number(
     missing: str, names: list[str], folder: Any, read: Any
 ) -> None:
-    """Nor one where no alpha was studied."""
+    """Nor does a surface without an alpha study."""
     shape = {"profile": (6, 3, 5), "loss": (6,), "loss_change": (6, 3, 5)}[missing]
     folder.spectra(RUN, "grid", np.zeros(6))
     folder.directions(RUN, "grid", 6, **{missing: np.full(shape, math.nan)})
@@ -293,7 +293,7 @@ def test_curvature_is_that_of_the_iterations_of_the_directions(folder: Any, read
 
 
 def test_crossing_the_minimum(folder: Any, read: Any) -> None:
-    """The minimum is at half a mean step down the gradient: a step of 1 crosses it, one of 0.4 or uphill does not."""
+    """The minimum is half a mean step down the gradient: a step of 1 crosses it, one of 0.4 or uphill does not."""
     folder.spectra(RUN, "grid", np.zeros(3))
     grid = np.array([-5.0, -1, 0, 1, 5])
     projection = np.zeros((3, 5, 3))
@@ -334,7 +334,7 @@ def test_end_points(folder: Any, read: Any) -> None:
     assert {name: read(name) for name in numbers} == pytest.approx(numbers)
 
 
-def test_an_accuracy_knows_how_many_examples_it_is_of(folder: Any) -> None:
+def test_an_accuracy_has_its_number_of_examples(folder: Any) -> None:
     folder.evaluations(RUN, test_accuracy=[0.9, 0.8])
     number = QUANTITIES["test_acc"].read(RunFiles(RunSource(run=RUN, schedules=SCHEDULES), folder.results), "")
     assert isinstance(number, Number)
@@ -358,7 +358,7 @@ def test_a_run_that_ended_before_its_early_epoch(folder: Any, read: Any) -> None
     ],
 )  # fmt: skip
 def test_diverged(diverged: float | None, losses: list[float], answer: float, folder: Any, read: Any) -> None:
-    """At both ends the loss is at 95 % of that of guessing among ten classes, or above, or the run diverged."""
+    """At both points the loss is at least 95 % of that of guessing among ten classes, or the run diverged."""
     folder.evaluations(RUN, diverged=diverged, train_loss=losses)
     assert read("diverged") == answer
 
@@ -379,7 +379,7 @@ def test_the_loss_of_a_branch_over_its_start_and_over_another(folder: Any, read:
     arrays = {"iteration": np.arange(3), "epoch": np.arange(3), "train_loss": loss}
     folder.write_measure("spectra", RUN, "grid", {"t": 3, "k": 1}, arrays, lr=0.1)
     assert read("loss_kept") == pytest.approx(0.75)
-    assert read("last_loss_ratio") == pytest.approx(0.6)  # of each group, before they are compared
+    assert read("last_loss_ratio") == pytest.approx(0.6)  # the mean of each group, before their comparison
     folder.write_measure("spectra", RUN, "grid", {"t": 3, "k": 1}, arrays, lr=0.1, diverged_epoch=2.0)
     with pytest.raises(UnmeasuredError, match="diverged"):
         read("loss_kept")

@@ -1,4 +1,4 @@
-"""Curves with other noise, and by chance."""
+"""Curves with resampled noise, and by chance."""
 
 import math
 
@@ -24,7 +24,7 @@ def series(*curves: list[float] | NDArray[np.float64]) -> Series:
 
 
 def noise(correlation: float, count: int, seed: int) -> NDArray[np.float64]:
-    """AR(1), of innovations with variance 1."""
+    """AR(1) noise, with innovations of variance 1."""
     values = np.random.default_rng(seed).standard_normal(count + 200)
     for place in range(1, len(values)):
         values[place] += correlation * values[place - 1]
@@ -33,7 +33,7 @@ def noise(correlation: float, count: int, seed: int) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("correlation", [0.0, 0.5, 0.8])
 def test_the_error_of_a_mean_is_the_known_one(correlation: float) -> None:
-    """Of AR(1) noise it is 1 / ((1 - r) sqrt(t)) for many points; over 60 curves it is known to a twentieth."""
+    """For AR(1) noise it is 1 / ((1 - r) sqrt(t)) for many points; 60 curves give it to a twentieth."""
     count = 1_500
     variances = [
         np.var(resampled(series(noise(correlation, count, seed)), mean, str(seed)).values, ddof=1) for seed in range(60)
@@ -41,8 +41,8 @@ def test_the_error_of_a_mean_is_the_known_one(correlation: float) -> None:
     assert math.sqrt(np.mean(variances)) == pytest.approx(1 / ((1 - correlation) * math.sqrt(count)), rel=0.08)
 
 
-def test_that_of_a_quotient_is_that_of_its_sums() -> None:
-    """Per cent of a constant: a hundredth of it times the error of the mean."""
+def test_the_error_of_a_quotient_is_that_of_its_sums() -> None:
+    """In per cent of a constant: the error of the mean times 100 over the constant."""
     curve = noise(0.0, 400, 3)
     alone, over = (
         resampled(made, statistic, "run").values
@@ -64,14 +64,14 @@ def test_blocks_are_of_four_autocorrelation_times() -> None:
     "curve", [np.arange(60.0), noise(0.95, 60, 0), noise(0.0, 19, 0), np.full(60, 7.0), np.arange(3.0), np.ones(1)],
     ids=["a line", "slow noise", "few points", "constant", "three points", "one point"],
 )  # fmt: skip
-def test_of_too_few_blocks_the_error_is_not_known(curve: NDArray[np.float64]) -> None:
+def test_with_too_few_blocks_the_error_is_unknown(curve: NDArray[np.float64]) -> None:
     result = resampled(series(curve), mean, "a")
     assert len(result.values) == 0
     assert math.isnan(result.blocks)
 
 
-def test_the_bias_of_the_correlation_is_taken_away() -> None:
-    """Of 20 points of AR(0.5) neighbours look less correlated than they are; (n r + 1) / (n - 3) corrects most."""
+def test_the_bias_of_the_correlation_is_corrected() -> None:
+    """With 20 points of AR(0.5), the measured correlation is too small; (n r + 1) / (n - 3) corrects most of it."""
     freed = []
     for seed in range(400):
         time = autocorrelation_time(noise(0.5, 20, seed)[:, None])
@@ -79,18 +79,18 @@ def test_the_bias_of_the_correlation_is_taken_away() -> None:
     assert np.median(freed) == pytest.approx(0.5, abs=0.05)
 
 
-def test_another_number_is_of_the_middle_and_noise_with_other_signs() -> None:
-    """The noise stays where it is: loud in the first half, quiet in the second."""
+def test_other_numbers_are_from_the_centre_plus_sign_flipped_noise() -> None:
+    """The noise keeps its position: loud in the first half, quiet in the second."""
     loud = np.where(np.arange(100) < 50, 10.0, 0.1)
     curve = series(np.linspace(0, 5, 100) + loud * noise(0.0, 100, 1))
     values = resampled_points(curve)
     assert values.shape == (NUM_REPLICATES, 100)
     assert np.abs(values.std(axis=0)[:45]).mean() > 20 * values.std(axis=0)[55:].mean()
-    assert len(np.unique(np.round(values[:, 30], 9))) == 2  # the middle plus or minus the noise
+    assert len(np.unique(np.round(values[:, 30], 9))) == 2  # the centre plus or minus the noise
 
 
 def resampled_points(curve: Series, name: str = "a") -> NDArray[np.float64]:
-    """(b, t), the curves of which another number than a mean is taken."""
+    """(b, t), the resampled curves from which a number other than a mean is computed."""
     found: list[NDArray[np.float64]] = []
 
     def seen(other: Series) -> float:
@@ -101,7 +101,7 @@ def resampled_points(curve: Series, name: str = "a") -> NDArray[np.float64]:
     return np.array(found)
 
 
-def test_that_noise_is_as_large_at_the_ends_as_between() -> None:
+def test_that_noise_is_as_large_at_the_ends_as_in_the_middle() -> None:
     squares = [
         np.var(resampled_points(series(np.random.default_rng(seed).standard_normal(8))), axis=0) for seed in range(400)
     ]
@@ -118,10 +118,10 @@ def test_its_signs_change_by_blocks_where_noise_is_slow() -> None:
     assert alike > 2 * np.mean([np.corrcoef(centred[:, p : p + 2].T)[0, 1] ** 2 for p in range(50, 150)])
 
 
-def test_another_number_of_one_run_decides_nothing() -> None:
+def test_a_single_point_of_one_run_decides_nothing() -> None:
     result = resampled(series(noise(0.0, 60, 0)), peak, "a")
     assert (len(result.values), math.isnan(result.blocks)) == (NUM_REPLICATES, True)
-    assert len(resampled(series([3.0]), peak, "a").values) == 0  # a point has no noise that is known
+    assert len(resampled(series([3.0]), peak, "a").values) == 0  # the noise of a single point is unknown
     line = resampled(series(np.arange(20.0)), rank_correlation, "a")
     assert line.values == pytest.approx(np.ones(NUM_REPLICATES))
 
@@ -145,14 +145,14 @@ def test_shuffled_blocks_keep_points_together() -> None:
     pairs, length = {*zip(first, second, strict=True)}, block_length(curve.values)
     breaks = []
     for each in made:
-        assert {*zip(*each.values.T, strict=True)} == pairs  # all curves alike, each point once
+        assert {*zip(*each.values.T, strict=True)} == pairs  # in all curves alike, each point once
         place = [first.tolist().index(value) for value in each.values[:, 0]]
         breaks.append((np.diff(place) != 1).sum())
     assert 0 < max(breaks) <= 60 // length - 1
     assert any(not np.array_equal(each.values, curve.values) for each in made)
 
 
-def test_shifts_move_the_first_curve_alone_in_a_circle() -> None:
+def test_shifts_move_only_the_first_curve_circularly() -> None:
     first, second = noise(0.8, 60, 0), noise(0.0, 60, 1)
     made, shifts = list(surrogates(series(first, second), "shifts", "run")), set()
     assert len(made) == NUM_SURROGATES
@@ -166,7 +166,7 @@ def test_shifts_move_the_first_curve_alone_in_a_circle() -> None:
     assert len(shifts) > 20
 
 
-def test_surrogates_depend_on_the_name_alone() -> None:
+def test_surrogates_depend_only_on_the_name() -> None:
     curve = series(noise(0.0, 60, 0), noise(0.0, 60, 1))
     for kind in ("blocks", "shifts"):
         first, again, other = (
@@ -195,5 +195,5 @@ def test_shifts_tell_curves_that_move_together_from_others() -> None:
         (np.ones(1), 1, 1),
     ],
 )
-def test_a_block_is_a_third_of_the_points_at_most(curve: NDArray[np.float64], low: int, high: int) -> None:
+def test_a_block_is_at_most_a_third_of_the_points(curve: NDArray[np.float64], low: int, high: int) -> None:
     assert low <= block_length(curve[:, None]) <= high

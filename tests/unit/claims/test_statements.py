@@ -1,4 +1,4 @@
-"""Numbers of permuted rows, beside rows that are permuted by hand."""
+"""Numbers of permuted rows, compared with rows permuted by hand."""
 
 import itertools
 from collections.abc import Callable
@@ -18,7 +18,7 @@ SEEDS = 3
 
 
 def made_rows(count: int) -> list[list[Sample]]:
-    """Numbers above zero, with noise, blocks, open ends and answers to test examples."""
+    """Numbers above zero, with noise, blocks, open ends and answers on test examples."""
     rng = np.random.default_rng(count)
     return [
         [
@@ -38,7 +38,7 @@ def made_rows(count: int) -> list[list[Sample]]:
 
 
 def some_orders(count: int) -> np.ndarray:
-    """(p, n, l): each seed another way, the first none."""
+    """(p, n, l): each seed permuted differently, the first order unpermuted."""
     each = list(itertools.permutations(range(count)))
     chosen = np.random.default_rng(0).integers(0, len(each), (12, SEEDS))
     chosen[0] = 0
@@ -46,7 +46,7 @@ def some_orders(count: int) -> np.ndarray:
 
 
 def by_hand(statements: Statements, order: np.ndarray, number: Callable[..., Sample]) -> list[Measured]:
-    """A number a place, of rows that stand in other places by seed."""
+    """One number per place, from rows that take different places by seed."""
     rows = [[statements.rows[order[seed, place]][seed] for seed in range(SEEDS)] for place in range(order.shape[1])]
     return [
         measured_of([number(*(rows[row][seed] for row in place)) for seed in range(SEEDS)])
@@ -65,7 +65,7 @@ def identity(sample: Sample) -> Sample:
         (4, [(0, 1), (2, 3)], difference),  # two levels of each of two runs
         (2, [(0, 1)], ratio),
         (2, [(0, 1)], difference),
-        (3, [(0,)], None),  # another row may take the place of the claim's own
+        (3, [(0,)], None),  # another row may replace the row of the claim
         (3, [(0,), (1,), (2,)], None),
     ],
 )
@@ -82,7 +82,7 @@ def test_permuted_numbers_are_those_of_rows_permuted_by_hand(
                 assert np.array_equal(getattr(measured, name)[place, draw], getattr(expected, name)), name
 
 
-def test_without_a_permutation_rows_stand_as_they_are() -> None:
+def test_the_identity_leaves_rows_unchanged() -> None:
     statements = Statements(made_rows(3), POSITIVE, neighbours(3), difference)
     assert statements.as_they_are.tolist() == [[[0, 1, 2]] * SEEDS]
     measured = statements.measured(statements.as_they_are)
@@ -91,7 +91,7 @@ def test_without_a_permutation_rows_stand_as_they_are() -> None:
     assert second.tolist() == [b.value - c.value for b, c in zip(rows[1], rows[2], strict=True)]
 
 
-def test_a_statistic_over_levels_is_of_each_seed_s_numbers() -> None:
+def test_a_statistic_over_levels_uses_the_numbers_of_each_seed() -> None:
     statements = Statements(made_rows(5), POSITIVE, [()], over_levels=rank_correlation)
     orders = some_orders(5)
     measured = statements.measured(orders)

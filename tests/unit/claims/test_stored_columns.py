@@ -1,4 +1,4 @@
-"""Any stored column of any measure as a quantity, of a measure that no quantity has heard of."""
+"""Any stored column of any measure as a quantity, for a measure that no quantity knows."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -47,7 +47,7 @@ MEASURE = Measure(
 
 @pytest.fixture(autouse=True)
 def tilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A measure ``tilt`` in a folder of its own."""
+    """A measure ``tilt`` in its own folder."""
     folder = tmp_path / "measures" / "tilt"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text(DECLARATION.lstrip())
@@ -83,7 +83,7 @@ def judged(folder: Any, *rows: Mapping[str, str]) -> list[dict[Any, Any]]:
 
 
 def write(folder: Any, lr: str, slope: Any, **options: Any) -> None:
-    """The second part is ten times the slope."""
+    """The second entry is ten times the slope."""
     t = len(slope)
     parts = np.stack([np.zeros(t), 10 * np.asarray(slope)], axis=1)
     arrays = {"iteration": 10 * np.arange(t), "epoch": np.arange(t), "slope": slope, "parts": parts}
@@ -134,7 +134,7 @@ def test_a_statistic_makes_it_a_number() -> None:
         ("tilt.slope[-1]", "unknown quantity"),
     ],
 )
-def test_what_is_unknown_is_one_line_with_the_nearest_name(name: str, message: str) -> None:
+def test_an_unknown_name_is_one_line_with_the_nearest_one(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         quantity_of(name)
     assert "\n" not in str(caught.value)
@@ -161,12 +161,12 @@ def test_an_order(folder: Any) -> None:
         row_of("tilt.parts[1].mean", "order", "0.001>0.01>0.1", *order),
         row_of("tilt.slope.mean", "order", "0.1>0.01>0.001", *order),
     )
-    assert (right["as_claimed"], right["value"]) == ("yes", pytest.approx(10))  # the lesser of 20 and 10
+    assert (right["as_claimed"], right["value"]) == ("yes", pytest.approx(10))  # the smaller of 20 and 10
     assert "0.001: 50, 0.01: 30, 0.1: 20" in right["reason"]
     assert (wrong["as_claimed"], wrong["value"]) == ("no", pytest.approx(-2))
 
 
-def test_it_is_the_named_quantity_that_reads_the_same(folder: Any) -> None:
+def test_it_equals_the_named_quantity_of_the_same_column(folder: Any) -> None:
     curves = {"0.001": [9, 9, 9, 9, 9, 9, 9, 1, 1, 1], "0.1": np.arange(10)}
     for lr, curve in curves.items():
         folder.spectra(run_of(lr), "step", np.stack([curve, np.zeros(10)], axis=1))
@@ -188,7 +188,7 @@ def test_a_run_that_diverged_is_left_out(folder: Any) -> None:
 
 
 def test_a_run_without_a_point_is_left_out(folder: Any) -> None:
-    """Of batch normalisation the first point does not count, and is the only one."""
+    """With batch normalisation the first point does not count, and it is the only one."""
     write(folder, "0.1", [])
     write(folder, "1", [4.0], norm=True)
     for lr in ("0.1", "1"):
@@ -197,7 +197,7 @@ def test_a_run_without_a_point_is_left_out(folder: Any) -> None:
 
 
 def value(folder: Any, quantity: str) -> float:
-    """Of a claim about one run that is judged; its verdict is another test's."""
+    """The number of a claim about one judged run; other tests check its verdict."""
     return float(judged(folder, row_of(quantity, "range", "0..1", "0.1"))[0]["value"])
 
 
@@ -212,7 +212,7 @@ def test_statistics(statistic: str, expected: float, folder: Any) -> None:
     assert value(folder, f"tilt.parts[1].{statistic}") == pytest.approx(10 * expected)
 
 
-def test_the_mean_of_the_late_points_has_the_error_of_these_alone(folder: Any) -> None:
+def test_the_late_mean_has_the_error_of_the_late_points(folder: Any) -> None:
     noise = np.random.default_rng(0).standard_normal(200)
     write(folder, "0.1", np.concatenate([100 + 50 * noise, 10 + noise]))
     (row,) = judged(folder, row_of("tilt.slope.late_mean", "range", "9..11", "0.1"))
@@ -220,7 +220,7 @@ def test_the_mean_of_the_late_points_has_the_error_of_these_alone(folder: Any) -
     assert 0.03 < row["error"] < 0.2
 
 
-def test_a_single_point_of_one_run_has_no_known_error(folder: Any) -> None:
+def test_the_error_of_a_single_point_of_one_run_is_unknown(folder: Any) -> None:
     write(folder, "0.1", [1.0, 2, 3])
     (row,) = judged(folder, row_of("tilt.slope.last", "range", "2..4", "0.1"))
     assert (row["verdict"], row["as_claimed"]) == ("inconclusive", "yes")
@@ -229,7 +229,7 @@ def test_a_single_point_of_one_run_has_no_known_error(folder: Any) -> None:
 
 @pytest.mark.parametrize(("nesterov", "edge"), [(False, 6.0), (True, 3.0)])
 def test_over_the_edge_of_the_runs_optimizer(nesterov: bool, edge: float, folder: Any) -> None:
-    """2 (1 + m) / eta is 6, and half of it with Nesterov's momentum of a half."""
+    """2 (1 + m) / eta is 6, and half of it with Nesterov's momentum of one half."""
     run = {"momentum": 0.5, "nesterov": nesterov, "model": {}}
     arrays = {"slope": [1.0, 2, 3, 4], "epoch": np.arange(4), "iteration": np.arange(4)}
     folder.write_measure("tilt", run_of("0.1"), "step", {"t": 4, "k": 2}, arrays, lr=0.5, config={"run": run})
@@ -242,7 +242,7 @@ def test_over_the_edge_of_the_runs_optimizer(nesterov: bool, edge: float, folder
 
 
 def test_a_ratio_is_the_first_runs_over_the_second(folder: Any) -> None:
-    """Here in parts of edges that are a factor three apart: 2 / 0.1 and 2 / 0.3."""
+    """Here divided by edges a factor of three apart: 2 / 0.1 and 2 / 0.3."""
     run = {"momentum": 0.0, "nesterov": False, "model": {}}
     for name, lr, slope in (("0.1", 0.1, 8.0), ("0.2", 0.3, 2.0)):
         arrays = {"slope": [0.0, slope, slope], "epoch": np.arange(3), "iteration": np.arange(3)}

@@ -1,4 +1,4 @@
-"""Each trend of the ledger on a curve that has it, and on one that has not."""
+"""Each trend of the ledger on a curve that has it, and on a curve that has not."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ TIME = np.linspace(0, 1, 60)
 UP, HUMP, PLATEAU = TIME, np.sin(np.pi * TIME), np.minimum(3 * TIME, 1)
 WAVES = np.where(TIME < 0.2, 5 * TIME, 1 - 0.4 * (1 - np.cos(25 * (TIME - 0.2))))
 LATE = np.where(TIME < 0.2, 5 * TIME, 1 - TIME)  # late enough, though it falls most of the time
-SPIKE = np.where(TIME < 0.5, 2 * TIME, 0.1)  # a hump that does not fall steadily
+SPIKE = np.where(TIME < 0.5, 2 * TIME, 0.1)  # a hump without a steady fall
 CRASH = np.where((TIME > 0.5) & (TIME < 0.7), 0.1, TIME)
 BLIP = np.where(np.arange(60) == 40, 0.0, TIME)
 HAS = {
@@ -35,7 +35,7 @@ def test_every_trend_of_the_ledger_has_a_rule() -> None:
 
 
 @pytest.mark.parametrize("name", TRENDS)
-def test_a_curve_that_has_it_and_one_that_has_not(name: str) -> None:
+def test_curves_with_and_without_the_trend(name: str) -> None:
     has, has_not = HAS[name]
     low, value, high = number(name, has)
     assert low <= value <= high
@@ -48,7 +48,7 @@ def test_a_hump_need_not_fall_steadily() -> None:
     assert value >= low
 
 
-def test_a_sudden_fall_may_recover_but_is_more_than_a_point() -> None:
+def test_a_sudden_fall_may_recover_but_needs_more_than_a_point() -> None:
     low, value, _ = number("rises-then-falls", CRASH, sudden=True)
     assert value >= low
     assert number("rises-then-falls", CRASH)[1] < low

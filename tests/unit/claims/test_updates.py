@@ -1,4 +1,4 @@
-"""What the loss of every update of a full-batch run does before the edge and after it."""
+"""The loss after every update of a full-batch run, before and after the edge."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ EDGE = 20.0
 
 
 def write(folder: Any, eigenvalues: Any, rising: Any, diverged: float | None = None, optimizer: str = "sgd") -> None:
-    """Points ten updates apart; the loss falls by one an update, and rises by one at those that are named."""
+    """Points ten updates apart; the loss falls by one per update, and rises by one at the given updates."""
     t, count = len(eigenvalues), 10 * (len(eigenvalues) - 1)
     config = {"run": {"momentum": 0.0, "nesterov": False, "model": {}, "optimizer": optimizer}}
     arrays = {
@@ -45,20 +45,20 @@ def test_the_first_point_above_the_edge(folder: Any) -> None:
     assert read(folder, "first_crossing") == 30
 
 
-def test_the_edge_of_adam_is_none_of_these_eigenvalues(folder: Any) -> None:
+def test_adam_has_no_edge_for_these_eigenvalues(folder: Any) -> None:
     write(folder, [5, 19, 20, 21, 19, 22], [], optimizer="adam")
     with pytest.raises(UnmeasuredError, match="the edge of adam is one of preconditioned curvature"):
         read(folder, "first_crossing")
 
 
 def test_shares_of_rising_updates_before_and_after(folder: Any) -> None:
-    """The thirtieth update is the last one before; of the twenty behind it five rise."""
+    """The thirtieth update is the last one before; of the twenty after it, five raise the loss."""
     write(folder, [5, 19, 20, 21, 19, 22], [4, 9, 30, 31, 35, 40, 45, 50])
     assert read(folder, "rising_updates_before_edge") == pytest.approx(3 / 30)
     assert read(folder, "rising_updates_after_edge") == pytest.approx(5 / 20)
 
 
-def test_where_the_edge_is_never_crossed_all_updates_are_before(folder: Any) -> None:
+def test_all_updates_are_before_an_edge_that_is_never_crossed(folder: Any) -> None:
     write(folder, [5, 19, 20], [4, 20])
     assert read(folder, "rising_updates_before_edge") == pytest.approx(2 / 20)
     with pytest.raises(UnmeasuredError, match="no update after the crossing of the edge"):
@@ -76,13 +76,13 @@ def test_a_run_above_the_edge_from_its_start_has_nothing_before(folder: Any) -> 
 
 
 @pytest.mark.parametrize("name", ["first_crossing", "rising_updates_before_edge", "rising_updates_after_edge"])
-def test_a_run_that_diverged_gives_none(name: str, folder: Any) -> None:
+def test_a_diverged_run_gives_none(name: str, folder: Any) -> None:
     write(folder, [25, 25, 25], [4], diverged=1.5)
     with pytest.raises(UnmeasuredError, match=r"diverged at epoch 1\.5"):
         read(folder, name)
 
 
-def test_a_share_has_an_error_of_its_own(folder: Any) -> None:
+def test_a_share_has_an_error(folder: Any) -> None:
     write(folder, [25] * 101, np.flatnonzero(np.random.default_rng(0).random(1000) < 0.3))
     quantity = QUANTITIES["rising_updates_after_edge"]
     series = quantity.read(RunFiles(RunSource(run=RUN, schedules={"spectra": "edge"}), folder.results), "")

@@ -1,4 +1,4 @@
-"""Numbers against bounds at 95 %, beside scipy and statsmodels, which are asked independently."""
+"""Numbers against bounds at 95 %, compared with independent results of scipy and statsmodels."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from sharpest.claims.verdicts import (
 
 from .made_samples import measured_of
 
-if TYPE_CHECKING:  # pytest would take the class for tests
+if TYPE_CHECKING:  # prevents pytest from collecting the class
     from sharpest.claims.verdicts import Tested
 
 FIVE, OTHER = (2.1, 1.4, 3.3, 0.2, 2.6), (1.0, 1.2, 1.9, 0.9, 1.1)
 
 
 def seeds(*values: float) -> list[Sample]:
-    """Without an error of their own."""
+    """Samples without their own error."""
     return [Sample(value, np.empty(0)) for value in values]
 
 
@@ -79,7 +79,7 @@ def test_a_range_fails_on_either_side() -> None:
 
 
 def test_seeds_are_compared_one_by_one() -> None:
-    """Each seed says the same by about one, though seeds differ by much."""
+    """Each seed shows a difference of about one, although the seeds differ widely."""
     first, second = (101.1, 201.0, 300.8, 401.2), (100.0, 200.0, 300.0, 400.0)
     pairs = [difference(*pair) for pair in zip(seeds(*first), seeds(*second), strict=True)]
     assert outcome(pairs, POSITIVE).p_holds == pytest.approx(stats.ttest_rel(first, second).pvalue)
@@ -96,7 +96,7 @@ def test_the_error_is_the_larger_of_that_between_seeds_and_that_within_runs() ->
     assert within.p_holds == pytest.approx(2 * stats.t.sf(2 / (4 / math.sqrt(3)), 2))
 
 
-def test_of_one_run_the_degrees_are_its_blocks_but_one() -> None:
+def test_degrees_of_freedom_of_one_run_are_its_blocks_minus_one() -> None:
     result = outcome([known(3.0, 1.0, blocks=8)], POSITIVE)
     assert result.p_holds == pytest.approx(2 * stats.t.sf(3, 7))
     assert result.high - result.low == pytest.approx(2 * stats.t.ppf(0.975, 7))
@@ -104,7 +104,7 @@ def test_of_one_run_the_degrees_are_its_blocks_but_one() -> None:
 
 
 @pytest.mark.parametrize("sample", [Sample(5.0, np.empty(0), math.inf), Sample(5.0, np.array([4.9, 5.1]), math.nan)])
-def test_of_one_run_whose_error_is_not_known_nothing_is_decided(sample: Sample) -> None:
+def test_one_run_with_unknown_error_decides_nothing(sample: Sample) -> None:
     for bounds in (POSITIVE, NEGATIVE, (4.0, 6.0), (-math.inf, 9.0)):
         result = outcome([sample], bounds)
         assert (result.p_holds, result.p_fails) == (1, 1)
@@ -112,7 +112,7 @@ def test_of_one_run_whose_error_is_not_known_nothing_is_decided(sample: Sample) 
         assert (result.low, result.high) == (-math.inf, math.inf)
 
 
-def test_between_runs_one_seed_decides_nothing_however_well_it_is_measured() -> None:
+def test_one_seed_never_decides_between_runs() -> None:
     assert verdict([known(5.0, 0.01)], POSITIVE) == "holds"
     assert verdict([known(5.0, 0.01)], POSITIVE, alone=False) == "inconclusive"
     assert verdict([known(-5.0, 0.01)], POSITIVE, alone=False) == "inconclusive"
@@ -121,12 +121,12 @@ def test_between_runs_one_seed_decides_nothing_however_well_it_is_measured() -> 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 6, 9])
 def test_equal_numbers_are_a_sign_test(count: int) -> None:
-    """As binomial as heads in each of so many throws; two-sided, six are enough."""
+    """Binomial, as heads in a number of throws; two-sided, six are enough."""
     samples = [known(2.0, 0.0) for _ in range(count)]
     p = 2 * stats.binomtest(count, count, alternative="greater").pvalue
     assert outcome(samples, POSITIVE).p_holds == pytest.approx(p)
     assert outcome(samples, NEGATIVE).p_fails == pytest.approx(p)
-    assert outcome(samples, (2.0, 3.0)).p_holds == pytest.approx(p)  # a bound is allowed itself
+    assert outcome(samples, (2.0, 3.0)).p_holds == pytest.approx(p)  # a value at the bound is allowed
     assert verdict(samples, (0.0, 3.0)) == ("holds" if count >= 6 else "inconclusive")
 
 
@@ -152,7 +152,7 @@ def test_zero_has_no_sign() -> None:
         (10, True, True, POSITIVE, "inconclusive"),
     ],
 )
-def test_an_open_end_says_nothing_about_that_side(
+def test_an_open_end_leaves_that_side_undecided(
     value: float, above: bool, below: bool, bounds: Bounds, expected: Verdict
 ) -> None:
     samples = [
@@ -172,7 +172,7 @@ def test_a_difference_is_open_where_one_of_its_runs_is() -> None:
     assert (ratio(falling, ended).open_below, ratio(ended, falling).open_above) == (True, True)
 
 
-def test_noise_is_compared_draw_by_draw_and_blocks_are_the_fewer() -> None:
+def test_noise_is_compared_draw_by_draw_with_the_smaller_number_of_blocks() -> None:
     noise = np.random.default_rng(0).standard_normal(200)
     first, second = Sample(3.0, 3 + noise, 9.0), Sample(1.0, 1 + noise, 7.0)
     assert difference(first, second).error == pytest.approx(0, abs=1e-12)  # the same noise in both
@@ -182,7 +182,7 @@ def test_noise_is_compared_draw_by_draw_and_blocks_are_the_fewer() -> None:
 
 
 def test_accuracies_on_the_same_examples_are_compared_on_each_of_them() -> None:
-    """By hand: of 400 examples b = 30 only the first net gets, c = 12 only the second; as McNemar's test does."""
+    """By hand: of 400 examples b = 30 only the first net answers, c = 12 only the second; as in McNemar's test."""
     b, c, count = 30, 12, 400
     first, second = np.zeros(count, bool), np.zeros(count, bool)
     first[:b], second[b : b + c] = True, True
@@ -195,7 +195,7 @@ def test_accuracies_on_the_same_examples_are_compared_on_each_of_them() -> None:
     assert paired.value == other.value == pytest.approx(100 * (b - c) / count)
     assert paired.error == pytest.approx(100 * math.sqrt((b + c - (b - c) ** 2 / count) / (count * (count - 1))))
     assert other.error == pytest.approx(np.std([0, 0], ddof=1))
-    # McNemar's statistic leaves out the variance of the mean, which is small
+    # McNemar's statistic omits the variance of the mean, which is small
     table = [[count - 100, b], [c, 100 - b - c]]
     squared = (paired.value / paired.error) ** 2
     assert squared == pytest.approx(mcnemar(table, exact=False, correction=False).statistic, rel=0.03)
@@ -203,7 +203,7 @@ def test_accuracies_on_the_same_examples_are_compared_on_each_of_them() -> None:
     assert math.isinf(paired.blocks)
 
 
-def test_all_statements_hold_and_one_of_several_fails_at_its_share() -> None:
+def test_all_statements_must_hold_and_one_fails_at_its_share_of_the_level() -> None:
     p_holds, p_fails = over_all(np.array([[0.001], [0.04], [0.01]]), np.array([[0.9], [0.02], [0.5]]))
     assert (p_holds[0], p_fails[0]) == (0.04, pytest.approx(0.06))
     assert over_all(np.array([[0.2]]), np.array([[0.7]])) == (0.2, 0.7)

@@ -1,4 +1,4 @@
-"""A tiny run that was trained and measured for real, under the name of one of the paper's."""
+"""A tiny run, really trained and measured, under the name of one of the paper's runs."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ RUN = "scnn-c10-sgd-lr0.01-S128-s777"
 
 @pytest.fixture(scope="session")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """At iterations 0, 7 and 12 with schedule ``step``, with two eigenpairs at 4 and 12 with ``grid``."""
+    """Measured at iterations 0, 7 and 12 with schedule ``step``, and with two eigenpairs at 4 and 12 with ``grid``."""
     run = Run(tmp_path_factory.mktemp("commands") / "results", run_settings(run=RUN, momentum=0.5)).train()
     run.measure_spectrum([4, 12], schedule="grid", num_eigenpairs=2, keep_vectors=False)
     return run.measure_spectrum([0, 7, 12])
@@ -18,6 +18,6 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture
 def folder(measured: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that holds its results; it is the current one."""
+    """The folder that holds its results, as the current folder."""
     monkeypatch.chdir(measured.results.parent)
     return measured.results.parent

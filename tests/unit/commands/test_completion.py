@@ -1,4 +1,4 @@
-"""Completion, asked of the shells themselves."""
+"""Completion, tested in the shells themselves."""
 
 import shutil
 import subprocess
@@ -28,7 +28,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.Capture
 
 
 def completed(shell: str, folder: Path, *words: str) -> set[str]:
-    """What may stand in place of the last word."""
+    """The completions of the last word."""
     *before, current = words
     script = _ASK.format(shell=shell, words=" ".join(before), current=current, place=len(before))
     if shell == "zsh":  # as its bashcompinit calls the function
@@ -36,7 +36,7 @@ def completed(shell: str, folder: Path, *words: str) -> set[str]:
         script = f"{source}\nPREFIX='{current}'\nemulate -L sh -o kshglob +o shglob\n{ask}"
     run = subprocess.run([shell, "-c", script], cwd=folder, capture_output=True, text=True, check=True)
     assert run.stderr == ""
-    # what does not fit is left out by bash in the function, by zsh behind it
+    # bash filters mismatches in the function, zsh afterwards
     return {word for word in run.stdout.split() if word.startswith(current)}
 
 

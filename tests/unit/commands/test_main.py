@@ -1,4 +1,4 @@
-"""The command: help by what a command is for, one line for what is wrong, no complaint about a reader who stops."""
+"""The command: grouped help, one-line errors, and no error when a reader closes the pipe."""
 
 import subprocess
 import sys
@@ -25,12 +25,12 @@ def test_the_overview_has_every_command_on_a_line_of_its_group(
 ) -> None:
     assert main(arguments) == status
     blocks = [block.splitlines() for block in capsys.readouterr().out.split("\n\n")]
-    found = {block[0]: {line.split()[0] for line in block[1:]} for block in blocks if block[0] in GROUPS}
-    assert found == {group: set(commands) for group, commands in GROUPS.items()}
+    actual = {block[0]: {line.split()[0] for line in block[1:]} for block in blocks if block[0] in GROUPS}
+    assert actual == {group: set(commands) for group, commands in GROUPS.items()}
 
 
 def test_every_module_of_a_command_is_listed() -> None:
-    """A module of the room that has a function ``run`` is a command."""
+    """A module of the package with a function ``run`` is a command."""
     modules = {
         path.stem
         for path in Path(module_of("list").__file__).parent.glob("*.py")
@@ -40,7 +40,7 @@ def test_every_module_of_a_command_is_listed() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_command_says_what_it_takes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([name, "--help"], ["help", name]):
         with pytest.raises(SystemExit) as stopped:
             main(arguments)
@@ -66,7 +66,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["eigs"], 2, "required: FILE|RUN@ITERATION; see sharpest eigs --help"),
     ],
 )
-def test_what_is_wrong_is_one_line(
+def test_an_error_is_one_line(
     arguments: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == status
@@ -75,7 +75,7 @@ def test_what_is_wrong_is_one_line(
     assert message in line
 
 
-def test_a_reader_may_stop_reading() -> None:
+def test_a_reader_may_close_the_pipe() -> None:
     command = f"import sys; from sharpest.commands.main import main; sys.exit(main(['show', '{RUN}']))"
     process = subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout

@@ -1,4 +1,4 @@
-"""Every example of docs/command.md, run in the folder of a small run of the name that the page uses."""
+"""Every example of docs/command.md, run in the folder of a small run with the name that the page uses."""
 
 import os
 import re
@@ -25,7 +25,7 @@ RUN = "scnn-c10-sgd-lr0.01-S128-s777"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its points are among those of the page, which has longer runs."""
+    """Its points are among those of the page, whose runs are longer."""
     folder = tmp_path_factory.mktemp("page")
     run = Run(folder / "results", run_settings(run=RUN, epochs=24)).train()
     run.measure_spectrum([0, 28, 56, 84, 112])
@@ -33,8 +33,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def told(command: str, folder: Path) -> str:
-    """What a command of the page prints, as a shell runs it."""
+def output_of(command: str, folder: Path) -> str:
+    """The output of a command of the page, run in a shell."""
     python = Path(sys.executable)
     environment = {
         **os.environ,
@@ -50,14 +50,14 @@ def told(command: str, folder: Path) -> str:
 
 
 def without_numbers(line: str) -> list[str]:
-    """Words of a line; a number of any form is ``#``."""
+    """Words of a line, with ``#`` for each number in any format."""
     return ["#" if re.fullmatch(r"-?\d+(\.\d+)?(e[-+]\d+)?", word) else word for word in re.split(r"[\s,]+", line)]
 
 
 @pytest.mark.parametrize(("command", "shown"), EXAMPLES, ids=[command for command, _ in EXAMPLES])
 def test_an_example_prints_what_the_page_shows(command: str, shown: list[str], folder: Path) -> None:
-    """Word for word; the numbers are those of another run."""
-    lines = [line for line in told(command, folder).splitlines() if line]
+    """Word for word; the numbers are from another run."""
+    lines = [line for line in output_of(command, folder).splitlines() if line]
     if shown:
         assert list(map(without_numbers, lines)) == list(map(without_numbers, shown))
 
@@ -68,10 +68,10 @@ def test_the_page_has_an_example_of_what_it_explains() -> None:
     assert f"$ sharpest --help\n{overview()}\n" in PAGE
 
 
-def test_what_is_exported_is_read_as_the_page_says(folder: Path) -> None:
+def test_exported_files_are_read_as_the_page_says(folder: Path) -> None:
     for command, _ in EXAMPLES:
         if "export" in command:
-            told(command, folder)
+            output_of(command, folder)
     with np.load(folder / "step.npz") as arrays, xarray.open_dataset(folder / "step.nc", engine="scipy") as data:
         np.testing.assert_array_equal(arrays["eigenvalues"], data["eigenvalues"])
         assert data["eigenvectors"].dims == ("v", "k", "p")

@@ -1,4 +1,4 @@
-"""Commands that look at what is stored, against the files themselves."""
+"""Commands that inspect stored results, checked against the files themselves."""
 
 import csv
 import io
@@ -53,7 +53,7 @@ def test_a_row_for_each_point(folder: Path, measured: Run, capsys: pytest.Captur
 
 @pytest.mark.parametrize("place", ["file", "run"])
 def test_a_row_for_each_eigenvalue(place: str, folder: Path, measured: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of the file with most of them, where a point of a run was measured twice."""
+    """From the file with the most eigenvalues, if a point of a run was measured twice."""
     asked = [str(measured.spectrum()), "--at", "12"] if place == "file" else [f"{RUN}@12"]
     rows = [line.split() for line in printed(capsys, "eigs", *asked).splitlines()[4:]]
     expected = stored(measured)["eigenvalues"][2]
@@ -63,10 +63,10 @@ def test_a_row_for_each_eigenvalue(place: str, folder: Path, measured: Run, caps
 
 
 def test_json_holds_every_digit(folder: Path, measured: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    found, file = json.loads(printed(capsys, "eigs", str(measured.spectrum()), "--json", "-k", "1")), stored(measured)
-    assert (found["run"], found["lr"], found["edge"]) == (RUN, 0.1, EDGE)
+    actual, file = json.loads(printed(capsys, "eigs", str(measured.spectrum()), "--json", "-k", "1")), stored(measured)
+    assert (actual["run"], actual["lr"], actual["edge"]) == (RUN, 0.1, EDGE)
     for name in ("iteration", "epoch", "eigenvalues", "residuals", "converged"):
-        np.testing.assert_array_equal([point[name] for point in found["points"]], file[name])
+        np.testing.assert_array_equal([point[name] for point in actual["points"]], file[name])
     (only,) = json.loads(printed(capsys, "eigs", f"{RUN}@4", "--json"))["points"]
     assert only["eigenvalues"] == stored(measured, "grid")["eigenvalues"][0].tolist()
 
@@ -85,7 +85,7 @@ def test_points_and_files_without_eigenvalues(folder: Path, measured: Run, capsy
     assert "none.h5: does not exist" in refused(capsys, "eigs", "none.h5")
 
 
-def test_runs_are_listed_with_what_was_measured(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_are_listed_with_their_measurements(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "list").splitlines()[1].split(maxsplit=1) == [RUN, "spectra: grid, step"]
     assert json.loads(printed(capsys, "list", "scnn-*", "--json")) == {RUN: {"spectra": ["grid", "step"]}}
     assert "no run that matches 'r32-*'" in refused(capsys, "list", "r32-*")
@@ -99,7 +99,7 @@ def test_several_scales_need_a_choice(folder: Path, tmp_path: Path, capsys: pyte
     assert "has no scale" in refused(capsys, "list", "--results", str(tmp_path / "quick"))
 
 
-def test_a_file_tells_what_it_holds(folder: Path, measured: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_is_described(folder: Path, measured: Run, capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(capsys, "show", str(measured.spectrum())).splitlines()
     assert lines[0] == f"{measured.spectrum()}: spectra, version {Measured(measured.spectrum()).version}"
     assert ["run", RUN] in [line.split() for line in lines]
@@ -119,7 +119,7 @@ def test_exported_numbers_are_those_of_the_file(folder: Path, measured: Run, tmp
         for name in set(arrays) - {"attributes"}:
             np.testing.assert_array_equal(arrays[name], file[name])
         assert json.loads(str(arrays["attributes"]))["run"] == RUN
-    # csv.reader gives texts, whose shortest form holds every bit
+    # csv.reader returns texts, whose shortest form holds every bit
     rows = list(csv.DictReader(io.StringIO((tmp_path / "a.csv").read_text())))
     assert [row["run"] for row in rows] == [RUN] * 3
     np.testing.assert_array_equal([float(row["eigenvalues_1"]) for row in rows], file["eigenvalues"][:, 1])
@@ -129,7 +129,7 @@ def test_exported_numbers_are_those_of_the_file(folder: Path, measured: Run, tmp
         assert data["eigenvalues"].dims == ("t", "k")
 
 
-def test_vectors_are_exported_when_they_are_asked_for(folder: Path, measured: Run, tmp_path: Path) -> None:
+def test_vectors_are_exported_on_request(folder: Path, measured: Run, tmp_path: Path) -> None:
     assert main(["export", "--vectors", str(measured.spectrum()), str(tmp_path / "a.npz")]) == 0
     with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["eigenvectors"], stored(measured)["eigenvectors"])
@@ -139,9 +139,7 @@ def test_vectors_are_exported_when_they_are_asked_for(folder: Path, measured: Ru
         assert "lr" in arrays
 
 
-def test_what_cannot_be_exported(
-    folder: Path, measured: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_refused_exports(folder: Path, measured: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(measured.spectrum())
     assert "ends in none of .npz, .csv, .nc" in refused(capsys, "export", path, str(tmp_path / "a.zarr"))
     assert "leave --vectors out" in refused(capsys, "export", path, str(tmp_path / "a.csv"), "--vectors")
@@ -182,12 +180,12 @@ def watched(tmp_path: Path) -> Path:
 
 
 def test_the_file_of_a_monitor(watched: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = json.loads(printed(capsys, "eigs", str(watched), "--json"))
-    assert found["edge"] == EDGE
-    assert [point["iteration"] for point in found["points"]] == [0, 1]
+    actual = json.loads(printed(capsys, "eigs", str(watched), "--json"))
+    assert actual["edge"] == EDGE
+    assert [point["iteration"] for point in actual["points"]] == [0, 1]
     with h5py.File(watched) as file:
         np.testing.assert_array_equal(
-            [point["eigenvalues"] for point in found["points"]], file["spectra/eigenvalues"][...]
+            [point["eigenvalues"] for point in actual["points"]], file["spectra/eigenvalues"][...]
         )
         trace = file["trace/trace"][...]
     kinds = [part["kind"] for part in json.loads(printed(capsys, "show", str(watched), "--json"))]

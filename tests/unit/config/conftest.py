@@ -13,18 +13,18 @@ ROOT = Path(__file__).parents[3]
 
 
 class Scales:
-    """The folder ``config`` of this checkout, with scales of a test's own."""
+    """A copy of the folder ``config`` of this checkout, with scales written by a test."""
 
     def __init__(self, folder: Path) -> None:
         shutil.copytree(ROOT / "config", folder)
         self.folder = folder
 
     def write(self, text: str, name: str = "mine") -> None:
-        """Write a scale; its first line is line 1."""
+        """Write a scale; ``text`` starts at line 1."""
         (self.folder / f"scales/{name}.yaml").write_text(text, encoding="utf-8")
 
     def keep_studies(self, *names: str) -> None:
-        """Drop the other studies, where a test makes runs too short for them."""
+        """Drop the other studies, for tests that make runs too short for them."""
         path = self.folder / "studies.yaml"
         studies = yaml.safe_load(path.read_text(encoding="utf-8"))
         path.write_text(yaml.safe_dump({name: studies[name] for name in names}), encoding="utf-8")
@@ -34,12 +34,12 @@ class Scales:
         quick.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
     def load(self, text: str = "", **config: object) -> Project:
-        """The project at the scale mine, which extends quick and has ``text`` from its third line on."""
+        """The project at the scale mine, which extends quick; ``text`` starts at its third line."""
         self.write(f"extends: quick\ndescription: mine\n{text}")
         return load_project({"scale": "mine", **config}, self.folder)
 
     def refusal(self, text: str) -> str:
-        """The message with which that scale is refused."""
+        """The message that refuses this scale."""
         with pytest.raises(ConfigError) as caught:
             self.load(text)
         assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Studies beyond the paper: what separates them from the paper's, and what is refused in both."""
+"""Studies beyond the paper: how they differ from the paper's, and mistakes refused in both."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def write(scales: Any, text: str, **studies: Any) -> None:
 
 
 @pytest.mark.parametrize("content", ["# nothing yet\n", "{}\n", None])
-def test_there_need_be_none(content: str | None, scales: Any) -> None:
+def test_they_are_optional(content: str | None, scales: Any) -> None:
     path = scales.folder / "beyond.yaml"
     path.unlink() if content is None else path.write_text(content)
     project = scales.load()
@@ -28,7 +28,7 @@ def test_there_need_be_none(content: str | None, scales: Any) -> None:
     assert [*project.figures, *project.tables] == list(project.studies)
 
 
-def test_they_are_told_from_the_papers(scales: Any) -> None:
+def test_they_are_separate_from_the_papers(scales: Any) -> None:
     write(scales, "beyond.yaml", sharpness=SHARPNESS, top=SHARPNESS)
     project = scales.load()
     assert project.beyond == ("sharpness", "top")
@@ -63,7 +63,7 @@ def test_they_are_told_from_the_papers(scales: Any) -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_one_line_with_the_file(name: str, changes: Any, message: str, scales: Any) -> None:
+def test_a_mistake_is_one_line_with_the_file(name: str, changes: Any, message: str, scales: Any) -> None:
     study = {"kind": changes["kind"], "caption": "", **changes} if "kind" in changes else SHARPNESS | changes
     write(scales, "beyond.yaml", **{name: study})
     assert message in scales.refusal("")

@@ -1,4 +1,4 @@
-"""The configuration: what is read, and how each mistake is refused in one line that says what to do."""
+"""The configuration: reading it, and the one-line refusal of each mistake with its remedy."""
 
 import shutil
 from collections.abc import Callable
@@ -27,7 +27,7 @@ TRUNK = "r32-c10-sgd-lr0.1-S128-s777"
 
 
 class Config:
-    """A copy of the folder ``config`` that a test may spoil."""
+    """A copy of the folder ``config`` that a test may change."""
 
     def __init__(self, folder: Path) -> None:
         shutil.copytree(ROOT / "config", folder)
@@ -41,7 +41,7 @@ class Config:
         path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
     def set(self, name: str, key: str, value: object) -> None:
-        """Set a key, given with dots, in a YAML file."""
+        """Set a key of a YAML file, given with dots."""
         *parents, last = key.split(".")
 
         def change(content: Any) -> None:
@@ -52,7 +52,7 @@ class Config:
         self.edit(name, change)
 
     def remove(self, name: str, key: str) -> None:
-        """Remove a key, given with dots, from a YAML file."""
+        """Remove a key of a YAML file, given with dots."""
         *parents, last = key.split(".")
 
         def change(content: Any) -> None:
@@ -63,12 +63,12 @@ class Config:
         self.edit(name, change)
 
     def for_runs(self, pattern: str, **changes: object) -> None:
-        """Add an entry at the end of the list of the scale quick."""
+        """Append an entry to the list of the scale quick."""
         entry = {"runs": pattern, "set": changes}
         self.edit("scales/quick.yaml", lambda scale: scale["for_runs"].append(entry))
 
     def drop_figures(self) -> None:
-        """Keep only the tables, where a test makes runs shorter than their schedules."""
+        """Keep only the tables, for tests that make runs shorter than their schedules."""
 
         def keep_tables(content: dict[str, Any]) -> None:
             for name in [name for name in content if not name.startswith("tab")]:
@@ -92,7 +92,7 @@ class Config:
         return load_project({"scale": "quick", **config}, self.folder)
 
     def refusal(self, **config: object) -> str:
-        """The message with which the configuration is refused."""
+        """The message that refuses the configuration."""
         with pytest.raises(ConfigError) as caught:
             self.load(**config)
         assert "\n" not in str(caught.value)
@@ -153,7 +153,7 @@ def test_nsgd_computes_more_eigenpairs_than_it_uses(config: Config) -> None:
 # --- scales
 
 
-def test_a_scale_differs_only_where_it_says_so(config: Config) -> None:
+def test_a_scale_changes_only_the_keys_it_sets(config: Config) -> None:
     config.append("scales/other.yaml", "extends: paper\ndescription: other\nhessian: {max_products: 64}\n")
     other, paper = config.load(scale="other").scale, config.load(scale="paper").scale
     assert other.hessian.max_products == 64
@@ -161,8 +161,8 @@ def test_a_scale_differs_only_where_it_says_so(config: Config) -> None:
     assert other == paper.model_copy(update=changes)
 
 
-def test_quick_says_all_that_it_changes() -> None:
-    """Every value of quick is in its own file, or is the paper's."""
+def test_quick_lists_all_its_changes() -> None:
+    """Every value of quick is in its own file, or equals the paper's."""
 
     def check(found: Any, own: Any, inherited: Any, key: str) -> None:
         if isinstance(found, dict) and (isinstance(own, dict) or own is None) and isinstance(inherited, dict):
@@ -199,13 +199,13 @@ SUBSTITUTES = yaml.safe_load((ROOT / "config/substitutes/debian.yaml").read_text
 
 @pytest.fixture
 def debian(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The set of substitutes as shipped, in a folder with a place for its files."""
+    """The shipped set of substitutes, in a folder with a place for its files."""
     (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path)
     return SUBSTITUTES
 
 
-def test_substitutes_stand_in_wherever_their_original_is_named(config: Config, debian: dict[str, Any]) -> None:
+def test_substitutes_replace_every_use_of_their_original(config: Config, debian: dict[str, Any]) -> None:
     originals, substituted = config.load(scale="small"), config.load(scale="small", **debian)
 
     def sources(project: Project) -> dict[str, str]:
@@ -221,7 +221,7 @@ def test_substitutes_stand_in_wherever_their_original_is_named(config: Config, d
         "ptb": "bible-kjv", "imdb": "rated-sentences",
     }  # fmt: skip
     assert (originals.scale.datasets["imdb"].length, substituted.scale.datasets["imdb"].length) == (400, 50)
-    # where a scale names no original, nothing is replaced
+    # a scale that does not name an original replaces nothing
     assert sources(config.load(**debian)) == sources(config.load())
 
 
@@ -239,7 +239,7 @@ def test_outputs_name_the_substitutes(config: Config, debian: dict[str, Any]) ->
     ]
 
 
-def test_outputs_say_when_seeds_are_left_out(config: Config) -> None:
+def test_outputs_mention_omitted_seeds(config: Config) -> None:
     config.set("scales/small.yaml", "paper_seeds", {"tab5": 1, "tab7": 2})
     project = config.load(scale="small")
     assert "1 seed (2)" in project.study_reductions("tab5")
@@ -253,7 +253,7 @@ def test_one_data_set_can_keep_its_original(config: Config, debian: dict[str, An
     assert project.scale.datasets["c10"].source == "fashion-mnist"
 
 
-# --- mistakes: (what is spoiled, parts of the message)
+# --- mistakes: (the change, parts of the message)
 
 MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     # unknown keys
@@ -456,7 +456,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
         ),
         ["r32-c10-sgd-lr0.1-S128-L80-s777@e4/top: branches off at epoch 4", "begins at 10"],
     ),
-    # what differs by run
+    # values that may differ by run
     "more Hessian examples than there are, for some runs": (
         lambda c: c.for_runs("lstm-*", hessian={"examples": 99999}),
         ["run lstm-", "hessian.examples 99999 exceeds 2499 training examples"],
@@ -501,7 +501,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
         lambda c: c.set("scales/quick.yaml", "paper_seeds", {"fig05": 1}),
         ["scale quick: a study of kind alignment has one seed", "remove it from the scale's paper_seeds"],
     ),
-    # facts that tie settings together
+    # constraints between settings
     "study of an unknown schedule": (
         lambda c: c.set("studies.yaml", "fig01.rows.0.schedule", "grow"),
         ["fig01", "'grow'", "is not in the scale's schedules", "growth"],
@@ -607,7 +607,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_refused_with_key_and_remedy(mistake: str, config: Config) -> None:
+def test_a_mistake_is_refused_with_its_key_and_remedy(mistake: str, config: Config) -> None:
     spoil, parts = MISTAKES[mistake]
     spoil(config)
     message = config.refusal()
@@ -663,16 +663,16 @@ def test_a_mistake_in_the_config_is_refused(changes: dict[str, Any], parts: list
     assert [part for part in parts if part not in message] == [], message
 
 
-def test_a_byte_order_mark_is_no_part_of_the_runs(config: Config) -> None:
-    """Spreadsheets write one."""
+def test_a_byte_order_mark_of_the_runs_is_ignored(config: Config) -> None:
+    """Spreadsheets write a byte order mark."""
     path = config.folder / "runs.tsv"
     expected = read_runs(path)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert read_runs(path) == expected
 
 
-def test_a_batch_above_the_training_set_is_allowed_and_told(config: Config, project: Project) -> None:
-    """Each of its updates sees all of them; no scale as shipped has one."""
+def test_a_batch_above_the_training_set_is_allowed_and_noted(config: Config, project: Project) -> None:
+    """Each update then sees all examples; no shipped scale has such a batch."""
     assert project.warnings() == []
     config.drop_figures()
     config.for_runs("scnn-*-S1024-*", batch_factor=2)
@@ -717,7 +717,7 @@ STAGE = "r32-c10-sgd-lr0.1-S128-L20-s777"
 VARIANT = "scnn-c10-sgd-lr0.01-S128-s777@e4/x2"
 RUNS = [CONSTANT, PLATEAU, OFTEN, FULL, VGG, LSTM, STAGE, VARIANT]
 
-# what the id itself says, at every scale; a kind cannot change, since the keys of the inherited one are refused
+# what the id itself gives, at every scale; a kind cannot change, since keys of the inherited one are refused
 SAID_BY_THE_ID = {"run", "dataset_name", "momentum", "l2", "rule", "seed", "model.kind", "dataset.kind", "full_batch"}
 SAID_BY_THE_ID |= {"nudge", "nudge.gamma", "nudge.correction", "nudge.rest", "nudge.fixed", "nudge.num_directions"}
 SAID_BY_THE_ID |= {
@@ -732,11 +732,11 @@ SAID_BY_THE_ID |= {
     "branch.lr_factor",
     "nudge.keep_vectors",
 }
-# what changes no number, or (threads) only its last bits
+# settings that change no number, or (threads) only its last bits
 WITHOUT_EFFECT = {"snapshot_every", "torch_threads", "nudge.hessian.chunk_size"}
 SAID_BY_THE_ID |= {"nudge.num_eigenpairs"}  # of a variant only the first counts
 
-# a change of paper.yaml -> what the foot line says of it
+# a change of paper.yaml -> the text of the foot line
 REDUCTIONS: list[tuple[dict[Any, Any], str]] = [
     ({"datasets.c10.source": "fashion-mnist"}, "Fashion-MNIST in place of CIFAR-10"),
     ({"datasets.c10.train": 20000}, "20,000/5,000/10,000 training/validation/test examples (45,000/5,000/10,000)"),
@@ -791,7 +791,7 @@ REDUCTIONS: list[tuple[dict[Any, Any], str]] = [
 
 
 def leaves(value: Any, key: str = "") -> dict[str, Any]:
-    """A nested mapping with dotted keys."""
+    """A nested mapping, flattened to dotted keys."""
     if not isinstance(value, dict):
         return {key: value}
     return {k: v for name, inner in value.items() for k, v in leaves(inner, f"{key}.{name}" if key else name).items()}
@@ -804,7 +804,7 @@ def differences(ours: RunSettings, paper: RunSettings) -> set[str]:
 
 
 def changed(config: Config, changes: dict[Any, Any]) -> Project:
-    """The paper's scale with some changes, by key or by pattern and key, which need not fit all of its runs."""
+    """The paper's scale with some changes, by key or by pattern and key; patterns need not match all runs."""
     config.append("scales/other.yaml", "extends: paper\ndescription: other\n")
     entries = [{"runs": key[0], "set": {key[1]: value}} for key, value in changes.items() if isinstance(key, tuple)]
     plain = {key: value for key, value in changes.items() if isinstance(key, str)}
@@ -823,7 +823,7 @@ def test_a_reduction_is_named(changes: dict[Any, Any], note: str, config: Config
 
 
 def test_cut_gradients_are_named(config: Config) -> None:
-    """Gradients that are cut elsewhere, or not at all, train another way."""
+    """Gradients that are clipped elsewhere, or not at all, train differently."""
     assert changed(config, {"clip_norm": 1}).reductions([LSTM]) != []
 
 
@@ -834,7 +834,7 @@ def test_another_epsilon_is_named(config: Config) -> None:
 
 
 def test_settings_without_a_reduction_are_the_papers(config: Config, tmp_path: Path) -> None:
-    """Every key of a run's settings is said by its id, without effect, or changed by one of the cases above."""
+    """Every key of a run's settings is given by its id, has no effect, or is changed by one of the cases above."""
     paper = config.load(scale="paper")
     covered: set[str] = set()
     for number, (changes, note) in enumerate(REDUCTIONS):
@@ -848,8 +848,8 @@ def test_settings_without_a_reduction_are_the_papers(config: Config, tmp_path: P
     assert keys - covered - SAID_BY_THE_ID - {"clip_norm", "epsilon"} == set()
 
 
-def test_the_foot_has_what_is_so_for_the_runs_of_the_figure(config: Config) -> None:
-    """And not what the scale says of others, nor what the figure does not read."""
+def test_the_foot_describes_the_runs_of_the_figure(config: Config) -> None:
+    """And neither what the scale sets for other runs, nor what the figure does not read."""
     directions = {"directions": {"loss_examples": 1000}}
     entry = {"runs": "scnn-*-lr0.01-*", "set": {"measures": directions, "schedules": {"step": {"measures": {
         "spectra": {"num_eigenpairs": 6}, "directions": {"num_gradients": 7}}}}}}  # fmt: skip
@@ -859,7 +859,7 @@ def test_the_foot_has_what_is_so_for_the_runs_of_the_figure(config: Config) -> N
     some = ["6 eigenpairs (5)", "7 gradients a point (10)", "loss on 1,000 examples (2,560)"]
     assert project.study_reductions("fig06") == some
     assert project.study_reductions("fig17") == []  # at lr 0.05
-    assert project.study_reductions("fig14") == some[:1]  # draws no loss and no gradient
+    assert project.study_reductions("fig14") == some[:1]  # draws neither loss nor gradient
     assert project.study_reductions("fig18") == ["loss on 1,000 examples (2,560)"]
     assert project.study_reductions("fig02") == []
 
@@ -881,7 +881,7 @@ def test_a_note_is_made_once_for_all_runs() -> None:
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "two", None, [1]])
-def test_jobs_of_a_gpu_are_counted_from_one(value: object) -> None:
+def test_jobs_per_gpu_is_at_least_one(value: object) -> None:
     with pytest.raises(ConfigError, match=r"^config: jobs_per_gpu should be .*found .*$") as caught:
         load_project({"scale": "quick", "jobs_per_gpu": value}, ROOT / "config")
     assert "\n" not in str(caught.value)

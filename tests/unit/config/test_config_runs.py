@@ -1,4 +1,4 @@
-"""The runs as published, against a table of this test's own (inventory 1.3, 4.2 and the figures of section 2)."""
+"""The published runs, against an independent table in this test (inventory 1.3, 4.2 and the figures of section 2)."""
 
 import csv
 import shutil
@@ -15,7 +15,7 @@ CONFIG = Path(__file__).parents[3] / "config"
 
 
 def ids(pattern: str, **values: list[str]) -> list[str]:
-    """A pattern filled in with every combination of values."""
+    """A pattern expanded with every combination of values."""
     return [pattern.format(**dict(zip(values, chosen, strict=True))) for chosen in product(*values.values())]
 
 
@@ -27,7 +27,7 @@ def grid(net: str, sizes: list[str]) -> list[str]:
 
 
 def plateau(net: str, data: str, lr: str, k: str, seeds: list[str], gammas: list[str], middle: str = "") -> list[str]:
-    """NSGD with each gamma, which is K directions, and the SGD run that is its gamma 1."""
+    """NSGD with each gamma, which is K directions, and the SGD run, which has gamma 1."""
     size = "S8" if data == "imdb" else "S128"
     return ids(
         f"{net}-{data}-nsgd-lr{lr}-{size}{middle}-g{{gamma}}-K{k}-plat-s{{seed}}", gamma=gammas, seed=seeds
@@ -103,7 +103,7 @@ def paper() -> Project:
 
 @pytest.fixture(scope="module")
 def listed() -> dict[str, str]:
-    """Run -> group, of config/runs.tsv."""
+    """Run -> group, from config/runs.tsv."""
     with open(CONFIG / "runs.tsv", newline="") as file:
         return {row["run"]: row["group"] for row in csv.DictReader(file, delimiter="\t")}
 
@@ -120,7 +120,7 @@ def test_a_group_has_the_runs_of_the_inventory(group: str, listed) -> None:
 
 
 def test_further_runs_are_copies_and_checks(listed) -> None:
-    """With L2 (inventory 1.2), the plain VGG (Fig. 10), the small net of Table 2, correct_both (1.6); X is beyond."""
+    """With L2 (inventory 1.2), the plain VGG (Fig. 10), the small net of Table 2, correct_both (1.6); X: beyond."""
     further = Counter(group for group in listed.values() if group not in GROUPS)
     assert further == {"B-l2": 3, "E-plain": 2, "L-small": 1, "N-both": 1, "X": 37}
 
@@ -134,12 +134,12 @@ def test_a_run_ends_where_the_inventory_says(group: str, paper: Project) -> None
 
 def test_an_epoch_has_the_steps_of_the_inventory(paper: Project) -> None:
     runs = [paper.run(run) for run in paper.run_ids]
-    found = {(run.dataset_name, run.batch_size): run.steps_per_epoch for run in runs}
-    assert {place: steps for place, steps in found.items() if place[0] not in ("few", "c5k")} == STEPS
+    actual = {(run.dataset_name, run.batch_size): run.steps_per_epoch for run in runs}
+    assert {place: steps for place, steps in actual.items() if place[0] not in ("few", "c5k")} == STEPS
 
 
 def test_full_batches_take_2006_steps(paper: Project) -> None:
-    """Of the first 2,560 images, all of them and as they are."""
+    """All of the first 2,560 images, without augmentation."""
     for run in map(paper.run, GROUPS["C"]):
         assert run.full_batch
         assert (run.batch_size, run.num_iterations) == (2_560, 2_006)
@@ -172,8 +172,8 @@ def test_variants_leave_at_epoch_4_and_see_the_top_direction_of_every_iteration(
         assert (nudge.loss_examples, nudge.hessian.examples, nudge.hessian.resample) == (2_250, 2_560, True)
 
 
-def test_nsgd_computes_its_directions_once_an_epoch_but_for_figure_20(paper: Project) -> None:
-    """Every 4 and 16 iterations there, where they are measured, too."""
+def test_nsgd_computes_its_directions_once_per_epoch_except_in_figure_20(paper: Project) -> None:
+    """There, every 4 and 16 iterations, at the measured points."""
     often = {J_SMALL: 4, J_RESNET: 16}
     for run in map(paper.run, (run for run in paper.run_ids if "-nsgd-" in run)):
         assert run.nudge.refresh_every == often.get(run.run)
@@ -182,7 +182,7 @@ def test_nsgd_computes_its_directions_once_an_epoch_but_for_figure_20(paper: Pro
         assert (run.nudge.num_directions, run.nudge.num_eigenpairs) == (directions, max(10, directions))
 
 
-def test_only_the_lstm_cuts_its_gradients(paper: Project) -> None:
+def test_only_the_lstm_clips_its_gradients(paper: Project) -> None:
     assert {run: paper.run(run).clip_norm for run in paper.run_ids} == {
         run: 5 if run.startswith("lstm-") else None for run in paper.run_ids
     }
@@ -207,7 +207,7 @@ def every(step: int, end: int, then: range = range(0)) -> list[int]:
 
 
 def epochs(steps: int, first: int, last: int) -> range:
-    """The starts of epochs, from one to another."""
+    """The starts of epochs in a range."""
     return range(first * steps, last * steps + 1, steps)
 
 
@@ -238,7 +238,7 @@ CADENCES = [
     *((run, "step", every(4, 2_200)) for run in (TRUNK, "scnn-c10-sgd-lr0.05-S128-s777", J_SMALL)),
     *((run, "step", every(16, 8_800)) for run in ("r32-c10-sgd-lr0.01-S128-l2_1e-4-s777", J_RESNET)),
     ("r32-c10-sgd-lr0.05-S128-l2_1e-4-s777", "step", every(4, 2_200)),
-    # Figs. 12, 13: every epoch; a branch from where it begins
+    # Figs. 12, 13: every epoch; for a branch, from its start
     ("r32-c10-sgd-lr0.1-S128-s777", "epochs", [*epochs(351, 0, 200)]),
     *((f"r32-c10-sgd-lr0.1-S128-L{length}-s777", "epochs", [*epochs(351, length, 200)]) for length in (10, 20, 40, 80)),
     *((run, "epochs", [*epochs(351, 0, 200)]) for run in ("vgg-c10-sgd-lr0.1-S128-s777", *GROUPS["F"])),

@@ -1,4 +1,4 @@
-"""What a scale says of some runs alone: which value counts, and how each mistake is refused with its line."""
+"""Settings of a scale for some runs: which value takes effect, and the refusal of each mistake with its line."""
 
 import csv
 from collections.abc import Callable
@@ -22,10 +22,10 @@ RESNET = "r32-c10-sgd-lr0.1-S128-s777"
 PLATEAU = "r32-c10-sgd-lr0.1-S128-plat-s777"
 
 
-# --- which value counts
+# --- which value takes effect
 
 
-def test_an_entry_counts_over_the_plain_key_and_a_later_entry_over_an_earlier_one(scales: Scales) -> None:
+def test_entries_override_plain_keys_and_later_entries_earlier_ones(scales: Scales) -> None:
     scales.keep_studies("tab1")
     project = scales.load(
         """
@@ -40,14 +40,14 @@ batch_factor: 1
     assert project.run(OTHER_LSTM).lr == 5
     assert project.run("scnn-c10-sgd-lr0.05-S32-s777").lr == 0.25
     assert project.run(RESNET).lr == 0.3  # not 0.30000000000000004
-    # wherever the plain key stands in the file
+    # wherever the plain key is in the file
     assert [project.run(run).batch_size for run in (LSTM, RESNET)] == [10, 128]
 
 
 VARIANTS = {"num_eigenpairs": 1, "refresh_every": 1, "loss_examples": 1}
 
 
-def test_a_file_counts_over_the_whole_of_the_file_that_it_extends(scales: Scales) -> None:
+def test_a_file_overrides_everything_in_the_file_it_extends(scales: Scales) -> None:
     scales.keep_studies("tab1")
     scales.write(
         """extends: quick
@@ -60,14 +60,14 @@ for_runs:
     )
     between = load_project({"scale": "between"}, scales.folder)
     assert (between.run(LSTM).epochs, between.hessian(LSTM).examples) == (3, 30)
-    # quick gives lstm runs 64 examples in chunks of 64, by entries of its own
+    # quick gives lstm runs 64 examples in chunks of 64, in its own entries
     scales.write("extends: between\ndescription: mine\nepochs: 32\nhessian: {examples: 128}\n")
     mine = load_project({"scale": "mine"}, scales.folder)
     assert (mine.run(LSTM).epochs, mine.hessian(LSTM).examples, mine.hessian(LSTM).chunk_size) == (32, 128, 10)
     assert mine.scale.description == "mine"
 
 
-def test_what_is_said_nowhere_is_the_default(scales: Scales) -> None:
+def test_unset_keys_have_their_defaults(scales: Scales) -> None:
     keys = load_project({"scale": "paper"}, scales.folder).scale_runs.keys(RESNET)
     assert keys.model_dump(exclude={"hessian", "variants", "measures", "schedules"}) == {
         "lr_factor": 1, "batch_factor": 1, "epochs": None, "branch_epoch": None, "snapshot_every": 1,
@@ -103,17 +103,17 @@ for_runs:
     }
 
 
-def test_runs_of_one_kind_share_what_is_so_for_them(scales: Scales) -> None:
-    """Which keeps thousands of runs as quick to plan as a hundred."""
+def test_runs_of_one_kind_share_their_settings(scales: Scales) -> None:
+    """This keeps thousands of runs as fast to plan as a hundred."""
     runs = load_project({"scale": "paper"}, scales.folder).scale_runs
     assert len({id(runs.keys(run)) for run in runs.epochs}) < len(runs.epochs) / 3
     assert runs.schedule(RESNET, "epochs") is runs.schedule(RESNET, "epochs")
-    # at one batch size every 4 iterations are the same iterations, whatever the learning rate
+    # at one batch size, every 4 iterations are the same iterations for any learning rate
     assert runs.schedule(RESNET, "grid").points is runs.schedule("r32-c10-sgd-lr0.05-S128-s777", "grid").points
 
 
-def test_a_run_that_a_measure_cannot_be_taken_of_is_refused_when_it_is_planned(scales: Scales) -> None:
-    """With the run, and what to do."""
+def test_a_run_unsuitable_for_a_measure_is_refused_when_planned(scales: Scales) -> None:
+    """With the run and the remedy."""
     scales.keep_studies("tab1")
     project = scales.load("schedules: {flow: {points: every epoch, measures: {gradient_flow: {}}}}")
     with pytest.raises(ConfigError, match=rf"^run {STEP}: schedules.flow.measures.gradient_flow: a gradient flow is"):
@@ -125,7 +125,7 @@ def test_a_run_that_a_measure_cannot_be_taken_of_is_refused_when_it_is_planned(s
 # --- measures of a schedule
 
 
-def test_a_schedule_says_more_than_the_scale(scales: Scales) -> None:
+def test_a_schedule_overrides_the_scale(scales: Scales) -> None:
     project = scales.load(
         """
 measures: {directions: {loss_examples: 50}}
@@ -147,8 +147,8 @@ def test_what_a_measure_needs_of_another_one_is_set(scales: Scales) -> None:
     assert not project.schedule(STEP, "grid").measures["spectra"].keep_vectors
 
 
-def test_measures_stand_in_the_order_in_which_they_are_taken(scales: Scales) -> None:
-    """Behind those that they need, whatever the order of keys."""
+def test_measures_are_listed_in_the_order_they_are_taken(scales: Scales) -> None:
+    """After those that they need, whatever the order of keys."""
     project = scales.load(
         """
 schedules:
@@ -374,14 +374,14 @@ def test_a_pattern_may_fit_a_run_of_the_scale_itself(scales: Scales) -> None:
 
 
 def test_every_shipped_pattern_fits_a_run_of_the_table(scales: Scales) -> None:
-    """Also when the scale's own runs are all that there is beside them."""
+    """Even if the scale's own runs are the only others."""
     with open(scales.folder / "runs.tsv", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     for name in ("paper", "quick", "small"):
         assert set(load_project({"scale": name}, scales.folder).run_ids) == {row["run"] for row in rows}
 
 
-def test_declared_measures_are_found_by_themselves() -> None:
+def test_declared_measures_are_discovered() -> None:
     assert {name: declared(name).name for name in ("spectra", "directions", "evaluations")} == {
         "spectra": "spectra", "directions": "directions", "evaluations": "evaluations",
     }  # fmt: skip

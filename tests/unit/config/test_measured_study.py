@@ -1,4 +1,4 @@
-"""The kind that draws any column of any measure: what it refuses before anything is measured."""
+"""The kind that draws any column of any measure: mistakes refused before anything is measured."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ EIGENVALUES = {"title": "P", "measure": "spectra", "column": "eigenvalues", "ind
 
 
 class Schedule(NamedTuple):
-    """A schedule on a run, as far as a study looks at it."""
+    """A schedule on a run, with the attributes that a study reads."""
 
     measures: dict[str, Any]
     name: str = "step"
@@ -56,13 +56,13 @@ def test_any_other_reference_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "-2/lr"])
-def test_a_logarithmic_axis_has_no_place_for_references_below_zero(text: str) -> None:
+def test_a_logarithmic_axis_refuses_references_below_zero(text: str) -> None:
     made(EIGENVALUES | {"references": [text]})
     with pytest.raises(ConfigError, match=r"panels\.0: references should be above 0 on a logarithmic axis"):
         made(EIGENVALUES | {"references": [text], "scale": "log"})
 
 
-def test_panels_have_titles_of_their_own() -> None:
+def test_panels_have_different_titles() -> None:
     with pytest.raises(ConfigError, match="should each have a title of its own, 'P' is repeated"):
         made(EIGENVALUES, EIGENVALUES)
 
@@ -77,7 +77,7 @@ def test_panels_have_titles_of_their_own() -> None:
         {"measure": "directions", "column": "projection", "index": [3, 0]},
     ],
 )
-def test_columns_that_are_measured_are_drawn(panel: dict[str, Any]) -> None:
+def test_measured_columns_are_drawn(panel: dict[str, Any]) -> None:
     check(**panel)
 
 
@@ -111,7 +111,7 @@ def test_columns_that_are_measured_are_drawn(panel: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_what_is_not_measured_is_refused(panel: dict[str, Any], message: str) -> None:
+def test_unmeasured_columns_are_refused(panel: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as raised:
         check(**({"index": [0]} | panel))
     assert str(raised.value) == message
@@ -137,14 +137,14 @@ def test_a_curve_in_two_panels_is_one_curve() -> None:
     ("measure", "column", "index", "marked"),
     [("spectra", "eigenvalues", (0,), True), ("spectra", "hvps", (), False), ("directions", "loss", (), False)],
 )
-def test_missed_tolerance_is_known_of_columns_with_a_flag_each(
+def test_missed_tolerance_is_known_for_columns_with_flags(
     measure: str, column: str, index: tuple[int, ...], marked: bool
 ) -> None:
     assert Drawn(measure, column, index, None).marks_missed() == marked
 
 
 @pytest.mark.parametrize("key", ["measure", "column"])
-def test_what_the_panel_leaves_open_each_curve_has_to_say(key: str) -> None:
+def test_keys_missing_in_the_panel_are_required_of_each_curve(key: str) -> None:
     own = {"measure": "spectra", "column": "eigenvalues", "index": [0]}
     panel = {"title": "P", "curves": [A | own, B | own]}
     assert made(panel).reads == ("spectra",)

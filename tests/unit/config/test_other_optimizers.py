@@ -1,4 +1,4 @@
-"""From ids of Adam's kind, and of branches that change settings, to what training gets."""
+"""Ids of adaptive optimizers, and of branches that change settings, and the resulting settings of training."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_a_branch_may_leave_out_several_directions(scales):
         ("half", "known: sgd, top, ctop, notop, x<number>"),
     ],
 )
-def test_what_is_no_variant_of_a_run_is_refused(scales, variant, reason):
+def test_an_invalid_variant_is_refused(scales, variant, reason):
     with pytest.raises(ConfigError, match=reason) as caught:
         settings(scales, f"{TRUNK}@e40/{variant}", TRUNK)
     assert "\n" not in str(caught.value)
@@ -74,7 +74,7 @@ def test_a_branch_has_the_batch_size_of_its_parent_or_a_variant(scales):
 @pytest.mark.parametrize(
     ("schedule", "reason"), [("step", "it measures SGD's step"), ("flow", "full batch, constant rate")]
 )
-def test_measures_of_the_sgd_step_are_refused_of_adam(scales, schedule, reason):
+def test_measures_of_the_sgd_step_are_refused_for_adam(scales, schedule, reason):
     run = "fcn-few-adam-lr0.001-S2560-n2560-mse-fb-s5"
     project = scales.load(f"runs:\n  {run}: 400\n")
     with pytest.raises(ConfigError, match=reason) as caught:

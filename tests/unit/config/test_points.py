@@ -1,4 +1,4 @@
-"""Measurement points: the grammar by points computed by hand, and what holds for every schedule."""
+"""Measurement points: the grammar, against points computed by hand, and properties of every schedule."""
 
 from contextlib import suppress
 from itertools import pairwise
@@ -29,7 +29,7 @@ from sharpest.errors import ConfigError
             0.1,
             [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 30, 40, 50],
         ),
-        # 0.2 / 0.4 rounds to no iteration, of which there is none shorter than one
+        # 0.2 / 0.4 rounds to zero iterations; the shortest step is one
         ("every 0.2/lr iterations", 1, 3, 0.4, [0, 1, 2, 3]),
         ("every 2 iterations for 4 iterations, then every 3 iterations for 6 iterations, then every epoch", 2, 9, 0.1,
          [0, 2, 4, 6, 9, 18]),
@@ -39,7 +39,7 @@ from sharpest.errors import ConfigError
         ("5 points", 2, 10, 0.1, [0, 5, 10, 15, 20]),
         # 121 (i / 11)^2 = i^2
         ("12 points, dense at the start", 11, 11, 0.1, [0, 1, 4, 9, 16, 25, 36, 49, 64, 81, 100, 121]),
-        # 4 (i / 4)^2 = 0, 0.25, 1, 2.25, 4; the first two are one point
+        # 4 (i / 4)^2 = 0, 0.25, 1, 2.25, 4; the first two are the same point
         ("5 points, dense at the start", 1, 4, 0.1, [0, 1, 2, 4]),
         ("3 points from iteration 10", 3, 10, 0.1, [10, 20, 30]),
         # 4 + 16 (i / 4)^2
@@ -97,7 +97,7 @@ def test_dense_points_have_growing_distances(count: int, num_epochs: int, steps_
     assume(count <= num_epochs * steps_per_epoch + 1)
     points = measurement_points(f"{count} points, dense at the start", num_epochs, steps_per_epoch, 0.1)
     distances = [b - a for a, b in pairwise(points)]
-    # each point is rounded, so a distance may fall short by one
+    # each point is rounded, so a distance may be one too short
     assert all(later >= earlier - 1 for earlier, later in pairwise(distances))
 
 
@@ -123,7 +123,7 @@ def test_dense_points_have_growing_distances(count: int, num_epochs: int, steps_
         ("every 4 iterations for 0 epochs, then every epoch", "write one above 0"),
         # nothing can follow
         ("every epoch, then every iteration", "add 'for N epochs'"),
-        # not the grammar
+        # not in the grammar
         ("", GRAMMAR),
         ("never", GRAMMAR),
         ("every 4", GRAMMAR),
@@ -146,7 +146,7 @@ def test_dense_points_have_growing_distances(count: int, num_epochs: int, steps_
         ("at iterations 0; 4", GRAMMAR),
     ],
 )
-def test_what_is_no_schedule_is_refused_with_a_remedy(text: str, remedy: str) -> None:
+def test_an_invalid_schedule_is_refused_with_a_remedy(text: str, remedy: str) -> None:
     with pytest.raises(ConfigError) as caught:
         measurement_points(text, num_epochs=5, steps_per_epoch=10, lr=0.1)
     assert repr(text) in str(caught.value)

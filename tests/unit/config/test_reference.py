@@ -1,4 +1,4 @@
-"""The reference pages are fresh, complete, and say what is so."""
+"""The reference pages are up to date, complete and correct."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_fresh(name: str) -> None:
+def test_a_page_is_up_to_date(name: str) -> None:
     assert (DOCS / name).exists(), f"docs/{name} is missing; make it with: {COMMAND}"
     assert (DOCS / name).read_text(encoding="utf-8") == PAGES[name](), (
         f"docs/{name} is stale; refresh it with: {COMMAND}"
@@ -29,7 +29,7 @@ def test_every_key_has_a_type_and_a_sentence() -> None:
     assert {"`schedules.<name>.measures`", "`for_runs.<n>.set`", "`lr_factor`", "`grid`", "`rows.<n>.run`"} <= keys
 
 
-def test_the_examples_of_schedules_are_true() -> None:
+def test_the_examples_of_schedules_are_correct() -> None:
     rows = re.findall(r"^\| `(.*)` \| ([\d, ]+) \|$", PAGES["configuration.md"](), re.MULTILINE)
     assert len(rows) == 4
     for text, points in rows:

@@ -1,4 +1,4 @@
-"""Run ids: every id survives a round trip, and each run has one spelling."""
+"""Run ids: every id survives a round trip, and each run has exactly one spelling."""
 
 import csv
 from contextlib import suppress
@@ -215,7 +215,7 @@ def test_another_spelling_is_refused_with_the_right_one(text: str, spelling: str
         ("r32-c10-nsgd-lr0.1-S128-m0.9-g0.1-K5-correct_v-s777", "write <model>-<data>-"),
     ],
 )
-def test_what_is_no_id_is_refused_with_a_hint(text: str, hint: str) -> None:
+def test_an_invalid_id_is_refused_with_a_hint(text: str, hint: str) -> None:
     with pytest.raises(ConfigError) as caught:
         RunId.parse(text)
     assert repr(text) in str(caught.value)

@@ -1,4 +1,4 @@
-"""The settings of a run with the lines that they come from: a scale of this test, whose lines are counted by hand."""
+"""The settings of a run with their source lines, for a scale of this test whose lines are counted by hand."""
 
 import re
 from pathlib import Path
@@ -42,7 +42,7 @@ for_runs:
 
 
 def rows_of(page: str) -> dict[str, dict[str, tuple[str, str]]]:
-    """First word of a head -> name -> value and origin."""
+    """First word of a heading -> name -> value and origin."""
     parts: dict[str, dict[str, tuple[str, str]]] = {}
     for block in page.split("\n\n"):
         head, *lines = block.splitlines()
@@ -63,7 +63,7 @@ def shown(scales: Scales, run: str) -> dict[str, dict[str, tuple[str, str]]]:
     return rows_of(show(load_project({"scale": "mine"}, scales.folder), run))
 
 
-def test_a_value_stands_beside_its_line(mine: Scales) -> None:
+def test_a_value_is_shown_with_its_line(mine: Scales) -> None:
     parts = shown(mine, LSTM)
     assert parts["run"]["lr"] == ("7.0", f"the id, times lr_factor 7 of {MINE}:22, for lstm-*-S20-*")
     assert parts["run"]["clip_norm"] == ("none", f"{MINE}:22, for lstm-*-S20-*")
@@ -127,7 +127,7 @@ def test_lengths_come_from_the_table_or_the_scale(scales: Scales) -> None:
 
 
 def test_every_setting_of_every_run_is_shown() -> None:
-    """Of training, data set, model, Hessian, and of each measure that a study takes."""
+    """Of training, data set, model and Hessian, and of each measure that a study takes."""
     project = load_project({"scale": "quick"}, ROOT / "config")
     for run in project.run_ids:
         parts, settings = rows_of(show(project, run)), project.run(run)
@@ -170,7 +170,7 @@ def test_changes_of_the_command_line_are_named(scales: Scales) -> None:
 
 
 def test_a_measure_taken_again_starts_from_its_own_keys(scales: Scales) -> None:
-    """What stands before a null is said no longer."""
+    """Keys before a null no longer apply."""
     scales.keep_studies("fig01")
     path = scales.folder / "studies.yaml"
     path.write_text(re.sub("run: .*", f"run: {STEP}", path.read_text()).replace("schedule: growth", "schedule: late"))
@@ -184,7 +184,7 @@ def test_a_measure_taken_again_starts_from_its_own_keys(scales: Scales) -> None:
     assert rows["spectra.num_eigenpairs"][1].startswith("config/scales/paper.yaml:")
 
 
-def test_a_run_that_is_not_there_is_refused(scales: Scales) -> None:
+def test_an_unknown_run_is_refused(scales: Scales) -> None:
     with pytest.raises(ConfigError, match=f"did you mean {LSTM}"):
         show(scales.load(), LSTM[:-1])
 

@@ -1,4 +1,4 @@
-"""The small scale: what docs/small-scale.md says of it, and that its runs are long enough for what they show."""
+"""The small scale: the numbers of docs/small-scale.md, and that its runs are long enough for their effects."""
 
 import re
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_the_page_promises_an_hour_where_it_should() -> None:
 
 
 def test_image_runs_last_until_their_peak(small: Project) -> None:
-    """In iterations times the learning rate: 3 of SimpleCNN, and 7 of ResNet-32."""
+    """In iterations times the learning rate: 3 for SimpleCNN, and 7 for ResNet-32."""
     for name in ("fig01", "fig02", "fig04", "fig05", "fig06", "fig17"):
         for curve in small.study(name).curves():
             run = small.run(curve.run)
@@ -42,7 +42,7 @@ def test_image_runs_last_until_their_peak(small: Project) -> None:
 
 
 def test_growth_is_measured_finely(small: Project) -> None:
-    """Five points or more within the first 3/lr iterations of SimpleCNN, and 8/lr of ResNet-32."""
+    """At least five points within the first 3/lr iterations of SimpleCNN, and 8/lr of ResNet-32."""
     for name in ("fig01", "fig02", "fig04", "fig05", "fig06", "fig17"):
         for curve in small.study(name).curves():
             run = small.run(curve.run)
@@ -62,7 +62,7 @@ PAPERS_NETS = {"scnn", "scnnM", "r32", "r32bn", "vgg", "vggp", "lstm", "imdb", "
 
 
 def test_nets_are_the_papers(small: Project) -> None:
-    """In everything but the side of the images of VGG-11; nets beyond the paper are of no paper's size."""
+    """Except for the image size of VGG-11; nets beyond the paper may have any size."""
     published = small.paper.models
     changed = {
         name: {key for key, value in model.model_dump().items() if value != getattr(published[name], key)}

@@ -1,4 +1,4 @@
-"""What each kind of study reads, and what it asks of schedules."""
+"""The files that each kind of study reads, and its requirements on schedules."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,7 +80,7 @@ NOT_ALONG = ("nsgd_curves", "end_points", "full_batch_edge", "phase_diagram", "e
 
 @dataclass
 class Schedule:
-    """A schedule on a run, as far as a study looks at it."""
+    """A schedule on a run, with the attributes that a study reads."""
 
     name: str = "step"
     points: list[int | str] = field(default_factory=lambda: [0, 10])
@@ -89,7 +89,7 @@ class Schedule:
 
 
 def step(window: float | None = 2.0, without: str = "", **changes: dict[str, Any]) -> Schedule:
-    """A schedule that takes all that any figure draws; keys of its measures can be changed, or one be left out."""
+    """A schedule that takes everything that any figure draws; its measures can be changed, or one left out."""
     eigen = {"num_eigenpairs": 2, "accuracy_every": 1, "accuracy_examples": 10, "keep_vectors": True} | changes.get(
         "spectra", {}
     )
@@ -155,7 +155,7 @@ def test_files_behind_each_kind(kind: str, expected: list[Input]) -> None:
     assert study.reads == tuple(dict.fromkeys(file.kind for file in expected))
 
 
-def test_histories_and_evaluations_are_read_of_the_runs_that_show_them() -> None:
+def test_histories_and_evaluations_are_read_for_the_runs_that_show_them() -> None:
     panels = [
         {"title": "P", "quantity": "curvature", "lines": LINES},
         {"title": "Q", "quantity": "accuracy", "lines": LINES[1:]},
@@ -164,7 +164,7 @@ def test_histories_and_evaluations_are_read_of_the_runs_that_show_them() -> None
     expected = files("spectra", "abc", "tracked") + files("history", "c", None) + files("evaluations", "abd", "last")
     assert study.inputs() == expected
     assert study.runs() == ["a", "b", "c", "d"]
-    # what is measured along training
+    # measured along training
     assert [(curve.run, curve.schedule) for curve in study.curves()] == [(run, "tracked") for run in "abc"]
 
 
@@ -188,7 +188,7 @@ def test_panels_group_curves() -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in NOT_ALONG])
-def test_a_schedule_that_takes_all_is_enough(kind: str) -> None:
+def test_a_schedule_that_takes_everything_suffices(kind: str) -> None:
     study = made(kind)
     for curve in study.curves():
         study.check(curve, step())
@@ -293,7 +293,7 @@ def test_a_schedule_that_measures_too_little_is_refused(kind: str, schedule: dic
         ("spectrum_evolution", {}, {"spectra": {"accuracy_every": 0}}),
     ],
 )
-def test_nothing_is_asked_for_that_is_not_drawn(kind: str, changes: dict[str, Any], schedule: dict[str, Any]) -> None:
+def test_only_drawn_quantities_are_required(kind: str, changes: dict[str, Any], schedule: dict[str, Any]) -> None:
     study = made(kind, **changes)
     study.check(study.curves()[0], step(**schedule))
 
@@ -308,7 +308,7 @@ def test_end_points_are_read_where_the_best_and_the_last_are_measured() -> None:
             study.check(file, Schedule("ends", [0, 10], measures=ends.measures))
         with pytest.raises(ConfigError, match=r"schedules\.ends does not take evaluations; add evaluations"):
             study.check(file, Schedule("ends", ["best", "last"]))
-    # curves along training have points of their own
+    # curves along training have separate points
     figure.check(Curve(run="a", label="", schedule="tracked"), Schedule("tracked", measures={"spectra": object()}))
 
 

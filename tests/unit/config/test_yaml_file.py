@@ -1,4 +1,4 @@
-"""The lines of keys, and what YAML itself would take without a word."""
+"""The lines of keys, and inputs that YAML itself would silently accept."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def test_the_line_of_a_key(file: YamlFile, keys: tuple[str | int, ...], line: in
     assert file.line(keys) == line
 
 
-def test_the_place_of_a_missing_key_is_what_is_around_it(file: YamlFile) -> None:
+def test_the_line_of_a_missing_key_is_that_of_its_parent(file: YamlFile) -> None:
     assert file.place(("third", "c")) == f"{file.path}, line 6"
     assert file.place(("fourth",)) == str(file.path)
 
@@ -66,7 +66,7 @@ def test_the_place_of_a_missing_key_is_what_is_around_it(file: YamlFile) -> None
         (b"a: 1\nb: 2\na: 3\n", "line 3: key 'a' stands in line 1 already; join them"),
     ],
 )
-def test_what_cannot_be_read_is_refused_in_one_line(content: bytes, words: str, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_refused_in_one_line(content: bytes, words: str, tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
@@ -76,17 +76,17 @@ def test_what_cannot_be_read_is_refused_in_one_line(content: bytes, words: str, 
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is a folder; put the file in its place"):
         read_yaml_file(tmp_path)
 
 
-def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"\xef\xbb\xbfscale: quick\n")
     assert read_yaml_file(tmp_path / "x.yaml").values == {"scale": "quick"}
 
 
-def test_one_alias_in_two_places_is_no_circle(tmp_path: Path) -> None:
+def test_one_alias_in_two_places_is_not_circular(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("a: &x [1]\nb: [*x, {c: *x}]\n")
     assert read_yaml_file(tmp_path / "x.yaml").values["b"] == [[1], {"c": [1]}]
 
@@ -105,7 +105,7 @@ def test_values_are_those_of_yaml(file: YamlFile) -> None:
         ("a: !!python/object/apply:os.getcwd []\n", "is not YAML"),
     ],
 )
-def test_what_yaml_would_lose_or_run_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_content_that_yaml_would_lose_or_execute_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(ConfigError, match=message) as caught:
         read_yaml_file(tmp_path / "x.yaml")

@@ -1,4 +1,4 @@
-"""Spectral densities against dense spectra, matrices whose spectrum is known, and the spread of many estimates."""
+"""Spectral densities against dense spectra, matrices with known spectra, and the spread of many estimates."""
 
 import math
 from dataclasses import replace
@@ -23,7 +23,7 @@ def with_spectrum(values: Tensor) -> Tensor:
 
 
 def wishart_with_outliers(size: int = 600) -> Tensor:
-    """Outliers 5, 4, 3 beside a Marchenko-Pastur bulk that ends below 2.
+    """Outliers 5, 4, 3 and a Marchenko-Pastur bulk that ends below 2.
 
     Source: Papyan (2020), Sec. 4.
     """
@@ -39,7 +39,7 @@ def integral(density: SpectralDensity) -> float:
 
 
 def distribution(nodes: NDArray[np.float64], weights: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray:
-    """Share of the mass at or below each value."""
+    """Fraction of the mass at or below each value."""
     order = np.argsort(nodes.ravel())
     below = np.append(0, np.cumsum(weights.ravel()[order]) / len(nodes))
     return below[np.searchsorted(nodes.ravel()[order], at, side="right")]
@@ -47,7 +47,7 @@ def distribution(nodes: NDArray[np.float64], weights: NDArray[np.float64], at: N
 
 @pytest.fixture(scope="module")
 def digits_net() -> tuple[Hessian, NDArray[np.float64]]:
-    """A net of 1,320 parameters on 200 digits in float64, after 60 steps of descent; and its eigenvalues."""
+    """A net of 1,320 parameters on 200 digits in float64, after 60 steps of descent, and its eigenvalues."""
     images = pytest.importorskip("sharpest.data.sources.digits").load()
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 10), nn.Tanh(), nn.Linear(10, 10)).double()
@@ -76,13 +76,13 @@ def test_a_net_on_digits(digits_net: tuple[Hessian, NDArray[np.float64]]) -> Non
     # the leading eigenvalues are nodes of every probe
     for nodes in density.nodes:
         np.testing.assert_allclose(nodes[-5:], exact[-5:], rtol=1e-8)
-    # Kolmogorov's distance outside of the null space, where a step of the one meets a step of the other
+    # Kolmogorov distance outside the null space, where the steps of both distributions coincide
     away = np.linspace(0.02, 1.1, 200) * exact[-1]
     far = np.abs(distribution(density.nodes, density.weights, away) - (exact <= away[:, None]).mean(axis=1))
     assert far.max() < 0.02
 
 
-def test_all_probes_and_steps_are_exact(digits_net: tuple[Hessian, NDArray[np.float64]]) -> None:
+def test_enough_probes_and_steps_are_exact(digits_net: tuple[Hessian, NDArray[np.float64]]) -> None:
     """On the 12 parameters of a softmax regression and 40 of the last layer of a net."""
     problem = softmax_regression(20, seed=3)
     for operator in (problem.hessian(), digits_net[0].block(slice(1280, 1320))):
@@ -96,15 +96,15 @@ def test_all_probes_and_steps_are_exact(digits_net: tuple[Hessian, NDArray[np.fl
             ("frobenius_sq", (exact**2).sum()),
             ("negative_mass", (exact < -1e-5 * np.abs(exact).max()).mean()),
         ):
-            found = getattr(density, name)
-            assert found.value == pytest.approx(value, rel=1e-8, abs=1e-10), name
-            assert found.error <= 1e-8 * abs(value), name
+            actual = getattr(density, name)
+            assert actual.value == pytest.approx(value, rel=1e-8, abs=1e-10), name
+            assert actual.error <= 1e-8 * abs(value), name
         smear = smeared(exact[None], np.full((1, p), 1 / p), density.width, density.grid)
         np.testing.assert_allclose(density.density, smear, atol=1e-4 * smear.max())
 
 
-def test_outliers_are_peaks_of_their_own() -> None:
-    """5, 4 and 3, of a share of 1 / dimension each, and nothing between them and the bulk."""
+def test_outliers_are_separate_peaks() -> None:
+    """5, 4 and 3, with a mass of 1 / dimension each, and nothing between them and the bulk."""
     matrix = wishart_with_outliers()
     density = spectral_density(Matrix(matrix), num_probes=8, num_steps=60, relative_width=5e-3)
     seen = density.density > 1e-9 * density.density.max()
@@ -113,14 +113,14 @@ def test_outliers_are_peaks_of_their_own() -> None:
     peaks = [start + np.argmax(density.density[start:end]) for start, end in zip(starts, ends, strict=True)]
     spacing = density.grid[1] - density.grid[0]
     np.testing.assert_allclose(density.grid[peaks[-3:]], [3, 4, 5], atol=spacing)
-    assert density.grid[ends[-4]] < 2  # the bulk, and the three zeros that the outliers' directions leave in it
+    assert density.grid[ends[-4]] < 2  # the bulk, and the three zeros left in it by the outliers' directions
     for start, end in zip(starts[-3:], ends[-3:], strict=True):
-        # mean of 8 squares of one entry of a unit vector: chi squared of 8 degrees, within 0.1 %
+        # mean of 8 squared entries of unit vectors: chi-squared with 8 degrees of freedom, within 0.1 %
         assert 0.1 < density.density[start:end].sum() * spacing * len(matrix) < 3.3
 
 
 def test_an_exhausted_krylov_space_ends_the_run() -> None:
-    """Three distinct eigenvalues: three products a probe, however many are allowed; also in float32."""
+    """Three distinct eigenvalues: three products per probe, however many are allowed; also in float32."""
     values = torch.tensor([2.0] * 5 + [-1.0] * 3 + [0.0] * 22, dtype=torch.float64)
     for matrix in (with_spectrum(values), with_spectrum(values).float()):
         density = spectral_density(Matrix(matrix), num_probes=30, num_steps=30)
@@ -152,12 +152,12 @@ def test_the_truth_lies_within_the_error_bars() -> None:
         deviations = np.array([(estimate.value - exact) / estimate.error for estimate in estimates])
         assert 0.55 < np.mean(np.abs(deviations) < 1) < 0.75, name  # 0.65
         assert 0.85 < np.mean(np.abs(deviations) < 2) < 0.98, name  # 0.91
-        found = [estimate.value for estimate in estimates]
-        assert np.mean(found) == pytest.approx(exact, abs=4 * np.std(found) / math.sqrt(count)), name
+        actual = [estimate.value for estimate in estimates]
+        assert np.mean(actual) == pytest.approx(exact, abs=4 * np.std(actual) / math.sqrt(count)), name
 
 
 def test_nothing_is_negative_by_rounding() -> None:
-    """A null space in float32 gives nodes of either sign."""
+    """In float32 a null space gives nodes of either sign."""
     matrix = with_spectrum(torch.cat([torch.ones(10), torch.zeros(50)]).double()).float()
     density = spectral_density(Matrix(matrix), num_probes=4, num_steps=20)
     assert density.negative_mass.value == 0
@@ -195,14 +195,14 @@ def test_the_seed_decides() -> None:
         ({"relative_width": 0.0}, "relative_width 0.0 should be above 0"),
     ],
 )
-def test_what_gives_no_density_is_refused(changes: dict[str, float], message: str) -> None:
+def test_invalid_inputs_are_refused(changes: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         spectral_density(Matrix(torch.eye(4)), **changes)
 
 
 @pytest.mark.parametrize("num_points", [3, 40, 4000])
 def test_cells_keep_the_integral(num_points: int) -> None:
-    """Whether they are wider than the Gaussian or not; fine ones have its height and its spread."""
+    """Whether they are wider than the Gaussian or not; fine cells have its height and width."""
     nodes, weights = np.array([[-1.0, 2.0], [0.5, 2.0]]), np.array([[0.25, 0.75], [0.5, 0.5]])
     grid = grid_over(nodes, 0.1, num_points)
     density = smeared(nodes, weights, 0.1, grid)

@@ -1,4 +1,4 @@
-"""The probe that a loss is a function."""
+"""The check that a loss is deterministic."""
 
 import re
 
@@ -28,7 +28,7 @@ def test_dropout_in_training_mode_is_named() -> None:
 
 
 class LeakyNorm(nn.BatchNorm1d):
-    """Normalises with its moving averages, which training mode keeps changing: one pass changes the next."""
+    """Normalises with moving averages that training mode keeps changing, so each pass changes the next."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         super().forward(x)
@@ -59,14 +59,14 @@ def test_a_net_with_dropout_is_refused_in_training_mode(name: str) -> None:
         check_deterministic(lambda: model.loss(model.initial(), inputs, targets), model.module)
 
 
-def test_a_cause_outside_the_layers_is_not_put_on_them() -> None:
+def test_a_cause_outside_the_layers_is_not_blamed_on_them() -> None:
     draws = rng(0)
     with pytest.raises(NotDeterministicError, match="no dropout or batch normalisation is in training mode"):
         check_deterministic(lambda: torch.rand((), generator=draws), nn.Dropout(0.5).eval())
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_diverged_loss_is_not_a_random_one(value: float) -> None:
+def test_a_diverged_loss_is_not_called_random(value: float) -> None:
     check_deterministic(lambda: torch.tensor(value), nn.Identity())
 
 
@@ -77,7 +77,7 @@ def test_a_loss_that_is_sometimes_nan_is_refused() -> None:
 
 
 def test_batch_normalisation_by_the_batch_is_named() -> None:
-    """Though two evaluations agree."""
+    """Although two evaluations agree."""
     message = re.escape("depends on the others of its batch: 1.1 (BatchNorm1d) in training mode; call eval()")
     with pytest.raises(NotDeterministicError, match=message):
         check_independent(with_layer(nn.BatchNorm1d(4)).train())

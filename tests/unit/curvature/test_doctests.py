@@ -1,4 +1,4 @@
-"""The examples in docstrings, each run by itself."""
+"""The examples in docstrings, each run separately."""
 
 import doctest
 import importlib
@@ -11,7 +11,7 @@ import sharpest.curvature as face
 
 pytestmark = pytest.mark.core
 
-torch.set_num_threads(1)  # examples this small gain nothing from more
+torch.set_num_threads(1)  # small examples do not profit from more threads
 MODULES = sorted(path.stem for path in Path(face.__file__).parent.glob("*.py") if path.stem != "__init__")
 EXAMPLES = {
     example.name: example
@@ -25,7 +25,7 @@ EXAMPLES = {
 def test_the_example_runs(name: str) -> None:
     results = doctest.DocTestRunner().run(EXAMPLES[name])
     assert results.attempted > 0
-    assert results.failed == 0  # what differs is printed
+    assert results.failed == 0  # differences are printed
 
 
 @pytest.mark.parametrize("name", [*face.__all__, "Hessian.of", "Hessian.block", "Hessian.as_scipy"])

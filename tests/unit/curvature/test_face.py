@@ -1,4 +1,4 @@
-"""What the package hands out, and that asking for one name brings in no other module."""
+"""The exports of the package, and that importing one name loads no other module."""
 
 import ast
 import importlib
@@ -16,7 +16,7 @@ SOURCE = Path(face.__file__).read_text()
 
 @pytest.mark.parametrize("name", face.__all__)
 def test_each_name_is_that_of_its_module(name: str) -> None:
-    """Type checkers read the imports, Python the table: they say the same."""
+    """Type checkers read the imports, Python the table: they agree."""
     homes = {
         alias.name: node.module
         for node in ast.walk(ast.parse(SOURCE))
@@ -35,7 +35,7 @@ def test_an_unknown_name_is_refused() -> None:
 
 
 def imported_by(statement: str) -> set[str]:
-    """Modules of this package, and torch where that is among them."""
+    """Loaded modules of this package, and torch if it is loaded."""
     code = f"import sys; {statement}; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return {name for name in run.stdout.split() if name == "torch" or name.startswith("sharpest")}

@@ -1,4 +1,4 @@
-"""The operator: chunks, kept graph, and what it is taken at. Its numbers are proved under tests/oracle."""
+"""The operator: chunks, kept graphs, and the point at which it is taken. tests/oracle checks its numbers."""
 
 import os
 import re
@@ -107,7 +107,7 @@ def test_the_block_of_a_layer_is_cut_from_the_whole(name: str) -> None:
 
 
 @pytest.mark.parametrize("part", [slice(3, 7), slice(None, 4), slice(-3, None), slice(2, 100), slice(None)])
-def test_a_block_is_what_a_slice_is(part: slice) -> None:
+def test_a_block_equals_its_slice(part: slice) -> None:
     problem = softmax_regression(4, seed=0)
     dense = softmax_regression_hessian(problem)[part, part]
     vector = problem.vector(1)[part]
@@ -115,7 +115,7 @@ def test_a_block_is_what_a_slice_is(part: slice) -> None:
 
 
 @pytest.mark.parametrize("part", [slice(3, 3), slice(12, 20), slice(0, 4, 2)])
-def test_a_slice_that_is_no_block_is_refused(part: slice) -> None:
+def test_an_invalid_slice_is_refused(part: slice) -> None:
     with pytest.raises(ValueError, match=re.escape(f"{part} of 12 parameters is no block; take neighbours")):
         softmax_regression(4, seed=0).hessian().block(part)
 
@@ -147,7 +147,7 @@ def test_scipy_finds_the_same_eigenvalues(dtype: torch.dtype) -> None:
 
 
 def test_scipy_may_hand_over_any_array() -> None:
-    """Columns, views that run backwards, integers, and several vectors at once."""
+    """Columns, reversed views, integers, and several vectors at once."""
     problem = softmax_regression(4, seed=0)
     operator, dense = problem.hessian(3).as_scipy(), softmax_regression_hessian(problem).numpy()
     numbers = np.arange(12)
@@ -156,7 +156,7 @@ def test_scipy_may_hand_over_any_array() -> None:
         np.testing.assert_allclose(operator.T @ vector, dense @ vector, rtol=1e-10)
     np.testing.assert_allclose(operator @ np.eye(12), dense, rtol=1e-10, atol=1e-14)
     first, _ = operator @ numbers, operator @ np.zeros(12)
-    np.testing.assert_allclose(first, dense @ numbers, rtol=1e-10)  # each product has memory of its own
+    np.testing.assert_allclose(first, dense @ numbers, rtol=1e-10)  # each product has its own memory
 
 
 def test_scipy_has_no_half_precision() -> None:
@@ -234,7 +234,7 @@ def test_a_loss_without_a_second_derivative_is_refused(loss: Callable[[Tensor], 
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_examples_or_products() -> None:
-    """Counted by the allocator of a process of its own, in units of what one chunk of 64 examples needs."""
+    """Counted by the allocator of a separate process, in units of the memory of one chunk of 64 examples."""
     script = """
 import resource, sys, torch
 from problems import NETS, rng
@@ -270,7 +270,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, resource.getrusage(res
 
 @pytest.mark.parametrize("chunk_size", [4, 2])
 def test_the_point_is_that_of_the_construction(chunk_size: int) -> None:
-    """Training goes on in place; the operator must neither follow it nor mix two points."""
+    """Training continues in place; the operator must neither follow it nor mix two points."""
     problem = softmax_regression(4, seed=0)
     theta = problem.theta.clone()
     operator = Hessian(problem.loss, theta, problem.chunks(chunk_size))

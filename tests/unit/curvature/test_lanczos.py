@@ -1,8 +1,8 @@
-"""The eigensolver on symmetric matrices whose spectrum is chosen, against numpy's dense one.
+"""The eigensolver on symmetric matrices with a chosen spectrum, against numpy's dense solver.
 
-Matrices are float64 unless float32 is the subject; their eigenvectors are random. What is not established here: that a
-repeated eigenvalue is found with its multiplicity among so many others that the start is not exhausted. From one start
-no Krylov method sees it.
+Matrices are float64 unless a test is about float32; their eigenvectors are random. These tests do not show that a
+repeated eigenvalue is found with its multiplicity among so many others that the start is not exhausted: from one start,
+no Krylov method finds it.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ BULK = list(np.linspace(-0.9, 1.0, 60))
 
 
 def symmetric(spectrum: list[float], seed: int = 0) -> tuple[Tensor, Tensor]:
-    """A matrix (p, p) with a chosen spectrum, and its eigenvectors as rows in that order."""
+    """A matrix (p, p) with a chosen spectrum, and its eigenvectors as rows in the same order."""
     size = len(spectrum)
     vectors, _ = torch.linalg.qr(torch.randn(size, size, generator=rng(seed), dtype=torch.float64))
     return (vectors * torch.tensor(spectrum, dtype=torch.float64)) @ vectors.T, vectors.T
@@ -46,7 +46,7 @@ def solve(
 
 
 def expected(matrix: Tensor, num_eigenpairs: int) -> np.ndarray:
-    """The eigenvalues of largest magnitude, signed, largest first, by numpy."""
+    """The eigenvalues of largest magnitude, signed, largest first, from numpy."""
     values = np.linalg.eigvalsh(matrix.double().numpy())
     return np.sort(values[np.argsort(-np.abs(values))[:num_eigenpairs]])[::-1]
 
@@ -105,7 +105,7 @@ def test_repeated_and_zero_eigenvalues_come_with_their_multiplicity(name: str, d
     double = dtype == torch.float64
     pairs = solve(matrix.to(dtype), num_eigenpairs, TOLERANCE if double else 1e-5)
     scale = max(map(abs, spectrum)) or 1.0
-    # few ulp of lambda_1
+    # a few ulp of lambda_1
     np.testing.assert_allclose(
         pairs.eigenvalues, expected(matrix, num_eigenpairs), rtol=0, atol=scale * (1e-13 if double else 1e-6)
     )
@@ -121,18 +121,18 @@ def test_repeated_and_zero_eigenvalues_come_with_their_multiplicity(name: str, d
 def test_a_start_inside_an_invariant_subspace_hides_nothing(
     rest: list[float], tolerance: float, top: list[float], num_eigenpairs: int
 ) -> None:
-    """The start spans smaller eigenvalues only; the larger ones outside must be found, with their multiplicity."""
+    """The start spans only smaller eigenvalues; the larger ones outside must be found, with their multiplicity."""
     inside = [3.0, 2.9, 2.8]
     matrix, vectors = symmetric(top + inside + rest)
     start = vectors[len(top) : len(top) + 3].sum(dim=0)
     pairs = solve(matrix, num_eigenpairs, tolerance, start=start)
-    # an eigenvalue is right to the square of its residual over its gap, here more than 0.1; the set to the tolerance
+    # an eigenvalue is accurate to its squared residual over its gap, here more than 0.1; the set to the tolerance
     np.testing.assert_allclose(pairs.eigenvalues, expected(matrix, num_eigenpairs), rtol=0, atol=100 * tolerance)
     assert pairs.converged.all()
 
 
-def test_an_exhausted_start_goes_on_where_it_is_needed() -> None:
-    """A start dry to the tolerance only may hold a trace of what is found later, which no other start brings in."""
+def test_an_exhausted_start_continues_if_needed() -> None:
+    """A start exhausted only to the tolerance may contain a trace of later vectors that no other start adds."""
     matrix, vectors = symmetric([10.0, 10, 3, 2.9, 2.8, *np.linspace(-0.5, 1, 100)])
     pairs = solve(matrix, 3, 1e-10, start=vectors[2:5].sum(dim=0))
     np.testing.assert_allclose(pairs.eigenvalues, [10, 10, 3], rtol=1e-12)
@@ -141,7 +141,7 @@ def test_an_exhausted_start_goes_on_where_it_is_needed() -> None:
 
 @pytest.mark.parametrize("seed", [19, 24, 29])
 def test_an_earlier_start_that_goes_on_ends_the_later_one(seed: int) -> None:
-    """The pairs before it are no measure of what the later start has found: another start has to look."""
+    """The pairs found before do not show what the later start has found, so another start is needed."""
     matrix, vectors = symmetric([9.0, 4.8, *np.linspace(-1.2, 1, 41)], seed)
     pairs = solve(matrix, 6, 0.02, start=vectors[1], seed=seed)
     np.testing.assert_allclose(pairs.eigenvalues, expected(matrix, 6), rtol=0, atol=0.02)
@@ -167,13 +167,13 @@ def test_residuals_are_true(tolerance: float, dtype: torch.dtype) -> None:
     true = true_residuals(matrix, pairs)
     noise = 1e-13 if dtype == torch.float64 else 2e-6  # rounding of a product
     assert np.all(true <= 1.05 * pairs.residuals + noise)
-    # a bound far above the truth would cost products
+    # a bound far above the true value would cost products
     assert np.all(pairs.residuals <= 1.05 * true + noise)
     np.testing.assert_array_equal(pairs.converged, pairs.residuals <= tolerance)
 
 
 def test_residuals_after_an_exhausted_start_are_true() -> None:
-    """The second start's pairs have a part of their residual in the first one's subspace."""
+    """Part of the residual of the second start's pairs lies in the first start's subspace."""
     matrix, vectors = symmetric([10.0, 10, 3, 2.9, 2.8, *BULK])
     pairs = solve(matrix, 5, 1e-3, start=vectors[2:5].sum(dim=0) + 1e-4 * vectors[0])
     assert np.all(true_residuals(matrix, pairs) <= 1.05 * pairs.residuals + 1e-13)
@@ -182,7 +182,7 @@ def test_residuals_after_an_exhausted_start_are_true() -> None:
 
 
 @pytest.mark.parametrize("max_products", [5, 8, 12])
-def test_giving_up_is_flagged_honestly(max_products: int) -> None:
+def test_unconverged_pairs_are_flagged(max_products: int) -> None:
     matrix, _ = symmetric(list(np.linspace(1, 2, 80)))
     pairs = solve(matrix, 5, max_products=max_products)
     assert pairs.num_products == max_products
@@ -207,8 +207,8 @@ def test_products_are_counted() -> None:
     assert pairs.seconds > 0
 
 
-def test_few_products_where_gaps_are_wide() -> None:
-    """Both ends settle long before the space is full, and nothing is spent after that."""
+def test_wide_gaps_need_few_products() -> None:
+    """Both ends converge long before the space is full, and no product is spent afterwards."""
     matrix, _ = symmetric([100.0, -80, 60, *np.linspace(-1, 1, 300)])
     assert solve(matrix, 3, tolerance=1e-3).num_products <= 9
 
@@ -216,7 +216,7 @@ def test_few_products_where_gaps_are_wide() -> None:
 @pytest.mark.parametrize("spectrum", [np.linspace(1, 2, 300), np.linspace(-2, 2, 201), np.arange(250) ** 0.5])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_a_full_basis_is_compressed(spectrum: np.ndarray, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slowly falling spectra need more products than there are rows; the memory stays that of the first block."""
+    """Slowly decaying spectra need more products than there are rows; memory stays that of the first block."""
     largest = 0
 
     def extend(space: Subspace, *arguments: Any) -> float:
@@ -241,18 +241,18 @@ def test_a_full_basis_is_compressed(spectrum: np.ndarray, dtype: torch.dtype, mo
 
 
 @pytest.mark.parametrize(("seed", "tolerance"), [(59, 1e-2), (134, 1e-2), (116, 5e-2), (77, 5e-2)])
-def test_a_value_that_could_still_reach_the_wanted_ones_is_waited_for(seed: int, tolerance: float) -> None:
-    """Six pairs are within the tolerance here while another Ritz value is on its way to a place among them."""
+def test_the_solver_waits_for_values_that_could_still_lead(seed: int, tolerance: float) -> None:
+    """Six pairs are within the tolerance while another Ritz value is still rising to a place among them."""
     draws = np.random.default_rng(seed)
     leading = draws.uniform(0.3, 1, 12) * draws.choice([-1, 1], 12)
     matrix, _ = symmetric(np.sort(np.concatenate([leading, 0.15 * draws.normal(size=60)])).tolist(), seed)
     computed = np.sort(np.abs(solve(matrix, 6, tolerance, seed=seed).eigenvalues))
-    wanted = np.sort(np.abs(expected(matrix, 6)))
-    np.testing.assert_allclose(computed, wanted, rtol=0, atol=tolerance * wanted[-1])
+    target = np.sort(np.abs(expected(matrix, 6)))
+    np.testing.assert_allclose(computed, target, rtol=0, atol=tolerance * target[-1])
 
 
 def test_residuals_near_the_rounding_are_verified() -> None:
-    """A float32 operator cannot give residuals of 1e-8: the bound would say so, the product does not."""
+    """A float32 operator cannot give residuals of 1e-8: the bound would claim so, the product shows otherwise."""
     matrix, _ = symmetric([6.0, -5.5, 5, 4, 3, *BULK])
     pairs = solve(matrix.float(), 5, tolerance=1e-8, max_products=60)
     np.testing.assert_allclose(pairs.residuals, true_residuals(matrix, pairs), rtol=0.5, atol=1e-7)
@@ -261,7 +261,7 @@ def test_residuals_near_the_rounding_are_verified() -> None:
 
 
 def test_an_operator_that_is_not_symmetric_is_not_trusted() -> None:
-    """The bounds hold for symmetric ones only; one product per pair shows the truth."""
+    """The bounds hold only for symmetric operators; one product per pair shows the true residual."""
     matrix, _ = symmetric([6.0, -5.5, 5, 4, 3, *BULK])
     matrix[0] *= 1.5
     pairs = solve(matrix, 3, tolerance=1e-3)
@@ -317,7 +317,7 @@ def test_a_diverged_operator_gives_nan_and_no_crash(value: float, after: int) ->
 
 
 def test_a_warm_start_finds_a_newly_leading_direction() -> None:
-    """Since the previous measurement a direction that was nowhere among its vectors has come to lead."""
+    """A direction that was absent from the previous vectors has become the leading one."""
     before, vectors = symmetric([5.0, 4, 3, 0.0, *BULK, *[0.0] * 200])
     previous = solve(before, 3).eigenvectors.float().sum(dim=0)
     for value in (9.0, 4.5, -3.2):
@@ -334,34 +334,34 @@ def test_a_warm_start_saves_products() -> None:
     assert warm.num_products < cold.num_products
 
 
-def test_start_vectors_are_unit_and_lean_on_the_previous_ones() -> None:
+def test_start_vectors_are_unit_and_close_to_the_previous_ones() -> None:
     previous = torch.randn(500, generator=rng(3), dtype=torch.float64)
     cold, warm = start_vector(rng(1), 500), start_vector(rng(1), 500, [previous])
     assert warm.dtype == torch.float64
     assert (float(cold.norm()), float(warm.norm())) == (pytest.approx(1), pytest.approx(1))
     assert float(warm @ previous / previous.norm()) > 0.9
-    # the random part is there: 0.3 against 1
+    # the random part is present: 0.3 against 1
     aside = warm - (warm @ previous) / (previous @ previous) * previous
     assert float(aside.norm()) == pytest.approx(0.3 / 1.09**0.5, rel=0.1)
     assert torch.equal(start_vector(rng(1), 500), cold)
 
 
 def test_hints_weigh_the_same_whatever_their_lengths() -> None:
-    """A gradient of length 1e-3 beside the sum of eigenvectors."""
+    """A gradient of length 1e-3, and the sum of eigenvectors."""
     one, other = torch.eye(500, dtype=torch.float64)[:2]
     start = start_vector(rng(1), 500, [1e-3 * one, 5 * other])
     assert torch.equal(start, start_vector(rng(1), 500, [one, other]))
-    # 1 / sqrt(2) of each, beside 0.3 of noise
+    # 1 / sqrt(2) of each, plus 0.3 of noise
     assert (float(start @ one), float(start @ other)) == (pytest.approx(0.68, abs=0.03), pytest.approx(0.68, abs=0.03))
 
 
 @pytest.mark.parametrize("hints", [[torch.zeros(500)], [torch.ones(500), -torch.ones(500)]])
-def test_nothing_to_lean_on_starts_cold(hints: list[Tensor]) -> None:
+def test_without_hints_the_start_is_cold(hints: list[Tensor]) -> None:
     assert torch.equal(start_vector(rng(1), 500, hints), start_vector(rng(1), 500))
 
 
 def test_float32_sums_over_many_parameters_keep_their_digits() -> None:
-    """Long float32 sums drift: 3e-6 here, and growing with p, when lengths or inner products are taken in them."""
+    """Long float32 sums drift: by 3e-6 here, growing with p, if lengths or inner products use them."""
     size = 400_000
     flat = torch.ones(size, dtype=torch.float64)
     halves = torch.cat([flat[: size // 2], -flat[: size // 2]])

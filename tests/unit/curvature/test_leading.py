@@ -1,4 +1,4 @@
-"""The solver behind defaults: what it starts from, and what it refuses."""
+"""The solver with defaults: its start vector, and inputs that it refuses."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ def operator() -> Hessian:
 
 
 def equal(first: Eigenpairs, second: Eigenpairs) -> bool:
-    """In all bits but the time."""
+    """Equal in all bits except the time."""
     fields = [field.name for field in dataclasses.fields(Eigenpairs) if field.name != "seconds"]
     pairs = [[np.asarray(getattr(pairs, name)) for name in fields] for pairs in (first, second)]
     return all(np.array_equal(left, right) for left, right in zip(*pairs, strict=True))
@@ -31,7 +31,7 @@ def test_five_pairs_to_a_thousandth_by_default(operator: Hessian) -> None:
     assert pairs.eigenvectors.shape == (5, len(operator.theta))
     assert pairs.converged.all()
     assert pairs.residuals.max() <= 1e-3
-    assert pairs.residuals.max() > 1e-6  # no more than asked for
+    assert pairs.residuals.max() > 1e-6  # no more than requested
 
 
 def test_the_seed_decides(operator: Hessian) -> None:
@@ -39,7 +39,7 @@ def test_the_seed_decides(operator: Hessian) -> None:
     assert not equal(eigenpairs(operator), eigenpairs(operator, seed=1))
 
 
-def test_a_generator_is_a_seed_that_moves_on(operator: Hessian) -> None:
+def test_a_generator_is_a_seed_that_advances(operator: Hessian) -> None:
     draws = rng(3)
     assert equal(eigenpairs(operator, seed=draws), eigenpairs(operator, seed=3))
     assert not equal(eigenpairs(operator, seed=draws), eigenpairs(operator, seed=3))
@@ -52,7 +52,7 @@ def test_a_count_outside_the_parameters_is_refused(k: int) -> None:
 
 
 def first_vector(operator: Hessian, **options: object) -> Tensor:
-    """What the first product is taken of."""
+    """The vector of the first product."""
 
     class Watched:
         theta, gradient = operator.theta, operator.gradient
@@ -66,13 +66,13 @@ def first_vector(operator: Hessian, **options: object) -> Tensor:
     return vectors[0]
 
 
-def test_the_start_leans_on_the_gradient(operator: Hessian) -> None:
+def test_the_start_uses_the_gradient(operator: Hessian) -> None:
     start = first_vector(operator)
     assert float(start @ operator.gradient / operator.gradient.norm()) > 0.9
 
 
-def test_the_start_leans_on_what_is_known_as_well(operator: Hessian) -> None:
-    """As pairs or as a vector, in whatever precision."""
+def test_the_start_also_uses_known_vectors(operator: Hessian) -> None:
+    """As pairs or as a vector, in any precision."""
     warm = eigenpairs(operator, seed=5)
     total = warm.eigenvectors.sum(dim=0)
     start = first_vector(operator, warm=warm)

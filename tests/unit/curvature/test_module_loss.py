@@ -1,4 +1,4 @@
-"""``Hessian.of``: modules as they are, against derivatives by their own parameters one after the other."""
+"""``Hessian.of``: unmodified modules, against derivatives by their parameters one after the other."""
 
 import copy
 import re
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.core
 
 
 class Tied(nn.Module):
-    """Reads and writes words with one matrix."""
+    """Reads and writes words with one shared matrix."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ def perceptron() -> nn.Sequential:
 
 
 def prepared(net: nn.Module, seed: int = 0) -> nn.Module:
-    """In float64 and inference mode, with weights, biases and running averages that are not those of the start."""
+    """In float64 and inference mode, with weights, biases and running averages that differ from the initial ones."""
     net = net.double().eval()
     with torch.no_grad():
         for value in net.state_dict().values():
@@ -120,11 +120,11 @@ def test_the_loss_may_be_a_module_and_the_batches_an_iterator() -> None:
 
 
 @pytest.mark.parametrize("kept_bytes", [2**31, 0])
-def test_module_and_operator_leave_each_other_alone(kept_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether graphs are kept or built again for each product."""
+def test_module_and_operator_do_not_affect_each_other(kept_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether graphs are kept or rebuilt for each product."""
     monkeypatch.setattr(hessian, "KEPT_BYTES_CPU", kept_bytes)
     net = frozen()
-    net[3].train()  # a dropout of nothing is in training mode on purpose
+    net[3].train()  # a dropout of zero is in training mode on purpose
     net[3].p = 0.0
     before = copy.deepcopy(net)
     operator = Hessian.of(net, functional.cross_entropy, batches(net))
@@ -166,7 +166,7 @@ def test_a_loss_for_each_example_is_refused() -> None:
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_batches_without_examples(count: int) -> None:
-    """One beside others is passed over."""
+    """An empty batch among others is skipped."""
     net = prepared(perceptron())
     empty = (torch.zeros(0, 4, dtype=torch.float64), torch.zeros(0, dtype=torch.long))
     if count == 0:

@@ -10,7 +10,7 @@ from sharpest import curvature
 
 pytestmark = pytest.mark.core
 
-torch.set_num_threads(1)  # examples this small gain nothing from more
+torch.set_num_threads(1)  # small examples do not profit from more threads
 PAGE = Path(__file__).parents[3] / "docs/curvature.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
@@ -34,6 +34,6 @@ def test_the_page_begins_with_six_lines_that_run_by_themselves(capsys) -> None:
 
 
 @pytest.mark.parametrize("name", curvature.__all__)
-def test_the_page_names_what_is_handed_out(name: str) -> None:
+def test_the_page_names_every_export(name: str) -> None:
     introduction = PAGE.read_text().partition("\n## ")[0]
     assert re.search(rf"`[^`]*\b{name}\b[^`]*`", introduction)

@@ -1,4 +1,4 @@
-"""The layers with second derivatives of their own, against autograd's, in float64."""
+"""The layers with hand-written second derivatives, against autograd's, in float64."""
 
 import copy
 from collections.abc import Callable
@@ -40,7 +40,7 @@ FALLING_BACK: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
 
 
 def second_derivatives(net: Callable[[Tensor], Tensor], x: Tensor, weights: list[Tensor], part: slice) -> list[Tensor]:
-    """Of a smooth function of the net's output along random vectors; by all of (x, *weights) or some of them."""
+    """Second derivatives of a smooth function of the output along random vectors, by (x, *weights) or some of them."""
     arguments = [x, *weights][part]
     output = net(x)
     value = (output * torch.randn(output.shape, generator=rng(1), dtype=x.dtype)).exp().sum()
@@ -61,7 +61,7 @@ def test_second_derivatives_are_autograds(name: str, part: slice, layout: torch.
     x.requires_grad_()
     weights = list(layer.parameters())
     if not [x, *weights][part]:
-        return  # nothing to differentiate by
+        return  # nothing to differentiate
     with SecondOrder():
         ours = second_derivatives(layer, x, weights, part)
     for mine, other in zip(ours, second_derivatives(layer, x, weights, part), strict=True):
@@ -69,7 +69,7 @@ def test_second_derivatives_are_autograds(name: str, part: slice, layout: torch.
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_the_layers_are_not_autograds(name: str) -> None:
+def test_the_layers_replace_autograds(name: str) -> None:
     layer, shape = LAYERS[name]
     with SecondOrder():
         output = copy.deepcopy(layer)(torch.randn(shape).requires_grad_())
@@ -99,7 +99,7 @@ def test_the_first_convolution_needs_no_derivative_by_its_images() -> None:
 
 
 def cross_entropy_derivatives(logits: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
-    """By the logits and by the weight of the loss, which reaches the gradient in a product."""
+    """Derivatives by the logits and by the weight of the loss, which enters the gradient as a factor."""
     weight = torch.tensor(0.7, dtype=logits.dtype, requires_grad=True)
     loss = functional.cross_entropy(logits, targets)
     (gradient,) = torch.autograd.grad((weight * loss).square(), logits, create_graph=True)
@@ -109,7 +109,7 @@ def cross_entropy_derivatives(logits: Tensor, targets: Tensor) -> tuple[Tensor, 
 
 @pytest.mark.parametrize("targets", [[0, 3, 1, 3, 2], [0, -100, 1, 3, -100]])
 def test_the_cross_entropy(targets: list[int]) -> None:
-    """Also with targets that stand for none."""
+    """Also with ignored targets."""
     logits = torch.randn(5, 4, generator=rng(0), dtype=torch.float64, requires_grad=True)
     with SecondOrder():
         ours = cross_entropy_derivatives(logits, torch.tensor(targets))

@@ -1,4 +1,4 @@
-"""Estimates against matrices whose trace and norm are known, error bars against the spread of many estimates."""
+"""Estimates against matrices with known trace and norm, and error bars against the spread of many estimates."""
 
 import math
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def test_enough_products_are_exact(name: str) -> None:
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_a_few_large_eigenvalues_are_taken_exactly(name: str) -> None:
-    """What plain probes spread by a tenth."""
+    """For which plain probes spread by a tenth."""
     estimator, exact = ESTIMATORS[name]
     matrix = slowly_falling() * 1e-3
     matrix[:5, :5] += 100 * torch.eye(5, dtype=torch.float64)
@@ -74,7 +74,7 @@ def test_a_net(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_the_products_are_those_asked_for(name: str) -> None:
+def test_the_number_of_products_is_as_requested(name: str) -> None:
     operator, vectors = Matrix(slowly_falling()), []
 
     class Counted:
@@ -100,7 +100,7 @@ def test_the_seed_decides(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_a_generator_is_a_seed_that_moves_on(name: str) -> None:
+def test_a_generator_is_a_seed_that_advances(name: str) -> None:
     estimator, _ = ESTIMATORS[name]
     operator, draws = Matrix(slowly_falling().float()), rng(1)
     assert estimator(operator, 12, draws) == estimator(operator, 12, 1)
@@ -108,19 +108,19 @@ def test_a_generator_is_a_seed_that_moves_on(name: str) -> None:
 
 
 def test_probes_follow_the_operator_in_dtype() -> None:
-    """Matrices in float32 refuse vectors in float64."""
+    """Float32 matrices refuse float64 vectors."""
     for dtype in (torch.float32, torch.float64):
         assert trace(Matrix(slowly_falling().to(dtype)), 180).value == pytest.approx(30, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_nothing_is_known_exactly(name: str) -> None:
+def test_a_zero_operator_has_zero_error(name: str) -> None:
     assert estimate(ESTIMATORS[name][0], torch.zeros(9, 9), 6) == Estimate(0, 0)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_four_products_are_enough(name: str) -> None:
-    """One for the subspace, one within it, two probes: the fewest that have a spread."""
+    """One for the subspace, one within it, and two probes, the fewest that give a spread."""
     estimator, exact = ESTIMATORS[name]
     matrix = slowly_falling(8) + 10 * torch.eye(8, dtype=torch.float64)
     few = estimate(estimator, matrix, 4)
@@ -135,7 +135,7 @@ def test_too_few_products_are_refused(name: str) -> None:
 
 
 def test_the_sampling_error_is_the_spread_over_samples() -> None:
-    """Of the trace, which is a mean over examples: over many samples of N its spread is known."""
+    """For the trace, a mean over examples, whose spread over many samples of N is known."""
 
     def trace_of(hessian: Hessian) -> float:
         return float(sum(hessian.product(row)[index] for index, row in enumerate(torch.eye(12, dtype=torch.float64))))
@@ -149,7 +149,7 @@ def test_the_sampling_error_is_the_spread_over_samples() -> None:
 
 
 def test_the_sampling_error_of_a_block_by_its_name() -> None:
-    """Halves keep the names."""
+    """Halves keep the names of blocks."""
     net = torch.nn.Linear(2, 1)
     inputs = torch.tensor([[1.0, 0.0], [1.0, 0.0], [3.0, 0.0], [3.0, 0.0]])
     hessian = Hessian.of(net, torch.nn.functional.mse_loss, [(inputs, torch.zeros(4, 1))])

@@ -1,4 +1,4 @@
-"""The relation that a basis keeps: H Q = Q T + sum of remainder x coefficients, with Q orthonormal."""
+"""The invariant of a basis: H Q = Q T + sum of remainder x coefficients, with Q orthonormal."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def operator() -> Tensor:
 
 
 def grown(rows: int, second_start_at: int | None = None, capacity: int = 16) -> Subspace:
-    """A basis of some rows; a second random start leaves a remainder of the first behind."""
+    """A basis with some rows; a second random start leaves a remainder of the first."""
     matrix, space = operator(), Subspace(torch.zeros(SIZE, dtype=torch.float64), capacity)
     space.extend(torch.randn(SIZE, generator=rng(1), dtype=torch.float64), lambda vector: matrix @ vector)
     for row in range(1, rows):
@@ -82,7 +82,7 @@ def test_the_asymmetry_is_that_of_the_operator() -> None:
 
 
 def test_rows_stay_orthogonal_where_little_of_an_image_is_outside() -> None:
-    """A start that is invariant but for a trace, in float32: what one pass leaves outside is rounding of the inside."""
+    """A nearly invariant start, in float32: after one pass, what lies outside is rounding of what lies inside."""
     matrix = operator().float()
     matrix[:6, 6:] = matrix[6:, :6] = 0
     source = torch.cat([torch.ones(6), torch.full((SIZE - 6,), 1e-19)])

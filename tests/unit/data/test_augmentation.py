@@ -1,4 +1,4 @@
-"""Flips and shifts, against shifts by hand."""
+"""Flips and shifts, compared with shifts computed by hand."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from sharpest.data.augmentation import augment
 
 HEIGHT, WIDTH = 6, 8
 SHIFT = 0.5
-# pixels of size one, resampled in float32
+# pixel values near one, resampled in float32
 ROUNDING = 1e-5
 
 
@@ -19,13 +19,13 @@ def images(seed: int, n: int = 3) -> Tensor:
 
 
 def draws(flip: bool, down: float, right: float, n: int = 3) -> Tensor:
-    """What moves n images by so many pixels, and flips them or not."""
-    moves = [-down / HEIGHT, -right / WIDTH]  # the image moves against the grid it is read at
+    """The random numbers that move n images by the given pixels, and flip them or not."""
+    moves = [-down / HEIGHT, -right / WIDTH]  # an image moves opposite to its sampling grid
     return torch.tensor([[0.25 if flip else 0.75, *(move / SHIFT / 2 + 0.5 for move in moves)]]).repeat(n, 1)
 
 
 def moved(image: np.ndarray, down: int, right: int) -> np.ndarray:
-    """Shifted by whole pixels, with the edge repeated."""
+    """Shifted by whole pixels, with repeated edges."""
     rows = np.clip(np.arange(HEIGHT) - down, 0, HEIGHT - 1)
     columns = np.clip(np.arange(WIDTH) - right, 0, WIDTH - 1)
     return image[..., rows[:, None], columns]
@@ -41,7 +41,7 @@ def test_whole_pixels_move_with_the_edge_repeated(seed, down, right, flip):
 
 
 @given(st.integers(0, 2**31), st.floats(-2.9, 2.9), st.floats(-3.9, 3.9))
-def test_parts_of_pixels_blend_the_neighbours(seed, down, right):
+def test_fractional_shifts_blend_neighbouring_pixels(seed, down, right):
     before = images(seed).double()
     after = augment(before, draws(False, down, right).double(), True, SHIFT)
     y, x = int(np.floor(down)), int(np.floor(right))
@@ -77,5 +77,5 @@ def test_the_largest_shift_is_a_fraction_of_each_side():
 def test_each_image_has_its_own_draws():
     before = images(5, 1).expand(2, -1, -1, -1)
     one = augment(before, torch.cat([draws(False, 1, 2, 1), draws(True, -2, 0, 1)]), True, SHIFT)
-    for number, wanted in enumerate((draws(False, 1, 2, 1), draws(True, -2, 0, 1))):
-        torch.testing.assert_close(one[number], augment(before[:1], wanted, True, SHIFT)[0])
+    for number, target in enumerate((draws(False, 1, 2, 1), draws(True, -2, 0, 1))):
+        torch.testing.assert_close(one[number], augment(before[:1], target, True, SHIFT)[0])

@@ -1,4 +1,4 @@
-"""Which examples an iteration sees."""
+"""The examples of each iteration."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ AUGMENTATION = partial(augment, flip=True, shift=0.25)
 
 
 def examples(count: int) -> Split:
-    """Images of noise around ten times their number, which is also their class."""
+    """Images of noise around ten times their index, which is also their class."""
     noise = torch.rand(count, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(9))
     return Split(noise + 10 * torch.arange(count)[:, None, None, None], torch.arange(count))
 
@@ -34,7 +34,7 @@ sizes = st.integers(1, 40).flatmap(lambda count: st.tuples(st.just(count), st.in
 
 
 @given(sizes, st.integers(0, 2**31))
-def test_without_augmentation_an_epoch_is_a_permutation_less_its_rest(size, seed):
+def test_without_augmentation_an_epoch_is_a_permutation_without_the_remainder(size, seed):
     count, batch_size = size
     of = stream(count, batch_size, False, seed)
     steps_per_epoch = count // batch_size
@@ -43,13 +43,13 @@ def test_without_augmentation_an_epoch_is_a_permutation_less_its_rest(size, seed
         seen = torch.cat([batch.targets for batch in batches])
         assert [len(batch) for batch in batches] == [batch_size] * steps_per_epoch
         assert len(set(seen.tolist())) == len(seen) == count - count % batch_size
-        # images come with their classes, and untouched
+        # images come with their classes, unchanged
         assert torch.equal(torch.cat([batch.inputs for batch in batches]), examples(count).inputs[seen])
 
 
 @given(sizes, st.integers(0, 2**31))
-def test_with_augmentation_batches_straddle_the_passes(size, seed):
-    """Every block of n examples from the start is a permutation, wherever batches are cut."""
+def test_with_augmentation_batches_span_passes(size, seed):
+    """Every block of n examples from the start is a permutation, at any batch size."""
     count, batch_size = size
     of = stream(count, batch_size, True, seed)
     _, seen = run_through(of, -(-3 * count // batch_size))
@@ -59,7 +59,7 @@ def test_with_augmentation_batches_straddle_the_passes(size, seed):
 
 @given(st.integers(2, 40), st.data(), st.booleans())
 def test_the_sequence_is_the_same_whatever_the_batch_size(count, data, augmented):
-    """With augmentation for ever, without it up to the rest that a pass drops."""
+    """With augmentation always, without it up to the remainder that a pass drops."""
     one, other = (data.draw(st.integers(1, count), label=label) for label in ("one", "other"))
     length = 2 * count if augmented else min(count - count % one, count - count % other)
     inputs, targets = run_through(stream(count, one, augmented), -(-length // one))
@@ -95,7 +95,7 @@ def test_passes_and_seeds_differ():
 
 
 def test_augmentations_differ_between_examples_and_passes():
-    """Images that are all the same are flipped and shifted each in its own way, and anew in each pass."""
+    """Identical images are each flipped and shifted differently, and differently again in each pass."""
     image = torch.rand(1, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     same = Split(image.expand(20, -1, -1, -1), torch.zeros(20, dtype=torch.int64))
     of = ShuffledStream(same, 20, 777, AUGMENTATION)
@@ -110,7 +110,7 @@ def test_a_sample_repeats_no_example_and_can_be_drawn_again(count, data, augment
     sample, again = (of.sample("hessian", counter, num_examples) for _ in range(2))
     assert len(set(sample.targets.tolist())) == len(sample) == len(sample.inputs) == num_examples
     assert torch.equal(sample.inputs, again.inputs)
-    # an image is still near ten times its number
+    # an image is still near ten times its index
     assert torch.equal((sample.inputs.flatten(1).mean(dim=1) / 10).floor().long(), sample.targets)
 
 

@@ -1,4 +1,4 @@
-"""Splitting, centring, scaling and resizing, against NumPy in float64."""
+"""Splitting, centring, scaling and resizing, compared with NumPy in float64."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from sharpest.results.file import open_stored, write_stored
 
 CPU = torch.device("cpu")
 SEED = 778
-# images of size one, standardised in float32
+# values near one, standardised in float32
 ROUNDING = 2e-6
 
 
@@ -41,7 +41,7 @@ def loaded(path: Path) -> RunData:
     return load_run(path, dataset_settings())
 
 
-def test_the_first_of_the_permutation_train_and_its_last_validate(path, loaded):
+def test_the_permutation_starts_with_training_and_ends_with_validation(path, loaded):
     order = np.random.RandomState(778).permutation(POOL)
     targets = stored(path)["train_targets"]
     np.testing.assert_array_equal(loaded.train.targets, targets[order[:40]])
@@ -51,12 +51,12 @@ def test_the_first_of_the_permutation_train_and_its_last_validate(path, loaded):
 
 
 def test_images_are_centred_by_the_mean_image_and_divided_by_one_number(path, loaded):
-    """The number is the standard deviation of all training values before they are centred."""
+    """The number is the standard deviation of all training values before centring."""
     arrays = stored(path)
     order = np.random.RandomState(778).permutation(POOL)
     train = arrays["train_inputs"][order[:40]] / 255
     mean, std = train.mean(axis=0), train.std()
-    assert abs(std - (train - mean).std()) > 0.01  # the images can tell the two apart
+    assert abs(std - (train - mean).std()) > 0.01  # these images distinguish the two
     np.testing.assert_allclose(loaded.train.inputs, (train - mean) / std, atol=ROUNDING)
     np.testing.assert_allclose(
         loaded.val.inputs, (arrays["train_inputs"][order[-12:]] / 255 - mean) / std, atol=ROUNDING
@@ -93,7 +93,7 @@ def test_fewer_test_examples_are_the_first(path):
 
 
 def test_images_are_enlarged_bilinearly_before_they_are_centred(path):
-    """Twice the side: a new pixel lies a quarter of an old one from its nearest old centre, and edges repeat."""
+    """At twice the side, a new pixel is a quarter of an old one from its nearest old centre, and edges repeat."""
     data = load_run(path, dataset_settings(), image_size=16)
 
     def twice(images: np.ndarray) -> np.ndarray:
@@ -112,7 +112,7 @@ def test_images_are_enlarged_bilinearly_before_they_are_centred(path):
     np.testing.assert_allclose(data.val.inputs, (pool[order[-12:]] - mean) / std, atol=ROUNDING)
 
 
-def test_images_of_the_right_size_stay_as_they_are(path, loaded):
+def test_images_of_the_right_size_are_not_resized(path, loaded):
     same = load_run(path, dataset_settings(), image_size=8)
     assert torch.equal(same.train.inputs, loaded.train.inputs)
 
@@ -125,16 +125,16 @@ def load_full_batch(path: Path, **changes: object) -> RunData:
 
 
 def test_every_update_of_a_full_batch_sees_the_first_images(path, loaded):
-    """All twelve, at every update, and no others; they are the training set of the run."""
+    """All twelve, at every update, and no others; they are the run's training set."""
     full = load_full_batch(path)
     assert torch.equal(full.train.inputs, loaded.train.inputs[:12])
     assert torch.equal(full.train.targets, loaded.train.targets[:12])
-    wanted = sorted(loaded.train.inputs[:12].flatten(1).tolist())
+    target = sorted(loaded.train.inputs[:12].flatten(1).tolist())
     for iteration in range(7):
         batch = full.stream.batch(iteration)
-        assert sorted(batch.inputs.flatten(1).tolist()) == wanted
+        assert sorted(batch.inputs.flatten(1).tolist()) == target
         assert sorted(batch.targets.tolist()) == sorted(loaded.train.targets[:12].tolist())
-    assert sorted(full.stream.sample("hessian", 0, 12).inputs.flatten(1).tolist()) == wanted
+    assert sorted(full.stream.sample("hessian", 0, 12).inputs.flatten(1).tolist()) == target
 
 
 def test_a_full_batch_is_scaled_by_the_whole_training_set(path):
@@ -144,7 +144,7 @@ def test_a_full_batch_is_scaled_by_the_whole_training_set(path):
     train = arrays["train_inputs"][order[:40]] / 255
     full = load_full_batch(path)
     np.testing.assert_allclose(full.train.inputs, ((train - train.mean(axis=0)) / train.std())[:12], atol=ROUNDING)
-    assert abs(train[:12].std() - train.std()) > 1e-3  # the two can be told apart
+    assert abs(train[:12].std() - train.std()) > 1e-3  # these images distinguish the two
     assert (len(full.val), len(full.test)) == (12, 21)
 
 
@@ -155,7 +155,7 @@ def test_epochs_of_a_full_batch_are_those_of_the_whole_training_set():
 
 
 @pytest.mark.parametrize("augmentation", [{"flip": True}, {"shift": 0.1}], ids=["flips", "shifts"])
-def test_a_full_batch_is_refused_augmentation(augmentation):
+def test_augmentation_of_a_full_batch_is_refused(augmentation):
     with pytest.raises(ValidationError, match="a full batch is the same at every update; use images without"):
         full_batch_settings(dataset=dataset_settings(**augmentation))
 
@@ -181,7 +181,7 @@ def test_another_source_is_refused(path):
         load_run(path, dataset_settings(source="cifar-10"))
 
 
-def test_first_takes_what_there_is(loaded):
+def test_first_takes_at_most_all_examples(loaded):
     assert torch.equal(loaded.train.first(3).inputs, loaded.train.inputs[:3])
     assert torch.equal(loaded.train.first(3).targets, loaded.train.targets[:3])
     assert len(loaded.train.first(1000)) == 40

@@ -1,4 +1,4 @@
-"""The data stage: a source is found by its name, and what it gives is checked."""
+"""The data stage: a source is found by its name, and its data are checked."""
 
 import io
 import re
@@ -48,7 +48,7 @@ def test_the_script_writes_each_kind(source, layout, note, tmp_path):
     assert re.search(note, lines.getvalue())
 
 
-def test_what_was_decoded_is_checked(tmp_path, monkeypatch):
+def test_decoded_data_are_checked(tmp_path, monkeypatch):
     short = replace(digits.load(), test_targets=digits.load().test_targets[:-1])
     monkeypatch.setattr(digits, "load", lambda folder, url, cache: short)
     with pytest.raises(DataError, match="test targets are int64"):

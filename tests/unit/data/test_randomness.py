@@ -14,7 +14,7 @@ def first_numbers(seed: int, purpose: str, counter: int) -> list[int]:
 
 
 @given(draws)
-def test_a_draw_can_be_made_again(draw: tuple[int, str, int]) -> None:
+def test_a_draw_is_reproducible(draw: tuple[int, str, int]) -> None:
     once = first_numbers(*draw)
     first_numbers(draw[0], draw[1], draw[2] + 1)
     torch.rand(3)
@@ -28,7 +28,7 @@ def test_other_arguments_draw_other_numbers(one: tuple[int, str, int], other: tu
 
 
 def test_neighbours_draw_other_numbers() -> None:
-    """Arguments whose texts run into each other where they are joined."""
+    """Arguments whose texts run together when joined."""
     arguments = [(1, "order", 0), (1, "order", 1), (2, "order", 0), (1, "orders", 0), (1, "order/1", 0),
                  (11, "order", 1), (1, "1order", 0), (1, "order1", 1), (1, "", 0), (1, "/", 0), (1, "0", 0),
                  (10, "", 0)]  # fmt: skip
@@ -41,14 +41,14 @@ def test_two_purposes_are_uncorrelated() -> None:
     assert abs(torch.corrcoef(torch.stack([one, other]))[0, 1]) < 0.04
 
 
-def test_the_global_state_is_left_alone() -> None:
-    torch.rand(1)  # so that a fresh seed would show
+def test_the_global_state_is_unchanged() -> None:
+    torch.rand(1)  # a reseeding would show
     before = torch.random.get_rng_state()
     first_numbers(777, "order", 3)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_draws_are_the_same_in_every_process_and_version() -> None:
-    """Recorded once. If these move, every stored run becomes another one."""
+    """Recorded once. If these numbers change, so does every stored run."""
     assert first_numbers(777, "order", 0) == [1843438261, 846224605, 292490515, 19232312]
     assert first_numbers(778, "hessian", 120) == [726001779, 568689739, 381111888, 1420034469]

@@ -1,4 +1,4 @@
-"""What a results folder holds of a data set, it holds from one source."""
+"""A results folder holds each data set from a single source."""
 
 import re
 

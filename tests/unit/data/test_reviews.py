@@ -14,7 +14,7 @@ from sharpest.errors import DataError
 from sharpest.results.file import write_stored
 from sharpest.results.reviews import REVIEWS
 
-# of length 0, 3, 4 and 6; words from 4, 1 = start
+# lengths 0, 3, 4 and 6; word ids from 4, 1 = start
 REVIEWS_OF = [[], [1, 4, 5], [1, 9, 4, 6], [1, 4, 5, 6, 7, 11]]
 
 
@@ -29,7 +29,7 @@ def settings(**changes: object) -> RunSettings:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A pool of eight reviews, whose class is that of their place, and four test reviews."""
+    """A pool of eight reviews, whose class is their index, and four test reviews."""
     pool = REVIEWS_OF * 2
     facts = dict.fromkeys(REVIEWS.attributes, "") | {"dataset": "generated-reviews", "sha256": "x", "num_classes": 2}
     arrays = {}
@@ -46,7 +46,7 @@ def load(path: Path, **changes: object) -> RunData:
 
 
 def test_the_last_words_stay_and_rare_ones_are_unknown(path: Path) -> None:
-    """Padding is 0 and stands in front; word ids from the vocabulary on become 2."""
+    """Padding is 0 and comes first; word ids from the vocabulary size on become 2."""
     assert load(path, test=4).test.inputs.tolist() == [[0, 0, 0, 0], [0, 1, 4, 5], [1, 2, 4, 6], [5, 6, 7, 2]]
     assert load(path, test=4, length=7).test.inputs[3].tolist() == [0, 1, 4, 5, 6, 7, 2]
 

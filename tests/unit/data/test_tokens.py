@@ -1,4 +1,4 @@
-"""A text as windows and as parallel streams, against examples made by hand."""
+"""A text as windows and as parallel streams, compared with examples made by hand."""
 
 from pathlib import Path
 
@@ -21,8 +21,8 @@ CPU = torch.device("cpu")
 
 def write(path: Path, train: list[int], val: list[int], test: list[int]) -> Path:
     arrays = {"train": np.array(train), "val": np.array(val), "test": np.array(test)}
-    facts = dict.fromkeys(TOKENS.attributes, "") | {"dataset": "python-topics", "sha256": "tiny", "num_classes": 30}
-    write_stored(path, TOKENS, arrays, facts)
+    values = dict.fromkeys(TOKENS.attributes, "") | {"dataset": "python-topics", "sha256": "tiny", "num_classes": 30}
+    write_stored(path, TOKENS, arrays, values)
     return path
 
 
@@ -33,7 +33,7 @@ def load_text(path: Path, batch_size: int = 2, seed: int = 777, **changes: objec
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Each word is its place in the text."""
+    """Each word is its index in the text."""
     return write(tmp_path / "ptb.h5", list(range(30)), list(range(8)), list(range(9)))
 
 
@@ -43,12 +43,12 @@ def loaded(path) -> RunData:
 
 
 def test_windows_predict_the_next_word(loaded):
-    """Seven of three words of the first 23; the last word is a target only, and so is the last of every window."""
+    """Seven windows of three words from the first 23; the last word of every window is only a target."""
     assert loaded.train.inputs.tolist() == [[3 * i, 3 * i + 1, 3 * i + 2] for i in range(7)]
     assert loaded.train.targets.tolist() == [[3 * i + 1, 3 * i + 2, 3 * i + 3] for i in range(7)]
     assert loaded.val.inputs.tolist() == [[0, 1, 2], [3, 4, 5]]
     assert loaded.val.targets.tolist() == [[1, 2, 3], [4, 5, 6]]
-    # the ninth word of the test text would begin a window that has no end
+    # the ninth word of the test text would begin an incomplete window
     assert loaded.test.inputs.tolist() == [[0, 1, 2], [3, 4, 5]]
     assert len(loaded.train) == token_settings(train=23, window=3).num_train
     assert (loaded.input_shape, loaded.num_classes) == ((3, 30), 30)
@@ -56,7 +56,7 @@ def test_windows_predict_the_next_word(loaded):
 
 
 def test_streams_run_side_by_side_and_start_anew_in_each_epoch(loaded):
-    """23 words are two streams of 11, which hold three windows of three and the words after them."""
+    """23 words give two streams of 11, each with three windows of three words and their successors."""
     expected = [
         ([[0, 1, 2], [11, 12, 13]], [[1, 2, 3], [12, 13, 14]]),
         ([[3, 4, 5], [14, 15, 16]], [[4, 5, 6], [15, 16, 17]]),
@@ -69,12 +69,12 @@ def test_streams_run_side_by_side_and_start_anew_in_each_epoch(loaded):
 
 
 @given(st.integers(2, 120), st.integers(1, 6), st.integers(1, 7))
-def test_a_stream_reads_on_where_its_last_window_ended(words, batch_size, window):
-    """As many windows as the settings count, one after the other, in the same row."""
+def test_a_stream_continues_where_its_last_window_ended(words, batch_size, window):
+    """As many windows as the settings give, one after another, in the same row."""
     steps = token_settings(train=words, window=window).steps_per_epoch(batch_size)
     length = words // batch_size
     if (length - 1) // window < 1:
-        return  # too short, see the configuration
+        return  # too short: see the configuration
     stream = TokenStream(torch.arange(words), Split(torch.zeros(0), torch.zeros(0)), batch_size, window, 777)
     batches = [stream.batch(iteration) for iteration in range(steps)]
     for row in range(batch_size):
@@ -91,7 +91,7 @@ def test_an_epoch_of_the_penn_treebank_has_the_steps_of_the_inventory(batch_size
         kind="tokens", source="ptb", train=929_589, val=73_760, test=82_430, window=20, vocabulary=10_000
     )
     assert published.steps_per_epoch(batch_size) == steps
-    # and none too many: the last window of the epoch is a whole one, and another one is not
+    # the last window of the epoch is complete, and there is no room for another
     text = torch.zeros(929_589, dtype=torch.int8)
     stream = TokenStream(text, Split(text, text), batch_size, 20, 777)
     assert stream.batch(steps - 1).targets.shape == (batch_size, 20)
@@ -120,7 +120,7 @@ def test_samples_are_different_windows_drawn_anew(loaded, path):
         assert len(set(starts)) == 4
         assert all(start % 3 == 0 for start in starts)
         assert torch.equal(sample.targets, sample.inputs + 1)
-    # whatever the batch size, and another for another seed
+    # the same for any batch size, different for another seed
     assert torch.equal(load_text(path, batch_size=3).stream.sample("hessian", 0, 4).inputs, samples[0].inputs)
     assert not torch.equal(load_text(path, seed=778).stream.sample("hessian", 0, 4).inputs, samples[0].inputs)
 
@@ -133,13 +133,13 @@ def test_another_source_is_refused(path):
 
 
 @pytest.mark.parametrize(("part", "count"), [("train", 31), ("val", 9), ("test", 10)])
-def test_fewer_words_than_asked_for_are_refused(path, part, count):
+def test_too_few_words_are_refused(path, part, count):
     with pytest.raises(DataError, match=r"ptb\.h5"):
         load_text(path, **{part: count})
 
 
 def test_a_run_trains_on_its_streams_and_measures_on_windows(tmp_path):
-    """Of the builders' text: 401 words in windows of five, four streams of 100."""
+    """The builders' text: 401 words in windows of five, four streams of 100."""
     problem = Run(tmp_path, lstm_settings()).problem()
     assert problem.data.train.inputs.shape == (80, 5)
     assert problem.data.stream.batch(0).inputs.shape == (4, 5)

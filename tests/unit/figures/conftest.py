@@ -1,4 +1,4 @@
-"""A folder of results with small files of each kind that figures read, with numbers that a test can follow."""
+"""A results folder with small files of each kind that figures read, with recognisable numbers."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,13 +18,13 @@ INDICES = np.array([1, 3, 5, 0, -1])
 
 
 class Folder(ResultsFolder):
-    """Writes files; arrays, columns and attributes can be replaced."""
+    """Writes files; arrays, columns and attributes can be overridden."""
 
     def inputs(self, windows: Mapping[Curve, float | None] | None = None) -> FigureInputs:
-        """What a figure is drawn from.
+        """The inputs of a figure.
 
         Args:
-            windows: Early windows in epochs; a curve that is left out has none.
+            windows: Early windows in epochs; curves without an entry have none.
         """
         by_schedule = {(curve.run, curve.schedule): window for curve, window in (windows or {}).items()}
         return FigureInputs(self.results, by_schedule)
@@ -91,7 +91,7 @@ class Folder(ResultsFolder):
         self.write_measure("directions", curve.run, curve.schedule, {"t": t, "m": 2, "d": d}, values | arrays)
 
     def snapshots(self, run: str, r: int = 6, k: int = 2, diverged: int = -1, **arrays: Any) -> None:
-        """Write the states of a branch at iteration 40 with r refreshes, one an iteration."""
+        """Write the states of a branch at iteration 40 with r refreshes, one per iteration."""
         time = np.arange(r, dtype=float)
         values: dict[str, Any] = {
             "refresh_iteration": 40 + time,
@@ -117,7 +117,7 @@ class Folder(ResultsFolder):
         self.write_history(run, values | columns)
 
     def evaluations(self, run: str, diverged: float | None = None, **arrays: Any) -> None:
-        """Write end points whose test accuracy is 0.8 and norm 100 at the best."""
+        """Write end points with a test accuracy of 0.8 and a norm of 100 at the best."""
         values: dict[str, Any] = {"test_accuracy": [0.8, 0.1], "frobenius": [100, 900]}
         self.write_measure("evaluations", run, "ends", {"t": 2, "k": 3}, values | arrays, diverged_epoch=diverged)
 

@@ -67,7 +67,7 @@ def test_the_level_of_chance_has_the_formula_of_the_measure(folder: Any, monkeyp
 
 @pytest.mark.parametrize(
     ("num_parameters", "expected"),
-    [(1, 1.0), (2, 2 / np.pi), (3, 0.5), (350_000, 0.00135)],  # the last as printed in the paper's code
+    [(1, 1.0), (2, 2 / np.pi), (3, 0.5), (350_000, 0.00135)],  # the last value is printed in the paper's code
 )
 def test_random_cosine_is_the_closed_form(num_parameters: int, expected: float) -> None:
     assert random_cosine(num_parameters) == pytest.approx(expected, rel=2e-3)

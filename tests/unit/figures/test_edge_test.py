@@ -1,4 +1,4 @@
-"""The edge test: spikes over each candidate in parts of the edge, and the ROC of all seeds together."""
+"""The edge test: spikes against each candidate divided by the edge, and the pooled ROC curve of all seeds."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +26,7 @@ def study() -> EdgeTestStudy:
     return EdgeTestStudy.model_validate({"kind": "edge_test", "caption": "", "rows": rows})
 
 
-def test_spikes_stand_over_candidates_in_parts_of_the_edge(folder: Any) -> None:
+def test_spikes_are_drawn_against_candidates_divided_by_the_edge(folder: Any) -> None:
     write_edge_test(folder, run_of(), "test", SPIKES, gni=[1, 2, np.nan, 4, 5, 6])
     figure, table = draw(study(), folder.inputs(), "")
     assert [axes.get_title(loc="left") for axes in figure.axes] == [f"S = 4: {title}" for title in TITLES]
@@ -42,7 +42,7 @@ def test_spikes_stand_over_candidates_in_parts_of_the_edge(folder: Any) -> None:
     assert "Not drawn: points without a finite candidate, or whose unchanged arm diverged (S = 4: 2 of 72)" in foot
 
 
-def test_what_diverged_is_at_the_top(folder: Any) -> None:
+def test_diverged_arms_are_drawn_at_the_top(folder: Any) -> None:
     write_edge_test(folder, run_of(), "test", SPIKES)
     figure, _ = draw(study(), folder.inputs(), "")
     heights = figure.axes[0].collections[1].get_offsets()[:, 1]
@@ -65,14 +65,14 @@ def test_areas_are_of_all_points_and_arms_and_of_each_arm(folder: Any) -> None:
     assert len(labels) == 6
 
 
-def test_areas_stand_over_the_spike_that_counts(folder: Any) -> None:
-    """Of ten and more they are those of spikes above ten; where none counts there is no area."""
+def test_areas_are_drawn_against_the_catapult_threshold(folder: Any) -> None:
+    """At ten and more, areas are those of spikes above ten; if no spike counts, there is no area."""
     write_edge_test(folder, run_of(), "test", SPIKES)
     _, table = draw(study(), folder.inputs(), "")
     panel = table[(table["panel"] == "S = 4: area under the ROC") & (table["series"] == "λ₁")]
     assert panel["x"].iloc[0] == pytest.approx(1.25)
     above = panel[panel["x"] > 10]["y"]
-    # 4, 5, 6 and 6 beside 1, 1, 2, 2, 3, 3, 4 and 5
+    # 4, 5, 6 and 6 against 1, 1, 2, 2, 3, 3, 4 and 5
     assert_allclose(above, (6.5 + 7.5 + 8 + 8) / 32)
     write_edge_test(folder, run_of(), "test", np.ones((3, 2)))
     _, table = draw(study(), folder.inputs(), "")
@@ -93,7 +93,7 @@ def test_with_momentum_the_edge_of_small_batches_is_marked(folder: Any) -> None:
     write_edge_test(folder, run_of(), "test", SPIKES, momentum=0.9)
     figure, table = draw(study(), folder.inputs(), "")
     dotted = [line for line in figure.axes[1].lines if line.get_linestyle() == ":"]
-    assert len(figure.axes[1].lines) == 2  # the factor, and no edge of the full batch, which is far away
+    assert len(figure.axes[1].lines) == 2  # the factor, and no full-batch edge, which is far away
     assert dotted[0].get_xdata()[0] == pytest.approx(0.1 / 1.9)
     assert table[table["panel"] == "S = 4: λ₁"]["x"].iloc[0] == pytest.approx(1 / (1.9 * EDGE))
 
@@ -104,7 +104,7 @@ def test_a_run_without_catapults_has_no_roc(folder: Any) -> None:
     assert [text.get_text() for text in figure.axes[-2].texts] == ["no finite measurement"]
 
 
-def test_it_asks_for_every_candidate() -> None:
+def test_it_requires_every_candidate() -> None:
     measures: dict[str, Any] = {"gradient_sample": SimpleNamespace(full_curvature_batches=0)}
     schedule = SimpleNamespace(name="test", points=[0], window=None, measures=measures)
     with pytest.raises(ConfigError, match=r"schedules.test does not take interventions"):

@@ -1,4 +1,4 @@
-"""The drift of eigenvectors against NumPy, and against vectors whose overlaps are known."""
+"""The drift of eigenvectors, compared with NumPy, and on vectors with known overlaps."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def test_overlaps_are_mean_squared_cosines_of_principal_angles(folder: Any, vect
 
 
 def test_a_subspace_that_turns_within_itself_stays(folder: Any) -> None:
-    """The first two vectors rotate by 30 degrees a point, and the second leaves at the last one."""
+    """The first two vectors rotate by 30 degrees per point, and the second leaves the subspace at the last point."""
     vectors = np.zeros((8, 3, 50), dtype="f4")
     angle = np.pi / 6 * np.arange(8)
     vectors[:, 0, 0] = vectors[:, 1, 1] = np.cos(angle)
@@ -72,12 +72,12 @@ def test_a_subspace_that_turns_within_itself_stays(folder: Any) -> None:
 
 
 def test_parameters_that_take_part(folder: Any, vectors: np.ndarray) -> None:
-    """All of them, one, and as many as a random vector has."""
+    """All of them, one, and as many as in a random vector."""
     vectors[0, 0], vectors[1, 0] = 50**-0.5, np.eye(50)[3]
     table = _table(folder, vectors)
-    found = _y(table, "e_1", "take part")
-    np.testing.assert_allclose(found[:2], [1, 1 / 50], rtol=1e-5)
-    np.testing.assert_allclose(found[2:], 1 / (50 * (vectors[2:, 0].astype(float) ** 4).sum(axis=1)), rtol=1e-5)
+    actual = _y(table, "e_1", "take part")
+    np.testing.assert_allclose(actual[:2], [1, 1 / 50], rtol=1e-5)
+    np.testing.assert_allclose(actual[2:], 1 / (50 * (vectors[2:, 0].astype(float) ** 4).sum(axis=1)), rtol=1e-5)
     many = np.random.default_rng(1).normal(size=(20_000, 50))
     many /= np.linalg.norm(many, axis=1, keepdims=True)
     null = 1 / (50 * (many**4).sum(axis=1).mean())
@@ -86,7 +86,7 @@ def test_parameters_that_take_part(folder: Any, vectors: np.ndarray) -> None:
 
 
 def test_shares_of_the_layers(folder: Any, vectors: np.ndarray) -> None:
-    """Kernel and bias of a layer are one; the peak is that of the eigenvalue."""
+    """Kernel and bias of a layer count together; the peak is that of the eigenvalue."""
     eigenvalues = np.array([1, 2, 3, 9, 3, 2, 1, 1.0])[:, None] * [3.0, 2.0, 1.0]
     table = _table(folder, vectors, eigenvalues=eigenvalues)
     for moment, row in (("start", 0), ("peak", 3), ("end", 7)):

@@ -1,4 +1,4 @@
-"""Curves that leave a trunk, against numbers worked out by hand."""
+"""Curves that branch off a trunk, compared with numbers worked out by hand."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def _axes(figure: NotedFigure) -> dict[str, Axes]:
 
 @pytest.fixture
 def branched(folder: Any) -> Any:
-    """Epochs of 20 iterations: a trunk of four, branches after one and after two of them."""
+    """Epochs of 20 iterations: a trunk of four epochs, and branches after one and two of them."""
     for first, curve in enumerate((TRUNK, *BRANCHES)):
         epochs = np.arange(first, 5)
         eigenvalues = 100 * first + np.tile([3, 4], (len(epochs), 1))
@@ -58,7 +58,7 @@ def test_learning_rate_steps_where_the_branch_begins(branched: Any) -> None:
     figure, table = draw(_study(), branched.inputs(), "")
     for index, (label, start) in enumerate((("L1", 1), ("L2", 2))):
         rows = _series(table, "learning rate", label)
-        # a row at the end of an epoch tells the rate from the epoch's start
+        # a row at the end of an epoch gives the rate from the start of the epoch
         assert rows["x"].tolist() == [0, 1, 2, 3, 4]
         assert rows["y"].tolist() == [0.1] * (1 + start) + [0.01] * (4 - start)
         line = _axes(figure)["learning rate"].lines[index]
@@ -73,7 +73,7 @@ def test_accuracies_are_means_over_epochs_in_per_cent(branched: Any) -> None:
     assert np.allclose(training["y"], [110 / 3, 50])
     assert training["run"].tolist() == ["run-L1", "run-L1"]
     assert np.allclose(_series(table, "accuracy", "L1, val_accuracy")["y"], [16, 24])
-    # the middle of the first mean of the second branch is an epoch of the trunk
+    # the centre of the first mean of the second branch is an epoch of the trunk
     assert _series(table, "accuracy", "L2, train_accuracy")["run"].tolist() == ["run-trunk", "run-L2"]
 
 

@@ -1,4 +1,4 @@
-"""Full-batch training at the edge: every panel shows the numbers of its file, and where the edge is crossed."""
+"""Full-batch training at the edge: every panel shows the numbers of its file, and the crossing of the edge."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +22,7 @@ def study(*runs: str, flow: str | None = "flow", **keys: Any) -> FullBatchEdge:
 
 
 def write(folder: Any, run: str, momentum: float = 0.0, nesterov: bool = False, top: float = 6, **options: Any) -> None:
-    """Five points 10 updates apart, whose largest eigenvalue grows by ``top``; the loss of 40 updates."""
+    """Five points 10 updates apart, with largest eigenvalues that grow by ``top``; the loss of 40 updates."""
     config = {"run": {"momentum": momentum, "nesterov": nesterov}}
     arrays = {
         "iteration": 10 * np.arange(5),
@@ -71,7 +71,7 @@ def test_the_edge_is_that_of_the_runs_momentum(nesterov: bool, edge: float, fold
     assert_allclose(
         table.loc[(table["panel"] == RATIO) & (table["series"] == "S64"), "y"], np.array([1, 7, 13, 19, 25]) / edge
     )
-    assert len(figure.axes) == 2  # momentum has no gradient flow
+    assert len(figure.axes) == 2  # with momentum there is no gradient flow
 
 
 def test_seeds_have_a_mean_and_a_crossing_each(folder: Any) -> None:

@@ -1,4 +1,4 @@
-"""Every kind of figure with three seeds: each as it is drawn alone, and the mean and deviation of these numbers."""
+"""Every kind of figure with three seeds: each seed as drawn alone, and mean and deviation of these numbers."""
 
 from importlib import import_module
 from typing import Any
@@ -54,7 +54,7 @@ def _study(kind: str, *seeds: int) -> Study:
 
 
 def _write(folder: Any, diverged: dict[int, float]) -> None:
-    """Files of each seed, whose numbers are multiplied by 1, 1.5 and 2.5."""
+    """Files of each seed, with numbers multiplied by 1, 1.5 and 2.5."""
     time = np.arange(8.0)
     for seed, factor in zip(SEEDS, (1.0, 1.5, 2.5), strict=True):
         for run in (TRUNK, RUN, END):
@@ -96,16 +96,16 @@ def _texts(figure: NotedFigure) -> str:
     return " ".join(" ".join([*labels, "\n".join(figure.notes)]).split())
 
 
-def test_all_kinds_are_here() -> None:
+def test_all_kinds_are_tested() -> None:
     figures = import_module("sharpest.figures").__path__[0]
     modules = {path.stem for path in import_module("pathlib").Path(figures).glob("*.py")}
     shared = {"__init__", "accuracy", "curvature", "inputs", "moments", "over_seeds", "style"}
-    apart = {"edge_test", "full_batch_edge", "phase_diagram"}  # their own tests have seeds
+    apart = {"edge_test", "full_batch_edge", "phase_diagram"}  # the other kinds have tests with seeds of their own
     assert modules - shared == set(STUDIES) | apart
 
 
 @pytest.mark.parametrize("kind", STUDIES)
-def test_seeds_keep_the_points_that_they_have_alone_and_the_means_are_of_these(folder: Any, kind: str) -> None:
+def test_seeds_are_drawn_as_alone_with_their_means(folder: Any, kind: str) -> None:
     _write(folder, {})
     figure, table = _drawn(folder, kind, *SEEDS)
     assert "means over 3 seeds" in _texts(figure)
@@ -147,8 +147,8 @@ def test_two_seeds_have_their_accuracies_averaged_in_both_coordinates(folder: An
     assert not np.allclose(x[0], x[1])
 
 
-def test_profiles_are_turned_seed_by_seed_before_they_are_averaged(folder: Any) -> None:
-    """Else the tilts of two directions of opposite sign would cancel."""
+def test_profiles_are_oriented_per_seed_before_averaging(folder: Any) -> None:
+    """Otherwise tilts of opposite sign would cancel."""
     for seed, tilt in zip(SEEDS, (0.01, -0.01, 0.01), strict=True):
         curve = Curve(run=RUN.replace("s777", f"s{seed}"), label="", schedule="step")
         folder.spectra(curve, t=1)

@@ -1,4 +1,4 @@
-"""Panels of the largest eigenvalues, plain and composite, against the numbers in the files."""
+"""Panels of the largest eigenvalues, plain and composite, compared with the numbers in the files."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def _study(*rows: tuple[EigenvaluePanel, ...], **options: Any) -> LargestEigenva
 
 
 def _write(folder: Any, study: LargestEigenvalues, *spectra: dict[str, Any]) -> None:
-    """The spectra of the curves in turn."""
+    """The spectra of the curves, one after another."""
     for curve, options in zip(study.curves(), spectra, strict=True):
         folder.spectra(curve, **options)
 
@@ -97,7 +97,7 @@ def test_composite_halves_are_the_window_and_the_whole_run(folder: Any) -> None:
     assert left.x1 == pytest.approx(right.x0)
     assert early.get_ylim() == whole.get_ylim()
     assert to_rgb(whole.spines.left.get_edgecolor()) == to_rgb("blue")
-    # real epochs on both, none at the bar
+    # real epochs on both sides, no tick at the bar
     for half, inside in ((early, (0, 1.5)), (whole, (0, 3.5))):
         ticks = [tick for tick in half.get_xticks() if inside[0] <= tick <= inside[1]]
         assert len(ticks) >= 2

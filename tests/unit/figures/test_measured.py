@@ -1,4 +1,4 @@
-"""Any column of any measure: what is drawn are the numbers of the file."""
+"""Any column of any measure: the drawn numbers are those of the file."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -37,7 +37,7 @@ def write_spectra(
     settings: Mapping[str, Any] | None = None,
     **arrays: Any,
 ) -> None:
-    """Measurements 10 iterations and half an epoch apart, of a run with some settings."""
+    """Measurements 10 iterations and half an epoch apart, for a run with the given settings."""
     time = np.arange(t)
     values = {
         "iteration": 10 * time,
@@ -132,7 +132,7 @@ def test_no_band_without_an_error(draw_runs: DrawRuns) -> None:
     nothing = np.full((T, K), np.nan)
     for panel in ({}, {"error": "residuals"}):
         figure, _ = draw_runs(study(panel), {"residuals": nothing})
-        assert len(figure.axes[0].collections) == 1  # the missed ones
+        assert len(figure.axes[0].collections) == 1  # the values above the tolerance
 
 
 def test_references_are_horizontal_lines_those_over_lr_in_the_colours_of_the_curves(draw_runs: DrawRuns) -> None:
@@ -194,12 +194,12 @@ def test_a_panel_without_measurements_says_so(arrays: dict[str, Any], draw_runs:
     assert labels(figure) == ["run a: no finite measurement, diverged at epoch 0"]
 
 
-def test_a_single_measurement_is_seen(draw_runs: DrawRuns) -> None:
+def test_a_single_measurement_is_visible(draw_runs: DrawRuns) -> None:
     figure, _ = draw_runs(study(runs="ab"), {"t": 1}, {})
     assert [line.get_marker() for line in figure.axes[0].lines[:2]] == ["o", ""]
 
 
-def test_panels_stand_at_most_three_in_a_row_and_leave_no_more_gaps_than_they_must(draw_runs: DrawRuns) -> None:
+def test_panels_are_at_most_three_in_a_row_with_few_gaps(draw_runs: DrawRuns) -> None:
     panels = [{"title": title, "column": "hvps", "index": []} for title in "PQRS"]
     figure, table = draw_runs(study(*panels), {})
     places = [axes.get_subplotspec() for axes in figure.axes]
@@ -273,7 +273,7 @@ def by_size(*runs: str, label: str = "SGD", **panel: Any) -> MeasuredCurves:
 
 
 def test_over_batch_sizes_a_run_is_the_mean_of_its_last_half(folder: Any) -> None:
-    """Points of six, the last three of which count, on a line from the smallest batch to the largest."""
+    """Six points, of which the last three count, on a line from the smallest batch to the largest."""
     for place, (run, size) in enumerate(SIZES.items()):
         write_run(folder, run, size, eigenvalues=(np.arange(T) + 10.0 * place)[:, None] * np.ones(K))
     figure, table = draw(by_size(*SIZES), folder.inputs(), "")

@@ -1,4 +1,4 @@
-"""Moments as rows of what was measured."""
+"""Chosen moments as rows of the measurements."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ EPOCH, LAMBDA = np.array([2.0, 3.0, 6.0, 10.0]), np.array([1.0, 7.0, 3.0, 2.0])
     ("moment", "row"), [("start", 0), ("peak", 1), ("end", 3), (0.0, 0), (0.3, 1), (0.4, 2), (1.0, 3)]
 )
 def test_rows(moment: Any, row: int) -> None:
-    """Shares of the measured time, not of the points."""
+    """Fractions of the measured time, not of the points."""
     assert row_at(TypeAdapter(Moment).validate_python(moment), EPOCH, LAMBDA) == row
 
 

@@ -63,7 +63,7 @@ def _foot(figure: NotedFigure) -> str:
 
 @pytest.fixture
 def tracked(folder: Any) -> Any:
-    """Of run j eigenvalues 3 j and 4 j at epochs 0 to 4, and validation accuracy (j + epoch) per cent at 1 to 8."""
+    """Run j has eigenvalues 3 j and 4 j at epochs 0 to 4, and validation accuracy (j + epoch) per cent at 1 to 8."""
     for j, curve in enumerate(CURVES, start=1):
         folder.spectra(curve, t=5, k=2, epoch=np.arange(5), eigenvalues=np.tile([4.0 * j, 3.0 * j], (5, 1)))
         folder.history(curve.run, last=8, val_accuracy=0.01 * (j + np.arange(1, 9)))
@@ -83,7 +83,7 @@ def test_curvature_is_the_largest_eigenvalue_and_the_norm_on_a_second_axis(track
     assert axes.bbox.bounds == norm.bbox.bounds
     for place, quantity, dashes in ((axes, "lambda_max", "-"), (norm, "frobenius", "--")):
         rows = table[table["series"].str.endswith(f", {quantity}")]
-        if quantity == "frobenius":  # the seeds of the norm are kept, and only their mean is drawn
+        if quantity == "frobenius":  # the table has the seeds of the norm, but only their mean is drawn
             rows = rows[~rows["run"].isin(RUNS[:2])]
         lines = place.lines[: rows["run"].nunique()]
         drawn = np.concatenate([line.get_xydata() for line in lines])
@@ -95,7 +95,7 @@ def test_curvature_is_the_largest_eigenvalue_and_the_norm_on_a_second_axis(track
     )
 
 
-def test_the_norm_is_left_out_where_only_the_eigenvalue_is_asked_for(tracked: Any) -> None:
+def test_the_norm_is_omitted_if_only_the_eigenvalue_is_requested(tracked: Any) -> None:
     figure, table = draw(_study("lambda_max"), tracked.inputs(), "")
     assert len(figure.axes) == 1
     assert set(table["series"]) == {"low, lambda_max", "SGD, lambda_max", "high, lambda_max"}
@@ -125,12 +125,12 @@ def test_seeds_share_a_colour_and_a_name_and_colours_run_from_blue_to_red(tracke
 def test_accuracies_are_means_over_epochs_in_per_cent(tracked: Any) -> None:
     study = _study("accuracy", smoothing=5, accuracy_from=0)
     figure, table = draw(study, tracked.inputs(), "")
-    # of eight epochs four means of five remain, in the middles 3 to 6
+    # eight epochs give four means of five, centred at 3 to 6
     rows = _series(table, "accuracy", "high")
     assert rows["x"].tolist() == [3, 4, 5, 6]
     assert np.allclose(rows["y"], [7, 8, 9, 10])
     (axes,) = figure.axes
-    line = axes.lines[4]  # behind two seeds, their mean, and SGD
+    line = axes.lines[4]  # after two seeds and their mean comes SGD
     assert np.array_equal(line.get_xydata(), rows[["x", "y"]])
     assert line.get_linestyle() == "--"
     assert _foot(figure) == f"Accuracies: means over 5 epochs. {SEEDS}."
@@ -158,7 +158,7 @@ def test_seeds_have_a_mean_and_a_deviation_and_those_that_diverged_are_left_out(
 @pytest.mark.parametrize(
     ("options", "epochs", "foot"),
     [
-        # a quarter of eight epochs, where ten are asked for
+        # a quarter of eight epochs, because ten are requested
         ({"accuracy_from": 10}, [2, 3, 4, 5, 6, 7, 8], "from epoch 2 on"),
         ({"accuracy_from": 1.5}, [2, 3, 4, 5, 6, 7, 8], "from epoch 1.5 on"),
         ({"accuracy_from": 10, "last_epoch": 4}, [1, 2, 3, 4], "from epoch 1 on"),
@@ -198,7 +198,7 @@ def test_diverged_runs_are_named_with_their_seed_where_there_are_several(tracked
         "low, seed 778 diverged at epoch 1.25",
         "high: no finite measurement, diverged at epoch 0.04",
     ]
-    # the accuracy of what it trained is there
+    # the accuracy of the trained epochs is present
     assert _labels(figure, 1)[2] == "high, diverged at epoch 0.04"
     assert table.loc[table["run"] == RUNS[1], "x"].max() == 8
 
@@ -223,7 +223,7 @@ def test_end_points_are_means_over_seeds_against_x(tracked: Any) -> None:
     figure, table = draw(study, tracked.inputs(), "")
 
     def means(series: str) -> pd.DataFrame:
-        """Where there are several seeds; else the run itself."""
+        """If there are several seeds; otherwise the run itself."""
         rows = _series(table, "end points", series)
         return rows[rows["run"].isin([MEAN, RUNS[3]])]
 
@@ -242,7 +242,7 @@ def test_end_points_are_means_over_seeds_against_x(tracked: Any) -> None:
         (axes, "test accuracy (%)", RED, "o", "--"),
         (norm, "Frobenius norm", BLUE, "s", "-"),
     ):
-        *_, points, _, _, level = place.lines  # behind seeds and bars; then the seeds of SGD and their mean
+        *_, points, _, _, level = place.lines  # after seeds and bars come the seeds of SGD and their mean
         assert np.array_equal(points.get_xydata(), means(name)[["x", "y"]])
         assert np.array_equal(level.get_xydata(), means(f"{name}, SGD")[["x", "y"]])
         assert (points.get_color(), points.get_marker()) == (colour, marker)

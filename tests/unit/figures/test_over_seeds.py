@@ -1,4 +1,4 @@
-"""Means over seeds against NumPy on numbers that are written out, and what is drawn of them."""
+"""Means over seeds, compared with NumPy on explicit numbers, and how they are drawn."""
 
 from collections.abc import Callable, Sequence
 
@@ -47,7 +47,7 @@ def test_mean_and_sample_deviation_at_each_point() -> None:
     assert mean.runs.tolist() == ["mean of 1001, 1002, 1003"] * 3
 
 
-def test_a_profile_at_each_point_has_a_mean_of_its_own() -> None:
+def test_a_profile_at_each_point_has_its_own_mean() -> None:
     profiles = np.stack([VALUES, VALUES + 2])  # (seed, t, g)
     seeds = [OfSeed(_run(1001 + index), np.arange(3), profile) for index, profile in enumerate(profiles)]
     mean = mean_over_seeds(seeds)
@@ -56,7 +56,7 @@ def test_a_profile_at_each_point_has_a_mean_of_its_own() -> None:
 
 
 def test_a_point_needs_more_than_half_of_the_seeds() -> None:
-    """Of four seeds two are too few, and three are enough."""
+    """With four seeds, two are too few and three are enough."""
     seeds = [_seed(1, [1, 1, 1]), _seed(2, [2, 2]), _seed(3, [6, 6], [1, 2]), _seed(4, [5], [3])]
     mean = mean_over_seeds(seeds)
     assert mean.x.tolist() == [1]
@@ -78,13 +78,13 @@ def test_a_seed_that_diverged_is_in_no_mean_and_not_counted() -> None:
     assert_allclose(mean.y, [2])
 
 
-def test_the_mean_of_one_that_is_left_has_no_deviation() -> None:
+def test_the_mean_of_one_remaining_seed_has_no_deviation() -> None:
     mean = mean_over_seeds([_seed(1, [1, 4]), _seed(2, [3, 3], diverged="diverged at epoch 2")])
     assert_allclose(mean.y, [1, 4])
     assert np.isnan(mean.deviation).all()
 
 
-def test_where_all_diverged_there_is_no_mean() -> None:
+def test_if_all_diverged_there_is_no_mean() -> None:
     mean = mean_over_seeds([_seed(seed, [1, 4], diverged="diverged at epoch 2") for seed in (1, 2)])
     assert [len(part) for part in (mean.x, mean.y, mean.deviation, mean.runs)] == [0, 0, 0, 0]
 
@@ -134,7 +134,7 @@ def test_a_diverged_seed_is_drawn_thin(drawn: Callable[..., tuple[Axes, PlottedP
 
 
 def test_a_logarithmic_axis_keeps_the_band_above_zero(drawn: Callable[..., tuple[Axes, PlottedPoints]]) -> None:
-    """The mean takes in what is not drawn; the band ends at the lowest value that is."""
+    """The mean includes values that are not drawn; the band ends at the lowest drawn value."""
     axes, points = drawn([_seed(1, [1, 20]), _seed(2, [-0.5, 0.5])], yscale="log")
     assert [line.get_ydata().tolist() for line in axes.lines] == [[1, 20], [0.5], [0.25, 10.25]]
     corners = axes.collections[0].get_paths()[0].vertices
@@ -163,7 +163,7 @@ def test_the_seeds_that_diverged_are_named(diverged: dict[int, str], text: str) 
     assert name_diverged({_run(seed): what for seed, what in diverged.items()}) == text
 
 
-def test_the_foot_says_what_is_drawn_where_there_are_several_seeds() -> None:
+def test_the_foot_explains_the_drawing_of_several_seeds() -> None:
     assert seeds_line([1, 1]) == ""
     assert seeds_line([5, 5]) == "Lines: means over 5 seeds; bands: one standard deviation; thin: single seeds."
     assert seeds_line([1, 3, 2]).startswith("Lines: means over 2 or 3 seeds;")

@@ -1,4 +1,4 @@
-"""The phase diagram of the first steps: boundaries over the width, and the sharpness after the last step."""
+"""The phase diagram of the first steps: boundaries against the width, and the sharpness after the last step."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def study() -> PhaseDiagram:
 
 
 def write(folder: Any, width: int, seed: int = 1, **columns: Any) -> None:
-    """Sharpness halves at each of two steps; at the largest c the loss has diverged."""
+    """Sharpness halves at each of two steps; at the largest c the loss diverges."""
     sharpness = 10 * np.multiply.outer(C, [1.0, 0.5, 0.25])[None]
     sharpness[0, -1, 1:] = np.nan
     values = {
@@ -39,7 +39,7 @@ def write(folder: Any, width: int, seed: int = 1, **columns: Any) -> None:
     folder.write_measure("first_steps", run, "start", sizes, values | columns, config=config)
 
 
-def test_boundaries_stand_over_one_over_the_width(folder: Any) -> None:
+def test_boundaries_are_drawn_against_one_over_the_width(folder: Any) -> None:
     write(folder, 16, c_loss=[2.5], c_sharp=[np.nan])
     write(folder, 64)
     figure, table = draw(study(), folder.inputs(), "")
@@ -53,7 +53,7 @@ def test_boundaries_stand_over_one_over_the_width(folder: Any) -> None:
     assert_allclose(lines["loss rises"].get_xydata(), [[1 / 64, 2], [1 / 16, 2.5]])
 
 
-def test_beside_it_the_sharpness_after_the_last_step_over_that_before_the_first(folder: Any) -> None:
+def test_the_second_panel_has_the_ratio_of_last_to_first_sharpness(folder: Any) -> None:
     for width in WIDTHS:
         write(folder, width, lambda_0=[width])
     _, table = draw(study(), folder.inputs(), "")

@@ -1,4 +1,4 @@
-"""Eigenvalue and loss of branches against the numbers in their snapshots."""
+"""Eigenvalue and loss of branches, compared with the numbers in their snapshots."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Spectral densities against the nodes and eigenvalues in the files."""
+"""Spectral densities, compared with the nodes and eigenvalues in the files."""
 
 import math
 from typing import Any
@@ -78,7 +78,7 @@ def test_the_edge_is_drawn_where_eigenvalues_come_near_it(folder: Any) -> None:
     assert [len(lines) for lines in edges] == [0, 1]
 
 
-def test_points_that_are_not_finite_are_no_moments(folder: Any) -> None:
+def test_non_finite_points_are_skipped(folder: Any) -> None:
     nodes = np.tile([[-1.0, 0.0, 3.0]], (8, 2, 1))
     nodes[5:] = np.nan
     _write(folder, nodes=nodes)
@@ -88,8 +88,8 @@ def test_points_that_are_not_finite_are_no_moments(folder: Any) -> None:
     assert [text.get_text() for text in figure.axes[1].texts] == ["no finite measurement"]
 
 
-def test_a_mean_counts_a_seed_as_zero_where_it_has_nothing(folder: Any) -> None:
-    """Outliers of three seeds at three places: each has a third of its height, and the mean the integral 1."""
+def test_a_mean_counts_a_seed_as_zero_outside_its_grid(folder: Any) -> None:
+    """Three seeds have outliers at three places: each peak has a third of its height, and the mean has integral 1."""
     study = _study(A.model_copy(update={"run": "scnn-c10-sgd-lr0.1-S128-s777"}), moments=("end",))
     study = study.of_seeds((1001, 1002, 1003))
     for curve, outlier in zip(study.curves_by_seed(), (3.0, 6.0, 9.0), strict=True):

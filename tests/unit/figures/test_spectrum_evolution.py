@@ -1,4 +1,4 @@
-"""Eigenvalue and accuracy panels against the numbers in the files."""
+"""Eigenvalue and accuracy panels, compared with the numbers in the files."""
 
 from typing import Any
 
@@ -124,7 +124,7 @@ def test_second_axis_counts_iterations(folder: Any) -> None:
     for axes in figure.axes:
         (second,) = axes.child_axes
         figure.draw_without_rendering()
-        assert np.allclose(second.get_xlim(), 20 * np.array(axes.get_xlim()))  # 20 iterations an epoch in the file
+        assert np.allclose(second.get_xlim(), 20 * np.array(axes.get_xlim()))  # the file has 20 iterations per epoch
         assert second.get_xlabel() == "iteration"
 
 

@@ -1,4 +1,4 @@
-"""Scatter and 3-D panels against numbers worked out by hand."""
+"""Scatter and 3-D panels, compared with numbers worked out by hand."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def _clouds(axes: Axes) -> list[tuple[str, Any]]:
 
 
 def _changes(values: Any) -> np.ndarray:
-    """loss_change (t, d, a) that makes the drawn alphas, 0.5, 1 and 2, change the loss by these per cent; (t, 3)."""
+    """loss_change (t, d, a) for which the drawn alphas, 0.5, 1 and 2, change the loss by these per cent; (t, 3)."""
     loss = 2.0 - 0.1 * np.arange(len(values))
     full = np.zeros((len(values), 5, 5))
     full[:, 0, 1:4] = 0.01 * loss[:, None] * np.asarray(values)
@@ -59,7 +59,7 @@ def test_the_direction_is_looked_up(folder: Any) -> None:
     folder.spectra(A)
     folder.directions(A)
     _, table = draw(_study(direction=5), folder.inputs(), "")
-    # eigenvector 5 stands third in the file, where changes are three times as large
+    # eigenvector 5 is third in the file, with changes three times as large
     assert np.allclose(table.loc[table["series"] == "alpha 2", "y"], 3)
 
 
@@ -136,7 +136,7 @@ def test_surface_lines_are_mirrored_clipped_and_within_the_grid_limit(folder: An
         k, epoch, z = line.get_data_3d()
         assert set(epoch) == {index / 2}
         assert np.all(np.diff(k) > 0)
-        # a higher end at k < 0 in the file comes to k > 0, so that every line rises by the same tilt
+        # a higher end at k < 0 in the file is turned to k > 0, so every line rises by the same tilt
         assert np.allclose(z, np.minimum(loss[index] + 0.004 * k**2 + 0.01 * k, loss.max()))
     assert rows["z"].max() == 2.0
 
@@ -148,7 +148,7 @@ def test_surface_colours_follow_the_rank_of_lambda_max(folder: Any) -> None:
     figure, _ = draw(_study(), folder.inputs(), "")
     redness = [to_rgb(line.get_color())[0] for line in _axes(figure)["A: loss along the direction"].lines]
     assert np.argsort(redness).tolist() == np.argsort(eigenvalues[:, 0]).tolist()
-    # by rank, so an outlier does not take all the colour
+    # by rank, so an outlier does not use up the colours
     assert np.ptp(np.sort(redness)[:-1]) > 0.3
 
 

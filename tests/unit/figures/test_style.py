@@ -1,4 +1,4 @@
-"""The record of points, the foot line and the bytes of saved files."""
+"""The record of points, the foot line, and the bytes of saved files."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_the_foot_stays_below_the_panels(tmp_path: Path) -> None:
     assert foot.y1 <= axes.get_tightbbox().y0
 
 
-def test_notes_stand_beside_the_figure_and_in_it(tmp_path: Path) -> None:
+def test_notes_are_beside_the_figure_and_in_its_metadata(tmp_path: Path) -> None:
     stem = saved(tmp_path)
     assert stem.with_suffix(".md").read_text() == "# fig99\n\nA thing to know.\n\nAnother one.\n"
     assert Image.open(stem.with_suffix(".png")).text["Description"] == "A thing to know.\nAnother one."

@@ -1,4 +1,4 @@
-"""Monitors in the real libraries, where they are installed; SHARPEST_TRAINERS names a folder that has them."""
+"""Monitors in the real libraries, if installed; SHARPEST_TRAINERS names a folder that contains them."""
 
 import importlib
 import os
@@ -22,7 +22,7 @@ def net() -> nn.Sequential:
     return nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3))
 
 
-def test_each_is_imported_only_when_it_is_asked_for() -> None:
+def test_each_is_imported_only_on_use() -> None:
     importlib.import_module("sharpest.integrations")
     source = (
         "import sys, sharpest, sharpest.integrations; sys.exit(bool({'lightning', 'transformers'} & {*sys.modules}))"
@@ -46,7 +46,7 @@ def test_lightning(tmp_path: Path) -> None:
             return torch.optim.SGD(self.parameters(), lr=0.5)
 
     class Logger(lightning.loggers.logger.DummyLogger):
-        said: list = []  # noqa: RUF012
+        logged: list = []  # noqa: RUF012
 
         def log_metrics(self, metrics, step=None):
             self.said.append((step, metrics))
@@ -65,7 +65,7 @@ def test_lightning(tmp_path: Path) -> None:
     loss = lambda module, batch: nn.functional.cross_entropy(module.net(batch[0]), batch[1])  # noqa: E731
     callback = WatchCallback(loss, [(INPUTS, LABELS)], every=1, quantities=("lambda_max", "critical"))
     watched, alone = trained(callback), trained()
-    # four batches an epoch, two of them an update
+    # four batches per epoch, two of them per update
     assert callback.monitor.values["step"].tolist() == [0, 1, 2, 3, 4]
     assert callback.monitor.last["edge"] == 4
     assert np.isfinite(callback.monitor.values["lambda_max"]).all()
@@ -102,7 +102,7 @@ def test_transformers(tmp_path: Path) -> None:
     callback = WatchCallback(probe, every=1, quantities=("lambda_max", "preconditioned"), path=tmp_path / "watch.h5")
     watched, alone = trained(callback), trained()
     assert callback.monitor.values["step"].tolist() == [0, 1, 2, 3, 4, 5]
-    # the first has no moments yet
+    # the first measurement has no moments yet
     assert np.isfinite(callback.monitor.values["preconditioned_over_edge"][1:]).all()
     assert (tmp_path / "watch.h5").exists()
     assert all(torch.equal(*pair) for pair in zip(watched.parameters(), alone.parameters(), strict=True))

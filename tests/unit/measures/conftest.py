@@ -1,4 +1,4 @@
-"""A measure of one's own, and how it is taken along a run."""
+"""A synthetic measure, and a fixture that takes it along a run."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ HESSIAN = hessian_settings(tolerance=1e-2)
 
 
 class Settings(Strict):
-    """Powers whose moments are taken; how many rows of vectors are kept, 0 = none."""
+    """Powers whose moments are computed; number of rows of stored vectors, 0 = none."""
 
     powers: tuple[int, ...] = (1, 2, 3)
     rows: int = 2
@@ -76,7 +76,7 @@ def run(tmp_path_factory) -> Run:
 
 @pytest.fixture
 def take(run, tmp_path, monkeypatch):
-    """Take a measure as the workflow's script does; what it does at a point is for the test to say."""
+    """Take a measure as the workflow's script does; the test gives the function of a point."""
     silent = Silent().update
 
     def take(

@@ -1,4 +1,4 @@
-"""A measure of one's own, taken along a run: what the driver asks of it, and what it makes of its values."""
+"""A synthetic measure taken along a run: what the driver passes to it, and how it stores its values."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ from sharpest.results.whole import present
 
 from .conftest import LAYOUT, TOY, Function, P, Settings, values_at
 
-OWN = "iteration, norm, place, moments, early, vectors"  # what a measure may give at a point
+OWN = "iteration, norm, place, moments, early, vectors"  # the kinds of values that a measure may return
 
 
 def thetas(run: Run, iterations: Sequence[int]) -> NDArray[np.float32]:
@@ -32,7 +32,7 @@ def thetas(run: Run, iterations: Sequence[int]) -> NDArray[np.float32]:
 
 
 def test_values_of_every_kind_are_in_the_file_row_by_row(run, take):
-    """Scalars, columns, constants, vectors, and what is given at some points only; against replayed states."""
+    """Scalars, columns, constants, vectors, and values at some points only, compared with replayed states."""
     segments = [[0, 3, 10], [12, 20]]
     taken, at = take(segments), [0, 3, 10, 12, 20]
     exact = thetas(run, at)
@@ -48,15 +48,15 @@ def test_values_of_every_kind_are_in_the_file_row_by_row(run, take):
     np.testing.assert_array_equal(taken["vectors"], np.stack([exact, 2 * exact], axis=1))
 
 
-def test_attributes_say_what_was_planned_and_how_the_replay_went(run, take):
+def test_attributes_record_the_plan_and_the_replay(run, take):
     taken = take([[0, 3, 13], [99]])
     known = {name: taken.attributes[name] for name in ("lr", "mode", "diverged_epoch", "planned_points")}
     assert known == {"lr": 0.1, "mode": run.problem().model.mode, "diverged_epoch": None, "planned_points": 4}
-    # the intervals from 0 to 5 and from 10 to 20 were begun
+    # the intervals 0 to 5 and 10 to 20 were entered
     assert (taken.attributes["replays_checked"], taken.attributes["replay_drift"]) == (2, 0.0)
 
 
-def test_without_vectors_there_is_room_for_none(take):
+def test_without_vectors_their_array_is_empty(take):
     taken = take([[0, 3]], settings=Settings(rows=0))
     assert taken.shape("vectors") == (0, 2, P)
     assert taken["vector_index"].tolist() == []
@@ -74,9 +74,9 @@ def test_no_points_give_empty_arrays_of_the_right_shapes(take, segments):
 
 
 def test_progress_counts_points_and_shows_the_first_number(take):
-    told = []
-    take([[0, 3], [10]], progress=lambda done, note: told.append((done, note.split()[0] if note else "")))
-    assert told == [(0, ""), (1, "norm"), (2, "norm"), (3, "norm")]
+    reported = []
+    take([[0, 3], [10]], progress=lambda done, note: reported.append((done, note.split()[0] if note else "")))
+    assert reported == [(0, ""), (1, "norm"), (2, "norm"), (3, "norm")]
 
 
 @pytest.mark.parametrize("dtype", ["?", "i8", "f8"])
@@ -116,7 +116,7 @@ def test_a_branch_is_taken_from_its_branch_point_on(take, tmp_path):
     branch = Run(tmp_path, branch_settings(run_settings(), 2, lr_factor=0.1)).train()
     taken = take([[0, 9, 10, 13], [20, 21]], of=branch)
     assert taken.iteration.tolist() == [10, 13, 20]
-    assert taken["place"].tolist() == [0, 1, 0]  # counted from the first point that was taken
+    assert taken["place"].tolist() == [0, 1, 0]  # counted from the first point taken
 
 
 def test_points_that_a_needed_measure_lacks_are_left_out(take):
@@ -127,7 +127,7 @@ def test_points_that_a_needed_measure_lacks_are_left_out(take):
     assert take([[0, 2, 3], [10]], stored={"spectra": needed, "toy": other}).iteration.tolist() == [0, 10]
 
 
-def test_a_measure_sees_what_another_took_at_its_point(run, take):
+def test_a_measure_sees_the_values_of_another_at_its_point(run, take):
     needed = take([[0, 3, 10]], name="needed")
 
     def function(point: Point, settings: Settings) -> dict[str, Any]:
@@ -163,13 +163,13 @@ def test_a_best_that_is_the_last_is_taken_twice(take, tmp_path):
 
 
 def sums(point: Point, settings: Settings) -> dict[str, Any]:
-    """A value that depends on all points before it in its segment."""
+    """A value that depends on all earlier points of its segment."""
     total = point.carried.get("total", 0.0) + float(point.theta.norm())
     point.carried["total"] = total
     return {**values_at(point, settings), "norm": total}
 
 
-def test_what_is_carried_stays_within_a_segment(run, take):
+def test_carried_values_stay_within_a_segment(run, take):
     at = [0, 3, 10, 12, 20]
     norms = torch.from_numpy(thetas(run, at)).norm(dim=1).double().numpy()
     taken = take([at[:2], at[2:]], sums)
@@ -178,7 +178,7 @@ def test_what_is_carried_stays_within_a_segment(run, take):
 
 @pytest.mark.parametrize("segments", [[[0, 3], [4, 8, 13], [20]], [[0, 12], [13, 17], [25, 30]]])
 def test_a_segment_has_the_same_bits_alone_and_among_others(take, tmp_path, segments):
-    """Borders within an interval between snapshots, on one, and after the end."""
+    """Borders within an interval between snapshots, on a snapshot, and after the end."""
     together = take(segments, sums, name="together")
     shards = [take([segment], sums, name=f"{number}") for number, segment in reversed(list(enumerate(segments)))][::-1]
     merge_shards([str(shard.path) for shard in shards], str(tmp_path / "merged.h5"), LAYOUT)
@@ -194,7 +194,7 @@ def test_a_segment_has_the_same_bits_alone_and_among_others(take, tmp_path, segm
 
 
 def refusal(take: Callable[..., Measured], tmp_path: Path, function: Function, **others: Any) -> str:
-    """The message with which values are refused: one line that names the measure; no file is left."""
+    """The message that refuses values: one line that names the measure; no file is left."""
     with pytest.raises(ValueError, match=r"^measure toy: ") as caught:
         take([[0, 3]], function, name="refused", **others)
     message = str(caught.value)
@@ -204,7 +204,7 @@ def refusal(take: Callable[..., Measured], tmp_path: Path, function: Function, *
 
 
 def altered(**changes: Any) -> Function:
-    """The toy's values with others; ``...`` leaves one out."""
+    """The values of the synthetic measure with replacements; ``...`` leaves one out."""
 
     def function(point: Point, settings: Settings) -> dict[str, Any]:
         values = {**values_at(point, settings), **changes}
@@ -258,7 +258,7 @@ def test_the_iteration_is_the_drivers(take):
     assert take([[3]], altered(iteration=7)).iteration.tolist() == [3]
 
 
-def test_real_numbers_that_are_left_out_are_not_measured(take):
+def test_omitted_real_numbers_are_nan(take):
     taken = take([[0, 3]], altered(norm=..., moments=...))
     assert np.isnan(taken["norm"]).all()
     assert np.isnan(taken["moments"]).all()

@@ -1,4 +1,4 @@
-"""A measurement that dies at any moment goes on behind the last point that it kept, and ends with the same bits."""
+"""A measurement killed at any moment resumes after the last point it saved, and ends with the same bits."""
 
 import os
 import shutil
@@ -24,21 +24,21 @@ from sharpest.results.stored import Measured
 
 from .conftest import Settings, values_at
 
-# borders within an interval between snapshots (0, 5, 10, 20), on one, and a segment without points
+# borders within an interval between snapshots (0, 5, 10, 20), on a snapshot, and a segment without points
 SEGMENTS = [[0, 3, 7, 10], [12, 13], [], [17, 18, 20]]
 COUNT = 9
 
 
 class Killed(BaseException):
-    """What no code expects."""
+    """An exception that no code expects."""
 
 
 class Counting:
-    """A measure that depends on all points before it in its segment, and on what kind of thing is carried.
+    """A measure that depends on all earlier points of its segment, and on the type of its carried values.
 
     Args:
         dies_at: Number of the call in which it dies; None = never.
-        death: How.
+        death: The exception raised.
     """
 
     def __init__(self, dies_at: int | None = None, death: Callable[[], Any] | None = None) -> None:
@@ -51,7 +51,7 @@ class Counting:
 
     def __call__(self, point: Point, settings: Settings) -> dict[str, Any]:
         if len(self.calls) == self._dies_at:
-            point.carried["total"] = None  # no later point may see it
+            point.carried["total"] = None  # must not be visible to later points
             self._death()
         self.calls.append(point.iteration)
         carried = point.carried
@@ -67,7 +67,7 @@ class Counting:
         return {**values_at(point, settings), "norm": carried["sum"], "moments": carried["array"][0]}
 
 
-def held(taken: Measured) -> dict[str, Any]:
+def contents(taken: Measured) -> dict[str, Any]:
     """Arrays bit for bit, and attributes."""
     arrays = {dataset.name: (taken.shape(dataset.name), taken[dataset.name].tobytes()) for dataset in taken.datasets}
     return {**arrays, **taken.attributes}
@@ -75,9 +75,9 @@ def held(taken: Measured) -> dict[str, Any]:
 
 @pytest.fixture
 def whole(take) -> dict[str, Any]:
-    """The file of a measurement that nobody killed."""
+    """The file of an uninterrupted measurement."""
     counting = Counting()
-    expected = held(take(SEGMENTS, counting, name="whole"))
+    expected = contents(take(SEGMENTS, counting, name="whole"))
     assert len(counting.calls) == COUNT
     assert expected["replays_checked"] == 4  # to 5, 10 and twice to 20
     return expected
@@ -103,11 +103,11 @@ def entries(work: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("dies_at", range(COUNT))
-def test_a_death_in_a_point_costs_that_point_alone(take, whole, work, dies_at):
+def test_a_death_in_a_point_loses_only_that_point(take, whole, work, dies_at):
     first, progress = die(take, dies_at), Silent()
     assert entries(work) == ["carried", "identity", "lock", "points"] if dies_at else ["identity", "lock"]
     second = Counting()
-    assert held(take(SEGMENTS, second, progress=progress.update)) == whole
+    assert contents(take(SEGMENTS, second, progress=progress.update)) == whole
     assert first.calls + second.calls == [point for segment in SEGMENTS for point in segment]
     assert progress.lines[0] == (dies_at, "goes on" if dies_at else "")
     assert entries(work) == ["lock"]
@@ -116,11 +116,11 @@ def test_a_death_in_a_point_costs_that_point_alone(take, whole, work, dies_at):
 def test_death_after_death(take, whole):
     for number in range(COUNT - 1):
         assert len(die(take, 1).calls) == 1, number
-    assert held(take(SEGMENTS, Counting())) == whole
+    assert contents(take(SEGMENTS, Counting())) == whole
 
 
 def test_a_death_between_the_last_point_and_the_file(take, whole, work, monkeypatch):
-    """Replay to the next snapshot, writing of the rest, renaming."""
+    """During the replay to the next snapshot, writing of the rest, or renaming."""
     for name in ("sharpest.trajectory.replay.Walk.finish", "sharpest.results.file.StoredWriter.complete", "os.replace"):
         with monkeypatch.context() as patch:
             patch.setattr(name, lambda *_, **__: Counting._raise())
@@ -128,13 +128,13 @@ def test_a_death_between_the_last_point_and_the_file(take, whole, work, monkeypa
                 take(SEGMENTS, Counting())
         assert "points" in entries(work)
     again = Counting(0)
-    assert held(take(SEGMENTS, again)) == whole
+    assert contents(take(SEGMENTS, again)) == whole
 
 
 @pytest.mark.parametrize("written", ["half", "all"])
 @pytest.mark.parametrize("dies_at", range(2 * COUNT))
-def test_a_death_in_a_write_costs_one_point_at_most(take, whole, monkeypatch, written, dies_at):
-    """Each point is two records. Later jobs die in their second point, so that much is read that was written since."""
+def test_a_death_in_a_write_loses_at_most_one_point(take, whole, monkeypatch, written, dies_at):
+    """Each point is two records. Later jobs die in their second point, so they read much that was written since."""
     writes = 0
 
     def append(path: Path, *arguments: Any) -> None:
@@ -157,13 +157,13 @@ def test_a_death_in_a_write_costs_one_point_at_most(take, whole, monkeypatch, wr
         jobs.append(Counting(1))
         with suppress(Killed):
             taken.append(take(SEGMENTS, jobs[-1]))
-    assert held(taken[0]) == whole
+    assert contents(taken[0]) == whole
     assert COUNT <= sum(len(job.calls) for job in jobs) <= COUNT + 1
 
 
 @pytest.mark.parametrize("dies_at", [0, 2, 4, 7])
 def test_a_process_that_ends_at_once(take, whole, dies_at):
-    """No handler, no closing of files."""
+    """Without handlers and without closing files."""
     child = os.fork()
     if not child:
         try:
@@ -172,25 +172,25 @@ def test_a_process_that_ends_at_once(take, whole, dies_at):
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     second = Counting()
-    assert held(take(SEGMENTS, second)) == whole
+    assert contents(take(SEGMENTS, second)) == whole
     assert len(second.calls) == COUNT - dies_at
 
 
-def test_a_shard_goes_on_as_well(take):
-    """One segment, as a job measures it that has a shard; and the shards of one schedule do not meet."""
-    expected = [held(take([segment], Counting(), name=f"whole{number}")) for number, segment in enumerate(SEGMENTS)]
+def test_a_shard_also_resumes(take):
+    """One segment, as measured by the job of a shard; the shards of a schedule do not interfere."""
+    expected = [contents(take([segment], Counting(), name=f"whole{number}")) for number, segment in enumerate(SEGMENTS)]
     for number, segment in enumerate(SEGMENTS):
         if segment:
             with pytest.raises(Killed):
                 take([segment], Counting(1), name=f"{number}")
     for number, segment in enumerate(SEGMENTS):
         counting = Counting()
-        assert held(take([segment], counting, name=f"{number}")) == expected[number]
+        assert contents(take([segment], counting, name=f"{number}")) == expected[number]
         assert counting.calls == segment[1:]
 
 
-def test_a_measure_that_asks_for_no_state_goes_on(take):
-    """Nothing is replayed then, and nothing compared."""
+def test_a_measure_that_needs_no_state_resumes(take):
+    """Then nothing is replayed or compared."""
 
     def without(dies_at: int) -> Callable[..., Any]:
         def function(point: Point, settings: Settings) -> dict[str, Any]:
@@ -202,16 +202,16 @@ def test_a_measure_that_asks_for_no_state_goes_on(take):
 
     settings = Settings(rows=0)
     segments = [[0, 3, 7, 8], [12, 17]]
-    expected = held(take(segments, without(-1), settings, name="whole"))
+    expected = contents(take(segments, without(-1), settings, name="whole"))
     for dies_at in (3, 7, 8, 17):
         with pytest.raises(Killed):
             take(segments, without(dies_at), settings)
-    assert held(take(segments, without(-1), settings)) == expected
+    assert contents(take(segments, without(-1), settings)) == expected
     assert expected["replays_checked"] == 1  # to 10
 
 
 def test_a_second_job_waits_and_finds_the_file(take, tmp_path):
-    """As a new Snakemake starts one while that of a killed one is still at work."""
+    """As when a new Snakemake starts a job while that of a killed one is still running."""
     under_way, go_on = Event(), Event()
     first, second, taken = Counting(), Counting(), []
 
@@ -237,7 +237,7 @@ def test_a_second_job_waits_and_finds_the_file(take, tmp_path):
 
 @pytest.mark.parametrize("name", ["append_record", "cut_records"])
 def test_a_full_disk_is_named_and_leaves_what_was_kept(take, whole, monkeypatch, name):
-    """Or one that can only be read."""
+    """Or a disk that can only be read."""
     die(take, 3)
 
     def full(*_: Any) -> None:
@@ -248,12 +248,12 @@ def test_a_full_disk_is_named_and_leaves_what_was_kept(take, whole, monkeypatch,
         with pytest.raises(StoreError, match=r"work/toy: cannot be written .*No space left.*from what it has kept$"):
             take(SEGMENTS, Counting())
     counting = Counting()
-    assert held(take(SEGMENTS, counting)) == whole
+    assert contents(take(SEGMENTS, counting)) == whole
     assert len(counting.calls) == COUNT - 3
 
 
 @pytest.mark.parametrize(("name", "dies_at"), [("critical", 1), ("critical", 4), ("gradient_flow", 2)])
-def test_measures_that_carry_go_on_with_the_same_bits(tmp_path, monkeypatch, name, dies_at):
+def test_measures_with_carried_values_resume_with_the_same_bits(tmp_path, monkeypatch, name, dies_at):
     """The last critical step; the flow and its time step."""
     module = import_module(f"sharpest.measures.{name}.measure")
     run = Run(tmp_path, full_batch_settings(epochs=2)).train()
@@ -270,17 +270,17 @@ def test_measures_that_carry_go_on_with_the_same_bits(tmp_path, monkeypatch, nam
     monkeypatch.setattr(module, "measure", dying)
     with pytest.raises(Killed):
         run.measure(name, segments, settings)
-    found = Measured(run.measure(name, segments, settings), declared(name).layout)
+    actual = Measured(run.measure(name, segments, settings), declared(name).layout)
     assert len(calls) == 5 + 1
-    for dataset in found.datasets:
-        assert found[dataset.name].tobytes() == expected[dataset.name].tobytes(), dataset.name
+    for dataset in actual.datasets:
+        assert actual[dataset.name].tobytes() == expected[dataset.name].tobytes(), dataset.name
 
 
 # --- what is not resumed
 
 
 def edited(run: Run, folder: Path) -> Run:
-    """The same run with another history."""
+    """The same run with a different history."""
     shutil.copytree(run.results, folder)
     other = Run(folder, run.settings)
     with changed(other.snapshots) as file:
@@ -302,7 +302,7 @@ OTHER = {
 
 @pytest.mark.parametrize("other", [*OTHER, "snapshots", "needed", "points"])
 def test_points_of_another_measurement_are_not_resumed(run, take, work, tmp_path, other):
-    """Nothing of them; one note says so."""
+    """None of them is resumed, and one note says so."""
     needed = take([[0, 3, 10, 12, 13, 18]], name="needed")
     stored = {"spectra": needed}
     changes: dict[str, Any] = {**OTHER.get(other, {}), "stored": stored}
@@ -320,7 +320,7 @@ def test_points_of_another_measurement_are_not_resumed(run, take, work, tmp_path
     assert entries(work) == ["lock"]
 
 
-def test_the_clock_and_the_commit_are_no_part_of_it(take):
+def test_the_clock_and_the_commit_do_not_count(take):
     die(take, 4)
     counting = Counting()
     take(SEGMENTS, counting, created="another day", git="another")
@@ -348,11 +348,11 @@ def place_in(path: Path, number: int) -> int:
 @pytest.mark.parametrize("damage", [cut, flip])
 @pytest.mark.parametrize("number", range(6))
 def test_damaged_points_are_measured_again(take, whole, work, damage, number):
-    """From the last whole one on; one note says so."""
+    """From the last intact one on, and one note says so."""
     die(take, 6)
     damage(work / "points", place_in(work / "points", number))
     progress, counting = Silent(), Counting()
-    assert held(take(SEGMENTS, counting, progress=progress.update)) == whole
+    assert contents(take(SEGMENTS, counting, progress=progress.update)) == whole
     verb = "goes on" if number else "starts again"
     assert progress.lines[0] == (number, f"{verb}: what was kept behind this point is damaged or cut short")
     assert len(counting.calls) == COUNT - number
@@ -363,26 +363,26 @@ def test_damaged_points_are_measured_again(take, whole, work, damage, number):
     # the seventh point is the first of its segment: nothing is carried to it
     [(cut, 7, 7), (cut, 6, 6), (cut, 0, 6), (flip, 7, 7), (flip, 6, 8), (flip, 0, 8)],
 )
-def test_what_is_carried_may_be_damaged(take, whole, work, damage, number, goes_on_at):
+def test_carried_values_may_be_damaged(take, whole, work, damage, number, goes_on_at):
     die(take, 8)
     damage(work / "carried", place_in(work / "carried", number))
     counting = Counting()
-    assert held(take(SEGMENTS, counting)) == whole
+    assert contents(take(SEGMENTS, counting)) == whole
     assert len(counting.calls) == COUNT - goes_on_at
 
 
 @pytest.mark.parametrize("name", ["points", "carried", "identity"])
 @pytest.mark.parametrize("content", [b"", b"a text, longer than the head of a record"])
-def test_foreign_files_are_not_taken_for_points(take, whole, work, name, content):
+def test_foreign_files_are_not_mistaken_for_points(take, whole, work, name, content):
     die(take, 3)
     (work / name).write_bytes(content)
     counting = Counting()
-    assert held(take(SEGMENTS, counting)) == whole
+    assert contents(take(SEGMENTS, counting)) == whole
     assert len(counting.calls) == COUNT
 
 
-def test_the_file_of_what_is_carried_does_not_grow_for_ever(take, whole, work, monkeypatch):
-    """It starts over when it is full, and what came last is always there."""
+def test_the_file_of_carried_values_does_not_grow_without_limit(take, whole, work, monkeypatch):
+    """It is rewritten when it is full, and always contains the latest values."""
     monkeypatch.setattr(kept, "CARRIED_BYTES", 5000)
     sizes = []
     for number in range(COUNT - 1):
@@ -390,7 +390,7 @@ def test_the_file_of_what_is_carried_does_not_grow_for_ever(take, whole, work, m
         sizes.append((work / "carried").stat().st_size)
         assert not [name for name in entries(work) if name.startswith(".")], number
     assert max(sizes) < 5000 + 2000 < (work / "points").stat().st_size
-    assert held(take(SEGMENTS, Counting())) == whole
+    assert contents(take(SEGMENTS, Counting())) == whole
 
 
 # --- what may be carried
@@ -417,7 +417,7 @@ def carrying(**carried: Any) -> Callable[..., Any]:
         (len, "builtin_function_or_method"),
     ],
 )
-def test_what_a_kill_would_lose_is_refused(take, tmp_path, value, kind):
+def test_values_that_a_kill_would_lose_are_refused(take, tmp_path, value, kind):
     with pytest.raises(ValueError, match=r"^measure toy: carried\['start'\] is of type ") as caught:
         take([[0, 3]], carrying(start=value))
     assert f" is of type {kind}, which a kill would lose; carry tensors, arrays of numbers, numbers" in str(
@@ -426,7 +426,7 @@ def test_what_a_kill_would_lose_is_refused(take, tmp_path, value, kind):
     assert not (tmp_path / "toy.h5").exists()
 
 
-def test_names_of_what_is_carried_are_texts(take):
+def test_names_of_carried_values_are_texts(take):
     def function(point: Point, settings: Settings) -> dict[str, Any]:
         point.carried[3] = 1.0  # type: ignore[index]
         return values_at(point, settings)
@@ -435,8 +435,8 @@ def test_names_of_what_is_carried_are_texts(take):
         take([[0, 3]], function)
 
 
-def test_what_is_carried_comes_back_as_it_was(take):
-    """Types, shapes and bits, in the order of their names; and as something of its own."""
+def test_carried_values_survive_a_round_trip(take):
+    """Types, shapes and bits, in the order of their names; and as a copy."""
     given = {
         "vector": torch.randn(7, requires_grad=True),
         "whole": torch.tensor([[1, 2]]),
@@ -456,14 +456,14 @@ def test_what_is_carried_comes_back_as_it_was(take):
         return values_at(point, settings)
 
     take([[0, 3, 5]], function)
-    for found in seen[1:]:
-        assert list(found) == list(given)
+    for actual in seen[1:]:
+        assert list(actual) == list(given)
         for name, value in given.items():
             if isinstance(value, torch.Tensor):
-                assert found[name].dtype == value.dtype
-                assert torch.equal(found[name], value)
-                assert not found[name].requires_grad
-                assert found[name].data_ptr() != value.data_ptr()
+                assert actual[name].dtype == value.dtype
+                assert torch.equal(actual[name], value)
+                assert not actual[name].requires_grad
+                assert actual[name].data_ptr() != value.data_ptr()
             else:
-                assert np.asarray(found[name]).dtype == np.asarray(value).dtype
-                np.testing.assert_array_equal(found[name], value)
+                assert np.asarray(actual[name]).dtype == np.asarray(value).dtype
+                np.testing.assert_array_equal(actual[name], value)

@@ -1,4 +1,4 @@
-"""Opening a run at an iteration: the parameters, and the very losses that were measured."""
+"""Opening a run at an iteration: the parameters, and exactly the measured losses."""
 
 import numpy as np
 import pytest
@@ -71,7 +71,7 @@ def test_any_iteration_can_be_opened(run):
 
 @pytest.mark.parametrize("iteration", POINTS)
 def test_the_loss_has_the_measured_eigenpairs(run, iteration):
-    """Against a dense Hessian in float64, at a float64 vector."""
+    """Compared with a dense Hessian in float64, at a float64 vector."""
     point = open_point(run, iteration)
     dense = dense_hessian(point.loss, point.theta)
     largest = np.abs(largest_in_magnitude(dense, 1)[0])
@@ -85,7 +85,7 @@ def test_the_loss_has_the_measured_eigenpairs(run, iteration):
 
 
 def test_a_schedule_with_vectors_is_preferred(run):
-    """Whether it comes before or after one without; a point of values alone has no vectors."""
+    """Whether it comes before or after a schedule without; a point with values only has no vectors."""
     assert open_point(run, 7).eigenvectors is not None
     assert open_point(run, 12).eigenvectors is not None
     point = open_point(run, 4)
@@ -98,7 +98,7 @@ def test_the_clean_loss_is_that_of_the_directions(run):
         for iteration, loss in zip(file["iteration"].tolist(), file["loss"], strict=True):
             point = open_point(run, iteration)
             assert float(point.clean_loss(point.theta)) == pytest.approx(loss, rel=1e-6)
-            # and of the first clean examples
+            # and on the first clean examples
             split = run.problem().data.train.first(LOSS_EXAMPLES)
             with torch.no_grad():
                 plain = cross_entropy(point.model(split.inputs), split.targets) + penalty(point)
@@ -122,7 +122,7 @@ def test_the_model_has_these_parameters_and_is_in_inference_mode(run):
 
 @pytest.mark.parametrize("name", ["loss", "clean_loss"])
 def test_both_losses_run_in_the_dtype_of_theta_and_are_twice_differentiable(run, name):
-    """The second derivative along a direction, against differences of the first."""
+    """The second derivative along a direction, compared with differences of the first."""
     point = open_point(run, 7)
     loss = getattr(point, name)
     assert loss(point.theta).dtype == torch.float32
@@ -144,8 +144,8 @@ def test_both_losses_run_in_the_dtype_of_theta_and_are_twice_differentiable(run,
     torch.testing.assert_close(product, difference, atol=1e-5 * float(product.abs().max()), rtol=0)
 
 
-def test_the_measured_hessian_counts_where_the_run_knew_another(tmp_path):
-    """The run was trained with 20 examples in its notes, and measured later with 10."""
+def test_the_hessian_of_the_measurement_overrides_that_of_the_run(tmp_path):
+    """The run was trained with 20 examples in its notes, and later measured with 10."""
     run = Run(tmp_path).train().measure_spectrum([0], hessian=hessian_settings(examples=10, tolerance=0.1))
     assert len(open_point(run, 0).targets) == 10
     assert len(open_point(run, 3).targets) == 10
@@ -181,7 +181,7 @@ def test_an_iteration_outside_of_a_branch_is_refused(branch, iteration):
 
 @pytest.mark.parametrize("settings", [run_settings(model=VGG, l2=L2), lstm_settings(l2=L2)], ids=["vgg", "lstm"])
 def test_the_net_has_the_averages_of_the_point_and_is_in_inference_mode(tmp_path, settings):
-    """So that the model itself gives the loss whose curvature was measured."""
+    """So the model itself gives the loss whose curvature was measured."""
     run = Run(tmp_path, settings).train().measure_spectrum([7], hessian=hessian_settings())
     point = open_point(run, 7)
     (state,) = run.replay().states([7])

@@ -1,4 +1,4 @@
-"""A point is the same to a person who opens it and to a measure along a run."""
+"""A point is the same when a person opens it and when a measure takes it along a run."""
 
 from importlib import import_module
 from typing import Any
@@ -27,7 +27,7 @@ from sharpest.results.readers import reader_of
 from sharpest.results.stored import Measured
 
 HESSIAN = hessian_settings(resample=True, tolerance=1e-2)
-# each point a segment of its own: none starts from what another left
+# each point is a separate segment: none starts from carried values
 POINTS = [0, 7, 12]
 SEGMENTS = {"spectra": [[0], [7], [12]], "directions": [[0], [7], [12]], "evaluations": [["best"], ["last"]]}
 SETTINGS: dict[str, Any] = {
@@ -70,26 +70,26 @@ def open_point(run: Run, iteration: int) -> Point:
 
 
 def point_of(run: Run, iteration: int, stored: dict[str, Measured] | None = None, **changes: Any) -> Point:
-    """As the driver makes it."""
+    """A point as made by the driver."""
     replay = run.replay()
     return Point(replay, replay.walk(), iteration, HESSIAN, stored or {}, **changes)
 
 
 @pytest.mark.parametrize("measure", SEGMENTS)
-def test_a_measure_gives_on_an_opened_point_what_its_file_holds(run, measure):
-    """Bit for bit; only the clock differs."""
+def test_a_measure_on_an_opened_point_gives_the_values_of_its_file(run, measure):
+    """Bit for bit, except the clock."""
     function = import_module(f"sharpest.measures.{measure}.measure").measure
     taken = reader_of(measure)(run.paths.measured(measure, run.settings.run, "step"))
     assert len(taken.iteration) == len(SEGMENTS[measure])
     for iteration in taken.iteration.tolist():
         values = function(open_point(run, iteration), SETTINGS[measure])
-        held = taken.at(iteration)
-        assert values.keys() == held.keys() - {"iteration", "epoch"}
+        contents = taken.at(iteration)
+        assert values.keys() == contents.keys() - {"iteration", "epoch"}
         for name in values.keys() - {"seconds"}:
-            assert np.asarray(values[name], held[name].dtype).tobytes() == held[name].tobytes(), name
+            assert np.asarray(values[name], contents[name].dtype).tobytes() == contents[name].tobytes(), name
 
 
-def test_pairs_that_training_computed_are_taken_by_an_opened_point_too(run):
+def test_an_opened_point_also_uses_pairs_computed_by_training(run):
     if run.settings.nudge is None:
         assert open_point(run, 7).recorded(3, with_vectors=True) is None
         return
@@ -135,7 +135,7 @@ def test_nothing_is_carried_from_one_opened_point_to_another(sgd):
 
 
 def test_another_number_of_examples_gives_another_point(sgd):
-    """As many as there are, where more are asked for; the first point stays what it was."""
+    """At most all examples, if more are requested; the first point is unchanged."""
     point = point_of(sgd, 7)
     before, loss = point.hessian.gradient.clone(), float(point.loss(point.theta))
     few, all_of_them = point.on(10), point.on(10_000)
@@ -151,7 +151,7 @@ def test_another_number_of_examples_gives_another_point(sgd):
 
 
 def test_the_hessian_is_that_of_the_loss(sgd):
-    """Its product, against differentiating the loss twice, in float64."""
+    """Its product, compared with differentiating the loss twice, in float64."""
     point = point_of(sgd, 7)
     vector = torch.randn(365, generator=torch.Generator().manual_seed(3))
     theta = point.theta.double().requires_grad_()
@@ -161,7 +161,7 @@ def test_the_hessian_is_that_of_the_loss(sgd):
     torch.testing.assert_close(product, exact, atol=1e-4 * float(exact.abs().max()), rtol=0)
 
 
-def test_random_numbers_depend_on_purpose_and_iteration_alone(sgd):
+def test_random_numbers_depend_only_on_purpose_and_iteration(sgd):
     def drawn(iteration: int, purpose: str) -> float:
         return float(torch.rand((), generator=point_of(sgd, iteration).random(purpose)))
 
@@ -172,8 +172,8 @@ def test_random_numbers_depend_on_purpose_and_iteration_alone(sgd):
     assert len({first, drawn(8, "probe"), drawn(7, "other")}) == 3
 
 
-def test_the_clean_loss_has_the_examples_that_are_asked_for(sgd):
-    """N of the Hessian by default, those of measured directions where there are any; at other points as well."""
+def test_the_clean_loss_has_the_requested_examples(sgd):
+    """N of the Hessian by default, those of measured directions if there are any; also at other points."""
     sgd.measure("spectra", [[0]], SETTINGS["spectra"], schedule="clean", hessian=HESSIAN)
     path = sgd.measure("directions", [[0]], SETTINGS["directions"], schedule="clean", hessian=HESSIAN)
     directions = reader_of("directions")(path)
@@ -191,7 +191,7 @@ def test_the_clean_loss_has_the_examples_that_are_asked_for(sgd):
     assert len({exact(count) for count in (11, 20, 24)}) == 3
 
 
-def test_what_others_took_is_there_by_name(sgd):
+def test_values_of_other_measures_are_available_by_name(sgd):
     path = sgd.measure("spectra", [[0, 3]], SETTINGS["spectra"], schedule="seen", hessian=HESSIAN)
     spectra = reader_of("spectra")(path)
     point = point_of(sgd, 3, {"spectra": spectra})

@@ -1,4 +1,4 @@
-"""What holds for every net that is built."""
+"""Properties of every net that is built."""
 
 import pytest
 import torch

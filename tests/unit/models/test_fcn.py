@@ -1,4 +1,4 @@
-"""The fully connected net against a plain forward pass, and its initial weights."""
+"""The fully connected net, compared with a plain forward pass, and its initial weights."""
 
 import math
 from typing import Any
@@ -31,7 +31,7 @@ def test_logits_are_those_of_a_plain_forward_pass(widths: list[int], activation:
     layers = dense(module)
     assert [tuple(layer.weight.shape) for layer in layers] == list(zip(sizes[1:], sizes[:-1], strict=True))
     for number, layer in enumerate(layers):
-        layer.bias.data.normal_(generator=rng(number))  # zero biases would hide a lost one
+        layer.bias.data.normal_(generator=rng(number))  # zero biases would hide a missing one
         x = x @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
         if number < len(widths):
             x = np.tanh(x) if activation == "tanh" else np.maximum(x, 0)
@@ -46,7 +46,7 @@ def test_weights_are_normal_of_variance_gain_over_inputs(activation: str, gain: 
         count = weights.numel()
         assert float(weights.mean()) == pytest.approx(0, abs=4 / math.sqrt(count))
         assert float(weights.square().mean()) == pytest.approx(1, abs=4 * math.sqrt(2 / count))
-        assert float(weights.abs().max()) > 2.7  # of a uniform distribution 1.7
+        assert float(weights.abs().max()) > 2.7  # 1.7 for a uniform distribution
         assert not layer.bias.any()
 
 
@@ -56,7 +56,7 @@ def test_the_last_layer_may_start_at_zero() -> None:
     assert all(layer.weight.all() for layer in dense(module)[:-1])
 
 
-def test_initial_weights_depend_on_the_seed_alone() -> None:
+def test_initial_weights_depend_only_on_the_seed() -> None:
     def weights(seed: int) -> Tensor:
         module = build_model({"kind": "fcn", "widths": [4], "activation": "tanh"}, (1, 4, 4), 3, seed)
         return nn.utils.parameters_to_vector(module.parameters())

@@ -39,7 +39,7 @@ def test_views_share_memory_with_theta() -> None:
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_parts_say_where_each_parameter_lies(name: str) -> None:
+def test_parts_give_the_range_of_each_parameter(name: str) -> None:
     model = FlatModel(net(name))
     theta = model.initial()
     for key, part in model.parts().items():
@@ -47,7 +47,7 @@ def test_parts_say_where_each_parameter_lies(name: str) -> None:
 
 
 class Layout(nn.Module):
-    """Keeps how the images lie that it was given."""
+    """Records the memory format of its images."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Layout(nn.Module):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("side", "last"), [(32, True), (28, True), (16, False)])
-def test_large_images_lie_channels_last(channels: int, side: int, last: bool) -> None:
+def test_large_images_are_channels_last(channels: int, side: int, last: bool) -> None:
     layer, images = Layout(), torch.randn(2, channels, side, side, generator=rng(0))
     model = FlatModel(layer)
     model.logits(model.initial(), images)
@@ -89,14 +89,14 @@ def test_loss_is_that_of_the_module() -> None:
 
 
 def squared(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Half the squared distance to the one-hot target, by torch's own mean over all entries."""
+    """Half the squared distance to the one-hot target, from torch's mean over all entries."""
     wanted = functional.one_hot(targets.flatten(), logits.shape[-1]).to(logits)
     return functional.mse_loss(logits.flatten(0, -2), wanted) * logits.shape[-1] / 2
 
 
 @pytest.mark.parametrize("name", ["simple-cnn-same", "fcn", "lstm", "text-cnn"])
 def test_the_squared_loss_is_half_the_squared_distance(name: str) -> None:
-    """Mean over examples and, of a text, over words; the sum is as many times that; L2 counts as ever."""
+    """Mean over examples and, for a text, over words; the sum is proportional; L2 counts as always."""
     model, (inputs, targets) = FlatModel(net(name), l2=0.1, loss="squared"), examples(name, 5)
     theta = model.initial().double()
     logits = model.logits(theta, inputs)
@@ -108,7 +108,7 @@ def test_the_squared_loss_is_half_the_squared_distance(name: str) -> None:
 
 
 def test_the_squared_loss_in_numbers() -> None:
-    """(1, 2, 0) is sqrt(6) from (0, 0, 1); at the target nothing is lost."""
+    """(1, 2, 0) is sqrt(6) from (0, 0, 1); at the target the loss is zero."""
     losses = [squared_loss(torch.tensor([logits]), torch.tensor([2])) for logits in ([1.0, 2.0, 0.0], [0.0, 0.0, 1.0])]
     assert [float(loss) for loss in losses] == [3.0, 0.0]
 
@@ -147,7 +147,7 @@ def test_a_float64_vector_runs_in_float64(name: str) -> None:
     logits = net(name).double()(inputs)
     expected = functional.cross_entropy(logits.flatten(0, -2), targets.flatten()) + penalty
     assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
-    # float32 anywhere on the way would cost eight digits
+    # float32 anywhere in between would cost eight digits
     torch.testing.assert_close(double, expected, rtol=1e-13, atol=0)
 
 
@@ -157,12 +157,12 @@ TRAINED_OTHERWISE = ["resnet-bn", "vgg", "lstm"]
 
 
 def twin(name: str) -> tuple[FlatModel, nn.Module]:
-    """A net as a function, and the same module apart, in float64."""
+    """A net as a function, and a copy of the same module, in float64."""
     return FlatModel(net(name).double()), net(name).double()
 
 
 def bits(model: FlatModel) -> list[torch.Tensor]:
-    """All that the module itself holds."""
+    """The complete state of the module itself."""
     return [value.clone() for value in (*model.module.parameters(), *model.module.buffers())]
 
 
@@ -183,7 +183,7 @@ def test_buffers_are_one_vector_of_views(name: str) -> None:
 
 @pytest.mark.parametrize("name", NETS)
 def test_training_mode_is_that_of_the_module_itself(name: str) -> None:
-    """Logits, gradients, and the buffers after two batches; what is dropped is the same for the same seed."""
+    """Logits, gradients, and the buffers after two batches; dropout is the same for the same seed."""
     model, module = twin(name)
     before = bits(model)
     module.train()
@@ -207,7 +207,7 @@ def test_training_mode_is_that_of_the_module_itself(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["resnet-bn", "vgg"])
 def test_inference_mode_uses_the_buffers_that_are_bound(name: str) -> None:
-    """And changes nothing; binding leaves the model it comes from as it was."""
+    """And changes nothing; binding leaves the original model unchanged."""
     model, module = twin(name)
     other = torch.rand(len(model.buffers), generator=rng(5), dtype=torch.float64) + 0.5
     bound = model.bind(other.clone())
@@ -230,7 +230,7 @@ def test_dropout_is_a_function_of_its_seed(name: str) -> None:
         return model.training_logits(model.initial(), model.buffers.clone(), inputs, seed)
 
     first = logits(5)
-    torch.rand(3)  # draws in between change nothing
+    torch.rand(3)  # draws in between have no effect
     assert torch.equal(logits(5), first)
     assert not torch.equal(logits(6), first)
     assert torch.equal(model.logits(model.initial(), inputs), model.logits(model.initial(), inputs))
@@ -238,7 +238,7 @@ def test_dropout_is_a_function_of_its_seed(name: str) -> None:
 
 @pytest.mark.parametrize("name", NETS)
 def test_the_module_is_left_in_inference_mode(name: str) -> None:
-    """After a batch, and after one that is interrupted."""
+    """After a batch, and after an interrupted batch."""
     model = FlatModel(net(name).train())
     inputs, _ = examples(name, 5)
     model.training_logits(model.initial(), model.buffers.clone(), inputs, 1)
@@ -256,7 +256,7 @@ def test_the_module_is_left_in_inference_mode(name: str) -> None:
 def test_an_epoch_starts_with_a_zero_state_and_nothing_else_changed() -> None:
     model = reduced_model("lstm")
     carried = model.buffers.clone()
-    assert carried.all()  # what the batches of an epoch have left
+    assert carried.all()  # state left by the batches of an epoch
     assert not model.start_epoch(carried).any()
     assert torch.equal(carried, model.buffers)
 

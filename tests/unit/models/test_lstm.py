@@ -1,4 +1,4 @@
-"""The LSTM against the inventory's numbers and torch's own layers."""
+"""The LSTM, compared with the inventory's numbers and torch's own layers."""
 
 import math
 
@@ -49,13 +49,13 @@ def test_initial_weights_are_those_of_keras(full_size: LSTM) -> None:
     for layer in full_size.layers:
         recurrent = layer.recurrent.weight.detach()
         torch.testing.assert_close(recurrent.T @ recurrent, torch.eye(200), rtol=0, atol=1e-5)
-    # of the forget gates too
+    # including the forget gates
     biases = [value for name, value in full_size.named_parameters() if name.endswith("bias")]
     assert len(biases) == 3
     assert not torch.cat(biases).any()
 
 
-def test_initial_weights_depend_on_the_seed_alone() -> None:
+def test_initial_weights_depend_only_on_the_seed() -> None:
     def weights(seed: int, batch_size: int = 3) -> Tensor:
         return nn.utils.parameters_to_vector(lstm(batch_size=batch_size, seed=seed).parameters())
 
@@ -67,7 +67,7 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
 
 
 class Reference(nn.Module):
-    """The same net of torch's layers, whose second bias is zero."""
+    """The same net from torch's layers, with a zero second bias."""
 
     def __init__(self, net: LSTM) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Reference(nn.Module):
                 theirs.copy_(ours)
 
     def pairs(self, net: LSTM) -> list[tuple[nn.Parameter, nn.Parameter]]:
-        """Parameters of the net and of this one that are the same."""
+        """Corresponding parameters of the net and of this reference."""
         own = dict(self.layers.named_parameters())
         pairs = [(net.embedding.weight, self.embedding.weight)]
         for number, layer in enumerate(net.layers):
@@ -100,7 +100,7 @@ class Reference(nn.Module):
 
 @pytest.fixture
 def net() -> LSTM:
-    """With weights that saturate no gate and a bias in each."""
+    """With weights that saturate no gate, and a bias in each gate."""
     net = lstm().double()
     for value in net.parameters():
         nn.init.normal_(value, std=0.7, generator=rng(4))
@@ -109,7 +109,7 @@ def net() -> LSTM:
 
 @pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
 def test_outputs_and_gradients_are_those_of_torch(net: LSTM, training: bool) -> None:
-    """In training from the state that was carried, in inference from zero; gradients stop at the start of a window."""
+    """In training from the carried state, in inference from zero; gradients stop at the start of a window."""
     reference = Reference(net)
     net.train(training)
     state = torch.randn(net.state.shape, generator=rng(5), dtype=torch.float64)
@@ -127,7 +127,7 @@ def test_outputs_and_gradients_are_those_of_torch(net: LSTM, training: bool) -> 
 
 
 def test_two_windows_in_training_are_one_of_twice_the_length(net: LSTM) -> None:
-    """The second starts where the first has ended, without a gradient back to it."""
+    """The second starts where the first ended, without a gradient across."""
     long = words(time=8)
     net.train()
     first, second = (net(window) for window in long.chunk(2, dim=1))
@@ -139,8 +139,8 @@ def test_two_windows_in_training_are_one_of_twice_the_length(net: LSTM) -> None:
     assert not net.state.requires_grad
 
 
-def test_in_inference_a_window_depends_on_nothing_but_its_words(net: LSTM) -> None:
-    """Any number of windows, and no state of training."""
+def test_in_inference_a_window_depends_only_on_its_words(net: LSTM) -> None:
+    """For any number of windows, and without the training state."""
     net.eval()
     logits = net(words(5))
     net.state.normal_(generator=rng(8))
@@ -156,7 +156,7 @@ def test_a_word_is_predicted_without_the_words_after_it(net: LSTM) -> None:
 
 
 def test_dropout_follows_the_embedding_and_each_layer() -> None:
-    """It drops what goes up, and leaves the state that goes on in time as it is."""
+    """It drops outputs that go up a layer, not the state that goes on in time."""
     net = lstm(dropout=0.4, batch_size=200, width=20).train()
     seen: list[tuple[Tensor, Tensor]] = []
     net.dropout.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))

@@ -1,4 +1,4 @@
-"""Plain modules of torch as nets."""
+"""Plain torch modules as nets."""
 
 import sys
 from types import ModuleType
@@ -13,7 +13,7 @@ from sharpest.models.own import builder
 
 
 class Net(nn.Module):
-    """What docs/your-own.md asks for."""
+    """A net as in docs/your-own.md."""
 
     def __init__(self, image_shape: tuple[int, ...], num_classes: int, hidden: int = 3) -> None:
         super().__init__()
@@ -45,14 +45,14 @@ def test_the_class_gets_shape_classes_and_options() -> None:
     assert [layer.weight.shape for layer in model.layers[1:]] == [(7, 16), (5, 7)]
 
 
-def test_weights_follow_the_seed_and_nothing_else() -> None:
+def test_weights_depend_only_on_the_seed() -> None:
     first = _weights(1)
     torch.rand(3)
     assert torch.equal(_weights(1), first)
     assert not torch.equal(_weights(2), first)
 
 
-def test_the_generator_of_torch_stays_as_it_was() -> None:
+def test_the_global_generator_of_torch_is_unchanged() -> None:
     before = torch.random.get_rng_state()
     _weights(1)
     assert torch.equal(torch.random.get_rng_state(), before)

@@ -1,4 +1,4 @@
-"""LSTM cells with second derivatives of their own, against autograd's and finite differences, in float64."""
+"""LSTM cells with hand-written second derivatives, compared with autograd's and finite differences, in float64."""
 
 import pytest
 import torch
@@ -16,12 +16,12 @@ def random(seed: int, *shape: int) -> Tensor:
 
 
 def arguments(time: int) -> tuple[Tensor, Tensor]:
-    """What drives the gates, and the recurrent weight."""
+    """The inputs of the gates, and the recurrent weight."""
     return random(0, EXAMPLES, time, 4 * WIDTH).requires_grad_(), random(1, 4 * WIDTH, WIDTH).requires_grad_()
 
 
 def gradients(driven: Tensor, weight: Tensor, uses: str, state: Tensor | None = None) -> tuple[Tensor, ...]:
-    """Of a smooth function of some of the results, whose graph is kept."""
+    """Gradients of a smooth function of some of the results, with their graph."""
     hidden, cell = random(2, 2, EXAMPLES, WIDTH) if state is None else state
     results = dict(zip(("outputs", "hidden", "cell"), lstm_cells(driven, weight, hidden, cell), strict=True))
     parts = [(results[name] * random(3 + len(name), *results[name].shape)).exp().sum() for name in uses.split()]
@@ -49,12 +49,12 @@ def test_second_derivatives_are_finite_differences_of_first_ones() -> None:
     driven, weight = arguments(5)
     vectors, step = (random(7, *driven.shape), random(8, *weight.shape)), 1e-6
     with SecondOrder():
-        found = torch.autograd.grad(gradients(driven, weight, "outputs cell"), (driven, weight), vectors)
+        actual = torch.autograd.grad(gradients(driven, weight, "outputs cell"), (driven, weight), vectors)
     ends = [
         gradients(driven + sign * step * vectors[0], weight + sign * step * vectors[1], "outputs cell")
         for sign in (1, -1)
     ]
-    for mine, ahead, behind in zip(found, *ends, strict=True):
+    for mine, ahead, behind in zip(actual, *ends, strict=True):
         torch.testing.assert_close(mine, (ahead - behind) / (2 * step), rtol=1e-7, atol=1e-7)
 
 
@@ -62,9 +62,9 @@ def test_a_first_state_that_is_differentiated_is_left_to_autograd() -> None:
     state = random(2, 2, EXAMPLES, WIDTH).requires_grad_()
     with SecondOrder():
         outputs, *_ = lstm_cells(*arguments(3), *state)
-        (found,) = torch.autograd.grad(outputs.sum(), state)
+        (actual,) = torch.autograd.grad(outputs.sum(), state)
     (plain,) = torch.autograd.grad(lstm_cells(*arguments(3), *state)[0].sum(), state)
-    torch.testing.assert_close(found, plain, rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(actual, plain, rtol=1e-12, atol=1e-13)
 
 
 def test_third_derivatives_are_refused() -> None:

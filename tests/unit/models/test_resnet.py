@@ -1,4 +1,4 @@
-"""ResNet with and without batch normalisation against the inventory's numbers and a forward pass in plain numpy."""
+"""ResNet with and without batch normalisation, compared with the inventory's numbers and a plain numpy forward pass."""
 
 import math
 
@@ -51,7 +51,7 @@ def test_the_parts_are_those_of_the_inventory() -> None:
 
 
 def convolve(images: NDArray[np.float64], layer: nn.Conv2d, stride: int) -> NDArray[np.float64]:
-    """TensorFlow's "same": the total padding is what the outputs need, the smaller half of it first."""
+    """TensorFlow's "same": the total padding required by the outputs, the smaller half first."""
     weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
     side = weight.shape[-1]
     pads = []
@@ -73,7 +73,8 @@ def normalise(x: NDArray[np.float64], layer: nn.BatchNorm2d) -> NDArray[np.float
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("blocks_per_stage", [1, 2])
 def test_logits_are_those_of_a_plain_forward_pass(blocks_per_stage: int, batch_norm: bool) -> None:
-    """No activation after the stem, shortcuts on the un-activated input, TensorFlow's padding, pooling after a ReLU.
+    """No activation after the stem, shortcuts from the input before activation, TensorFlow's padding, ReLU before
+    pooling.
 
     With batch normalisation, in inference mode, before each ReLU, and none on the shortcut.
     """
@@ -82,7 +83,7 @@ def test_logits_are_those_of_a_plain_forward_pass(blocks_per_stage: int, batch_n
     model = resnet(settings, (3, 8, 12), 5).double().eval()
     for value in model.parameters():
         if value.dim() == 1:
-            nn.init.normal_(value, generator=rng(2))  # zero biases would hide a lost one
+            nn.init.normal_(value, generator=rng(2))  # zero biases would hide a missing one
     for value in model.buffers():
         nn.init.uniform_(value, 0.5, 2, generator=rng(4))
     images = torch.randn(3, 3, 8, 12, generator=rng(3), dtype=torch.float64)
@@ -115,7 +116,7 @@ def test_a_strided_convolution_pads_the_bottom_and_the_right() -> None:
         block.first.weight[0, 0, 0, 0] = 1  # the top left tap
         block.second.weight[0, 0, 1, 1] = 1
     images = torch.arange(16.0).view(1, 1, 4, 4)
-    # top left padding would put zeros into the first row and column
+    # padding at the top left would put zeros into the first row and column
     assert block(images).flatten().tolist() == [0, 2, 8, 10]
 
 
@@ -124,23 +125,23 @@ def test_the_shortcut_reads_the_even_pixels_of_the_raw_input() -> None:
     with torch.no_grad():
         block.second.weight.zero_()
         block.shortcut.weight.fill_(1)
-    images = -torch.arange(16.0).view(1, 1, 4, 4)  # negative: an activation would leave nothing
+    images = -torch.arange(16.0).view(1, 1, 4, 4)  # negative: an activation would give zeros
     assert block(images).flatten().tolist() == [0, -2, -8, -10]
 
 
 def test_convolutions_have_the_scaled_standard_deviation_after_the_cut() -> None:
-    """The real one is sqrt(2 c / fan_in) with c = 1/15; nominal ones, divided by 0.8796, are cut at two."""
+    """The actual value is sqrt(2 c / fan_in) with c = 1/15; the nominal values, divided by 0.8796, are cut at two."""
     model = resnet(RESNET_32, (3, 32, 32), 10, seed=4)
     convolutions = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
     for layer in convolutions:
         std = math.sqrt(2 / 15 / (layer.weight.shape[1] * math.prod(layer.weight.shape[2:])))
-        # a cut normal has a kurtosis of 2.4: the relative error of its standard deviation is sqrt((2.4 - 1) / 4n)
+        # a cut normal has kurtosis 2.4: the relative error of its standard deviation is sqrt((2.4 - 1) / 4n)
         sampling_error = 4 * math.sqrt(0.35 / layer.weight.numel())
         assert float(layer.weight.detach().square().mean().sqrt()) == pytest.approx(std, rel=sampling_error)
         assert float(layer.weight.detach().abs().max()) <= 2 * std / 0.8796 * (1 + 1e-4)
         assert not layer.bias.any()
     largest = max(convolutions, key=count).weight
-    # some of 36,864 draws lie close to the cut, and none is put onto it
+    # some of 36,864 draws are close to the cut, and none lies on it
     assert float(largest.detach().abs().max()) == pytest.approx(2 * math.sqrt(2 / 15 / 576) / 0.8796, rel=2e-3)
     assert largest.abs().unique().numel() > 0.99 * largest.numel()
 
@@ -156,7 +157,7 @@ def test_with_batch_normalisation_the_standard_deviation_is_not_scaled() -> None
 
 @pytest.mark.parametrize("running_momentum", [None, 0.3])
 def test_batch_normalisation_is_that_of_keras(running_momentum: float | None) -> None:
-    """Two in each block and one at the end; epsilon 1e-3, averages take up a hundredth, or what the settings say."""
+    """Two in each block and one at the end; epsilon 1e-3; averages move by a hundredth, or as the settings say."""
     changes = {} if running_momentum is None else {"running_momentum": running_momentum}
     model = resnet({**RESNET_32_BN, **changes}, (3, 32, 32), 10)
     norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
@@ -167,7 +168,7 @@ def test_batch_normalisation_is_that_of_keras(running_momentum: float | None) ->
 
 
 def test_the_scale_is_one_over_the_number_of_blocks() -> None:
-    """A net of 3 blocks starts with weights sqrt(5) times those of 15."""
+    """A net of 3 blocks starts with sqrt(5) times the weights of a net of 15."""
     model = resnet({**RESNET_32, "blocks_per_stage": 1}, (3, 32, 32), 10)
     largest = max((layer for layer in model.modules() if isinstance(layer, nn.Conv2d)), key=count).weight
     assert float(largest.detach().square().mean().sqrt()) == pytest.approx(math.sqrt(2 / 3 / 576), rel=0.015)
@@ -181,7 +182,7 @@ def test_the_dense_layer_is_glorot_uniform() -> None:
     assert not classifier.bias.any()
 
 
-def test_initial_weights_depend_on_the_seed_alone() -> None:
+def test_initial_weights_depend_only_on_the_seed() -> None:
     def weights(seed: int) -> torch.Tensor:
         model = resnet({**RESNET_32, "blocks_per_stage": 1}, (1, 8, 8), 3, seed)
         return nn.utils.parameters_to_vector(model.parameters())

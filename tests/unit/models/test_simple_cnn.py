@@ -1,4 +1,4 @@
-"""SimpleCNN against the inventory's numbers and a forward pass in plain numpy."""
+"""SimpleCNN, compared with the inventory's numbers and a plain numpy forward pass."""
 
 import math
 
@@ -66,7 +66,7 @@ def test_logits_are_those_of_a_plain_forward_pass(padding: str, kernel_size: int
     model = build_model(settings(2, kernel_size, padding, hidden=7), (3, 18, 19), 4, seed=1).double()
     for value in model.parameters():
         if value.dim() == 1:
-            nn.init.normal_(value, generator=rng(2))  # zero biases would hide a lost one
+            nn.init.normal_(value, generator=rng(2))  # zero biases would hide a missing one
     images = torch.randn(3, 3, 18, 19, generator=rng(3), dtype=torch.float64)
     first, second, third, fourth = (layer for layer in model.modules() if isinstance(layer, nn.Conv2d))
     dense, last = (layer for layer in model.modules() if isinstance(layer, nn.Linear))
@@ -89,14 +89,14 @@ def test_weights_are_glorot_uniform_and_biases_zero() -> None:
         area = math.prod(layer.weight.shape[2:])
         limit = math.sqrt(6 / (area * (layer.weight.shape[0] + layer.weight.shape[1])))
         assert layer.weight.abs().max() <= limit
-        # the largest of n uniform draws lies within a few n-ths of the limit; the standard deviation is limit / sqrt 3
+        # the largest of n uniform draws is within a few n-ths of the limit; the standard deviation is limit / sqrt 3
         assert layer.weight.abs().max() > limit * (1 - 20 / layer.weight.numel())
         sampling_error = 4 * 0.45 / math.sqrt(layer.weight.numel())
         assert float(layer.weight.std()) == pytest.approx(limit / math.sqrt(3), rel=sampling_error)
         assert not layer.bias.any()
 
 
-def test_initial_weights_depend_on_the_seed_alone() -> None:
+def test_initial_weights_depend_only_on_the_seed() -> None:
     def weights(seed: int) -> torch.Tensor:
         return nn.utils.parameters_to_vector(build_model(settings(4, hidden=8), (1, 14, 14), 3, seed).parameters())
 

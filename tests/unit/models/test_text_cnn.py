@@ -1,4 +1,4 @@
-"""The net for reviews: its size as published, and its layers one by one in numpy."""
+"""The net for reviews: its published size, and its layers compared with numpy one by one."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""VGG-11 against the inventory's numbers and a forward pass in plain numpy."""
+"""VGG-11, compared with the inventory's numbers and a plain numpy forward pass."""
 
 import math
 from typing import Any
@@ -33,7 +33,7 @@ def test_parameter_counts_are_those_of_the_inventory(settings, num_classes: int,
 
 
 def kinds(model: nn.Module) -> list[str]:
-    """The layers in their order, one letter each."""
+    """The layers in order, one letter each."""
     letters = {
         nn.BatchNorm2d: "N", nn.BatchNorm1d: "n", nn.Conv2d: "C", nn.ReLU: "R", nn.MaxPool2d: "P", nn.Dropout: "D",
         nn.Linear: "L",
@@ -45,7 +45,7 @@ def test_normalisation_and_dropout_sit_where_the_inventory_says() -> None:
     """The image, every convolution before its ReLU, both hidden layers; dropout before the hidden layers."""
     pooled, stage = "CNRP", "CNRCNRP"
     assert kinds(vgg(VGG_11)) == f"N{2 * pooled}{3 * stage}DLnRDLnRL"
-    # dropout of nothing is there and does nothing
+    # dropout of zero is present and has no effect
     assert kinds(vgg(PLAIN)).replace("D", "") == f"{2 * 'CRP'}{3 * 'CRCRP'}LRLRL"
     assert {layer.p for layer in vgg(VGG_11).modules() if isinstance(layer, nn.Dropout)} == {0.5}
     assert {layer.p for layer in vgg(PLAIN).modules() if isinstance(layer, nn.Dropout)} == {0}
@@ -59,7 +59,7 @@ def test_only_the_first_stages_are_pooled() -> None:
 
 @pytest.mark.parametrize("running_momentum", [None, 0.3])
 def test_batch_normalisation_is_that_of_keras(running_momentum: float | None) -> None:
-    """Epsilon 1e-3; running averages take up a hundredth of each batch, or what the settings say."""
+    """Epsilon 1e-3; running averages move by a hundredth per batch, or as the settings say."""
     changes = {} if running_momentum is None else {"running_momentum": running_momentum}
     norms = [
         layer for layer in vgg({**SMALL, **changes}).modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)
@@ -108,11 +108,11 @@ def dense(x: NDArray[np.float64], layer: nn.Linear) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_logits_are_those_of_a_plain_forward_pass(batch_norm: bool) -> None:
-    """In inference mode: running averages, which are not those of the images, and no dropout."""
+    """In inference mode: with running averages that differ from those of the images, and no dropout."""
     model = vgg({**SMALL, "num_pools": 2, "batch_norm": batch_norm}, 4, side=8).double().eval()
     for value in [*model.parameters(), *model.buffers()]:
         if value.dim() == 1:
-            nn.init.uniform_(value, 0.5, 2, generator=rng(2))  # what zeros and ones would hide
+            nn.init.uniform_(value, 0.5, 2, generator=rng(2))  # zeros and ones would hide these
     images = torch.randn(3, 3, 8, 8, generator=rng(3), dtype=torch.float64)
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     norms = iter([layer for layer in model.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)])
@@ -139,13 +139,13 @@ def test_dropout_drops_half_of_the_inputs_of_both_hidden_layers() -> None:
     torch.manual_seed(1)
     model(torch.randn(400, 3, 8, 8, generator=rng(3)))
     first, second, last = (float((inputs == 0).float().mean()) for inputs in seen)
-    # of ReLUs behind batch normalisation about half are zero, of the other half dropout takes half
+    # about half of the ReLUs after batch normalisation are zero, and dropout removes half of the others
     assert first == pytest.approx(0.75, abs=0.1)
     assert second == pytest.approx(0.75, abs=0.1)
     assert last == pytest.approx(0.5, abs=0.1)
 
 
-def test_initial_weights_depend_on_the_seed_alone() -> None:
+def test_initial_weights_depend_only_on_the_seed() -> None:
     def weights(seed: int) -> torch.Tensor:
         return nn.utils.parameters_to_vector(vgg(SMALL, side=8, seed=seed).parameters())
 

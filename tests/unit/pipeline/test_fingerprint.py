@@ -1,4 +1,4 @@
-"""Comments and docstrings change nothing, code changes what imports it."""
+"""Comments and docstrings change no fingerprint; code changes the fingerprints of its importers."""
 
 import ast
 import json
@@ -65,7 +65,7 @@ KINDS = (
         ("1e-4", "0.0001"),
     ],
 )
-def test_what_changes_nothing(old, new):
+def test_edits_that_change_nothing(old, new):
     assert old in SOURCE
     assert source_digest(SOURCE.replace(old, new)) == source_digest(SOURCE)
 
@@ -84,24 +84,24 @@ def test_what_changes_nothing(old, new):
         ("math.inf", "math.inf[1:]"),
     ],
 )
-def test_what_changes_something(old, new):
+def test_edits_that_change_something(old, new):
     assert old in SOURCE
     assert source_digest(SOURCE.replace(old, new)) != source_digest(SOURCE)
 
 
 def test_fields_of_the_same_value_are_told_apart():
-    """Where one is empty, only its name says which."""
+    """If one is empty, only its name distinguishes them."""
     digests = [source_digest(f"a[{part}]") for part in ("1:", ":1", "::1", "1", ":", "1:1")]
     assert len(set(digests)) == len(digests)
 
 
 def test_a_digest_is_the_same_for_ever():
-    """Of another one all finished results would be stale."""
+    """A different digest would make all finished results stale."""
     assert source_digest(SOURCE) == "760200dafb4e"
 
 
 def test_training_is_free_of_curvature_measurements_and_figures():
-    """So that editing them retrains no SGD run; NSGD's solver is another entry."""
+    """So editing them retrains no SGD run; NSGD's solver has a separate entry."""
     closure = import_closure("sharpest.training.run")
     assert "sharpest.trajectory.epoch" in closure
     assert "sharpest.models.flat" in closure
@@ -139,16 +139,16 @@ def test_parent_packages_run_too_and_belong_to_the_closure():
     assert {"sharpest.models", "sharpest.models.resnet", "sharpest.config", "sharpest.config.architectures"} <= set(
         closure
     )
-    # but the package itself only holds the version and open_point
+    # but the package itself holds only the version and open_point
     assert "sharpest" not in closure
 
 
-# --- packages that import what they export when it is asked for
+# --- packages that import their exports on demand
 
 
 @pytest.fixture(scope="module")
 def closure_of(tmp_path_factory):
-    """The closure of a new module with given code, in a copy of the package, by a process of its own."""
+    """The closure of a new module with the given code, in a copy of the package, computed in a separate process."""
     folder = tmp_path_factory.mktemp("lazy")
     copy_package(folder)
 
@@ -176,7 +176,7 @@ ENGINE = {f"sharpest.curvature.{name}" for name in ("hessian", "lanczos", "leadi
         "def later():\n    from sharpest.curvature import trace",
     ],
 )
-def test_who_asks_a_package_for_an_export_has_all_modules_behind_its_exports(closure_of, code):
+def test_importing_an_export_depends_on_all_exporting_modules(closure_of, code):
     assert closure_of(code) >= ENGINE
 
 
@@ -188,18 +188,18 @@ def test_who_asks_a_package_for_an_export_has_all_modules_behind_its_exports(clo
         "from sharpest.curvature import hessian",
     ],
 )
-def test_who_imports_a_module_of_it_has_that_module(closure_of, code):
+def test_importing_a_module_of_a_package_depends_on_that_module(closure_of, code):
     closure = closure_of(code)
     assert {"sharpest.curvature", "sharpest.curvature.hessian"} <= closure
     assert not closure & {"sharpest.curvature.stochastic", "sharpest.curvature.lanczos", "sharpest.curvature.leading"}
 
 
-def test_what_is_imported_for_types_alone_does_not_count(closure_of):
+def test_imports_for_type_checkers_do_not_count(closure_of):
     code = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from sharpest.curvature import trace"
     assert closure_of(code) == {"sharpest.measures", "sharpest.measures.new"}
 
 
-def test_a_package_has_its_exports_behind_it():
+def test_a_package_depends_on_its_exports():
     assert {"sharpest.curvature", *ENGINE} <= set(import_closure("sharpest.curvature"))
     assert {"sharpest.results.runs", "sharpest.results.stored"} <= set(import_closure("sharpest.results"))
 
@@ -213,14 +213,14 @@ def test_a_package_has_its_exports_behind_it():
         ("from sharpest import results", True),
     ],
 )
-def test_a_script_has_the_readers_behind_it_where_it_asks_for_them(tmp_path, text, readers):
+def test_a_script_depends_on_the_readers_it_uses(tmp_path, text, readers):
     script = tmp_path / "any.py"
     script.write_text(f"{text}\n")
     assert ("sharpest.results.runs" in names_in(fingerprint(script))) == readers
 
 
 def test_training_is_free_of_readers():
-    """So that a new name by which results are asked for retrains nothing; what training writes counts."""
+    """So a new name in a reader retrains nothing; code that training writes with counts."""
     modules = set(names_in(fingerprint(SCRIPT, "sharpest.trajectory.eigenpairs")))
     assert {"sharpest.training.run", "sharpest.results.file", "sharpest.results.snapshots"} <= modules
     readers = {f"sharpest.results.{name}" for name in ("stored", "runs", "readers", "states")}
@@ -229,7 +229,7 @@ def test_training_is_free_of_readers():
 
 
 def test_what_has_changed_since_is_named_by_module(tmp_path):
-    """Scripts and modules, those that are gone and those of lines without names among them."""
+    """Scripts and modules, including removed ones and those of lines without names."""
     script = tmp_path / "any.py"
     script.write_text("from sharpest.data.randomness import generator\n")
     now = fingerprint(script)
@@ -252,12 +252,12 @@ def test_an_unknown_module_is_refused():
 
 
 def copy_package(folder: Path) -> None:
-    """Copy the package below a folder."""
+    """Copy the package into a folder."""
     shutil.copytree(Path(sharpest.__file__).parent, folder / "sharpest", ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def run_in(folder: Path, code: str) -> str:
-    """What a process prints that takes the package from a folder."""
+    """The output of a process that imports the package from a folder."""
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
@@ -286,7 +286,7 @@ def test_editing_a_module_changes_the_fingerprints_of_what_imports_it(tmp_path, 
     def changed(edited: str) -> set[str]:
         monkeypatch.setattr(module, "_digest", lambda name, names: "edited" if name == edited else real(name, names))
         now = {entry: fingerprint(scripts[entry], entry) for entry in entries}
-        # the module alone tells that it changed
+        # the module alone shows that it changed
         assert all(f"{edited} edited " in now[entry] for entry in entries if now[entry] != before[entry])
         return {entry for entry in entries if now[entry] != before[entry]}
 
@@ -310,7 +310,7 @@ def test_a_fingerprint_has_a_line_for_the_script_and_for_each_module_once(tmp_pa
 
 
 def test_all_public_names_of_an_entry_count(tmp_path):
-    """A name among a job's settings asks for the module, and the code that does so says no more."""
+    """A name in a job's settings selects the module; the code that does so does not say which."""
     script = tmp_path / "any.py"
     script.write_text("import json\n")
     assert line_of("sharpest.data.randomness", fingerprint(script, "sharpest.data.randomness"))[1] == {
@@ -332,9 +332,9 @@ def test_all_public_names_of_an_entry_count(tmp_path):
 def test_a_script_may_import_a_module_in_any_way(tmp_path, text):
     script = tmp_path / "any.py"
     script.write_text(f"import json\nimport sharpest.pipeline.startup\n{text}\nfrom sharpest.pipeline.job import job\n")
-    found = fingerprint(script)
-    assert line_of("sharpest.data.randomness", found)[1] == {"derived_seed"}
-    assert "sharpest.pipeline" not in found
+    actual = fingerprint(script)
+    assert line_of("sharpest.data.randomness", actual)[1] == {"derived_seed"}
+    assert "sharpest.pipeline" not in actual
 
 
 def line_of(module: str, fingerprint: str) -> tuple[str, set[str]]:
@@ -344,20 +344,20 @@ def line_of(module: str, fingerprint: str) -> tuple[str, set[str]]:
     return digest, set(names.split(","))
 
 
-def test_all_that_a_script_imports_is_behind_it_but_the_frame_of_a_job():
-    """So that no edit is missed; the whole configuration makes notes for readers only."""
+def test_a_script_depends_on_all_its_imports_except_the_job_frame():
+    """So no edit is missed; the whole configuration only makes notes for readers."""
     for script in SCRIPT.parent.glob("*.py"):
         tree = ast.parse(script.read_text())
         imported = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
-        found = set(names_in(fingerprint(script)))
+        actual = set(names_in(fingerprint(script)))
         own = {name for name in imported if name and name.startswith("sharpest.")}
-        assert own - set(FRAME) <= found, script
+        assert own - set(FRAME) <= actual, script
         assert own - set(FRAME), script
-        assert not found & set(FRAME[:-1]), script
+        assert not actual & set(FRAME[:-1]), script
 
 
-def test_in_a_copy_of_the_package_edits_of_files_count(tmp_path):
-    """A process of its own reads real files: a comment changes nothing, a number does."""
+def test_edits_of_files_count_in_a_copy_of_the_package(tmp_path):
+    """A separate process reads real files: a comment changes nothing, a number does."""
     copy_package(tmp_path)
     script = tmp_path / "train_run.py"
     shutil.copy(SCRIPT, script)

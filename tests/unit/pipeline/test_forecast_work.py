@@ -1,4 +1,4 @@
-"""What a forecast counts for one job of a measure."""
+"""The calls that a forecast counts for one job of a measure."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +11,7 @@ from sharpest.pipeline.forecast.work import _measured
 
 
 def calls(measure: str, settings: Any, points: list[int]) -> dict[str, float]:
-    """Counts by call of a job on a run of 20 updates with a snapshot every 5."""
+    """Numbers of calls in a job on a run of 20 updates with a snapshot every 5."""
     project = SimpleNamespace(run=lambda run: run_settings(), hessian=lambda run: hessian_settings())
     schedule = SimpleNamespace(run="run", measures={measure: settings})
     job = _measured(project, schedule, measure, points, "path", temporary=False)
@@ -19,11 +19,11 @@ def calls(measure: str, settings: Any, points: list[int]) -> dict[str, float]:
 
 
 def test_products_alone_need_the_state_as_well() -> None:
-    """Points at snapshots are replayed nowhere, the other two each between two snapshots."""
-    found = calls("trace", TraceSettings(num_products=30), [0, 5, 7, 13])
-    assert found["update"] == 10
+    """Points at snapshots need no replay; the other two are each replayed between two snapshots."""
+    actual = calls("trace", TraceSettings(num_products=30), [0, 5, 7, 13])
+    assert actual["update"] == 10
     at_snapshots = calls("trace", TraceSettings(num_products=30), [0, 5])
     assert at_snapshots.get("update", 0) == 0
     density = calls("density", DensitySettings(num_probes=3, num_steps=10), [0, 5, 7, 13])
     assert density["update"] == 10
-    assert found["product"] == density["product"] != 0
+    assert actual["product"] == density["product"] != 0

@@ -1,4 +1,4 @@
-"""The fork server: a job that it runs is, to all who look, the process that Snakemake has started."""
+"""The fork server: to an observer, a forked job is the process that Snakemake started."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ ONE_THREAD = {
     "VECLIB_MAXIMUM_THREADS": "1",
 }
 
-# whether a job was forked: then it finds torch there
+# a forked job finds torch already imported
 HEAD = "import sys, os, time, signal\nearly = 'torch' in sys.modules\nimport sharpest.pipeline.startup\n"
 
 StartJob = Callable[..., subprocess.Popen[str]]
@@ -32,7 +32,7 @@ StartJob = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """A server of this process, which ends with it; what jobs are told of it."""
+    """A server of this process, which ends with it; the environment that jobs need to use it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(forkserver.VARIABLE, raising=False)
         forkserver.start()
@@ -41,7 +41,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def start_job(server: str, tmp_path: Path) -> StartJob:
-    """Start a script that imports the startup of jobs and then does what it is given."""
+    """Start a script that imports the startup module of jobs and then runs the given code."""
 
     def start(*lines: str, before: tuple[str, ...] = (), **environment: str) -> subprocess.Popen[str]:
         script = tmp_path / "job.py"
@@ -75,7 +75,7 @@ def test_a_job_is_forked_with_its_own_arguments_folder_environment_and_streams(s
     assert err == f"__main__ {tmp_path / 'job.py'}\n"
 
 
-def test_what_a_job_does_reaches_no_other(start_job):
+def test_a_job_does_not_affect_others(start_job):
     """Modules, environment, random numbers, the number of threads."""
     first = "import sharpest.errors, torch; os.environ['LEFT'] = '1'; torch.manual_seed(5); torch.set_num_threads(2)"
     assert ended(start_job(first))[0] == 0
@@ -86,7 +86,7 @@ def test_what_a_job_does_reaches_no_other(start_job):
     assert ended(start_job(*second))[1] == "False False\nFalse 1\n"
 
 
-def test_jobs_run_beside_each_other(start_job):
+def test_jobs_run_in_parallel(start_job):
     waiting = start_job("print(sys.stdin is None, flush=True); time.sleep(60)")
     assert waiting.stdout.readline() == "False\n"
     assert ended(start_job("print(early)"))[1] == "True\n"
@@ -95,7 +95,7 @@ def test_jobs_run_beside_each_other(start_job):
 
 
 def test_files_of_a_job_stay_open_when_garbage_is_collected(start_job):
-    """What the server held for the job beside it had the numbers of files that this job opens."""
+    """The server held files for the parallel job under the same descriptors as files that this job opens."""
     waiting = start_job("print(flush=True); time.sleep(60)")
     waiting.stdout.readline()
     code, out, err = ended(
@@ -122,7 +122,7 @@ def test_files_of_a_job_stay_open_when_garbage_is_collected(start_job):
     ],
 )
 def test_a_job_ends_as_it_would_alone(start_job, line, code):
-    """Also one that memory runs out for, which Snakemake reports by its signal."""
+    """Also a job that runs out of memory, which Snakemake reports by its signal."""
     assert ended(start_job(line))[0] == ended(start_job(line, SHARPEST_FORKSERVER=""))[0] == code
 
 
@@ -152,13 +152,13 @@ def test_a_job_of_another_environment_runs_by_itself(start_job, server):
 
 
 def test_a_job_that_a_batch_system_starts_on_the_same_machine_runs_by_itself(start_job):
-    """Its process does not descend from Snakemake's, and is held to limits of its own."""
+    """Its process does not descend from Snakemake's, and has its own limits."""
     job = start_job("print(early)", before=("setsid", "--fork"))
     assert ended(job)[1] == "False\n"
 
 
 def test_a_server_ends_with_its_owner():
-    """But not before its jobs, which a killed Snakemake leaves alive."""
+    """But not before its jobs, which a killed Snakemake leaves running."""
     owner = (
         "import subprocess, sys, os; from sharpest.pipeline import forkserver as f; f.start()\n"
         "job = subprocess.Popen([sys.executable, '-c', 'print(1)']); job.wait()\n"

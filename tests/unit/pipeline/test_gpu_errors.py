@@ -1,4 +1,4 @@
-"""Errors of a GPU, as PyTorch raises them, in one line."""
+"""GPU errors, as raised by PyTorch, in one line."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_too_little_memory(error):
         RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
     ],
 )
-def test_a_gpu_that_is_lost(error):
+def test_a_lost_gpu(error):
     text = str(explained(error))
     assert text.startswith("the GPU failed or was lost during the job (")
     assert str(error).splitlines()[0] in text
@@ -56,5 +56,5 @@ def test_a_gpu_that_is_lost(error):
         KeyboardInterrupt(),
     ],
 )
-def test_other_errors_are_left_alone(error):
+def test_other_errors_are_unchanged(error):
     assert explained(error) is None

@@ -1,4 +1,4 @@
-"""GPU slots, with stand-in ids and processes that really die."""
+"""GPU slots, with stand-in ids and processes that are really killed."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ Holder = subprocess.Popen[str]
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[Callable[[str], Holder]]:
-    """Start a process that takes a place on some ids, prints it or the error, and holds it until it dies."""
+    """Start a process that takes a slot on some ids, prints the slot or the error, and holds it until it dies."""
     processes: list[Holder] = []
 
     def start(ids: str, jobs_per_gpu: int = 1) -> Holder:
@@ -47,13 +47,13 @@ def _slot(process: Holder) -> str:
     return process.stdout.readline().strip()
 
 
-def test_each_process_has_an_id_of_its_own(holder):
-    """Started at once, so that they race for the same files."""
+def test_each_process_has_its_own_id(holder):
+    """Started together, so that they compete for the same files."""
     processes = [holder("0,1,2,GPU-3/x") for _ in range(4)]
     assert sorted(_slot(process) for process in processes) == ["0", "1", "2", "GPU-3/x"]
 
 
-def test_a_process_too_many_is_told_who_has_the_gpus(holder):
+def test_an_extra_process_learns_who_holds_the_gpus(holder):
     processes = {_slot(process): process for process in (holder("0,1"), holder("0,1"))}
     late = holder("0,1")
     _, error = late.communicate(timeout=30)
@@ -65,7 +65,7 @@ def test_a_process_too_many_is_told_who_has_the_gpus(holder):
 
 
 def test_jobs_share_gpus_evenly(holder):
-    """Each GPU gets a job before any gets a second one; the fifth finds no place on two GPUs."""
+    """Each GPU gets a job before any gets a second one; the fifth job finds no slot on two GPUs."""
     assert sorted(_slot(holder("0,1", 2)) for _ in range(2)) == ["0", "1"]
     assert sorted(_slot(holder("0,1", 2)) for _ in range(2)) == ["0", "1"]
     late = holder("0,1", 2)
@@ -94,7 +94,7 @@ def test_a_job_of_slurm_has_its_gpu_for_itself(monkeypatch):
     choose_device({"gpu": 1, "jobs_per_gpu": 4})
 
 
-def test_a_killed_process_gives_its_slot_back_at_once(holder):
+def test_a_killed_process_frees_its_slot_at_once(holder):
     processes = {_slot(process): process for process in (holder("0,1"), holder("0,1"))}
     processes["0"].send_signal(signal.SIGKILL)
     processes["0"].wait()
@@ -102,7 +102,7 @@ def test_a_killed_process_gives_its_slot_back_at_once(holder):
 
 
 def test_a_job_sees_its_own_gpu_only(monkeypatch, tmp_path):
-    """What torch finds there is another matter, which the message tells."""
+    """Whether torch finds a GPU there is a separate question, which the message answers."""
     torch = pytest.importorskip("torch")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -138,7 +138,7 @@ def test_a_gpu_that_torch_cannot_use_is_an_error(monkeypatch):
 
 
 def test_unknown_ids_are_an_error(monkeypatch, tmp_path):
-    """No list of ids, and no nvidia-smi, or one that fails or finds nothing."""
+    """Without a list of ids, and with nvidia-smi missing, failing, or finding nothing."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match="ids of this machine's GPUs are unknown: nvidia-smi fails"):

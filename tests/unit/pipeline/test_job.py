@@ -1,4 +1,4 @@
-"""The frame of a job, in processes of their own: it takes their stdout and stderr."""
+"""The frame of a job, in separate processes, because it redirects their stdout and stderr."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def run_job(tmp_path: Path):
-    """Run lines within a job: exit code, terminal, log."""
+    """Run code within a job: exit code, terminal, log."""
 
     def run(*lines: str) -> tuple[int, str, str]:
         log = tmp_path / "logs" / "train" / "job.log"
@@ -22,15 +22,15 @@ def run_job(tmp_path: Path):
             f"with job({str(log)!r}) as terminal:",
         )
         code = "\n".join([*head, *(f"    {line}" for line in lines)])
-        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-        assert found.stdout == ""
-        return found.returncode, found.stderr, log.read_text()
+        completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+        assert completed.stdout == ""
+        return completed.returncode, completed.stderr, log.read_text()
 
     return run
 
 
-def test_output_goes_to_the_log_and_lines_for_people_to_the_terminal(run_job):
-    """Also what libraries and child processes write."""
+def test_output_goes_to_the_log_and_messages_to_the_terminal(run_job):
+    """Including output of libraries and child processes."""
     code, terminal, log = run_job(
         'print("detail")',
         'print("warning", file=sys.stderr)',
@@ -41,38 +41,38 @@ def test_output_goes_to_the_log_and_lines_for_people_to_the_terminal(run_job):
     assert sorted(log.splitlines()) == ["detail", "from a child", "warning"]
 
 
-def test_an_error_that_a_person_can_mend_is_one_line(run_job):
-    """In the log as well, which snakemake may be asked to show."""
+def test_an_error_that_a_user_can_fix_is_one_line(run_job):
+    """Also in the log, which snakemake may show."""
     code, terminal, log = run_job('raise DataError("c10.h5: is damaged; delete it")')
     assert code == 1
     assert terminal == "error      c10.h5: is damaged; delete it\n"
     assert log == "c10.h5: is damaged; delete it\n"
 
 
-def test_ctrl_c_ends_a_job_without_a_word(tmp_path):
-    """Whatever it is at; results are whole or not there, so that this is as good as a kill."""
+def test_ctrl_c_ends_a_job_silently(tmp_path):
+    """Results are complete or absent, so this equals a kill."""
     code = "import sharpest.pipeline.startup, os, signal; os.kill(os.getpid(), signal.SIGINT); print('lives')"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (found.returncode, found.stdout, found.stderr) == (-signal.SIGINT, "", "")
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (completed.returncode, completed.stdout, completed.stderr) == (-signal.SIGINT, "", "")
 
 
 def test_a_log_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "logs").write_text("a file where a folder should be")
     log = tmp_path / "logs/job.log"
     code = f"from sharpest.pipeline.job import job\nwith job({str(log)!r}): print('never')"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (found.returncode, found.stdout) == (1, "")
-    assert found.stderr.startswith(f"error      {log}: cannot be written (")
-    assert found.stderr.endswith("free space or correct the folder's rights\n")
-    assert found.stderr.count("\n") == 1
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (completed.returncode, completed.stdout) == (1, "")
+    assert completed.stderr.startswith(f"error      {log}: cannot be written (")
+    assert completed.stderr.endswith("free space or correct the folder's rights\n")
+    assert completed.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_a_log_on_a_full_disk_hides_no_error():
     code = "from sharpest.pipeline.job import job\nwith job('/dev/full'): 1 / 0"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert found.returncode != 0
-    assert found.stderr == "error      ZeroDivisionError: division by zero; the traceback is in /dev/full\n"
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert completed.returncode != 0
+    assert completed.stderr == "error      ZeroDivisionError: division by zero; the traceback is in /dev/full\n"
 
 
 def test_any_other_error_names_the_log(run_job, tmp_path):

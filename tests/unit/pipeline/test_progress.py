@@ -1,4 +1,4 @@
-"""Lines of progress, by a clock that the test moves."""
+"""Lines of progress, with a clock that the test moves."""
 
 import io
 
@@ -24,22 +24,22 @@ def clock(monkeypatch) -> Clock:
 
 @pytest.fixture
 def lines(clock):
-    """The progress of a job of 200 units, and what it printed."""
+    """The progress of a job of 200 units, and its output."""
     stream = io.StringIO()
     return Progress("train", "scnn-c10", 200, "iterations", stream), lambda: stream.getvalue().splitlines()
 
 
-def test_a_line_tells_how_far_and_how_long_still(clock, lines):
+def test_a_line_shows_progress_and_time_left(clock, lines):
     progress, printed = lines
-    clock.now += 3  # loading is no work
+    clock.now += 3  # loading does not count as work
     progress.update(0)
     clock.now += 10
     progress.update(50, "loss 0.5")
     assert printed() == ["train      scnn-c10: 50/200 iterations, 25 %, 30 s left (loss 0.5)"]
 
 
-def test_a_job_that_went_on_counts_its_own_speed(clock, lines):
-    """Resumed at 150: 20 units in 10 seconds leave 15 for the last 30."""
+def test_a_resumed_job_counts_its_own_speed(clock, lines):
+    """Resumed at 150: 20 units in 10 seconds leave 15 seconds for the last 30 units."""
     progress, printed = lines
     progress.update(150)
     clock.now += 10
@@ -70,7 +70,7 @@ def test_a_short_job_prints_that_it_is_done(clock, lines):
     [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (61.6, "1 min 02 s"), (3599, "59 min 59 s"),
      (3600, "1 h 00 min"), (90061, "25 h 01 min")],
 )  # fmt: skip
-def test_times_are_written_for_people(clock, lines, seconds, text):
+def test_times_are_readable(clock, lines, seconds, text):
     progress, printed = lines
     progress.update(0)
     clock.now += seconds
@@ -79,7 +79,7 @@ def test_times_are_written_for_people(clock, lines, seconds, text):
 
 
 def test_no_line_before_anything_is_done(clock, lines):
-    """There is no speed to tell the time left from."""
+    """There is no speed yet to estimate the time left."""
     progress, printed = lines
     progress.update(0)
     clock.now += 100
@@ -92,8 +92,8 @@ def test_lines_go_to_the_terminal_by_default(clock, capsys):
     assert capsys.readouterr().err == "train      scnn-c10: done in 0 s\n"
 
 
-def test_a_job_that_does_not_begin_at_its_start_says_so_at_once(clock, lines):
-    """And its time left is that of what it does itself."""
+def test_a_resumed_job_says_so_at_once(clock, lines):
+    """And its time left is based on its own work."""
     progress, printed = lines
     progress.update(100, "goes on")
     assert printed() == ["train      scnn-c10: 100/200 iterations (goes on)"]

@@ -1,4 +1,4 @@
-"""The commit that results carry."""
+"""The commit recorded in results."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def told(checkout: Path) -> str:
+def commit_in(checkout: Path) -> str:
     code = "from sharpest.pipeline.provenance import git_commit; print(git_commit())"
     environment = os.environ | {"PYTHONPATH": str(checkout / "src")}
     return subprocess.run(
@@ -43,10 +43,10 @@ def told(checkout: Path) -> str:
 
 
 @pytest.mark.parametrize(("edited", "mark"), [("docs/page.md", ""), ("config/config.yaml", "+")])
-def test_a_mark_says_that_code_or_configuration_differ(checkout: Path, edited: str, mark: str) -> None:
+def test_a_mark_shows_that_code_or_configuration_differ(checkout: Path, edited: str, mark: str) -> None:
     head = git(checkout, "rev-parse", "HEAD")
-    assert told(checkout) == head
+    assert commit_in(checkout) == head
     (checkout / edited).write_text("edited\n")
-    assert told(checkout) == head + mark
+    assert commit_in(checkout) == head + mark
     (checkout / "config/new.yaml").write_text("not yet added\n")
-    assert told(checkout) == head + mark
+    assert commit_in(checkout) == head + mark

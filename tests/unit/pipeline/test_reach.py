@@ -1,4 +1,4 @@
-"""Which definitions count: in small packages where it is known, and in this one by what really runs and by mutants."""
+"""Which definitions count: in small packages where the answer is known, and in this one by real runs and mutants."""
 
 import ast
 import copy
@@ -73,20 +73,20 @@ def names_of(sources: Mapping[str, str], script: str, dynamic: tuple[str, ...] =
 def counted(
     sources: Mapping[str, str], script: str, dynamic: tuple[str, ...] = ()
 ) -> dict[str, tuple[frozenset[str], str]]:
-    """Names that count, and what they do, by module."""
+    """Names that count and their code, by module."""
     trees = {name: ast.parse(source) for name, source in sources.items()}
     unread = unread_exceptions(trees.values())
     modules = {name: Definitions(name, tree, unread, trees) for name, tree in trees.items()}
-    found = reached(modules, Definitions("", ast.parse(script), (), trees), dynamic)
+    actual = reached(modules, Definitions("", ast.parse(script), (), trees), dynamic)
     return {
-        name: (names, "".join(map(modules[name].text, modules[name].counted(names)))) for name, names in found.items()
+        name: (names, "".join(map(modules[name].text, modules[name].counted(names)))) for name, names in actual.items()
     }
 
 
 SCRIPT = "from p.base import entry\nentry(1)"
 
 
-def test_names_are_followed_through_imports_and_classes_are_whole() -> None:
+def test_names_are_followed_through_imports_and_classes_count_whole() -> None:
     assert names_of({"p.base": BASE, "p.other": OTHER}, SCRIPT) == {
         "p.base": {"LIMIT", "entry"},
         "p.other": {"helper", "Kind", "far"},
@@ -94,7 +94,7 @@ def test_names_are_followed_through_imports_and_classes_are_whole() -> None:
 
 
 def edited(old: str, new: str) -> bool:
-    """Whether an edit of one of the two modules changes what counts."""
+    """Whether an edit of one of the two modules changes the counted code."""
     sources = {"p.base": BASE, "p.other": OTHER}
     assert any(old in source for source in sources.values())
     changed = {name: source.replace(old, new, 1) for name, source in sources.items()}
@@ -116,7 +116,7 @@ def edited(old: str, new: str) -> bool:
         ("total", "sum_of_all"),
     ],
 )
-def test_what_cannot_change_a_result_does_not_count(old: str, new: str) -> None:
+def test_code_that_cannot_change_a_result_does_not_count(old: str, new: str) -> None:
     if old == "total":
         assert counted({"p.base": BASE.replace(old, new), "p.other": OTHER}, SCRIPT) == counted(
             {"p.base": BASE, "p.other": OTHER}, SCRIPT
@@ -140,13 +140,13 @@ def test_what_cannot_change_a_result_does_not_count(old: str, new: str) -> None:
         ("    def method", "    def new(self):\n        return 0\n\n    def method"),
         ("LIMIT = 3", "LIMIT = 3\nprint(LIMIT)"),
         ("LIMIT = 3", "LIMIT = 3\nmath.inf = 0"),
-        ("def unheard_of", "@helper\ndef unheard_of"),  # which could make it known
+        ("def unheard_of", "@helper\ndef unheard_of"),  # which could register it
         ("UNUSED = 4", "UNUSED = helper(4)"),
         ("def unheard_of(value)", "def unheard_of(value=helper(3))"),
         ("import math\nfrom", "from __future__ import annotations\nimport math\nfrom"),
     ],
 )
-def test_what_could_change_a_result_counts(old: str, new: str) -> None:
+def test_code_that_could_change_a_result_counts(old: str, new: str) -> None:
     assert edited(old, new)
 
 
@@ -160,7 +160,7 @@ def test_what_could_change_a_result_counts(old: str, new: str) -> None:
         "try:\n    1\nexcept KeyError as error:\n    reason = str(error)",
     ],
 )
-def test_the_text_of_an_error_counts_where_it_is_read(handler: str) -> None:
+def test_the_text_of_an_error_counts_if_code_reads_it(handler: str) -> None:
     sources = {"p.base": BASE, "p.other": OTHER, "p.third": handler}
     other = {**sources, "p.base": BASE.replace("is below zero", "is negative")}
     assert counted(other, SCRIPT) != counted(sources, SCRIPT)
@@ -175,7 +175,7 @@ def test_the_text_of_an_error_counts_where_it_is_read(handler: str) -> None:
         "try:\n    1\nexcept ValueError:\n    reason = 'known'",
     ],
 )
-def test_the_text_of_an_error_that_is_raised_on_does_not_count(handler: str) -> None:
+def test_the_text_of_a_reraised_error_does_not_count(handler: str) -> None:
     sources = {"p.base": BASE, "p.other": OTHER, "p.third": handler}
     other = {**sources, "p.base": BASE.replace("is below zero", "is negative")}
     assert counted(other, SCRIPT) == counted(sources, SCRIPT)
@@ -209,11 +209,11 @@ ALL = {"helper", "Kind", "far", "farther"}
         ("@register\ndef f():\n    from p.other import farther", {"farther"}),
     ],
 )
-def test_names_that_are_not_said_count_all(code: str, names: set[str]) -> None:
+def test_computed_names_make_everything_count(code: str, names: set[str]) -> None:
     assert names_of({"p.user": code, "p.other": OTHER}, "")["p.other"] == names
 
 
-def test_a_name_that_a_package_hands_out_is_found() -> None:
+def test_an_exported_name_is_found() -> None:
     package = "def __getattr__(name):\n    return getattr(import_module(f'p.{name}'), name)\n"
     assert names_of({"p": package, "p.other": OTHER}, "from p import farther")["p.other"] == {"farther"}
     again = "from p.other import farther as far_away"
@@ -221,8 +221,8 @@ def test_a_name_that_a_package_hands_out_is_found() -> None:
     assert names_of({"p": again, "p.other": OTHER}, "import p\np.far_away")["p.other"] == {"farther"}
 
 
-def test_the_name_of_a_variable_counts_where_it_may_be_meant_elsewhere() -> None:
-    """A global one that is read besides, a parameter, a keyword, one in a text, an attribute of a class."""
+def test_the_name_of_a_variable_counts_if_other_code_may_use_it() -> None:
+    """A global variable that is also read, a parameter, a keyword, one named in a text, an attribute of a class."""
     for code in (
         "x = y = 1\ndef f(a):\n    g = [x for x in a]\n    return g + x",
         "def f(x):\n    return x",
@@ -263,17 +263,17 @@ def names_in(lines: str) -> dict[str, set[str]]:
 @contextmanager
 def running() -> Iterator[set[tuple[str, str]]]:
     """(module, name) of all functions and classes of the package whose code runs."""
-    found: set[tuple[str, str]] = set()
+    actual: set[tuple[str, str]] = set()
 
     def listen(frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
         if event == "call" and code.co_filename.startswith(f"{PACKAGE}/"):
             path = Path(code.co_filename).relative_to(PACKAGE.parent).with_suffix("")
-            found.add((".".join(path.parts).removesuffix(".__init__"), code.co_qualname.split(".")[0]))
+            actual.add((".".join(path.parts).removesuffix(".__init__"), code.co_qualname.split(".")[0]))
 
     sys.setprofile(listen)
     try:
-        yield found
+        yield actual
     finally:
         sys.setprofile(None)
 
@@ -291,7 +291,7 @@ def measure_directions(run: Run) -> None:
         ("directions", {}, measure_directions),
     ],
 )
-def test_all_that_runs_in_a_job_counts(
+def test_all_code_that_runs_in_a_job_counts(
     job: str, settings: dict[str, Any], work: Callable[[Run], Any], tmp_path: Path
 ) -> None:
     run = Run(tmp_path, run_settings(**settings)).prepare()
@@ -299,22 +299,22 @@ def test_all_that_runs_in_a_job_counts(
         run.train()
     if job == "directions":
         run.measure_spectrum([0, 3], hessian=hessian_settings(tolerance=1e-2))
-    with running() as found:
+    with running() as actual:
         work(run)
     known = names_in(dict(jobs())[job])
-    # how a job runs; and the run of these tests asks for a solver in any case, as the script does where it is needed
+    # how a job runs; these tests always request a solver, the script only if it is needed
     frame = ("sharpest.pipeline", *(["sharpest.trajectory.eigenpairs"] if job == "train" else []))
     missed = {
         (module, name)
-        for module, name in found
+        for module, name in actual
         if not module.startswith(frame) and not name.startswith(("<", "__")) and name not in known.get(module, ())
     }
-    assert len(found) > 60
+    assert len(actual) > 60
     assert missed == set()
 
 
 def mutated(statement: ast.stmt) -> ast.stmt:
-    """The same definition, of which a body does one thing more, or a value is another."""
+    """The same definition, with an additional statement in a body, or a different value."""
     wrong = copy.deepcopy(statement)
     bodies = [node for node in ast.walk(wrong) if isinstance(node, ast.FunctionDef)]
     if isinstance(wrong, ast.ClassDef):

@@ -1,4 +1,4 @@
-"""The time left for the whole, on a clock that the tests turn."""
+"""The estimated time left, with a clock that the test moves."""
 
 import pytest
 
@@ -21,14 +21,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def run(whole: TimeLeft, clock: Clock, job: int, seconds: float) -> str | None:
-    """One job from its start to its end, nothing beside it."""
+    """One job from start to end, with nothing in parallel."""
     whole.started([job])
     clock.now += seconds
     return whole.finished(job)
 
 
-def test_jobs_of_a_kind_are_expected_to_take_as_long_as_each_other(clock):
-    """Two trainings of 20 s are done: two more, and one figure of 2 s."""
+def test_jobs_of_one_kind_are_expected_to_take_equally_long(clock):
+    """Two training jobs of 20 s are done; two more remain, and one figure of 2 s."""
     kinds = dict.fromkeys(range(4), "train") | {4: "draw", 5: "draw"}
     whole = TimeLeft(kinds)
     run(whole, clock, 0, 20)
@@ -36,12 +36,12 @@ def test_jobs_of_a_kind_are_expected_to_take_as_long_as_each_other(clock):
     assert run(whole, clock, 1, 20) == "all        3/6 jobs, 50 %, about 42 s left"
 
 
-def test_a_kind_that_is_yet_to_come_counts_as_the_mean_of_all(clock):
+def test_an_unseen_kind_counts_as_the_mean_of_all(clock):
     whole = TimeLeft({0: "train", 1: "measure", 2: "measure"})
     assert run(whole, clock, 0, 30).endswith("about 1 min 00 s left")
 
 
-def test_jobs_that_run_beside_each_other_halve_the_time(clock):
+def test_two_parallel_jobs_halve_the_time(clock):
     whole = TimeLeft(dict.fromkeys(range(6), "train"))
     whole.started([0, 1])
     clock.now += 20
@@ -54,7 +54,7 @@ def test_jobs_that_run_beside_each_other_halve_the_time(clock):
     assert whole._left(clock.now) == pytest.approx((3 * 80 / 3 - 20) / (100 / 40))
 
 
-def test_a_job_that_takes_longer_than_its_kind_takes_no_time_back(clock):
+def test_an_overdue_job_has_no_negative_time_left(clock):
     whole = TimeLeft(dict.fromkeys(range(2), "train") | {2: "draw"})
     run(whole, clock, 2, 10)
     run(whole, clock, 0, 10)

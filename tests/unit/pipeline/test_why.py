@@ -33,7 +33,7 @@ def test_a_difference_names_what_changed_with_both_values(before, now, words):
     assert changes(set(map(repr, before)), now) == words
 
 
-def test_each_parameter_is_compared_with_the_most_alike_of_the_record():
+def test_each_parameter_is_compared_with_the_most_similar_recorded_one():
     """The record has the values without their names."""
     before = {repr(CODE), repr({"tolerance": 0.1, "examples": 64}), repr({"examples": 10, "probes": 3}), repr([1, 2])}
     now = {
@@ -87,7 +87,7 @@ def test_an_empty_plan_says_so():
     assert summary("Nothing to be done (all requested files are present and up to date).\n") == "nothing is stale"
 
 
-def test_what_snakemake_refuses_is_shown_as_it_is(tmp_path, monkeypatch, capsys):
+def test_errors_of_snakemake_are_shown_unchanged(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert print_stale(["all"]) != 0
     assert "Snakefile" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Wildcards of the rules: short patterns that fit the runs of a project."""
+"""Wildcards of the rules: short patterns that match the runs of a project."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ SEEDS = range(1000, 1100)
 
 
 @pytest.mark.parametrize("scale", ["quick", "paper"])
-def test_the_patterns_fit_every_run_and_every_sharded_curve_and_no_other(scale: str) -> None:
+def test_the_patterns_match_exactly_the_runs_and_the_sharded_curves(scale: str) -> None:
     project = load_project({"scale": scale}, CONFIG)
     sharded, whole = project.curves_by_shards()
     assert sharded or scale != "paper"
@@ -23,8 +23,8 @@ def test_the_patterns_fit_every_run_and_every_sharded_curve_and_no_other(scale: 
     assert not any(map(pattern.fullmatch, whole))
 
 
-def test_a_path_is_read_one_way_only() -> None:
-    """A branch has a slash in its id, and so has a path in front of its schedule."""
+def test_a_path_has_one_reading() -> None:
+    """The id of a branch contains a slash, as does a path with its schedule."""
     path = re.compile(rf"(?P<run>{RUN})/(?P<schedule>grid|step)")
     trunk = "scnn-c10-sgd-lr0.01-S128-s777"
     for run in (trunk, f"{trunk}@e4/x0.5", "r32-c10-sgd-lr0.1-S128-L10-s778"):
@@ -41,7 +41,7 @@ def test_runs_that_differ_in_their_seed_share_one_pattern() -> None:
     assert all(re.fullmatch(pattern, curve) for curve in curves)
 
 
-def test_seeds_that_differ_in_shards_are_told_apart() -> None:
+def test_seeds_with_different_shards_are_distinguished() -> None:
     run = "scnn-c10-sgd-lr0.1-S128-s{}/grid"
     pattern = curves_pattern([run.format(1)], [run.format(10)])
     assert re.fullmatch(pattern, run.format(1))

@@ -1,4 +1,4 @@
-"""A small results folder for the report, made without training anything."""
+"""A small synthetic results folder for the report, without any training."""
 
 import csv
 from pathlib import Path
@@ -48,7 +48,7 @@ _COLUMNS = (
 
 
 def made_setup() -> Setup:
-    """Two figures and a table; captions hold what a browser must not obey."""
+    """Two figures and a table; captions contain text that a browser must not execute."""
     rows = [
         {"run": FINISHED, "schedule": "step", "label": HOSTILE},
         {"run": DIVERGED, "schedule": "step", "label": "η = 5"},
@@ -102,7 +102,7 @@ def write_results(path: Path) -> Results:
 
 
 def _write_run(folder: ResultsFolder, run: str, last: int, **ending: int) -> None:
-    """A run of 5 steps an epoch; but for the branch it is measured three times, once at a diverged point."""
+    """A run of 5 steps per epoch; except for the branch, it is measured three times, once at a diverged point."""
     settings = builders.run_settings(run=run).model_dump(mode="json")
     arrays = {"epoch": [0, last / 5], "epoch_seconds": [1.5, 2.0], "iteration": [0, last]}
     attributes = _ORIGIN | {"config": settings, "best": 1, "last": 1, "stopped": 0}

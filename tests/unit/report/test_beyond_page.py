@@ -1,4 +1,4 @@
-"""The second part of the page: figures beyond the paper, and the claims of later papers."""
+"""The second part of the page: figures beyond the paper, and claims of later papers."""
 
 import json
 from pathlib import Path
@@ -18,11 +18,11 @@ from sharpest.results.ledgers import BEYOND, PAPER, verdicts
 from sharpest.results.made import write_made
 from sharpest.results.runs import Results
 
-NAME = "runs"  # of a study; a parameter of the report and a part of its page are called so too
+NAME = "runs"  # the name of a study; also that of a parameter of the report and of a part of its page
 
 
 def later_setup() -> Setup:
-    """The made setup, with a figure beyond the paper."""
+    """The synthetic setup, with a figure beyond the paper."""
     setup = made_setup()
     figure = setup.studies["fig14"].model_copy(update={"caption": "Sharper still. Used: ours."})
     assert isinstance(figure, SpectrumEvolution)
@@ -38,7 +38,7 @@ def later_setup() -> Setup:
 
 
 def write_later(results: Results) -> None:
-    """The figure, and three of the paper's claims as those of two later papers."""
+    """The figure, and three of the paper's claims as claims of two later papers."""
     paths = results.paths
     imsave(paths.figure(NAME, "png"), [[0.0, 1.0]])
     paths.figure(NAME, "csv").write_text("panel,series,run,x,y\na,b,c,1,2\n")
@@ -63,7 +63,7 @@ def page(results: Results) -> Page:
     return build_page(later_setup(), results)
 
 
-def test_figures_beyond_the_paper_stand_apart(page: Page) -> None:
+def test_figures_beyond_the_paper_are_separate(page: Page) -> None:
     assert [figure.item.name for figure in page.figures] == ["fig6", "fig14"]
     (figure,) = page.beyond
     assert (figure.item.title, figure.item.caption, figure.item.used) == ("Runs", "Sharper still.", "ours.")
@@ -71,7 +71,7 @@ def test_figures_beyond_the_paper_stand_apart(page: Page) -> None:
     assert NAME not in [item.name for item in page.items]
 
 
-def test_claims_of_later_papers_stand_by_paper_and_are_counted_apart(page: Page) -> None:
+def test_claims_of_later_papers_are_grouped_by_paper_and_counted_separately(page: Page) -> None:
     assert [(paper.title, [claim.id for claim in paper.claims]) for paper in page.later] == [
         ("Andreyev 2024", ["later.0", "later.2"]),
         ("Cohen 2021", ["later.1"]),
@@ -82,7 +82,7 @@ def test_claims_of_later_papers_stand_by_paper_and_are_counted_apart(page: Page)
     assert sum(section.counts.total for section in page.sections) == len(CLAIMS)
 
 
-def test_what_is_not_in_the_paper_is_no_departure_from_it(page: Page) -> None:
+def test_figures_beyond_the_paper_are_no_departures(page: Page) -> None:
     assert [departure.note for departure in page.departures] == ["digits in place of CIFAR-10"]
 
 
@@ -101,7 +101,7 @@ def test_the_page_shows_them_under_a_heading_of_their_own(page: Page) -> None:
     )
 
 
-def test_without_them_nothing_is_said(results: Results) -> None:
+def test_without_them_the_page_has_no_second_part(results: Results) -> None:
     text = render(build_page(made_setup(), results))
     assert "eyond the paper" not in text
     assert "later ones" not in text
@@ -121,7 +121,7 @@ def test_the_page_reads_the_figure_and_the_verdicts(results: Results) -> None:
     assert new == {*figure, verdicts(paths, BEYOND, "csv")}
 
 
-def test_verdicts_lie_beside_each_other(tmp_path: Path) -> None:
+def test_verdicts_are_in_separate_files(tmp_path: Path) -> None:
     paths = Results(tmp_path).paths
     assert verdicts(paths, PAPER, "by_chance.csv") == paths.claims("by_chance.csv") == tmp_path / "claims.by_chance.csv"
     assert verdicts(paths, BEYOND, "md") == tmp_path / "beyond.md"

@@ -34,14 +34,14 @@ def test_items_come_in_order_with_their_claims(page: Page) -> None:
     assert page.figures[0].item.caption.endswith("figure.")
 
 
-def test_what_is_not_judged_is_no_success(page: Page) -> None:
+def test_unjudged_claims_are_not_successes(page: Page) -> None:
     assert (page.counts.holds, page.counts.fails, page.counts.inconclusive, page.counts.not_judged) == (3, 1, 2, 2)
     assert page.counts.judged == 4
     assert page.counts.total == len(CLAIMS)
 
 
 def test_findings_are_counted_by_their_seeds_and_after_holms_correction(page: Page) -> None:
-    """The check of Appendix E, the implied claim and those that are not judged are left out."""
+    """The check of Appendix E, the implied claim and unjudged claims are left out."""
     assert page.findings == {
         "3 seeds or more": {"holds": 1, "fails": 0, "inconclusive": 0},
         "fewer seeds": {"holds": 1, "fails": 1, "inconclusive": 1},
@@ -49,7 +49,7 @@ def test_findings_are_counted_by_their_seeds_and_after_holms_correction(page: Pa
     }
 
 
-def test_what_chance_gives_stands_by_item_and_in_all(page: Page) -> None:
+def test_chance_is_shown_by_item_and_in_total(page: Page) -> None:
     assert [(row.title, row.claims, row.null_holds, row.p_as_claimed) for row in page.chance] == [
         ("Figure 6", 2, 0.25, 0.5),
         ("All", 2, 0.25, 0.5),
@@ -78,12 +78,12 @@ def test_expectations_are_words(page: Page) -> None:
     ]  # fmt: skip
 
 
-def test_what_is_against_the_paper_comes_first_with_its_central_sentence(page: Page) -> None:
-    """The inconclusive 0.7 lies within what is asked, the inconclusive -0.1 on the other side."""
+def test_contradictions_come_first_starting_with_the_central_sentence(page: Page) -> None:
+    """The inconclusive 0.7 is on the claimed side, the inconclusive -0.1 on the other."""
     assert [claim.id for claim in page.against] == [CENTRAL, "fig6.1"]
 
 
-def test_the_central_sentence_stands_beside_other_steps_of_its_run(page: Page) -> None:
+def test_the_central_sentence_is_shown_with_other_steps_of_its_run(page: Page) -> None:
     (steps,) = page.steps
     assert steps.net == FINISHED
     assert {alpha: claim.id for alpha, claim in steps.claims.items()} == {"0.5": "fig6.1", "1": CENTRAL}
@@ -93,7 +93,7 @@ def test_a_figure_names_claims_of_other_items_that_its_runs_answer(page: Page) -
     assert [[claim.id for claim in item.beside] for item in page.items] == [["sec3.2.5", CENTRAL], [], [], [], []]
 
 
-def test_runs_say_how_they_ended(page: Page) -> None:
+def test_runs_show_how_they_ended(page: Page) -> None:
     ends = {run.name: (run.end, run.epochs) for run in page.runs}
     assert ends == {
         FINISHED: ("complete", 4.0),
@@ -118,13 +118,13 @@ def test_provenance_and_cost(page: Page) -> None:
     assert (spectra.points, spectra.products, spectra.missed, spectra.checked) == (6, 66, 2, 4)
 
 
-def test_departures_name_what_they_touch(page: Page) -> None:
+def test_departures_name_the_affected_items(page: Page) -> None:
     (departure,) = page.departures
     assert [item.title for item in departure.items] == ["Figure 6", "Table 1"]
     assert not page.reproduction
 
 
-def test_the_explorer_leaves_out_what_was_not_measured(page: Page) -> None:
+def test_the_explorer_omits_unmeasured_values(page: Page) -> None:
     curve = page.explorer["curves"][f"{FINISHED}/step"]
     assert curve == {"epoch": [0.0, 1.0], "value": [1.0, 30.0], "missed": 1, "points": 2}
     assert [panel["title"] for panel in page.explorer["panels"]] == ["Figure 6", "Figure 14"]
@@ -184,7 +184,7 @@ def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["figures/fig06.png", "figures/fig14.csv", "tables/tab1.csv", "claims.csv"])
-def test_a_changed_file_is_named_with_what_makes_it_again(name: str, tmp_path: Path) -> None:
+def test_a_changed_file_is_named_with_the_command_that_remakes_it(name: str, tmp_path: Path) -> None:
     results = write_results(tmp_path / "quick")
     path = results.paths.folder / name
     path.write_bytes(path.read_bytes()[:-1])

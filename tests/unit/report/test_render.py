@@ -38,14 +38,14 @@ def parsed(text: str) -> Parsed:
 
 def test_hostile_text_stays_text(text: str, parsed: Parsed) -> None:
     assert HOSTILE not in text
-    assert len(parsed.every("script")) == 2  # the data and our own
+    assert len(parsed.every("script")) == 2  # the data block and our own script
     assert all("onerror" not in attributes for _, attributes in parsed.tags)
     assert "{{ 7 * 7 }}" in text
     alts = [image["alt"] for image in parsed.every("img")]
     assert alts[0] == f"Figure 6. A {HOSTILE} figure."
 
 
-def test_it_needs_nothing_else(parsed: Parsed) -> None:
+def test_the_page_needs_no_other_file(parsed: Parsed) -> None:
     for attributes in (attributes for _, attributes in parsed.tags):
         assert not (attributes.get("src") or "data:").startswith(("http", "/"))
     outward = [link["href"] for link in parsed.every("a") if not (link["href"] or "").startswith("#")]
@@ -53,7 +53,7 @@ def test_it_needs_nothing_else(parsed: Parsed) -> None:
     assert parsed.every("link") == [{"rel": "icon", "href": "data:,"}]
 
 
-def test_every_link_inside_leads_somewhere(parsed: Parsed) -> None:
+def test_every_internal_link_has_a_target(parsed: Parsed) -> None:
     ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     targets = {(link["href"] or "")[1:].replace("%40", "@") for link in parsed.every("a")}
@@ -87,7 +87,7 @@ def test_numbers(value: float, printed: str) -> None:
     assert number(value) == printed
 
 
-def test_words_keep_what_is_no_number() -> None:
+def test_texts_that_are_not_numbers_are_kept() -> None:
     assert words("108.359") == "108"
     assert words("0.0500") == "0.05"
     assert words("0.5 > 0.25") == "0.5 > 0.25"

@@ -1,4 +1,4 @@
-"""What the report takes from the real configuration."""
+"""The parts of the real configuration that the report uses."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_a_trunk_comes_with_its_branches(setup: Setup) -> None:
 def test_a_figure_answers_claims_of_the_text_at_its_own_points_only(setup: Setup) -> None:
     alphas = {f"sec3.2.alpha{alpha}.{net}" for alpha in ("0.25", "0.5", "1", "2", "4") for net in ("scnn", "r32")}
     assert {*setup.beside["fig06"]} == {*setup.beside["fig15"]} == alphas
-    # the same runs at other points, runs with another learning rate, a table's own claims, and the spectra alone
+    # the same runs at other points, runs with another learning rate, a table's own claims, and spectra only
     assert setup.beside["fig18"] == setup.beside["fig17"] == setup.beside["fig14"] == ()
     assert not any(name.startswith("tab1.") for name in setup.beside["tab1"])
     assert not any(name.startswith("fig") for names in setup.beside.values() for name in names)

@@ -1,4 +1,4 @@
-"""Measures of one run are joined by iteration, never by place."""
+"""Measures of one run are joined by iteration, never by index."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def read(folder: ResultsFolder, spectra: list[int], directions: list[int]) -> tu
         ([0, 10, 20, 30], [0, 10, 20, 30], [0, 10, 20, 30]),
         ([0, 10, 20, 30], [10, 30], [10, 30]),
         ([10, 30], [0, 10, 20, 30], [10, 30]),
-        ([0, 10, 20], [10, 20, 30], [10, 20]),  # as many of each, one place apart
+        ([0, 10, 20], [10, 20, 30], [10, 20]),  # equally many of each, shifted by one
         ([0, 10], [20, 30], []),
         ([], [0], []),
     ],
@@ -48,7 +48,7 @@ def test_rows_of_the_same_iteration_are_joined(
     assert of_directions.loss.tolist() == [100 * iteration for iteration in shared]
 
 
-def test_what_is_the_same_at_all_points_stays_and_the_file_too(folder: ResultsFolder) -> None:
+def test_constants_and_the_file_are_unchanged(folder: ResultsFolder) -> None:
     spectra, directions = read(folder, [0, 10, 20], [20])
     _, part = common_points(spectra, directions)
     assert part.grid.tolist() == [0, 1]

@@ -11,7 +11,7 @@ from sharpest.results.crossing import edge_of
 @pytest.mark.parametrize(
     ("run", "expected"),
     [
-        ({"momentum": 0.5, "nesterov": True}, edge(0.1, 0.5, nesterov=True)),  # of before other optimizers
+        ({"momentum": 0.5, "nesterov": True}, edge(0.1, 0.5, nesterov=True)),  # without an optimizer key
         ({"optimizer": "sgd", "momentum": 0.5, "nesterov": False, "beta1": 0.0}, edge(0.1, 0.5)),
         ({"optimizer": "adam", "momentum": 0.0, "beta1": 0.9, "weight_decay": 0.0}, 380.0),
         ({"optimizer": "adamw", "momentum": 0.0, "beta1": 0.9, "weight_decay": 2.0}, adam_edge(0.1, 0.9, 2.0)),

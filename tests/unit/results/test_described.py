@@ -1,4 +1,4 @@
-"""A file tells what it holds, to readers that do not know the measure that wrote it."""
+"""A file describes its contents to readers that do not know the measure that wrote it."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def arrays_of(layout: Layout) -> dict[str, NDArray[Any]]:
     }
 
 
-def facts_of(layout: Layout) -> dict[str, Any]:
+def attributes_of(layout: Layout) -> dict[str, Any]:
     return dict.fromkeys(layout.attributes, "x") | {
         "run": "a-run", "schedule": "s", "scale": "quick", "made_from": {}, "lr": 0.5,
     }  # fmt: skip
@@ -46,12 +46,12 @@ def facts_of(layout: Layout) -> dict[str, Any]:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "quick" / "somebodys_own" / "a-run" / "s.h5"
-    write_stored(path, MINE, arrays_of(MINE), facts_of(MINE))
+    write_stored(path, MINE, arrays_of(MINE), attributes_of(MINE))
     return path
 
 
 def same(found: Layout, written: Layout) -> bool:
-    """But for the order."""
+    """Equal except for the order."""
     arrays = {(array.name, np.dtype(array.dtype), array.dims, array.unit, array.meaning) for array in written.datasets}
     return (found.name, found.version, set(found.attributes)) == (
         written.name,
@@ -72,7 +72,7 @@ def test_streamed_arrays_name_their_dimensions_as_well(tmp_path: Path) -> None:
     with create_stored(tmp_path / "a.h5", MINE) as file:
         rows = file.stream("vectors", arrays["vectors"].shape)
         rows[0] = arrays.pop("vectors")[0]
-        file.complete(arrays, facts_of(MINE))
+        file.complete(arrays, attributes_of(MINE))
     assert same(layout_in(tmp_path / "a.h5"), MINE)
 
 
@@ -87,7 +87,7 @@ def test_it_is_read_without_a_layout(path: Path) -> None:
 
 def test_a_file_of_several_kinds_has_a_layout_for_each(tmp_path: Path) -> None:
     path = tmp_path / "both.h5"
-    write_together(path, [(layout, arrays_of(layout), facts_of(layout)) for layout in (MINE, OTHER)])
+    write_together(path, [(layout, arrays_of(layout), attributes_of(layout)) for layout in (MINE, OTHER)])
     assert same(layouts_in(path)["another"], OTHER)
     np.testing.assert_array_equal(Stored(path, layout_in(path, "somebodys_own"))["values"], arrays_of(MINE)["values"])
     with pytest.raises(StoreError, match=r"both.h5: holds another, somebodys_own; say which is meant"):
@@ -97,14 +97,14 @@ def test_a_file_of_several_kinds_has_a_layout_for_each(tmp_path: Path) -> None:
 
 
 def test_results_are_opened_by_run(path: Path) -> None:
-    """As where the pipeline is not installed: the class that reads files of all measures is :class:`Measured`."""
+    """As without the pipeline: the class that reads files of all measures is ``Measured``."""
     run = open_results(path.parents[3], "quick")["a-run"]
     assert run.measures == ["somebodys_own"]
     assert run.schedules("somebodys_own") == ["s"]
     np.testing.assert_array_equal(run.read(Measured, "s", "somebodys_own").values, arrays_of(MINE)["values"])
 
 
-def test_what_cannot_be_told_is_one_line(path: Path, tmp_path: Path) -> None:
+def test_unreadable_descriptions_are_one_line(path: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"none.h5: does not exist"):
         layout_in(tmp_path / "none.h5")
     with h5py.File(path, "r+") as file:

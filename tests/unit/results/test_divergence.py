@@ -1,4 +1,4 @@
-"""When a run diverged is said in one wording."""
+"""Divergence of a run is worded in one place only."""
 
 import ast
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def test_wording(time: float | None, unit: Literal["epoch", "iteration"], text: 
 
 
 def texts(source: str) -> Iterator[str]:
-    """All texts of a module but its docstrings."""
+    """All texts of a module except docstrings."""
     tree = ast.parse(source)
     alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
@@ -39,7 +39,7 @@ def texts(source: str) -> Iterator[str]:
 
 
 def test_no_other_module_words_it() -> None:
-    """An attribute may be called diverged; a text that goes on says when."""
+    """An attribute may be called diverged; only a longer text would word it."""
     wording = [
         path
         for path in PACKAGE.rglob("*.py")

@@ -1,4 +1,4 @@
-"""What predicts catapults: areas under the ROC against counting all pairs, and their resampling."""
+"""Predictors of catapults: areas under the ROC curve against counting all pairs, and their resampling."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_the_area_is_the_share_of_pairs_in_order(samples):
     assert np.trapezoid(y, x) == pytest.approx(np.mean(pairs))
 
 
-def test_samples_are_points_and_arms_that_are_known():
+def test_samples_are_points_and_arms_with_known_values():
     test = made([[0, 1], [np.nan, 1], [0, 0]], [3, 2, np.nan])
     scores, labels = test.samples("gni")
     assert_array_equal(scores, [3, 3, 2])

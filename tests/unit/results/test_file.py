@@ -1,4 +1,4 @@
-"""Results files: whole or not at all, read only where they are what they should be."""
+"""Results files: complete or absent, and read only if they are as expected."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ LAYOUTS = [DATA, TOKENS, REVIEWS, SNAPSHOTS, *(declared(name).layout for name in
 
 
 def arrays_of(layout: Layout, seed: int = 0) -> dict[str, NDArray[Any]]:
-    """Random arrays; each dimension letter gets a size of its own, so that mixed-up letters show."""
+    """Random arrays; each dimension letter has a different length, so that swapped letters show."""
     letters = sorted({letter for dataset in layout.datasets for letter in dataset.dims})
     sizes = {letter: 2 + i for i, letter in enumerate(letters)}
     rng = np.random.default_rng(seed)
@@ -49,7 +49,7 @@ def write_spectrum(path: Path, seed: int = 0) -> None:
 
 
 def refusal(path: Path, layout: Layout = SPECTRA) -> str:
-    """The message with which a file is refused: one line that names file and remedy."""
+    """The message that refuses a file: one line that names the file and the remedy."""
     with pytest.raises(StoreError) as caught, open_stored(path, layout):
         pass
     message = str(caught.value)
@@ -126,7 +126,7 @@ def test_a_missing_or_unknown_name_is_not_written(layout: Layout, tmp_path: Path
         ("epoch", (2, 2), r"epoch has shape \(2, 2\), expected dimensions \(t\)"),
     ],
 )
-def test_sizes_at_odds_are_neither_written_nor_read(
+def test_inconsistent_sizes_are_neither_written_nor_read(
     name: str, shape: tuple[int, ...], complaint: str, tmp_path: Path
 ) -> None:
     path, arrays = tmp_path / "a.h5", arrays_of(SPECTRA)
@@ -154,7 +154,7 @@ def test_a_truncated_file_is_refused_at_any_length(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module", params=["short rows", "long rows"])
 def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The bytes of a file; its rows of eigenvectors have checksums of their own if they are long."""
+    """The bytes of a file; long rows of eigenvectors have their own checksums."""
     path = tmp_path_factory.mktemp("whole") / "a.h5"
     arrays = arrays_of(SPECTRA)
     if request.param == "long rows":
@@ -173,7 +173,7 @@ def read_all(path: Path) -> None:
 
 
 def test_any_damaged_byte_is_found_before_it_does_harm(whole: bytes, tmp_path: Path) -> None:
-    """Flipped bits, zeros and noise anywhere; HDF5 alone returns wrong numbers, fails, or loops for ever."""
+    """Flipped bits, zeros and noise anywhere. HDF5 alone would return wrong numbers, fail, or loop forever."""
     rng = np.random.default_rng(1)
     path = tmp_path / "a.h5"
     # HDF5's own structures and the small arrays are at both ends
@@ -188,7 +188,7 @@ def test_any_damaged_byte_is_found_before_it_does_harm(whole: bytes, tmp_path: P
                 damaged[place : place + length] = bytes(length)
             case 2:
                 damaged[place : place + length] = rng.bytes(length)
-        if damaged == whole:  # zeros over zeros
+        if damaged == whole:  # zeros replaced by zeros
             continue
         path.write_bytes(damaged)
         with pytest.raises(StoreError) as caught:
@@ -197,7 +197,7 @@ def test_any_damaged_byte_is_found_before_it_does_harm(whole: bytes, tmp_path: P
         assert "delete it and run snakemake again" in str(caught.value)
 
 
-def test_a_damaged_row_spoils_no_other(tmp_path: Path) -> None:
+def test_a_damaged_row_does_not_affect_others(tmp_path: Path) -> None:
     path, arrays = tmp_path / "a.h5", arrays_of(SPECTRA)
     v, k = len(arrays["vector_index"]), arrays["eigenvalues"].shape[1]
     arrays["eigenvectors"] = np.random.default_rng(0).standard_normal((v, k, 2**18)).astype("f4")
@@ -214,12 +214,12 @@ def test_a_damaged_row_spoils_no_other(tmp_path: Path) -> None:
                 damaged()
 
 
-# the seal that these bytes have had from the first on: of another one all finished results would be refused
+# the original seal of these bytes; a different one would refuse all finished results
 GOLDEN = b'sharpest {"size": 1200000, "apart": [[1100, 20], [300000, 700000]], "crc32": 656438441}'
 
 
 def test_the_checksum_is_of_all_bytes_but_those_that_stand_apart(tmp_path: Path) -> None:
-    """Of a golden file: the user block and what stands apart may be anything."""
+    """For a fixed file: the user block and rows with their own checksums may have any content."""
     content = GOLDEN.ljust(1024, b"\0") + np.random.default_rng(0).bytes(1_200_000)[1024:]
     path = tmp_path / "a.h5"
     for place in (1100, 1119, 300_000, 999_999):
@@ -232,7 +232,7 @@ def test_the_checksum_is_of_all_bytes_but_those_that_stand_apart(tmp_path: Path)
 
 
 def flipped(content: bytes, place: int) -> bytes:
-    """The same with one bit changed."""
+    """The same bytes with one bit flipped."""
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
@@ -285,8 +285,8 @@ def test_a_missing_file_is_named_with_its_target(tmp_path: Path) -> None:
     assert f"does not exist; make it with: snakemake --cores all {path}" in refusal(path)
 
 
-def test_a_failure_in_the_middle_leaves_what_was_there(tmp_path: Path) -> None:
-    """An attribute that cannot be stored fails after the temporary file was begun."""
+def test_a_failure_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
+    """An attribute that cannot be stored fails after the temporary file was started."""
     path = tmp_path / "a.h5"
     broken = {**attributes_of(SPECTRA), "config": {"not": object()}}
     with pytest.raises(TypeError):
@@ -301,13 +301,13 @@ def test_a_failure_in_the_middle_leaves_what_was_there(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_file_under_way_is_not_seen_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_file_is_not_visible_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, seen = tmp_path / "a.h5", []
     replace = os.replace
 
     def watched(source: Path, target: Path) -> None:
         seen.append(path.exists())
-        with open_stored(source, SPECTRA):  # whole before it gets its name
+        with open_stored(source, SPECTRA):  # complete before it gets its name
             replace(source, target)
 
     monkeypatch.setattr(os, "replace", watched)
@@ -316,8 +316,8 @@ def test_a_file_under_way_is_not_seen_under_its_name(tmp_path: Path, monkeypatch
     assert path.exists()
 
 
-def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
-    """The leftover of a process that still runs stays, and so do other files."""
+def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
+    """The leftover of a running process stays, and so do other files."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     names = [f".a.h5.{dead.pid}", f".a.h5.{os.getppid()}", f".b.h5.{dead.pid}", ".a.h5.old", "a.h5.1"]
@@ -344,7 +344,7 @@ for limit in (0, 100, 2000, 5000, {size} - 1):
 """
 
 
-def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     write_spectrum(path)
     before = path.read_bytes()

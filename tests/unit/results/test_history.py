@@ -1,4 +1,4 @@
-"""The history of a run, beside its states or without them."""
+"""The history of a run, with or without its states."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ COLUMNS = {"epoch": [1, 2], "val_accuracy": [0.25, 0.5]}
 
 
 def test_it_is_read_without_the_states(tmp_path: Path) -> None:
-    """States are large, and may be gone."""
+    """States are large and may have been deleted."""
     folder = ResultsFolder(tmp_path)
     folder.write_history(RUN, COLUMNS)
     history = folder.results[RUN].history
@@ -20,7 +20,7 @@ def test_it_is_read_without_the_states(tmp_path: Path) -> None:
     assert all(kind.kind == "f" for kind in history.dtypes)
 
 
-def test_a_missing_one_is_named_with_the_way_to_make_it(tmp_path: Path) -> None:
+def test_a_missing_history_is_named_with_the_command_that_makes_it(tmp_path: Path) -> None:
     folder = ResultsFolder(tmp_path)
     folder.write_snapshots(RUN, {"t": 1}, {})
     with pytest.raises(StoreError, match=r"history\.csv: does not exist; make it with: snakemake") as caught:

@@ -1,4 +1,4 @@
-"""Files that are swapped, foreign, or made from others than are there: each is refused in one line, at every stage."""
+"""Swapped files, foreign files, and files made from other sources: each is refused in one line, at every stage."""
 
 import shutil
 from collections.abc import Callable
@@ -29,7 +29,7 @@ MEASURES = ("spectra", "directions", "gradient_sample", "evaluations")
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs that differ in their seed and a branch; all measured, and a figure of one."""
+    """Two runs that differ in their seed, and a branch; all measured, and a figure of one."""
     folder = tmp_path_factory.mktemp("finished")
     for settings in (ONE, OTHER):
         run = Run(folder, settings).train().measure_spectrum([0, 10]).measure_spectrum([0, 5], "grid")
@@ -50,7 +50,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def results(finished: Path, tmp_path: Path) -> Results:
-    """A copy of them, not yet read."""
+    """A copy of these results, not yet read."""
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     return Results(Paths.of(SCALE, tmp_path).folder)
 
@@ -81,7 +81,7 @@ def replace(path: Path, by: Path) -> None:
 
 
 def resealed(path: Path) -> None:
-    """The same file with other contents."""
+    """The same file with other contents and a correct seal."""
     with changed(path) as file:
         array = next(array for array in file.values() if array.dtype.kind == "f" and array.size)
         array[...] = array[...] + 1
@@ -109,7 +109,7 @@ def test_one_of_another_scale_is_refused(results: Results, measure: str) -> None
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_one_of_other_snapshots_is_refused(results: Results, measure: str) -> None:
-    """Those of the same run, trained in another way."""
+    """Snapshots of the same run, trained differently."""
     snapshots = results.paths.snapshots(ONE.run)
     resealed(snapshots)
     message = refusal(lambda: read(results, measure))
@@ -117,7 +117,7 @@ def test_one_of_other_snapshots_is_refused(results: Results, measure: str) -> No
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_foreign_snapshots_are_named_themselves(results: Results, measure: str) -> None:
+def test_foreign_snapshots_are_named(results: Results, measure: str) -> None:
     snapshots = results.paths.snapshots(ONE.run)
     replace(snapshots, results.paths.snapshots(OTHER.run))
     assert refusal(lambda: read(results, measure)).startswith(f"{snapshots}: is of run '{OTHER.run}', expected")
@@ -145,7 +145,7 @@ def test_a_branch_of_another_parent_is_refused(results: Results) -> None:
     assert f"was made from another {parent} than is there now" in refusal(lambda: results[BRANCH.run].snapshots)
 
 
-def test_a_branch_does_not_leave_another_run(results: Results, tmp_path: Path) -> None:
+def test_a_branch_does_not_start_from_another_run(results: Results, tmp_path: Path) -> None:
     parent = results.paths.snapshots(ONE.run)
     replace(parent, results.paths.snapshots(OTHER.run))
     results.paths.snapshots(BRANCH.run).unlink()
@@ -164,7 +164,7 @@ def test_a_point_of_a_swapped_run_is_not_opened(results: Results, tmp_path: Path
 
 
 def swap_histories(results: Results) -> None:
-    """With their records."""
+    """Swap the histories together with their records."""
     for name in (results.paths.history, lambda run: results.paths.made(results.paths.history(run))):
         replace(name(ONE.run), name(OTHER.run))
 
@@ -240,7 +240,7 @@ def test_a_file_made_again_bit_for_bit_is_the_same(results: Results) -> None:
 
 
 @pytest.mark.parametrize("change", ["array", "attribute", "name"])
-def test_the_digest_is_of_all_that_a_file_holds(results: Results, change: str) -> None:
+def test_the_digest_covers_all_contents_of_a_file(results: Results, change: str) -> None:
     path = file_of(results, "spectra")
     before = digest_of(path)
     with changed(path) as file:
@@ -253,7 +253,7 @@ def test_the_digest_is_of_all_that_a_file_holds(results: Results, change: str) -
     assert digest_of(path) != before
 
 
-def test_a_digest_that_was_changed_alone_is_damage(results: Results) -> None:
+def test_a_changed_digest_is_damage(results: Results) -> None:
     path = file_of(results, "spectra")
     digest = digest_of(path).encode()
     content = path.read_bytes()
@@ -262,13 +262,13 @@ def test_a_digest_that_was_changed_alone_is_damage(results: Results) -> None:
 
 
 def verified(results: Results, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
-    """The exit status, and the complaints."""
+    """The exit status, and the error lines."""
     capsys.readouterr()
     status = print_verified(results.paths.folder)
     return status, [line for line in capsys.readouterr().out.splitlines() if line.startswith("wrong: ")]
 
 
-def test_a_folder_that_is_right_is_verified(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_correct_folder_is_verified(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
     status = print_verified(results.paths.folder)
     lines = capsys.readouterr().out.splitlines()
     assert status == 0, lines
@@ -280,8 +280,8 @@ def test_a_folder_that_is_right_is_verified(results: Results, capsys: pytest.Cap
     assert line.endswith(f"{results.paths.place(snapshots)} {digest_of(snapshots)[:12]}")
 
 
-def test_what_is_not_here_is_said_and_not_wrong(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
-    """States are large, and may stay elsewhere."""
+def test_missing_sources_are_mentioned_but_not_wrong(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    """States are large, and may be stored elsewhere."""
     results.paths.snapshots(OTHER.run).unlink()
     status = print_verified(results.paths.folder)
     out = capsys.readouterr().out
@@ -322,7 +322,7 @@ WRONG: dict[str, tuple[Callable[[Results], object], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_in_a_folder_is_listed(results: Results, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_in_a_folder_are_listed(results: Results, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     damage, words = WRONG[name]
     damage(results)
     status, wrong = verified(results, capsys)
@@ -330,8 +330,8 @@ def test_what_is_wrong_in_a_folder_is_listed(results: Results, name: str, capsys
     assert any(words in line for line in wrong), wrong
 
 
-def test_a_digest_that_lies_is_found(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
-    """Bytes and checksum agree; the digest is of other contents."""
+def test_a_wrong_digest_is_found(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bytes and checksum agree, but the digest is that of other contents."""
     from sharpest.results import checksum
 
     path = file_of(results, "spectra")
@@ -339,7 +339,7 @@ def test_a_digest_that_lies_is_found(results: Results, capsys: pytest.CaptureFix
         patch.setattr(checksum, "content_digest", lambda file: "0" * 64)
         with changed(path):
             pass
-    with h5py.File(path):  # it can be read
+    with h5py.File(path):  # the file can be read
         pass
     _, wrong = verified(results, capsys)
     assert any("holds something else than its digest says" in line for line in wrong)

@@ -1,4 +1,4 @@
-"""Where files of a scale are, as far as they could meet."""
+"""Paths of a scale, as far as they could collide."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from sharpest.results.paths import Paths
 PATHS = Paths.of("quick", "results")
 
 
-def test_work_on_a_file_lies_as_the_file_does():
+def test_the_work_folder_mirrors_the_file():
     file = PATHS.measured("spectra", "run@e4/top", "step")
     assert PATHS.work_on(file) == Path("results/quick/work/spectra/run@e4/top/step")
     assert PATHS.work_on(str(PATHS.shard("spectra", "run-lr0.1", "step", 12))) == Path(
@@ -17,8 +17,8 @@ def test_work_on_a_file_lies_as_the_file_does():
     )
 
 
-def test_work_of_runs_and_of_measurements_never_meets():
-    """Neither is one in the folder of another."""
+def test_work_folders_of_runs_and_measurements_never_collide():
+    """Neither is inside the folder of another."""
     project = load_project({"scale": "quick"}, Path(__file__).parents[3] / "config")
     folders = [PATHS.work(run) for run in project.run_ids]
     for run in project.run_ids:

@@ -1,4 +1,4 @@
-"""The class that reads the files of a measure."""
+"""The reader class of a measure's files."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ from sharpest.results.readers import reader_of
 from sharpest.results.stored import Measured
 
 
-def test_a_measure_has_its_own() -> None:
+def test_a_measure_has_its_own_reader() -> None:
     assert [reader_of(name) for name in ("spectra", "directions", "evaluations")] == [Spectra, Directions, Evaluations]
     assert all(reader_of(name).layout.name == name for name in measure_names())
 
@@ -38,7 +38,7 @@ def test_a_measure_without_one_is_read_by_the_names_of_its_layout(
     stored = reader(tmp_path / "a.h5")
     np.testing.assert_array_equal(stored.trace, [3, 4])
     assert stored.to_frame()["trace"].tolist() == [3, 4]
-    # with a reader of its own it is that
+    # a measure with its own reader uses that
     (tmp_path / "toy/reader.py").write_text("class Reader:\n    pass\n")
     assert reader_of("toy").__module__ == "sharpest.measures.toy.reader"
     monkeypatch.delitem(sys.modules, "sharpest.measures.toy.reader")

@@ -1,4 +1,4 @@
-"""Records at the end of a file: back bit for bit, and what is damaged is known as such."""
+"""Records at the end of a file: they are read back bit for bit, and damage is detected."""
 
 from pathlib import Path
 
@@ -30,12 +30,18 @@ def numbers(path: Path) -> list[int | None]:
     return [record and record.facts["number"] for record in read_records(path)]
 
 
-def test_facts_and_arrays_come_back(tmp_path):
-    facts = {"drift": float("nan"), "third": 0.1 + 0.2, "name": "\u03b7", "nothing": None, "nested": {"a": [1, True]}}
-    append_record(tmp_path / "records", facts, ARRAYS)
+def test_attributes_and_arrays_survive_a_round_trip(tmp_path):
+    attributes = {
+        "drift": float("nan"),
+        "third": 0.1 + 0.2,
+        "name": "\u03b7",
+        "nothing": None,
+        "nested": {"a": [1, True]},
+    }
+    append_record(tmp_path / "records", attributes, ARRAYS)
     append_record(tmp_path / "records", {}, {})
     record, empty = read_records(tmp_path / "records")
-    assert str(record.facts) == str(facts)
+    assert str(record.facts) == str(attributes)
     assert list(record.arrays) == list(ARRAYS)
     for name, array in ARRAYS.items():
         assert (record.arrays[name].dtype, record.arrays[name].shape) == (array.dtype, array.shape)
@@ -48,8 +54,8 @@ def test_no_file_has_no_records(tmp_path):
     cut_records(tmp_path / "records", 0)
 
 
-def test_every_cut_leaves_the_whole_records_before_it(path):
-    """A kill in the middle of writing; the next record goes where the last whole one ends."""
+def test_every_truncation_leaves_the_intact_records_before_it(path):
+    """A kill in the middle of writing; the next record goes after the last intact one."""
     content, ends = path.read_bytes(), [0, *(record.end for record in read_records(path))]
     for size in [*range(0, len(content), 37), *(end + change for end in ends[1:] for change in (-1, 0))]:
         path.write_bytes(content[:size])
@@ -60,8 +66,8 @@ def test_every_cut_leaves_the_whole_records_before_it(path):
         assert numbers(path) == [*[0, 1, 2][:whole], 7]
 
 
-def test_every_flipped_bit_is_noticed(path):
-    """In a head, what lies behind it cannot be found; anywhere else, the other records can."""
+def test_every_flipped_bit_is_detected(path):
+    """After a damaged head the rest cannot be found; after any other damage the other records can."""
     content, ends = path.read_bytes(), [0, *(record.end for record in read_records(path))]
     for place in range(0, len(content), 11):
         path.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])

@@ -1,4 +1,4 @@
-"""The results of a scale by run, and what is said where something is not there."""
+"""The results of a scale by run, and the messages about missing ones."""
 
 import csv
 import subprocess
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> ResultsFolder:
 
 
 def refusal(read: Any) -> str:
-    """The line with which something is refused."""
+    """The one-line refusal."""
     with pytest.raises(StoreError) as caught:
         read()
     message = str(caught.value)
@@ -70,7 +70,7 @@ def test_schedules_are_those_at_whose_points_a_measure_was_taken(folder: Results
     assert results[RUN].schedules("spectra") == ["evolution", "step"]
     assert results[RUN].schedules("directions") == []
     assert results[BRANCH].schedules("evaluations") == ["ends"]
-    # those of a branch are not the run's
+    # those of a branch are not those of the run
     assert results[RUN].schedules("evaluations") == []
 
 
@@ -95,7 +95,7 @@ def test_each_file_is_read_once(folder: ResultsFolder, monkeypatch: pytest.Monke
     assert tables == [paths.history(RUN)]
 
 
-def test_what_could_not_be_read_is_read_again(folder: ResultsFolder) -> None:
+def test_unreadable_files_are_read_again(folder: ResultsFolder) -> None:
     results, path = folder.results, folder.paths.measured("spectra", RUN, "step")
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
@@ -104,11 +104,11 @@ def test_what_could_not_be_read_is_read_again(folder: ResultsFolder) -> None:
     assert results[RUN].spectra("step").iteration.tolist() == [0, 5]
 
 
-# --- what is not there
+# --- missing results
 
 
-def test_a_run_with_a_typing_error_gets_the_nearest(folder: ResultsFolder) -> None:
-    """And the command that makes it, for it may be another run."""
+def test_a_misspelt_run_gets_the_nearest_id(folder: ResultsFolder) -> None:
+    """With the command that makes it, in case the id is a different run."""
     wrong = RUN.replace("lr0.1", "lr0.11")
     for read in (
         lambda: folder.results[wrong].spectra("step"),
@@ -121,12 +121,12 @@ def test_a_run_with_a_typing_error_gets_the_nearest(folder: ResultsFolder) -> No
     assert f"did you mean {BRANCH}?" in refusal(lambda: folder.results[BRANCH.replace("notop", "no-top")].snapshots)
 
 
-def test_a_run_like_no_other_gets_no_nearest(folder: ResultsFolder) -> None:
+def test_a_very_different_id_gets_no_suggestion(folder: ResultsFolder) -> None:
     assert "did you mean" not in refusal(lambda: folder.results["x"].snapshots)
     assert "make it with: snakemake" in refusal(lambda: folder.results["x"].snapshots)
 
 
-def test_a_schedule_with_a_typing_error_gets_the_nearest_and_all_that_there_are(folder: ResultsFolder) -> None:
+def test_a_misspelt_schedule_gets_the_nearest_and_the_list_of_all(folder: ResultsFolder) -> None:
     path = folder.paths.measured("spectra", RUN, "setp")
     assert refusal(lambda: folder.results[RUN].spectra("setp")) == (
         f"{path}: does not exist; {RUN} has no spectra of schedule 'setp', it has evolution, step; did you mean step? "
@@ -136,7 +136,7 @@ def test_a_schedule_with_a_typing_error_gets_the_nearest_and_all_that_there_are(
     assert "it has evolution, step; make it with: snakemake" in message
 
 
-def test_a_measure_that_was_not_taken_says_how_to_take_it(folder: ResultsFolder) -> None:
+def test_a_missing_measure_is_refused_with_the_way_to_take_it(folder: ResultsFolder) -> None:
     path = folder.paths.measured("directions", RUN, "step")
     message = refusal(lambda: folder.results[RUN].read(Directions, "step"))
     assert message.endswith(
@@ -145,22 +145,22 @@ def test_a_measure_that_was_not_taken_says_how_to_take_it(folder: ResultsFolder)
 
 
 def test_measurements_outlive_the_states(folder: ResultsFolder) -> None:
-    """Which are large, and may be gone: another schedule is still compared with those that there are."""
+    """States are large and may have been deleted; another schedule is still compared with the existing ones."""
     folder.paths.snapshots(RUN).unlink()
     assert folder.results[RUN].spectra("step").iteration.tolist() == [0, 5]
     assert "did you mean step?" in refusal(lambda: folder.results[RUN].spectra("steps"))
 
 
 @pytest.mark.parametrize("name", ["spectrum", "point", "driver", "_spectra", "__len__"])
-def test_an_unknown_measure_is_no_attribute(folder: ResultsFolder, name: str) -> None:
-    """Neither is a module beside the measures."""
+def test_an_unknown_measure_is_not_an_attribute(folder: ResultsFolder, name: str) -> None:
+    """Nor is a module beside the measures."""
     run = folder.results[RUN]
     assert not hasattr(run, name)
     with pytest.raises(AttributeError, match=f"not '{name}'"):
         getattr(run, name)
 
 
-def test_a_scale_that_is_not_there_is_named_with_those_that_are(folder: ResultsFolder, tmp_path: Path) -> None:
+def test_a_missing_scale_is_named_with_the_existing_ones(folder: ResultsFolder, tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     (tmp_path / "a file").touch()
     assert (
@@ -172,8 +172,8 @@ def test_a_scale_that_is_not_there_is_named_with_those_that_are(folder: ResultsF
 
 
 @pytest.mark.parametrize(("step", "age"), [(1, "a newer"), (-1, "an older")])
-def test_a_file_of_another_version_says_whose_it_is(folder: ResultsFolder, step: int, age: str) -> None:
-    """One line, that names the file, both versions and what to do."""
+def test_a_file_of_another_version_is_one_line(folder: ResultsFolder, step: int, age: str) -> None:
+    """One line that names the file, both versions and the remedy."""
     for measure in measure_names():
         layout = declared(measure).layout
         folder.write_measure(measure, RUN, "step", SIZES, {})
@@ -223,7 +223,7 @@ def test_it_is_a_package_and_a_function_whatever_was_imported(folder: ResultsFol
 
 
 def test_reading_results_imports_no_torch(folder: ResultsFolder, tmp_path: Path) -> None:
-    """Which takes seconds, and drawing has no use for."""
+    """Importing torch takes seconds, and drawing does not need it."""
     code = (
         f"import sys, sharpest; run = sharpest.results({str(tmp_path)!r})[{RUN!r}]; run.spectra('step').to_frame(); "
         "run.history; run.snapshots; print('torch' in sys.modules)"
@@ -236,13 +236,13 @@ def test_reading_results_imports_no_torch(folder: ResultsFolder, tmp_path: Path)
 
 
 def cells(path: Path) -> np.ndarray:
-    """As Python reads them."""
+    """The numbers as Python reads them."""
     with open(path, newline="") as file:
         return np.array([[float(value) for value in row.values()] for row in csv.DictReader(file)])
 
 
-def test_a_history_has_the_very_numbers_of_the_run(tmp_path: Path) -> None:
-    """To the last bit, also those that are not finite."""
+def test_a_history_has_the_exact_numbers_of_the_run(tmp_path: Path) -> None:
+    """To the last bit, including non-finite numbers."""
     for changes in ({}, {"lr": 1e30}):
         run = Run(tmp_path / str(len(changes)), run_settings(momentum=0.5, **changes)).train()
         history = Results(run.paths.folder)[run.settings.run].history
@@ -251,7 +251,7 @@ def test_a_history_has_the_very_numbers_of_the_run(tmp_path: Path) -> None:
 
 
 def test_any_number_is_read_to_the_last_bit(folder: ResultsFolder) -> None:
-    """Random bits, shares and losses, written as a run writes them."""
+    """Random bits, fractions and losses, in the format of a run."""
     rng = np.random.default_rng(0)
     values = np.concatenate([
         rng.integers(0, 2**64, 20_000, dtype=np.uint64).view("f8"),

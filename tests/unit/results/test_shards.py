@@ -1,4 +1,4 @@
-"""Shards put together are, bit for bit, what one job measures."""
+"""Merged shards are, bit for bit, the measurement of one job."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ SETTINGS = direction_settings(
     grid=(-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0),
 )
 NSGD = nsgd_settings(refresh_every=3, keep_vectors=True, hessian=HESSIAN)
-# settings, segments: borders within an epoch and on its start, points of training's own, segments after the end
+# settings, segments: borders within an epoch and on its start, points used by training, segments after the end
 CASES = {
     "sgd": (run_settings(), [[0, 3, 6, 9], [10, 12, 13, 17], [19, 20]]),
     "lstm": (lstm_settings(), [[0, 9], [19, 30]]),
@@ -43,8 +43,8 @@ CASES = {
 }
 
 
-def held(path: Path, layout: Layout) -> dict[str, object]:
-    """All that a file holds, bit for bit, but the clock's part."""
+def stored_contents(path: Path, layout: Layout) -> dict[str, object]:
+    """The contents of a file, bit for bit, except clock times."""
     with open_stored(path, layout) as file:
         arrays = {d.name: (file.shape(d.name), file[d.name].tobytes()) for d in layout.datasets if d.name != "seconds"}
         return {**arrays, **{name: value for name, value in file.attributes.items() if name != "created"}}
@@ -57,21 +57,21 @@ def test_merged_spectra_are_those_of_one_job(case: str, keep_vectors: bool, tmp_
     run = Run(tmp_path, settings).train()
     asked = {"hessian": HESSIAN, "accuracy_every": 2, "keep_vectors": keep_vectors}
     run.measure_segments(segments, tmp_path / "whole/step.h5", **asked)
-    # in any order, and each in a replay of its own
+    # in any order, each from a separate replay
     shards = [tmp_path / f"{number}/step.h5" for number in range(len(segments))]
     for segment, shard in reversed(list(zip(segments, shards, strict=True))):
         run.measure_segments([segment], shard, **asked)
     count = merge_shards(list(map(str, shards)), str(tmp_path / "merged/step.h5"), SPECTRA)
-    merged = held(tmp_path / "merged/step.h5", SPECTRA)
-    assert merged == held(tmp_path / "whole/step.h5", SPECTRA)
+    merged = stored_contents(tmp_path / "merged/step.h5", SPECTRA)
+    assert merged == stored_contents(tmp_path / "whole/step.h5", SPECTRA)
     assert merged["planned_points"] == sum(map(len, segments))
     assert merged["iteration"][0] == (count,)  # type: ignore[index]
     with open_stored(tmp_path / "merged/step.h5", SPECTRA) as file:
         assert file["vector_index"].tolist() == (list(range(count)) if keep_vectors else [])
 
 
-def test_merged_shards_hold_what_was_measured(tmp_path: Path) -> None:
-    """A run that ends at 20: two points, one, none."""
+def test_merged_shards_hold_all_measured_points(tmp_path: Path) -> None:
+    """A run that ends at 20: shards of two points, one point and none."""
     settings, segments = CASES["ends in a shard"]
     run = Run(tmp_path, settings).train()
     shards = [tmp_path / f"{number}/step.h5" for number in range(3)]
@@ -110,7 +110,7 @@ def test_merged_directions_are_those_of_one_job(case: str, tmp_path: Path) -> No
     for segment, shard in reversed(list(zip(segments, shards, strict=True))):
         run.measure_direction_segments([segment], shard, SETTINGS)
     merge_shards(list(map(str, shards)), str(tmp_path / "merged.h5"), DIRECTIONS)
-    assert held(tmp_path / "merged.h5", DIRECTIONS) == held(tmp_path / "whole.h5", DIRECTIONS)
+    assert stored_contents(tmp_path / "merged.h5", DIRECTIONS) == stored_contents(tmp_path / "whole.h5", DIRECTIONS)
 
 
 def test_shards_of_two_machines_name_both(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_shards_of_two_machines_name_both(tmp_path: Path) -> None:
     ("drifts", "drift"), [((0.0, 0.25, 0.125), 0.25), ((0.5, 0.0, 0.25), 0.5), ((0.5, float("nan"), 0.0), float("nan"))]
 )
 def test_the_drift_is_the_largest_of_the_shards(drifts: tuple[float, ...], drift: float, tmp_path: Path) -> None:
-    """One that is no number stays; comparisons, planned points and times are those of all."""
+    """A drift of NaN stays NaN; comparisons, planned points and times are combined from all shards."""
     run = Run(tmp_path).train()
     shards = [tmp_path / f"{number}/step.h5" for number in range(3)]
     for number, shard in enumerate(shards):

@@ -1,7 +1,7 @@
-"""Layouts and places of results files are known to ``sharpest.results`` and to the measure that writes them alone.
+"""Only ``sharpest.results`` and the writing measure know the layouts and paths of results files.
 
-The place of a file is asked of ``Paths``, what is in it of a reader: where either changes, nothing else does. Texts for
-people that show a place take it from ``Paths`` as well. Docstrings and comments may say what they like.
+Other modules get the path of a file from ``Paths`` and its contents from a reader, so that a change of either affects
+no other module. Messages that show a path also take it from ``Paths``. Docstrings and comments are exempt.
 """
 
 import ast
@@ -40,7 +40,7 @@ ENDING = _PATHS.data("d").suffix
 
 
 def layout_constants() -> set[str]:
-    """Names of layouts, of their parts, and of what holds the layout of a measure."""
+    """Names of layouts, of their parts, and of holders of a measure's layout."""
     names = {"MEASURE"}
     for module in iter_modules(sharpest.results.__path__):
         for name, value in vars(import_module(f"sharpest.results.{module.name}")).items():
@@ -51,7 +51,7 @@ def layout_constants() -> set[str]:
 
 
 def is_place(text: str) -> bool:
-    """Whether a text spells a part of the path of a results file."""
+    """Whether a text contains part of the path of a results file."""
     folders = "|".join(map(re.escape, {"results", *FOLDERS}))
     return bool(
         re.search(rf"(?<![\w./])(?:{folders})/", text)
@@ -61,7 +61,7 @@ def is_place(text: str) -> bool:
 
 
 def spelled(source: str) -> Iterator[str]:
-    """What a module spells that is not its own, with the line."""
+    """Layout names and paths that a module spells but does not own, with their lines."""
     tree, constants = ast.parse(source), layout_constants()
     alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings, also of fields
     for node in ast.walk(tree):
@@ -78,7 +78,7 @@ def spelled(source: str) -> Iterator[str]:
 
 
 def is_at_home(path: Path) -> bool:
-    """Whether a module is of the results, or of a measure, which spells its own."""
+    """Whether a module belongs to the results, or to a measure, which may spell its own."""
     place = path.relative_to(PACKAGE).parts
     return place[0] == "results" or (place[0] == "measures" and place[1] in measure_names())
 
@@ -92,7 +92,7 @@ def test_no_other_module_spells_them() -> None:
     assert wrong == {}
 
 
-def test_a_measure_spells_no_other_one() -> None:
+def test_a_measure_spells_no_other_measure() -> None:
     for name in measure_names():
         others = "|".join(other for other in measure_names() if other != name)
         for path in (PACKAGE / "measures" / name).rglob("*.py"):
@@ -117,7 +117,7 @@ def test_a_measure_spells_no_other_one() -> None:
         "from sharpest.results import data\nlayout = data.DATA",
     ],
 )
-def test_what_is_spelled_is_seen(source: str) -> None:
+def test_spelled_paths_are_found(source: str) -> None:
     assert list(spelled(source))
 
 
@@ -133,5 +133,5 @@ def test_what_is_spelled_is_seen(source: str) -> None:
         'text = "best and last of training and spectra"',
     ],
 )
-def test_what_is_not_spelled_is_left_alone(source: str) -> None:
+def test_other_texts_are_ignored(source: str) -> None:
     assert not list(spelled(source))

@@ -1,4 +1,4 @@
-"""What is read of a file by name: arrays, rows, points, tables, data sets."""
+"""Reading a file by name: arrays, rows, points, tables, data sets."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ SIZES = {"t": 3, "k": 2, "v": 2, "p": 7, "d": 2, "m": 4, "a": 3, "g": 5, "x": 6,
 
 
 def numbers(layout: Layout, sizes: dict[str, int]) -> dict[str, Any]:
-    """Arrays whose numbers are all different within each."""
+    """Arrays in which all numbers differ."""
     arrays = {}
     for dataset in layout.datasets:
         shape = [sizes.get(letter, 0) for letter in dataset.dims]
@@ -40,7 +40,7 @@ def numbers(layout: Layout, sizes: dict[str, int]) -> dict[str, Any]:
 
 @pytest.fixture
 def arrays() -> dict[str, Any]:
-    """Of a spectra file: three points, of which the first and the last have vectors."""
+    """Arrays of a spectra file: three points, the first and the last with vectors."""
     return {
         **numbers(SPECTRA.layout, SIZES),
         "iteration": np.array([0, 3, 10]),
@@ -80,7 +80,7 @@ def test_arrays_rows_and_shapes(write: Callable[..., Measured], arrays: dict[str
     assert [dataset.name for dataset in stored.datasets] == [dataset.name for dataset in SPECTRA.layout.datasets]
 
 
-def test_an_array_that_the_layout_lacks_is_named_with_those_that_it_has(write: Callable[..., Measured]) -> None:
+def test_an_unknown_array_is_named_with_the_known_ones(write: Callable[..., Measured]) -> None:
     stored = write()
     with pytest.raises(KeyError, match=r"spectra files hold iteration, epoch, eigenvalues, .*, not 'eigenvalue'"):
         stored["eigenvalue"]
@@ -97,7 +97,7 @@ def test_run_settings_and_divergence_are_named(write: Callable[..., Measured]) -
     assert (stored.iteration.tolist(), stored.epoch.tolist()) == ([0, 3, 10], [0, 0.6, 2])
 
 
-def test_a_run_that_did_not_diverge_has_no_word_for_it(write: Callable[..., Measured]) -> None:
+def test_a_run_that_did_not_diverge_has_no_divergence_text(write: Callable[..., Measured]) -> None:
     stored = write()
     assert stored.diverged is None
     assert stored.divergence == ""
@@ -112,20 +112,18 @@ def test_a_point_has_its_row_of_every_array_and_its_vectors(
     stored = write()
     columns = [dataset.name for dataset in SPECTRA.layout.datasets if dataset.dims[0] == "t"]
     for row, iteration in enumerate([0, 3, 10]):
-        held = stored.at(iteration)
-        assert held is not None
-        assert held.keys() == {*columns, *(["eigenvectors"] if iteration != 3 else [])}
-        assert all(np.array_equal(held[name], arrays[name][row]) for name in columns)
+        contents = stored.at(iteration)
+        assert contents is not None
+        assert contents.keys() == {*columns, *(["eigenvectors"] if iteration != 3 else [])}
+        assert all(np.array_equal(contents[name], arrays[name][row]) for name in columns)
     np.testing.assert_array_equal(stored.at(0)["eigenvectors"], arrays["eigenvectors"][0])
     np.testing.assert_array_equal(stored.at(10)["eigenvectors"], arrays["eigenvectors"][1])
     assert stored.at(4) is None
 
 
 @pytest.mark.parametrize("chosen", [[2, 0], [True, False, True]])
-def test_rows_are_those_that_are_chosen(
-    write: Callable[..., Measured], arrays: dict[str, Any], chosen: list[Any]
-) -> None:
-    """In the order given; the file stays whole, and vectors stay behind."""
+def test_chosen_rows_are_read(write: Callable[..., Measured], arrays: dict[str, Any], chosen: list[Any]) -> None:
+    """In the given order; the file is unchanged, and vectors are not read."""
     stored = write()
     part = stored.rows(np.array(chosen))
     assert type(part) is type(stored)
@@ -140,7 +138,7 @@ def test_rows_are_those_that_are_chosen(
 
 
 def test_common_points_are_joined_in_order_of_time(folder: ResultsFolder, arrays: dict[str, Any]) -> None:
-    """Arrays that are the same at all points stay as they are."""
+    """Arrays that are the same at all points are unchanged."""
     folder.write_measure("spectra", RUN, "step", SIZES, arrays)
     values = {**numbers(DIRECTIONS.layout, {**SIZES, "t": 4}), "iteration": np.array([3, 5, 10, 12])}
     folder.write_measure("directions", RUN, "step", {**SIZES, "t": 4}, values)
@@ -174,12 +172,12 @@ def test_a_frame_of_no_points_has_its_columns(folder: ResultsFolder) -> None:
     frame = folder.results[RUN].directions("step").to_frame()
     assert len(frame) == 0
     assert {"run", "iteration", "loss", "gradient_norm_3", "cosine_1"} <= set(frame.columns)
-    # of three dimensions, or the same at all points
+    # with three dimensions, or the same at all points
     assert not {"projection", "profile", "grid", "alphas", "direction"} & set(frame.columns)
 
 
 def test_a_data_set_has_the_names_of_the_layout(folder: ResultsFolder) -> None:
-    """Dimensions by letter, unit and meaning; what numbers a dimension is a coordinate."""
+    """Dimensions by letter, unit and meaning; the array that numbers a dimension is a coordinate."""
     arrays = {**numbers(DIRECTIONS.layout, SIZES), "iteration": np.array([0, 3, 10])}
     settings = {"indices": [1, 3]}
     folder.write_measure("directions", RUN, "step", SIZES, arrays, settings=settings, mode="inference", lr=0.1)
@@ -196,7 +194,7 @@ def test_a_data_set_has_the_names_of_the_layout(folder: ResultsFolder) -> None:
     assert json.loads(data.attrs["settings"]) == settings
 
 
-def test_vectors_are_read_where_they_are_asked_for(write: Callable[..., Measured], arrays: dict[str, Any]) -> None:
+def test_vectors_are_read_on_request(write: Callable[..., Measured], arrays: dict[str, Any]) -> None:
     stored = write()
     assert "eigenvectors" not in stored.to_xarray()
     data = stored.to_xarray(vectors=True)
@@ -206,8 +204,8 @@ def test_vectors_are_read_where_they_are_asked_for(write: Callable[..., Measured
 
 
 @pytest.mark.parametrize("measure", measure_names())
-def test_a_data_set_survives_the_way_through_netcdf(folder: ResultsFolder, tmp_path: Path, measure: str) -> None:
-    """SciPy writes it, without further packages: numbers, names, units, attributes."""
+def test_a_data_set_survives_a_round_trip_through_netcdf(folder: ResultsFolder, tmp_path: Path, measure: str) -> None:
+    """SciPy writes it without further packages: numbers, names, units, attributes."""
     reader = reader_of(measure)
     known = {"settings": {"a": [1, None]}, "mode": "inference", "lr": 0.1, "planned_points": 3, "reductions": ["none"]}
     folder.write_measure(measure, RUN, "step", SIZES, numbers(reader.layout, SIZES), **known)
@@ -222,7 +220,7 @@ def test_a_data_set_survives_the_way_through_netcdf(folder: ResultsFolder, tmp_p
     assert (back.attrs["net_mode"], json.loads(back.attrs["settings"])) == ("inference", {"a": [1, None]})
 
 
-def test_a_missing_package_is_named_in_a_line(write: Callable[..., Measured], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_one_line(write: Callable[..., Measured], monkeypatch: pytest.MonkeyPatch) -> None:
     stored = write()
     monkeypatch.setitem(sys.modules, "xarray", None)
     message = (
@@ -236,7 +234,7 @@ def test_a_missing_package_is_named_in_a_line(write: Callable[..., Measured], mo
 # --- large arrays
 
 
-LONG = LONG_ROW // 4  # float32 numbers of a row that has a checksum of its own
+LONG = LONG_ROW // 4  # float32 numbers in a row that has its own checksum
 
 
 @pytest.fixture
@@ -253,14 +251,14 @@ def long_rows(tmp_path: Path) -> tuple[Path, Any]:
 
 
 def spoil(path: Path, content: bytes) -> None:
-    """Change a bit in the middle of some bytes of a file."""
+    """Flip a bit in the middle of the given bytes of a file."""
     whole = path.read_bytes()
     place = whole.index(content) + len(content) // 2
     path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
 
 
 def test_a_long_row_is_checked_whenever_it_is_read(long_rows: tuple[Path, Any]) -> None:
-    """Also when the file was sound as it was opened, and is closed since."""
+    """Even if the file was intact when opened, and has been closed since."""
     path, theta = long_rows
     stored = Snapshots(path)
     np.testing.assert_array_equal(stored.row("theta", 1), theta[1])
@@ -301,7 +299,7 @@ def test_small_arrays_are_in_memory_and_large_ones_in_the_file(long_rows: tuple[
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_became_another_is_refused(long_rows: tuple[Path, Any]) -> None:
+def test_a_replaced_file_is_refused(long_rows: tuple[Path, Any]) -> None:
     path, _ = long_rows
     stored = Snapshots(path)
     path.write_bytes(b"no HDF5")
@@ -310,6 +308,6 @@ def test_a_file_that_became_another_is_refused(long_rows: tuple[Path, Any]) -> N
 
 
 def test_the_update_at_which_a_run_diverged(folder: ResultsFolder) -> None:
-    for number, (held, expected) in enumerate([(-1, None), (0, 0), (17, 17)]):
-        path = folder.write_snapshots(f"run{number}", {"t": 1}, {}, diverged=held)
+    for number, (contents, expected) in enumerate([(-1, None), (0, 0), (17, 17)]):
+        path = folder.write_snapshots(f"run{number}", {"t": 1}, {}, diverged=contents)
         assert Snapshots(path).diverged == expected

@@ -1,4 +1,4 @@
-"""Several layouts in one file: each is read as if it were alone, and damage is noticed."""
+"""Several layouts in one file: each is read as if it were alone, and damage is detected."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from sharpest.results.together import write_together
 
 
 def part(layout: Layout, **arrays: Any) -> tuple[Layout, dict[str, Any], dict[str, Any]]:
-    """Two points; what is not given is zero."""
+    """Two points; omitted arrays are zero."""
     sizes = {"t": 2, "k": 3, "v": 0, "p": 4}
     zeros = {data.name: np.zeros([sizes[letter] for letter in data.dims]) for data in layout.datasets}
     return layout, {**zeros, **arrays}, dict.fromkeys(layout.attributes, layout.name)
@@ -38,13 +38,13 @@ def test_each_is_read_as_if_it_were_alone(path: Path) -> None:
     assert trace.to_xarray().trace.attrs["units"] == "nats"
 
 
-def test_one_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_part(tmp_path: Path) -> None:
     write_together(tmp_path / "one.h5", [part(TRACE)])
     with pytest.raises(StoreError, match=r"one\.h5: holds trace, and no spectra; watch that quantity as well$"):
         Measured(tmp_path / "one.h5", SPECTRA)
 
 
-def test_damage_is_noticed(path: Path) -> None:
+def test_damage_is_detected(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[USER_BLOCK + 2000] ^= 1
     path.write_bytes(content)
@@ -52,7 +52,7 @@ def test_damage_is_noticed(path: Path) -> None:
         Measured(path, TRACE)
 
 
-def test_what_is_at_odds_with_its_layout_leaves_no_file(tmp_path: Path) -> None:
+def test_arrays_that_contradict_their_layout_leave_no_file(tmp_path: Path) -> None:
     layout, arrays, attributes = part(TRACE)
     with pytest.raises(ValueError, match="arrays missing \\['trace'\\]"):
         write_together(tmp_path / "no.h5", [(layout, {n: a for n, a in arrays.items() if n != "trace"}, attributes)])

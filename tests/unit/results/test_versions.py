@@ -1,4 +1,4 @@
-"""A results folder of another version of the code is refused before anything is made again."""
+"""A results folder of another version of the code is refused before anything is remade."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ OLDER, SAME, NEWER = SNAPSHOTS.version - 1, SNAPSHOTS.version, SNAPSHOTS.version
 
 
 def write(path: Path, *versions: object, runs: tuple[str, ...] = RUNS) -> Paths:
-    """A folder whose runs are of some versions."""
+    """A folder whose runs are of the given versions."""
     folder = ResultsFolder(path / "quick")
     for run, version in zip(runs, versions, strict=False):
         with changed(folder.write_snapshots(run, {"t": 1}, {})) as file:
@@ -25,7 +25,7 @@ def write(path: Path, *versions: object, runs: tuple[str, ...] = RUNS) -> Paths:
     return folder.paths
 
 
-def held(folder: Path) -> dict[Path, bytes]:
+def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -41,16 +41,16 @@ def test_a_folder_without_states_is_accepted(tmp_path: Path, folder: str) -> Non
 
 
 def refusal(paths: Paths) -> str:
-    """One line; every file stays as it was."""
-    before = held(paths.folder)
+    """One line; every file stays unchanged."""
+    before = contents(paths.folder)
     with pytest.raises(StoreError) as caught:
         check_version(paths)
-    assert held(paths.folder) == before
+    assert contents(paths.folder) == before
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def test_an_older_version_is_to_be_kept_under_another_name(tmp_path: Path) -> None:
+def test_an_older_version_should_be_moved_aside(tmp_path: Path) -> None:
     paths = write(tmp_path, OLDER, OLDER)
     assert refusal(paths) == (
         f"{paths.folder}: was written by an older version of the code "
@@ -61,7 +61,7 @@ def test_an_older_version_is_to_be_kept_under_another_name(tmp_path: Path) -> No
     )
 
 
-def test_a_newer_version_asks_for_the_code_that_wrote_it(tmp_path: Path) -> None:
+def test_a_newer_version_requires_the_code_that_wrote_it(tmp_path: Path) -> None:
     message = refusal(write(tmp_path, NEWER))
     assert f"by a newer version of the code (snapshots version {NEWER}, this one has {SAME})" in message
     assert "; use that version of the code, or give snakemake another --directory; nothing was changed" in message
@@ -74,7 +74,7 @@ def test_states_of_a_branch_alone_tell_the_version_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["no HDF5", "truncated", "empty", "without a version", "a text"])
 def test_a_damaged_file_is_left_to_the_jobs_that_read_it(tmp_path: Path, damage: str) -> None:
-    """It neither stops a plan nor hides the version of the others."""
+    """It neither stops planning nor hides the version of the others."""
     paths = write(tmp_path, SAME)
     path = paths.snapshots(RUNS[0])
     whole = path.read_bytes()
@@ -86,7 +86,7 @@ def test_a_damaged_file_is_left_to_the_jobs_that_read_it(tmp_path: Path, damage:
     else:
         path.write_bytes({"no HDF5": b"no HDF5", "truncated": whole[: len(whole) // 2], "empty": b""}[damage])
     check_version(paths)
-    # in whatever order a folder lists its files, one of these comes before the sound one
+    # whatever the order of the folder's files, one of these comes before the intact one
     for number in range(20):
         copy = paths.snapshots(f"run-{number}")
         copy.parent.mkdir()

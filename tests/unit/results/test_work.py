@@ -1,4 +1,4 @@
-"""The work folder of a job: one job at a time, one identity, and nothing left at the end."""
+"""The work folder of a job: one job at a time, one identity, and empty at the end."""
 
 from pathlib import Path
 from threading import Event, Thread
@@ -17,7 +17,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def filled(folder: Path) -> WorkFolder:
-    """Of identity one: a file, and a file in a folder."""
+    """A folder of identity one: a file, and a file in a subfolder."""
     work = WorkFolder(folder, "one", ("states",))
     (folder / "journal").write_text("a row")
     (folder / "states/5").write_text("a state")
@@ -44,16 +44,16 @@ def test_work_of_another_identity_is_emptied(folder):
     assert has_work(folder, "two")
 
 
-def test_what_is_left_of_a_removed_folder_is_not_taken_for_work(folder):
+def test_a_partly_removed_folder_is_not_taken_for_work(folder):
     filled(folder)
-    (folder / "identity").unlink()  # the first thing that is removed
+    (folder / "identity").unlink()  # the first file that is removed
     assert not has_work(folder, "one")
     assert not WorkFolder(folder, "one", ("states",)).emptied  # nobody lost it
     assert entries(folder) == {"identity", "states"}
 
 
 def test_removing_leaves_the_lock_and_folders_of_others(folder):
-    """The work of a shard lies below that of a job of the same name."""
+    """The work of a shard is inside the folder of a job with the same name."""
     work = filled(folder)
     (folder / "lock").touch()
     (folder / "0").mkdir()
@@ -63,17 +63,17 @@ def test_removing_leaves_the_lock_and_folders_of_others(folder):
 
 
 def test_a_second_job_waits(folder):
-    order, held = [], Event()
+    order, contents = [], Event()
 
     def second() -> None:
-        held.wait(10)
+        contents.wait(10)
         with locked(folder):
             order.append("second")
 
     thread = Thread(target=second)
     thread.start()
     with locked(folder):
-        held.set()
+        contents.set()
         thread.join(0.3)
         order.append("first")
     thread.join(10)

@@ -1,4 +1,4 @@
-"""The table against numbers worked out by hand."""
+"""The table, compared with numbers worked out by hand."""
 
 import math
 from pathlib import Path
@@ -40,7 +40,7 @@ class Folder(ResultsFolder):
         val_accuracy_early: float = 0.5,
         epoch_seconds: float = math.nan,
     ) -> None:
-        """All numbers are multiplied by ``scale``; NaN seconds = no epoch was trained."""
+        """All numbers are multiplied by ``scale``; NaN seconds mean that no epoch was trained."""
         arrays = {
             "iteration": [5, 9],
             "epoch": [5, 9],
@@ -58,7 +58,7 @@ class Folder(ResultsFolder):
         self.write_measure(
             "evaluations", run, "ends", {"t": 2, "k": 3}, arrays, settings=settings, diverged_epoch=diverged
         )
-        # the median of these, and no mean
+        # with a median that differs from the mean
         seconds = [] if math.isnan(epoch_seconds) else [epoch_seconds, 99.0, epoch_seconds]
         self.write_snapshots(run, {"t": 1}, {"epoch_seconds": seconds})
         self.write_history(run, {"epoch": [early_epoch - 1, early_epoch], "val_accuracy": [0.99, val_accuracy_early]})
@@ -105,7 +105,7 @@ def test_values_are_means_and_sample_deviations_over_seeds(evaluated: Folder) ->
     assert math.isnan(first.loc["dist", "paper"])
 
 
-def test_a_study_says_which_columns_it_has(evaluated: Folder) -> None:
+def test_a_study_chooses_its_columns(evaluated: Folder) -> None:
     table = build(_study("spectral_norm", "frobenius", "test_acc", rows=ROWS[:1]), evaluated.results)
     means = _row(table, "γ = 0.1")
     assert means.index.tolist() == [
@@ -162,7 +162,7 @@ def test_a_row_of_which_every_run_diverged_says_so(evaluated: Folder) -> None:
     assert cells[-1] == "none; seed 777 diverged at epoch 12; seed 778 diverged at epoch 0.5"
 
 
-def test_a_table_of_which_every_run_diverged_is_still_one(folder: Folder) -> None:
+def test_a_table_of_diverged_runs_is_still_written(folder: Folder) -> None:
     for run in (A7, A8, B7, B8):
         folder.evaluate(run, diverged=1.0)
     table = build(_study(), folder.results)
@@ -202,7 +202,7 @@ def test_the_papers_digits(folder: Folder, column: str, value: float, printed: s
 
 
 def test_the_norms_and_the_error_of_the_probes_are_explained(folder: Folder) -> None:
-    """The largest error counts, here 22 of 220, and not one of a run that diverged."""
+    """The largest error counts, here 22 of 220, not counting a diverged run."""
     folder.evaluate(A7, probe_error=0.1)
     folder.evaluate(A8, probe_error=0.04)
     folder.evaluate(B7)
@@ -248,8 +248,8 @@ def test_the_cost_of_an_epoch_is_compared_seed_by_seed(
     assert notes[1:] == ([cost] if times else [])
 
 
-def test_the_cost_is_that_against_sgd_of_the_same_settings(folder: Folder) -> None:
-    """Another learning rate is no yardstick, and neither is a run that diverged."""
+def test_the_cost_is_relative_to_sgd_with_the_same_settings(folder: Folder) -> None:
+    """Another learning rate is no reference, nor is a diverged run."""
     other = "r32-c10-sgd-lr0.01-S128-plat-s777"
     both = "r32-c10-nsgd-lr0.1-S128-m0.9-g0.1-K5-correct_both-plat-s777"
     momentum = "r32-c10-sgd-lr0.1-S128-m0.9-plat-s777"

@@ -1,4 +1,4 @@
-"""Runs that go on from another run's snapshot: the first stages of Fig. 12, the variants of Fig. 7."""
+"""Runs that continue from another run's snapshot: the first stages of Fig. 12, the variants of Fig. 7."""
 
 import csv
 from itertools import pairwise
@@ -53,7 +53,7 @@ def history(run: Run) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("variant", ["", "sgd"], ids=["no drop", "sgd"])
 def test_a_branch_that_changes_nothing_is_its_trunk(tmp_path: Path, trunk, variant):
-    """Bit for bit, snapshots and history, from the branch point on; in the file of the sgd variant too."""
+    """Bit for bit, snapshots and history, from the branch point on; also in the file of the sgd variant."""
     branch = Run(tmp_path, branch_settings(trunk, 1, variant)).train()
     ours, theirs = snapshots(branch), snapshots(branch.trunk)
     spe = trunk.steps_per_epoch
@@ -65,8 +65,8 @@ def test_a_branch_that_changes_nothing_is_its_trunk(tmp_path: Path, trunk, varia
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5])
-def test_a_first_stage_goes_on_with_another_rate_and_nothing_else(tmp_path: Path, momentum):
-    """Bit for bit against a loop of its own: the velocity goes on from the trunk's, and so do the batches."""
+def test_a_first_stage_changes_only_the_learning_rate(tmp_path: Path, momentum):
+    """Bit for bit, compared with an explicit loop: velocity and batches continue from the trunk's."""
     branch = Run(tmp_path, branch_settings(run_settings(momentum=momentum), 2, lr_factor=0.1)).train()
     problem, theirs = branch.problem(), snapshots(branch.trunk)
     theta, velocity = torch.from_numpy(theirs["theta"][2]), torch.zeros(365)
@@ -91,8 +91,8 @@ def test_a_first_stage_goes_on_with_another_rate_and_nothing_else(tmp_path: Path
 
 
 @pytest.mark.parametrize("variant", ["", "sgd"])
-def test_the_best_of_a_branch_is_looked_for_from_the_branch_point_on(tmp_path: Path, variant):
-    """A trunk that was better before leaves no mark."""
+def test_the_best_of_a_branch_counts_from_the_branch_point(tmp_path: Path, variant):
+    """A trunk that was better before does not count."""
     branch = Run(tmp_path, branch_settings(run_settings(), 2, variant, lr_factor=0.1)).prepare()
     with changed(branch.trunk.snapshots) as file:
         progress = file["progress"][:]
@@ -105,7 +105,7 @@ def test_the_best_of_a_branch_is_looked_for_from_the_branch_point_on(tmp_path: P
         assert file["iteration"][file.attributes["best"]] == best
 
 
-def test_gradients_that_the_trunk_cut_are_not_counted_again(tmp_path: Path):
+def test_gradients_clipped_by_the_trunk_are_not_counted_again(tmp_path: Path):
     branch = Run(tmp_path, branch_settings(run_settings(clip_norm=0.01), 2)).train()
     counts = []
     for run in (branch.trunk, branch):
@@ -114,7 +114,7 @@ def test_gradients_that_the_trunk_cut_are_not_counted_again(tmp_path: Path):
     assert counts == [20, 10]
 
 
-# --- a parent that does not reach
+# --- a parent that is too short
 
 
 def test_a_parent_without_a_snapshot_there_is_named(tmp_path: Path):
@@ -146,7 +146,7 @@ def test_a_branch_may_leave_at_the_start_of_its_trunk(tmp_path: Path):
 
 
 def test_work_on_a_parent_that_has_changed_is_not_resumed(tmp_path: Path):
-    """The trunk trained anew, with other weights at the branch point."""
+    """The trunk retrained, with other weights at the branch point."""
     settings = branch_settings(run_settings(), 2, "notop")
     other = Run(tmp_path / "other", settings).prepare()
     with changed(other.trunk.snapshots) as file:
@@ -169,7 +169,7 @@ def test_work_on_a_parent_that_has_changed_is_not_resumed(tmp_path: Path):
     np.testing.assert_array_equal(snapshots(run)["theta"], snapshots(other)["theta"])
 
 
-# --- what the variants of Fig. 7 record
+# --- records of the variants of Fig. 7
 
 VARIANTS = ("top", "ctop", "notop", "x0.5")
 
@@ -202,7 +202,7 @@ def test_eigenvalues_and_losses_are_recorded_at_each_refresh(variant):
 
 
 def test_steps_are_those_along_and_across_the_top_direction(variant):
-    """The first updates again, in float64, with eigenvectors of dense Hessians."""
+    """The first updates recomputed in float64, with eigenvectors of dense Hessians."""
     name = variant.settings.run.rpartition("/")[2]
     problem = variant.problem()
     states = list(variant.replay().states(range(10, 15)))
@@ -210,19 +210,19 @@ def test_steps_are_those_along_and_across_the_top_direction(variant):
     for before, after in pairwise(states):
         if before.iteration in (10, 13) and (top is None or name != "ctop"):
             values, vectors = np.linalg.eigh(hessian_at(problem, before))
-            wanted = np.sort(np.argsort(-np.abs(values))[:2])  # largest in magnitude, then by sign
-            top = vectors[:, wanted[-1]]
+            target = np.sort(np.argsort(-np.abs(values))[:2])  # largest in magnitude, then by sign
+            top = vectors[:, target[-1]]
         batch = problem.data.stream.batch(before.iteration)
         change = -0.1 * problem.gradient(before.theta, batch).double().numpy()
         along = (change @ top) * top
         expected = {"top": along, "ctop": along, "notop": change - along, "x0.5": change - 0.5 * along}[name]
         step = (after.theta.double() - before.theta.double()).numpy()
         np.testing.assert_allclose(step, expected, rtol=0, atol=2e-3 * np.linalg.norm(change))
-        assert np.linalg.norm(step - change) > 0.02 * np.linalg.norm(change)  # it is not that of SGD
+        assert np.linalg.norm(step - change) > 0.02 * np.linalg.norm(change)  # it differs from SGD's
 
 
-def test_the_direction_in_force_is_kept_with_each_snapshot(variant):
-    """That of the start for the constant one; for the others that of the last refresh, at 13 and 19."""
+def test_the_current_direction_is_stored_with_each_snapshot(variant):
+    """For the constant variant that of the start; for the others that of the last refresh, at 13 and 19."""
     directions = snapshots(variant)["directions"][:, 0]
     assert not directions[0].any()  # the first update computes it
     np.testing.assert_allclose(np.linalg.norm(directions[1:], axis=1), 1, rtol=1e-5)

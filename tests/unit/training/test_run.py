@@ -1,4 +1,4 @@
-"""Whole runs on tiny data: files, snapshots, divergence, kills, and who may resume whose work."""
+"""Whole runs on tiny data: files, snapshots, divergence, kills, and which work is resumed."""
 
 import csv
 import random
@@ -106,8 +106,8 @@ def test_history_has_a_row_for_each_epoch(run):
     assert len(rows) == run.settings.epochs - start or run.settings.rule == "plat"
 
 
-def test_history_holds_what_the_snapshots_give(run):
-    """Validation at the end of an epoch is that of the snapshot at the start of the next, with its running averages."""
+def test_history_agrees_with_the_snapshots(run):
+    """Validation at the end of an epoch is that of the next epoch's start snapshot, with its running averages."""
     problem, rows = run.problem(), {row["iteration"]: row for row in read_history(run)}
     with open_stored(run.snapshots, SNAPSHOTS) as file:
         for row, iteration in enumerate(file["iteration"][1:], start=1):
@@ -123,19 +123,19 @@ def test_snapshots_are_taken_at_the_starts_of_epochs(run):
     last = rows[-1]["iteration"]
     interval = settings.snapshot_every * settings.steps_per_epoch
     grid = [iteration for iteration in range(0, int(last) + 1, interval) if iteration >= settings.start]
-    wanted = sorted({settings.start, *grid, int(best), int(last)})
+    target = sorted({settings.start, *grid, int(best), int(last)})
     model = run.problem().model
     p, b = model.num_parameters, len(model.buffers)
     with open_stored(run.snapshots, SNAPSHOTS) as file:
-        assert file["iteration"].tolist() == wanted
+        assert file["iteration"].tolist() == target
         assert file["iteration"][file.attributes["best"]] == best
         assert file["iteration"][file.attributes["last"]] == last
         np.testing.assert_array_equal(file["epoch"], file["iteration"] / settings.steps_per_epoch)
-        assert file.shape("theta") == (len(wanted), p)
-        assert file.shape("buffers") == (len(wanted), b)
-        assert file.shape("velocity") == (len(wanted), p if settings.has_velocity else 0)
-        assert file.shape("second_moment") == (len(wanted), p if settings.is_adaptive else 0)
-        assert file.shape("solver_start") == (len(wanted), p if settings.nudge else 0)
+        assert file.shape("theta") == (len(target), p)
+        assert file.shape("buffers") == (len(target), b)
+        assert file.shape("velocity") == (len(target), p if settings.has_velocity else 0)
+        assert file.shape("second_moment") == (len(target), p if settings.is_adaptive else 0)
+        assert file.shape("solver_start") == (len(target), p if settings.nudge else 0)
         assert file.attributes["run"] == settings.run
         assert file.attributes["diverged"] == -1
         assert file.attributes["config"] == settings.model_dump(mode="json")
@@ -146,7 +146,7 @@ def test_snapshots_are_taken_at_the_starts_of_epochs(run):
             np.testing.assert_array_equal(file.row("buffers", 0), model.buffers.numpy())
 
 
-def test_the_tiny_runs_have_what_these_tests_look_for(tmp_path_factory):
+def test_the_tiny_runs_cover_the_tested_cases(tmp_path_factory):
     """With the plateau rule: cuts, an early stop, and a best snapshot off the grid that is not the last."""
     run = Run(tmp_path_factory.mktemp("plateau"), KINDS["plateau"]).train()
     rows = read_history(run)
@@ -174,7 +174,7 @@ def test_nsgd_keeps_the_eigenpairs_it_computed(tmp_path):
 
 
 def test_vectors_are_kept_where_the_run_says_so(tmp_path):
-    """All that were computed, as unit rows, with the loss at that moment."""
+    """All computed ones, as unit rows, with the loss at that iteration."""
     run = Run(tmp_path, KINDS["nsgd-vgg"]).train()
     with open_stored(run.snapshots, SNAPSHOTS) as file:
         assert file["refresh_iteration"].tolist() == list(range(0, 20, 2))
@@ -185,7 +185,7 @@ def test_vectors_are_kept_where_the_run_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["nsgd", "sgd"])
-def test_where_nothing_is_kept_there_is_nothing(tmp_path, kind):
+def test_without_stored_vectors_the_arrays_are_empty(tmp_path, kind):
     run = Run(tmp_path, KINDS[kind]).train()
     with open_stored(run.snapshots, SNAPSHOTS) as file:
         assert file.shape("eigenvectors") == (0, 0, 0)
@@ -194,8 +194,8 @@ def test_where_nothing_is_kept_there_is_nothing(tmp_path, kind):
         assert file.attributes["clipped"] == 0
 
 
-def test_the_number_of_cut_gradients_is_kept(tmp_path):
-    """Some are cut; a bound that no gradient reaches cuts none, and trains as without."""
+def test_the_number_of_clipped_gradients_is_stored(tmp_path):
+    """Some are clipped; a bound that no gradient reaches clips none, and trains as without a bound."""
     settings = run_settings(lr=0.05)
     free = Run(tmp_path / "free", settings).train()
     counts, bits = {}, {}
@@ -220,7 +220,7 @@ def test_a_run_that_diverges_is_a_result(tmp_path, changes):
         assert 1 <= diverged <= 5
         assert (file["iteration"].tolist(), file.attributes["best"], last) == ([0], 0, 0)
         assert np.isfinite(file["theta"]).all()
-    # the loss of that update is the first that is not finite
+    # the loss of that update is the first non-finite one
     problem = run.problem()
     assert len(rows) == 1
     assert not np.isfinite(rows[0]["val_loss"])
@@ -231,7 +231,7 @@ def test_a_run_that_diverges_is_a_result(tmp_path, changes):
 
 
 def test_a_divergence_later_on_keeps_the_states_before(tmp_path):
-    """The last state is that at the start of the epoch that broke, off the grid of snapshots here."""
+    """The last state is the start of the epoch that diverged, which is off the grid of snapshots here."""
     run, spe = Run(tmp_path, DIVERGING).train(), DIVERGING.steps_per_epoch
     with open_stored(run.snapshots, SNAPSHOTS) as file:
         diverged, last = file.attributes["diverged"], int(file["iteration"][-1])
@@ -257,7 +257,7 @@ def test_a_divergence_later_on_keeps_the_states_before(tmp_path):
     ids=["plain", "squared with l2", "dropout", "nsgd"],
 )
 def test_a_full_batch_run_keeps_the_loss_of_each_update(settings, tmp_path):
-    """Of the net in training mode on the whole batch, with L2, from before the first update to after the last."""
+    """For the net in training mode on the whole batch, with L2, from before the first update to after the last."""
     run = Run(tmp_path, settings).train()
     problem = run.problem()
     losses = Snapshots(run.snapshots).update_loss
@@ -287,7 +287,7 @@ def test_other_runs_keep_no_losses_of_updates(tmp_path):
 
 
 def test_the_losses_of_a_branch_begin_at_its_branch_point(tmp_path):
-    """One that changes nothing has those of its trunk, bit for bit."""
+    """A branch that changes nothing has those of its trunk, bit for bit."""
     branch = Run(tmp_path, branch_settings(full_batch_settings(loss="squared"), 2)).train()
     ours, theirs = (Snapshots(run.snapshots).update_loss for run in (branch, branch.trunk))
     assert len(theirs) == 13
@@ -295,7 +295,7 @@ def test_the_losses_of_a_branch_begin_at_its_branch_point(tmp_path):
 
 
 def test_the_losses_of_a_run_that_diverges_end_there(tmp_path):
-    """With the first that is not finite; the run has no state after it."""
+    """With the first non-finite loss; the run has no state after it."""
     run = Run(tmp_path, full_batch_settings(lr=1e30)).train()
     snapshots = Snapshots(run.snapshots)
     assert snapshots.update_loss.shape == (snapshots.diverged + 1,)
@@ -307,11 +307,11 @@ def test_the_losses_of_a_run_that_diverges_end_there(tmp_path):
 
 
 class Killed(BaseException):
-    """What a kill looks like from inside: nothing catches it."""
+    """A kill as seen from inside the process: nothing catches it."""
 
 
 class FileKiller:
-    """Ends a process, as far as files are concerned, before the n-th change to a folder."""
+    """Ends a process, as far as files show, before the n-th change to a folder."""
 
     def __init__(self) -> None:
         self.folder = ""
@@ -329,7 +329,7 @@ class FileKiller:
         if not self.folder or event not in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"):
             return
         path = str(arguments[0])
-        # a real kill frees the lock; a file that is only read is not changed
+        # a real kill frees the lock; a file that is only read does not change
         if (
             not path.startswith(self.folder)
             or path.endswith("lock")
@@ -342,7 +342,7 @@ class FileKiller:
             raise Killed
 
 
-KILLER = FileKiller()  # an audit hook stays for good
+KILLER = FileKiller()  # an audit hook cannot be removed
 
 
 KILLED = {
@@ -373,7 +373,7 @@ LONG = ("lstm", "vgg", "kept vectors")
     ],
 )
 def test_a_kill_before_any_change_of_a_file_changes_nothing(tmp_path, monkeypatch, kind, save_interval):
-    """Trained again after the kill, and killed again two changes later, the files are those of the undisturbed run."""
+    """Retrained after the kill, and killed again two changes later, the files equal those of the undisturbed run."""
     settings = KILLED[kind]
     undisturbed = contents(Run(tmp_path / "undisturbed", settings).train())
     monkeypatch.setattr("sharpest.training.run.SAVE_INTERVAL", save_interval)
@@ -404,7 +404,7 @@ def test_a_kill_before_any_change_of_a_file_changes_nothing(tmp_path, monkeypatc
 
 
 class Dying(Silent):
-    """Ends the process as soon as enough iterations are done."""
+    """Ends the process after a number of iterations."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
@@ -424,7 +424,7 @@ class Dying(Silent):
     ],
 )  # fmt: skip
 def test_training_goes_on_from_within_an_epoch(tmp_path, monkeypatch, kind):
-    """Saved after each update here: nothing that was done is done again, and the bits are the same."""
+    """Saved after each update here: nothing is repeated, and the bits are the same."""
     undisturbed = contents(Run(tmp_path / "undisturbed", KINDS[kind]).train())
     monkeypatch.setattr("sharpest.training.run.SAVE_INTERVAL", 0.0)
     run = Run(tmp_path / "killed", KINDS[kind]).prepare()
@@ -434,12 +434,12 @@ def test_training_goes_on_from_within_an_epoch(tmp_path, monkeypatch, kind):
             run.train(Dying(limit))
     progress = Silent()
     run.train(progress)
-    assert progress.done[:2] == [start + spe, start + 2 * spe]  # where the epoch starts, and its last update
+    assert progress.done[:2] == [start + spe, start + 2 * spe]  # the start of the epoch, and its last update
     assert contents(run) == undisturbed
 
 
 def test_an_epoch_is_saved_by_the_clock(tmp_path, monkeypatch):
-    """Each second update of an epoch here ends after a save is due."""
+    """Every second update of an epoch here ends after a save is due."""
     seconds = iter(np.arange(0, 1e4, 0.5))
     monkeypatch.setattr("sharpest.training.run.SAVE_INTERVAL", 0.9)
     monkeypatch.setattr(time, "monotonic", lambda: float(next(seconds)))
@@ -449,7 +449,7 @@ def test_an_epoch_is_saved_by_the_clock(tmp_path, monkeypatch):
     assert contents(run) == contents(Run(tmp_path / "undisturbed").train())
 
 
-def test_what_a_power_loss_spoiled_is_trained_again(tmp_path):
+def test_work_damaged_by_a_power_loss_is_retrained(tmp_path):
     """The newest state empty, as after a lost write, and an older one with a flipped bit."""
     undisturbed = contents(Run(tmp_path / "undisturbed").train())
     for damaged in ("15.npz", "5.npz"):
@@ -481,7 +481,7 @@ def epochs_told(told: Path) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("kind", ["momentum", "nesterov", "nsgd", "plateau", "lstm", "vgg", "constant-top"])
 def test_a_run_killed_at_random_moments_is_the_same_bit_for_bit(kind, tmp_path):
-    """Real processes and SIGKILL; each process is given time for an epoch and some more."""
+    """Real processes and SIGKILL; each process has time for an epoch and a bit more."""
     settings = KINDS[kind].model_copy(update={"epochs": 12})
     undisturbed = contents(Run(tmp_path / "undisturbed", settings).train())
     run, told, moments = Run(tmp_path / "killed", settings), tmp_path / "told", random.Random(kind)
@@ -502,7 +502,7 @@ def test_a_run_killed_at_random_moments_is_the_same_bit_for_bit(kind, tmp_path):
     lines = epochs_told(told)
     starts = [done for (process, done), (last, _) in zip(lines[1:], lines, strict=False) if process != last]
     assert starts == sorted(starts)
-    assert starts[0] > 0  # went on from where the first was killed
+    assert starts[0] > 0  # resumed where the first was killed
 
 
 def test_a_second_trainer_waits_and_trains_nothing_twice(tmp_path):
@@ -535,7 +535,7 @@ def test_a_second_trainer_goes_on_where_the_first_was_killed(tmp_path):
     assert contents(run) == contents(Run(tmp_path / "undisturbed").train())
 
 
-# --- whose work is resumed -----------------------------------------------------------------------------------------
+# --- which work is resumed -----------------------------------------------------------------------------------------
 
 
 class Stopping(Silent):
@@ -560,7 +560,7 @@ class Stopping(Silent):
     ids=["lr", "seed", "epochs", "code", "data", "nothing"],
 )
 def test_stale_work_is_not_resumed(tmp_path, changed):
-    """Work of other settings, other code or other data in the same folder; only what is the same goes on."""
+    """Work of other settings, other code or other data in the same folder; only identical work is resumed."""
     run = Run(tmp_path / "run")
     with pytest.raises(Killed):
         run.train(Stopping())
@@ -577,7 +577,7 @@ def test_stale_work_is_not_resumed(tmp_path, changed):
 
 
 def test_other_settings_replace_finished_files(tmp_path):
-    """Files of another run, or of other code, are not taken for this one's."""
+    """Files of another run, or of other code, are not mistaken for this run's."""
     Run(tmp_path / "run").train()
     for settings, code in ((run_settings(lr=0.2), "code"), (run_settings(lr=0.2), "other code")):
         again, progress = Run(tmp_path / "run", settings, code), Silent()

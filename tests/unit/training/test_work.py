@@ -1,4 +1,4 @@
-"""The work folder: states and journals, whole or not at all."""
+"""The work folder: states and journals, complete or absent."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def work(folder: Path) -> TrainingWork:
     return TrainingWork(folder, "one")
 
 
-def test_states_come_back(work, folder):
+def test_states_survive_a_round_trip(work, folder):
     for iteration in (10, 0, 5):
         work.save(iteration, {"theta": np.full(3, iteration, dtype="f4"), "lr": np.array(0.1)})
     assert work.iterations() == [0, 5, 10]
@@ -32,7 +32,7 @@ def test_states_come_back(work, folder):
     assert work.iterations() == [0, 10]
 
 
-def test_a_state_cut_short_is_not_there(work, folder, monkeypatch):
+def test_a_truncated_state_is_absent(work, folder, monkeypatch):
     """A kill in the middle of writing."""
     work.save(0, {"theta": np.zeros(3)})
 
@@ -76,8 +76,8 @@ DAMAGE = {
         (None, [0, 5, 10], True),
     ],
 )
-def test_what_a_damaged_file_leads_to_is_dropped(work, folder, damage, place, iterations, midway):
-    """A power loss may leave files empty; training goes on from before them, not with them."""
+def test_work_after_a_damaged_file_is_dropped(work, folder, damage, place, iterations, midway):
+    """A power loss may leave empty files; training resumes from before them."""
     for iteration in (0, 5, 10):
         work.save(iteration, {"theta": np.ones(30)})
     for iteration in (3, 11):
@@ -106,8 +106,8 @@ def test_rows_come_back_in_order_and_the_last_of_an_iteration_counts(work):
 
 
 @pytest.mark.parametrize("kept", range(1, 20))
-def test_a_row_cut_short_is_left_out_and_spoils_no_other(work, folder, kept):
-    """The next row must not grow onto what is left of it."""
+def test_a_truncated_row_is_dropped_without_affecting_others(work, folder, kept):
+    """The next row must not be appended to the remains of it."""
     journal = folder / "history.jsonl"
     work.append("history", {"iteration": 0})
     whole = journal.read_text()

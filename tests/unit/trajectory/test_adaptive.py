@@ -18,7 +18,7 @@ DECAYS = {
 
 
 def adaptive(optimizer: str, **changes) -> RunSettings:
-    """A run at a rate that suits its optimizer."""
+    """A run at a learning rate that suits its optimizer."""
     return run_settings(optimizer=optimizer, lr=0.003, epsilon=1e-8, **DECAYS[optimizer], **changes)
 
 
@@ -34,7 +34,7 @@ def of_torch(optimizer: str, theta: torch.Tensor) -> torch.optim.Optimizer:
 
 @pytest.mark.parametrize("optimizer", DECAYS)
 def test_steps_are_those_of_torch(tmp_path, optimizer):
-    """Twelve updates of a net, each from the state of ours, so that only the step itself can differ."""
+    """Twelve updates of a net, each from our state, so that only the step itself can differ."""
     problem = Run(tmp_path, adaptive(optimizer)).prepare().problem()
     state = initial_state(problem.settings, problem.model)
     theirs = state.theta.clone().requires_grad_()
@@ -45,7 +45,7 @@ def test_steps_are_those_of_torch(tmp_path, optimizer):
         reference.step()
         before, state = state, advance(problem, state, step + 1, EpochLog(), None)
         assert not torch.equal(before.theta, state.theta)
-        # one rounding of the parameter, and some of the step
+        # one rounding of the parameter, and a few of the step
         torch.testing.assert_close(state.theta, theirs.detach(), rtol=3e-7, atol=1e-8)
         theirs.data.copy_(state.theta)
     kept = reference.state[theirs]
@@ -71,7 +71,7 @@ def test_moments_are_stored_and_replays_are_exact(tmp_path, optimizer):
 
 
 def test_full_batch_squared_loss_plateau_and_clipping(tmp_path):
-    """Each with Adam: the record of losses, the cut of the rate, the shorter gradient."""
+    """Each with Adam: the record of losses, the cut of the rate, the clipped gradient."""
     decays = {"optimizer": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "lr": 0.003, "loss": "squared"}
     full = Run(tmp_path / "full", full_batch_settings(**decays)).train()
     losses = Snapshots(full.snapshots).update_loss

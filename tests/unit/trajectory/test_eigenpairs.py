@@ -1,4 +1,4 @@
-"""Which examples a Hessian sees, and the solver of NSGD."""
+"""The examples of a Hessian, and the solver of NSGD."""
 
 import numpy as np
 import pytest
@@ -30,12 +30,12 @@ def problem(tmp_path_factory) -> Problem:
 
 
 def solve(problem: Problem, settings: HessianSettings, num_eigenpairs: int) -> Eigenpairs:
-    """At the start, cold."""
+    """Solved at the start, cold."""
     operator = hessian_at(problem, problem.model.initial(), 0, settings)
     return solve_eigenpairs(problem, operator, 0, settings, num_eigenpairs)
 
 
-def test_examples_are_the_first_or_drawn_anew_at_each_point(problem):
+def test_examples_are_the_first_or_redrawn_at_each_point(problem):
     first = hessian_examples(problem, 3, hessian_settings())
     assert torch.equal(first.inputs, problem.data.train.inputs[:20])
     drawn = [hessian_examples(problem, iteration, hessian_settings(resample=True)) for iteration in (3, 3, 4)]
@@ -64,7 +64,7 @@ def exact(problem) -> np.ndarray:
 
 @pytest.mark.parametrize("chunk_size", [20, 8, 7])
 def test_eigenvalues_are_those_of_a_dense_hessian_in_float64(problem, exact, chunk_size):
-    """With the L2 term, over all examples, however they are cut."""
+    """With the L2 term, over all examples, in any chunks."""
     settings = hessian_settings(chunk_size=chunk_size)
     pairs = solve(problem, settings, 4)
     np.testing.assert_allclose(pairs.eigenvalues, exact, atol=ROUNDING * np.abs(exact).max())
@@ -91,7 +91,7 @@ def test_sgd_has_no_solver(tmp_path):
     assert direction_solver(Run(tmp_path).problem()) is None
 
 
-def test_a_loss_that_is_no_function_is_refused(tmp_path):
+def test_a_random_loss_is_refused(tmp_path):
     problem = Run(tmp_path).problem()
     problem.model.module.classifier.append(nn.Dropout(0.5))
     problem.model.module.train()

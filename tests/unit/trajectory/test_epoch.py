@@ -1,4 +1,4 @@
-"""Updates within an epoch and its end, against the formulas in NumPy."""
+"""Updates within an epoch and its end, compared with the formulas in NumPy."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def orthonormal(seed: int, k: int, p: int) -> Tensor:
 
 
 class Solver:
-    """Hands out other directions at every call, and remembers what it was asked."""
+    """Returns different directions at every call, and records its arguments."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Tensor, int, Tensor]] = []
@@ -47,14 +47,14 @@ def through(problem: Problem, epochs: int, solver: Solver | None = None) -> list
 
 
 def gradient_at(problem: Problem, theta: NDArray[np.float64], iteration: int) -> NDArray[np.float64]:
-    """Of the batch of an update, for a net that trains as it is measured."""
+    """Gradient on the batch of an update, for a net that trains as it is measured."""
     batch = problem.data.stream.batch(iteration)
     return problem.gradient(torch.from_numpy(theta).float(), batch).double().numpy()
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_momentum_is_that_of_torch(tmp_path, nesterov):
-    """Of torch's optimiser, whose velocity is ours over minus the learning rate, in float64."""
+    """Compared with torch's optimiser in float64, whose velocity is ours over minus the learning rate."""
     problem = Run(tmp_path, run_settings(momentum=0.9, nesterov=nesterov, lr=0.05)).problem()
     states = through(problem, 2)
     theta = problem.model.initial().double()
@@ -72,8 +72,8 @@ def test_momentum_is_that_of_torch(tmp_path, nesterov):
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize(("momentum", "correction"), [(0.0, "v"), (0.9, "v"), (0.9, "g"), (0.9, "both")])
 def test_nsgd_is_the_formula(tmp_path, momentum, correction, nesterov):
-    """With the first K directions, what is scaled is x - P P^T x + gamma P P^T x: the step, of which the velocity
-    knows nothing (v); the gradient, before it enters the velocity (g); or both (inventory 1.6)."""
+    """With the first K directions, x - P P^T x + gamma P P^T x scales the step without changing the velocity (v), the
+    gradient before it enters the velocity (g), or both (inventory 1.6)."""
     nudged = nsgd_settings(gamma=0.3, num_directions=2, correction=correction)
     settings = run_settings(momentum=momentum, nesterov=nesterov and momentum > 0, nudge=nudged, lr=0.05)
     problem, solver = Run(tmp_path, settings).problem(), Solver()
@@ -100,7 +100,7 @@ def test_nsgd_is_the_formula(tmp_path, momentum, correction, nesterov):
 
 
 VARIANTS = {
-    # name -> the change of plain SGD d, and the direction e in force, to the change that is made
+    # name -> the variant's change, from plain SGD's change d and the current direction e
     "sgd": lambda d, e: d,
     "top": lambda d, e: (d @ e) * e,
     "ctop": lambda d, e: (d @ e) * e,
@@ -112,7 +112,7 @@ VARIANTS = {
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_variants_are_the_formula(tmp_path, name):
-    """Fig. 7: with directions anew at every update, but for the one that keeps those of the start."""
+    """Fig. 7: with directions recomputed at every update, except for the variant that keeps those of the start."""
     nudged = nsgd_settings(**{**variant(name), "num_directions": 1, "refresh_every": 1})
     problem, solver = Run(tmp_path, run_settings(nudge=nudged, lr=0.05)).problem(), Solver()
     states = through(problem, 2, solver)
@@ -125,8 +125,8 @@ def test_variants_are_the_formula(tmp_path, name):
 
 
 @pytest.mark.parametrize("refresh_every", [1, 3, 4, 7])
-def test_directions_computed_every_few_updates_go_on_over_the_ends_of_epochs(tmp_path, refresh_every):
-    """Whether a multiple of the epoch of five or not; training in parts computes none twice."""
+def test_directions_outlast_epochs_if_computed_every_few_updates(tmp_path, refresh_every):
+    """Whether or not the interval divides the epoch of five; training in parts computes none twice."""
     settings = run_settings(nudge=nsgd_settings(refresh_every=refresh_every), momentum=0.5)
     problem, solver = Run(tmp_path, settings).problem(), Solver()
     whole = through(problem, 3, solver)
@@ -139,8 +139,8 @@ def test_directions_computed_every_few_updates_go_on_over_the_ends_of_epochs(tmp
     assert [iteration for _, iteration, _ in again.asked] == [i for i in range(0, 15, refresh_every) if 5 <= i < 10]
 
 
-def test_directions_and_losses_are_told_when_they_are_computed(tmp_path):
-    """The loss is that of the first clean examples, without L2, in inference mode with the averages of that moment."""
+def test_computed_directions_and_losses_are_reported(tmp_path):
+    """The loss is that of the first clean examples, without L2, in inference mode with the current averages."""
     nudged = nsgd_settings(refresh_every=2, loss_examples=17)
     problem = Run(tmp_path, run_settings(nudge=nudged, model=VGG, l2=0.1)).problem()
     told: list[tuple[int, float]] = []
@@ -148,9 +148,9 @@ def test_directions_and_losses_are_told_when_they_are_computed(tmp_path):
     advance(problem, state, 5, log, solver, lambda iteration, pairs, loss: told.append((iteration, loss)))
     assert [iteration for iteration, _ in told] == [0, 2, 4]
     for (iteration, loss), (theta, _, _), buffers in zip(told, solver.asked, solver.buffers, strict=True):
-        here = advance(problem, state, iteration, EpochLog(), Solver())
-        assert torch.equal(here.theta, theta)
-        assert torch.equal(here.buffers, buffers)
+        advanced = advance(problem, state, iteration, EpochLog(), Solver())
+        assert torch.equal(advanced.theta, theta)
+        assert torch.equal(advanced.buffers, buffers)
         assert loss == problem.at(buffers).evaluate(theta, problem.data.train.first(17))[0]
     assert not torch.equal(solver.buffers[0], solver.buffers[1])
 
@@ -193,7 +193,7 @@ def test_gamma_1_is_sgd_bit_for_bit(tmp_path, momentum):
 
 
 def test_momentum_is_that_of_keras_through_a_cut_of_the_learning_rate(tmp_path):
-    """The velocity from before the cut is not scaled down with the rate."""
+    """The velocity from before the cut is not rescaled with the rate."""
     settings = run_settings(momentum=0.9, rule="plat", patience=1, stop_patience=100)
     problem = Run(tmp_path, settings).problem()
     state = through(problem, 1)[1]
@@ -209,7 +209,7 @@ def test_momentum_is_that_of_keras_through_a_cut_of_the_learning_rate(tmp_path):
     torch.testing.assert_close(after.theta, cut.theta + 0.9 * cut.velocity - 0.01 * gradient)
 
 
-def test_the_state_before_is_left_as_it_was(tmp_path):
+def test_the_previous_state_is_unchanged(tmp_path):
     problem = Run(tmp_path, run_settings(momentum=0.9, model=VGG)).problem()
     state = through(problem, 1)[1]
     before = {name: getattr(state, name).clone() for name in ("theta", "velocity", "buffers")}
@@ -231,7 +231,7 @@ def test_an_epoch_is_validated_with_its_running_averages(tmp_path, model):
 
 
 def test_the_state_of_an_lstm_is_carried_within_an_epoch_and_no_further(tmp_path):
-    """From window to window, through training in parts too; the first window of every epoch starts from zero."""
+    """From window to window, also when training in parts; the first window of every epoch starts from zero."""
     problem = Run(tmp_path, lstm_settings()).problem()
     spe, state, starts = problem.settings.steps_per_epoch, initial_state(problem.settings, problem.model), []
     problem.model.module.register_forward_pre_hook(lambda module, _: starts.append(module.state.clone()))
@@ -239,26 +239,26 @@ def test_the_state_of_an_lstm_is_carried_within_an_epoch_and_no_further(tmp_path
         state = advance(problem, state, end, EpochLog(), None)
     assert len(starts) == 2 * spe
     assert [bool(start.any()) for start in starts] == [step % spe > 0 for step in range(2 * spe)]
-    # what the last window of an epoch has left
+    # the state left by the last window of an epoch
     assert torch.equal(state.buffers, advance(problem, through(problem, 1)[1], 2 * spe, EpochLog(), None).buffers)
     assert state.buffers.any()
 
 
-def test_momentum_gathers_gradients_that_are_cut(tmp_path):
+def test_momentum_accumulates_clipped_gradients(tmp_path):
     settings = run_settings(lr=1.0, momentum=0.5, clip_norm=0.01)
     problem, plain = Run(tmp_path, settings).problem(), Run(tmp_path).problem()
     state = initial_state(settings, problem.model)
     for step in range(2):
         gradient = plain.gradient(state.theta, plain.data.stream.batch(step))
         after = advance(problem, state, step + 1, EpochLog(), None)
-        wanted = 0.5 * state.velocity - 0.01 * gradient / gradient.norm()
-        torch.testing.assert_close(after.velocity, wanted)
-        torch.testing.assert_close(after.theta - state.theta, wanted, atol=1e-7, rtol=1e-4)
+        expected = 0.5 * state.velocity - 0.01 * gradient / gradient.norm()
+        torch.testing.assert_close(after.velocity, expected)
+        torch.testing.assert_close(after.theta - state.theta, expected, atol=1e-7, rtol=1e-4)
         state = after
 
 
-def test_cut_gradients_are_counted_over_epochs(tmp_path):
-    """Against the norms of the gradients at the states of the run."""
+def test_clipped_gradients_are_counted_over_epochs(tmp_path):
+    """Compared with the norms of the gradients at the states of the run."""
     settings = run_settings(clip_norm=0.6)
     problem, plain = Run(tmp_path, settings).problem(), Run(tmp_path).problem()
     state, cut, counts = initial_state(settings, problem.model), 0, []

@@ -1,4 +1,4 @@
-"""Interventions: training that goes on from any state under another rate, batch size or momentum."""
+"""Interventions: training continued from any state with another learning rate, batch size or momentum."""
 
 from itertools import product
 
@@ -24,7 +24,7 @@ ADAM = {"optimizer": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
 
 
 def trained(problem: Problem, state: TrainingState, iteration: int) -> TrainingState:
-    """The state at a later iteration, through the ends of epochs."""
+    """The state at a later iteration, across the ends of epochs."""
     spe = problem.settings.steps_per_epoch
     while state.iteration < iteration:
         end, log = (state.iteration // spe + 1) * spe, EpochLog()
@@ -40,7 +40,7 @@ def start(tmp_path, iteration: int, **changes) -> tuple[Problem, TrainingState]:
 
 
 def seen(problem: Problem, iterations: range) -> list[bytes]:
-    """Every example that updates see, in order."""
+    """Every example used by updates, in order."""
     batches = [problem.data.stream.batch(iteration).inputs for iteration in iterations]
     return [example.numpy().tobytes() for batch in batches for example in batch]
 
@@ -54,7 +54,7 @@ def seen(problem: Problem, iterations: range) -> list[bytes]:
     ],
 )
 def test_a_branch_is_the_intervention_at_the_end_of_an_epoch(tmp_path, variant, changes):
-    """Bit for bit, with a replay of its own."""
+    """Bit for bit, including its own replay."""
     trunk = run_settings(**changes, snapshot_every=2)
     settings = branch_settings(trunk, 2, variant)
     run = Run(tmp_path, settings, parent=trunk).train()
@@ -75,8 +75,8 @@ def test_a_branch_is_the_intervention_at_the_end_of_an_epoch(tmp_path, variant, 
 
 @pytest.mark.parametrize("augmented", [False, True])
 @pytest.mark.parametrize(("iteration", "factor"), [(0, 0.5), (7, 0.5), (8, 0.25), (6, 2.0), (7, 2.0), (7, 0.375)])
-def test_another_batch_size_goes_on_at_the_same_place(tmp_path, augmented, iteration, factor):
-    """The examples of the rest of the epoch are those of the unchanged run, in their order, and those of later ones."""
+def test_another_batch_size_continues_at_the_same_place(tmp_path, augmented, iteration, factor):
+    """The examples of the rest of the epoch, and of later epochs, are those of the unchanged run, in order."""
     shift = 0.1 if augmented else 0.0
     problem, state = start(tmp_path, iteration, dataset=dataset_settings(shift=shift))
     other, moved = intervene(problem, state, f"S{factor:g}")
@@ -96,7 +96,7 @@ def test_another_batch_size_goes_on_at_the_same_place(tmp_path, augmented, itera
     assert back.iteration <= (epoch + 1) * 5
 
 
-def test_the_velocity_goes_on(tmp_path):
+def test_the_velocity_is_kept(tmp_path):
     problem, state = start(tmp_path, 7, momentum=0.5)
     other, moved = intervene(problem, state, "m0.9")
     assert torch.equal(moved.velocity, state.velocity)
@@ -128,7 +128,7 @@ def test_the_velocity_goes_on(tmp_path):
         ("S0.5", {"text": True}, "the batch size of a text in parallel streams is fixed"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(tmp_path, variant, changes, reason):
+def test_impossible_interventions_are_refused_in_one_line(tmp_path, variant, changes, reason):
     make = {"full": full_batch_settings, "text": lstm_settings}.get(next(iter(changes), ""))
     settings = make() if make else run_settings(**changes)
     problem = Run(tmp_path, settings).prepare().problem()

@@ -1,4 +1,4 @@
-"""The plateau rule, against traces counted by hand."""
+"""The plateau rule, compared with traces counted by hand."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_two_cuts_and_the_stop_by_hand():
     epochs = [
         # loss, accuracy, cut, stop, and why
         (1.0000, 0.50, False, False),  # the first is the best so far
-        (0.99995, 0.50, False, False),  # better by less than 1e-4: 1 without improvement
+        (0.99995, 0.50, False, False),  # better by less than 1e-4: 1 epoch without improvement
         (0.9998, 0.60, False, False),  # better
         (0.9998, 0.60, False, False),  # 1
         (1.2000, 0.60, False, False),  # 2
@@ -33,8 +33,8 @@ def test_two_cuts_and_the_stop_by_hand():
         (0.9998, 0.60, True, True),  # patience after the first cut; 5 epochs at 0.60
     ]
     for loss, accuracy, cut, stop in epochs:
-        rule, *found = rule.after_epoch(loss, accuracy)
-        assert found == [cut, stop]
+        rule, *actual = rule.after_epoch(loss, accuracy)
+        assert actual == [cut, stop]
 
 
 def test_the_paper_cuts_at_the_101st_epoch_without_improvement_and_every_100_more():
@@ -43,14 +43,14 @@ def test_the_paper_cuts_at_the_101st_epoch_without_improvement_and_every_100_mor
     assert trace(rule, [(1.0, 0.5)] * 450) == ([102, 202, 302, 402], None)
 
 
-def test_an_improvement_starts_the_count_anew():
-    """After a cut it takes patience + 1 epochs again where a better loss comes between."""
+def test_an_improvement_restarts_the_count():
+    """After a cut, patience + 1 epochs are again needed if a better loss comes in between."""
     losses = [1.0] + [1.0] * 3 + [0.5] + [0.5] * 9
     assert trace(PlateauRule(3, 100), [(loss, 0.5) for loss in losses]) == ([9, 12], None)
 
 
 def test_the_best_loss_moves_by_real_improvements_only():
-    """Losses that creep down by less than the threshold an epoch are compared with the last that counted."""
+    """Losses that fall by less than the threshold per epoch are compared with the last improvement."""
     creeping = [1.0, 0.99994, 0.99988, 0.99982, 0.99976]  # the third is 1.2e-4 below the first
     rule = PlateauRule(100, 100)
     waits = []
@@ -68,7 +68,7 @@ def test_the_threshold_is_absolute(scale):
 
 
 def test_an_improvement_by_the_threshold_itself_does_not_count():
-    """As in Keras: lower than the best less the threshold."""
+    """As in Keras: the loss must be below the best minus the threshold."""
     rule, _, _ = PlateauRule(5, 5).after_epoch(1.0, 0.5)
     tie = 1.0 - THRESHOLD
     assert rule.after_epoch(tie, 0.5)[0].wait == 1

@@ -1,4 +1,4 @@
-"""The loss and the gradients of a run, against the module itself."""
+"""The loss and the gradients of a run, compared with the module itself."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def theta(problem) -> Tensor:
 
 
 def logits(problem: Problem, theta: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor, nn.Module]:
-    """Logits and L2 term of the module itself in float64, and the module, in whose parameters they have their graph."""
+    """Logits and L2 term of the module itself in float64, and the module, to whose parameters they are connected."""
     module = build_model(problem.settings.model, (1, 8, 8), 3, problem.settings.seed).double()
     vector_to_parameters(theta.double(), module.parameters())
     kernels = [value for name, value in module.named_parameters() if name.endswith("weight")]
@@ -46,8 +46,8 @@ def test_gradient_loss_and_correct_answers_are_those_of_the_module(problem, thet
     expected = cross_entropy(outputs, batch.targets) + penalty
     expected.backward()
     torch.testing.assert_close(loss.double(), expected.detach(), atol=ROUNDING, rtol=ROUNDING)
-    wanted = parameters_to_vector([value.grad for value in module.parameters()])
-    torch.testing.assert_close(gradient.double(), wanted, atol=ROUNDING, rtol=1e-4)
+    target = parameters_to_vector([value.grad for value in module.parameters()])
+    torch.testing.assert_close(gradient.double(), target, atol=ROUNDING, rtol=1e-4)
     assert float(correct) == float((outputs.argmax(1) == batch.targets).float().mean())
     assert not cut
     # without buffers and dropout training and inference are the same
@@ -70,7 +70,7 @@ def other(request, tmp_path) -> Problem:
 
 
 def own_module(problem: Problem) -> nn.Module:
-    """The module of a run, built apart."""
+    """A separate copy of a run's module."""
     settings, data = problem.settings, problem.data
     return build_model(settings.model, data.input_shape, data.num_classes, settings.seed, settings.batch_size)
 
@@ -86,8 +86,8 @@ def test_updates_see_the_net_in_training_mode(other):
         outputs = module(batch.inputs)
         expected = cross_entropy(outputs.flatten(0, -2), batch.targets.flatten())
         expected = expected + L2 * torch.stack([kernel.square().sum() for kernel in kernels]).sum()
-        wanted = parameters_to_vector(torch.autograd.grad(expected, list(module.parameters())))
-        torch.testing.assert_close(gradient, wanted, atol=1e-7, rtol=1e-5)
+        target = parameters_to_vector(torch.autograd.grad(expected, list(module.parameters())))
+        torch.testing.assert_close(gradient, target, atol=1e-7, rtol=1e-5)
         torch.testing.assert_close(loss, expected.detach(), atol=0, rtol=1e-6)
         assert float(correct) == pytest.approx(float((outputs.argmax(-1) == batch.targets).float().mean()))
         torch.testing.assert_close(buffers, torch.cat([value.flatten() for value in module.buffers()]))
@@ -95,7 +95,7 @@ def test_updates_see_the_net_in_training_mode(other):
 
 
 def test_measured_gradients_see_the_net_in_inference_mode(other):
-    """With the buffers it is bound to, which stay; what is drawn elsewhere changes nothing."""
+    """With the bound buffers, which do not change; other random draws have no effect."""
     theta, batch = other.model.initial(), other.data.stream.batch(3)
     buffers = other.model.buffers.clone()
     other.training_gradient(theta, buffers, 0)
@@ -106,9 +106,9 @@ def test_measured_gradients_see_the_net_in_inference_mode(other):
     kernels = [value for value in module.parameters() if value.dim() > 1]
     expected = cross_entropy(module(batch.inputs).flatten(0, -2), batch.targets.flatten())
     expected = expected + L2 * torch.stack([kernel.square().sum() for kernel in kernels]).sum()
-    wanted = parameters_to_vector(torch.autograd.grad(expected, list(module.parameters())))
+    target = parameters_to_vector(torch.autograd.grad(expected, list(module.parameters())))
     gradient = here.gradient(theta, batch)
-    torch.testing.assert_close(gradient, wanted, atol=1e-7, rtol=1e-5)
+    torch.testing.assert_close(gradient, target, atol=1e-7, rtol=1e-5)
     torch.rand(3)
     assert torch.equal(here.gradient(theta, batch), gradient)
     assert torch.equal(buffers, kept)
@@ -130,17 +130,17 @@ def test_evaluation_of_a_text_averages_over_its_words(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("share", [0.5, 2.0])
-def test_a_gradient_longer_than_the_longest_is_scaled_down_to_it(problem, theta, tmp_path, share):
+def test_a_long_gradient_is_scaled_down_to_the_bound(problem, theta, tmp_path, share):
     gradient, loss, correct, _ = problem.training_gradient(theta, problem.model.buffers, 3)
     limit = share * float(gradient.norm())
     clipping = Run(tmp_path, run_settings(l2=L2, clip_norm=limit)).problem()
-    found, *rest, cut = clipping.training_gradient(theta, problem.model.buffers, 3)
+    actual, *rest, cut = clipping.training_gradient(theta, problem.model.buffers, 3)
     assert bool(cut) == (share < 1)
-    torch.testing.assert_close(found, gradient * min(1.0, share))
+    torch.testing.assert_close(actual, gradient * min(1.0, share))
     assert rest == [loss, correct]
 
 
-def test_a_gradient_of_zero_is_not_cut(tmp_path, monkeypatch):
+def test_a_zero_gradient_is_not_clipped(tmp_path, monkeypatch):
     problem = Run(tmp_path, run_settings(clip_norm=1.0)).problem()
     theta = torch.zeros(problem.model.num_parameters)
     monkeypatch.setattr(problem.model, "criterion", lambda logits, targets: 0.0 * logits.sum())
@@ -150,7 +150,7 @@ def test_a_gradient_of_zero_is_not_cut(tmp_path, monkeypatch):
 
 
 def test_evaluation_leaves_out_l2_and_averages_over_all_examples(problem, theta, monkeypatch):
-    """The last chunk is shorter than the others, and counts for less."""
+    """The last chunk is shorter than the others, and has less weight."""
     monkeypatch.setattr("sharpest.trajectory.problem.EVALUATION_CHUNK", 7)
     loss, accuracy = problem.evaluate(theta, problem.data.train)
     with torch.no_grad():
@@ -162,15 +162,15 @@ def test_evaluation_leaves_out_l2_and_averages_over_all_examples(problem, theta,
 
 @pytest.fixture(params=["images", "texts"])
 def squared(request, tmp_path) -> Problem:
-    """With the squared loss."""
+    """A run with the squared loss."""
     settings = run_settings(l2=L2) if request.param == "images" else lstm_settings(l2=L2, clip_norm=None)
     settings = settings.model_copy(update={"loss": "squared"})
     return Run(tmp_path, settings).problem()
 
 
 def half_squared_distance(outputs: Tensor, targets: Tensor) -> Tensor:
-    wanted = torch.eye(outputs.shape[-1])[targets]
-    return 0.5 * (outputs - wanted).square().sum(-1).mean()
+    target = torch.eye(outputs.shape[-1])[targets]
+    return 0.5 * (outputs - target).square().sum(-1).mean()
 
 
 def test_a_run_with_the_squared_loss_is_trained_and_measured_on_it(squared):
@@ -187,10 +187,10 @@ def test_a_run_with_the_squared_loss_is_trained_and_measured_on_it(squared):
     at = theta.clone().requires_grad_()
     loss = half_squared_distance(squared.model.training_logits(at, buffers.clone(), batch.inputs, seed), batch.targets)
     loss = loss + squared.model.penalty(at)
-    gradient, found, *_ = squared.training_gradient(theta, buffers.clone(), 0)
-    torch.testing.assert_close(found, loss.detach())
+    gradient, actual, *_ = squared.training_gradient(theta, buffers.clone(), 0)
+    torch.testing.assert_close(actual, loss.detach())
     torch.testing.assert_close(gradient, torch.autograd.grad(loss, at)[0])
-    assert squared.training_loss(theta, buffers, 0) == float(found)
+    assert squared.training_loss(theta, buffers, 0) == float(actual)
     assert torch.equal(buffers, squared.model.buffers)  # nothing is overwritten
 
     outputs = squared.model.logits(theta, data.val.inputs)
@@ -202,14 +202,14 @@ def test_a_run_with_the_squared_loss_is_trained_and_measured_on_it(squared):
 
 
 def test_the_hessian_of_a_squared_loss_is_measured(squared):
-    """Products in chunks against the formula differentiated twice, in float64."""
+    """Products in chunks, compared with differentiating the formula twice, in float64."""
     examples = squared.data.train.first(6)
     theta = squared.model.initial().double()
 
     def formula(at: Tensor) -> Tensor:
         outputs = squared.model.logits(at, examples.inputs)
-        wanted = torch.eye(outputs.shape[-1], dtype=torch.float64)[examples.targets]
-        return 0.5 * (outputs - wanted).square().sum(-1).mean() + squared.model.penalty(at)
+        target = torch.eye(outputs.shape[-1], dtype=torch.float64)[examples.targets]
+        return 0.5 * (outputs - target).square().sum(-1).mean() + squared.model.penalty(at)
 
     vector = torch.randn(len(theta), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     at = theta.clone().requires_grad_()

@@ -1,4 +1,4 @@
-"""Replayed states, bit for bit against training straight through."""
+"""Replayed states, bit for bit equal to uninterrupted training."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ KINDS = {
     "resnet-bn": run_settings(model=RESNET_BN, snapshot_every=2),
     "vgg": run_settings(model=VGG, momentum=0.5, snapshot_every=4),
     "full-batch": full_batch_settings(snapshot_every=2),
-    # directions that are in force over the ends of epochs, with and without a snapshot
+    # directions that outlast epochs, with and without a snapshot
     "refreshed": run_settings(nudge=NSGD.model_copy(update={"refresh_every": 3}), snapshot_every=2),
     "kept": run_settings(model=VGG, nudge=NSGD.model_copy(update={"refresh_every": 3, "keep_vectors": True})),
     "branch": branch_settings(run_settings(model=VGG, momentum=0.5), 1, lr_factor=0.1, snapshot_every=3),
@@ -63,7 +63,7 @@ def momentum(tmp_path_factory) -> Run:
 
 
 def start_of(run: Run) -> TrainingState:
-    """The state before the first update: the initial one, or the trunk's at the branch point."""
+    """The state before the first update: the initial state, or the trunk's at the branch point."""
     if run.settings.branch is None:
         return initial_state(run.settings, run.problem().model)
     with open_stored(run.trunk.snapshots, SNAPSHOTS) as file:
@@ -74,7 +74,7 @@ def start_of(run: Run) -> TrainingState:
 
 @pytest.fixture(scope="module")
 def direct(run) -> dict[int, TrainingState]:
-    """The state after every update, trained from the start without a stop."""
+    """The state after every update, trained from the start without interruption."""
     problem = run.problem()
     solver, spe = direction_solver(problem), run.settings.steps_per_epoch
     state = start_of(run)
@@ -110,7 +110,7 @@ def test_every_iteration_is_that_of_direct_training(run, direct):
 
 
 def test_one_iteration_alone_is_that_of_direct_training(run, direct):
-    """The rate and the counters of the plateau rule are replayed too, over epochs without a snapshot."""
+    """The rate and the counters of the plateau rule are also replayed, over epochs without a snapshot."""
     problem, snapshots = run.problem(), Snapshots(run.snapshots)
     for iteration in sorted(direct)[:: 1 if run.settings.nudge is None else 4]:
         (state,) = Replay(problem, snapshots).states([iteration])
@@ -119,7 +119,7 @@ def test_one_iteration_alone_is_that_of_direct_training(run, direct):
             assert state.rule == direct[iteration].rule
 
 
-def test_each_interval_that_was_begun_is_compared_with_its_end(run):
+def test_each_started_interval_is_compared_with_its_end(run):
     """One point in every interval between two snapshots: as many comparisons as intervals, all exact."""
     with open_stored(run.snapshots, SNAPSHOTS) as file:
         iterations = file["iteration"]
@@ -138,7 +138,7 @@ def test_points_on_snapshots_are_read_and_not_compared(momentum):
         assert equal(replay.snapshot(1), next(iter(replay.states(iterations[1:]))))
 
 
-def test_a_replay_of_kept_vectors_solves_nothing_anew(tmp_path, monkeypatch):
+def test_a_replay_with_stored_vectors_solves_nothing(tmp_path, monkeypatch):
     run = Run(tmp_path, KINDS["kept"]).train()
     monkeypatch.setattr("sharpest.trajectory.eigenpairs.largest_eigenpairs", must_not_solve)
     replay = run.replay()
@@ -149,7 +149,7 @@ def test_a_replay_of_kept_vectors_solves_nothing_anew(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["kept", "refreshed"])
 def test_recorded_eigenpairs_are_those_of_the_file(tmp_path, kind):
-    """With vectors where the run has kept them; at other iterations than those of a refresh there are none."""
+    """With vectors if the run has stored them; at iterations without a refresh there are none."""
     run = Run(tmp_path, KINDS[kind]).train()
     replay = run.replay()
     with open_stored(run.snapshots, SNAPSHOTS) as file:
@@ -171,13 +171,13 @@ def must_not_solve(*_: object) -> None:
     raise AssertionError("solved anew")
 
 
-def test_a_point_may_be_asked_for_twice(momentum):
+def test_a_point_may_be_requested_twice(momentum):
     one, same = momentum.replay().states([3, 3])
     assert equal(one, same)
 
 
-def test_a_walk_may_go_on_stay_and_turn_back(momentum):
-    """Each state is that of a walk of its own, wherever the walk was before."""
+def test_a_walk_may_advance_stay_and_go_back(momentum):
+    """Each state equals that of a separate walk, whatever the walk did before."""
     replay = momentum.replay()
     walk = replay.walk()
     for iteration in (3, 3, 7, 12, 10, 2, 20, 0):
@@ -195,7 +195,7 @@ def test_a_walk_is_compared_where_it_leaves_an_interval_and_where_it_ends(moment
     walk.finish()
     assert [*counts, replay.checked] == [0, 0, 1, 1, 2]
     other = replay.walk()
-    other.finish()  # it has begun none
+    other.finish()  # it has started none
     assert replay.checked == 2
 
 
@@ -222,7 +222,7 @@ def tampered(run: Run, path: Path, name: str, row: int, change) -> Path:
     ],
     ids=["end", "nan at the end", "velocity", "lr"],
 )
-def test_a_snapshot_that_was_tampered_with_shows_as_drift(momentum, tmp_path, name, row, change, drift):
+def test_a_modified_snapshot_shows_as_drift(momentum, tmp_path, name, row, change, drift):
     """Whether it is in the first interval or the last; the other one is exact."""
     path = tampered(momentum, tmp_path / "snapshots.h5", name, row, change)
     snapshots = Snapshots(path)

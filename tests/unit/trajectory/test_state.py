@@ -1,4 +1,4 @@
-"""A state survives the way into a file and back."""
+"""A state survives a round trip through a file."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_the_start(tmp_path, changes):
 NAMES = ("theta", "buffers", "velocity", "second_moment", "solver_start")
 
 
-def test_there_and_back_again(tmp_path):
+def test_a_state_survives_a_round_trip(tmp_path):
     settings = run_settings(rule="plat", patience=3, stop_patience=5)
     rule = new_rule(settings)
     for loss, accuracy in ((1.0, 0.5), (1.1, 0.4)):
@@ -41,13 +41,13 @@ def test_there_and_back_again(tmp_path):
     back = TrainingState.from_arrays(arrays, settings, CPU)
     for name, value in vars(state).items():
         assert np.array_equal(getattr(back, name), value) if name in tensors else getattr(back, name) == value
-    # and its tensors are its own
+    # and its tensors are copies
     back.theta.zero_()
     assert torch.equal(torch.from_numpy(arrays["theta"]), state.theta)
 
 
-def test_without_directions_in_force_there_are_none_after_the_way_back(tmp_path):
-    """Where the next update computes them anew."""
+def test_absent_directions_stay_absent(tmp_path):
+    """If the next update recomputes them."""
     settings = run_settings(nudge=nsgd_settings())
     state = initial_state(settings, Run(tmp_path, settings).problem().model)
     assert state.directions is None
@@ -55,14 +55,14 @@ def test_without_directions_in_force_there_are_none_after_the_way_back(tmp_path)
 
 
 def test_directions_that_outlast_an_epoch_are_part_of_the_start(tmp_path):
-    """So that all rows of a file have one shape; the first update computes them."""
+    """So all rows of a file have one shape; the first update computes the directions."""
     settings = run_settings(nudge=nsgd_settings(num_directions=2, refresh_every=3))
     state = initial_state(settings, Run(tmp_path, settings).problem().model)
     assert torch.equal(state.directions, torch.zeros(2, 365))
 
 
 @pytest.mark.parametrize("settings", [run_settings(model=VGG), lstm_settings()], ids=["vgg", "lstm"])
-def test_the_start_has_the_buffers_of_the_module_as_its_own(tmp_path, settings):
+def test_the_start_copies_the_buffers_of_the_module(tmp_path, settings):
     model = Run(tmp_path, settings).problem().model
     state = initial_state(settings, model)
     expected = torch.cat([value.flatten() for value in model.module.buffers()])

@@ -1,4 +1,4 @@
-"""The update formulas, against NumPy in float64."""
+"""The update formulas, compared with NumPy in float64."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from sharpest.trajectory.steps import nudge, sgd_change
 P, K = 9, 3
 seeds = st.integers(0, 2**31)
 gammas = st.floats(0, 10)
-# vectors of size one in float64
+# vectors with entries near one, in float64
 ROUNDING = 1e-12
 
 
@@ -31,7 +31,7 @@ def test_only_the_part_along_the_directions_is_scaled(seed, gamma):
     change, directions = drawn(seed)
     nudged = nudge(change, directions, gamma)
     close(directions @ nudged, gamma * (directions @ change))
-    rest = np.linalg.svd(directions.numpy())[2][K:]  # what is orthogonal to them
+    rest = np.linalg.svd(directions.numpy())[2][K:]  # the part orthogonal to them
     close(torch.from_numpy(rest) @ nudged, torch.from_numpy(rest) @ change)
 
 
@@ -62,7 +62,7 @@ def test_gamma_1_leaves_every_bit(seed, dtype):
 
 @given(seeds, st.floats(0, 0.99), st.floats(1e-4, 10))
 def test_momentum_is_that_of_keras(seed, momentum, lr):
-    """v <- m v - eta g: the learning rate is inside of the velocity, so a later cut leaves old velocity as it is."""
+    """v <- m v - eta g: the velocity includes the learning rate, so a later cut does not change the old velocity."""
     rng = np.random.default_rng(seed)
     gradient, velocity = rng.standard_normal((2, P))
     before = velocity.copy()

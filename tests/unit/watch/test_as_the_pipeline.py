@@ -21,7 +21,7 @@ def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def test_eigenvalues_along_a_run(tmp_path: Path) -> None:
-    """Also those that start from the vectors of the point before."""
+    """Also those that start from the previous eigenvectors."""
     run = Run(tmp_path).train()
     hessian = hessian_settings()
     run.measure_spectrum(POINTS, hessian=hessian, num_eigenpairs=3)

@@ -1,4 +1,4 @@
-"""What cannot be measured: one line that says what, and what to do, before training begins."""
+"""Losses, nets and batches that cannot be measured: one line with cause and remedy, before training begins."""
 
 import math
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def test_one_line(message: str, given: dict[str, Any]) -> None:
 
 
 def test_a_batch_on_another_device() -> None:
-    """In the probe, or given to a step."""
+    """In the probe, or passed to a step."""
     elsewhere = tuple(part.to("meta") for part in examples())
     for given in ([elsewhere], [*probe(), elsewhere]):
         with pytest.raises(ValueError, match=r"a batch is on meta, but the model is on cpu; move the batch there"):
@@ -85,7 +85,7 @@ def test_a_batch_on_another_device() -> None:
         monitor.step(elsewhere)
 
 
-def test_a_loss_that_moves_its_batch_is_fine() -> None:
+def test_a_loss_may_move_its_batch() -> None:
     def loss(model: nn.Module, batch: Any) -> Tensor:
         return cross_entropy(model, tuple(part.to("cpu") for part in batch))
 
@@ -118,7 +118,7 @@ def test_dropout_without_a_layer_has_the_remedy_as_well() -> None:
     assert sharpest.watch(net, cross_entropy, probe(), mode="inference").last["lambda_max"] > 0
 
 
-def test_a_mode_that_changes_on_the_way_is_refused_then() -> None:
+def test_a_mode_that_changes_during_training_is_refused_then() -> None:
     net = perceptron().eval()
     monitor = sharpest.watch(net, cross_entropy, probe(), every=1)
     net.train()
@@ -126,7 +126,7 @@ def test_a_mode_that_changes_on_the_way_is_refused_then() -> None:
         monitor.step()
 
 
-def test_batches_that_do_not_tell_their_size_weigh_the_same_and_it_is_said_once() -> None:
+def test_batches_of_unknown_size_weigh_equally_with_one_message() -> None:
     class Graph:
         def __init__(self, batch: tuple[Tensor, Tensor]) -> None:
             self.batch = batch

@@ -1,4 +1,4 @@
-"""The file of a monitor: whole at any time, in the layouts of measures."""
+"""The file of a monitor: complete at any time, in the layouts of measures."""
 
 import math
 import signal
@@ -40,7 +40,7 @@ def watched(path: Path, steps: int = 4, **changes: Any) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore::sharpest.watch.WatchWarning")
-def test_readers_find_what_was_measured(tmp_path: Path) -> None:
+def test_readers_find_the_measurements(tmp_path: Path) -> None:
     monitor = watched(tmp_path / "watch.h5")
     spectra = Spectra(tmp_path / "watch.h5")
     assert (spectra.iteration.tolist(), spectra.epoch.tolist()) == ([0, 2, 4], [0, 1, 2])
@@ -68,8 +68,8 @@ def test_readers_find_what_was_measured(tmp_path: Path) -> None:
         assert set(file) == {"spectra", "trace", "gradient_sample", "critical", "preconditioned"}
 
 
-def test_a_figure_is_drawn_of_it(tmp_path: Path) -> None:
-    """From the place in a results folder where a run's spectra are."""
+def test_a_figure_can_be_drawn_from_it(tmp_path: Path) -> None:
+    """From the path of a run's spectra in a results folder."""
     paths = Paths.of(SCALE, tmp_path)
     run = "scnn-c10-sgd-lr0.1-S8-s777"
     monitor = watched(paths.measured("spectra", run, "watch"), quantities=["eigenvalues"], name=run)
@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fills_does_not_end_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And what could not be written is written when there is room again."""
+    """And the unwritten data are written once there is space again."""
     path = tmp_path / "watch.h5"
     monitor = sharpest.watch(smooth(), cross_entropy, probe(), path=path, every=1)
     with monkeypatch.context() as patch:
@@ -120,7 +120,7 @@ def full_disk(*given: Any) -> None:
     raise StoreError("watch.h5: cannot be written (no space left); free space")
 
 
-def test_what_is_not_finite_is_nan_with_a_flag(tmp_path: Path) -> None:
+def test_non_finite_values_are_nan_with_a_flag(tmp_path: Path) -> None:
     net = smooth()
     monitor = sharpest.watch(net, cross_entropy, probe(), every=1, path=tmp_path / "watch.h5", steps_per_epoch=2)
     net[0].weight.data.fill_(math.nan)
@@ -144,8 +144,8 @@ while True:
 """
 
 
-def test_a_killed_training_leaves_a_file_that_opens(tmp_path: Path) -> None:
-    """At any moment, and the next one may take the name when the file is gone."""
+def test_a_killed_training_leaves_a_readable_file(tmp_path: Path) -> None:
+    """At any moment; the next training may use the name once the file is removed."""
     path = tmp_path / "watch.h5"
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, path, Path(__file__).parents[2]], stdout=subprocess.PIPE, text=True

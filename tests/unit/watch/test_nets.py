@@ -1,4 +1,4 @@
-"""Nets of all kinds, each against a dense Hessian or against the same net in plain clothes."""
+"""Nets of all kinds, each compared with a dense Hessian or with an unwrapped copy."""
 
 import copy
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ torch.set_num_threads(1)
 
 
 class Transformer(nn.Module):
-    """Two layers that read and write words with one matrix; inputs by name, several outputs, as Hugging Face has it."""
+    """Two layers that read and write words with one shared matrix; named inputs and outputs, as in Hugging Face."""
 
     def __init__(self, width: int = 4, words: int = 7, dropout: float = 0.0) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def largest(net: nn.Module, loss: Any, batches: list[Any]) -> float:
 
 
 def test_a_transformer() -> None:
-    """Its fused attention has no second derivative, which is said once."""
+    """Its fused attention has no second derivative, which is reported once."""
     net, batches = Transformer(), [words(4, 1), words(3, 2)]
     with pytest.warns(sharpest.watch.WatchWarning, match="math kernel") as caught:
         monitor = watched_on(net, by_name, batches, optimizer=SGD(net.parameters(), lr=0.1), tolerance=1e-5)
@@ -176,7 +176,7 @@ def gan(watched: bool) -> list[Any]:
     return [maker.state_dict(), judge.state_dict(), made_by.state_dict(), judged_by.state_dict(), torch.get_rng_state()]
 
 
-def test_what_compiles_or_distributes_is_taken_off() -> None:
+def test_compiled_and_distributed_nets_are_unwrapped() -> None:
     net = smooth()
     expected = sharpest.watch(net, cross_entropy, probe()).last["lambda_max"]
     compiled = torch.compile(net, backend="eager")
@@ -227,7 +227,7 @@ def test_a_net_in_float64() -> None:
     assert reading["lambda_max"] == pytest.approx(largest(net, cross_entropy, batches), rel=1e-10)
 
 
-def test_layers_may_be_freed_on_the_way() -> None:
+def test_layers_may_be_unfrozen_during_training() -> None:
     net = smooth()
     net[0].requires_grad_(False)
     monitor = sharpest.watch(net, cross_entropy, probe(), tolerance=1e-5)
@@ -238,7 +238,7 @@ def test_layers_may_be_freed_on_the_way() -> None:
 
 
 class Remembering(nn.Module):
-    """Keeps what passed through it, as a net does that is looked at."""
+    """Stores its activations, as a net under inspection does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -258,7 +258,7 @@ def test_a_net_that_holds_a_part_of_its_graph() -> None:
 
 
 class Trainer:
-    """Holds what cannot be copied."""
+    """Holds an object that cannot be copied."""
 
     def __init__(self) -> None:
         self.generator = (number for number in range(3))
@@ -288,7 +288,7 @@ class Once(torch.autograd.Function):
         return outer * 2
 
 
-def test_an_operation_of_ones_own_without_a_second_derivative() -> None:
+def test_a_custom_operation_without_a_second_derivative() -> None:
     def loss(model: nn.Module, batch: Any) -> Tensor:
         return functional.cross_entropy(Once.apply(model(batch[0])), batch[1])
 
@@ -297,6 +297,6 @@ def test_an_operation_of_ones_own_without_a_second_derivative() -> None:
 
 
 def test_batch_normalisation_by_running_averages_is_a_function() -> None:
-    """In inference mode of the loop itself, nothing is to be asked for."""
+    """In inference mode of the loop itself, no setting is needed."""
     net = perceptron().eval()
     assert sharpest.watch(net, cross_entropy, probe()).last["lambda_max"] > 0

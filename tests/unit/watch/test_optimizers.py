@@ -1,4 +1,4 @@
-"""Edges from the class and the current settings of an optimizer, and the step that it would make."""
+"""Edges from the class and the current settings of an optimizer, and its next step."""
 
 import copy
 import math
@@ -29,9 +29,7 @@ torch.set_num_threads(1)
     ],
 )
 def test_the_edge_of_sgd(make, expected: float) -> None:
-    """And at it a quadratic neither grows nor falls, under the optimizer itself: the curvature decides by one part
-    in a hundred.
-    """
+    """Trained by the optimizer itself, a quadratic grows one per cent above the edge and falls one per cent below."""
     value = nn.Parameter(torch.ones(1, dtype=torch.float64))
     assert edges_of(make([value]), [value]).hessian == pytest.approx(expected)
     for share, grows in ((0.99, False), (1.01, True)):
@@ -80,7 +78,7 @@ def test_it_follows_the_current_learning_rate() -> None:
 
 
 class OfOnesOwn(SGD):
-    """Steps as it likes."""
+    """An optimizer with its own step rule."""
 
 
 def groups(net: nn.Sequential, **second: float) -> SGD:
@@ -97,7 +95,7 @@ def groups(net: nn.Sequential, **second: float) -> SGD:
         (lambda net: SGD(net.parameters(), lr=0.1, maximize=True), "with maximize has no edge"),
     ],
 )
-def test_values_without_an_edge_and_said_once(make, message: str) -> None:
+def test_values_without_an_edge_are_nan_with_one_message(make, message: str) -> None:
     net = smooth()
     with pytest.warns(sharpest.watch.WatchWarning, match=message) as caught:
         monitor = watched_on(net, cross_entropy, probe(), optimizer=make(net))
@@ -118,7 +116,7 @@ def test_groups_of_other_parameters_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_the_step_is_the_one_that_follows(name: str) -> None:
+def test_the_tried_step_is_the_next_one(name: str) -> None:
     net = smooth()
     optimizer = OPTIMIZERS[name](net.parameters())
     train(net, optimizer, lambda batch: None, steps=3)
@@ -154,7 +152,7 @@ def test_an_optimizer_that_wants_a_closure_has_no_critical_step() -> None:
 
 
 def test_several_learning_rates_have_a_critical_multiple() -> None:
-    """The step is what it is; only lengths in units of one learning rate are not there."""
+    """The step itself is defined; only lengths in units of one learning rate are not."""
     net = smooth()
     optimizer: Optimizer = groups(net, lr=0.2)
     monitor = sharpest.watch(net, cross_entropy, probe(), optimizer=optimizer, quantities=["critical"])

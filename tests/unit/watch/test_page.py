@@ -23,11 +23,11 @@ LINE = r"^(\d+) lambda_max \d\.\d+ \+- [\de.-]+ = 0\.\d{3} of the edge; \d+\.\d\
 
 def test_the_examples_run(capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    said: list[tuple[str, dict[str, float]]] = []
+    logged: list[tuple[str, dict[str, float]]] = []
     names: dict[str, object] = {
-        "writer": SimpleNamespace(add_scalar=lambda name, number, step: said.append(("board", {name: number}))),
-        "wandb": SimpleNamespace(log=lambda numbers, step: said.append(("wandb", numbers))),
-        "mlflow": SimpleNamespace(log_metrics=lambda numbers, step: said.append(("mlflow", numbers))),
+        "writer": SimpleNamespace(add_scalar=lambda name, number, step: logged.append(("board", {name: number}))),
+        "wandb": SimpleNamespace(log=lambda numbers, step: logged.append(("wandb", numbers))),
+        "mlflow": SimpleNamespace(log_metrics=lambda numbers, step: logged.append(("mlflow", numbers))),
     }
     for block in BLOCKS:
         exec(block, names)
@@ -40,11 +40,11 @@ def test_the_examples_run(capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_each_line_for_a_logger_takes_the_numbers() -> None:
     block = next(block for block in BLOCKS if "wandb" in block)
     for line in block.splitlines():
-        said: list[object] = []
+        logged: list[object] = []
         note = SimpleNamespace(
-            add_scalar=lambda name, number, step: said.append((name, float(number), step)),  # noqa: B023
-            log=lambda numbers, step: said.append((dict(numbers), step)),  # noqa: B023
-            log_metrics=lambda numbers, step: said.append((dict(numbers), step)),  # noqa: B023
+            add_scalar=lambda name, number, step: logged.append((name, float(number), step)),  # noqa: B023
+            log=lambda numbers, step: logged.append((dict(numbers), step)),  # noqa: B023
+            log_metrics=lambda numbers, step: logged.append((dict(numbers), step)),  # noqa: B023
         )
         names: dict[str, object] = {"writer": note, "wandb": note, "mlflow": note}
         exec(line, names)
@@ -54,11 +54,11 @@ def test_each_line_for_a_logger_takes_the_numbers() -> None:
             [torch.ones(3, 2)],
             log=names["log"],
         )
-        assert len(said) in (1, len(monitor.last))
+        assert len(logged) in (1, len(monitor.last))
 
 
 def test_the_page_begins_with_twelve_lines_whose_first_value_comes_in_ten_seconds() -> None:
-    """Beyond what torch itself takes to be imported."""
+    """In addition to the time that torch itself takes to import."""
     lines = [line for line in BLOCKS[0].splitlines() if line]
     assert len(lines) <= 12
     began = time.perf_counter()
@@ -81,7 +81,7 @@ def test_the_first_page_of_the_project_has_the_same_lines() -> None:
     assert BLOCKS[0] in (PAGE.parents[1] / "README.md").read_text()
 
 
-def test_the_page_names_every_quantity_and_shows_what_comes_out() -> None:
+def test_the_page_names_every_quantity_and_shows_the_output() -> None:
     page = PAGE.read_text()
     assert all(f"| `{name}` |" in page for name in QUANTITIES)
     shown = page.partition("```\n0 lambda_max")[2].partition("```")[0]

@@ -1,4 +1,4 @@
-"""Each quantity against a dense Hessian in float64, or against what defines it."""
+"""Each quantity, compared with a dense Hessian in float64, or with its definition."""
 
 import copy
 import math
@@ -46,7 +46,7 @@ def test_eigenvalues_are_those_of_largest_magnitude() -> None:
 
 
 def test_a_batch_weighs_as_many_examples_as_it_has() -> None:
-    """Of two batches of 1 and 15 the mean is not that of two halves."""
+    """For batches of 1 and 15 the weighted mean differs from that of two halves."""
     batches = [examples(1, 4), examples(15, 5)]
     net = smooth()
     joined = [(torch.cat([batches[0][0], batches[1][0]]), torch.cat([batches[0][1], batches[1][1]]))]
@@ -57,7 +57,7 @@ def test_a_batch_weighs_as_many_examples_as_it_has() -> None:
 
 
 def test_lambda_max_is_the_largest_signed_one() -> None:
-    """Also where all eigenvalues of largest magnitude are negative."""
+    """Even if all eigenvalues of largest magnitude are negative."""
     net = nn.Linear(3, 1, bias=False)
     steepness = torch.tensor([0.5, 0.2, -4.0])
 
@@ -68,13 +68,13 @@ def test_lambda_max_is_the_largest_signed_one() -> None:
     assert reading["lambda_max"] == pytest.approx(0.5, rel=1e-4)
 
 
-def test_without_an_optimizer_there_is_no_edge_and_nothing_to_say(recwarn: pytest.WarningsRecorder) -> None:
+def test_without_an_optimizer_there_is_no_edge_and_no_message(recwarn: pytest.WarningsRecorder) -> None:
     reading = sharpest.watch(smooth(), cross_entropy, probe()).last
     assert math.isnan(reading["lambda_max_over_edge"])
     assert not recwarn.list
 
 
-def test_the_trace_is_exact_with_three_products_a_parameter() -> None:
+def test_the_trace_is_exact_with_three_products_per_parameter() -> None:
     net = smooth()
     dense = of_dense(net)
     reading = sharpest.watch(net, cross_entropy, probe(), quantities=["trace"], num_products=3 * len(dense)).last
@@ -128,7 +128,7 @@ def test_batches_start_again_and_an_iterator_ends() -> None:
 
 
 class Bowl(nn.Module):
-    """(x1, x2), whose loss is a quadratic: mean of c x^2 / 2."""
+    """(x1, x2), with a quadratic loss: mean of c x^2 / 2."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -189,8 +189,8 @@ def test_the_preconditioned_one_is_that_of_the_dense_matrices(name: str) -> None
     assert math.isnan(monitor.last["lambda_max_over_edge"])
 
 
-def test_the_floor_of_a_second_moment_is_seen() -> None:
-    """Where the gradient is far below epsilon, it is epsilon that decides the curvature felt."""
+def test_the_floor_of_a_second_moment_is_reported() -> None:
+    """If the gradient is far below epsilon, epsilon decides the effective curvature."""
     for eps, expected in ((1e-12, 0.0), (1e3, 1.0)):
         net = smooth()
         optimizer = Adam(net.parameters(), eps=eps)
@@ -200,7 +200,7 @@ def test_the_floor_of_a_second_moment_is_seen() -> None:
 
 
 def by_hand(name: str, optimizer: torch.optim.Optimizer) -> Tensor:
-    """P from what the optimizer keeps, after 6 updates."""
+    """P from the optimizer's state, after 6 updates."""
     parts = []
     for value in optimizer.param_groups[0]["params"]:
         state = {key: torch.as_tensor(part).double() for key, part in optimizer.state[value].items()}
@@ -238,7 +238,7 @@ def test_a_loss_that_is_not_finite_is_recorded_and_training_goes_on() -> None:
     assert monitor.values["finite"].tolist() == [1, 0, 1]
 
 
-def test_a_search_begins_where_the_one_before_ended() -> None:
+def test_a_search_starts_where_the_previous_one_ended() -> None:
     net = smooth()
     monitor = sharpest.watch(net, cross_entropy, probe(), quantities=["eigenvalues"])
     cold = monitor.last["eigenvalues_products"]

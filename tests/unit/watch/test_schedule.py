@@ -1,4 +1,4 @@
-"""When it is measured."""
+"""The schedule of measurements."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ class Clock:
 
 @pytest.mark.parametrize("cost", [0.5, 7.0])
 def test_measuring_stays_below_the_budget(cost: float) -> None:
-    """Of a training whose updates take a second; never more than a tenth of it, and not much less."""
+    """For a training whose updates take one second: at most a tenth of it, and not much less."""
     clock = Clock()
     schedule, spent, steps = Schedule(1, None, 0.1, clock), cost, []
     clock.now += cost
@@ -67,7 +67,7 @@ def test_every_and_at() -> None:
     assert steps == [[0, 3, 6], [0, 2, 7], [5], [0], [5, 6, 8, 10, 12]]
 
 
-def test_step_tells_what_it_measured_and_log_gets_it() -> None:
+def test_step_returns_the_measurement_and_log_receives_it() -> None:
     logged: list[tuple[int, dict[str, float]]] = []
     monitor = sharpest.watch(
         smooth(), cross_entropy, probe(), every=2, log=lambda step, numbers: logged.append((step, dict(numbers)))
@@ -87,6 +87,6 @@ def test_step_tells_what_it_measured_and_log_gets_it() -> None:
         ({"budget": 10}, "budget 10 must lie between 0 and 1"),
     ],
 )
-def test_contradictions(when: dict, message: str) -> None:
+def test_contradictory_arguments_are_refused(when: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         sharpest.watch(smooth(), cross_entropy, probe(), **when)

@@ -1,4 +1,4 @@
-"""Training is bit for bit what it is without a monitor."""
+"""Training is bit for bit the same with and without a monitor."""
 
 import copy
 from typing import Any
@@ -12,12 +12,12 @@ import sharpest
 
 pytestmark = pytest.mark.core
 
-torch.set_num_threads(1)  # examples this small gain nothing from more
+torch.set_num_threads(1)  # small examples do not profit from more threads
 QUANTITIES = ("lambda_max", "eigenvalues", "trace", "batch_sharpness", "critical")
 
 
 class Noisy(list[Any]):
-    """Batches whose loader draws random numbers, as those that shuffle do."""
+    """Batches from a loader that draws random numbers, as shuffling loaders do."""
 
     def __iter__(self) -> Any:
         return (self[int(place)] for place in torch.randperm(len(self)))
@@ -26,7 +26,7 @@ class Noisy(list[Any]):
 @pytest.mark.filterwarnings("ignore::sharpest.watch.WatchWarning")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_training_has_the_same_bits(name: str, tmp_path: Any) -> None:
-    """With dropout and batch normalisation in training, and all quantities measured after each update."""
+    """With dropout and batch normalisation in training mode, and all quantities measured after each update."""
     net = perceptron()
     alone = train(net, OPTIMIZERS[name](net.parameters()), lambda batch: None)
 
@@ -108,21 +108,21 @@ def test_it_measures_in_any_mode_of_the_loop(around: Any) -> None:
 
 @pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="an older torch takes more to that device")
 def test_it_measures_whatever_the_default_device_and_type() -> None:
-    """Of the user's tensors the loss finds the same device as in training."""
-    net, batches, found = smooth(), probe(), []
+    """The loss finds the user's tensors on the same device as in training."""
+    net, batches, devices = smooth(), probe(), []
 
     def loss(model: nn.Module, batch: Any) -> Tensor:
-        found.append(torch.zeros(()).device.type)
+        devices.append(torch.zeros(()).device.type)
         return cross_entropy(model, batch)
 
     quantities = ("eigenvalues", "trace", "batch_sharpness", "critical")
     optimizer = OPTIMIZERS["gradient descent"](net.parameters())
     expected = sharpest.watch(net, loss, batches, optimizer, quantities=quantities).last
-    assert set(found) == {"cpu"}
-    found.clear()
+    assert set(devices) == {"cpu"}
+    devices.clear()
     with torch.device("meta"):
         measured = sharpest.watch(net, loss, batches, optimizer, quantities=quantities).last
-    assert set(found) == {"meta"}
+    assert set(devices) == {"meta"}
     assert [measured[name] for name in quantities] == [expected[name] for name in quantities]
     torch.set_default_dtype(torch.float64)
     try:
@@ -132,7 +132,7 @@ def test_it_measures_whatever_the_default_device_and_type() -> None:
     assert measured["eigenvalues"] == pytest.approx(expected["eigenvalues"], rel=1e-5)
 
 
-def test_an_error_leaves_all_as_it_was() -> None:
+def test_an_error_leaves_everything_unchanged() -> None:
     net, state = smooth(), torch.get_rng_state()
 
     def loss(model: nn.Module, batch: Any) -> Tensor:
@@ -147,7 +147,7 @@ def test_an_error_leaves_all_as_it_was() -> None:
 
 @pytest.mark.parametrize("mode", ["current", "inference"])
 def test_other_nets_of_the_loss_keep_buffers_and_mode(mode: Any) -> None:
-    """A discriminator in training mode counts what passes through it."""
+    """A discriminator in training mode counts its forward passes."""
     judge, maker = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)).train(), nn.Linear(6, 6)
 
     def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:

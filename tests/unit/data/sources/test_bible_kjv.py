@@ -1,4 +1,4 @@
-"""The King James Bible: files made here in the form that Debian's program prints, and the true one where it is."""
+"""The King James Bible: synthetic files in the format of Debian's program, and the real text if it is installed."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ from sharpest.data.sources.bible_kjv import BIBLE_FILE, SOURCE, load
 from sharpest.errors import DataError
 
 REMEDY = rf"; install Debian's bible-kjv 4\.38 and print its text: bible -f gen1:1-rev22:21 > data/{BIBLE_FILE}, with"
-# one verse a chapter, each with a word of its own
+# one verse per chapter, each with its own word
 CHAPTERS = [f"Ge{number}:1 The word of Jesse's sons: w{'x' * number}" for number in range(1, 41)]
 PROGRAM = Path("/usr/bin/bible")
 
@@ -30,7 +30,7 @@ def _load(folder: Path | None, sha256: str = "0" * 64, url: str | None = None):
 def test_words_and_ends_of_verses_by_frequency(tmp_path):
     lines = ["Ge1:1 In the beginning, the END.", "Ge1:2 The kings' son's son--the_end ''quoted''"]
     data = _load(tmp_path, _write(tmp_path, lines))
-    # the 4; end 2, the verses' ends 2; then one each in alphabetical order: apostrophes stay inside of words only
+    # "the" 4; "end" and the verse ends 2 each; then one each in alphabetical order; apostrophes only within words
     order = ["the", "<eos>", "end", "beginning", "in", "kings", "quoted", "son", "son's"]
     words = [order[number] for number in data.train]
     assert " ".join(words) == "in the beginning the end <eos> the kings son's son the end quoted <eos>"
@@ -39,7 +39,7 @@ def test_words_and_ends_of_verses_by_frequency(tmp_path):
 
 
 def test_every_tenth_chapter_is_left_out_of_the_training_text(tmp_path):
-    """By turns for validation and for the test; their own words are unknown to the training text."""
+    """Alternately for validation and for the test; their own words are unknown to the training text."""
     data = _load(tmp_path, _write(tmp_path, CHAPTERS))
     words_of_a_verse = 7
     counts = [len(text) // words_of_a_verse for text in (data.train, data.val, data.test)]
@@ -63,7 +63,7 @@ def test_another_version_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("spoilt", ["", "In the beginning", "Ge1 In the beginning", "Ge1:1"])
-def test_a_line_that_is_no_verse(tmp_path, spoilt):
+def test_a_line_that_is_not_a_verse(tmp_path, spoilt):
     sha256 = _write(tmp_path, [*CHAPTERS, spoilt])
     with pytest.raises(DataError, match=rf"^{tmp_path}/{BIBLE_FILE}: 40 of 41 lines are a reference.*{REMEDY}"):
         _load(tmp_path, sha256)
@@ -86,7 +86,7 @@ def test_missing_file(tmp_path):
         _load(None)
 
 
-def test_an_address_of_ones_own(tmp_path):
+def test_a_custom_address(tmp_path):
     sha256 = _write(tmp_path, CHAPTERS)
     url = (tmp_path / BIBLE_FILE).as_uri()
     data = load(None, url, tmp_path / "cache", sha256=sha256)
@@ -95,7 +95,7 @@ def test_an_address_of_ones_own(tmp_path):
 
 
 @pytest.mark.skipif(not PROGRAM.exists(), reason="no program bible: install Debian's bible-kjv")
-def test_the_true_text(tmp_path):
+def test_the_real_text(tmp_path):
     with open(tmp_path / BIBLE_FILE, "wb") as file:
         subprocess.run([PROGRAM, "-f", "gen1:1-rev22:21"], stdout=file, check=True, timeout=60)
     data = load(tmp_path, None, tmp_path)
@@ -106,8 +106,8 @@ def test_the_true_text(tmp_path):
     text = (tmp_path / BIBLE_FILE).read_text().lower()
     words = {word for line in text.splitlines() for word in re.findall("[a-z]+(?:'[a-z]+)*", line.split(" ", 1)[1])}
     assert len(words | {"<eos>"}) == 12_763
-    # what the training text lacks is one type more: few words, so that the others are numbered nearly all
+    # words missing from training share one type; they are few, so nearly every other type has its own number
     assert data.num_types == SOURCE.num_types
     assert max((part == data.num_types - 1).mean() for part in parts[1:]) < 0.01
-    # the ids of ten vocabulary's most frequent words cover almost everything
+    # the ids of the most frequent tenth of the vocabulary cover almost everything
     assert (data.train < 9_999).mean() > 0.995

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: archives and folders made here in the form of the true ones."""
+"""CIFAR-10 and CIFAR-100: synthetic archives and folders in the format of the originals."""
 
 import hashlib
 import io
@@ -38,7 +38,7 @@ def remedy(cifar) -> str:
 
 
 def _pickle_as_python2(value: object) -> bytes:
-    """Protocol 2 as Python 2 wrote it: texts are byte strings, and numpy's function is in numpy.core."""
+    """Protocol 2 as written by Python 2: texts are byte strings, and numpy's function is in numpy.core."""
 
     def save_text(pickler, text):
         encoded = text if isinstance(text, bytes) else text.encode("latin1")
@@ -61,7 +61,7 @@ def _rows(batch: int) -> np.ndarray:
 
 
 def _batches(cifar: Cifar) -> dict[str, dict[bytes, object]]:
-    # beside the classes that are wanted, CIFAR-100 has coarse ones
+    # besides the required classes, CIFAR-100 has coarse ones
     return {
         name: {
             b"filenames": [b"a.png", b"b.png"],
@@ -79,7 +79,7 @@ def _pickled(cifar: Cifar, pickle_as=_pickle_as_python2) -> dict[str, bytes]:
 
 
 def _pack(cifar: Cifar, folder: Path, members: dict[str, bytes]) -> Cifar:
-    """Write an archive, and describe it."""
+    """Write an archive, and return its description."""
     folder.mkdir(exist_ok=True)
     path = folder / cifar.archive
     with tarfile.open(path, "w:gz") as tar:
@@ -94,7 +94,7 @@ def _pack(cifar: Cifar, folder: Path, members: dict[str, bytes]) -> Cifar:
 
 
 def _unpack(cifar: Cifar, folder: Path, members: dict[str, bytes]) -> Cifar:
-    """Write the files that an archive unpacks to, and describe them."""
+    """Write the unpacked files of an archive, and return their description."""
     folder.mkdir(exist_ok=True)
     for name, content in members.items():
         (folder / name).write_bytes(content)
@@ -106,7 +106,7 @@ def _load(cifar: Cifar, folder, cache=None, url=None):
 
 
 class Intruder:
-    """Leaves a folder behind when it is unpickled."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, trace) -> None:
         self.trace = trace
@@ -146,7 +146,7 @@ def _assert_is_what_was_written(cifar: Cifar, data) -> None:
 
 @pytest.mark.parametrize("pickle_as", [_pickle_as_python2, _pickle_as_python3])
 def test_archive(cifar, tmp_path, pickle_as):
-    # the true archive does not hold its batches in order either
+    # in the original archive the batches are out of order, too
     members = dict(reversed(_pickled(cifar, pickle_as).items()))
     data = _load(_pack(cifar, tmp_path, members), tmp_path)
     _assert_is_what_was_written(cifar, data)
@@ -155,7 +155,7 @@ def test_archive(cifar, tmp_path, pickle_as):
 
 @pytest.mark.parametrize("inside", [True, False])
 def test_unpacked_folder(cifar, tmp_path, inside):
-    """The folder set is the one above the files, or theirs, whatever its name is then."""
+    """The configured folder is the one above the files, or their own, under any name."""
     unpacked = tmp_path / (cifar.folder if inside else "elsewhere")
     described = _unpack(cifar, unpacked, _pickled(cifar))
     data = _load(described, tmp_path if inside else unpacked)
@@ -163,7 +163,7 @@ def test_unpacked_folder(cifar, tmp_path, inside):
     assert data.origin == str(unpacked)
 
 
-def test_the_archive_comes_first(cifar, tmp_path):
+def test_the_archive_is_preferred(cifar, tmp_path):
     _unpack(cifar, tmp_path / cifar.folder, dict.fromkeys(cifar.members, b"damaged"))
     data = _load(_pack(cifar, tmp_path, _pickled(cifar)), tmp_path)
     assert data.origin == str(tmp_path / cifar.archive)
@@ -205,7 +205,7 @@ def test_a_wrong_unpacked_file_is_refused_before_any_is_unpickled(cifar, remedy,
 
 
 def test_code_in_a_pickle_is_never_run(cifar, remedy, tmp_path):
-    """Not even where the checksum of the file was taken for the right one."""
+    """Even if the checksum of the file was accepted as the right one."""
     trace, name = tmp_path / "trace", next(iter(cifar.members))
     members = {**_pickled(cifar), name: pickle.dumps({b"data": Intruder(trace)}, protocol=2)}
     complaint = rf", member {name} is not a batch of {cifar.title} \(it asks for (posix|nt)\.mkdir\){remedy}"
@@ -219,7 +219,7 @@ def test_code_in_a_pickle_is_never_run(cifar, remedy, tmp_path):
 @pytest.mark.parametrize(
     "name", ["builtins\neval", "os\nsystem", "numpy\nload", "numpy.core.multiarray\narray", "copyreg\n_reconstructor"]
 )
-def test_no_other_name_is_known(tmp_path, name):
+def test_other_names_in_a_pickle_are_refused(tmp_path, name):
     members = {**_pickled(CIFAR10), "test_batch": b"\x80\x02c" + name.encode() + b"\n."}
     with pytest.raises(DataError, match=rf"member test_batch .*asks for {name.replace(chr(10), '.')}"):
         _load(_pack(CIFAR10, tmp_path, members), tmp_path)
@@ -235,7 +235,7 @@ def test_no_other_name_is_known(tmp_path, name):
         lambda batch, labels: [1, 2],
     ],
 )
-def test_a_member_that_is_no_batch(cifar, remedy, tmp_path, change):
+def test_a_member_that_is_not_a_batch(cifar, remedy, tmp_path, change):
     name = next(iter(cifar.members))
     batch = change(_batches(cifar)[name], cifar.labels)
     members = {**_pickled(cifar), name: _pickle_as_python2(batch)}
@@ -259,7 +259,7 @@ def test_truncated_archive(cifar, remedy, tmp_path, kept):
     path.write_bytes(content[: int(kept * len(content))])
     with pytest.raises(DataError, match=rf"^{path} has SHA-256 .*{remedy}"):
         _load(right, tmp_path)
-    # even if somebody takes the damaged archive for the right one
+    # even if the damaged archive's checksum is given as the right one
     taken = replace(right, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     with pytest.raises(DataError, match=rf"^{path} is truncated or damaged \(.*\){remedy}"):
         _load(taken, tmp_path)
@@ -293,7 +293,7 @@ def test_impossible_folder(cifar, remedy, tmp_path):
         _load(cifar, tmp_path / ("x" * 300))
 
 
-def test_the_true_checksums_are_what_is_expected(cifar, tmp_path):
+def test_the_expected_checksums_are_those_of_the_originals(cifar, tmp_path):
     _unpack(cifar, tmp_path, _pickled(cifar))
     first, md5 = next(iter(cifar.members.items()))
     with pytest.raises(DataError, match=rf"^{tmp_path}/{first} has MD5 .*, expected {md5}"):

@@ -1,4 +1,4 @@
-"""Decoded data: what the hash covers, and what a source's facts refuse."""
+"""Decoded data: what the hash covers, and what the description of a source refuses."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def digits() -> DecodedImages:
 
 @pytest.fixture
 def text() -> DecodedTokens:
-    """A tiny text that is what TEXT says."""
+    """A tiny text that matches TEXT."""
     train, val, test = (np.array(part, np.int32) for part in ([0, 1, 0, 2, 1], [0, 2], [1, 1, 0]))
     return DecodedTokens(train, val, test, 3, origin="some/folder")
 
@@ -99,8 +99,15 @@ def test_check_refuses_what_differs(digits, name, change, complaint):
 )
 def test_what_is_written_can_be_read(fixture, summary, num_classes, tmp_path, request):
     data = request.getfixturevalue(fixture)
-    facts = {"dataset": "x", "sha256": data.sha256, "origin": data.origin, **data.attributes, "code": "", "created": ""}
-    write_stored(tmp_path / "data.h5", data.layout, data.arrays, facts)
+    values = {
+        "dataset": "x",
+        "sha256": data.sha256,
+        "origin": data.origin,
+        **data.attributes,
+        "code": "",
+        "created": "",
+    }
+    write_stored(tmp_path / "data.h5", data.layout, data.arrays, values)
     with open_stored(tmp_path / "data.h5", data.layout) as file:
         assert file.attributes["num_classes"] == num_classes
         for name, array in data.arrays.items():

@@ -1,11 +1,11 @@
-"""scikit-learn's digits: the split and the scale are fixed for good."""
+"""scikit-learn's digits: the split and the scale never change."""
 
 import numpy as np
 from sklearn import datasets
 
 from sharpest.data.sources.digits import load
 
-# of the arrays made with scikit-learn 1.9.1 and numpy 2.4.6
+# hash of the arrays made with scikit-learn 1.9.1 and numpy 2.4.6
 SHA256 = "4fb977e739eede1d9bd1626f086e34a40d84a7a57c89228fc079268ec6b308f2"
 
 
@@ -31,7 +31,7 @@ def test_train_and_test_are_all_images_once():
 
 
 def test_classes_are_even_in_the_test_set():
-    # the set's own order is not: its last 300 images come from other writers than the first
+    # the original order is not even: its last 300 images come from other writers than the first
     assert np.bincount(load().test_targets).min() >= 20
 
 

@@ -1,4 +1,4 @@
-"""Files: read, verified, kept; every failure names file and remedy."""
+"""Files: reading, verifying and keeping them; every failure names the file and the remedy."""
 
 import hashlib
 import io
@@ -12,19 +12,19 @@ from sharpest.errors import DataError
 CONTENT = b"the file"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MD5 = hashlib.md5(CONTENT).hexdigest()
-NO_SERVER = "http://127.0.0.1:9/file"  # the discard port, where nothing listens
+NO_SERVER = "http://127.0.0.1:9/file"  # the discard port, on which nothing listens
 
 
 @pytest.fixture
 def served(tmp_path):
-    """A file that a file:// address leads to."""
+    """A file at a file:// address."""
     path = tmp_path / "served" / "file"
     path.parent.mkdir()
     path.write_bytes(CONTENT)
     return path
 
 
-def test_read_file_tells_a_missing_file_from_a_missing_folder(tmp_path):
+def test_read_file_distinguishes_missing_files_and_folders(tmp_path):
     with pytest.raises(DataError, match=rf"^{tmp_path}/file does not exist; look$"):
         read_file(tmp_path / "file", "look")
     with pytest.raises(DataError, match=rf"^{tmp_path}/folder/file: its folder does not exist; look$"):
@@ -91,7 +91,7 @@ def test_folder_with_finds_the_first_place_that_holds_a_file(tmp_path):
     for place in ("b", "c"):
         (tmp_path / place).mkdir()
         (tmp_path / place / "two").touch()
-    (tmp_path / "a" / "two").mkdir(parents=True)  # a folder of that name is no file
+    (tmp_path / "a" / "two").mkdir(parents=True)  # a folder with the name does not count as the file
     places = [tmp_path / name for name in "abc"]
     assert folder_with(("one", "two"), *places) == tmp_path / "b"
     assert folder_with(("one",), *places) is None
@@ -108,7 +108,7 @@ def _packed(members: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-def test_read_members_gives_them_in_the_order_asked_for():
+def test_read_members_returns_the_requested_order():
     content = _packed({"./folder/b": b"2", "c": b"3", "folder/a": b"1", "other/b": b"4"})
     assert list(read_members(content, ["folder/a", "folder/b"], "archive", "look").items()) == [
         ("folder/a", b"1"),

@@ -1,4 +1,4 @@
-"""Generated reviews: the same everywhere, and as they are described."""
+"""Generated reviews: identical on every machine, and as described."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from sharpest.data.sources.decoded import DecodedReviews
 from sharpest.data.sources.generated_reviews import SOURCE, load
 
-# of the arrays made with numpy 2.4.6
+# hash of the arrays made with numpy 2.4.6
 SHA256 = "0eefb80f4745d6383f7655beb6db3cda36f41c7858a4c7cdc4a5c99a9a758d5f"
 FIRST_WORD, NUM_WORDS = 4, 400
 
@@ -44,31 +44,31 @@ def test_counts_and_lengths(data):
 
 
 def _used(tokens: np.ndarray) -> np.ndarray:
-    """How often each word is used, by rank from 1; element 0 is no word."""
+    """Number of uses of each word, by rank from 1; element 0 is not a word."""
     return np.bincount(tokens.ravel(), minlength=FIRST_WORD + NUM_WORDS)[FIRST_WORD - 1 :]
 
 
 def test_words_are_as_frequent_as_one_over_their_rank(tokens):
-    """Four tokens in five; the others are sentiment words, which have ranks from 50 on."""
+    """True for four tokens in five; the others are sentiment words, which have ranks from 50 on."""
     expected = 0.8 * tokens.size / np.arange(1, NUM_WORDS + 1) / np.sum(1 / np.arange(1, NUM_WORDS + 1))
-    # four standard deviations of counts that follow Poisson's law
+    # four standard deviations of Poisson counts
     assert np.all(np.abs(_used(tokens)[1:] - expected)[:49] < 4 * np.sqrt(expected[:49]))
 
 
-def test_sentiment_words_tell_the_classes_apart(tokens, targets):
+def test_sentiment_words_separate_the_classes(tokens, targets):
     used = np.stack([_used(tokens[targets == target]) for target in (0, 1)])
-    sentiment = used.sum(axis=0) > 330  # plain words of these ranks are used about 250 times at most
+    sentiment = used.sum(axis=0) > 330  # neutral words of these ranks are used at most about 250 times
     sentiment[:50] = False
     assert sentiment.sum() == 48
     share = used[:, sentiment] / used[:, sentiment].sum(axis=0)
     own = share.max(axis=0)
     assert np.bincount(share.argmax(axis=0)).tolist() == [24, 24]
-    # three in four of them, less the labels that were flipped and the plain words among them
+    # three quarters of them, minus flipped labels and neutral words among them
     assert 0.68 < own.mean() < 0.75
 
 
 def test_counting_sentiment_words_mostly_finds_the_class(tokens, targets):
-    """Ten in a review, of which seven or eight are of its own class: not all reviews can be told."""
+    """A review has ten, of which seven or eight are of its own class, so some reviews cannot be classified."""
     train, test = slice(None, 1_600), slice(1_600, None)
     evidence = np.stack([_used(tokens[train][targets[train] == target]) + 1 for target in (0, 1)])
     score = np.log(evidence[1] / evidence[0])[tokens[test] - FIRST_WORD + 1].sum(axis=1)

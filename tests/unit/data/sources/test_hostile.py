@@ -1,4 +1,4 @@
-"""Files that would run code or reach beyond their folder: they are refused, and leave no trace."""
+"""Files that would run code or reach outside their folder: they are refused, and leave no trace."""
 
 import io
 import tarfile
@@ -16,7 +16,7 @@ from sharpest.errors import DataError
 
 
 class Intruder:
-    """Leaves a folder behind when it is unpickled."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace
@@ -51,7 +51,7 @@ def test_arrays_of_objects_are_not_unpickled(
         load(tmp_path, None, tmp_path)
     assert not trace.exists()
     with np.load(tmp_path / name, allow_pickle=True) as file:
-        file[arrays[0]]  # the intruder does intrude
+        file[arrays[0]]  # unpickling the intruder does create the folder
     assert trace.exists()
 
 
@@ -78,7 +78,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.
 def test_an_archive_writes_nothing_and_reads_nothing_outside(
     intruder: tarfile.TarInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Members are read into memory, regular files only; a link leads nowhere."""
+    """Only regular files are read, into memory; links are not followed."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as tar:
         intruder.size = 4 if intruder.isreg() else 0

@@ -1,4 +1,4 @@
-"""IMDB: files made here in the form of Keras' imdb.npz."""
+"""IMDB: synthetic files in the format of Keras' imdb.npz."""
 
 import hashlib
 import os
@@ -42,7 +42,7 @@ def _load(folder, sha256="0" * 64, cache=None, url=None):
 
 
 class Intruder:
-    """Leaves a folder behind when it is unpickled."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, trace) -> None:
         self.trace = trace
@@ -52,7 +52,7 @@ class Intruder:
 
 
 def _assert_is_what_was_written(data) -> None:
-    # start token 1, then each word three up, in the order of the file
+    # start token 1, then each word's number plus three, in the order of the file
     assert data.train_tokens.tolist() == [1, 4, 23, 88_586, 1, 10, 1, 5, 5]
     assert data.train_offsets.tolist() == [0, 4, 6, 9]
     assert data.train_targets.tolist() == [1, 0, 1]
@@ -91,7 +91,7 @@ def test_a_wrong_file_is_refused_before_anything_is_unpickled(tmp_path, monkeypa
     assert not trace.exists()
 
 
-def test_the_true_checksum_is_what_is_expected_by_default(tmp_path):
+def test_the_default_checksum_is_the_original(tmp_path):
     _write(tmp_path)
     with pytest.raises(DataError, match="expected 69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"):
         load(tmp_path, None, tmp_path)
@@ -112,8 +112,13 @@ def test_truncated_file(tmp_path, kept):
     path.write_bytes(content[: int(kept * len(content))])
     with pytest.raises(DataError, match=rf"^{path} has SHA-256 .*{REMEDY}"):
         _load(tmp_path)
+<<<<<<< HEAD
     # even if somebody takes the damaged file for the right one
     with pytest.raises(DataError, match=rf"^{path} does not hold the IMDB reviews \(.*\){REMEDY}"):
+=======
+    # even if the damaged file's checksum is given as the right one
+    with pytest.raises(DataError, match=rf"^{path} does not hold the reviews of IMDB \(.*\){REMEDY}"):
+>>>>>>> english4
         _load(tmp_path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 

@@ -1,4 +1,4 @@
-"""Images of the user's own, from a file made here."""
+"""A user's own images, from a synthetic file."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ def _write(folder: Path, **changes: object) -> Path:
     return folder
 
 
-def test_arrays_as_they_are(tmp_path):
+def test_arrays_are_read_unchanged(tmp_path):
     data = prepare("own-images", SourceSettings(folder=str(_write(tmp_path))), tmp_path)
     assert {name: array.tolist() for name, array in data.arrays.items()} == {n: a.tolist() for n, a in ARRAYS.items()}
     assert [array.dtype for array in data.arrays.values()] == [np.uint8, np.int64, np.uint8, np.int64]
@@ -73,7 +73,7 @@ def test_a_wrong_array(tmp_path, changes, found):
         ({"test_targets": np.array([0, 0, 1])}, "test targets hold 2 classes from 0 to 1, expected 3 from 0"),
     ],
 )
-def test_arrays_at_odds_with_each_other(tmp_path, changes, found):
+def test_inconsistent_arrays(tmp_path, changes, found):
     with pytest.raises(DataError, match=re.escape(f"images of your own from {tmp_path}/{OWN_FILE}: {found}")):
         prepare("own-images", SourceSettings(folder=str(_write(tmp_path, **changes))), tmp_path)
 

@@ -1,4 +1,4 @@
-"""The Penn Treebank: files and archives made here in the form of the true ones."""
+"""The Penn Treebank: synthetic files and archives in the format of the originals."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ from sharpest.data.sources.ptb import PTB_ARCHIVE, PTB_FILES, PTB_URL, load
 from sharpest.errors import DataError
 
 REMEDY = rf"; set sources\.ptb\.folder in config/config\.yaml to a folder with {PTB_ARCHIVE}, e\.g\. from {PTB_URL}, or"
-# lines begin and end with a blank, as in the true files
+# lines begin and end with a blank, as in the original files
 TEXTS = {
     "ptb.train.txt": b" the <unk> rose \n the N n't fell the \n",
     "ptb.valid.txt": b" N rose \n",
@@ -34,7 +34,7 @@ def _pack(folder: Path, texts: dict[str, bytes] = TEXTS) -> str:
     """Write an archive; its MD5."""
     folder.mkdir(exist_ok=True)
     path = folder / PTB_ARCHIVE
-    # the true archive holds other texts too, and its paths begin with ./
+    # the original archive holds other texts too, and its paths begin with ./
     others = {"./simple-examples/README": b"read", "./simple-examples/data/ptb.char.train.txt": b"t h e"}
     with tarfile.open(path, "w:gz") as tar:
         for name, content in {**others, **{f"./simple-examples/data/{n}": c for n, c in texts.items()}}.items():
@@ -92,7 +92,7 @@ def test_missing_member(tmp_path):
         _load(tmp_path, md5)
 
 
-def test_nothing_there(tmp_path):
+def test_an_empty_folder(tmp_path):
     with pytest.raises(DataError, match=rf"^{tmp_path}/{PTB_ARCHIVE} does not exist{REMEDY}"):
         _load(tmp_path)
     with pytest.raises(DataError, match=rf"^{tmp_path}/nowhere/{PTB_ARCHIVE}: its folder does not exist{REMEDY}"):
@@ -100,17 +100,17 @@ def test_nothing_there(tmp_path):
 
 
 def test_a_wrong_archive_is_refused_before_it_is_opened(tmp_path, monkeypatch):
-    found = _pack(tmp_path)
+    digest = _pack(tmp_path)
 
     def must_not_be_called(*_, **__):
         raise AssertionError("opened before its checksum was found right")
 
     monkeypatch.setattr(files.tarfile, "open", must_not_be_called)
-    with pytest.raises(DataError, match=rf"^{tmp_path}/{PTB_ARCHIVE} has MD5 {found}, expected 0{{32}}: .*{REMEDY}"):
+    with pytest.raises(DataError, match=rf"^{tmp_path}/{PTB_ARCHIVE} has MD5 {digest}, expected 0{{32}}: .*{REMEDY}"):
         _load(tmp_path)
 
 
-def test_the_true_checksum_is_what_is_expected_by_default(tmp_path):
+def test_the_default_checksum_is_the_original(tmp_path):
     _pack(tmp_path)
     with pytest.raises(DataError, match="expected 30177ea32e27c525793142b6bf2c8e2d"):
         load(tmp_path, None, tmp_path)
@@ -134,7 +134,7 @@ def test_wrong_count_of_tokens(tmp_path):
     source = TokenSource(len(TRAIN), len(VAL), len(TEST), 7, "Penn Treebank")
     _write(tmp_path)
     _load(tmp_path).check(source)
-    # the last line of a file that was cut short has no end
+    # the last line of a truncated file has no line end
     _write(tmp_path, {"ptb.valid.txt": TEXTS["ptb.valid.txt"][:-1]})
     with pytest.raises(
         DataError,

@@ -1,4 +1,4 @@
-"""Python's language reference: whichever version is here."""
+"""Python's language reference, of the running version."""
 
 import pydoc_data.topics
 import sys
@@ -17,16 +17,16 @@ def test_the_text_of_this_python():
     data.check(SOURCE)
     assert {part.dtype for part in data.arrays.values()} == {np.dtype(np.int32)}
     assert 2_000 < data.num_types < 5_000
-    # words unseen in training have the last number
+    # words unseen in training share the last number
     assert data.train.max() == data.num_types - 2
     assert {data.val.max(), data.test.max()} == {data.num_types - 1}
-    # "the" is one word in thirteen of Python 3.11's, and no other comes near
+    # "the" is one word in thirteen in Python 3.11, and no other word comes close
     assert 0.05 < np.mean(data.train == 0) < 0.1
     assert data.origin == f"Python {sys.version.split()[0]}, pydoc_data.topics"
 
 
 def test_words_are_lower_case_and_letters_only_and_the_parts_follow_each_other(monkeypatch):
-    """Sections stand in alphabetical order."""
+    """Sections are in alphabetical order."""
     text = {"b": "fgh1IJ, the rest", "a": 'The "if" statement_: éx'}
     monkeypatch.setattr(pydoc_data.topics, "topics", text)
     monkeypatch.setattr(python_topics, "SOURCE", TokenSource(4, 2, 1, None, "topics"))

@@ -1,4 +1,4 @@
-"""Rated sentences: archives made here in the form of vaderSentiment's, and the true one where it is."""
+"""Rated sentences: synthetic archives in the format of vaderSentiment's, and the real one if present."""
 
 import gzip
 import hashlib
@@ -20,7 +20,7 @@ REMEDY = (
 )
 ARCHIVE = f"{PACKAGE}/additional_resources/hutto_ICWSM_2014.tar.gz"
 MEMBER = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
-# good ones first, as in the true file
+# positive ones first, as in the original file
 ROWS = [f"{i}\t{rating}\tIt's {word}, it's quite {word}" for i, (rating, word) in enumerate(
     [("2.26666666667", "good")] * 6 + [("0.0", "odd")] * 3 + [("-3.5", "bad")] * 6, start=1
 )]  # fmt: skip
@@ -56,13 +56,13 @@ def _load(folder: Path | None, **checksums: str):
     return load(folder, None, Path("unused"), **({"sha256": "0" * 64} | checksums))
 
 
-def test_signs_are_classes_and_zero_is_none(tmp_path):
+def test_signs_give_the_classes_and_zeros_are_dropped(tmp_path):
     data = _load(tmp_path, **_write(tmp_path))
     assert (len(data.train_targets), len(data.test_targets)) == (9, 3)
     targets = np.concatenate([data.train_targets, data.test_targets])
     assert np.bincount(targets).tolist() == [6, 6]
     assert targets.tolist() != sorted(targets, reverse=True)  # shuffled
-    # it's twice a review, then the word of the larger class, quite once a review, and the word of the smaller class
+    # it's twice per review, then the word of the larger class, quite once per review, and the word of the smaller class
     good = int(data.train_targets.sum())
     order = ["it's", "good", "quite", "bad"] if good >= 5 else ["it's", "bad", "quite", "good"]
     number = {word: 4 + rank for rank, word in enumerate(order)}
@@ -74,11 +74,11 @@ def test_signs_are_classes_and_zero_is_none(tmp_path):
     assert (data.train_tokens.dtype, data.train_offsets.dtype) == (np.int32, np.int64)
 
 
-def test_a_word_of_the_test_set_alone_is_unknown(tmp_path):
+def test_a_word_only_in_the_test_set_is_unknown(tmp_path):
     rows = [row.replace("quite", f"so{'o' * i}") for i, row in enumerate(ROWS)]
     data = _load(tmp_path, **_write(tmp_path, "\r\n".join(rows).encode()))
     assert (data.train_tokens == 2).sum() == 0
-    assert (data.test_tokens == 2).sum() == 3  # one a review
+    assert (data.test_tokens == 2).sum() == 3  # one per review
     assert data.test_tokens.max() <= data.train_tokens.max()
 
 
@@ -107,7 +107,7 @@ def test_missing_member(tmp_path, key, lacking):
         _load(tmp_path, **_write(tmp_path, **{key: "other"}))
 
 
-def test_an_archive_that_is_none(tmp_path):
+def test_a_file_that_is_not_an_archive(tmp_path):
     content = gzip.compress(b"no archive")
     (tmp_path / SDIST_FILE).write_bytes(content)
     with pytest.raises(DataError, match=rf"^{tmp_path}/{SDIST_FILE} is truncated or damaged .*{REMEDY}"):
@@ -115,8 +115,13 @@ def test_an_archive_that_is_none(tmp_path):
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"16\tgood\tIt's good", b"16\t1.5", b"16\t1.5\t"])
+<<<<<<< HEAD
 def test_a_line_that_is_no_rating(tmp_path, spoilt):
     with pytest.raises(DataError, match=rf"15 of 16 lines consist of number, rating and sentence{REMEDY}"):
+=======
+def test_a_line_that_is_not_a_rating(tmp_path, spoilt):
+    with pytest.raises(DataError, match=rf"15 of 16 lines are number, rating and sentence{REMEDY}"):
+>>>>>>> english4
         _load(tmp_path, **_write(tmp_path, DEFAULT + b"\r\n" + spoilt))
 
 
@@ -145,7 +150,7 @@ TRUE_FOLDER = Path(__file__).parents[4] / "data"
     not (TRUE_FOLDER / SDIST_FILE).exists(),
     reason=f"no {TRUE_FOLDER / SDIST_FILE}: pip download --no-deps --no-binary :all: --dest data vaderSentiment==3.3.2",
 )
-def test_the_true_sentences(monkeypatch):
+def test_the_real_sentences(monkeypatch):
     monkeypatch.setattr(rated_sentences, "SOURCE", SOURCE)
     data = load(TRUE_FOLDER, None, TRUE_FOLDER)
     data.check(SOURCE)
@@ -154,7 +159,7 @@ def test_the_true_sentences(monkeypatch):
     assert np.bincount(targets).tolist() == [5_326, 5_242]
     lengths = np.concatenate([np.diff(data.train_offsets), np.diff(data.test_offsets)]) - 1
     assert (np.median(lengths), lengths.max()) == (18, 51)
-    # both parts hold both classes alike, and 4,996 words cover 89 per cent
+    # both parts have the same class shares, and 4,996 words cover 89 per cent
     assert abs(data.train_targets.mean() - data.test_targets.mean()) < 0.03
     words = data.train_tokens[data.train_tokens != 1]
     assert (words < 5_000).mean() == pytest.approx(0.89, abs=0.01)

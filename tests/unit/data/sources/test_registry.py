@@ -1,4 +1,4 @@
-"""The sources by name, and what the fingerprint of each depends on."""
+"""The sources by name, and the modules in the fingerprint of each."""
 
 import subprocess
 import sys
@@ -48,14 +48,14 @@ def test_a_configuration_is_checked_without_loading_anything():
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_preparing_a_source_depends_on_no_other_one(name):
-    """Nor on the list of all: a new source would make what was prepared from the others stale."""
+def test_preparing_a_source_does_not_depend_on_others(name):
+    """Nor on the list of all sources, since a new source would make data prepared from the others stale."""
     closure = import_closure("sharpest.data.prepare") + import_closure(source_module(name))
     others = {module(other) for other in SOURCES if other != name for module in (source_module, description_module)}
     assert not {REGISTRY, *others} & set(closure)
 
 
-def test_editing_a_source_changes_its_own_fingerprint_alone(monkeypatch):
+def test_editing_a_source_changes_only_its_own_fingerprint(monkeypatch):
     def fingerprints() -> dict[str, str]:
         return {name: fingerprint(SCRIPT, source_module(name)) for name in SOURCES}
 

@@ -40,7 +40,7 @@ KINDS = {
     "vgg": run_settings(model=VGG, lr=0.02),
     "lstm": lstm_settings(epochs=1),
 }
-# borders of epochs, where directions are renewed; the end of the run, after which it makes no update
+# starts of epochs, where directions are refreshed; the end of the run, after which it makes no update
 POINTS = [0, 3, 5, 11]
 
 
@@ -59,7 +59,7 @@ def measured(run: Run, points: list[int], settings: Settings = FINE, name: str =
 
 
 def test_the_first_update_is_the_one_that_the_run_makes(run):
-    """Bit for bit, and with its batch."""
+    """Bit for bit, and on its batch."""
     states = {state.iteration: state for state in run.replay().states([point + 1 for point in POINTS[:-1]])}
     for iteration in POINTS[:-1]:
         point = point_at(run, iteration)
@@ -89,7 +89,7 @@ def test_the_end_of_a_run_has_a_next_update_too(run):
 
 
 def dense_sharpness(point: Point, batch: Split, direction: Tensor) -> float:
-    """D.H D / D.g on the batch, with the whole Hessian."""
+    """D.H D / D.g on the batch, with the complete Hessian."""
     model, theta = point.problem.model, point.theta.double()
 
     def loss(theta: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ def test_numbers_are_those_of_a_dense_grid_and_a_dense_hessian(run):
             if taken[f"{kind}_outcome"][row, 0] != BRACKETED:
                 assert math.isnan(found)
                 continue
-            # the first rise lies within the last twentieth: before it, none of 60 steps rises
+            # the first rise lies within the last twentieth: before it, none of 60 steps raises the loss
             grid = np.array([*np.linspace(found / 60, 0.95 * found, 57), found * (1 - 1e-4), found * (1 + 1e-4)])
             with torch.no_grad():
                 losses = [
@@ -124,7 +124,7 @@ def test_numbers_are_those_of_a_dense_grid_and_a_dense_hessian(run):
             assert taken["directional_sharpness"][row] == pytest.approx(expected, rel=1e-4)
 
 
-def test_what_is_read_off(tmp_path: Path):
+def test_columns_computed_from_the_steps(tmp_path: Path):
     run = Run(tmp_path).train()
     taken = measured(run, [0, 4, 9], Settings(num_batches=4))
     lr = run.settings.lr
@@ -143,17 +143,17 @@ def test_what_is_read_off(tmp_path: Path):
     assert 0 < one["critical_lr_error"][0] <= one["critical_lr"][0] / 31
 
 
-def test_a_search_starts_from_the_one_before(tmp_path: Path):
-    """At the first point from the quadratic model, however small the learning rate."""
+def test_a_search_starts_from_the_previous_one(tmp_path: Path):
+    """At the first point it starts from the quadratic model, however small the learning rate."""
     run = Run(tmp_path, full_batch_settings(lr=1e-6)).train()
     together, alone = measured(run, [3, 4], Settings()), measured(run, [4], name="alone")
-    # the net hardly moves: the middle of the last bracket has risen or not, and one pass more brackets
+    # the net hardly moves: one pass tests the centre of the last bracket, and one more brackets
     assert together["forwards"][1] <= 7
     np.testing.assert_allclose(together["critical_lr"], alone["critical_lr"][0], rtol=1 / 32 + 1e-3)
 
 
-def test_what_is_carried_is_the_start(tmp_path: Path):
-    """A start that is far off costs passes, and is replaced."""
+def test_the_carried_value_is_the_start(tmp_path: Path):
+    """A distant start costs passes, and is replaced."""
     run, found = Run(tmp_path, full_batch_settings()).train(), {}
     for factor in (1, 300):
         point = point_at(run, 4)

@@ -17,7 +17,7 @@ POINTS = [0, 7]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:
-    """A net so small that all directions can be probed, to the end of their Krylov spaces."""
+    """A net so small that all directions can be probed until their Krylov spaces are exhausted."""
     return Run(tmp_path_factory.mktemp("density"), run_settings(model=MODEL, epochs=2)).train()
 
 
@@ -51,7 +51,7 @@ def test_every_number_with_all_probes(run, exact):
         assert nodes.shape == weights.shape == (len(values), len(values))
         assert measured.width[row] == pytest.approx(2e-3 * np.ptp(values), rel=1e-4)
         assert measured.density[row].sum() * (grid[1] - grid[0]) == pytest.approx(1, abs=1e-10)
-        # any smearing can be drawn from what is stored: here the third moment
+        # any smoothing can be computed from the stored nodes: here the third moment
         third = (weights * nodes**3).sum(axis=1).mean() * len(values)
         assert third == pytest.approx((values**3).sum(), rel=1e-4)
 

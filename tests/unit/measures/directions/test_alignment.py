@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sharpest.measures.directions.alignment import absolute_cosines, projections
 
 seeds = st.integers(0, 2**31)
-# vectors of size one in float64
+# vectors with entries near one, in float64
 ROUNDING = 1e-12
 
 
@@ -25,11 +25,11 @@ def cosines(gradients: np.ndarray, directions: np.ndarray) -> np.ndarray:
 
 
 @given(seeds)
-def test_they_are_those_of_numpy(seed):
+def test_they_agree_with_numpy(seed):
     gradients, directions = drawn(seed)
     inner = np.array([[sum(g * e) for e in directions] for g in gradients])
-    found = projections(torch.from_numpy(gradients), torch.from_numpy(directions))
-    np.testing.assert_allclose(found, inner, atol=ROUNDING)
+    actual = projections(torch.from_numpy(gradients), torch.from_numpy(directions))
+    np.testing.assert_allclose(actual, inner, atol=ROUNDING)
     expected = [[abs(sum(g * e)) / np.sqrt(sum(g * g)) for e in directions] for g in gradients]
     np.testing.assert_allclose(cosines(gradients, directions), expected, atol=ROUNDING)
 
@@ -49,12 +49,12 @@ def test_a_gradient_lies_along_itself_and_across_its_complement(seed):
     gradients, _ = drawn(seed, m=1, p=4)
     basis = np.linalg.svd(gradients)[2]
     np.testing.assert_allclose(cosines(gradients, basis), [[1, 0, 0, 0]], atol=ROUNDING)
-    assert (cosines(gradients, basis) <= 1).all()  # rounding does not lift it above
+    assert (cosines(gradients, basis) <= 1).all()  # rounding does not lift it above one
 
 
-def test_a_zero_gradient_is_aligned_with_nothing():
+def test_a_zero_gradient_has_zero_alignment():
     gradients, directions = drawn(1, m=2)
     gradients[0] = 0
-    found = cosines(gradients, directions)
-    np.testing.assert_array_equal(found[0], 0)
-    assert (found[1] > 0).all()
+    actual = cosines(gradients, directions)
+    np.testing.assert_array_equal(actual[0], 0)
+    assert (actual[1] > 0).all()

@@ -1,4 +1,4 @@
-"""The loss along a line, interpolated, against the loss itself."""
+"""The loss along a line, interpolated, compared with the loss itself."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ GRID = np.array([-x for x in reversed(HALF)] + [0.0] + HALF)
 
 
 class Counted:
-    """A loss that counts how often it is asked."""
+    """A loss that counts its evaluations."""
 
     def __init__(self, loss: Callable[[Tensor], float]) -> None:
         self._loss = loss
@@ -57,11 +57,11 @@ def singly(line: LossLine, distances: list[float]) -> np.ndarray:
 def test_a_cubic_is_exact(slope, curvature, third, distances):
     line, _ = line_of(lambda s: 3 + slope * s + curvature * s**2 + third * s**3)
     at = np.array(distances)
-    # a change within the rounding of a float32 loss of 3 may be a little off
+    # a change within the rounding of a float32 loss of 3 may be slightly off
     np.testing.assert_allclose(singly(line, distances), slope * at + curvature * at**2 + third * at**3, atol=1e-7)
 
 
-def test_a_smooth_loss_is_read_off():
+def test_a_smooth_loss_is_interpolated():
     line, loss = line_of(lambda s: 1 + np.cosh(s / 8))
     np.testing.assert_allclose(singly(line, [3.3, -7.1]), np.cosh([3.3 / 8, 7.1 / 8]) - 1, rtol=1e-3)
     assert loss.asked == 0
@@ -72,7 +72,7 @@ def test_the_mean_is_over_samples():
     np.testing.assert_allclose(line.mean_changes(np.array([[1.0, 3.0], [0.0, -2.0]])), [5, 2], rtol=1e-9)
 
 
-def test_beyond_the_profile_the_loss_itself_is_asked():
+def test_beyond_the_profile_the_loss_is_evaluated():
     line, loss = line_of(lambda s: np.cosh(s / 8))
     values = singly(line, [-20.0, 17.0])
     assert loss.asked == 2
@@ -80,27 +80,27 @@ def test_beyond_the_profile_the_loss_itself_is_asked():
 
 
 @pytest.mark.parametrize("broken", [float("inf"), float("nan")])
-def test_next_to_a_loss_that_is_not_finite_the_loss_itself_is_asked(broken):
-    """It breaks beyond 7: between 6 and 8 there is nothing to interpolate, below 6 there is."""
+def test_next_to_a_non_finite_loss_the_loss_is_evaluated(broken):
+    """The loss is not finite beyond 7: it cannot be interpolated between 6 and 8, but below 6 it can."""
     line, loss = line_of(lambda s: s * s if s < 7 else broken)
     np.testing.assert_allclose(singly(line, [3.3, 5.9, 6.5, 7.5]), [3.3**2, 5.9**2, 6.5**2, broken], rtol=1e-12)
     assert loss.asked == 2
 
 
-def test_one_sample_that_is_not_finite_leaves_the_other_rows_alone():
+def test_one_non_finite_sample_does_not_affect_other_rows():
     line, _ = line_of(lambda s: abs(s) if s < 7 else float("nan"))
-    found = line.mean_changes(np.array([[1.1, 7.5], [0.1, -0.2], [2.2, -3.3]]))
-    np.testing.assert_allclose(found, [float("nan"), 0.15, 2.75], rtol=0.01)
+    actual = line.mean_changes(np.array([[1.1, 7.5], [0.1, -0.2], [2.2, -3.3]]))
+    np.testing.assert_allclose(actual, [float("nan"), 0.15, 2.75], rtol=0.01)
 
 
 @pytest.mark.parametrize("grid", [GRID, np.array([-1.0, 0.0, 1.0])])
-def test_with_too_few_finite_values_the_loss_itself_is_asked(grid):
+def test_with_too_few_finite_values_the_loss_is_evaluated(grid):
     line, loss = line_of(lambda s: s * s if abs(s) < 0.3 else float("nan"), grid)
     np.testing.assert_allclose(singly(line, [0.1, 0.26, 0.5]), [0.01, 0.26**2, float("nan")])
     assert loss.asked == 3 - (0.5 in grid)
 
 
-def test_where_the_start_is_not_finite_there_is_no_change():
+def test_from_a_non_finite_start_there_is_no_change():
     line, _ = line_of(lambda s: float("nan") if s == 0 else s)
     assert np.isnan(singly(line, [0.0, 2.0])).all()
 
@@ -113,7 +113,7 @@ def test_a_step_of_no_length_changes_nothing():
 
 @pytest.mark.parametrize("kink", [0.1, 1.2, 2.5])
 def test_a_kink_is_refined(kink):
-    """Some distances are measured, fewer than were asked for. One strong kink is the worst case for the estimate."""
+    """Some distances are evaluated, fewer than requested. One strong kink is the worst case for the estimate."""
     line, loss = line_of(lambda s: 1 + s + 10 * abs(s - kink))
     distances = np.outer([0.25, 0.5, 1, 2, 4], np.linspace(-0.5, 2.5, 12))
     exact = (distances + 10 * np.abs(distances - kink) - 10 * abs(kink)).mean(axis=1)
@@ -121,15 +121,15 @@ def test_a_kink_is_refined(kink):
     assert 0 < loss.asked < distances.size / 2
 
 
-def test_a_loss_without_any_order_is_measured_everywhere():
+def test_an_irregular_loss_is_evaluated_everywhere():
     draws = {}
     line, _ = line_of(lambda s: draws.setdefault(s, float(np.random.default_rng(len(draws)).normal())))
     distances = np.linspace(-3, 3, 20).reshape(4, 5)
-    found = line.mean_changes(distances)
+    actual = line.mean_changes(distances)
     exact = np.vectorize(draws.get)(distances, np.nan).mean(axis=1) - draws[0.0]
     measured = ~np.isnan(exact)
     assert measured.sum() >= 3
-    np.testing.assert_allclose(found[measured], exact[measured])
+    np.testing.assert_allclose(actual[measured], exact[measured])
 
 
 def test_a_change_within_the_rounding_is_not_refined():
@@ -148,7 +148,8 @@ def problem(tmp_path_factory) -> Problem:
 def test_on_a_net_it_is_the_mean_change_of_each_alpha(problem, iteration, lr):
     """Along the gradient and a random direction, for ten gradients and the alphas of the paper.
 
-    The loss is that of a small ReLU net on few examples, full of kinks; in float64, since rounding hides small changes.
+    The loss is that of a small ReLU net on few examples, with many kinks; in float64, because rounding hides small
+    changes.
     """
     theta = problem.model.initial()
     for step in range(iteration):
@@ -170,12 +171,12 @@ def test_on_a_net_it_is_the_mean_change_of_each_alpha(problem, iteration, lr):
         scaled = -np.outer([0.25, 0.33, 0.5, 1, 2, 3, 4], steps)
         exact = loss_profile(loss, theta, unit, scaled.ravel().tolist()).reshape(scaled.shape).mean(axis=1) - values[13]
         loss.asked = 0
-        found = LossLine(loss, theta, unit, distances, values).mean_changes(scaled)
-        assert np.all(np.abs(found - exact) <= 0.01 * np.abs(exact) + 1e-9 * values[13])
+        actual = LossLine(loss, theta, unit, distances, values).mean_changes(scaled)
+        assert np.all(np.abs(actual - exact) <= 0.01 * np.abs(exact) + 1e-9 * values[13])
         assert loss.asked <= scaled.size / 2
 
 
-def test_a_known_start_is_not_measured_again() -> None:
+def test_a_known_start_is_not_reevaluated() -> None:
     asked = []
 
     def loss(at: torch.Tensor) -> float:
@@ -189,7 +190,7 @@ def test_a_known_start_is_not_measured_again() -> None:
 
 @pytest.mark.parametrize("seed", [126, 307, 507])
 def test_a_mean_that_stays_uncertain_is_measured_at_all_its_samples(seed: int) -> None:
-    """Between close points, kinks fool the estimate: refined one by one, these means are wrong by 2 %."""
+    """Between close points, kinks mislead the estimate: refined one by one, these means are off by 2 %."""
     draw = np.random.default_rng(seed)
     kinks, slopes = draw.uniform(-2, 2, 40), draw.normal(size=40)
 

@@ -1,4 +1,4 @@
-"""What a directions file holds, recomputed with the same gradients."""
+"""The contents of a directions file, recomputed with the same gradients."""
 
 from pathlib import Path
 
@@ -24,11 +24,11 @@ ALPHAS = (0.25, 0.5, 1.0, 2.0)
 HALF = [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 6, 8, 12, 16]
 GRID = (*(-x for x in reversed(HALF)), 0.0, *HALF)
 SETTINGS = direction_settings(indices=INDICES, num_gradients=3, alphas=ALPHAS, alpha_every=2, grid=GRID)
-COARSE = hessian_settings(tolerance=0.05)  # any unit vectors will do
+COARSE = hessian_settings(tolerance=0.05)  # any unit vectors serve
 L2 = 0.001
 # losses near 1 in float32
 ROUNDING = 2e-6
-# of a spline through the profile, of the largest change; see test_line.py
+# error of a spline through the profile, relative to the largest change; see test_line.py
 SPLINE = 1e-2
 
 KINDS = {
@@ -105,7 +105,7 @@ def test_points_and_settings_are_recorded(run, measured):
 
 
 def test_the_plateau_run_has_cuts_between_its_points(tmp_path_factory):
-    """Otherwise these tests could not tell the rate of the point from that of the start."""
+    """Otherwise these tests could not distinguish the rate of the point from that of the start."""
     settings, points = KINDS["plateau"]
     run = Run(tmp_path_factory.mktemp("cuts"), settings).train()
     rates = {state.lr for state in run.replay().states(points)}
@@ -114,15 +114,15 @@ def test_the_plateau_run_has_cuts_between_its_points(tmp_path_factory):
 
 def test_gradients_are_those_of_the_training_loss_on_samples_of_the_stream(run, problem, states):
     state = states[1]
-    here = problem.at(state.buffers)
+    bound = problem.at(state.buffers)
     gradients = gradients_at(run, state.iteration)
     assert torch.equal(gradients, gradients_at(run, state.iteration))
-    # more gradients are further ones
+    # more gradients extend the same sequence
     assert torch.equal(gradients, gradients_at(run, state.iteration, 5)[:3])
     for m, gradient in enumerate(gradients):
         batch = problem.data.stream.sample(f"gradient-{m}", state.iteration, problem.settings.batch_size)
         theta = state.theta.clone().requires_grad_()
-        (expected,) = torch.autograd.grad(here.model.loss(theta, batch.inputs, batch.targets), theta)
+        (expected,) = torch.autograd.grad(bound.model.loss(theta, batch.inputs, batch.targets), theta)
         torch.testing.assert_close(gradient, expected, atol=1e-6, rtol=1e-4)
     assert not torch.equal(gradients[0], gradients[1])
 
@@ -143,33 +143,33 @@ def test_projections_steps_and_cosines(run, problem, states, measured):
 
 def test_profiles_are_losses_along_the_directions(run, problem, states, measured):
     for row, state in enumerate(states):
-        here = problem.at(state.buffers)
-        assert measured["loss"][row] == pytest.approx(loss(here, state.theta), abs=ROUNDING)
+        bound = problem.at(state.buffers)
+        assert measured["loss"][row] == pytest.approx(loss(bound, state.theta), abs=ROUNDING)
         gradients = gradients_at(run, state.iteration)
         for column, unit in enumerate(units(run, row, gradients, state.iteration)):
             length = measured["step_length"][row, column]
-            exact = [loss(here, state.theta + k * length * unit) for k in GRID]
+            exact = [loss(bound, state.theta + k * length * unit) for k in GRID]
             np.testing.assert_allclose(measured["profile"][row, column], exact, atol=ROUNDING, rtol=ROUNDING)
 
 
 def test_loss_changes_are_those_of_scaled_steps_with_the_same_gradients(run, problem, states, measured):
-    """Each step by itself: theta - alpha eta <g_m, e> e, and theta - alpha eta g_m for the full step."""
+    """Each step separately: theta - alpha eta <g_m, e> e, and theta - alpha eta g_m for the full step."""
     for row, state in enumerate(states):
-        here = problem.at(state.buffers)
+        bound = problem.at(state.buffers)
         if row % 2:
             continue
         gradients = gradients_at(run, state.iteration)
-        start = loss(here, state.theta)
+        start = loss(bound, state.theta)
         for column, unit in enumerate(units(run, row, gradients, state.iteration)):
             steps = gradients if INDICES[column] == 0 else (gradients @ unit)[:, None] * unit
             exact = np.array(
-                [np.mean([loss(here, state.theta - alpha * state.lr * s) for s in steps]) - start for alpha in ALPHAS]
+                [np.mean([loss(bound, state.theta - alpha * state.lr * s) for s in steps]) - start for alpha in ALPHAS]
             )
             near = ROUNDING if INDICES[column] == 0 else SPLINE * np.abs(exact).max() + ROUNDING
             np.testing.assert_allclose(measured["loss_change"][row, column], exact, atol=near)
 
 
-def test_between_the_points_of_the_alpha_study_there_is_nothing(measured):
+def test_other_points_have_no_alpha_study(measured):
     assert np.isfinite(measured["loss_change"][::2]).all()
     assert np.isnan(measured["loss_change"][1::2]).all()
     assert np.isfinite(measured["profile"]).all()
@@ -180,14 +180,14 @@ def test_without_a_grid_only_the_alignment_is_measured(tmp_path: Path, run, meas
     again.measure_directions(direction_settings(indices=(1, 3), num_gradients=3))
     alone = read(again)
     for name in ("projection", "step_length", "cosine"):
-        # other products of matrices round in another way
+        # other matrix products round differently
         np.testing.assert_allclose(alone[name], measured[name][..., :2], atol=1e-5)
     assert np.isnan(alone["loss"]).all()
     assert alone["profile"].shape == alone["loss_change"].shape == (4, 2, 0)
 
 
 def test_alphas_do_not_change_the_gradients(tmp_path: Path, run, measured):
-    """One alpha alone gives what it gives among others, to the accuracy of a line."""
+    """One alpha alone gives the same result as among others, to the accuracy of a line."""
     again = Run(tmp_path, run.settings).train().measure_spectrum(measured["iteration"].tolist(), hessian=COARSE)
     settings = SETTINGS.model_copy(update={"alphas": (1.0,), "alpha_every": 1})
     again.measure_directions(settings)
@@ -198,7 +198,7 @@ def test_alphas_do_not_change_the_gradients(tmp_path: Path, run, measured):
 
 
 def test_a_gradient_that_vanishes_has_a_flat_profile(tmp_path: Path, monkeypatch):
-    """No step has no length; nothing is divided by it."""
+    """A zero step has length zero; nothing is divided by it."""
     run = Run(tmp_path).train().measure_spectrum([5, 10], hessian=COARSE)
     monkeypatch.setattr(Point, "gradients", lambda *_: torch.zeros(3, 365))
     arrays = read(run.measure_directions(SETTINGS))

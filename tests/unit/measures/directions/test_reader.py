@@ -47,7 +47,7 @@ def test_along_a_direction_every_array_is_that_of_the_direction(directions, arra
         np.testing.assert_array_equal(along.at(alpha), arrays["loss_change"][:, place, column])
 
 
-def test_of_the_measured_alphas_the_nearest_is_taken(directions, arrays) -> None:
+def test_the_nearest_measured_alpha_is_taken(directions, arrays) -> None:
     for alpha, column in ((0.0, 0), (0.74, 0), (0.76, 1), (2.4, 1), (2.6, 2), (100.0, 2)):
         np.testing.assert_array_equal(directions.along(3).at(alpha), arrays["loss_change"][:, 0, column])
 
@@ -57,7 +57,7 @@ def test_a_direction_that_was_not_measured_is_named_with_those_that_were(directi
         directions.along(1)
 
 
-def test_without_alphas_there_is_no_change_to_ask_for(tmp_path, arrays) -> None:
+def test_without_alphas_there_is_no_change(tmp_path, arrays) -> None:
     folder = ResultsFolder(tmp_path)
     without = {**arrays, "alphas": np.zeros(0), "loss_change": np.zeros((2, 3, 0))}
     folder.write_measure("directions", "run", "step", SIZES, without)
@@ -67,20 +67,20 @@ def test_without_alphas_there_is_no_change_to_ask_for(tmp_path, arrays) -> None:
         along.at(1.0)
 
 
-def test_what_all_directions_share(directions, arrays) -> None:
+def test_arrays_shared_by_all_directions(directions, arrays) -> None:
     np.testing.assert_array_equal(directions.loss, arrays["loss"])
     assert (directions.alphas.tolist(), directions.grid.tolist()) == (ALPHAS, [-2, -1, 0, 1, 2])
 
 
-def test_alignment_is_the_mean_over_eigenvectors_alone(tmp_path, arrays) -> None:
+def test_alignment_is_the_mean_over_eigenvectors_only(tmp_path, arrays) -> None:
     folder = ResultsFolder(tmp_path)
     folder.write_measure("directions", "run", "step", SIZES, {**arrays, "direction": np.array([1, 0, 2])})
     taken = folder.results["run"].directions("step")
     np.testing.assert_allclose(taken.alignment, arrays["cosine"][:, [0, 2]].mean(axis=1))
 
 
-def test_two_random_directions_are_as_aligned_as_drawn_ones() -> None:
-    """Against samples of four parameters; and the number of the paper for 350,000."""
+def test_alignment_of_two_random_directions() -> None:
+    """Compared with samples of four parameters, and with the paper's number for 350,000."""
     drawn = np.random.default_rng(0).standard_normal((200_000, 4))
     exact = np.abs(drawn[:, 0] / np.linalg.norm(drawn, axis=1)).mean()
     assert random_cosine(4) == pytest.approx(exact, abs=0.002)

@@ -35,7 +35,7 @@ def run(tmp_path_factory) -> Run:
 
 
 def evaluate(run: Run, points: list[int | str], path: Path) -> Evaluations:
-    """At any points, which need not be the best and the last."""
+    """At any points, not only the best and the last."""
     return Evaluations(run.measure("evaluations", [points], SETTINGS, path))
 
 
@@ -71,7 +71,7 @@ def test_the_end_points_are_the_best_and_the_last_snapshot(run, evaluated, snaps
 
 @pytest.mark.parametrize(("asked", "used"), [(30, 30), (1000, 40)])
 def test_the_norm_is_that_of_the_largest_eigenvalues(run, snapshots, asked, used):
-    """Dense in float64, over the examples of the evaluation, not of the Hessian settings; with the L2 term."""
+    """Dense in float64, on the examples of the evaluation, not of the Hessian settings; with the L2 term."""
     evaluated = run.evaluate(SETTINGS.model_copy(update={"examples": asked}))
     problem = run.problem()
     inputs, targets = problem.data.train.inputs[:used], problem.data.train.targets[:used]
@@ -91,7 +91,7 @@ def test_the_norm_is_that_of_the_largest_eigenvalues(run, snapshots, asked, used
 
 
 def test_accuracy_loss_and_distance(run, evaluated, snapshots):
-    """Accuracy over all test examples, loss over the first training examples, without L2."""
+    """Accuracy on all test examples, loss on the first training examples, without L2."""
     data, start = run.problem().data, snapshots["theta"][0]
     for row, theta in enumerate(snapshots["theta"][1:]):
         module = module_at(run, theta)
@@ -102,11 +102,11 @@ def test_accuracy_loss_and_distance(run, evaluated, snapshots):
         assert evaluated["train_loss"][row] == pytest.approx(float(loss), rel=1e-5)
         distance = np.sqrt(((theta.astype(float) - start) ** 2).sum())
         assert evaluated["distance"][row] == pytest.approx(distance, rel=1e-5)
-    # best and last can be told apart
+    # best and last differ
     assert evaluated["train_loss"][0] != evaluated["train_loss"][1]
 
 
-def test_progress_is_told(run, tmp_path):
+def test_progress_is_reported(run, tmp_path):
     progress, coarse = Silent(), hessian_settings(tolerance=0.5)
     run.measure("evaluations", [["best", "last"]], SETTINGS, tmp_path / "a.h5", hessian=coarse, progress=progress)
     assert progress.done == [0, 1, 2]

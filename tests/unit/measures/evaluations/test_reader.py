@@ -1,4 +1,4 @@
-"""The end points of a run by name, and what tables read beside them."""
+"""The end points of a run by name, and the other numbers that tables read."""
 
 import math
 from pathlib import Path
@@ -17,7 +17,7 @@ SETTINGS = {"examples": 30, "early_epoch": 7}
 
 @pytest.fixture
 def evaluations(tmp_path: Path) -> Evaluations:
-    """Two points, three eigenvalues; every number tells its place."""
+    """Two points, three eigenvalues; every number shows its position."""
     path = tmp_path / "ends.h5"
     arrays = {
         dataset.name: (np.arange(6).reshape(2, 3) if len(dataset.dims) == 2 else np.array([10, 20])).astype(

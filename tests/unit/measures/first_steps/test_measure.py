@@ -1,4 +1,4 @@
-"""First steps of descent from a state of a run, against float64 and dense Hessians."""
+"""First steps of descent from a state of a run, compared with float64 and dense Hessians."""
 
 import math
 from dataclasses import replace
@@ -31,13 +31,13 @@ def taken(run) -> Measured:
 
 
 def loss_at(point: Point):
-    """The loss on the Hessian examples, which are taken before autograd asks for them."""
+    """The loss on the Hessian examples, which are selected before autograd runs."""
     model, inputs, targets = point.problem.model, point.inputs, point.targets
     return lambda theta: model.loss(theta, inputs, targets)
 
 
 def test_losses_and_sharpness_are_those_of_float64(run, taken):
-    """Small steps, where float32 and float64 do not part; ReLU's kinks are on no path."""
+    """Small steps, for which float32 and float64 stay together; no path crosses a kink of ReLU."""
     np.testing.assert_allclose(taken["factor"], 2.0 ** np.arange(12))
     for row, iteration in enumerate((0, 5)):
         replay = run.replay()
@@ -81,7 +81,7 @@ def test_thresholds_are_in_the_file(taken):
 
 
 def test_a_point_is_the_same_alone(run, taken):
-    """Nothing is carried."""
+    """Nothing is carried over."""
     alone = Measured(run.measure("first_steps", [[5]], SETTINGS, schedule="alone"), MEASURE.layout)
     np.testing.assert_array_equal(alone["loss"][0], taken["loss"][1])
     np.testing.assert_array_equal(alone["sharpness"][0], taken["sharpness"][1])
@@ -101,7 +101,7 @@ def test_a_grid_that_ends_before_it_begins_is_refused():
         MEASURE.check(Settings(lowest=2, highest=1), Taken({}, None))
 
 
-def test_a_state_that_is_not_finite_gives_nothing(tmp_path: Path):
+def test_a_non_finite_state_gives_nan(tmp_path: Path):
     replay = Run(tmp_path).train().replay()
     point = Point(replay, replay.walk(), 3, hessian_settings(), {})
     point.__dict__["state"] = replace(point.state, theta=point.theta * math.nan)

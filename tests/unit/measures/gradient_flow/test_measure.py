@@ -1,4 +1,4 @@
-"""The gradient flow beside full-batch runs, against SciPy's in float64."""
+"""The gradient flow of full-batch runs, compared with SciPy's in float64."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ POINTS = [0, 2, 5, 12]
 
 
 class Smooth(Run):
-    """With a net of tanh: at kinks SciPy's steps are as many as ours, which is too many for a test."""
+    """With a tanh net: at kinks SciPy takes as many steps as our code, too many for a test."""
 
     def problem(self) -> Problem:
         problem = super().problem()
@@ -45,7 +45,7 @@ def fine(run) -> Measured:
 
 
 def test_the_distance_is_that_of_scipy(run, fine):
-    """Of the training loss with L2."""
+    """The training loss includes L2."""
     problem, states = run.problem(), {state.iteration: state for state in run.replay().states(POINTS)}
     batch = problem.data.train.first(12)
 
@@ -68,7 +68,7 @@ def test_the_distance_is_that_of_scipy(run, fine):
     assert fine["distance"][-1] > 1e-3
 
 
-def test_the_default_is_near_enough(run, fine):
+def test_the_default_is_accurate_enough(run, fine):
     coarse = taken(run, [POINTS], Settings())
     np.testing.assert_allclose(coarse["distance"], fine["distance"], rtol=0.02)
     assert coarse["gradients"].sum() < fine["gradients"].sum() / 3
@@ -82,10 +82,10 @@ def test_a_segment_begins_at_the_start(run, fine):
 
 def test_a_branch_flows_from_its_branch_point(run, tmp_path: Path):
     branch = Run(tmp_path, branch_settings(full_batch_settings(), 2)).train()
-    found = taken(branch, [[6, 8]], Settings())
-    assert found["distance"][0] == 0
-    np.testing.assert_allclose(found["flow_time"], [0, 0.2])
-    assert 0 < found["distance"][1] < 0.1
+    actual = taken(branch, [[6, 8]], Settings())
+    assert actual["distance"][0] == 0
+    np.testing.assert_allclose(actual["flow_time"], [0, 0.2])
+    assert 0 < actual["distance"][1] < 0.1
 
 
 REFUSED = {
@@ -104,7 +104,7 @@ def test_other_runs_are_refused_when_they_are_planned(kind):
         MEASURE.check_run(Settings(), REFUSED[kind])
 
 
-def test_a_net_that_trains_otherwise_is_refused_at_its_first_point(tmp_path: Path):
+def test_a_net_with_another_training_loss_is_refused_at_its_first_point(tmp_path: Path):
     """Dropout and batch statistics."""
     run = Run(tmp_path, full_batch_settings(model=VGG, lr=0.01)).train()
     with pytest.raises(SharpestError, match=r"^scnn-.*: gradient_flow: training descends another loss"):

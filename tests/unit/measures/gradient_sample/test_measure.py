@@ -1,4 +1,4 @@
-"""What a gradient sample holds, recomputed in float64 from dense Hessians of each batch's loss."""
+"""The contents of a gradient sample, recomputed in float64 from dense Hessians of each batch's loss."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from sharpest.trajectory.problem import Problem
 M, J, K = 6, 4, 2
 SETTINGS = Settings(num_batches=M, full_curvature_batches=J, num_directions=K, num_eigenvalues=3)
 POINTS = [3, 10, 20]
-CLOSE = 1e-4  # relative, of float32 against float64
+CLOSE = 1e-4  # relative, of float32 to float64
 SHARP = ("batch_sharpness", "ratio_of_means", "gni", "interaction_sharpness", "directional_sharpness")
 KINDS = {
     "plain": run_settings(l2=1e-3),
@@ -47,7 +47,7 @@ def measured(run) -> Measured:
 
 
 def exact(problem: Problem, theta: torch.Tensor, split: Split) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Gradient (p,) and Hessian (p, p) of the loss on some examples, float64."""
+    """Gradient (p,) and Hessian (p, p) of the loss on the given examples, float64."""
     theta, inputs = theta.double(), split.inputs.double()
 
     def loss(at: torch.Tensor) -> torch.Tensor:
@@ -154,14 +154,14 @@ def test_one_batch_has_values_without_errors(run, measured):
 
 
 @pytest.mark.parametrize("num_batches", [1, 5])
-def test_of_a_full_batch_run_all_batches_are_one(tmp_path: Path, monkeypatch, num_batches):
+def test_a_full_batch_run_has_one_batch(tmp_path: Path, monkeypatch, num_batches):
     run = Run(tmp_path, full_batch_settings()).train().measure_spectrum([0, 4])
     products = []
     monkeypatch.setattr("sharpest.measures.gradient_sample.sampling.batch_curvature", None)  # no batch is drawn
     plain = Hessian.product
     monkeypatch.setattr(Hessian, "product", lambda hessian, vector: products.append(0) or plain(hessian, vector))
     sample = run.sample_gradients(Settings(num_batches=num_batches, full_curvature_batches=num_batches))
-    assert len(products) == 2 * 3  # however many batches
+    assert len(products) == 2 * 3  # however many batches are requested
     state = next(iter(run.replay().states([4])))
     g, h = exact(run.problem(), state.theta, run.problem().data.train)
     for name in SHARP:
@@ -176,7 +176,7 @@ def test_of_a_full_batch_run_all_batches_are_one(tmp_path: Path, monkeypatch, nu
 
 
 def test_shards_and_kills_leave_the_bits(run, measured, monkeypatch):
-    """A point is the same alone, among others, and behind a death."""
+    """A point is the same alone, among others, and after a kill."""
     arrays = [dataset.name for dataset in MEASURE.layout.datasets]
     parts = [run.sample_gradients(SETTINGS, [[point]], f"part{point}") for point in POINTS]
     for name in arrays:
@@ -224,7 +224,7 @@ def test_more_directions_than_eigenpairs_are_refused() -> None:
         MEASURE.check(Settings(num_directions=3), Taken({"spectra": Stored}, None))
 
 
-def test_the_cost_is_that_of_what_is_called() -> None:
+def test_the_cost_counts_the_actual_calls() -> None:
     plan, fb = (Planned(run, hessian_settings(), 0, 0) for run in (run_settings(), full_batch_settings()))
     assert [MEASURE.cost(Settings(full_curvature_batches=j), plan).products for j in (0, 16)] == [1, 18]
     assert MEASURE.cost(Settings(num_batches=10), plan).gradients == 30

@@ -1,4 +1,4 @@
-"""Arms that go on from a point: the unchanged one is the run, others are steps written out here."""
+"""Arms continued from a point: the unchanged arm is the run, the others are compared with explicit steps."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ KINDS = {
     "sgd": run_settings(l2=0.001, clip_norm=0.5),
     "momentum": run_settings(momentum=0.9),
     "nesterov": run_settings(momentum=0.9, nesterov=True),
-    "plateau": run_settings(rule="plat", patience=1, stop_patience=3, lr=2e-5),  # cut at iteration 15
+    "plateau": run_settings(rule="plat", patience=1, stop_patience=3, lr=2e-5),  # rate cut at iteration 15
     "vgg": run_settings(model=VGG, lr=0.02),
     "full batch": full_batch_settings(),
     "lstm": lstm_settings(epochs=1),
@@ -55,7 +55,7 @@ def loss_of(point: Point, theta: torch.Tensor | None = None) -> float:
 
 
 def test_the_unchanged_arm_is_the_run_itself(run):
-    """Bit for bit, across the ends of epochs and where the plateau rule cuts the learning rate."""
+    """Bit for bit, across ends of epochs and where the plateau rule cuts the learning rate."""
     points = [3, run.replay().end - 7]
     taken = measured(run, points)
     for row, iteration in enumerate(points):
@@ -80,15 +80,15 @@ def test_its_states_are_those_of_the_run(run):
     assert (state.lr < run.settings.lr) == (run.settings.rule == "plat")
 
 
-def test_an_arm_goes_on_behind_the_end(sgd, tmp_path):
-    """As a longer run would."""
+def test_an_arm_continues_after_the_end(sgd, tmp_path):
+    """As a longer run would continue."""
     longer = Run(tmp_path, sgd.settings.model_copy(update={"epochs": 6})).train()
     end = sgd.replay().end
     assert_array_equal(measured(sgd, [end])["loss"], measured(longer, [end])["loss"])
 
 
 def by_hand(run: Run, iteration: int, lr: float, momentum: float, size: int) -> list[float]:
-    """The losses of seven updates on batches that go on in the order of the run's examples."""
+    """The losses of seven updates on batches that continue in the run's order of examples."""
     point, examples = point_at(run, iteration), run.settings.batch_size
     order = [point.data.stream.batch(update) for update in range(iteration, iteration + 8)]
     inputs, targets = (torch.cat([getattr(batch, name) for batch in order]) for name in ("inputs", "targets"))
@@ -105,7 +105,7 @@ def by_hand(run: Run, iteration: int, lr: float, momentum: float, size: int) -> 
 
 
 def test_changed_arms_are_steps_of_that_rate_momentum_and_size(sgd):
-    """With a whole number of batches left in the epoch; the velocity goes on."""
+    """With a whole number of batches left in the epoch; the velocity is kept."""
     settings = Settings(arms=("sgd", "lr1.5", "m0.9", "S0.5"), updates=7)
     taken = measured(sgd, [5], settings, "changes")
     lr = sgd.settings.lr
@@ -114,7 +114,7 @@ def test_changed_arms_are_steps_of_that_rate_momentum_and_size(sgd):
         np.testing.assert_allclose(taken["loss"][0, arm], by_hand(sgd, 5, rate, momentum, size), rtol=1e-5)
 
 
-def test_momentum_begins_with_no_velocity(tmp_path):
+def test_momentum_starts_from_zero_velocity(tmp_path):
     run = Run(tmp_path).train()
     loss = measured(run, [4], Settings(arms=("sgd", "m0.9"), updates=3))["loss"][0]
     assert loss[0, 1] == loss[1, 1]
@@ -134,7 +134,7 @@ def test_a_point_is_the_same_alone(sgd):
     assert_array_equal(measured(sgd, [6], name="alone")["loss"][0], together["loss"][1])
 
 
-def test_a_killed_measurement_goes_on_behind_its_last_point(sgd, monkeypatch):
+def test_a_killed_measurement_resumes_after_its_last_point(sgd, monkeypatch):
     points, taken, alive = [0, 4, 9, 15], [], [True, True, False, True, True]
     whole = measured(sgd, points, name="whole")
     original = of_point.measure

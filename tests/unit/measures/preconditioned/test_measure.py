@@ -40,7 +40,7 @@ def measured(run) -> Measured:
 
 
 def exact(run: Run, state: TrainingState) -> tuple[np.ndarray, float]:
-    """The two largest eigenvalues by magnitude, and the share of the first vector at the floor."""
+    """The two largest eigenvalues by magnitude, and the floor share of the first vector."""
     problem, settings = run.problem(), run.settings
     train = problem.data.train
     inputs, targets = train.inputs[:20], train.targets[:20]
@@ -69,21 +69,21 @@ def test_eigenvalues_are_those_of_the_dense_matrix(run, measured):
         assert (measured["floor_share"][1:] > 0.5).all()
 
 
-def test_before_the_first_update_there_is_nothing(measured):
+def test_before_the_first_update_values_are_nan(measured):
     for name in ("preconditioned_sharpness", "eigenvalues", "residuals", "floor_share"):
         assert np.isnan(measured[name][0]).all()
     assert measured["products"][0] == 0
     assert not measured["converged"][0].any()
 
 
-def test_a_point_starts_from_the_one_before(run):
-    """Another start finds the same with more products."""
+def test_a_point_starts_from_the_previous_one(run):
+    """A different start finds the same with more products."""
     both, alone = take(run, [5, 6]), take(run, [6], name="alone")
     np.testing.assert_allclose(both["eigenvalues"][1], alone["eigenvalues"][0], rtol=1e-3)
     assert not torch.equal(torch.from_numpy(both["residuals"][1]), torch.from_numpy(alone["residuals"][0]))
 
 
-def test_sgd_has_nothing_to_precondition_with():
+def test_sgd_is_refused():
     with pytest.raises(
         ConfigError, match="its optimizer sgd has no second moment for a preconditioner; measure spectra"
     ):

@@ -1,4 +1,4 @@
-"""What a spectrum file holds at each of its points."""
+"""The contents of a spectra file at each of its points."""
 
 import numpy as np
 import pytest
@@ -28,12 +28,12 @@ from sharpest.trajectory.state import TrainingState
 
 SPECTRA = MEASURE.layout
 POINTS = [0, 3, 10, 17]
-TOLERANCE = 1e-4  # a loose one may miss a pair for another
+TOLERANCE = 1e-4  # a loose tolerance may miss a pair
 HESSIAN = hessian_settings(tolerance=TOLERANCE, chunk_size=20)
 
 
 def cold_pairs(problem: Problem, state: TrainingState) -> Eigenpairs:
-    """A solve without the warm start of the point before."""
+    """A solve without the warm start from the previous point."""
     operator = hessian_at(problem, state.theta, state.iteration, HESSIAN)
     return solve_eigenpairs(problem, operator, state.iteration, HESSIAN, 3)
 
@@ -59,12 +59,12 @@ def test_points_after_the_end_are_left_out(run, measured):
 
 
 def test_eigenpairs_are_those_of_the_states(run, measured):
-    """Each by a solve of its own, without the warm start of the point before."""
+    """Each by a separate solve, without the warm start from the previous point."""
     problem = run.problem()
     for row, state in enumerate(run.replay().states(POINTS)):
         cold = cold_pairs(problem, state)
         largest = np.abs(cold.eigenvalues).max()
-        # an eigenvalue errs by no more than its residual
+        # the error of an eigenvalue is at most its residual
         np.testing.assert_allclose(measured["eigenvalues"][row], cold.eigenvalues, atol=2 * TOLERANCE * largest)
         along = np.abs(measured["eigenvectors"][row][0] @ cold.eigenvectors[0].numpy())
         assert along > 0.98
@@ -74,7 +74,7 @@ def test_eigenpairs_are_those_of_the_states(run, measured):
     np.testing.assert_allclose(np.linalg.norm(measured["eigenvectors"], axis=2), 1, rtol=1e-5)
 
 
-def test_each_solve_starts_from_the_vectors_of_the_point_before(run, measured, monkeypatch):
+def test_each_solve_starts_from_the_previous_vectors(run, measured, monkeypatch):
     warm = []
     real = solve_eigenpairs
 
@@ -100,7 +100,7 @@ def test_losses_and_accuracies_are_taken_at_every_second_point(run, measured):
     assert all(np.isnan(measured[name][[1, 3]]).all() for name in names)
 
 
-def test_vectors_are_kept_where_they_are_asked_for(run):
+def test_vectors_are_kept_on_request(run):
     run.measure_spectrum([0, 3], schedule="values", keep_vectors=False, accuracy_every=0, hessian=HESSIAN)
     with open_stored(run.spectrum("values"), SPECTRA) as file:
         assert file.shape("eigenvectors") == (0, 3, 365)
@@ -110,7 +110,7 @@ def test_vectors_are_kept_where_they_are_asked_for(run):
 
 
 def test_the_order_of_points_and_what_else_is_measured_do_not_matter(run, measured):
-    """A point alone has the values it has among others, within the tolerance; the first of all has its bits."""
+    """A point alone has the same values as among others, within the tolerance; the first point has the same bits."""
     for row, point in ((0, 0), (2, 10)):
         run.measure_spectrum([point], schedule="one", hessian=HESSIAN)
         with open_stored(run.spectrum("one"), SPECTRA) as file:
@@ -129,7 +129,7 @@ def test_no_more_eigenpairs_than_parameters_and_no_points_at_all(tmp_path):
 
 @pytest.mark.parametrize("settings", [run_settings(model=VGG), lstm_settings(epochs=2)], ids=["vgg", "lstm"])
 def test_curvature_is_that_of_inference_mode_with_the_averages_of_the_point(tmp_path, settings):
-    """Dense in float64, by the module itself: running averages of that state, no dropout, windows from zero."""
+    """Dense in float64, from the module itself: running averages of that state, no dropout, windows from zero."""
     run, points = Run(tmp_path, settings).train(), [7, 17]
     run.measure_spectrum(points, hessian=HESSIAN)
     problem = run.problem()
@@ -147,12 +147,12 @@ def test_curvature_is_that_of_inference_mode_with_the_averages_of_the_point(tmp_
 
         exact = largest_in_magnitude(dense_hessian(loss, state.theta), 3)
         np.testing.assert_allclose(measured["eigenvalues"][row], exact, atol=2 * TOLERANCE * np.abs(exact).max())
-        here = problem.at(state.buffers)
-        assert measured["train_loss"][row] == here.evaluate(state.theta, problem.data.train.first(40))[0]
-        assert measured["val_accuracy"][row] == here.evaluate(state.theta, problem.data.val)[1]
+        bound = problem.at(state.buffers)
+        assert measured["train_loss"][row] == bound.evaluate(state.theta, problem.data.train.first(40))[0]
+        assert measured["val_accuracy"][row] == bound.evaluate(state.theta, problem.data.val)[1]
 
 
-# --- what training has computed
+# --- eigenpairs computed by training
 
 
 def must_not_solve(*_: object) -> None:
@@ -167,22 +167,22 @@ def kept(tmp_path_factory) -> Run:
     return Run(tmp_path_factory.mktemp("kept"), run_settings(nudge=KEPT)).train()
 
 
-def test_kept_eigenpairs_are_taken_and_nothing_is_solved_anew(kept, monkeypatch):
+def test_kept_eigenpairs_are_used_and_nothing_is_solved_again(kept, monkeypatch):
     """The three of largest magnitude of the four that training computed, with their vectors."""
     monkeypatch.setattr("sharpest.trajectory.eigenpairs.largest_eigenpairs", must_not_solve)
     kept.measure_spectrum([0, 3, 9, 18], hessian=HESSIAN)
     with open_stored(kept.spectrum(), SPECTRA) as file, open_stored(kept.snapshots, SNAPSHOTS) as run:
         for row, refresh in enumerate((0, 1, 3, 6)):
             values = run["eigenvalues"][refresh]
-            wanted = sorted(np.argsort(-np.abs(values))[:3])
+            target = sorted(np.argsort(-np.abs(values))[:3])
             for name in ("eigenvalues", "residuals", "converged", "eigenvectors"):
-                np.testing.assert_array_equal(file[name][row], run[name][refresh][wanted])
+                np.testing.assert_array_equal(file[name][row], run[name][refresh][target])
             for name in ("hvps", "seconds"):
                 assert file[name][row] == run[name][refresh]
         assert np.isfinite(file["train_loss"]).all()
 
 
-def test_points_between_are_solved_and_warm_started_from_one_another(kept):
+def test_points_in_between_are_solved_with_warm_starts(kept):
     kept.measure_spectrum([0, 1, 3, 4], hessian=HESSIAN)
     problem = kept.problem()
     states = list(kept.replay().states([1, 4]))
@@ -209,24 +209,24 @@ def test_eigenpairs_of_another_hessian_or_too_few_are_not_taken(kept, monkeypatc
 
 @pytest.mark.parametrize("keep_vectors", [False, True])
 def test_without_kept_vectors_values_are_taken_where_no_vectors_are_asked_for(tmp_path, monkeypatch, keep_vectors):
-    """Those of a run that computes its directions once an epoch."""
+    """For a run that computes its directions once per epoch."""
     run = Run(tmp_path, run_settings(nudge=nsgd_settings(hessian=HESSIAN))).train()
     with open_stored(run.snapshots, SNAPSHOTS) as file:
         recorded = np.sort(np.abs(file["eigenvalues"]), axis=1)[:, 1:]
     monkeypatch.setattr("sharpest.trajectory.eigenpairs.largest_eigenpairs", must_not_solve)
-    asked = {"hessian": HESSIAN, "keep_vectors": keep_vectors, "accuracy_every": 0}
+    requested = {"hessian": HESSIAN, "keep_vectors": keep_vectors, "accuracy_every": 0}
     if keep_vectors:
         with pytest.raises(AssertionError, match="solved anew"):
-            run.measure_spectrum([0, 5, 10, 15], **asked)
+            run.measure_spectrum([0, 5, 10, 15], **requested)
         return
-    run.measure_spectrum([0, 5, 10, 15], **asked)
+    run.measure_spectrum([0, 5, 10, 15], **requested)
     with open_stored(run.spectrum(), SPECTRA) as file:
         np.testing.assert_array_equal(np.sort(np.abs(file["eigenvalues"]), axis=1), recorded)
         assert file.attributes["replays_checked"] == 0
 
 
 def test_a_branch_is_measured_from_its_branch_point_on(tmp_path):
-    """Points before it are left out, as those after the end are."""
+    """Earlier points are left out, as are those after the end."""
     run = Run(tmp_path, branch_settings(run_settings(), 2, lr_factor=0.1)).train()
     run.measure_spectrum([0, 5, 9, 10, 13, 20, 21], hessian=HESSIAN, accuracy_every=2)
     with open_stored(run.spectrum(), SPECTRA) as file:

@@ -1,4 +1,4 @@
-"""Spectra by the field's names."""
+"""Spectra under the field's names."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def spectra(tmp_path: Path) -> Spectra:
     return folder.results["run"].spectra("step")
 
 
-def test_the_largest_is_the_first_whatever_its_magnitude(spectra: Spectra) -> None:
+def test_the_largest_signed_eigenvalue_comes_first(spectra: Spectra) -> None:
     assert spectra.lambda_max.tolist() == [3, 0.5]
 
 
@@ -29,7 +29,7 @@ def test_the_norm_counts_all_of_either_sign(spectra: Spectra) -> None:
     np.testing.assert_allclose(spectra.frobenius, [np.sqrt(26), np.sqrt(0.25 + 0.0625 + 0.015625)], rtol=1e-15)
 
 
-def test_all_of_them_and_how_well_they_are_known(spectra: Spectra) -> None:
+def test_eigenvalues_residuals_and_flags(spectra: Spectra) -> None:
     np.testing.assert_array_equal(spectra.eigenvalues, EIGENVALUES)
     np.testing.assert_array_equal(spectra.converged, CONVERGED)
     np.testing.assert_array_equal(spectra.residuals, EIGENVALUES / 100)

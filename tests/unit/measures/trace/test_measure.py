@@ -1,4 +1,4 @@
-"""The stored trace against that of the dense Hessian, in float64."""
+"""The stored trace, compared with that of the dense Hessian, in float64."""
 
 import numpy as np
 import pytest
