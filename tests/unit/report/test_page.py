@@ -188,7 +188,7 @@ def test_a_changed_file_is_named_with_what_makes_it_again(name: str, tmp_path: P
     results = write_results(tmp_path / "quick")
     path = results.paths.folder / name
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(StoreError, match=f"{name}: is not the file that was written .* --forcerun {path} -- {path}$"):
+    with pytest.raises(StoreError, match=f"{name}: has changed since it was written .* --forcerun {path} -- {path}$"):
         build_page(made_setup(), results)
 
 

@@ -129,18 +129,18 @@ def test_a_run_like_no_other_gets_no_nearest(folder: ResultsFolder) -> None:
 def test_a_schedule_with_a_typing_error_gets_the_nearest_and_all_that_there_are(folder: ResultsFolder) -> None:
     path = folder.paths.measured("spectra", RUN, "setp")
     assert refusal(lambda: folder.results[RUN].spectra("setp")) == (
-        f"{path}: does not exist; {RUN} has no spectra of schedule 'setp', it has evolution, step; did you mean step? "
+        f"{path}: does not exist; {RUN} has no spectra of schedule 'setp' (it has evolution, step); did you mean step? "
         f"Or make it with: snakemake --cores all {path}"
     )
     message = refusal(lambda: folder.results[RUN].spectra("grid"))
-    assert "it has evolution, step; make it with: snakemake" in message
+    assert "(it has evolution, step); make it with: snakemake" in message
 
 
 def test_a_measure_that_was_not_taken_says_how_to_take_it(folder: ResultsFolder) -> None:
     path = folder.paths.measured("directions", RUN, "step")
     message = refusal(lambda: folder.results[RUN].read(Directions, "step"))
     assert message.endswith(
-        f"has no directions of schedule 'step', it has none; make it with: snakemake --cores all {path}"
+        f"has no directions of schedule 'step' (it has none); make it with: snakemake --cores all {path}"
     )
 
 
@@ -182,12 +182,12 @@ def test_a_file_of_another_version_says_whose_it_is(folder: ResultsFolder, step:
             file.attrs["version"] = layout.version + step
         message = refusal(lambda measure=measure: getattr(folder.results[RUN], measure)("step"))
         assert message == (
-            f"{path}: is of {age} version of the code: {measure} version {layout.version + step}, this one reads "
-            f"{layout.version}; delete it and run snakemake again to make step.h5"
+            f"{path}: was written by {age} version of the code: {measure} version {layout.version + step}, this "
+            f"one reads {layout.version}; delete it and run snakemake again to make step.h5"
         )
     with changed(folder.paths.snapshots(RUN)) as file:
         file.attrs["version"] = SNAPSHOTS.version + step
-    assert f"is of {age} version of the code: snapshots" in refusal(lambda: folder.results[RUN].snapshots)
+    assert f"was written by {age} version of the code: snapshots" in refusal(lambda: folder.results[RUN].snapshots)
 
 
 # --- the package itself
