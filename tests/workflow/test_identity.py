@@ -79,13 +79,13 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a key twice": (
         spoil_config(lambda text: f"{text}\nscale: small\n".encode()),
-        "key 'scale' stands in line",
+        "key 'scale' is already in line",
     ),
     "latin-1": (spoil_config(lambda text: f"{text}\n# é\n".encode("latin-1")), "config.yaml is not UTF-8 text"),
     "utf-16": (spoil_config(lambda text: text.encode("utf-16")), "config.yaml is not UTF-8 text"),
     "an alias in itself": (
         spoil_config(lambda text: text.replace("datasets: {}", "datasets: &a {x: *a}").encode()),
-        "an alias stands within what it stands for",
+        "an alias refers to a part that contains it",
     ),
     "a folder": (lambda folder: make_folder(folder / "config/config.yaml"), "config.yaml is a folder"),
 }

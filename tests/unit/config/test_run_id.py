@@ -177,7 +177,7 @@ def test_another_spelling_is_refused_with_the_right_one(text: str, spelling: str
         ("scnn-c10-adam-lr0.1-S128-b2_1-s777", "b1 and b2 must be below 1"),
         ("scnn-c10-adam-lr0.1-S128-m0.9-s777", "m, nesterov, g and K belong to sgd and nsgd"),
         ("scnn-c10-adam-lr0.1-S128-g0.1-K5-s777", "m, nesterov, g and K belong to sgd and nsgd"),
-        ("scnn-c10-adam-lr0.1-S128-s777@e4/top", "variant 'top' is of SGD runs; of adam write lr<f> or S<f>"),
+        ("scnn-c10-adam-lr0.1-S128-s777@e4/top", "variant 'top' is for SGD runs; for adam write lr<f> or S<f>"),
         ("scnn-c10-adam-lr0.1-S128-s777@e4/m0.9", "of adam write lr<f> or S<f>"),
         ("scnn-c10-sgd-lr0.1-S128-s777@e4/x1e7", "the number of a variant must be below 1e6"),
         ("scnn-c10-sgd-lr0.1-S128", "write <model>-<data>-"),

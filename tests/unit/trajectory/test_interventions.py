@@ -120,7 +120,7 @@ def test_the_velocity_goes_on(tmp_path):
         ("S6", {}, "batch size 8 times 6 is 48, outside of 1 to 40"),
         ("lr0", {}, "must stay above 0"),
         ("m1", {}, "momentum must be below 1"),
-        ("m0.5", ADAM, "momentum is of SGD; adam takes"),
+        ("m0.5", ADAM, "momentum belongs to SGD; adam takes"),
         ("sgd", ADAM, "none of lr<f>, S<f>, m<m>$"),
         ("top", {}, "none of lr<f>, S<f>, m<m> and sgd"),
         ("lr2", {"nudge": nsgd_settings()}, "whose step is not scaled"),
