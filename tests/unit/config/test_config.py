@@ -625,7 +625,7 @@ def test_a_mistake_is_refused_with_key_and_remedy(mistake: str, config: Config) 
         ({"substitutes": {"ptb": {"source": "bible"}}}, ["substitutes.ptb: 'bible' is not a data source", "bible-kjv"]),
         (
             {"substitutes": {"ptb": {"source": "rated-sentences"}}},
-            ["substitutes.ptb: 'rated-sentences' has reviews, 'ptb' has tokens", "of that kind"],
+            ["substitutes.ptb: 'rated-sentences' has reviews, but 'ptb' has tokens", "of that kind"],
         ),
         (
             {"substitutes": {"cifar-10": {"source": "fashion-mnist", "changes": {"lenght": 50}}}, "scale": "small"},
