@@ -1,18 +1,18 @@
-"""The edge of stability: the curvature beyond which steps along it grow, on a quadratic loss."""
+"""The edge of stability: the curvature above which steps on a quadratic loss grow."""
 
 
 def edge(lr: float, momentum: float = 0.0, nesterov: bool = False) -> float:
     """The largest eigenvalue of the Hessian at which full-batch steps on a quadratic loss stay bounded.
 
-    2 / eta of gradient descent, 2 (1 + m) / eta with heavy-ball momentum, 2 (1 + m) / (eta (1 + 2 m)) with Nesterov's.
+    Gradient descent: 2 / eta. Heavy-ball momentum: 2 (1 + m) / eta. Nesterov momentum: 2 (1 + m) / (eta (1 + 2 m)).
 
     Args:
-        lr: eta, above 0.
+        lr: Learning rate eta, above 0.
         momentum: m, from 0 to below 1.
         nesterov: Whether the momentum is Nesterov's.
 
     Returns:
-        In units of the loss.
+        The edge, in units of the loss.
 
     Source: Cohen et al., ICLR 2021.
     """
@@ -20,17 +20,17 @@ def edge(lr: float, momentum: float = 0.0, nesterov: bool = False) -> float:
 
 
 def adam_edge(lr: float, beta1: float, weight_decay: float = 0.0) -> float:
-    """The same of Adam, for the Hessian in the metric of its preconditioner: (2/eta - c) (1 + b) / (1 - b).
+    """The edge of stability of Adam, for its preconditioned Hessian: (2/eta - c) (1 + b) / (1 - b).
 
-    RMSProp's is that of beta1 = 0, 2 / eta; the moments of the gradient are taken as at rest.
+    The edge of RMSProp is that of beta1 = 0: 2 / eta. The moments of the gradient are assumed stationary.
 
     Args:
-        lr: eta, above 0.
+        lr: Learning rate eta, above 0.
         beta1: b, decay of the first moment, from 0 to below 1.
         weight_decay: c, decoupled (AdamW).
 
     Returns:
-        In units of P^-1/2 H P^-1/2, without a unit where the loss has one.
+        The edge, in units of P^-1/2 H P^-1/2, in which the unit of the loss cancels.
 
     Source: Cohen et al., 2022, arXiv 2207.14484.
     """

@@ -1,4 +1,4 @@
-"""The errors a user can mend: each message names the key or file, the limit, and the remedy."""
+"""Errors that a user can fix: each message names the key or file, the limit, and the remedy."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,30 +9,30 @@ class SharpestError(Exception):
 
 
 class ConfigError(SharpestError):
-    """A setting is unknown, of the wrong type, out of range, or at odds with another one."""
+    """A setting is unknown, of the wrong type, out of range, or inconsistent with another setting."""
 
 
 class DataError(SharpestError):
-    """A data file is missing, incomplete, or not what its checksum says."""
+    """A data file is missing or incomplete, or does not match its checksum."""
 
 
 class StoreError(SharpestError):
-    """A results file is missing, truncated, foreign, or of another layout version."""
+    """A results file is missing, truncated, of another kind, or of another layout version."""
 
 
 class MissingPackageError(SharpestError, ImportError):
-    """The core alone is installed, and what is asked for needs packages of the pipeline."""
+    """A function needs packages of the pipeline, but only the core is installed."""
 
 
 @contextmanager
 def needs_pipeline(what: str) -> Iterator[None]:
-    """Say in one line which installation lacks, where an import fails for a package that the core does not ask for.
+    """Turn a failed import of a pipeline package into a one-line error.
 
     Args:
-        what: Is asked for.
+        what: The function that needs the package, for the message.
 
     Raises:
-        MissingPackageError: Names the missing package, and the remedy.
+        MissingPackageError: If an import in the block fails; names the missing package and the remedy.
     """
     try:
         yield
@@ -41,12 +41,12 @@ def needs_pipeline(what: str) -> Iterator[None]:
         if missing in ("", "sharpest"):
             raise
         raise MissingPackageError(
-            f"{what} needs sharpest[pipeline]: pip install 'sharpest[pipeline]' (there is no package {missing})"
+            f"{what} needs sharpest[pipeline]: pip install 'sharpest[pipeline]' (package {missing} is not installed)"
         ) from error
 
 
 def some_of(numbers: Sequence[int]) -> str:
-    """Numbers for a message: the first six, and the last.
+    """Numbers for a message; of more than six, the first six and the last.
 
     >>> some_of(range(10))
     '0, 1, 2, 3, 4, 5, ... 9'

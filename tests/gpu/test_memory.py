@@ -61,5 +61,5 @@ def test_a_chunk_that_does_not_fit(problem: SmallProblem) -> None:
         on_gpu(problem, loss)
     assert str(caught.value) == (
         "a chunk of 3 examples does not fit the memory of the GPU, of which this process can still take 1.50 GiB: "
-        "lower chunk_size of hessian, or jobs_per_gpu where jobs share it; nothing is lost"
+        "lower chunk_size of hessian, or jobs_per_gpu if jobs share the GPU; nothing is lost"
     )

@@ -67,7 +67,7 @@ def test_a_command_of_the_pipeline_says_what_it_needs(arguments: list[str]) -> N
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith(
-        f"error: sharpest {arguments[0]} needs sharpest[pipeline]: pip install 'sharpest[pipeline]' (there is no "
+        f"error: sharpest {arguments[0]} needs sharpest[pipeline]: pip install 'sharpest[pipeline]' (package "
     )
 
 

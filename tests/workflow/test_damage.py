@@ -60,7 +60,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "empty",
     ),
     "figures/fig06.csv": (f"directions/{RUN}/step.h5", lambda path: flip(path, 1200), "damaged"),
-    "figures/fig07.csv": (f"runs/{RUN}@e4/top/snapshots.h5", foreign, "no results file"),
+    "figures/fig07.csv": (f"runs/{RUN}@e4/top/snapshots.h5", foreign, "not a results file"),
     "figures/fig12.csv": (
         "spectra/r32-c10-sgd-lr0.1-S128-s777/epochs.h5",
         older,
@@ -69,7 +69,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "tables/tab1.csv": (
         "evaluations/r32-c10-nsgd-lr0.01-S128-g0.01-K5-plat-s777/ends.h5",
         lambda path: path.write_text("iteration,loss\n0,1.0\n"),
-        "no results file",
+        "not a results file",
     ),
 }
 

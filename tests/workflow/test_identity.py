@@ -36,13 +36,13 @@ def test_swapped_files_are_refused_and_the_remedy_helps(edited: Project, capsys:
     swap(*spectra)
     assert print_verified(results) == 1
     wrong = [line for line in capsys.readouterr().out.splitlines() if line.startswith("wrong: ")]
-    assert any(f"{spectra[0]}: is of run '{VGG}', expected '{LSTM}'" in line for line in wrong)
+    assert any(f"{spectra[0]}: belongs to run '{VGG}', expected '{LSTM}'" in line for line in wrong)
     shutil.rmtree(results / "figures")
     failed = edited.snakemake("--cores", "1", *PROFILE, "results/tiny/figures/fig04.csv")
     assert failed.returncode != 0
     assert "Traceback" not in failed.stdout
     (line,) = [line for line in failed.stdout.splitlines() if line.startswith("error ")]
-    assert f"results/tiny/spectra/{LSTM}/grid.h5: is of run '{VGG}', expected '{LSTM}'; delete it and run" in line
+    assert f"results/tiny/spectra/{LSTM}/grid.h5: belongs to run '{VGG}', expected '{LSTM}'; delete it and run" in line
     for path in spectra:
         path.unlink()
     assert edited.snakemake("--cores", "2", *PROFILE, "all").returncode == 0
@@ -68,24 +68,24 @@ def results_file(folder: Path) -> None:
 
 
 SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
-    "results is a file": (results_file, "results: is no folder, and results go there; move it away"),
+    "results is a file": (results_file, "results: is not a folder, but results go there; move it away"),
     "results is a loop": (
         lambda folder: (folder / "results").symlink_to("results"),
-        "results: is a link that leads to no folder",
+        "results: is a link without a folder behind it",
     ),
     "results leads nowhere": (
         lambda folder: (folder / "results").symlink_to("nowhere"),
-        "results: is a link that leads to no folder",
+        "results: is a link without a folder behind it",
     ),
     "a key twice": (
         spoil_config(lambda text: f"{text}\nscale: small\n".encode()),
-        "key 'scale' stands in line",
+        "key 'scale' is already in line",
     ),
     "latin-1": (spoil_config(lambda text: f"{text}\n# é\n".encode("latin-1")), "config.yaml is not UTF-8 text"),
     "utf-16": (spoil_config(lambda text: text.encode("utf-16")), "config.yaml is not UTF-8 text"),
     "an alias in itself": (
         spoil_config(lambda text: text.replace("datasets: {}", "datasets: &a {x: *a}").encode()),
-        "an alias stands within what it stands for",
+        "an alias refers to a part that contains it",
     ),
     "a folder": (lambda folder: make_folder(folder / "config/config.yaml"), "config.yaml is a folder"),
 }

@@ -148,7 +148,7 @@ BAD_CONFIG = {
     ),
     "missing folder of a substitute": (
         ["--configfile", "config/substitutes/debian.yaml"],
-        ["sources.bible-kjv.folder 'data' is no folder", "the command in the substitutes file"],
+        ["sources.bible-kjv.folder 'data' is not a folder", "the command in the substitutes file"],
     ),
     "unknown source": (["--config", "datasets={c10: {source: cifar-11}}"], ["datasets.c10.source", "cifar-10"]),
 }

@@ -1,1 +1,1 @@
-"""What is run and measured, at which scale: typed, validated, free of torch."""
+"""Settings of runs and measurements at each scale: typed, validated, without torch."""

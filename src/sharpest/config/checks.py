@@ -1,4 +1,4 @@
-"""What ties settings together, checked before any job starts."""
+"""Checks that settings agree with each other, made before any job starts."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,10 +19,10 @@ from sharpest.errors import ConfigError
 
 
 def check_scale(settings: ProjectSettings, scale_runs: ScaleRuns) -> None:
-    """Check what ties settings together.
+    """Check that settings agree with each other.
 
     Raises:
-        ConfigError: The first mistake, with key and remedy.
+        ConfigError: For the first mistake, with key and remedy.
     """
     for original, substitute in settings.substitutes.items():
         _check_substitute(original, substitute.source)
@@ -30,11 +30,13 @@ def check_scale(settings: ProjectSettings, scale_runs: ScaleRuns) -> None:
         _check_dataset(f"datasets.{name}", dataset)
     for source, place in settings.sources.items():
         if source not in SOURCES:
-            raise ConfigError(f"config: sources.{source} is no data source; known: {', '.join(SOURCES)}")
+            raise ConfigError(f"config: sources.{source} is not a data source; known: {', '.join(SOURCES)}")
         substitutes = {substitute.source for substitute in settings.substitutes.values()}
-        hint = ", or bring its files with the command in the substitutes file" if source in substitutes else ""
+        hint = ", or fetch its files with the command in the substitutes file" if source in substitutes else ""
         if place.folder is not None and not _is_folder(place.folder):
-            raise ConfigError(f"config: sources.{source}.folder {place.folder!r} is no folder; correct the path{hint}")
+            raise ConfigError(
+                f"config: sources.{source}.folder {place.folder!r} is not a folder; correct the path{hint}"
+            )
     scale_runs.check_patterns()
     for run in map(scale_runs.run, scale_runs.epochs):
         _check_run(scale_runs, run)
@@ -46,7 +48,7 @@ def check_scale(settings: ProjectSettings, scale_runs: ScaleRuns) -> None:
 def _is_folder(text: str) -> bool:
     try:
         return Path(text).expanduser().is_dir()
-    except (RuntimeError, ValueError):  # of no such user; with a NUL
+    except (RuntimeError, ValueError):  # unknown user, or a NUL in the path
         return False
 
 
@@ -54,7 +56,7 @@ def _check_run(scale_runs: ScaleRuns, run: RunSettings) -> None:
     model, dataset = scale_runs.scale.models[RunId.parse(run.run).model], run.dataset
     if model.reads != dataset.kind:
         raise ConfigError(
-            f"run {run.run}: a model of kind {model.kind} reads {model.reads}, the data set has {dataset.kind}; "
+            f"run {run.run}: a model of kind {model.kind} reads {model.reads}, but the data set has {dataset.kind}; "
             "name another model or data set"
         )
     if isinstance(dataset, TokenSettings) and dataset.train // run.batch_size <= dataset.window:
@@ -95,36 +97,36 @@ def _check_run(scale_runs: ScaleRuns, run: RunSettings) -> None:
 
 
 def _check_branch(run: RunSettings, parent: RunSettings | None) -> None:
-    assert run.branch is not None  # the caller's duty
+    assert run.branch is not None  # ensured by the caller
     if parent is None:
         raise ConfigError(f"run {run.run}: its parent {run.branch.parent!r} is not in config/runs.tsv; add it")
     epoch = run.branch.epoch
     if run.branch.batch_size != parent.batch_size:
         raise ConfigError(
-            f"run {run.run}: would have batch size {run.branch.batch_size}, and its parent {parent.batch_size}; give "
-            "both the same batch_factor, and name S<f> as the variant of a branch that changes it"
+            f"run {run.run}: batch size {run.branch.batch_size} differs from {parent.batch_size} of its parent; give "
+            "both the same batch_factor, or change it by a branch with the variant S<f>"
         )
     if parent.branch and epoch < parent.branch.epoch:
         raise ConfigError(
-            f"run {run.run}: branches off at epoch {epoch}, and its parent, a branch itself, begins at "
+            f"run {run.run}: branches off at epoch {epoch}, but its parent, a branch itself, begins at "
             f"{parent.branch.epoch}; raise branch_epoch or name another parent"
         )
     if epoch > parent.epochs:
         raise ConfigError(
-            f"run {run.run}: branches off at epoch {epoch}, and its parent ends at {parent.epochs}; lengthen the "
+            f"run {run.run}: branches off at epoch {epoch}, but its parent ends at {parent.epochs}; lengthen the "
             "parent or lower branch_epoch"
         )
     if epoch % parent.snapshot_every:
         raise ConfigError(
-            f"run {run.run}: branches off at epoch {epoch}, and its parent keeps a snapshot every "
-            f"{parent.snapshot_every}; lower snapshot_every of the parent"
+            f"run {run.run}: branches off at epoch {epoch}, but its parent keeps a snapshot every "
+            f"{parent.snapshot_every} epochs; lower snapshot_every of the parent"
         )
     if epoch >= run.epochs:
         raise ConfigError(f"run {run.run}: branches off at epoch {epoch} and ends at {run.epochs}; raise its epochs")
 
 
 def _side(dataset: ImageSettings) -> int | None:
-    """The side of its images; None where it is not known yet."""
+    """The side of the images; None if it is not known yet."""
     source = SOURCES[dataset.source]
     assert isinstance(source, ImageSource)  # checked with the data sets
     return source.shape and source.shape[1]
@@ -134,18 +136,18 @@ def _check_substitute(original: str, source: str) -> None:
     for name in (original, source):
         if name not in SOURCES:
             raise ConfigError(
-                f"config: substitutes.{original}: {name!r} is no data source; known: {', '.join(SOURCES)}"
+                f"config: substitutes.{original}: {name!r} is not a data source; known: {', '.join(SOURCES)}"
             )
     if SOURCES[original].kind != SOURCES[source].kind:
         raise ConfigError(
-            f"config: substitutes.{original}: {source!r} has {SOURCES[source].kind}, {original!r} has "
+            f"config: substitutes.{original}: {source!r} has {SOURCES[source].kind}, but {original!r} has "
             f"{SOURCES[original].kind}; name a source of that kind"
         )
 
 
 def _check_dataset(key: str, dataset: DatasetSettings) -> None:
     if dataset.source not in SOURCES:
-        raise ConfigError(f"{key}.source: {dataset.source!r} is no data source; known: {', '.join(SOURCES)}")
+        raise ConfigError(f"{key}.source: {dataset.source!r} is not a data source; known: {', '.join(SOURCES)}")
     source = SOURCES[dataset.source]
     if source.kind != dataset.kind:
         fitting = ", ".join(name for name, other in SOURCES.items() if other.kind == dataset.kind)

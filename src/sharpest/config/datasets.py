@@ -1,4 +1,4 @@
-"""Which data stands for one data set of the paper, and how much of it: one class for each kind of data."""
+"""Which data represent a data set of the paper, and how many examples: one class for each kind of data."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -14,7 +14,7 @@ class ImageSettings(Strict):
 
     kind: Literal["images"]
     source: str
-    """Name of the data that is really read, see sharpest.config.sources.registry."""
+    """Name of the data source that is read; see sharpest.config.sources.registry."""
     train: PositiveInt
     """Training examples, the first of the seed's permutation."""
     val: PositiveInt
@@ -43,7 +43,7 @@ class TokenSettings(Strict):
 
     kind: Literal["tokens"]
     source: str
-    """Name of the data that is really read, see sharpest.config.sources.registry."""
+    """Name of the data source that is read; see sharpest.config.sources.registry."""
     train: PositiveInt
     """Training words, the first of the text."""
     val: PositiveInt
@@ -51,9 +51,9 @@ class TokenSettings(Strict):
     test: PositiveInt
     """Test words, the first of their text."""
     window: PositiveInt
-    """Words that gradients flow through."""
+    """Words in a window; gradients flow through all of them."""
     vocabulary: int = Field(ge=2)
-    """Types told apart: the most frequent; the last one stands for all others where there are more."""
+    """Number of word types, the most frequent ones; if there are more, the last one stands for all others."""
 
     @property
     def num_train(self) -> int:
@@ -72,7 +72,7 @@ class ReviewSettings(Strict):
 
     kind: Literal["reviews"]
     source: str
-    """Name of the data that is really read, see sharpest.config.sources.registry."""
+    """Name of the data source that is read; see sharpest.config.sources.registry."""
     train: PositiveInt
     """Training reviews, the first of the seed's permutation."""
     val: PositiveInt
@@ -80,9 +80,9 @@ class ReviewSettings(Strict):
     test: PositiveInt
     """Test reviews, the first of the test set."""
     length: int = Field(ge=3)
-    """Words of each review: the last ones, padded in front."""
+    """Words of each review: its last ones, padded in front."""
     vocabulary: int = Field(ge=4)
-    """Word ids told apart, the first; rarer words are the unknown one."""
+    """Number of distinct word ids; rarer words become the unknown word."""
 
     @property
     def num_train(self) -> int:
@@ -95,22 +95,22 @@ class ReviewSettings(Strict):
 
 
 class ImportedSettings(Strict):
-    """Batches of your own, behind checkpoints of others (docs/import.md)."""
+    """Your own batches, for imported checkpoints (docs/import.md)."""
 
     unit: ClassVar[str] = "examples"
-    # there is no split of them
+    # no validation or test examples
     val: ClassVar[int] = 0
     test: ClassVar[int] = 0
 
     kind: Literal["imported"]
     source: Literal["imported"]
-    """The same: these data are read from your own code."""
+    """Always imported: these data are read from your own code."""
     batches: str
-    """module:name of the batches, or of the function that gives them."""
+    """module:name of the batches, or of the function that returns them."""
     train: PositiveInt
-    """Examples in them."""
+    """Examples in the batches."""
     epoch: PositiveInt | None = None
-    """Updates in one epoch of the training that left the checkpoints; none = one pass over the batches."""
+    """Updates in one epoch of the training that wrote the checkpoints; none = one pass over the batches."""
 
     @property
     def num_train(self) -> int:
@@ -128,5 +128,5 @@ DatasetSettings = Annotated[
 
 
 def targets_of(dataset: ImageSettings | TokenSettings | ReviewSettings | ImportedSettings, count: int) -> int:
-    """Forward passes that ``count`` examples, or words of a text, take: a window of words is one."""
+    """Number of forward passes for ``count`` examples, or words of a text; a window of words takes one."""
     return count // dataset.window if isinstance(dataset, TokenSettings) else count

@@ -1,4 +1,4 @@
-"""What of a run's settings an intervention changes: learning rate, batch size or momentum."""
+"""Interventions, which change the learning rate, batch size or momentum of a run."""
 
 from typing import Any
 
@@ -8,23 +8,23 @@ from sharpest.errors import ConfigError
 
 
 def intervened(run: RunSettings, variant: str) -> RunSettings:
-    """The settings of a run under a variant: ``lr<f>`` and ``S<f>`` multiply, ``m<m>`` sets; ``sgd`` changes nothing.
+    """The settings of a run under a variant: ``lr<f>`` and ``S<f>`` multiply, ``m<m>`` sets, ``sgd`` changes nothing.
 
     Args:
         run: The run.
         variant: Name of the variant.
 
     Raises:
-        ConfigError: If the variant is none of these, changes nothing, or is none for this run; in one line.
+        ConfigError: If the variant is not one of these, changes nothing, or does not suit the run; in one line.
     """
     where = f"run {run.run}: variant {variant!r}"
     if run.nudge is not None:
-        raise ConfigError(f"{where}: settings change in runs whose step is not scaled; name one without nudge")
+        raise ConfigError(f"{where}: settings cannot change in a run whose step is scaled; name a run without nudge")
     if variant == "sgd" and not run.is_adaptive:
         return run
     change = intervention(variant)
     if change is None:
-        raise ConfigError(f"{where} is none of lr<f>, S<f>, m<m>{'' if run.is_adaptive else ' and sgd'}")
+        raise ConfigError(f"{where} is not one of lr<f>, S<f>, m<m>{'' if run.is_adaptive else ' and sgd'}")
     kind, number = change
     changes = {"lr": _rate, "S": _batch_size, "m": _momentum}[kind](run, number, where)
     if all(getattr(run, key) == value for key, value in changes.items()):
@@ -33,13 +33,13 @@ def intervened(run: RunSettings, variant: str) -> RunSettings:
 
 
 def lr_factor(variant: str) -> float:
-    """What a variant multiplies the learning rate by."""
+    """The factor by which a variant multiplies the learning rate."""
     kind, number = intervention(variant) or ("", 1.0)
     return number if kind == "lr" else 1.0
 
 
 def scaled_rate(lr: float, factor: float) -> float:
-    """A learning rate times a factor, to twelve digits, which keep 0.1 * 3 from becoming 0.30000000000000004."""
+    """A learning rate times a factor, rounded to twelve digits, so that 0.1 * 3 is not 0.30000000000000004."""
     return float(f"{lr * factor:.12g}")
 
 
@@ -64,7 +64,7 @@ def _batch_size(run: RunSettings, factor: float, where: str) -> dict[str, Any]:
 
 def _momentum(run: RunSettings, momentum: float, where: str) -> dict[str, Any]:
     if run.is_adaptive:
-        raise ConfigError(f"{where}: momentum is of SGD; {run.optimizer} takes lr<f> and S<f>")
+        raise ConfigError(f"{where}: momentum belongs to SGD; {run.optimizer} takes lr<f> and S<f>")
     if momentum >= 1:
         raise ConfigError(f"{where}: momentum must be below 1")
     return {"momentum": momentum, "nesterov": run.nesterov and momentum > 0}

@@ -1,4 +1,4 @@
-"""What a measure says of itself before it runs: settings, layout, needs, cost. Free of torch."""
+"""The declaration of a measure: settings, layout, needs, cost. Does not import torch."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from sharpest.results.layout import Layout
 
 @dataclass(frozen=True)
 class Planned:
-    """A point of a schedule, as a forecast knows it.
+    """A point of a schedule, as a forecast sees it.
 
     Attributes:
         run: The run.
-        hessian: The Hessian that is measured on it.
+        hessian: Settings of the Hessian measured on the run.
         iteration: Completed updates.
-        place: Number of the point within its segment, from 0.
+        place: Index of the point within its segment, from 0.
     """
 
     run: RunSettings
@@ -28,7 +28,7 @@ class Planned:
     place: int
 
     def recorded(self, num_eigenpairs: int, with_vectors: bool) -> bool:
-        """Whether training itself computes these eigenpairs here, so that a measurement takes them as they are."""
+        """Whether training itself computes these eigenpairs at this point, so that a measurement reuses them."""
         nudge = self.run.nudge
         if nudge is None or nudge.hessian != self.hessian or nudge.num_eigenpairs < num_eigenpairs:
             return False
@@ -38,16 +38,16 @@ class Planned:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a measure takes at one point, beside the replay of its state.
+    """The cost of a measure at one point, besides the replay of the state.
 
     Attributes:
         gradients: Mini-batch gradients of the run's own batch size.
-        eigenpairs: Computed by the eigensolver; 0 = none.
+        eigenpairs: Eigenpairs computed by the eigensolver; 0 = none.
         products: Further Hessian-vector products.
-        examples: N of the products and the eigensolver; None = that of the run's Hessian.
-        forwards: Examples that pass forward through the net.
-        vectors: Vectors of p parameters that are written to disk.
-        held: Vectors of p parameters that are in memory at once, beside those of the eigensolver.
+        examples: N of the products and the eigensolver; None = N of the run's Hessian.
+        forwards: Examples passed forward through the net.
+        vectors: Vectors of p parameters written to disk.
+        held: Vectors of p parameters in memory at once, besides those of the eigensolver.
     """
 
     gradients: float = 0
@@ -61,10 +61,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Taken:
-    """A schedule on one run: what a measure's own check may look at.
+    """A schedule on one run, as a measure's own check sees it.
 
     Attributes:
-        settings: Of each measure that the schedule takes, by name.
+        settings: Settings of each measure that the schedule takes, by name.
         shard_points: Points that one job measures; None = all.
     """
 
@@ -72,7 +72,7 @@ class Taken:
     shard_points: int | None
 
 
-_MANY = 2**31  # parameters; more than any dimension that they bound
+_MANY = 2**31  # number of parameters, above any dimension that it bounds
 
 
 def _nothing(*_: Any) -> dict[str, Any]:
@@ -87,22 +87,22 @@ def _no_check(settings: Any, of: Any) -> None:
 class Measure:
     """The declaration of a measure, ``MEASURE`` of ``sharpest.measures.<name>``.
 
-    Its module ``measure`` has the function ``measure(point, settings)``, which gives the values at one point by the
-    names of the layout. What a point lacks is NaN. A module ``reader`` may have a class ``Reader`` of the names under
-    which others ask for them.
+    Its module ``measure`` has the function ``measure(point, settings)``, which returns the values at one point by the
+    names of the layout. Values that a point lacks are NaN. A module ``reader`` may define a class ``Reader`` with the
+    names under which other code asks for the values.
 
     Attributes:
         title: What is measured, for readers.
-        settings: Class of its settings; a key that ends in ``examples`` may not exceed the training examples.
-        layout: Of its files, by :func:`sharpest.results.layout.measured_layout`.
-        cost: Settings and a planned point to what the point takes.
-        needs: Measures that have to be taken at the same points, each with the settings that it needs of them.
-        sizes: Settings and p to the lengths of dimensions by their letters, beside t, v, p and x.
-        constants: Settings to the arrays that are the same at all points.
-        check: Raises :class:`~sharpest.errors.ConfigError` where settings are at odds with those of other measures;
-            the message begins with the key.
-        check_run: The same where a run cannot be measured so.
-        of_training: Whether it needs updates, moments or answers of training itself, which an imported run lacks.
+        settings: Class of its settings; keys that end in ``examples`` may not exceed the training examples.
+        layout: Layout of its files, made by ``sharpest.results.layout.measured_layout``.
+        cost: Maps settings and a planned point to the cost of the point.
+        needs: Measures that must be taken at the same points, each with the settings that this measure needs.
+        sizes: Maps settings and p to the lengths of dimensions by their letters, besides t, v, p and x.
+        constants: Maps settings to the arrays that are the same at all points.
+        check: Raises ``ConfigError`` if settings do not agree with those of other measures; the message begins with
+            the key.
+        check_run: Raises ``ConfigError`` if a run cannot be measured with the settings.
+        of_training: Whether it needs updates, moments or predictions of training itself, which an imported run lacks.
     """
 
     title: str
@@ -125,14 +125,14 @@ class Measure:
 
     @property
     def name(self) -> str:
-        """That of its folder."""
+        """Name of the measure and of its folder."""
         return self.layout.name
 
     def lengths(self, settings: Any) -> dict[str, int]:
-        """Lengths of dimensions by letter, as far as the settings say them.
+        """Lengths of dimensions by letter, as far as the settings determine them.
 
         Args:
-            settings: Of the measure.
+            settings: Settings of the measure.
         """
         lengths, constants = dict(self.sizes(settings, _MANY)), self.constants(settings)
         for dataset in self.layout.datasets:

@@ -1,4 +1,4 @@
-"""The measures that there are: each folder of ``sharpest.measures``, found by itself."""
+"""All measures: each folder of ``sharpest.measures`` is found automatically."""
 
 import difflib
 from functools import cache
@@ -14,14 +14,14 @@ _PACKAGE = "sharpest.measures"
 
 @cache
 def measure_names() -> tuple[str, ...]:
-    """Names of all measures, in the order of the alphabet."""
+    """Names of all measures, in alphabetical order."""
     package = import_module(_PACKAGE)
     return tuple(sorted(module.name for module in iter_modules(package.__path__) if module.ispkg))
 
 
 @cache
 def declared(name: str) -> Measure:
-    """The declaration of a measure; its code is imported by the job that measures, and nowhere else.
+    """The declaration of a measure. The code that measures is imported only by the job that runs it.
 
     Raises:
         ConfigError: If there is no such measure, or its declaration cannot be imported.
@@ -32,11 +32,11 @@ def declared(name: str) -> Measure:
         raise ConfigError(f"unknown measure {name!r}; {hint}")
     try:
         measure: Measure = import_module(f"{_PACKAGE}.{name}").MEASURE
-    except Exception as error:  # somebody's own module
+    except Exception as error:  # a user's module may raise anything
         place = f"src/{_PACKAGE.replace('.', '/')}/{name}/__init__.py"
         raise ConfigError(f"measure {name}: {error}; correct {place}") from error
     if measure.name != name:
-        raise ConfigError(f"measure {name}: its layout is called {measure.name!r}; call it as the folder")
+        raise ConfigError(f"measure {name}: its layout is named {measure.name!r}; give it the name of the folder")
     return measure
 
 
@@ -46,6 +46,6 @@ def measuring_module(name: str) -> str:
 
 
 def reading_module(name: str) -> str:
-    """The module behind reading its files: its own reader, or its declaration."""
-    own = f"{_PACKAGE}.{name}.reader"
-    return own if find_spec(own) else f"{_PACKAGE}.{name}"
+    """The module that reads the files of a measure: its own reader, or its declaration."""
+    reader = f"{_PACKAGE}.{name}.reader"
+    return reader if find_spec(reader) else f"{_PACKAGE}.{name}"

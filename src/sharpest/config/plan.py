@@ -1,4 +1,4 @@
-"""From the id of a run to its settings at a scale."""
+"""Derives the settings of a run at a scale from its id."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ def run_settings(run: str, epochs: int, keys: RunKeys, scale: ScaleSettings) -> 
 
     Args:
         run: Run id.
-        epochs: Its length at paper scale.
-        keys: What the scale says of this run.
+        epochs: Length of the run at paper scale.
+        keys: The scale's keys for this run.
         scale: The scale.
 
     Raises:
-        ConfigError: If the scale lacks its model or data set, or its settings are at odds with each other.
+        ConfigError: If the scale lacks its model or data set, or its settings do not agree with each other.
     """
     run_id = RunId.parse(run)
     for kind, name, known in (("dataset", run_id.data, scale.datasets), ("model", run_id.model, scale.models)):
@@ -35,7 +35,7 @@ def run_settings(run: str, epochs: int, keys: RunKeys, scale: ScaleSettings) -> 
             raise ConfigError(f"run {run!r}: {kind} {name!r} is not in the scale's {kind}s: {', '.join(known)}")
     dataset, batch_size = scale.datasets[run_id.data], round(run_id.batch_size * keys.batch_factor)
     if run_id.rule == "fb":
-        # the batch would not be the full one, were its images changed
+        # with augmentation, the batch would differ between updates
         dataset = dataset.model_copy(update={"flip": False, "shift": 0.0})
         batch_size = scale.full_batch_examples
     plateau = run_id.rule == "plat"
@@ -97,7 +97,7 @@ def _nudge(run: str, run_id: RunId, keys: RunKeys) -> NudgeSettings | None:
         num_directions=run_id.num_directions,
         num_eigenpairs=max(MIN_NSGD_EIGENPAIRS, run_id.num_directions),
         refresh_every=keys.refresh_every,
-        # what is refreshed that often is short, and measured at each refresh
+        # runs with such frequent refreshes are short, and measured at each refresh
         keep_vectors=keys.refresh_every is not None,
         loss_examples=None,
         hessian=keys.hessian,
@@ -112,7 +112,7 @@ def _variant(run: str, name: str) -> dict[str, Any]:
 
 
 def _branch(run_id: RunId, keys: RunKeys, batch_size: int) -> BranchSettings | None:
-    """Where a branch leaves its parent: after the first stage of Fig. 12, or where a variant begins."""
+    """Where a branch leaves its parent: after the first stage of Fig. 12, or where its variant begins."""
     if run_id.parent is None:
         return None
     by_id = run_id.branch_epoch if run_id.variant else run_id.first_stage

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from sharpest.errors import ConfigError
 
-# at most nine digits: a longer number is a slip
+# at most nine digits: a longer number is a typing error
 _WHOLE = r"(?:0|[1-9]\d{0,8})"
 
 
@@ -33,7 +33,7 @@ GRAMMAR = (
 
 @dataclass(frozen=True)
 class _Run:
-    """What of a run the points depend on: its length in epochs, updates in one, learning rate at the start."""
+    """The properties of a run that determine its points: length in epochs, updates per epoch, initial learning rate."""
 
     num_epochs: int
     steps_per_epoch: int
@@ -68,10 +68,10 @@ _Points = Callable[[_Run], list[int | str]]
 
 
 def check_points(text: str) -> None:
-    """Check that a text is one of the grammar, whatever the run.
+    """Check that a text follows the grammar, for any run.
 
     Raises:
-        ConfigError: If it is not; in one line, with the grammar.
+        ConfigError: If it does not; in one line, with the grammar.
     """
     if text != BEST_AND_LAST:
         _parsed(text)
@@ -79,18 +79,18 @@ def check_points(text: str) -> None:
 
 @lru_cache(maxsize=4096)
 def measurement_points(text: str, num_epochs: int, steps_per_epoch: int, lr: float) -> list[int | str]:
-    """The iterations (completed updates) at which a run is measured; not to be changed, as runs of a kind share it.
+    """The iterations (completed updates) at which a run is measured. Similar runs share the list: do not modify it.
 
     Args:
-        text: The schedule; the grammar is ``GRAMMAR``. ``N points`` spreads them evenly from the first (or from
-            iteration M) to the last iteration, ``dense at the start`` with distances that grow linearly. A number
-            ``x/lr`` counts in units of 1/lr iterations, the time scale on which curvature grows.
+        text: The schedule; its grammar is ``GRAMMAR``. ``N points`` are spread evenly from the first iteration (or from
+            iteration M) to the last one; ``dense at the start``, their distances grow linearly. A number ``x/lr``
+            counts in units of 1/lr iterations, the time scale on which curvature grows.
         num_epochs: Length of the run.
         steps_per_epoch: Updates in one epoch.
         lr: Learning rate at the start.
 
     Returns:
-        Increasing, all within [0, num_epochs * steps_per_epoch]; of ``best and last``, these two words.
+        Increasing iterations within [0, num_epochs * steps_per_epoch]; for ``best and last``, these two words.
 
     Raises:
         ConfigError: If the text is not understood or a point lies outside the run.
@@ -104,7 +104,7 @@ def measurement_points(text: str, num_epochs: int, steps_per_epoch: int, lr: flo
 
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> _Points:
-    """From a run to its points."""
+    """The function that maps a run to its points."""
     if match := _POINTS.fullmatch(text):
         return _spread(text, int(match["count"]), int(match["first"] or 0), power=2 if match["dense"] else 1)
     if match := _AT.fullmatch(text):
@@ -116,9 +116,11 @@ def _spread(text: str, count: int, first: int, power: int) -> _Points:
     """``N points``."""
 
     def points(run: _Run) -> list[int | str]:
-        most = max(run.last - first + 1, 0)
-        if not 2 <= count <= most:
-            raise ConfigError(f"schedule {text!r}: ask for 2 to {most} points, the run ends at iteration {run.last}")
+        available = max(run.last - first + 1, 0)
+        if not 2 <= count <= available:
+            raise ConfigError(
+                f"schedule {text!r}: ask for 2 to {available} points, the run ends at iteration {run.last}"
+            )
         return [*sorted({first + round((run.last - first) * (i / (count - 1)) ** power) for i in range(count)})]
 
     return points
@@ -144,14 +146,14 @@ def _stepped(text: str) -> _Points:
         matches.append(match)
     for match, _ in pairwise(matches):
         if not match["span_unit"]:
-            raise ConfigError(f"schedule {text!r}: {match[0]!r} has no end, so nothing follows it; add 'for N epochs'")
+            raise ConfigError(f"schedule {text!r}: {match[0]!r} has no end, but a segment follows; add 'for N epochs'")
     segments = [(_length_of(text, match, "step"), _length_of(text, match, "span")) for match in matches]
 
     def points(run: _Run) -> list[int | str]:
         iterations: list[int | str] = [0]
         start = 0
         for step, span in segments:
-            assert step is not None  # the grammar has it
+            assert step is not None  # the grammar requires it
             end = start + span.iterations(run) if span else run.last
             every = step.iterations(run)
             # multiples of the step, so that "then every epoch" falls on the starts of epochs

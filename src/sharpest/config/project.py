@@ -22,14 +22,14 @@ from sharpest.errors import ConfigError
 
 @dataclass(frozen=True)
 class Project:
-    """Everything configured, checked as a whole. Made by :func:`load_project`.
+    """The whole configuration, checked. Made by ``load_project``.
 
     Attributes:
         settings: config/config.yaml.
-        scale: The scale, without what some runs alone have; see :meth:`run`, :meth:`hessian` and :meth:`schedule`.
+        scale: The scale, without the keys of single runs; see ``run``, ``hessian`` and ``schedule``.
         paper: The scale of the paper, likewise.
         studies: Figures and tables, by name, with all seeds: those of the paper, then those beyond it.
-        beyond: Names of those beyond the paper, of config/beyond.yaml.
+        beyond: Names of the studies beyond the paper, from config/beyond.yaml.
         scale_runs: The runs at the scale.
         paper_runs: The same runs as published.
         folder: The folder ``config``.
@@ -55,16 +55,16 @@ class Project:
 
     @property
     def figures(self) -> list[str]:
-        """Names of the paper's figures, with those that the scale adds."""
+        """Names of the paper's figures, including those that the scale adds."""
         return [name for name, study in self.studies.items() if not study.is_table and name not in self.beyond]
 
     @property
     def tables(self) -> list[str]:
-        """Names of the paper's tables, likewise."""
+        """Names of the paper's tables, including those that the scale adds."""
         return [name for name, study in self.studies.items() if study.is_table]
 
     def run(self, run: str) -> RunSettings:
-        """All that the training of a run depends on, at this scale.
+        """Everything that the training of a run depends on, at this scale.
 
         Raises:
             ConfigError: If the id is not in config/runs.tsv.
@@ -72,11 +72,11 @@ class Project:
         return self.scale_runs.run(run)
 
     def hessian(self, run: str) -> HessianSettings:
-        """The Hessian that is measured on a run."""
+        """Settings of the Hessian that is measured on a run."""
         return self.scale_runs.keys(run).hessian
 
     def schedule(self, run: str, schedule: str) -> Schedule:
-        """Where a schedule measures a run, and what it takes of it.
+        """A schedule on a run: its points and its measures.
 
         Raises:
             ConfigError: If the scale has no such schedule, or it does not fit the run.
@@ -84,7 +84,7 @@ class Project:
         return self.scale_runs.schedule(run, schedule)
 
     def curves_by_shards(self) -> tuple[list[str], list[str]]:
-        """``<run>/<schedule>`` where several jobs measure, and where one does, whether a study shows it or not."""
+        """``<run>/<schedule>`` of those that several jobs measure, and of those that one does, in a study or not."""
         sharded: list[str] = []
         whole: list[str] = []
         for run in self.run_ids:
@@ -93,7 +93,7 @@ class Project:
         return sharded, whole
 
     def warnings(self) -> list[str]:
-        """What is allowed but seldom meant."""
+        """Warnings about settings that are allowed but rarely intended."""
         runs = [self.run(run) for run in self.run_ids]
         return [
             f"run {run.run}: batch size {run.batch_size} exceeds {run.dataset.num_train} training examples; each of "
@@ -103,7 +103,7 @@ class Project:
         ]
 
     def place(self, source: str) -> dict[str, Any]:
-        """Where the files of a data source are."""
+        """The location of the files of a data source."""
         return self.settings.sources.get(source, SourceSettings()).model_dump(mode="json")
 
     def study(self, name: str) -> Any:
@@ -120,7 +120,7 @@ class Project:
         return study.with_first_seeds(self.scale.paper_seeds[name]) if name in self.scale.paper_seeds else study
 
     def seeds(self, study: str | None = None) -> range:
-        """The new seeds of the runs of a study, or of runs that belong to none; empty where they have the paper's."""
+        """The new seeds of the runs of a study, or of runs outside studies; empty if they have the paper's seeds."""
         scale = self.scale.seeds
         own, all_studies = (scale.get(study or ""), None) if isinstance(scale, dict) else (None, scale)
         known = self.studies.get(study or "")
@@ -129,7 +129,7 @@ class Project:
         return range(FIRST_NEW_SEED, FIRST_NEW_SEED + count)
 
     def check_studies(self) -> None:
-        """Check that every run and schedule exists, and measures what is drawn from it.
+        """Check that all runs and schedules of the studies exist, and that the schedules measure what is drawn.
 
         Raises:
             ConfigError: With the study and the remedy.
@@ -151,12 +151,12 @@ class Project:
                 study.check(source, self.schedule(source.run, source.schedule))
 
     def reductions(self, runs: Iterable[str]) -> list[str]:
-        """What was replaced or reduced for these runs against the paper, in words; the scale's own are not compared."""
+        """What was replaced or reduced for these runs compared with the paper; omits runs that the scale adds."""
         published = [run for run in runs if run not in self.scale.runs]
         return describe_runs(published, self.scale_runs, self.paper_runs)
 
     def study_reductions(self, name: str) -> list[str]:
-        """What was replaced or reduced behind a figure or table: its runs, and how they are measured."""
+        """What was replaced or reduced behind a figure or table: in its runs, and in how they are measured."""
         study = self.study(name)
         if name in self.scale.studies or name in self.beyond:
             return ["not in the paper", *self.reductions(study.runs())]
@@ -172,13 +172,13 @@ class Project:
 
 
 def _measured(study: Any) -> list[tuple[str, str, str]]:
-    """Measure, run and schedule of what a study reads, its runs' own files left aside."""
+    """Measure, run and schedule of the measured files that a study reads."""
     inputs = study.inputs()
     return [(source.kind, source.run, source.schedule) for source in inputs if source.schedule is not None]
 
 
 def _datasets(datasets: Mapping[str, Any], settings: ProjectSettings) -> dict[str, Any]:
-    """A scale's data sets with the substitutes for their sources, then with the changes to single ones."""
+    """A scale's data sets, with their sources substituted, then with the changes to single data sets."""
     substituted = dict(datasets)
     for name, dataset in datasets.items():
         if substitute := settings.substitutes.get(dataset["source"]):
@@ -190,7 +190,7 @@ def load_project(config: Mapping[str, Any], folder: Path) -> Project:
     """Read and check the whole configuration.
 
     Args:
-        config: The content of ``config/config.yaml``, after changes on the command line.
+        config: The content of ``config/config.yaml``, with the changes from the command line.
         folder: The folder ``config`` with ``scales``, ``runs.tsv``, ``studies.yaml`` and ``beyond.yaml``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Check what configuration files hold; what is wrong with it becomes one line."""
+"""Validate the content of configuration files; every mistake becomes a one-line error."""
 
 import csv
 import difflib
@@ -18,9 +18,9 @@ from sharpest.errors import ConfigError
 
 _T = TypeVar("_T")
 Where = str | Callable[[Keys], str]
-"""What a complaint begins with: a text, or the place of its key."""
+"""The beginning of an error message: a text, or a function that returns the place of the keys."""
 
-# of a part of a class, which need not have all of its keys
+# errors that do not count for a part of a class, which need not have all keys
 _MISSING = ("missing", "union_tag_not_found")
 
 
@@ -34,16 +34,16 @@ def read_yaml(path: Path) -> Any:
 
 
 def validate(model: type[_T], value: Any, where: Where, prefix: Keys = ()) -> _T:
-    """Validate against a typed class.
+    """Validate a value against a typed class.
 
     Args:
         model: The class, or a type made of classes.
-        value: As it was read.
-        where: What a complaint begins with.
-        prefix: The keys under which ``value`` stands there.
+        value: The value as read.
+        where: Beginning of the error message.
+        prefix: The keys under which ``value`` stands in its file.
 
     Raises:
-        ConfigError: The first complaint, in one line, with key and remedy.
+        ConfigError: For the most helpful of the mistakes, in one line, with key and remedy.
     """
     try:
         return _checked(model, value)  # type: ignore[no-any-return]
@@ -52,7 +52,7 @@ def validate(model: type[_T], value: Any, where: Where, prefix: Keys = ()) -> _T
 
 
 def check_part(model: Any, value: Any, where: Where, prefix: Keys = ()) -> None:
-    """The same for a part of the keys of a class: names and values, whatever is missing."""
+    """``validate`` for a part of the keys of a class: checks names and values, and accepts missing keys."""
     try:
         _checked(model, value)
     except ValidationError as error:
@@ -62,7 +62,7 @@ def check_part(model: Any, value: Any, where: Where, prefix: Keys = ()) -> None:
 
 
 def is_whole(model: Any, value: Any) -> bool:
-    """Whether a value has all that a class asks for."""
+    """Whether a value is valid for a class, with all keys that the class requires."""
     try:
         _checked(model, value)
     except ValidationError:
@@ -77,15 +77,15 @@ def _checked(model: Any, value: Any) -> Any:
 
 
 def _complaint(model: Any, value: Any, errors: list[ErrorDetails], where: Where, prefix: Keys) -> ConfigError:
-    """The complaint that helps most, in one line."""
-    # a misspelt key is also a missing one; the misspelling is what helps
+    """The most helpful of the errors, in one line."""
+    # a misspelt key is also a missing one; reporting the misspelling helps more
     first = min(errors, key=lambda complaint: complaint["type"] != "extra_forbidden")
     kind, keys = first["type"], (*prefix, *_keys(first["loc"], value))
     key, last = ".".join(map(str, keys)), first["loc"][-1] if first["loc"] else ""
     place = where if isinstance(where, str) else where(keys)
     if kind == "extra_forbidden":
         close = difflib.get_close_matches(str(last), _known_keys(model, first["loc"]), n=1)
-        # within {} a comma ends a text, and what stands behind it is a key without a value
+        # within {} a comma ends a text, and the words after it become a key without a value
         rest = "put the text before it in quotes, for its comma" if " " in str(last) else "remove it"
         return ConfigError(f"{place}: unknown key {key!r}; {f'did you mean {close[0]!r}?' if close else rest}")
     if kind == "missing":
@@ -104,7 +104,7 @@ def _complaint(model: Any, value: Any, errors: list[ErrorDetails], where: Where,
 
 
 def _keys(location: Keys, value: Any) -> Keys:
-    """A place in ``value`` without the names of types that pydantic tried."""
+    """The keys of a location in ``value``, without the names of types that pydantic tried."""
     keys: list[str | int] = []
     for part in location:
         if part in value if isinstance(value, Mapping) else isinstance(value, list) and isinstance(part, int):
@@ -114,7 +114,7 @@ def _keys(location: Keys, value: Any) -> Keys:
 
 
 def _known_keys(model: Any, location: Keys) -> list[str]:
-    """The keys that may stand beside the last part of ``location``."""
+    """The keys that are allowed beside the last part of ``location``."""
     models = models_in(model)
     for part in location[:-1]:
         fields = [model.model_fields[str(part)] for model in models if part in model.model_fields]
@@ -126,14 +126,14 @@ def _known_keys(model: Any, location: Keys) -> list[str]:
 
 
 def models_in(annotation: Any) -> list[type[Strict]]:
-    """The settings classes that an annotation such as ``dict[str, A | B]`` speaks of."""
+    """The settings classes in an annotation such as ``dict[str, A | B]``."""
     if isinstance(annotation, type) and issubclass(annotation, Strict):
         return [annotation]
     return [model for argument in get_args(annotation) for model in models_in(argument)]
 
 
 def _kind(model: type[BaseModel]) -> str | None:
-    """The one value of the key ``kind``, which tells the members of a union apart."""
+    """The value of the key ``kind``, which identifies the members of a union; None if the class has no such key."""
     return get_args(model.model_fields["kind"].annotation)[0] if "kind" in model.model_fields else None
 
 
@@ -147,7 +147,7 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 
 
 def merge_all(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Mappings merged in order, later ones over earlier ones."""
+    """Mappings merged in order; later ones take precedence."""
     whole: dict[str, Any] = {}
     for part in parts:
         whole = merge(whole, part)
@@ -155,10 +155,10 @@ def merge_all(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def read_runs(path: Path) -> dict[str, int]:
-    """Run ids and their length in epochs at paper scale."""
+    """Run ids with their lengths in epochs at paper scale."""
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""), delimiter="\t")
     if reader.fieldnames != ["run", "group", "epochs"]:
-        raise ConfigError(f"{path}: the columns are run, group, epochs, separated by tabs; found {reader.fieldnames}")
+        raise ConfigError(f"{path}: expected columns run, group, epochs, separated by tabs; found {reader.fieldnames}")
     runs: dict[str, int] = {}
     for line, row in enumerate(reader, start=2):
         run = row["run"]
@@ -169,7 +169,7 @@ def read_runs(path: Path) -> dict[str, int]:
         except ConfigError as error:
             raise ConfigError(f"{path}, line {line}: {error}") from None
         if run in runs:
-            raise ConfigError(f"{path}, line {line}: run {run!r} stands there twice; remove one line")
+            raise ConfigError(f"{path}, line {line}: run {run!r} is listed twice; remove one line")
         if not re.fullmatch("[0-9]{1,7}", row["epochs"]) or int(row["epochs"]) < 1:
             raise ConfigError(f"{path}, line {line}: epochs must be a whole number from 1 to 9999999")
         runs[run] = int(row["epochs"])

@@ -1,4 +1,4 @@
-"""What a scale replaces or reduces against the paper, in words: for the foot of figures and the files' attributes."""
+"""What a scale replaces or reduces compared with the paper, in words, for notes of figures and attributes of files."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from sharpest.config.run_id import RunId
 from sharpest.config.scale import ScaleRuns
 from sharpest.config.sources.registry import SOURCES
 
-# names of models in run ids, as a reader knows them
+# names of models in run ids, and their names for readers
 _MODEL_TITLES = {
     "scnn": "SimpleCNN",
     "scnnM": "SimpleCNN medium",
@@ -24,10 +24,10 @@ _MODEL_TITLES = {
 
 
 def describe_runs(runs: Iterable[str], ours: ScaleRuns, paper: ScaleRuns) -> list[str]:
-    """Every difference in how runs are trained, and in the Hessian that is measured on them, once each.
+    """Every difference in how runs are trained, and in the Hessian that is measured on them, each once.
 
     Args:
-        runs: Their ids.
+        runs: Ids of the runs.
         ours, paper: The runs at the scale, and as published.
     """
     pairs = [(ours.run(run), paper.run(run)) for run in runs]
@@ -55,7 +55,7 @@ def describe_runs(runs: Iterable[str], ours: ScaleRuns, paper: ScaleRuns) -> lis
 
 
 def describe_seeds(ours: Iterable[str], paper: Iterable[str]) -> list[str]:
-    """How a study has fewer seeds than in the paper.
+    """How the seeds of a study differ from those of the paper.
 
     Args:
         ours, paper: Its runs at the scale, and as published.
@@ -67,10 +67,10 @@ def describe_seeds(ours: Iterable[str], paper: Iterable[str]) -> list[str]:
 
 
 def describe_points(curves: Sequence[tuple[str, str]], ours: ScaleRuns, paper: ScaleRuns) -> list[str]:
-    """How runs are measured at fewer points, or from a later one on.
+    """How runs are measured at fewer points, or only from a later point on.
 
     Args:
-        curves: Run and schedule of each.
+        curves: Run and schedule of each curve.
         ours, paper: The runs at the scale, and as published.
     """
     points = [(_points(ours, *curve), _points(paper, *curve)) for curve in curves if curve[1] in paper.scale.schedules]
@@ -86,10 +86,10 @@ def describe_points(curves: Sequence[tuple[str, str]], ours: ScaleRuns, paper: S
 
 
 def describe_measures(taken: Iterable[tuple[str, str, str]], ours: ScaleRuns, paper: ScaleRuns) -> list[str]:
-    """How measures take less at a point.
+    """How measures are reduced at each point.
 
     Args:
-        taken: Measure, run and schedule of each.
+        taken: Measure, run and schedule of each measurement.
         ours, paper: The runs at the scale, and as published.
     """
     notes: dict[str, None] = {}
@@ -105,7 +105,7 @@ def describe_measures(taken: Iterable[tuple[str, str, str]], ours: ScaleRuns, pa
 
 
 def _points(runs: ScaleRuns, run: str, schedule: str) -> list[int]:
-    """Measured iterations since the start of a run, which of a branch is its branch point; none of end points."""
+    """Measured iterations since the start of a run (of a branch, its branch point); empty for end points."""
     start = runs.run(run).start
     return [point - start for point in runs.schedule(run, schedule).points if isinstance(point, int)]
 
@@ -137,7 +137,7 @@ def _evaluation_notes(measure: str, ours: Any, paper: Any) -> Iterator[str]:
 
 
 def _other_notes(measure: str, ours: Any, paper: Any) -> Iterator[str]:
-    """Of a measure that nothing more is known of."""
+    """The notes on a measure without a function of its own."""
     for key, value in ours:
         if value != (published := getattr(paper, key)):
             yield f"{measure} with {key.replace('_', ' ')} {_words(value, 'none')} ({_words(published, 'none')})"
@@ -194,7 +194,7 @@ def _data_notes(ours: DatasetSettings, paper: DatasetSettings) -> Iterator[str]:
 
 
 def _factor_notes(what: str, factors: Sequence[tuple[str, float]]) -> Iterator[str]:
-    """One note where all runs share a factor, else one for each model."""
+    """One note if all runs share a factor, else one for each model."""
     by_title = {(_title(run), f"{factor:.3g}") for run, factor in factors}
     if len({factor for _, factor in by_title}) == 1:
         by_title = {("", factor) for _, factor in by_title}

@@ -1,4 +1,4 @@
-"""All that the training of one run depends on."""
+"""Everything that the training of one run depends on."""
 
 from typing import Any, Literal
 
@@ -12,15 +12,15 @@ class HessianSettings(Strict):
     """The Hessian that is measured (inventory 1.4)."""
 
     examples: PositiveInt
-    """N, training examples (windows of a text) behind each Hessian."""
+    """N, the number of training examples (of a text, windows) behind each Hessian."""
     resample: bool
-    """New augmented examples at each measurement; false = the first N, clean."""
+    """Draw new augmented examples at each measurement; false = use the first N, clean."""
     chunk_size: PositiveInt
-    """Examples that pass through the device at once; no effect on results."""
+    """Examples processed on the device at once; no effect on results."""
     tolerance: float = Field(ge=1e-7, lt=1)
-    """Largest residual |Hv - lambda v| / |lambda_1| asked for; rounding of float32 allows no smaller one."""
+    """Largest residual |Hv - lambda v| / |lambda_1|; rounding of float32 allows none below the minimum."""
     max_products: PositiveInt
-    """Hessian-vector products after which a measurement is given up."""
+    """Hessian-vector products after which the eigensolver gives up."""
 
 
 class NudgeSettings(Strict):
@@ -31,19 +31,19 @@ class NudgeSettings(Strict):
     correction: Literal["v", "g", "both"] = "v"
     """What is scaled: the step (v), the gradient before it enters the velocity (g), or both."""
     rest: float = Field(default=1, ge=0)
-    """Scale of the rest of the step; 0 = only the top directions are followed."""
+    """Scale of the rest of the step; 0 = the step follows only the top directions."""
     fixed: bool = False
-    """The directions of the start are used throughout."""
+    """Whether the directions at the start are used throughout."""
     num_directions: PositiveInt
-    """K, directions that are scaled."""
+    """K, number of directions along which the step is scaled."""
     num_eigenpairs: PositiveInt
     """Eigenpairs computed; the first K in signed order are used."""
     refresh_every: PositiveInt | None
     """Iterations between computations of the directions; none = at the start of each epoch."""
     keep_vectors: bool
-    """Whether all eigenvectors are kept with the run, so that measuring it computes none again."""
+    """Whether all eigenvectors are kept with the run, so that measurements need not recompute them."""
     loss_examples: PositiveInt | None
-    """Clean training examples of the loss taken with the directions; none = no loss."""
+    """Clean training examples for the loss recorded with the directions; none = no loss."""
     hessian: HessianSettings
 
 
@@ -53,15 +53,15 @@ class BranchSettings(Strict):
     parent: str
     """Id of the run whose snapshot it starts from."""
     epoch: int = Field(ge=0)
-    """End of that epoch of the parent."""
+    """Epoch of the parent at whose end the branch starts."""
     batch_size: PositiveInt
-    """Of the parent; the data go on at the same place of the same order where the branch has another."""
+    """Batch size of the parent; a branch with another one continues at the same place in the order of examples."""
     lr_factor: PositiveFloat
-    """Multiplies the learning rate there."""
+    """Multiplies the learning rate at the branch point."""
 
 
 class RunSettings(Strict):
-    """All that the training of one run depends on; stored with it as the attribute ``config``."""
+    """Everything that the training of one run depends on; stored with the run as the attribute ``config``."""
 
     run: str
     dataset_name: str
@@ -71,12 +71,12 @@ class RunSettings(Strict):
     lr: PositiveFloat
     batch_size: PositiveInt
     full_batch: bool
-    """Every update sees the first ``batch_size`` training examples, all of them and as they are."""
+    """Whether every update sees all of the first ``batch_size`` training examples, without augmentation."""
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop"]
-    """Rule of the step; sgd also where the step is scaled along directions (NSGD)."""
+    """Rule of the update; sgd also for steps scaled along directions (NSGD)."""
     momentum: float = Field(ge=0, lt=1)
     nesterov: bool
-    """Whether the step looks ahead along the velocity: Nesterov's momentum; else it is the heavy ball's."""
+    """Whether the momentum is Nesterov's, whose step looks ahead along the velocity; else it is the heavy ball's."""
     beta1: float = Field(ge=0, lt=1)
     """Decay of Adam's first moment; 0 for others."""
     beta2: float = Field(ge=0, lt=1)
@@ -90,7 +90,7 @@ class RunSettings(Strict):
     l2: float = Field(ge=0)
     """Adds l2 * sum(w^2) over kernels, without a factor 1/2 (inventory 1.2)."""
     clip_norm: PositiveFloat | None
-    """Longest gradient; longer ones are scaled down to it."""
+    """Largest norm of a gradient; longer gradients are scaled down to it."""
     nudge: NudgeSettings | None
     branch: BranchSettings | None
     rule: Literal["const", "plat"]
@@ -98,7 +98,7 @@ class RunSettings(Strict):
     stop_patience: PositiveInt | None
     seed: int
     epochs: PositiveInt
-    """End of the run; of a branch, the epochs of its parent included."""
+    """End of the run in epochs; of a branch, counted from the start of its parent."""
     snapshot_every: PositiveInt
     torch_threads: PositiveInt
 
@@ -117,7 +117,7 @@ class RunSettings(Strict):
 
     @property
     def is_imported(self) -> bool:
-        """Whether it was trained elsewhere, so that its checkpoints are all there is: nothing is replayed."""
+        """Whether the run was trained elsewhere: it has only its checkpoints, and nothing can be replayed."""
         return self.dataset.kind == "imported"
 
     @property
@@ -137,12 +137,12 @@ class RunSettings(Strict):
 
     @property
     def start(self) -> int:
-        """Updates before the run: for a branch those of the trunk, as many as its own batch size would have made."""
+        """Updates before the run; for a branch, those of its trunk, counted at the branch's own batch size."""
         return self.branch.epoch * self.steps_per_epoch if self.branch else 0
 
     @property
     def branch_point(self) -> int:
-        """Updates of the parent before the branch, of the batch size that it has."""
+        """Updates of the parent before the branch, counted at the parent's batch size."""
         return self.branch.epoch * self.dataset.steps_per_epoch(self.branch.batch_size) if self.branch else 0
 
     @property

@@ -1,7 +1,7 @@
 """The id of a run: what is trained, on which data, how (inventory 4.1).
 
 ``<model>-<data>-<opt>-lr<eta>-S<S>[-m<m>[-nesterov]][-b1_<b>][-b2_<b>][-wd_<c>][-g<gamma>-K<K>][-correct_<what>][-l2_<v>]``
-``[-n<subset>][-L<len>][-mse][-<rule>]-s<seed>``, and ``@e<epoch>/<variant>`` behind it for a branch.
+``[-n<subset>][-L<len>][-mse][-<rule>]-s<seed>``, followed by ``@e<epoch>/<variant>`` for a branch.
 """
 
 import re
@@ -29,10 +29,10 @@ _COUNTS = ("batch_size", "num_directions", "subset", "first_stage", "branch_epoc
 
 _ADAM = {"beta1": 0.9, "beta2": 0.999}
 DECAYS: dict[str, dict[str, float]] = {"adam": _ADAM, "adamw": _ADAM, "rmsprop": {"beta2": 0.99}}
-"""Decay rates of moments, of the optimizers that have them, where an id says nothing else."""
+"""Default decay rates of moments, by optimizer."""
 
 FIRST_NEW_SEED = 1001
-"""Seeds from here on are none of the paper's: any run may have them, and no setting was chosen on them."""
+"""The first seed that the paper does not use. Any run may have seeds from here on; no setting was chosen on them."""
 
 GRAMMAR = (
     "<model>-<data>-<sgd|nsgd|adam|adamw|rmsprop>-lr<eta>-S<S>[-m<m>[-nesterov]][-b1_<b>][-b2_<b>][-wd_<c>]"
@@ -45,7 +45,7 @@ class RunId:
     """The parts of a run id.
 
     ``gamma``, ``num_directions`` and ``correction`` (inventory 1.6) belong to NSGD and are 1, 0 and v for SGD.
-    ``nesterov`` is a form of momentum, and needs one. ``beta1``, ``beta2`` and ``weight_decay`` are 0 where the
+    ``nesterov`` is a form of momentum and requires it. ``beta1``, ``beta2`` and ``weight_decay`` are 0 if the
     optimizer has none.
     ``subset`` is the number of images of a full-batch run (rule ``fb``). A run with ``first_stage`` L or a ``variant``
     is a branch: it leaves its parent at the end of that epoch.
@@ -79,7 +79,7 @@ class RunId:
         """Read an id.
 
         Raises:
-            ConfigError: If ``text`` is not an id, holds a value out of range, or is not the one spelling of its values.
+            ConfigError: If ``text`` is not an id, holds a value out of range, or is not in the canonical spelling.
 
         Source: inventory 4.1.
         """
@@ -114,7 +114,7 @@ class RunId:
 
     @property
     def parent(self) -> str | None:
-        """Id of the run that this one branches off; None where it starts from the initial weights."""
+        """Id of the run that this one branches off; None if it starts from the initial weights."""
         if self.variant:
             return str(replace(self, branch_epoch=0, variant=""))
         return str(replace(self, first_stage=0)) if self.first_stage else None
@@ -150,10 +150,10 @@ class RunId:
 
 
 def _check_parts(run: RunId, text: str) -> None:
-    """Check ranges, and what parts of an id ask of each other.
+    """Check ranges, and that the parts of an id agree with each other.
 
     Raises:
-        ConfigError: The first mistake.
+        ConfigError: For the first mistake.
     """
     # within these bounds a number is finite and has one spelling that can be read back
     if not (0 < run.lr < 1e6 and run.batch_size > 0 and run.momentum < 1 and run.gamma < 1e6 and run.l2 < 1e6):
@@ -172,10 +172,10 @@ def _check_parts(run: RunId, text: str) -> None:
 
 
 def _check_optimizer(run: RunId, text: str, parts: dict[str, Any]) -> None:
-    """Check that an id has the parts of its optimizer alone.
+    """Check that an id has the parts of its optimizer, and none of another optimizer.
 
     Raises:
-        ConfigError: The first that is missing, not its own, or out of range.
+        ConfigError: For the first part that is missing, belongs to another optimizer, or is out of range.
     """
     known = DECAYS.get(run.optimizer, {})
     for key, name in (("beta1", "b1"), ("beta2", "b2")):
@@ -186,7 +186,7 @@ def _check_optimizer(run: RunId, text: str, parts: dict[str, Any]) -> None:
         raise ConfigError(f"run {text!r}: b1 and b2 must be below 1, and wd below 1e6")
     if (run.optimizer == "adamw") != (run.weight_decay > 0):
         raise ConfigError(
-            f"run {text!r}: adamw needs -wd_<c> above 0, and no other optimizer has one; l2 is in the loss"
+            f"run {text!r}: adamw needs -wd_<c> above 0, and no other optimizer takes it; l2 is in the loss"
         )
     if known and (run.momentum or run.nesterov or run.num_directions):
         raise ConfigError(
@@ -194,10 +194,10 @@ def _check_optimizer(run: RunId, text: str, parts: dict[str, Any]) -> None:
         )
     if known and run.variant and run.variant[:2] != "lr" and run.variant[:1] != "S":
         raise ConfigError(
-            f"run {text!r}: variant {run.variant!r} is of SGD runs; of {run.optimizer} write lr<f> or S<f>"
+            f"run {text!r}: variant {run.variant!r} is for SGD runs; for {run.optimizer} write lr<f> or S<f>"
         )
 
 
 def without_seed(run: str) -> RunId:
-    """What runs have in common that differ in their seed alone."""
+    """The id without its seed, which is equal for runs that differ only in the seed."""
     return RunId.parse(run).of_seed(0)

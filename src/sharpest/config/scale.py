@@ -1,4 +1,4 @@
-"""The runs of a scale: what is so for each of them, found once."""
+"""The runs of a scale, with the settings of each, computed once."""
 
 import difflib
 import re
@@ -20,23 +20,23 @@ from sharpest.config.yaml_file import YamlFile
 from sharpest.errors import ConfigError
 
 _Fitting = tuple[int, ...]
-"""Numbers of the entries that fit a run; runs with the same ones have the same keys."""
+"""Indices of the entries that fit a run; runs with the same entries have the same keys."""
 
 
 class ScaleRuns:
-    """Runs at a scale, each asked for many times while a workflow is planned."""
+    """The runs at a scale. Settings are cached, since planning asks for each run many times."""
 
     def __init__(
         self, scale: ScaleSettings, files: Sequence[YamlFile], epochs: Mapping[str, int], only_compared: bool = False
     ) -> None:
-        """Gather what the files say.
+        """Gather the entries of the files.
 
         Args:
             scale: The scale.
-            files: Behind it, checked, the extended ones first.
-            epochs: Length of every run at paper scale. Each may also have a seed of 1001 or more, and is then as the
-                first run that differs from it in its seed alone.
-            only_compared: Nothing runs at this scale, so that a run may have fewer examples than it asks for.
+            files: The scale's files, checked, the extended ones first.
+            epochs: Length of every run at paper scale. A run may also have a seed of 1001 or more; it then has the
+                settings of the first run that differs only in the seed.
+            only_compared: Nothing runs at this scale, so that a run may have fewer examples than its settings ask for.
         """
         self.scale, self._only_compared = scale, only_compared
         self.files = files
@@ -51,7 +51,7 @@ class ScaleRuns:
         self._schedules: dict[tuple[str, str], Schedule] = {}
 
     def run(self, run: str) -> RunSettings:
-        """All that the training of a run depends on.
+        """Everything that the training of a run depends on.
 
         Raises:
             ConfigError: If there is no such run, or the scale lacks its model or data set.
@@ -61,7 +61,7 @@ class ScaleRuns:
         return self._runs[run]
 
     def keys(self, run: str) -> RunKeys:
-        """What the scale says of a run."""
+        """The scale's keys for a run."""
         fitting = self._entries_that_fit(run)
         if fitting not in self._keys:
             values = merge_all(self._entries[number].values for number in fitting)
@@ -72,8 +72,8 @@ class ScaleRuns:
         """A schedule on a run.
 
         Raises:
-            ConfigError: If there is no such schedule, its points lie outside the run, its measures do not agree, or
-                ask for more examples than the run has.
+            ConfigError: If there is no such schedule, its points lie outside the run, or its measures do not agree with
+                each other or ask for more examples than the run has.
         """
         if (run, name) not in self._schedules:
             keys, settings = self.keys(run), self.run(run)
@@ -89,7 +89,7 @@ class ScaleRuns:
         return self._schedules[run, name]
 
     def is_sharded(self, run: str, name: str) -> bool:
-        """Whether several jobs measure a run by a schedule, which need not be made for that run."""
+        """Whether several jobs measure a run by a schedule; false if the schedule does not fit the run."""
         length = self.keys(run).schedules[name].shard_points
         if length is None:
             return False
@@ -99,14 +99,14 @@ class ScaleRuns:
             return False
 
     def entries_of(self, run: str) -> list[Entry]:
-        """The entries of the files that fit a run, later ones over earlier ones."""
+        """The entries of the files that fit a run; later ones take precedence."""
         return [self._entries[number] for number in self._entries_that_fit(run)]
 
     def check_patterns(self) -> None:
         """Check that every pattern fits a run.
 
         Raises:
-            ConfigError: With the line of the first that does not.
+            ConfigError: For the first pattern that fits none, with its line.
         """
         used = {number for run in self.epochs for number in self._entries_that_fit(run)}
         for number, entry in enumerate(self._entries):
@@ -126,7 +126,7 @@ class ScaleRuns:
         return self.epochs[self._row(run)]
 
     def _row(self, run: str) -> str:
-        """The run itself, or of one with a new seed the first that differs from it in its seed alone."""
+        """The run itself, or for a run with a new seed, the first that differs only in the seed."""
         if run in self.epochs:
             return run
         if RunId.parse(run).seed >= FIRST_NEW_SEED and without_seed(run) in self._published:
@@ -155,7 +155,7 @@ class ScaleRuns:
             raise ConfigError(f"schedules.{name}.points, run {run.run}: {error}") from None
 
     def _taken(self, run: RunSettings, name: str) -> dict[str, Any]:
-        """The settings of the measures that a schedule takes of a run."""
+        """The settings of the measures that a schedule takes on a run."""
         keys, place = self.keys(run.run), (self._entries_that_fit(run.run), name)
         if place not in self._measures:
             self._measures[place] = taken_settings(keys, name, f"run {run.run}: ")
@@ -165,10 +165,10 @@ class ScaleRuns:
                     f"run {run.run}: {key} {examples} exceeds {run.dataset.num_train} training examples; lower {key}"
                 )
         for measure, settings in self._measures[place].items():
-            asked = getattr(settings, "num_eigenpairs", 0)
-            if asked > keys.hessian.max_products and not self._only_compared:
+            num_eigenpairs = getattr(settings, "num_eigenpairs", 0)
+            if num_eigenpairs > keys.hessian.max_products and not self._only_compared:
                 raise ConfigError(
-                    f"run {run.run}: schedules.{name}.measures.{measure}: num_eigenpairs {asked} exceeds "
+                    f"run {run.run}: schedules.{name}.measures.{measure}: num_eigenpairs {num_eigenpairs} exceeds "
                     f"hessian.max_products {keys.hessian.max_products}; raise max_products"
                 )
             if run.is_imported and declared(measure).of_training:
@@ -184,5 +184,5 @@ class ScaleRuns:
 
 
 def _from_start(points: list[int | str], start: int) -> list[int | str]:
-    """Points of the whole training: a branch counts from its branch point."""
+    """Points in iterations of the whole training, from points counted from the start of a branch."""
     return [start + point if isinstance(point, int) else point for point in points] if start else points

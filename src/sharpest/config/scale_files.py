@@ -1,4 +1,4 @@
-"""The files of a scale: the one that is named, over those that it extends."""
+"""The files of a scale: the named one, and those that it extends."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +18,13 @@ from sharpest.errors import ConfigError
 
 @dataclass(frozen=True)
 class Entry:
-    """What a file says of all runs, or of some.
+    """The keys that a file sets for all runs, or for some.
 
     Attributes:
         file: The file.
-        keys: Under which the values stand there.
-        pattern: Of the run ids.
-        values: By key of runs.
+        keys: Keys under which the values stand in the file.
+        pattern: Pattern of the run ids.
+        values: Values by key of runs.
     """
 
     file: YamlFile
@@ -33,7 +33,7 @@ class Entry:
     values: Mapping[str, Any]
 
     def place(self, *keys: str | int) -> str:
-        """File and line of one of its keys."""
+        """File and line of a key of the entry."""
         return self.file.place((*self.keys, *keys))
 
 
@@ -41,7 +41,7 @@ def read_scale(folder: Path, name: str, children: tuple[str, ...] = ()) -> tuple
     """The files of a scale, the extended ones first; ``children`` are the scales that extend this one.
 
     Raises:
-        ConfigError: If a file is missing or no mapping, or the scales extend each other in a circle.
+        ConfigError: If a file is missing or not a mapping, or the scales extend each other in a circle.
     """
     path = folder / f"{name}.yaml"
     where = f"{folder / children[-1]}.yaml: extends" if children else "config"
@@ -58,13 +58,13 @@ def read_scale(folder: Path, name: str, children: tuple[str, ...] = ()) -> tuple
 
 
 def plain_values(files: Sequence[YamlFile]) -> dict[str, Any]:
-    """What files say of all runs, and of the rest of the scale; later ones over earlier ones."""
+    """The keys of the files for all runs and for the rest of the scale; later files take precedence."""
     plain = ({key: value for key, value in file.values.items() if key in ScaleSettings.model_fields} for file in files)
     return merge_all(plain)
 
 
 def entries_of(file: YamlFile) -> Iterator[Entry]:
-    """What a checked file says of runs, in order: of all, then entry by entry of some."""
+    """The run keys of a checked file, in order: those for all runs, then entry by entry those for some."""
     yield Entry(file, (), "*", {key: file.values[key] for key in RunKeys.model_fields if key in file.values})
     for number, entry in enumerate(file.values.get("for_runs", ())):
         for key in ForRuns.model_fields:
@@ -74,13 +74,13 @@ def entries_of(file: YamlFile) -> Iterator[Entry]:
 
 
 def check_scale_files(files: Sequence[YamlFile]) -> ScaleSettings:
-    """Check every file by itself, and over those that it extends.
+    """Check every file by itself, and together with those that it extends.
 
     Returns:
-        What they say together, but for what some runs alone have.
+        The combined scale, without the keys of single runs.
 
     Raises:
-        ConfigError: The first mistake, in one line, with file, line, key and remedy.
+        ConfigError: For the first mistake, in one line, with file, line, key and remedy.
     """
     for number, file in enumerate(files, start=1):
         check_part(ScaleFile, file.values, file.place)
@@ -90,7 +90,7 @@ def check_scale_files(files: Sequence[YamlFile]) -> ScaleSettings:
 
 
 def _checked_whole(files: Sequence[YamlFile]) -> ScaleSettings:
-    """The scale of the last file, whose own keys were checked."""
+    """The combined scale of files, whose own keys were checked before."""
 
     def place(keys: Keys) -> str:
         return next((file for file in reversed(files) if file.line(keys)), files[-1]).place(keys)
@@ -118,7 +118,7 @@ def _check_run_ids(file: YamlFile) -> None:
 
 
 def _check_entry(entry: Entry, scale: ScaleSettings, taken: set[tuple[str, str]]) -> None:
-    """Check the schedules and measures of an entry; ``taken`` gathers (schedule, measure) of all entries so far."""
+    """Check the schedules and measures of an entry; ``taken`` collects (schedule, measure) of all entries so far."""
     for measure, values in entry.values.get("measures", {}).items():
         _check_measure(entry, ("measures", measure), values)
     for name, schedule in entry.values.get("schedules", {}).items():

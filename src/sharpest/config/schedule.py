@@ -1,4 +1,4 @@
-"""A schedule on one run: where it is measured, and what is taken there."""
+"""A schedule on one run: its points and its measures."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Schedule:
-    """What is measured on a run.
+    """A schedule on one run.
 
     Attributes:
         run: Id of the run.
-        name: Of the schedule.
-        points: Completed updates at which it is measured, increasing; or ``best`` and ``last``, its snapshots.
-        window: Early window that figures draw apart, in epochs; None where there is none.
+        name: Name of the schedule.
+        points: Completed updates at which the run is measured, increasing; or its snapshots ``best`` and ``last``.
+        window: Early window in epochs, which figures draw separately; None if there is none.
         shard_points: Points that one job measures; None = all.
-        measures: Settings of each measure that is taken, by name; a measure stands behind those that it needs.
+        measures: Settings of each measure taken, by name; a measure comes after those that it needs.
     """
 
     run: str
@@ -26,6 +26,6 @@ class Schedule:
 
     @property
     def segments(self) -> list[list[int | str]]:
-        """The points, cut into the shards that a job each measures."""
+        """The points, split into shards of one job each."""
         length = self.shard_points or len(self.points)
         return [self.points[first : first + length] for first in range(0, len(self.points), length)]

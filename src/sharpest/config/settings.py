@@ -22,7 +22,7 @@ from sharpest.config.strict import Strict
 from sharpest.config.studies.every import AnyStudy
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
-"""Of what becomes a part of the path of a results file."""
+"""Pattern of names that become part of the path of a results file."""
 Name = Annotated[str, Field(pattern=NAME)]
 
 ModelSettings = Annotated[
@@ -39,67 +39,67 @@ ModelSettings = Annotated[
 
 
 class VariantSettings(Strict):
-    """How branches whose step is scaled are followed: Fig. 7."""
+    """How branches with a scaled step are tracked: Fig. 7."""
 
     num_eigenpairs: PositiveInt
     """Eigenpairs computed and recorded, at least K; the step is scaled along the first, or the first K."""
     refresh_every: PositiveInt
-    """Iterations between computations."""
+    """Iterations between computations of the eigenpairs."""
     loss_examples: PositiveInt
-    """Clean training examples of the loss recorded with them."""
+    """Clean training examples for the loss recorded with the eigenpairs."""
 
 
 class ScheduleSettings(Strict):
-    """When a run is measured, and what is taken then."""
+    """When a run is measured, and which measures are taken."""
 
     points: str | None = None
-    """Measurement points, see above; none = only for the runs to which for_runs gives some."""
+    """Measurement points, see above; none = only for runs that get points from for_runs."""
     window_epochs: PositiveFloat | None = None
-    """Early window that figures draw apart."""
+    """Length in epochs of the early window, which figures draw separately."""
     shard_points: PositiveInt | None = None
-    """Points that one job measures; none = all. Each such shard starts its first solve cold."""
+    """Points that one job measures; none = all. Each shard begins with a cold eigensolve."""
     measures: dict[str, dict[str, Any] | None] = Field(default={})
-    """Measures that are taken, each with what differs from the scale's measures; none = no longer taken."""
+    """Measures to take, each with the settings that differ from the scale's measures; none = no longer taken."""
 
 
 class RunKeys(Strict):
-    """What a scale says of its runs."""
+    """Settings of runs at a scale."""
 
     lr_factor: PositiveFloat = 1
     """Multiplies the learning rate of the id."""
     batch_factor: PositiveFloat = 1
     """Multiplies the batch size of the id; not that of full-batch runs."""
     epochs: PositiveInt | None = None
-    """End of the run; none = as in runs.tsv."""
+    """End of the run in epochs; none = as in runs.tsv."""
     branch_epoch: NonNegativeInt | None = None
-    """Epoch at which a branch leaves its parent; none = that of its id."""
+    """Epoch at which a branch leaves its parent; none = the epoch in its id."""
     snapshot_every: PositiveInt = 1
     """Epochs between snapshots."""
     refresh_every: PositiveInt | None = None
-    """Iterations between computations of NSGD's directions; none = once an epoch."""
+    """Iterations between computations of NSGD's directions; none = once per epoch."""
     clip_norm: PositiveFloat | None = None
-    """Longest gradient; none = any length."""
+    """Largest norm of a gradient, to which longer gradients are scaled down; none = no limit."""
     patience: PositiveInt | None = None
-    """Plateau rule: epochs without better validation loss before a cut."""
+    """Plateau rule: epochs without a better validation loss before the learning rate is cut."""
     stop_patience: PositiveInt | None = None
-    """Plateau rule: epochs without better accuracy before the stop."""
+    """Plateau rule: epochs without a better accuracy before training stops."""
     variants: VariantSettings
     hessian: HessianSettings
     measures: dict[str, dict[str, Any]] = Field(default={})
-    """Settings of measures, wherever a schedule takes them and says nothing else; their keys are below."""
+    """Settings of measures, which a schedule can override; their keys are below."""
     schedules: dict[Name, ScheduleSettings] = Field(default={})
 
 
 class ScaleSettings(RunKeys):
     """One scale: the values behind the runs and studies.
 
-    Of its keys of runs these are the plain ones. What is so for a run, :class:`sharpest.config.scale.ScaleRuns` says.
+    Its run keys are those for all runs; ``sharpest.config.scale.ScaleRuns`` has the keys of single runs.
     """
 
     description: str
     """One line for readers."""
     datasets: dict[Name, DatasetSettings]
-    """Data set of the paper -> what stands for it."""
+    """Data set of the paper -> data that represent it."""
     models: dict[str, ModelSettings]
     """Model name in run ids -> architecture."""
     full_batch_examples: PositiveInt
@@ -107,53 +107,53 @@ class ScaleSettings(RunKeys):
     adam_epsilon: PositiveFloat = 1e-8
     """Added to the root of the second moment, by Adam, AdamW and RMSProp."""
     seeds: NonNegativeInt | dict[str, NonNegativeInt] = Field(default=0)
-    """New seeds of each run, 1001 and up, in place of the paper's: one number, or by the name of a figure or table."""
+    """Number of new seeds per run, from 1001 on, instead of the paper's: one number, or one by figure or table."""
     paper_seeds: dict[str, PositiveInt] = Field(default={})
-    """How many of the paper's seeds of a figure or table are used without new ones, by its name; elsewhere all."""
+    """How many of the paper's seeds to use if there are no new ones, by figure or table; for others, all."""
     notes: dict[str, str] = Field(default={})
     """What a figure or table does not show at this scale, for its notes."""
     runs: dict[str, PositiveInt] = Field(default={})
-    """Runs beside those of config/runs.tsv, with their lengths where `epochs` is none; not compared with the paper."""
+    """Runs besides those of config/runs.tsv, with their lengths if `epochs` is none; not compared with the paper."""
     studies: dict[str, AnyStudy] = Field(default={})
-    """Figures and tables beside those of config/studies.yaml; their keys are below."""
+    """Figures and tables besides those of config/studies.yaml; their keys are below."""
     torch_threads: int = Field(ge=1, le=1024)
-    """Threads of each job; part of a run's identity (bits depend on it)."""
+    """Threads of each job; part of a run's identity, since the bits depend on it."""
     time_limit: PositiveInt
-    """Minutes a cluster gives a training or measuring job at first; each further attempt gets as many more."""
+    """Minutes that a cluster gives a training or measuring job at first; each further attempt gets as many more."""
 
 
 class ForRuns(Strict):
-    """What is so for some runs alone."""
+    """Keys for some runs only."""
 
     runs: str
-    """Pattern of run ids, such as lstm-*; it fits one run at least."""
+    """Pattern of run ids, such as lstm-*; it must fit at least one run."""
     set: RunKeys
-    """Any of the keys of runs below, with the values that they have for these runs."""
+    """Any of the keys of runs below, with their values for these runs."""
 
 
 class ScaleFile(ScaleSettings):
     """What a file in config/scales may hold; together with the files that it extends, it has every key."""
 
     extends: str | None = None
-    """Scale whose keys hold wherever this file says nothing else."""
+    """Scale whose keys apply unless this file sets them."""
     for_runs: tuple[ForRuns, ...] = ()
-    """What is so for some runs alone; later entries over earlier ones."""
+    """Keys for some runs only; later entries take precedence."""
 
 
 class ProjectSettings(Strict):
-    """config/config.yaml: the page a user edits."""
+    """config/config.yaml: the file that a user edits."""
 
     scale: str = Field(pattern=NAME)
     """Name of a file in config/scales."""
     device: Literal["cpu", "cuda"] = Field(default="cpu")
-    """Where jobs train and measure; cuda asks for one GPU a job."""
+    """Where jobs train and measure; cuda takes one GPU per job."""
     jobs_per_gpu: PositiveInt = Field(default=1)
-    """Jobs that share a GPU on one machine, each with its part of the memory; small nets leave most of one idle."""
+    """Jobs that share a GPU on one machine, each with its part of the memory; small nets leave most of a GPU idle."""
     seeds: NonNegativeInt | None = None
-    """New seeds of each run, 1001 and up, in place of the paper's; 0 = the paper's; none = as scale and studies say."""
+    """New seeds per run, from 1001 on, instead of the paper's; 0 = the paper's; none = as the scale and studies say."""
     datasets: dict[str, dict[str, Any]] = Field(default={})
     """Changes to the scale's datasets."""
     sources: dict[str, SourceSettings] = Field(default={})
     """Where data files are, by source."""
     substitutes: dict[str, SubstituteSettings] = Field(default={})
-    """What stands in for a source, wherever the scale names it."""
+    """Substitutes for sources, used wherever the scale names the source."""

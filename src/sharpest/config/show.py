@@ -1,4 +1,4 @@
-"""Every setting of a run, with the line that it comes from."""
+"""Every setting of a run, with its origin."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,13 +15,13 @@ from sharpest.config.settings import VariantSettings
 from sharpest.config.yaml_file import YamlFile, read_text
 
 _BY_ID, _BY_DEFAULT, _BY_CODE = "the id", "default", "the code"
-_WIDEST = 50  # of the column of values; a longer one pushes its origin to the right
+_WIDEST = 50  # limit of the column of values; a longer value pushes its origin to the right
 
 _Row = tuple[str, Any, str]  # name, value and origin of a setting
 
 
 def show(project: Project, run: str) -> str:
-    """Every setting of a run at the project's scale, and where it comes from, as aligned text.
+    """Every setting of a run at the project's scale, with its origin, as aligned text.
 
     Args:
         project: The configuration.
@@ -47,7 +47,7 @@ def show(project: Project, run: str) -> str:
 
 
 class _Origins:
-    """Where the settings of a run come from."""
+    """The origins of the settings of a run: files and lines, the id, defaults, the code."""
 
     def __init__(self, project: Project, run: str) -> None:
         self.project, self.run, self.id = project, run, RunId.parse(run)
@@ -55,7 +55,7 @@ class _Origins:
         self._entries = project.scale_runs.entries_of(run)
 
     def of_run(self, *keys: str) -> str:
-        """Of a key of runs."""
+        """The origin of a key of runs."""
         for entry in reversed(self._entries):
             if line := entry.file.line((*entry.keys, *keys)):
                 return self._place(entry.file, line) + (f", for {entry.pattern}" if entry.keys else "")
@@ -64,19 +64,19 @@ class _Origins:
         return _BY_DEFAULT
 
     def of_scale(self, *keys: str) -> str:
-        """Of another key of the scale."""
+        """The origin of another key of the scale."""
         for file in reversed(self.project.scale_runs.files):
             if line := file.line(keys):
                 return self._place(file, line)
         return _BY_DEFAULT
 
     def of_factor(self, key: str) -> str:
-        """Of a number of the id that a key of runs multiplies."""
+        """The origin of a number in the id that a key of runs multiplies."""
         factor, origin = getattr(self.keys, key), self.of_run(key)
         return _BY_ID if origin == _BY_DEFAULT else f"{_BY_ID}, times {key} {factor:g} of {origin}"
 
     def of_length(self) -> str:
-        """Of the end of the run."""
+        """The origin of the end of the run."""
         if self.keys.epochs is not None:
             return self.of_run("epochs")
         if self.run in self.project.scale.runs:
@@ -86,7 +86,7 @@ class _Origins:
         return f"{table.relative_to(self.project.folder.parent)}:{rows.index(self.run) + 1}"
 
     def of_dataset(self, name: str, key: str) -> str:
-        """Of a key of a data set, which config.yaml can change."""
+        """The origin of a key of a data set, which config.yaml can change."""
         settings = self.project.settings
         original = plain_values(self.project.scale_runs.files)["datasets"][name]["source"]
         substitute = settings.substitutes.get(original)
@@ -97,7 +97,7 @@ class _Origins:
         return self.of_scale("datasets", name, key)
 
     def of_measure(self, schedule: Schedule, measure: str, key: str) -> str:
-        """Of a setting of a measure that a schedule takes."""
+        """The origin of a setting of a measure that a schedule takes."""
         for other in schedule.measures:
             if key in declared(other).needs.get(measure, {}):
                 return f"{other} needs it"
@@ -145,7 +145,7 @@ def _training_rows(run: RunSettings, origins: _Origins) -> Iterator[_Row]:
 
 
 def _nudge_rows(nudge: NudgeSettings, origins: _Origins) -> Iterator[_Row]:
-    """The scaled step; its Hessian is that of the run, which stands by itself."""
+    """The scaled step, without its Hessian, which is that of the run and listed separately."""
     if origins.id.variant:
         by_key = {key: origins.of_run("variants", key) for key in VariantSettings.model_fields}
     else:
@@ -167,7 +167,7 @@ def _dataset_rows(run: RunSettings, origins: _Origins) -> Iterator[_Row]:
 
 
 def _schedules_of(project: Project, run: str) -> dict[str, list[str]]:
-    """The schedules that studies take of a run -> these studies."""
+    """The schedules that studies use of a run -> these studies."""
     schedules: dict[str, list[str]] = {}
     for study in project.studies:
         for source in project.study(study).inputs():
@@ -178,8 +178,8 @@ def _schedules_of(project: Project, run: str) -> dict[str, list[str]]:
 
 
 def _schedule_rows(schedule: Schedule, origins: _Origins) -> Iterator[_Row]:
-    said, points = origins.keys.schedules[schedule.name], schedule.points
-    yield "points", said.points, origins.of_run("schedules", schedule.name, "points")
+    points = schedule.points
+    yield "points", origins.keys.schedules[schedule.name].points, origins.of_run("schedules", schedule.name, "points")
     yield "number of points", len(points), f"{points[0]} to {points[-1]}"
     for key, value in (("window_epochs", schedule.window), ("shard_points", schedule.shard_points)):
         yield key, value, origins.of_run("schedules", schedule.name, key)
@@ -189,7 +189,7 @@ def _schedule_rows(schedule: Schedule, origins: _Origins) -> Iterator[_Row]:
 
 
 def _ends_in_none(values: Mapping[str, Any], keys: Sequence[str]) -> bool:
-    """Whether values say none of something around a key, so that nothing said before counts."""
+    """Whether the values set something around a key to none, so that earlier values do not count."""
     part: Any = values
     for key in keys:
         if not isinstance(part, Mapping) or key not in part:
@@ -201,7 +201,7 @@ def _ends_in_none(values: Mapping[str, Any], keys: Sequence[str]) -> bool:
 
 
 def _aligned(parts: Sequence[tuple[str, Sequence[_Row]]]) -> str:
-    """Heads with their rows, in three columns."""
+    """Headings with their rows, in three columns."""
     cells = [(head, [(name, _written(value), origin) for name, value, origin in rows]) for head, rows in parts]
     names, values = zip(*((name, value) for _, rows in cells for name, value, _ in rows), strict=True)
     width, value_width = max(map(len, names)), max(len(value) for value in values if len(value) <= _WIDEST)
@@ -213,7 +213,7 @@ def _aligned(parts: Sequence[tuple[str, Sequence[_Row]]]) -> str:
 
 
 def _written(value: Any) -> str:
-    """A value as a scale file has it."""
+    """A value as written in a scale file."""
     if isinstance(value, str):
         return value
     return "none" if value is None else json.dumps(value)

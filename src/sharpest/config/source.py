@@ -1,4 +1,4 @@
-"""Where the files of a data source are, and what stands in for it."""
+"""The location of a data source's files, and its substitute."""
 
 from typing import Any
 
@@ -8,18 +8,18 @@ from sharpest.config.strict import Strict
 
 
 class SourceSettings(Strict):
-    """Where the files of one data source are."""
+    """The location of the files of one data source."""
 
     folder: str | None = None
-    """Folder that holds the files; none = usual places, then url."""
+    """Folder that holds the files; none = the usual folders, then url."""
     url: str | None = None
-    """Where to download from; none = the canonical address."""
+    """Address of the download; none = the canonical address."""
 
 
 class SubstituteSettings(Strict):
-    """What stands in for one data source."""
+    """The substitute for one data source."""
 
     source: str
-    """Name of the data that are read in its place."""
+    """Name of the source that is read instead."""
     changes: dict[str, Any] = Field(default={})
-    """Keys of the data sets that change with it."""
+    """Keys of the data sets that change with the substitute."""

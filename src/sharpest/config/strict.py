@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Strict(BaseModel):
-    """Unknown keys are refused, and settings do not change after they are read."""
+    """Settings that refuse unknown keys and cannot be changed after reading."""
 
-    # fields are described by the string below them, which the code fingerprint leaves out as it does docstrings
+    # a field is described by the string below it, which the code fingerprint leaves out like a docstring
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)

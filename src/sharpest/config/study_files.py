@@ -11,18 +11,18 @@ from sharpest.config.yaml_file import read_yaml_file
 from sharpest.errors import ConfigError
 
 PAPER, BEYOND = "config/studies.yaml", "config/beyond.yaml"
-"""The files, as complaints name them."""
+"""The files, as error messages name them."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _OF_PAPER = ("fig", "tab")
-"""Begin the names of figures and of tables."""
+"""Prefixes of the names of the paper's figures and tables."""
 
 
 def read_studies(folder: Path, of_scale: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The paper's studies, with those that a scale adds to them, and those beyond the paper; by name.
+    """The paper's studies, including those that a scale adds, and the studies beyond the paper, by name.
 
     Args:
         folder: The folder ``config``.
-        of_scale: Studies of the scale's own.
+        of_scale: Studies that the scale adds.
 
     Raises:
         ConfigError: In one line, with file, key and remedy.
@@ -58,11 +58,11 @@ def _read(path: Path, empty: bool = False) -> dict[str, Any]:
 
 def _check_name(place: str, name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"{place}: a name is made of small letters, digits and _, a letter first; rename it")
+        raise ConfigError(f"{place}: a name has lower-case letters, digits and _, and begins with a letter; rename it")
 
 
 def _check_texts(place: str, value: Any, key: str = "") -> None:
-    """That what is drawn can be: a sign that no font has, or half a formula, would fail when all is measured."""
+    """Check that texts can be drawn: a control character or half a formula would fail only after all is measured."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             _check_texts(place, inner, f"{key}{'.' * bool(key)}{name}")

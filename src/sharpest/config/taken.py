@@ -1,4 +1,4 @@
-"""Which measures a schedule takes, with which settings."""
+"""The measures that a schedule takes, with their settings."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -11,39 +11,39 @@ from sharpest.errors import ConfigError
 
 
 def taken_values(keys: RunKeys, schedule: str, where: str) -> dict[str, dict[str, Any]]:
-    """What is set of each measure that a schedule takes: its own keys, the schedule's, and what others need of it.
+    """The keys of each measure that a schedule takes: the measure's own, the schedule's, and those that others need.
 
     Args:
         keys: The keys of a run.
         schedule: Name of one of its schedules.
-        where: What a complaint begins with.
+        where: Beginning of an error message.
 
     Returns:
-        By name of the measure, in the order in which they can be taken.
+        Keys by name of the measure, in the order in which the measures can be taken.
 
     Raises:
         ConfigError: If a measure needs one that the schedule does not take.
     """
-    asked = {name: own for name, own in keys.schedules[schedule].measures.items() if own is not None}
-    values = {name: merge(keys.measures.get(name, {}), own) for name, own in asked.items()}
+    by_schedule = {name: own for name, own in keys.schedules[schedule].measures.items() if own is not None}
+    values = {name: merge(keys.measures.get(name, {}), own) for name, own in by_schedule.items()}
     for name in values:
-        for needed, wanted in declared(name).needs.items():
+        for needed, required in declared(name).needs.items():
             if needed not in values:
                 raise ConfigError(
                     f"{where}schedules.{schedule}.measures.{name} needs {needed} at the same points; add {needed} to "
                     "the schedule"
                 )
-            values[needed] = merge(values[needed], wanted)
+            values[needed] = merge(values[needed], required)
     return {name: values[name] for name in _in_order(values)}
 
 
 def taken_settings(keys: RunKeys, schedule: str, where: str) -> dict[str, Any]:
-    """The same as typed settings, which agree with each other.
+    """The typed settings of each measure that a schedule takes, checked against each other.
 
     Args:
         keys: The keys of a run.
         schedule: Name of one of its schedules.
-        where: What a complaint begins with.
+        where: Beginning of an error message.
 
     Raises:
         ConfigError: If a key is missing, or a measure's own check fails; in one line.
@@ -64,11 +64,11 @@ def taken_settings(keys: RunKeys, schedule: str, where: str) -> dict[str, Any]:
 
 
 def _check_lengths(measure: Measure, settings: Any) -> None:
-    """That every dimension of its arrays has a length, so that no point is measured in vain."""
+    """Check that every dimension of a measure's arrays has a length, before any point is measured."""
     place = f"correct src/sharpest/measures/{measure.name}/__init__.py"
     try:
         lengths = measure.lengths(settings)
-    except Exception as error:  # somebody's own functions
+    except Exception as error:  # a user's functions may raise anything
         raise ConfigError(f"measure {measure.name}: sizes or constants: {error}; {place}") from error
     for dataset in measure.layout.datasets:
         for letter in dataset.dims:
@@ -80,7 +80,7 @@ def _check_lengths(measure: Measure, settings: Any) -> None:
 
 
 def examples_of(settings: Mapping[str, Any], keys: RunKeys, schedule: str) -> Iterator[tuple[str, int]]:
-    """Every setting that counts examples of a run, with the key that says it."""
+    """Every setting that counts examples of a run, with its key."""
     for name, own in settings.items():
         for key, value in own:
             if key.endswith("examples") and value is not None:
@@ -89,7 +89,7 @@ def examples_of(settings: Mapping[str, Any], keys: RunKeys, schedule: str) -> It
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    """Each name behind those that its measure needs; elsewhere by the alphabet, so that no order of keys matters."""
+    """Names with each measure after those it needs, else in alphabetical order: the order of keys does not matter."""
     placed: list[str] = []
 
     def place(name: str, waiting: tuple[str, ...]) -> None:

@@ -1,10 +1,10 @@
-"""Names of variants in run ids: their grammar, their one spelling, and the number in them."""
+"""Names of variants in run ids: their grammar, canonical spelling, and number."""
 
 import re
 
 NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
 PATTERN = rf"(?:lr|S|m){NUMBER}|(?:[a-z]+|x{NUMBER})(?:K\d{{1,18}})?"
-"""Of every name that may be a variant."""
+"""Pattern of all names that may be variants."""
 
 _PARTS = re.compile(
     rf"(?P<kind>lr|S|m|x)(?P<number>{NUMBER})(?:K(?P<x_count>\d+))?|(?P<word>[a-z]+)(?:K(?P<count>\d+))?"
@@ -12,22 +12,22 @@ _PARTS = re.compile(
 
 
 def spelled(name: str) -> str:
-    """The one spelling of a name that fits :data:`PATTERN`: no zeros behind a number, no K of one direction."""
+    """The canonical spelling of a name that fits ``PATTERN``: no trailing zeros, no K for a single direction."""
     parts = _PARTS.fullmatch(name)
-    assert parts is not None  # the caller's duty
+    assert parts is not None  # ensured by the caller
     if parts["kind"] is None:
         return parts["word"] + _counted(parts["count"])
     return f"{parts['kind']}{float(parts['number']):g}{_counted(parts['x_count'])}"
 
 
 def number_of(name: str) -> float:
-    """The number of a variant, 0 of one that has none."""
+    """The number in the name of a variant; 0 if it has none."""
     parts = _PARTS.fullmatch(name)
     return float(parts["number"]) if parts and parts["number"] else 0.0
 
 
 def intervention(name: str) -> tuple[str, float] | None:
-    """What a variant changes in the settings, ``lr``, ``S`` or ``m``, and its number; None of one of the step."""
+    """The setting that a variant changes, ``lr``, ``S`` or ``m``, and its number; None for a variant of the step."""
     parts = _PARTS.fullmatch(name)
     return (parts["kind"], float(parts["number"])) if parts and parts["kind"] in ("lr", "S", "m") else None
 

@@ -1,4 +1,4 @@
-"""Variants of the step that branches can follow (Fig. 7), by their name in run ids."""
+"""Variants of the step for branches (Fig. 7), by their names in run ids."""
 
 import re
 from typing import Any
@@ -16,9 +16,10 @@ _STEPS: dict[str, dict[str, Any]] = {
 
 
 def variant(name: str) -> dict[str, Any]:
-    """The scales of a variant of the step, and how many of the top directions they are of.
+    """The scales of a variant of the step, and the number of top directions that they apply to.
 
-    ``x<number>`` scales the step along them, the others are listed here; ``K<k>`` behind it says how many.
+    ``x<number>`` scales the step along these directions; ``_STEPS`` lists the other names. A suffix ``K<k>`` gives the
+    number of directions.
 
     Raises:
         ConfigError: If there is no such variant.

@@ -1,4 +1,4 @@
-"""A YAML file with the lines of its keys, so that a complaint can name the one to correct."""
+"""A YAML file with the lines of its keys, so that an error message can name the line to correct."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import yaml
 
 from sharpest.errors import ConfigError
 
-# ten times as fast, where PyYAML was built with it
+# ten times as fast, if PyYAML was built with it
 _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Keys = tuple[str | int, ...]
@@ -18,10 +18,10 @@ Keys = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class YamlFile:
-    """What a file holds.
+    """The content of a YAML file.
 
     Attributes:
-        path: Of the file.
+        path: The file.
         values: Its content.
     """
 
@@ -30,7 +30,7 @@ class YamlFile:
     _node: yaml.Node | None = field(compare=False, repr=False)
 
     def line(self, keys: Sequence[str | int]) -> int | None:
-        """The line of a key, or where an anchor or a merge brought it from; None where the file has no such key."""
+        """The line of a key, or of the anchor that it comes from; None if the file has no such key."""
         line, node = None, self._node
         for key in keys:
             match = _item(node, key)
@@ -40,7 +40,7 @@ class YamlFile:
         return line
 
     def place(self, keys: Sequence[str | int]) -> str:
-        """The file, and the line of a key or of the part around it, in words."""
+        """The file, and the line of a key or of the closest key around it, as text."""
         for length in range(len(keys), 0, -1):
             if line := self.line(keys[:length]):
                 return f"{self.path}, line {line}"
@@ -61,7 +61,7 @@ def read_text(path: Path) -> str:
     except IsADirectoryError:
         raise ConfigError(f"{path} is a folder; put the file in its place") from None
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}); correct its rights") from None
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); fix its permissions") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text; save it as such or restore it") from None
 
@@ -77,7 +77,7 @@ def read_yaml_file(path: Path) -> YamlFile:
         node = loader.get_single_node()
         _check_keys(node, path)
         values = None if node is None else loader.construct_document(node)
-    # the others are of a number or a date that cannot be, and of lists within lists within lists
+    # the other errors come from impossible numbers and dates, and from lists nested too deeply
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}; correct that line") from None
     finally:
@@ -86,11 +86,11 @@ def read_yaml_file(path: Path) -> YamlFile:
 
 
 def _item(node: yaml.Node | None, key: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    """The node of a key and that of its value; of a list item, its node twice."""
+    """The nodes of a key and of its value; for a list item, its node twice."""
     if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
         return node.value[key], node.value[key]
     if isinstance(node, yaml.MappingNode):
-        # what a merge brought stands before the mapping's own keys, which count
+        # merged keys come before the mapping's own keys, which take precedence
         for key_node, value_node in reversed(node.value):
             if key_node.value == str(key):
                 return key_node, value_node
@@ -98,7 +98,7 @@ def _item(node: yaml.Node | None, key: str | int) -> tuple[yaml.Node, yaml.Node]
 
 
 def _check_keys(node: yaml.Node | None, path: Path) -> None:
-    """YAML would take the last of two equal keys and drop the first without a word; an alias may hold itself."""
+    """Refuse repeated keys, of which YAML would silently keep the last, and aliases that contain themselves."""
     waiting: list[tuple[yaml.Node | None, frozenset[int]]] = [(node, frozenset())]
     seen: set[int] = set()
     while waiting:
@@ -107,7 +107,7 @@ def _check_keys(node: yaml.Node | None, path: Path) -> None:
             continue
         if id(node) in around:
             line = node.start_mark.line + 1
-            raise ConfigError(f"{path}, line {line}: an alias stands within what it stands for; remove it")
+            raise ConfigError(f"{path}, line {line}: an alias refers to a part that contains it; remove it")
         if id(node) in seen:
             continue
         seen.add(id(node))
@@ -120,7 +120,7 @@ def _check_keys(node: yaml.Node | None, path: Path) -> None:
                 line, key = key_node.start_mark.line + 1, str(key_node.value)
                 if key in lines:
                     raise ConfigError(
-                        f"{path}, line {line}: key {key!r} stands in line {lines[key]} already; join them"
+                        f"{path}, line {line}: key {key!r} is already in line {lines[key]}; merge the two"
                     )
                 lines[key] = line
                 waiting.append((value_node, around))

@@ -1,8 +1,7 @@
 """Curvature of a loss: Hessian, leading eigenpairs, spectral density, trace and norm, and the noise of its gradients.
 
-Knows nothing of training, data or files. Each name is imported when it is first asked for. Code of this package that
-takes part in a job imports from the modules themselves, so that an edit of one leaves the results of another as they
-are.
+Independent of training, data and files. Each name is imported on first use. Code of this package that takes part in a
+job imports from the modules directly, so that editing one module does not make results of another stale.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The largest algebraic eigenvalue of a Hessian, which near initialisation is not always that of largest magnitude."""
+"""The largest algebraic eigenvalue of a Hessian; near initialisation it is not always the one of largest magnitude."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vec
 
 @dataclass(frozen=True)
 class Sharpness:
-    """lambda_max.
+    """The largest algebraic eigenvalue lambda_max, with its eigenvector.
 
     Attributes:
-        value: NaN where a product is not finite.
+        value: NaN if a product is not finite.
         vector: (p,), of unit length.
-        converged: Whether its residual is within the tolerance.
+        converged: Whether the residual is within the tolerance.
         num_products: Hessian-vector products spent.
     """
 
@@ -31,17 +31,17 @@ class Sharpness:
 def largest_eigenvalue(
     hessian: Hessian, tolerance: float, max_products: int, rng: torch.Generator, warm: Tensor | None = None
 ) -> Sharpness:
-    """The largest signed eigenvalue with its vector.
+    """The largest signed eigenvalue with its eigenvector.
 
-    Where the eigenvalue of largest magnitude is negative, a second search takes the Hessian less that eigenvalue: all
-    of it is then positive, and its largest is the one wanted.
+    If the eigenvalue of largest magnitude is negative, a second search shifts the Hessian by it: the shifted operator
+    has no negative eigenvalues, and its largest one belongs to lambda_max.
 
     Args:
         hessian: The operator.
-        tolerance: Largest residual, in parts of the largest magnitude (of the shifted operator, where there is one).
-        max_products: Of each search.
+        tolerance: Largest residual relative to the largest magnitude (of the shifted operator, if there is one).
+        max_products: Limit for each search.
         rng: Draws the random part of the start.
-        warm: An eigenvector (p,) nearby, or None.
+        warm: An eigenvector (p,) from a nearby point, or None.
     """
 
     def search(shift: float) -> Eigenpairs:

@@ -11,29 +11,29 @@ from sharpest.curvature.differentiation import differentiate
 from sharpest.curvature.hessian import Chunk, Hessian, Loss
 
 TOGETHER_PARAMETERS = 50_000
-"""Nets up to this size pass many batches at once: what they cost is calls, not arithmetic."""
-TOGETHER_EXAMPLES = 2_048  # in one pass
+"""Nets up to this size process many batches at once: calls dominate their cost, not arithmetic."""
+TOGETHER_EXAMPLES = 2_048  # examples in one pass
 
 
 def batch_curvature(
     loss: Loss, theta: Tensor, batches: Iterable[Chunk], chunk_size: int | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Gradient g_m of each batch's mean loss, and its curvature g_m . H_m g_m along it, both exact.
+    """The gradient g_m of each batch's mean loss, and the curvature g_m . H_m g_m along it, both exact.
 
-    Small nets pass many batches at once, which gives the same up to rounding in less time.
+    Small nets process many batches at once, which is faster and gives the same values up to rounding.
 
     Args:
         loss: ``loss(theta, inputs, targets)``, the mean over the examples given; twice differentiable.
         theta: (p,).
         batches: m pairs (inputs, targets).
-        chunk_size: Examples in memory at once, where a batch has more; None = all of a batch.
+        chunk_size: Examples of a batch in memory at once; None = the whole batch.
 
     Returns:
         (m, p), in the dtype of theta; (m,) float64, nats.
 
     Raises:
-        ValueError: If there is no batch.
-        NotTwiceDifferentiableError: If the loss has a first derivative only.
+        ValueError: If there are no batches.
+        NotTwiceDifferentiableError: If the loss has only a first derivative.
 
     >>> import torch
     >>> from sharpest.curvature import batch_curvature
@@ -46,7 +46,7 @@ def batch_curvature(
     """
     batches = list(batches)
     if not batches:
-        raise ValueError("there is no batch to take a gradient of")
+        raise ValueError("no batches to take gradients of; give at least one")
     gradients = theta.new_empty(len(batches), len(theta))
     curvature = theta.new_empty(len(batches), dtype=torch.float64)
     done = 0
@@ -58,7 +58,7 @@ def batch_curvature(
 
 
 def _groups(batches: list[Chunk], num_parameters: int) -> Iterator[list[Chunk]]:
-    """Neighbours of one size that pass together; each alone where the net is large."""
+    """Consecutive batches of one size that are processed together; single batches if the net is large."""
     group: list[Chunk] = []
     for batch in batches:
         most = TOGETHER_EXAMPLES // len(batch[1]) if num_parameters <= TOGETHER_PARAMETERS else 1
@@ -70,9 +70,10 @@ def _groups(batches: list[Chunk], num_parameters: int) -> Iterator[list[Chunk]]:
 
 
 def _together(loss: Loss, theta: Tensor, batches: list[Chunk]) -> tuple[Tensor, Tensor] | None:
-    """Gradients (b, p) and products H_m g_m (b, p) from one graph; None where it cannot be built.
+    """Gradients (b, p) and products H_m g_m (b, p) from one graph; None if it cannot be built.
 
-    Each batch has parameters of its own, so that the Hessian of the sum of losses has those of the batches as blocks.
+    Each batch has its own copy of the parameters, so that the Hessian of the summed losses is block diagonal, with the
+    Hessians of the batches as blocks.
     """
     if len(batches) == 1:
         return None
@@ -82,12 +83,12 @@ def _together(loss: Loss, theta: Tensor, batches: list[Chunk]) -> tuple[Tensor, 
         total = torch.func.vmap(loss)(repeated, inputs, targets).sum()
         gradients = differentiate(total, repeated, create_graph=True)
         return gradients.detach(), differentiate(gradients, repeated, gradients.detach())
-    except RuntimeError:  # not every operation has a rule for many batches; other faults show again in one
+    except RuntimeError:  # some operations cannot be vectorised; other errors recur batch by batch
         return None
 
 
 def _alone(loss: Loss, theta: Tensor, batches: list[Chunk], chunk_size: int | None) -> tuple[Tensor, Tensor]:
-    """The same, batch by batch."""
+    """Gradients (b, p) and products H_m g_m (b, p), batch by batch."""
     pairs = []
     for inputs, targets in batches:
         size = chunk_size or len(targets)

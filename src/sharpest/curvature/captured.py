@@ -1,8 +1,8 @@
-"""A product captured once as a CUDA graph and replayed: one launch instead of hundreds, which tiny nets wait for.
+"""A product captured once as a CUDA graph and replayed: one launch instead of hundreds, which dominate tiny nets.
 
-Autograd runs each node on the stream on which it was made, and a capture may not touch the default one. The first-order
-graphs are therefore built on a stream of their own, and their derivative is captured there, as
-``torch.cuda.make_graphed_callables`` does it.
+Autograd runs each node on the stream on which it was made, and a capture may not touch the default stream. The
+first-order graphs are therefore built on a separate stream, and their derivative is captured there, as
+``torch.cuda.make_graphed_callables`` does.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import torch
 from torch import Tensor
 
 _WARM_UP = 3
-"""Products before the capture, in which libraries set themselves up; as many as PyTorch's own helper takes."""
+"""Products before the capture, during which libraries initialise; PyTorch's own helper runs as many."""
 
 
 class ProductGraph:
-    """A function of one vector, on a GPU; its captured form replaces it once it was called.
+    """A function of one vector on a GPU, captured by the first call and replayed from then on.
 
     Args:
-        function: Of a vector to a vector, the same operations on the same memory each time, without a read by the host.
-        like: (p,), gives shape, dtype and device.
+        function: Maps a vector to a vector, by the same operations on the same memory each time, without host reads.
+        like: (p,), sets shape, dtype and device.
 
     Raises:
-        ValueError: If that is not on a GPU.
+        ValueError: If ``like`` is not on a GPU.
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor], like: Tensor) -> None:
@@ -38,7 +38,7 @@ class ProductGraph:
 
     @contextmanager
     def building(self) -> Iterator[None]:
-        """Where all that the function differentiates has to be built: on the stream of the capture."""
+        """The context in which everything that the function differentiates must be built: the capture's stream."""
         current = torch.cuda.current_stream(self._vector.device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
@@ -46,7 +46,7 @@ class ProductGraph:
         current.wait_stream(self._stream)
 
     def __call__(self, vector: Tensor) -> Tensor:
-        """Its value at a vector (p,), (p,)."""
+        """The value (p,) of the function at a vector (p,)."""
         if self._graph is None:
             self._graph = self._captured()
         self._vector.copy_(vector)
@@ -60,5 +60,5 @@ class ProductGraph:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, stream=self._stream):
             self._image = self._function(self._vector)
-        del self._function  # it holds what holds this
+        del self._function  # the function refers back to this object
         return graph

@@ -1,4 +1,4 @@
-"""How long a step along a direction may be before it raises the loss; and the curvature that the direction sees."""
+"""Critical steps, the shortest along a direction that raise the loss, and the curvature along that direction."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from torch import Tensor
 
 BRACKETED, NEVER_RISES, RISES_AT_ONCE, WITHIN_ROUNDING, NOT_FINITE = range(5)
 
-DOUBLINGS = 10  # from the start to the longest step, and to the shortest: a factor of a thousand either way
+DOUBLINGS = 10  # of the start at most, and as many halvings: a factor of a thousand either way
 
 _Side = Literal["risen", "fallen", "unknown"]
 
 
 @dataclass(frozen=True)
 class CriticalStep:
-    """eta_c between the longest step that lowers the loss and the shortest that raises it.
+    """A bracket of eta_c: the longest step that lowers the loss and the shortest that raises it.
 
     Attributes:
-        low, high: These two; NaN where there is no such pair.
-        outcome: One of the numbers of this module: whether it was found, or why not.
+        low, high: These two steps; NaN if there is no such pair.
+        outcome: One of the constants of this module: whether eta_c was bracketed, or why not.
         num_forwards: Evaluations of the loss, the exact ones included.
     """
 
@@ -34,12 +34,12 @@ class CriticalStep:
 
     @property
     def value(self) -> float:
-        """The middle of the two."""
+        """The midpoint of the bracket."""
         return (self.low + self.high) / 2
 
     @property
     def error(self) -> float:
-        """Half of their distance."""
+        """Half the width of the bracket."""
         return (self.high - self.low) / 2
 
 
@@ -49,18 +49,18 @@ def critical_step(
     tolerance: float = 1 / 16,
     exact: Callable[[float], Tensor] | None = None,
 ) -> CriticalStep:
-    """eta_c = min{eta > 0: L(theta - eta D) > L(theta)}, whose sharpness is 2 / eta_c.
+    """The critical step eta_c = min{eta > 0: L(theta - eta D) > L(theta)}; the critical sharpness is 2 / eta_c.
 
-    Eta is doubled or halved from a start until it is bracketed, then bisected. Losses are compared example by example:
-    the differences are summed in float64, and one whose mean is within the rounding of the losses decides nothing. It
-    is taken again with ``exact``; without, a bisection that meets one ends early, with the bracket as its error. A
-    narrow rise between two doublings is not seen.
+    Eta is doubled or halved from a start until eta_c is bracketed, then bisected. Losses are compared example by
+    example, and their differences summed in float64. A mean difference within the rounding of the losses is undecided,
+    and computed again with ``exact``. Without ``exact``, an undecided difference ends the bisection early, with the
+    current bracket as the error. A narrow rise between two doublings goes unnoticed.
 
     Args:
-        losses: eta to the losses at theta - eta D: (n,), one an example, or their mean.
+        losses: Maps eta to the losses at theta - eta D: (n,), one per example, or their mean.
         start: First eta, such as the last eta_c, or the learning rate.
         tolerance: Largest 1 - low/high.
-        exact: The same losses in float64, where ``losses`` gives float32.
+        exact: The same losses in float64, if ``losses`` returns float32.
 
     Raises:
         ValueError: If the start or the tolerance is not positive.
@@ -86,7 +86,7 @@ def critical_step(
 
 
 def _bracket(line: _Line, start: float) -> tuple[float | None, float | None]:
-    """A step that lowers the loss, and a longer one that raises it; None where there is none within the range."""
+    """A step that lowers the loss, and a longer one that raises it; None for a step not found within the range."""
     low, high = None, None
     for doublings in range(DOUBLINGS + 1):
         side = line.side(start * 2**doublings)
@@ -106,7 +106,7 @@ def _bracket(line: _Line, start: float) -> tuple[float | None, float | None]:
 
 
 class _Line:
-    """The loss along a line, against that at its start."""
+    """The loss along a line, compared with the loss at its start."""
 
     def __init__(self, losses: Callable[[float], Tensor], exact: Callable[[float], Tensor] | None) -> None:
         self._losses, self._passes = losses, 0
@@ -125,12 +125,12 @@ class _Line:
             return self._losses(eta)
 
     def side(self, eta: float) -> _Side:
-        """Whether the loss at eta is above that at 0, beyond rounding; one that is not finite is."""
+        """Whether the loss at eta is above the loss at 0, beyond rounding; a non-finite loss counts as risen."""
         losses = self._at(eta)
         change = float((losses.double() - self._start.double()).mean())
         if not math.isfinite(change):
             return "risen"
-        # a loss of a probability near 1 is the logarithm of a sum near 1, and as wrong as one near 1
+        # for a probability near 1 the loss is the logarithm of a sum near 1, with the rounding error of that sum
         size = float(torch.maximum(losses.abs(), self._start.abs()).double().clamp(min=1).mean())
         if abs(change) > 4 * torch.finfo(losses.dtype).eps * size:
             return "risen" if change > 0 else "fallen"
@@ -142,10 +142,10 @@ class _Line:
 
 
 def directional_sharpness(direction: Tensor, image: Tensor, gradient: Tensor) -> float:
-    """D.H D / D.g: 2 / eta_c of the quadratic model of the loss along D.
+    """D.H D / D.g: 2 / eta_c in the quadratic model of the loss along D.
 
-    For D = g it is the mean of the eigenvalues of H, weighted by the squares of the gradient's parts along their
-    vectors, so that it is at most the largest.
+    For D = g it is the mean of the eigenvalues of H, weighted by the squared components of g along the eigenvectors,
+    and thus at most the largest eigenvalue.
 
     Args:
         direction: D, (p,): the step is -eta D.
@@ -153,7 +153,7 @@ def directional_sharpness(direction: Tensor, image: Tensor, gradient: Tensor) ->
         gradient: g, (p,).
 
     Returns:
-        In the unit of the Hessian; NaN where D.g is 0.
+        In the unit of the Hessian; NaN if D.g is 0.
 
     Source: Kalra et al. (2026), arXiv 2601.16979.
     """

@@ -1,5 +1,7 @@
-"""Dense layers over time with second derivatives written by hand: what autograd adds up in a pass of its own, as wide
-as a vocabulary, the matrix product adds.
+"""Dense layers over time with hand-written second derivatives.
+
+Autograd adds the two terms of the output's second derivative in a separate pass, as wide as the vocabulary; here the
+matrix product adds them.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from torch.nn import functional
 
 
 def dense_rule(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | None:
-    """``functional.linear``; None without time, where nothing is gained."""
+    """``functional.linear`` over time; None for inputs without a time dimension, where nothing is gained."""
     if input.dim() < 3:
         return None
     output: Tensor = _Dense.apply(input.flatten(0, -2), weight, bias)

@@ -1,4 +1,4 @@
-"""Density of all eigenvalues of a symmetric operator by stochastic Lanczos quadrature.
+"""Density of all eigenvalues of a symmetric operator, by stochastic Lanczos quadrature.
 
 Letters: p dimension, n probes, m Lanczos steps, g grid points.
 """
@@ -18,22 +18,22 @@ from sharpest.curvature.quadrature import RESOLVED, grid_over, mean_of, smeared
 from sharpest.curvature.stochastic import Estimate
 from sharpest.curvature.subspace import Subspace
 
-_ROUNDING = 100  # units in the last place, in parts of the operator, below which a remainder is rounding
+_ROUNDING = 100  # times eps, relative to the operator: a shorter remainder is rounding
 
 
 @dataclass(frozen=True)
 class SpectralDensity:
-    """Quadrature rules of random probes, and what is read off them; all NaN where a product is not finite.
+    """Quadrature rules of random probes, and the density computed from them; all NaN if a product is not finite.
 
     Attributes:
-        nodes: (n, m) float64, ascending, in the unit of the operator. Where the Krylov space of a probe is exhausted
+        nodes: (n, m) float64, ascending, in the unit of the operator. If the Krylov space of a probe is exhausted
             before m steps, its last node is repeated with weight 0.
-        weights: (n, m) float64, each row of sum 1.
+        weights: (n, m) float64; each row sums to 1.
         dimension: p.
         num_products: Operator applications spent.
-        grid: (g,), even, seven widths beyond all nodes.
+        grid: (g,), evenly spaced, reaching seven widths beyond all nodes.
         width: Standard deviation of the Gaussian that smears each node, in the unit of the operator.
-        density: (g,), per unit of the operator; the mean over the cell around each grid point, of integral 1.
+        density: (g,), per unit of the operator: the mean over the cell around each grid point; integrates to 1.
 
     >>> import torch
     >>> from sharpest.curvature import Hessian, spectral_density
@@ -56,7 +56,7 @@ class SpectralDensity:
 
     @property
     def trace(self) -> Estimate:
-        """Sum of the eigenvalues; each probe gives it exactly at its own place."""
+        """Sum of the eigenvalues; the quadrature of each probe is exact for it."""
         return Estimate(*mean_of(self.nodes, self.weights, self.dimension, self.dimension))
 
     @property
@@ -66,7 +66,7 @@ class SpectralDensity:
 
     @property
     def negative_mass(self) -> Estimate:
-        """Share of the eigenvalues that are negative: below -1e-5 of the largest magnitude, which float32 resolves."""
+        """Share of negative eigenvalues: below -1e-5 of the largest magnitude, the resolution of float32."""
         negative = self.nodes < -RESOLVED * np.abs(self.nodes).max()
         return Estimate(*mean_of(negative, self.weights, self.dimension))
 
@@ -81,19 +81,19 @@ def spectral_density(
 ) -> SpectralDensity:
     """Density of the eigenvalues of a symmetric operator.
 
-    A Lanczos run of m steps from a random unit vector v is a quadrature rule for v.f(H)v: its nodes are the Ritz
-    values, its weights the squared first entries of their vectors. It is exact for polynomials of degree 2m - 1, and
-    for everything once the Krylov space is exhausted. The mean over vectors of uniform direction is tr f(H) / p. The
-    vectors are orthogonal to each other, which lowers the spread, and p of them give the exact spectrum.
+    A Lanczos run of m steps from a random unit vector v gives a quadrature rule for v.f(H)v: the nodes are the Ritz
+    values, the weights the squared first entries of their vectors. The rule is exact for polynomials up to degree
+    2m - 1, and for any f once the Krylov space is exhausted. Its mean over uniformly distributed directions is
+    tr f(H) / p. The probes are orthogonal to each other, which lowers the spread; p probes give the exact spectrum.
 
     Args:
-        hessian: On vectors of p values.
-        num_probes: n, at least 2; p where the dimension is smaller.
-        num_steps: m, products a probe, at least 2; fewer where the Krylov space is exhausted. m vectors of p values
+        hessian: Operator on vectors of p values.
+        num_probes: n, at least 2; reduced to p if that is smaller.
+        num_steps: m, products per probe, at least 2; fewer if the Krylov space is exhausted. m vectors of p values
             are held at once.
         grid_points: g, at least 2.
-        relative_width: Of the Gaussian that smears each node, in parts of the distance between the outer nodes.
-        seed: Of the probes.
+        relative_width: Width of the Gaussian that smears each node, relative to the distance of the outermost nodes.
+        seed: Seed of the probes.
 
     Raises:
         ValueError: If there are too few probes, steps or grid points, or the width is not above 0.
@@ -136,14 +136,14 @@ def _check(num_probes: int, num_steps: int, grid_points: int, relative_width: fl
 
 
 def _orthogonal(count: int, dimension: int, dtype: torch.dtype, rng: torch.Generator) -> Tensor:
-    """Orthonormal rows (n, p), each of uniform direction, on the CPU."""
+    """Orthonormal rows (n, p), each uniformly distributed in direction, on the CPU."""
     return torch.linalg.qr(torch.randn(dimension, count, generator=rng).to(dtype))[0].T
 
 
 def _rule(
     product: Callable[[Tensor], Tensor], probe: Tensor, num_steps: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Nodes and weights (m,) of one probe, and the products spent."""
+    """Nodes and weights (m,) of one probe, and the number of products spent."""
     space = Subspace(probe, num_steps)
     outside = space.extend(probe, product)
     while space.size < num_steps and outside > _floor(space, probe.dtype):
@@ -156,5 +156,5 @@ def _rule(
 
 
 def _floor(space: Subspace, dtype: torch.dtype) -> float:
-    """Length of a remainder that is rounding: a row made of it would be neither new nor orthogonal to the others."""
+    """The length below which a remainder is rounding: its row would be neither new nor orthogonal to the others."""
     return _ROUNDING * torch.finfo(dtype).eps * float(np.abs(space.projected).max())

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Gradient = Callable[[Tensor], tuple[float, Tensor]]
-"""theta (p,) to the loss and its gradient (p,)."""
+"""Maps theta (p,) to the loss and its gradient (p,)."""
 
-ROUNDING = 4 * float(np.finfo("f4").eps)  # of a loss, in parts of it
+ROUNDING = 4 * float(np.finfo("f4").eps)  # relative rounding error of a loss
 
 
 def mean_gradient(
@@ -30,9 +30,9 @@ def mean_gradient(
     """
     count, value, total = sum(len(targets) for _, targets in chunks), 0.0, torch.zeros_like(theta)
     for inputs, targets in chunks:
-        here = theta.detach().requires_grad_()
-        share = loss(here, inputs, targets) * (len(targets) / count)
-        total += torch.autograd.grad(share, here)[0]
+        point = theta.detach().requires_grad_()
+        share = loss(point, inputs, targets) * (len(targets) / count)
+        total += torch.autograd.grad(share, point)[0]
         value += float(share.detach())
     return value, total
 
@@ -42,8 +42,8 @@ class Descent:
     """s steps of gradient descent, and the state before them.
 
     Attributes:
-        losses: (s + 1,); NaN behind the first that diverged.
-        sharpness: (s + 1,), the same.
+        losses: (s + 1,); NaN after the first loss that diverged.
+        sharpness: (s + 1,); NaN from the first loss that diverged on.
     """
 
     losses: NDArray[np.float64]
@@ -56,12 +56,12 @@ def descend(
     """Take steps of gradient descent until the loss diverges.
 
     Args:
-        gradient: Loss and gradient.
-        sharpness: theta (p,) to the largest eigenvalue; asked at each state whose loss is no larger than ``largest``.
+        gradient: Returns loss and gradient.
+        sharpness: Maps theta (p,) to the largest eigenvalue; called at each state whose loss has not diverged.
         theta: Start, (p,).
-        lr: eta.
+        lr: Learning rate eta.
         num_steps: s.
-        largest: A loss above it, or one that is not finite, has diverged.
+        largest: A loss above this value, or a non-finite one, has diverged.
     """
     losses, sharp = np.full(num_steps + 1, np.nan), np.full(num_steps + 1, np.nan)
     for step in range(num_steps + 1):
@@ -75,11 +75,11 @@ def descend(
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Learning rates, in parts of 1 / lambda_0, at which the first steps change their kind; NaN beyond the grid.
+    """Learning rates, in units of 1 / lambda_0, at which the first steps change character; NaN if beyond the grid.
 
     Attributes:
-        loss: c_loss, the smallest that raises the loss above its start.
-        sharpness: c_sharp, the smallest that raises the sharpness above its start.
+        loss: c_loss, the smallest that raises the loss above its initial value.
+        sharpness: c_sharp, the smallest that raises the sharpness above its initial value.
         largest: c_max, the last before the smallest that diverges.
     """
 
@@ -99,10 +99,10 @@ def thresholds(
 
     Args:
         factors: c = eta lambda_0, (c,), increasing.
-        losses: (c, s + 1); NaN behind a loss that diverged.
-        sharpness: (c, s + 1), the same.
-        largest: A loss above it, or one that is not finite, has diverged.
-        tolerance: Rise of the sharpness that counts as one, in parts of it; that of the eigensolver.
+        losses: (c, s + 1); NaN after a loss that diverged.
+        sharpness: (c, s + 1); NaN from a loss that diverged on.
+        largest: A loss above this value, or a non-finite one, has diverged.
+        tolerance: Relative increase that counts as a rise of the sharpness: the tolerance of the eigensolver.
 
     Source: Lewkowycz et al. (2020), arXiv 2003.02218; Kalra and Barkeshli (2023), arXiv 2302.12250.
     """

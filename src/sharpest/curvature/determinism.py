@@ -1,4 +1,4 @@
-"""A loss must be a function before its curvature means anything."""
+"""Checks that a loss is a deterministic mean over examples; otherwise its curvature has no meaning."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from sharpest.errors import SharpestError
 
 
 class NotDeterministicError(SharpestError):
-    """The loss is not a function of the parameters, averaged over examples.
+    """The loss is not a mean over examples of a function of the parameters.
 
     >>> import torch
     >>> from sharpest.curvature import Hessian, NotDeterministicError
@@ -29,19 +29,19 @@ _REMEDY = "call eval() on the model"
 
 
 def check_deterministic(loss: Callable[[], Tensor], module: nn.Module, remedy: str = _REMEDY) -> None:
-    """Evaluate the loss twice and refuse to go on if it differs.
+    """Evaluate the loss twice, and refuse it if the values differ.
 
     Args:
         loss: The loss whose Hessian is about to be measured.
-        module: The model behind it; searched for the cause.
-        remedy: What to do about layers in training mode.
+        module: The model behind it, which is searched for the cause.
+        remedy: Remedy for layers in training mode.
 
     Raises:
-        NotDeterministicError: With the layer that is likely at fault, and the remedy.
+        NotDeterministicError: If the values differ; names the likely layer and the remedy.
     """
     with torch.no_grad():
         first, second = loss().item(), loss().item()
-    # a diverged loss is not a random one
+    # two NaNs come from divergence, not from randomness
     if first == second or (first != first and second != second):
         return
     active = _layers(module, lambda layer: layer.training and isinstance(layer, _DropoutNd | _NormBase))
@@ -53,16 +53,16 @@ def check_deterministic(loss: Callable[[], Tensor], module: nn.Module, remedy: s
 
 
 def check_independent(module: nn.Module, remedy: str = _REMEDY) -> None:
-    """Refuse batch normalisation by the batch itself, in which the loss of an example depends on the others.
+    """Refuse batch normalisation with batch statistics, under which the loss of an example depends on the others.
 
-    Two evaluations agree in spite of it, but the loss is no mean over examples.
+    Two evaluations agree in spite of it, but the loss is not a mean over examples.
 
     Args:
         module: The model.
-        remedy: What to do about layers in training mode.
+        remedy: Remedy for layers in training mode.
 
     Raises:
-        NotDeterministicError: With the layer and the remedy.
+        NotDeterministicError: If there is such a layer; names the layer and the remedy.
     """
     message = "the loss of an example depends on the others of its batch"
     active = _layers(module, lambda layer: layer.training and isinstance(layer, _BatchNorm))
@@ -74,5 +74,5 @@ def check_independent(module: nn.Module, remedy: str = _REMEDY) -> None:
 
 
 def _layers(module: nn.Module, fits: Callable[[nn.Module], bool]) -> list[str]:
-    """Name and kind of each layer that fits."""
+    """Name and class of each layer that fits."""
     return [f"{name} ({type(layer).__name__})" for name, layer in module.named_modules() if fits(layer)]

@@ -1,4 +1,4 @@
-"""Derivatives by autograd that refuse a loss which has none, instead of leaving it out."""
+"""Derivatives by autograd that refuse operations without a derivative, instead of silently leaving them out."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from sharpest.errors import SharpestError
 
 
 class NotTwiceDifferentiableError(SharpestError):
-    """The loss has no second derivative that autograd could compute.
+    """The loss has no second derivative that autograd can compute.
 
     >>> import torch
     >>> from sharpest.curvature import Hessian, NotTwiceDifferentiableError
@@ -23,7 +23,11 @@ class NotTwiceDifferentiableError(SharpestError):
 
 
 def refuse_undifferentiable(gradient: Tensor) -> None:
-    """Find the operations that autograd leaves out of a derivative without a word: those differentiable only once."""
+    """Refuse operations that are differentiable only once, which autograd would silently leave out of a derivative.
+
+    Raises:
+        NotTwiceDifferentiableError: If the graph of the gradient holds such an operation.
+    """
     seen, pending = set(), [gradient.grad_fn]
     while pending:
         node = pending.pop()
@@ -31,7 +35,7 @@ def refuse_undifferentiable(gradient: Tensor) -> None:
             continue
         if node.name() in ("torch::autograd::Error", "torch::autograd::NotImplemented"):
             raise NotTwiceDifferentiableError(
-                "the loss is not twice differentiable: one of its operations has a first derivative only; replace it"
+                "the loss is not twice differentiable: one of its operations has only a first derivative; replace it"
             )
         seen.add(node)
         pending += [following for following, _ in node.next_functions]
@@ -40,10 +44,10 @@ def refuse_undifferentiable(gradient: Tensor) -> None:
 def differentiate(
     output: Tensor, theta: Tensor, vector: Tensor | None = None, create_graph: bool = False, retain_graph: bool = False
 ) -> Tensor:
-    """The gradient of an output by theta, (p,), or the product of its derivative with a vector of its shape.
+    """The gradient (p,) of an output by theta, or the product of its derivative with a vector of the output's shape.
 
     Raises:
-        NotTwiceDifferentiableError: If autograd refuses an operation.
+        NotTwiceDifferentiableError: If autograd cannot differentiate an operation.
     """
     try:
         return torch.autograd.grad(
@@ -59,5 +63,5 @@ def differentiate(
             raise
         raise NotTwiceDifferentiableError(
             f"the loss is not twice differentiable ({str(error).splitlines()[0]}); "
-            "replace that operation, cuDNN's RNN for instance by cells of one's own"
+            "replace that operation, for instance cuDNN's RNN by your own cells"
         ) from error

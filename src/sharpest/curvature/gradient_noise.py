@@ -1,9 +1,9 @@
-"""What the gradients of mini-batches say of noise and curvature.
+"""Noise and curvature estimated from the gradients of mini-batches.
 
-Letters: m batches of S examples, j of them, p parameters, k directions. g_m and H_m are gradient and Hessian of the
-mean loss on batch m; g and H are those on the full set. Inner products are taken in float64. With one batch, errors and
-covariances are NaN, and so is all that is divided by a gradient of zero. Where every batch is the full set, the batch
-sharpness, the ratio of means, GNI and the interaction-aware sharpness are all g.Hg / |g|^2, which is at most the
+Letters: m batches of S examples, j of these batches, p parameters, k directions. g_m and H_m are gradient and Hessian
+of the mean loss on batch m; g and H are those on the full set. Inner products are computed in float64. With one batch,
+errors and covariances are NaN; so is any ratio over a zero gradient. If every batch is the full set, the batch
+sharpness, the ratio of means, GNI and the interaction-aware sharpness all equal g.Hg / |g|^2, which is at most the
 largest eigenvalue of H, and all covariances are exactly 0.
 """
 
@@ -16,11 +16,11 @@ from torch import Tensor
 
 from sharpest.curvature.stochastic import Estimate
 
-_COLUMNS = 2**16  # whose float64 copies are in memory at once
+_COLUMNS = 2**16  # columns copied to float64 at once
 
 
 def gram(vectors: Tensor, others: Tensor | None = None) -> Tensor:
-    """Inner products of vectors with each other, or with others.
+    """Inner products of vectors with each other, or with other vectors.
 
     Args:
         vectors: (m, p), such as g_m.
@@ -85,7 +85,7 @@ def ratio_of_means(curvature: Tensor, squares: Tensor) -> Estimate:
 def gradient_noise_interaction(full_curvature: Tensor, gradient_sq: float) -> Estimate:
     """Gradient-noise interaction, GNI = E[g_m.H g_m] / |g|^2, in nats, and its standard error.
 
-    At 2/eta the loss on a quadratic neither falls nor rises on average; that is no boundary of stability.
+    At 2/eta the loss on a quadratic neither falls nor rises on average; this is not a stability boundary.
 
     Args:
         full_curvature: (j,), g_m.H g_m.
@@ -105,33 +105,33 @@ def gradient_noise_interaction(full_curvature: Tensor, gradient_sq: float) -> Es
 def noise_trace(products: Tensor, batch_size: int) -> float:
     """Tr(A Sigma) from g_m.A g_n, where Sigma is the covariance of the gradient of one example.
 
-    Sigma is S times the covariance of g_m, without bias over the batches. Batches of different examples out of n vary
-    less than independent ones, and Sigma is (n - S)/(n - 1) of that of the examples.
+    Sigma is S times the unbiased covariance of g_m over the batches. Batches drawn without replacement from n examples
+    vary less than independent ones: Sigma is then (n - S)/(n - 1) times the covariance over the examples.
 
     Args:
-        products: (m, m): :func:`gram` of the gradients for Tr Sigma, of them with H g_n for Tr(H Sigma), in nats.
+        products: (m, m): for Tr Sigma, ``gram`` of the gradients; for Tr(H Sigma), their ``gram`` with H g_n, in nats.
         batch_size: S.
 
     Returns:
-        NaN for one batch.
+        The trace; NaN for one batch.
 
     >>> import torch
     >>> from sharpest.curvature import gram, noise_trace
     >>> noise_trace(gram(torch.tensor([[1.0, 0.0], [3.0, 0.0]])), batch_size=10)
     20.0
     """
-    about, m = _about_first(products), len(products)
-    return batch_size * float(about.trace() - about.sum() / m) / (m - 1) if m > 1 else math.nan
+    shifted, m = _about_first(products), len(products)
+    return batch_size * float(shifted.trace() - shifted.sum() / m) / (m - 1) if m > 1 else math.nan
 
 
 def noise_scale(products: Tensor, batch_size: int, gradient_term: float) -> float:
-    """Noise scale in examples: the batch size at which noise and gradient weigh the same.
+    """Noise scale in examples: the batch size at which noise and gradient are equally large.
 
     Args:
-        products: (m, m), those of :func:`noise_trace`.
+        products: (m, m), as for ``noise_trace``.
         batch_size: S.
-        gradient_term: |g|^2 for B_simple = Tr Sigma / |g|^2; g.Hg, with products with H, for
-            B_noise = Tr(H Sigma) / g.Hg.
+        gradient_term: |g|^2 for B_simple = Tr Sigma / |g|^2; g.Hg for B_noise = Tr(H Sigma) / g.Hg, whose products
+            are those with H.
 
     Source: McCandlish et al. (2018), arXiv 1812.06162.
 
@@ -144,7 +144,7 @@ def noise_scale(products: Tensor, batch_size: int, gradient_term: float) -> floa
 
 
 def noise_curvature_alignment(products: Tensor, images: Tensor, lambda_1: float) -> float:
-    """Tr(H Sigma) / (lambda_1 Tr Sigma), at most 1: how far gradient noise lies along the sharpest directions.
+    """Tr(H Sigma) / (lambda_1 Tr Sigma), at most 1: how much of the gradient noise lies along the sharpest directions.
 
     Args:
         products: (j, j), g_m.g_n.
@@ -152,7 +152,7 @@ def noise_curvature_alignment(products: Tensor, images: Tensor, lambda_1: float)
         lambda_1: Largest eigenvalue of H, nats.
 
     Returns:
-        NaN where there is no noise.
+        The alignment; NaN if there is no noise.
 
     Source: Wu, Wang and Su (2022), arXiv 2207.02628.
 
@@ -168,14 +168,14 @@ def noise_curvature_alignment(products: Tensor, images: Tensor, lambda_1: float)
 def covariance_eigenvalues(products: Tensor) -> Tensor:
     """Eigenvalues of the covariance K = 1/m sum (g_m - mean)(g_m - mean)^T of mini-batch gradients.
 
-    They are those of the centred Gram matrix over m; their sum is Tr K. The largest is too large on average where m is
-    far below p, the more so the fewer batches there are.
+    They are the eigenvalues of the centred Gram matrix over m; their sum is Tr K. If m is far below p, the largest one
+    is too large on average, the more so the fewer batches there are.
 
     Args:
         products: (m, m), g_m.g_n.
 
     Returns:
-        (m,) float64, largest first, the last of which is 0; NaN for one batch, or where a product is not finite.
+        (m,) float64, largest first; the last one is 0. NaN for one batch, or if a product is not finite.
 
     Source: Jastrzebski et al. (2020), arXiv 2002.09572.
 
@@ -187,16 +187,16 @@ def covariance_eigenvalues(products: Tensor) -> Tensor:
     m = len(products)
     if m == 1 or not bool(products.isfinite().all()):
         return products.new_full((m,), math.nan)
-    about = _about_first(products)
-    centred = about - about.mean(dim=0) - about.mean(dim=1, keepdim=True) + about.mean()
+    shifted = _about_first(products)
+    centred = shifted - shifted.mean(dim=0) - shifted.mean(dim=1, keepdim=True) + shifted.mean()
     return torch.linalg.eigvalsh(centred / m).flip(0).clamp(min=0)
 
 
 def conditioning(eigenvalues: Tensor) -> float:
-    """Smallest eigenvalue that is not zero, over the largest; NaN where all are.
+    """Smallest non-zero eigenvalue over the largest; NaN if all are zero.
 
     Args:
-        eigenvalues: (m,), of :func:`covariance_eigenvalues`. Zero is what rounding cannot tell from it.
+        eigenvalues: (m,), from ``covariance_eigenvalues``. A value within rounding of zero counts as zero.
 
     Source: Jastrzebski et al. (2020), arXiv 2002.09572.
 
@@ -206,19 +206,19 @@ def conditioning(eigenvalues: Tensor) -> float:
     0.25
     """
     largest = eigenvalues.max()
-    rounding = len(eigenvalues) * torch.finfo(torch.float32).eps ** 2 * largest  # that of squares of gradients
+    rounding = len(eigenvalues) * torch.finfo(torch.float32).eps ** 2 * largest  # of squared gradients
     nonzero = eigenvalues[eigenvalues > rounding]
     return float(nonzero.min() / largest) if len(nonzero) else math.nan
 
 
 def half_sample_error(products: Tensor) -> float:
-    """Error of the first eigenvalue of K for its being taken from m batches: half the difference between two halves.
+    """Sampling error of the first eigenvalue of K over m batches: half the difference between two halves of them.
 
     Args:
         products: (m, m), g_m.g_n.
 
     Returns:
-        NaN for fewer than 4 batches.
+        The error; NaN for fewer than 4 batches.
 
     >>> import torch
     >>> from sharpest.curvature import gram, half_sample_error
@@ -233,7 +233,7 @@ def half_sample_error(products: Tensor) -> float:
 
 
 def dominant_share(projections: Tensor, squares: Tensor) -> Tensor:
-    """chi_k = |P_k g| / |g|, the part of a gradient within k directions: a ratio of norms, not of their squares.
+    """chi_k = |P_k g| / |g|, the share of a gradient within k directions: a ratio of norms, not of their squares.
 
     Args:
         projections: (m, k), inner products with k orthonormal directions.
@@ -253,20 +253,20 @@ def dominant_share(projections: Tensor, squares: Tensor) -> Tensor:
 
 
 def _nonzero(values: Tensor) -> Tensor:
-    """In float64, NaN in place of 0."""
+    """The values in float64, with NaN in place of 0."""
     return values.double().where(values != 0, math.nan)
 
 
 def _about_first(products: Tensor) -> Tensor:
-    """(g_m - g_1).A (g_n - g_1): covariances are the same, and exactly 0 where all are equal."""
+    """(g_m - g_1).A (g_n - g_1): gives the same covariances, and exactly 0 if all gradients are equal."""
     return products - products[:1] - products[:, :1] + products[0, 0]
 
 
 def _mean(values: Tensor) -> float:
-    """Of equal values exactly theirs."""
+    """The mean; for equal values, exactly their common value."""
     return float(values[0].double() + (values - values[0]).double().mean())
 
 
 def _standard_error(values: Tensor) -> float:
-    """Of their mean, NaN for one; exactly 0 of equal ones."""
+    """Standard error of the mean; NaN for one value, exactly 0 for equal values."""
     return float((values - values[0]).std()) / math.sqrt(len(values)) if len(values) > 1 else math.nan

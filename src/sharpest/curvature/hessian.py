@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
 Chunk = tuple[Any, Any]
-"""Inputs, and targets, of which there are as many as examples; tensors where they are to be cut."""
+"""Inputs and targets, one target per example; tensors if they are to be split."""
 Loss = Callable[[Tensor, Any, Any], Tensor]
 
 KEPT_BYTES_CPU = 2 * 2**30
@@ -31,23 +31,23 @@ KEPT_BYTES_CPU = 2 * 2**30
 class Hessian:
     """The Hessian of the mean loss over examples, as an operator on vectors of p values.
 
-    The examples come in chunks, which may differ in size: each is weighted by its number of examples, so that the
-    result does not depend on how they are cut. A product is the derivative of the gradient's graph. The graphs of as
-    many chunks as fit 2 GiB (on a GPU, half of the memory that this process can still take) are built once and kept for
-    all products; those of the others are rebuilt for each, so that memory does not grow with the number of examples.
-    The bits are the same.
+    The examples come in chunks, which may differ in size. Each chunk is weighted by its number of examples, so that the
+    result does not depend on the split. A product is the derivative of the gradient's graph. The graphs of as many
+    chunks as fit in 2 GiB (on a GPU, half of the memory that this process can still take) are built once and kept for
+    all products. The other graphs are rebuilt for each product, so that memory does not grow with the number of
+    examples. Kept and rebuilt graphs give the same bits.
 
     Args:
         loss: ``loss(theta, inputs, targets)``, the mean over the examples given; twice differentiable.
-        theta: (p,), where the Hessian is taken.
+        theta: (p,), the point at which the Hessian is taken.
         chunks: (inputs, targets) pairs.
-        parts: Where named parameters lie in theta, for :meth:`block`.
+        parts: Slices of theta by parameter name, for ``block``.
         cuda_graphs: Whether products with the kept graphs are captured as a CUDA graph and replayed.
 
     Raises:
-        ValueError: If there is no example, the loss does not depend on theta, or CUDA graphs are asked for on a CPU.
-        NotTwiceDifferentiableError: If the loss has a first derivative only; products may raise it, too.
-        ChunkTooLargeError: If the memory of a GPU does not hold the graph of the first chunk.
+        ValueError: If there are no examples, the loss does not depend on theta, or CUDA graphs are requested on a CPU.
+        NotTwiceDifferentiableError: If the loss has only a first derivative; products may raise it too.
+        ChunkTooLargeError: If the graph of the first chunk does not fit the memory of a GPU.
 
     Source: inventory 1.4; Pearlmutter (1994).
 
@@ -78,7 +78,7 @@ class Hessian:
             self._kept = self._kept_gradients()
 
     def _kept_gradients(self) -> list[Tensor]:
-        """Gradients of the first chunks, as many as memory allows, with their graphs."""
+        """The gradients of the first chunks with their graphs, for as many chunks as memory allows."""
         size = GraphSize()
         with (
             holding_chunk(len(self._chunks[0][1]), self._theta.device),
@@ -100,20 +100,20 @@ class Hessian:
     ) -> Hessian:
         """The Hessian of a module's loss by its trainable parameters, flattened in the order of ``named_parameters``.
 
-        The module is used as it is, in its mode, with its frozen and tied parameters, and left untouched; what becomes
-        of it afterwards does not change the operator.
+        The module is used as it is: in its mode, with its frozen and tied parameters. It stays unchanged, and later
+        changes to it do not affect the operator.
 
         Args:
-            module: The net, as a rule after ``eval()``.
+            module: The net, usually after ``eval()``.
             loss: ``loss(outputs, targets)``, the mean over the batch, such as ``torch.nn.functional.cross_entropy``.
             batches: (inputs, targets) pairs.
-            cuda_graphs: As for the class.
+            cuda_graphs: See the class.
 
         Raises:
-            NotDeterministicError: If the loss of an example is not a function of it and the parameters, as with dropout
-                or batch normalisation in training mode.
-            ValueError: If there is no example or no trainable parameter, or the loss is not one number.
-            NotTwiceDifferentiableError: As for the class.
+            NotDeterministicError: If the loss of an example depends on more than the example and the parameters, as
+                with dropout or batch normalisation in training mode.
+            ValueError: If there are no examples or no trainable parameters, or the loss is not one number.
+            NotTwiceDifferentiableError: See the class.
 
         >>> import torch
         >>> from sharpest.curvature import Hessian
@@ -129,12 +129,12 @@ class Hessian:
 
     @property
     def theta(self) -> Tensor:
-        """(p,), where it is taken."""
+        """(p,), the point at which the Hessian is taken."""
         return self._theta.detach()
 
     @property
     def parts(self) -> dict[str, slice]:
-        """Where each named parameter lies in theta; empty where they have no names."""
+        """Slices of theta by parameter name; empty if the parameters have no names."""
         return dict(self._parts)
 
     @cached_property
@@ -144,7 +144,7 @@ class Hessian:
         return sum((*(gradient.detach() for gradient in self._kept), *rebuilt), torch.zeros_like(self.theta))
 
     def product(self, vector: Tensor) -> Tensor:
-        """H v.
+        """The product H v.
 
         Args:
             vector: (p,), in the dtype of theta.
@@ -163,13 +163,13 @@ class Hessian:
         return reduce(torch.add, (self._derivative(gradient, vector, keep=True) for gradient in self._kept))
 
     def block(self, part: slice | str) -> Hessian:
-        """The diagonal block of some parameters, such as those of one layer: an operator on vectors of their number.
+        """The diagonal block of some parameters, such as those of one layer, as an operator on vectors of their number.
 
         Args:
-            part: Where they lie in theta, or the name of one of :attr:`parts`.
+            part: Their slice of theta, or a name in ``parts``.
 
         Raises:
-            ValueError: If there is no such name, or the slice is empty or has gaps.
+            ValueError: If the name is unknown, or the slice is empty or has gaps.
 
         >>> import torch
         >>> from sharpest.curvature import Hessian, eigenpairs
@@ -182,7 +182,7 @@ class Hessian:
         theta = self.theta
         start, stop, step = self._place(part).indices(len(theta))
         if step != 1 or start >= stop:
-            raise ValueError(f"{part} of {len(theta)} parameters is no block; take neighbours, at least one")
+            raise ValueError(f"{part} of {len(theta)} parameters is not a block; take at least one, without gaps")
         before, after = theta[:start], theta[stop:]
         return Hessian(
             lambda block, inputs, targets: self._loss(torch.cat([before, block, after]), inputs, targets),
@@ -195,11 +195,11 @@ class Hessian:
             return part
         if part not in self._parts:
             names = f"those are {', '.join(self._parts)}" if self._parts else "they have no names; take a slice"
-            raise ValueError(f"{part} is none of the parameters; {names}")
+            raise ValueError(f"{part} is not among the parameters; {names}")
         return self._parts[part]
 
     def as_scipy(self) -> LinearOperator:
-        """The same operator for SciPy: (p, p), float64 where theta is, else float32.
+        """The same operator for SciPy: (p, p), float64 if theta is float64, else float32.
 
         >>> import torch
         >>> from scipy.sparse.linalg import eigsh
@@ -223,10 +223,10 @@ class Hessian:
         return LinearOperator((size, size), matvec=product, rmatvec=product, dtype=dtype)
 
     def halves(self) -> tuple[Hessian, Hessian]:
-        """The Hessians of two disjoint halves of the examples; of an odd number, one is left out.
+        """The Hessians of two disjoint halves of the examples; an odd example is left out.
 
         Raises:
-            ValueError: If there is one example only.
+            ValueError: If there is only one example.
         """
         if self._num_examples == 1:
             raise ValueError("one example cannot be halved; take more")
@@ -240,7 +240,7 @@ class Hessian:
         return of(slice(0, half)), of(slice(half, 2 * half))
 
     def _chunk_gradient(self, chunk: Chunk) -> Tensor:
-        """Gradient of one chunk's share of the mean loss, with its graph."""
+        """The gradient of one chunk's share of the mean loss, with its graph."""
         inputs, targets = chunk
         with SecondOrder():
             share = self._loss(self._theta, inputs, targets) * (len(targets) / self._num_examples)
@@ -257,20 +257,20 @@ class Hessian:
 
 
 class GraphSize:
-    """Bytes that a graph keeps, each block of memory counted once: ``saved_tensors_hooks(size.add, ...)``."""
+    """Counts the bytes that a graph keeps, each block of memory once: ``saved_tensors_hooks(size.add, ...)``."""
 
     def __init__(self) -> None:
         self._blocks: dict[int, int] = {}
 
     def add(self, tensor: Tensor) -> Tensor:
-        """Count what is kept, and keep it."""
+        """Count a saved tensor, and return it without its graph."""
         storage = tensor.untyped_storage()
         self._blocks[storage.data_ptr()] = storage.nbytes()
         return tensor.detach()
 
     @property
     def bytes(self) -> int:
-        """Their sum."""
+        """Total size of the blocks."""
         return sum(self._blocks.values())
 
 

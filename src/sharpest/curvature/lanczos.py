@@ -1,4 +1,4 @@
-"""Leading eigenpairs of a symmetric operator by Lanczos with full reorthogonalisation.
+"""Leading eigenpairs of a symmetric operator, by Lanczos iteration with full reorthogonalisation.
 
 Letters: p dimension, k wanted eigenpairs, j basis vectors so far.
 """
@@ -20,13 +20,13 @@ from sharpest.curvature.subspace import Remainder, Subspace, length
 
 @dataclass(frozen=True)
 class Eigenpairs:
-    """The k eigenpairs of largest magnitude, signed, from the largest to the smallest eigenvalue.
+    """The k eigenpairs of largest magnitude, in descending order of the signed eigenvalue.
 
     Attributes:
         eigenvalues: (k,) float64.
         eigenvectors: (k, p), unit rows, in the dtype of the operator.
         residuals: (k,), |Hv - lambda v| / |lambda_1| with lambda_1 the largest in magnitude.
-        converged: (k,), residual within the tolerance.
+        converged: (k,), whether the residual is within the tolerance.
         num_products: Operator applications spent.
         seconds: Wall time.
 
@@ -48,15 +48,15 @@ class Eigenpairs:
 
 
 def start_vector(rng: torch.Generator, dimension: int, hints: Sequence[Tensor] = ()) -> Tensor:
-    """A unit start vector, (p,): random, leaning on vectors that hold much of the leading ones.
+    """A unit start vector (p,): random, biased towards hints that overlap with the leading eigenvectors.
 
     The random part is never left out: a start inside an invariant subspace would hide a new leading direction.
 
     Args:
         rng: Draws the random part.
         dimension: p.
-        hints: Vectors (p,), each of the same weight, such as the gradient, or the sum of the previous measurement's
-            eigenvectors; those of zeros say nothing.
+        hints: Vectors (p,) of equal weight, such as the gradient, or the sum of the previous measurement's
+            eigenvectors; zero vectors are ignored.
     """
     random = torch.randn(dimension, generator=rng)
     random /= random.norm()
@@ -77,29 +77,30 @@ def largest_eigenpairs(
 ) -> Eigenpairs:
     """The eigenpairs of largest magnitude of a symmetric operator.
 
-    Goes on until the residuals of all wanted pairs are within the tolerance and no other Ritz value could still reach
-    into the wanted set. When the basis is full before that, it is compressed to the half of the Ritz vectors with the
-    largest values (thick restart). When the start is exhausted (its Krylov space is invariant, to the tolerance),
-    random directions orthogonal to all that was seen look for more, until one brings nothing new: a larger eigenvalue
-    outside, or further copies of a repeated one. A start that is not exhausted shows each eigenvalue once.
+    The search ends when the residuals of all wanted pairs are within the tolerance and no other Ritz value can still
+    enter the wanted set. If the basis is full before that, it is compressed to the half of the Ritz vectors with the
+    largest magnitudes (thick restart). If the start is exhausted (its Krylov space is invariant, within the tolerance),
+    the search continues from random directions orthogonal to the basis. They find larger eigenvalues outside, and
+    further copies of repeated ones, since one start shows each eigenvalue only once. The search ends when such a
+    direction brings nothing new.
 
-    Where the operator's rounding comes near the tolerance, one more product per pair verifies its residual.
+    If the operator's rounding comes near the tolerance, one more product per pair verifies its residual.
 
     Args:
-        product: v (p,) to H v (p,).
-        start: (p,), not zero; gives dtype and device.
+        product: Maps v (p,) to H v (p,).
+        start: (p,), not zero; sets dtype and device.
         num_eigenpairs: k; at most p.
         tolerance: Largest residual relative to |lambda_1|.
-        max_products: Give up after so many, with the pairs as they are then and honest flags.
+        max_products: Stop after this many, and return the current pairs, flagged as converged or not.
         rng: Draws the random directions.
 
     Returns:
-        The pairs, with residuals, flags and cost; all NaN where a product is not finite.
+        The pairs, with residuals, flags and cost; all NaN if a product is not finite.
 
     Raises:
-        ValueError: If k is not within 1..p, max_products is below k or the start is zero.
+        ValueError: If k is not within 1..p, max_products is below k, or the start is zero.
 
-    Source: Lanczos (1950), Wu and Simon (2000) for the restart, Paige's residual bound; the set is that of
+    Source: Lanczos (1950), Wu and Simon (2000) for the restart, Paige's residual bound; the wanted set is that of
     inventory 1.4.
     """
     _check(start, num_eigenpairs, max_products)
@@ -125,14 +126,14 @@ def _check(start: Tensor, num_eigenpairs: int, max_products: int) -> None:
 
 
 class _Ritz:
-    """The operator's eigenpairs within a basis, ascending, and how far they are from its own.
+    """The Ritz pairs of a basis, in ascending order, with bounds on their residuals.
 
     Attributes:
-        values: (j,).
-        weights: (j, j), the vectors as columns, in terms of the basis.
-        outside: For each remainder of the basis, (j,): the length of what each vector's image has outside along it.
-        bounds: (j,), the sum of these; not below |Hv - lambda v|.
-        order: (j,), numbers of the pairs from the largest magnitude to the smallest.
+        values: (j,), Ritz values.
+        weights: (j, j), Ritz vectors as columns, in coordinates of the basis.
+        outside: For each remainder of the basis, (j,): length of each Ritz vector's image along the remainder.
+        bounds: (j,), the sum of these; an upper bound on |Hv - lambda v|.
+        order: (j,), indices of the pairs from the largest magnitude to the smallest.
     """
 
     def __init__(self, space: Subspace) -> None:
@@ -142,12 +143,12 @@ class _Ritz:
         self.order = np.argsort(-np.abs(self.values))
 
     def wanted(self, num_eigenpairs: int) -> NDArray[np.intp]:
-        """Numbers of the k pairs of largest magnitude, from the largest to the smallest value."""
+        """Indices of the k pairs of largest magnitude, from the largest to the smallest value."""
         wanted = np.argsort(-np.abs(self.values), kind="stable")[:num_eigenpairs]
         return wanted[np.argsort(-self.values[wanted], kind="stable")]
 
     def unsettled(self, num_eigenpairs: int, allowed: float) -> int | None:
-        """The first of the wanted pairs that is not converged, or else the first other that could yet be wanted."""
+        """Index of the first wanted pair that has not converged, else of the first other that may still be wanted."""
         wanted, others = self.order[:num_eigenpairs], self.order[num_eigenpairs:]
         reach = np.abs(self.values[others]) + self.bounds[others]
         least = np.abs(self.values[wanted[-1]]) + allowed
@@ -156,15 +157,15 @@ class _Ritz:
 
 
 class _Search:
-    """A search for the k leading eigenpairs on its way: a basis that grows by a row a product.
+    """The state of a search for the k leading eigenpairs: a basis that grows by one row per product.
 
     Attributes:
         space: The basis.
-        ritz: The pairs within it.
-        num_products: Spent so far.
-        betas: Lengths of the remainders of the rows since the latest start, when they were new.
-        exhausted: Whether a start was, at some time; from then on the basis is not compressed.
-        before: (k,), the wanted magnitudes before the latest start, where that one looks for more.
+        ritz: Ritz pairs of the basis.
+        num_products: Products spent so far.
+        betas: Length of the remainder of each row since the latest start, when the row was new.
+        exhausted: Whether any start has been exhausted; from then on the basis is not compressed.
+        before: (k,), the wanted magnitudes before the latest start, if that start looks for more.
     """
 
     ritz: _Ritz
@@ -188,29 +189,29 @@ class _Search:
 
     @property
     def finite(self) -> bool:
-        """Whether the latest product was."""
+        """Whether the latest product was finite."""
         return bool(np.isfinite(self.betas[-1]))
 
     def extend(self, source: Tensor | Remainder) -> None:
-        """Add a row, for one product."""
+        """Add a row, at the cost of one product."""
         self.betas.append(self.space.extend(source, self._product))
         self.num_products += 1
         if self.finite:
             self.ritz = _Ritz(self.space)
 
     def next_source(self) -> Tensor | Remainder | None:
-        """What the next row is made of; None where the wanted pairs are known."""
+        """The source of the next row; None once the wanted pairs are known."""
         leading = np.abs(self.ritz.values[self.ritz.order[: self._num_eigenpairs]])
         allowed = self._tolerance * leading[0]
         self.exhausted = self.exhausted or self.betas[-1] <= allowed
         unsettled = self.ritz.unsettled(self._num_eigenpairs, allowed)
         if unsettled is not None:
             return self._refine(unsettled)
-        all_there = self.space.size >= self._num_eigenpairs
-        if all_there and not self.exhausted:
+        enough_rows = self.space.size >= self._num_eigenpairs
+        if enough_rows and not self.exhausted:
             return None
         if self.before is None or not np.allclose(leading, self.before, rtol=0, atol=allowed):
-            self.before = leading if all_there else None
+            self.before = leading if enough_rows else None
             return self._start_again()
         block = self.space.projected[-len(self.betas) :, -len(self.betas) :]
         if self.betas[-1] == 0 or _would_have_shown(block, self.betas, leading[-1] + allowed, len(self._start)):
@@ -218,24 +219,24 @@ class _Search:
         return self.space.remainders[-1]
 
     def _refine(self, number: int) -> Remainder:
-        """The remainder that holds most of a pair's residual; a full basis is compressed first."""
+        """The remainder that holds most of a pair's residual; compresses a full basis first."""
         longest = int(np.argmax([lengths[number] for lengths in self.ritz.outside]))
         if self.space.full and not self.exhausted:
             self.space.compress(self.ritz.weights[:, self.ritz.order[: self._capacity // 2]])
             self.betas.clear()
         source = self.space.remainders[longest]
-        if source.coefficients[-1] == 0:  # an earlier start goes on, which ends the latest one
+        if source.coefficients[-1] == 0:  # an earlier start continues, which ends the latest one
             self.before = None
         return source
 
     def _start_again(self) -> Tensor:
-        """A random vector outside the basis."""
+        """A random vector orthogonal to the basis."""
         random = torch.randn(len(self._start), generator=self._rng).to(self._start)
         self.betas.clear()
         return self.space.outside(self.space.outside(random))
 
     def pairs(self, began: float) -> Eigenpairs:
-        """The wanted pairs, for a search that began at a time."""
+        """The wanted pairs; ``began`` is the time at which the search began."""
         wanted = self.ritz.wanted(self._num_eigenpairs)
         values = self.ritz.values[wanted]
         vectors = torch.from_numpy(self.ritz.weights[:, wanted].T.copy()).to(self._start) @ self.space.rows
@@ -249,13 +250,13 @@ class _Search:
         return Eigenpairs(values, vectors, residuals, residuals <= self._tolerance, self.num_products, seconds)
 
     def _verified(self, values: NDArray[np.float64], vectors: Tensor) -> NDArray[np.float64]:
-        """|Hv - lambda v| (k,), for one product each."""
+        """|Hv - lambda v| (k,), at the cost of one product each."""
         self.num_products += len(values)
         pairs = zip(values.tolist(), vectors, strict=True)
         return np.array([length(self._product(vector) - value * vector) for value, vector in pairs])
 
     def nothing(self, began: float) -> Eigenpairs:
-        """What is known of an operator that is not finite."""
+        """The result for an operator whose products are not finite."""
         values = np.full(self._num_eigenpairs, np.nan)
         vectors = self._start.new_zeros(self._num_eigenpairs, len(self._start))
         seconds = time.perf_counter() - began
@@ -263,14 +264,14 @@ class _Search:
 
 
 def _would_have_shown(block: NDArray[np.float64], betas: list[float], magnitude: float, dimension: int) -> bool:
-    """Whether a random start would have betrayed an unseen eigenvalue of at least a magnitude by now.
+    """Whether a random start would by now have revealed an unseen eigenvalue of at least a given magnitude.
 
     A unit eigenvector u has |<start, u>| <= prod(beta) / |det(T - lambda I)|, and fewer than one random start in a
-    hundred holds less than 0.01 / sqrt(p) of a given direction.
+    hundred has a component below 0.01 / sqrt(p) along a given direction.
 
     Args:
         block: T (m, m), the operator in the rows since that start.
-        betas: (m,), the remainder of each of them when it was new.
+        betas: (m,), length of the remainder of each of these rows when it was new.
         magnitude: Above the magnitude of every eigenvalue of T.
         dimension: p.
     """

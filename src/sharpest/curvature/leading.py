@@ -1,4 +1,4 @@
-"""Leading eigenpairs of a Hessian, with defaults."""
+"""Leading eigenpairs of a Hessian, with default settings."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ def eigenpairs(
 ) -> Eigenpairs:
     """The k eigenpairs of largest magnitude.
 
-    The search starts from a random vector that leans on the gradient, where the operator has one, and on what is known
-    from a measurement nearby. Both save products; neither decides what comes out.
+    The search starts from a random vector, biased towards the gradient, if the operator has one, and towards the
+    eigenvectors of a nearby measurement. Both save products; neither determines the result.
 
     Args:
-        hessian: Symmetric, on vectors of p values.
+        hessian: Symmetric operator on vectors of p values.
         k: At most p.
-        tolerance: Largest |Hv - lambda v| in parts of the largest |lambda|.
-        seed: Of the random vectors.
-        max_products: Give up after so many products, with honest flags; by default 640, or 60 k if that is more.
+        tolerance: Largest |Hv - lambda v| relative to the largest |lambda|.
+        seed: Seed of the random vectors.
+        max_products: Stop after this many, and return the current pairs, flagged as converged or not; by default 640,
+            or 60 k if that is more.
         warm: Earlier eigenpairs, or a vector (p,) such as the sum of their eigenvectors.
 
     Returns:
-        The pairs, the largest signed eigenvalue first; all NaN where the loss is not finite.
+        The pairs, the largest signed eigenvalue first; all NaN if the loss is not finite.
 
     Raises:
         ValueError: If k is not within 1..p, max_products is below k, or warm has another number of parameters.
 
-    Source: :func:`sharpest.curvature.lanczos.largest_eigenpairs`.
+    Source: see ``sharpest.curvature.lanczos.largest_eigenpairs``.
 
     >>> import torch
     >>> from sharpest.curvature import Hessian, eigenpairs
@@ -54,18 +55,18 @@ def eigenpairs(
     theta, rng = hessian.theta, generator_of(seed)
     if not 1 <= k <= len(theta):
         raise ValueError(f"k {k} must lie within 1..{len(theta)}, the number of parameters")
-    known = [getattr(hessian, "gradient", None), None if warm is None else _direction(warm, len(theta)).to(theta)]
-    start = start_vector(rng, len(theta), [hint for hint in known if hint is not None]).to(theta)
-    most = 20 * basis_size(k) if max_products is None else max_products
-    return largest_eigenpairs(hessian.product, start, k, tolerance, most, rng)
+    hints = [getattr(hessian, "gradient", None), None if warm is None else _direction(warm, len(theta)).to(theta)]
+    start = start_vector(rng, len(theta), [hint for hint in hints if hint is not None]).to(theta)
+    limit = 20 * basis_size(k) if max_products is None else max_products
+    return largest_eigenpairs(hessian.product, start, k, tolerance, limit, rng)
 
 
 def _direction(warm: Tensor | Eigenpairs, num_parameters: int) -> Tensor:
-    """One vector (p,) that holds the earlier ones."""
+    """One vector (p,) that combines the earlier eigenvectors."""
     direction = warm.eigenvectors.sum(dim=0) if isinstance(warm, Eigenpairs) else warm
     if direction.shape != (num_parameters,):
         raise ValueError(
-            f"warm has the shape {tuple(direction.shape)}, the Hessian {num_parameters} parameters; "
+            f"warm has shape {tuple(direction.shape)}, but the Hessian has {num_parameters} parameters; "
             "give earlier eigenpairs of the same parameters, or the sum of their vectors"
         )
     return direction

@@ -14,11 +14,10 @@ from sharpest.curvature.determinism import check_deterministic, check_independen
 
 
 class ModuleLoss:
-    """``loss(theta, inputs, targets)`` of a module's outputs, for :class:`~sharpest.curvature.hessian.Hessian`.
+    """``loss(theta, inputs, targets)`` of a module's outputs, for ``sharpest.curvature.hessian.Hessian``.
 
-    It is that of a copy of the module, in the mode in which the module is: neither changes the other, and further
-    training leaves the function as it is. Parameters that need no gradient are constants; of tied ones the first name
-    counts.
+    It uses a copy of the module in its current mode: neither affects the other, and further training does not change
+    the function. Parameters that need no gradient are constants; tied parameters count once, under their first name.
 
     Args:
         module: The net.
@@ -26,16 +25,16 @@ class ModuleLoss:
 
     Attributes:
         theta: (p,), the trainable parameters, flattened in the order of ``named_parameters``.
-        parts: Where each of them lies in theta, by name.
+        parts: Slices of theta by parameter name.
 
     Raises:
-        ValueError: If the module has no trainable parameter.
+        ValueError: If the module has no trainable parameters.
     """
 
     def __init__(self, module: nn.Module, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
         trainable = {name: value.detach() for name, value in module.named_parameters() if value.requires_grad}
         if not trainable:
-            raise ValueError("the module has no trainable parameter; set requires_grad on those to differentiate")
+            raise ValueError("the module has no trainable parameters; set requires_grad on those to differentiate")
         self._module = copy.deepcopy(module)
         self._loss = loss
         self._shapes = {name: value.shape for name, value in trainable.items()}
@@ -47,7 +46,7 @@ class ModuleLoss:
         self.theta = torch.cat([value.reshape(-1) for value in trainable.values()])
 
     def __call__(self, theta: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
-        """The mean over the examples, a scalar, at parameters (p,)."""
+        """The mean loss over the examples, a scalar, at parameters (p,)."""
         pieces = zip(self._shapes.items(), theta.split(self._sizes), strict=True)
         values = {name: piece.view(shape) for (name, shape), piece in pieces}
         mean = self._loss(functional_call(self._module, values, (inputs,)), targets)
@@ -58,10 +57,10 @@ class ModuleLoss:
         return mean
 
     def check(self, inputs: Tensor, targets: Tensor) -> None:
-        """Probe that it is a function of its arguments.
+        """Check that the loss is a function of its arguments.
 
         Raises:
-            NotDeterministicError: If it is not, with the layer that is likely at fault.
+            NotDeterministicError: If it is not; names the likely layer.
         """
         check_independent(self._module)
         check_deterministic(lambda: self(self.theta, inputs, targets), self._module)

@@ -1,4 +1,4 @@
-"""What the eigensolver and the estimates ask of an operator, and where their random numbers come from."""
+"""The operator that the eigensolver and the estimates expect, and the generator of their random numbers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 Seed = int | torch.Generator
-"""A number, or a generator on the CPU that the draws move on."""
+"""A number, or a CPU generator, which the draws advance."""
 
 
 class Operator(Protocol):
-    """A symmetric operator H on vectors of p values: a Hessian, or anything else with these two.
+    """A symmetric operator H on vectors of p values: a Hessian, or any object with these two members.
 
     >>> import torch
     >>> from sharpest.curvature import trace
@@ -27,12 +27,12 @@ class Operator(Protocol):
 
     @property
     def theta(self) -> Tensor:
-        """(p,), where it is taken; gives dtype and device."""
+        """(p,), the point at which the operator is taken; sets dtype and device."""
 
     def product(self, vector: Tensor, /) -> Tensor:
-        """H v, (p,)."""
+        """The product H v, (p,)."""
 
 
 def generator_of(seed: Seed) -> torch.Generator:
-    """The generator of a seed, new for a number."""
+    """The generator of a seed; a new one for a number."""
     return seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)

@@ -12,14 +12,14 @@ class Preconditioned:
 
     Args:
         hessian: H.
-        preconditioner: (p,), the diagonal of P, positive; it comes to the dtype and device of the Hessian.
+        preconditioner: (p,), the diagonal of P, positive; converted to the dtype and device of the Hessian.
 
     Attributes:
-        theta: (p,), where H is taken.
+        theta: (p,), the point at which H is taken.
         gradient: (p,), P^-1/2 g, the gradient in these coordinates.
 
     Raises:
-        ValueError: If a value of P is not positive, or their number is not p.
+        ValueError: If a value of P is not positive, or there are not p values.
 
     Source: Cohen et al. (2022), arXiv 2207.14484.
 
@@ -37,7 +37,7 @@ class Preconditioned:
     def __init__(self, hessian: Hessian, preconditioner: Tensor) -> None:
         if preconditioner.shape != hessian.theta.shape or not bool((preconditioner > 0).all()):
             raise ValueError(
-                f"preconditioner has the shape {tuple(preconditioner.shape)} and the least value "
+                f"preconditioner has shape {tuple(preconditioner.shape)} and smallest value "
                 f"{float(preconditioner.min()):.3g}; give {len(hessian.theta)} positive values"
             )
         self._hessian = hessian
@@ -46,16 +46,16 @@ class Preconditioned:
         self.gradient = self._scale * hessian.gradient
 
     def product(self, vector: Tensor) -> Tensor:
-        """P^-1/2 H P^-1/2 v, (p,)."""
+        """The product P^-1/2 H P^-1/2 v, (p,)."""
         return self._scale * self._hessian.product(self._scale * vector)
 
 
 def adam_preconditioner(second_moment: Tensor, updates: int, beta1: float, beta2: float, epsilon: float) -> Tensor:
-    """Adam's P after t updates, (1 - b1^t) (sqrt(v / (1 - b2^t)) + eps), whose step is eta m / P.
+    """Adam's P after t updates, (1 - b1^t) (sqrt(v / (1 - b2^t)) + eps), with which the step is eta m / P.
 
     Args:
         second_moment: (p,), v.
-        updates: t, at least 1: without an update there is no second moment.
+        updates: t, at least 1: before the first update there is no second moment.
         beta1, beta2: Decay rates of the moments.
         epsilon: eps.
 
@@ -63,7 +63,7 @@ def adam_preconditioner(second_moment: Tensor, updates: int, beta1: float, beta2
         (p,), in the unit of the gradient.
 
     Raises:
-        ValueError: If there was no update.
+        ValueError: If updates is below 1.
 
     Source: Cohen et al. (2022), arXiv 2207.14484.
 

@@ -1,6 +1,6 @@
-"""A spectral density from nodes and weights: smeared on a grid, and its moments with errors over probes. Free of torch.
+"""Spectral density from quadrature nodes and weights: smeared on a grid, and its moments with errors over probes.
 
-Letters: n probes, m nodes of each, p dimension, g grid points.
+Does not import torch. Letters: n probes, m nodes of each, p dimension, g grid points.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 RESOLVED = 1e-5
-"""Share of the largest magnitude that float32 tells from zero; what is nearer has no sign."""
+"""Share of the largest magnitude that float32 distinguishes from zero; the sign of smaller values is unknown."""
 
-_REACH = 7  # widths behind which a Gaussian has 1e-12 of its mass, and is cut
+_REACH = 7  # widths at which a Gaussian is cut off; 1e-12 of its mass lies beyond
 
 
 class Mean(NamedTuple):
@@ -26,15 +26,15 @@ class Mean(NamedTuple):
 
 
 def grid_over(nodes: NDArray[np.float64], width: float, num_points: int) -> NDArray[np.float64]:
-    """An even grid that holds all of the smeared density.
+    """An evenly spaced grid that covers all of the smeared density.
 
     Args:
-        nodes: Of any shape.
+        nodes: Nodes in an array of any shape.
         width: Standard deviation of the Gaussian, in the unit of the nodes.
         num_points: g, at least 2.
 
     Returns:
-        (g,), increasing; NaN where a node is.
+        (g,), increasing; NaN if a node is NaN.
     """
     return np.linspace(nodes.min() - _REACH * width, nodes.max() + _REACH * width, num_points)
 
@@ -42,19 +42,19 @@ def grid_over(nodes: NDArray[np.float64], width: float, num_points: int) -> NDAr
 def smeared(
     nodes: NDArray[np.float64], weights: NDArray[np.float64], width: float, grid: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Mean density of the cell around each point of an even grid, each node smeared to a Gaussian.
+    """The mean density in the cell around each point of an even grid, with each node smeared to a Gaussian.
 
     Means over cells keep the integral (sum times spacing) at 1 on any grid that reaches seven widths beyond the nodes,
-    even where the cells are wider than the Gaussian.
+    even if the cells are wider than the Gaussian.
 
     Args:
         nodes: (n, m).
-        weights: (n, m), each row of sum 1.
+        weights: (n, m); each row sums to 1.
         width: Standard deviation of the Gaussian, in the unit of the nodes.
         grid: (g,), evenly increasing, at least 2 points.
 
     Returns:
-        (g,), per unit of the nodes; zero further than seven widths from all nodes.
+        (g,), per unit of the nodes; zero beyond seven widths from all nodes.
 
     Source: Lin, Saad and Yang (2016), Sec. 2.3.
     """
@@ -75,17 +75,17 @@ def mean_of(
 ) -> Mean:
     """The mean of a function over the p eigenvalues, times a factor, and its standard error.
 
-    Probes that are orthogonal to each other deviate in opposite ways: the variance of their mean is that of n draws
-    without replacement from p, and p probes know it exactly.
+    Orthogonal probes deviate in opposite ways: the variance of their mean is that of n draws without replacement from
+    p, and p probes give the mean exactly.
 
     Args:
         function_of_nodes: (n, m), the function at the nodes.
-        weights: (n, m), each row of sum 1.
+        weights: (n, m); each row sums to 1.
         dimension: p.
         factor: p for a sum over the eigenvalues, such as the trace.
     """
     values = (weights * function_of_nodes).sum(axis=1)
     num_probes = len(values)
-    left = max(0.0, 1 - num_probes / dimension)
-    error = float(values.std(ddof=1)) * math.sqrt(left / num_probes) if num_probes > 1 else math.nan
+    unsampled = max(0.0, 1 - num_probes / dimension)
+    error = float(values.std(ddof=1)) * math.sqrt(unsampled / num_probes) if num_probes > 1 else math.nan
     return Mean(factor * float(values.mean()), factor * error)

@@ -1,9 +1,9 @@
-"""Layers whose second derivatives are written by hand, for graphs that are differentiated many times.
+"""Layers with hand-written second derivatives, for graphs that are differentiated many times.
 
-Autograd's own second derivatives waste work on the nets of this study: that of a convolution computes weight gradients
-by convolutions of unusual shapes, those of ReLU and pooling fill tensors with zeros, that of the cross-entropy passes
-through the logarithms of all classes, those of recurrent cells are hundreds of small steps. Here each layer is a
-function whose first derivative is a function again, with its own. The numbers are the same up to rounding.
+Autograd's own second derivatives waste work on the nets of this study. For a convolution they compute weight gradients
+by convolutions of unusual shapes; for ReLU and pooling they fill tensors with zeros; for the cross-entropy they pass
+through the log-probabilities of all classes; for recurrent cells they take hundreds of small steps. Here the first
+derivative of each layer is a function with a derivative of its own. The numbers are the same up to rounding.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ Geometry = tuple[list[int], list[int], list[int], bool, list[int], int]
 
 
 class SecondOrder(TorchFunctionMode):
-    """Within it, second derivatives are cheap: of convolutions, ReLU, max pooling, cross-entropy, layers over time.
+    """Mode in which convolutions, ReLU, max pooling, cross-entropy and layers over time have cheap second derivatives.
 
-    A function with the attribute ``second_order`` brings a rule of its own: None, or what the function returns.
+    A function with the attribute ``second_order`` brings its own rule, which returns the function's value, or None to
+    leave the call to the function itself.
     """
 
     def __torch_function__(
@@ -88,8 +89,8 @@ def _convolution_gradients(
 ) -> tuple[Tensor | None, ...]:
     """Gradients of a convolution by its input, weight and bias, each if needed.
 
-    oneDNN works on 16 channels at a time; its input gradient for fewer takes two to three times as long as the
-    convolution with the flipped kernel that it is.
+    oneDNN works on 16 channels at a time. For fewer, its input gradient takes two to three times as long as the
+    equivalent convolution with the flipped kernel.
     """
     stride, padding, dilation, *_, groups = geometry
     margin = [size - 1 - pad for size, pad in zip(weight.shape[2:], padding, strict=True)]
@@ -150,7 +151,7 @@ class _MaxPoolBackward(Function):
     def backward(ctx: Any, v: Tensor) -> Any:
         (where,) = ctx.saved_tensors
         if where.is_contiguous(memory_format=torch.channels_last):
-            # pixels before channels, as they lie in memory
+            # gathered with pixels before channels, as in memory
             n, c, h, w = where.shape
             pixels = where.permute(0, 2, 3, 1).reshape(n, h * w, c)
             picked = v.permute(0, 2, 3, 1).reshape(n, -1, c).gather(1, pixels)
@@ -173,7 +174,7 @@ class _CrossEntropy(Function):
 class _CrossEntropyBackward(Function):
     @staticmethod
     def forward(ctx: Any, outer: Tensor, logits: Tensor, targets: Tensor, ignored: int) -> Any:
-        counts = targets != ignored  # on the device: the host does not wait to know whether any is ignored
+        counts = targets != ignored  # stays on the device: the host does not wait to learn if any is ignored
         number = counts.sum()
         targets, counted = targets.where(counts, 0), counts[:, None].to(logits)
         probabilities = logits.softmax(dim=1)
@@ -206,7 +207,7 @@ def _convolution(
     groups: int = 1,
 ) -> Tensor | None:
     number = weight.dim() - 2
-    if input.dim() != weight.dim():  # a single image, without its batch
+    if input.dim() != weight.dim():  # a single image without a batch dimension
         return None
     stride, dilation = _pair(stride, number), _pair(dilation, number)
     if padding == "same":

@@ -1,4 +1,4 @@
-"""Estimates with an error bar: trace and Frobenius norm from random probes, sampling error from halves of the examples.
+"""Estimates with error bars: trace and Frobenius norm from random probes, sampling error from halves of the examples.
 
 Letters: p dimension, m products.
 """
@@ -35,13 +35,13 @@ class Estimate:
 def trace(hessian: Operator, num_products: int = 30, seed: Seed = 0) -> Estimate:
     """Trace of a symmetric operator by Hutchinson++.
 
-    A third of the products finds a subspace Q that holds its large eigenvalues, a third takes the trace within Q
-    exactly, and the rest probes what is left, whose spread alone makes the error.
+    A third of the products finds a subspace Q that holds the large eigenvalues, a third computes the trace within Q
+    exactly, and the rest probes the remainder, whose spread alone determines the error.
 
     Args:
-        hessian: On vectors of p values.
-        num_products: m, at least 4; with 3 p or more of them the estimate is exact.
-        seed: Of the probes.
+        hessian: Operator on vectors of p values.
+        num_products: m, at least 4; with 3 p or more the estimate is exact.
+        seed: Seed of the probes.
 
     Raises:
         ValueError: If there are too few products for an error bar.
@@ -64,9 +64,9 @@ def trace(hessian: Operator, num_products: int = 30, seed: Seed = 0) -> Estimate
 
 
 def frobenius_norm(hessian: Operator, num_products: int = 30, seed: Seed = 0) -> Estimate:
-    """Frobenius norm of a symmetric operator, the root of the trace of its square by Hutchinson++.
+    """Frobenius norm of a symmetric operator: the square root of the trace of its square, by Hutchinson++.
 
-    Its arguments and errors are those of :func:`trace`.
+    Arguments and errors are those of ``trace``.
 
     >>> import torch
     >>> from sharpest.curvature import Hessian, frobenius_norm
@@ -85,17 +85,17 @@ def frobenius_norm(hessian: Operator, num_products: int = 30, seed: Seed = 0) ->
 
 
 def sampling_error(hessian: Hessian, quantity: Callable[[Hessian], float]) -> float:
-    """Standard error of a quantity of the Hessian, such as lambda_1, for its being taken on N examples only.
+    """Standard error of a quantity of the Hessian, such as lambda_1, due to its finite sample of N examples.
 
     Two disjoint halves of the examples give two independent values. Their difference has twice the standard deviation
-    of the value at N, up to how a half differs from the whole (lambda_1 of fewer examples is larger on average, too).
+    of the value at N, as far as a half behaves like the whole (lambda_1 of fewer examples is also larger on average).
 
     Args:
-        hessian: On N examples, at least 2.
-        quantity: For instance the largest eigenvalue, as below.
+        hessian: Hessian on N examples, at least 2.
+        quantity: Maps a Hessian to the quantity, such as the largest eigenvalue below.
 
     Raises:
-        ValueError: If there is one example only.
+        ValueError: If there is only one example.
 
     >>> import torch
     >>> from sharpest.curvature import Hessian, eigenpairs, sampling_error
@@ -110,7 +110,7 @@ def sampling_error(hessian: Hessian, quantity: Callable[[Hessian], float]) -> fl
 
 
 def _sketched(hessian: Operator, num_products: int, rng: torch.Generator) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Orthonormal rows that lean on the large eigenvalues, their images, and probes orthogonal to the rows."""
+    """Orthonormal rows biased towards the large eigenvalues, their images, and probes orthogonal to the rows."""
     theta = hessian.theta
     size = min(num_products // 3, len(theta))
     num_probes = num_products - 2 * size
@@ -118,7 +118,7 @@ def _sketched(hessian: Operator, num_products: int, rng: torch.Generator) -> tup
         raise ValueError(f"num_products {num_products} is too few for an estimate with an error; take 4 or more")
     images = torch.stack([hessian.product(_normal(theta, rng)) for _ in range(size)])
     basis = torch.linalg.qr(images.T)[0].T
-    # a second pass: columns of an operator of low rank are nearly dependent
+    # a second pass: images under an operator of low rank are nearly dependent
     basis = torch.linalg.qr(basis.T)[0].T
     images = torch.stack([hessian.product(row) for row in basis])
     probes = [_normal(theta, rng) for _ in range(num_probes)]

@@ -1,4 +1,4 @@
-"""An orthonormal basis of vectors and a symmetric operator within it, on a block of memory of fixed size.
+"""An orthonormal basis and the projection of a symmetric operator on it, in a preallocated block of memory.
 
 Letters: p dimension, j basis vectors so far.
 """
@@ -13,18 +13,18 @@ from torch import Tensor
 
 # float32 sums over all p would cost an eigenvalue its fifth digit; pieces of this length are summed in float64
 _PIECE_CPU = 8_192
-# share of its length that a vector must keep for one pass to make it orthogonal to working precision: Daniel, Gragg,
-# Kaufman and Stewart (1976), who also show that two passes always do
+# a vector that keeps this share of its length is orthogonal to working precision after one pass; after two passes it
+# always is: Daniel, Gragg, Kaufman and Stewart (1976)
 _ENOUGH = 0.5**0.5
 
 
 @dataclass(frozen=True)
 class Remainder:
-    """What the images of the rows have outside the span along one vector: H Q = Q T + sum of vector x coefficients.
+    """The part of the rows' images outside the span, along one vector: H Q = Q T + sum of vector x coefficients.
 
     Attributes:
         vector: (p,), orthogonal to the rows.
-        length: Its norm.
+        length: Norm of the vector.
         coefficients: (j,), one per row.
     """
 
@@ -34,17 +34,17 @@ class Remainder:
 
 
 class Subspace:
-    """Orthonormal rows Q (j, p), T, the operator within their span, and what its images of them have outside.
+    """Orthonormal rows Q (j, p), the operator T within their span, and the parts of the rows' images outside it.
 
     Args:
-        like: (p,), gives dtype and device.
+        like: (p,), sets dtype and device.
         capacity: Rows that fit before the block must grow.
 
     Attributes:
         size: j.
         projected: T (j, j).
-        remainders: The images' parts outside the span.
-        asymmetry: Largest difference seen between the two products that give one entry of T: the operator's rounding.
+        remainders: The parts of the rows' images outside the span.
+        asymmetry: Largest difference so far between the two products that give one entry of T: the operator's rounding.
     """
 
     def __init__(self, like: Tensor, capacity: int) -> None:
@@ -64,7 +64,7 @@ class Subspace:
         return self.size == len(self._block)
 
     def inside(self, vector: Tensor) -> Tensor:
-        """Coefficients of the part within the span, (j,) float64."""
+        """Coefficients (j,), in float64, of the part of a vector within the span."""
         piece = len(vector) if vector.is_cuda else _PIECE_CPU
         total = torch.zeros(self.size, dtype=torch.float64, device=vector.device)
         for rows, values in zip(self.rows.split(piece, dim=1), vector.split(piece), strict=True):
@@ -72,16 +72,16 @@ class Subspace:
         return total
 
     def outside(self, vector: Tensor) -> Tensor:
-        """The part outside the span; where little is left, a second call brings back the digits lost."""
+        """The part of a vector outside the span; if little is left, a second call restores the lost digits."""
         return self._split(vector)[0]
 
     def extend(self, source: Tensor | Remainder, product: Callable[[Tensor], Tensor]) -> float:
-        """Append a row: a vector orthogonal to the others, brought to unit length, or the vector of a remainder.
+        """Append a row, normalised: a vector orthogonal to the other rows, or the vector of a remainder.
 
-        The host waits for the device once, at the end, where it reads all numbers together.
+        The host waits for the device once, at the end, to read all numbers together.
 
         Returns:
-            Length of what the row's image has outside the span.
+            Length of the part of the row's image outside the span.
         """
         if self.full:
             self._block = torch.cat([self._block, torch.empty_like(self._block)])
@@ -113,14 +113,14 @@ class Subspace:
         return float(lengths[-1])
 
     def _without_known(self, image: Tensor, shares: list[Tensor]) -> Tensor:
-        """The newest row's image without what is known of its part within the span: the older rows' images tell it.
+        """The newest row's image minus its part within the span, as far as the older rows' images determine it.
 
         Args:
             image: (p,).
             shares: Inner products of the newest row with the vectors of the remainders, then with the image.
         """
         outer = image - shares[-1] * self.rows[-1]
-        known: dict[int, Tensor] = {}  # mostly of one row, and a pass over all costs as much as a product
+        known: dict[int, Tensor] = {}  # usually one row; a pass over all rows costs as much as a product
         for share, remainder in zip(shares, self.remainders, strict=False):
             for older in np.flatnonzero(remainder.coefficients).tolist():
                 part = share.double() * float(remainder.coefficients[older])
@@ -133,7 +133,7 @@ class Subspace:
         return outer
 
     def _project(self, shares: NDArray[np.float64], missed: NDArray[np.float64], dtype: torch.dtype) -> None:
-        """Append the newest row's image to T: what was subtracted of it, rounded to a type, and what was missed."""
+        """Append the newest row's image to T: the part that was subtracted, rounded to a dtype, and the part missed."""
         known = np.zeros(self.size)
         for share, remainder in zip(shares, self.remainders, strict=False):
             known[:-1] += share * remainder.coefficients
@@ -144,7 +144,7 @@ class Subspace:
         self.projected[-1] = self.projected[:, -1] = known + missed
 
     def compress(self, weights: NDArray[np.float64]) -> None:
-        """Keep some combinations of the rows: invariant ones of T, such as its eigenvectors.
+        """Keep some combinations of the rows that T leaves invariant, such as its eigenvectors.
 
         Args:
             weights: (j, m), orthonormal columns, each an eigenvector of T.
@@ -158,7 +158,7 @@ class Subspace:
         self.size = kept
 
     def _split(self, vector: Tensor) -> tuple[Tensor, Tensor]:
-        """The part outside the span, and the coefficients (j,) float64 of the part inside."""
+        """The part outside the span, and the coefficients (j,), in float64, of the part inside."""
         inside = self.inside(vector)
         part = self.rows.T @ inside.to(vector)
         return torch.sub(vector, part, out=part), inside
@@ -166,11 +166,11 @@ class Subspace:
     def _cleaned(self, vector: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The part outside the span, its norm, and the coefficients (j,) of the part inside.
 
-        Split twice where much was inside.
+        The vector is split twice if much of it was inside.
         """
         outside, inside = self._split(vector)
         left = norm(outside)
-        # on a GPU a second pass costs less than to wait for the lengths
+        # on a GPU a second pass costs less than waiting for the norms
         if vector.is_cuda or float(left) < _ENOUGH * float(torch.hypot(left, norm(inside))):
             outside, more = self._split(outside)
             inside, left = inside + more, norm(outside)
@@ -178,10 +178,10 @@ class Subspace:
 
 
 def norm(vector: Tensor) -> Tensor:
-    """Euclidean norm, summed in float64, a scalar that stays on the device."""
+    """Euclidean norm, summed in float64, as a scalar on the device."""
     return torch.linalg.vector_norm(vector, dtype=torch.float64)
 
 
 def length(vector: Tensor) -> float:
-    """The same as a number, for which the host waits."""
+    """Euclidean norm as a Python number; the host waits for it."""
     return float(norm(vector))

@@ -1,6 +1,6 @@
-"""Results: the layout of each kind of file, writing and reading them, and where they are.
+"""Results files: their layouts, how they are written and read, and their paths.
 
-The package can be called: ``sharpest.results("results", scale="quick")`` opens the results of a scale.
+The package is callable: ``sharpest.results("results", scale="quick")`` opens the results of a scale.
 """
 
 import sys
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class _CallableModule(ModuleType):
-    """Lets the name serve as the room and as the function that opens a folder."""
+    """Makes ``sharpest.results`` both a package and a function that opens the results of a scale."""
 
     def __call__(self, folder: str | Path = "results", scale: str = "quick") -> "Results":
-        """See :func:`sharpest.results.runs.open_results`."""
-        # by name, since what is read is no part of the code behind jobs that only write
+        """See ``sharpest.results.runs.open_results``."""
+        # imported by name, which keeps the readers out of the fingerprints of jobs that only write
         runs = import_module("sharpest.results.runs")
         results: Results = runs.open_results(folder, scale)
         return results

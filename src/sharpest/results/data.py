@@ -1,4 +1,4 @@
-"""Decoded data."""
+"""Decoded images."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -23,6 +23,6 @@ def open_images(path: str | Path) -> AbstractContextManager[StoredFile]:
     """Open decoded images for reading.
 
     Raises:
-        StoreError: As of :func:`sharpest.results.file.open_stored`.
+        StoreError: See ``open_stored``.
     """
     return open_stored(path, DATA)

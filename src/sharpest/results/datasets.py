@@ -1,4 +1,4 @@
-"""The layout of decoded data by its kind."""
+"""The layouts of decoded data, by kind of data."""
 
 from sharpest.results.data import DATA
 from sharpest.results.imported import IMPORTED
@@ -10,5 +10,5 @@ _LAYOUTS = {"images": DATA, "tokens": TOKENS, "reviews": REVIEWS, "imported": IM
 
 
 def data_layout(kind: str) -> Layout:
-    """What is in a file of decoded ``images``, ``tokens`` or ``reviews``, or the record of ``imported`` ones."""
+    """The layout of decoded ``images``, ``tokens`` or ``reviews``, or of the record of ``imported`` data."""
     return _LAYOUTS[kind]

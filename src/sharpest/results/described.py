@@ -1,4 +1,4 @@
-"""What a file says of itself, for readers that do not know the measure that wrote it."""
+"""Layouts read from a file itself, for readers that do not know the measure that wrote it."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from sharpest.results.whole import present
 
 
 def layouts_in(path: str | Path) -> dict[str, Layout]:
-    """The layouts of a file by name: one, but of a file of several kinds.
+    """The layouts of a file, by name: one, or several in a combined file.
 
     Raises:
-        StoreError: If the file is missing or damaged, or does not say what it holds.
+        StoreError: If the file is missing or damaged, or does not describe its content.
     """
     try:
         verify(path)
@@ -30,26 +30,26 @@ def layouts_in(path: str | Path) -> dict[str, Layout]:
 
 
 def layout_in(path: str | Path, kind: str | None = None) -> Layout:
-    """One of them.
+    """One layout of a file.
 
     Args:
         path: The file.
-        kind: Its name; None = the only one.
+        kind: Name of the layout; None = the only one.
 
     Raises:
-        StoreError: As of :func:`layouts_in`, or if the file has no such one, or several.
+        StoreError: See ``layouts_in``; also if the file does not have the layout, or has several and none is named.
     """
     layouts = layouts_in(path)
     if kind is None and len(layouts) == 1:
         return next(iter(layouts.values()))
     if kind not in layouts:
-        meant = "say which is meant with its kind" if kind is None else f"and no {kind}"
-        raise StoreError(f"{path}: holds {', '.join(layouts)}; {meant}")
+        hint = "say which is meant with its kind" if kind is None else f"and no {kind}"
+        raise StoreError(f"{path}: holds {', '.join(layouts)}; {hint}")
     return layouts[kind]
 
 
 def _described(part: h5py.Group) -> Layout:
-    """Arrays in the order of the alphabet."""
+    """The layout that a part of a file describes, with its arrays in alphabetical order."""
     datasets = []
     for name, array in part.items():
         dims = tuple(dimension.label for dimension in array.dims)

@@ -1,4 +1,4 @@
-"""Which quantity, measured at a point, tells whether a change of settings there makes the loss spike."""
+"""The edge test: which quantity, measured at a point, predicts whether a change of settings makes the loss spike."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ CANDIDATES: Mapping[str, tuple[str, str]] = {
     "gni": ("gradient_sample", "gni"),
     "critical_sharpness": ("critical", "critical_sharpness"),
 }
-"""Curvatures that may mark the edge: measure and column. Where no step raises the loss, the critical sharpness is 0."""
+"""Curvatures that may mark the edge, by measure and column. If no step raises the loss, critical sharpness is 0."""
 
 TIME = "iteration"
-"""A candidate that knows nothing of curvature, to compare with: what comes later spikes more."""
+"""A baseline candidate without curvature: later points spike more."""
 
 MEASURES = tuple(dict.fromkeys((INTERVENTIONS, *(measure for measure, _ in CANDIDATES.values()))))
-"""What is read of a run."""
+"""The measures that the test reads."""
 
 _COLUMNS = ("spike", "catapult", "remaining")  # of each point and arm
 
@@ -35,16 +35,16 @@ NUM_RESAMPLED = 1_000
 
 @dataclass(frozen=True, eq=False)
 class EdgeTest:
-    """The t points of one run at which settings were changed, each in a changed arms.
+    """The t points of one run at which settings were changed, each with a changed arms.
 
     Attributes:
-        arms: (a,), their names, the unchanged one left out.
+        arms: (a,), names of the changed arms.
         iteration: (t,).
-        candidates: By name, (t,).
-        spike: (t, a).
+        candidates: Values (t,) by name of the candidate.
+        spike: (t, a), largest loss over that of the unchanged arm.
         catapult: (t, a), 1, 0, or NaN where the unchanged arm diverged.
-        remaining: (t, a), what is left of the largest loss at the end.
-        updates: Of each arm.
+        remaining: (t, a), mean loss of the last quarter of the updates over the largest loss.
+        updates: Updates of each arm.
     """
 
     arms: tuple[str, ...]
@@ -56,9 +56,9 @@ class EdgeTest:
     updates: int
 
     def first_saturated(self, candidate: str) -> int | None:
-        """The first point at which a candidate is at its mean over the last half of the points, or above.
+        """The first point at which a candidate reaches its mean over the last half of the points.
 
-        None where there is no finite value.
+        None if that half has no finite value.
         """
         values = self.candidates[candidate]
         late = values[len(values) // 2 :]
@@ -66,11 +66,11 @@ class EdgeTest:
         return int(above[0]) if len(above) else None
 
     def samples(self, candidate: str, arm: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Scores and labels (n,) of points and arms whose label and candidate are known, point by point.
+        """Scores and labels (n,) of all points and arms where both are finite, point by point.
 
         Args:
-            candidate: Its name.
-            arm: Place of a single arm; None = all.
+            candidate: Name of the candidate whose values are the scores.
+            arm: Index of a single arm; None = all.
         """
         arms = slice(None) if arm is None else slice(arm, arm + 1)
         labels = self.catapult[:, arms]
@@ -79,21 +79,21 @@ class EdgeTest:
         return scores[known], labels[known] > 0
 
     def at(self, factor: float) -> EdgeTest:
-        """The same where a spike above another factor is a catapult."""
+        """The same test with another spike factor above which an arm counts as a catapult."""
         return replace(self, catapult=np.where(np.isnan(self.spike), np.nan, self.spike > factor))
 
     def points(self, places: NDArray[np.int64]) -> EdgeTest:
-        """Some of the points, in any order and number."""
+        """The test at the points with these indices, which may repeat."""
         candidates = {name: values[places] for name, values in self.candidates.items()}
         columns = {name: getattr(self, name)[places] for name in ("iteration", *_COLUMNS)}
         return replace(self, candidates=candidates, **columns)
 
 
 def edge_test(read: Callable[[str], Measured]) -> EdgeTest:
-    """The points that all measures have in common.
+    """The edge test of a run, at the points that all its measures share.
 
     Args:
-        read: Gives what a measure took of the run, by its name.
+        read: Returns the stored values of a measure on the run, by the name of the measure.
     """
     stored = dict(zip(MEASURES, common_points(*map(read, MEASURES)), strict=True))
     changes = stored[INTERVENTIONS]
@@ -115,7 +115,7 @@ def edge_test(read: Callable[[str], Measured]) -> EdgeTest:
 
 
 def area_under_roc(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> float:
-    """The chance that a point of label 1 has the higher score, ties counted half; NaN where one label is missing.
+    """The probability that a point of label 1 outscores one of label 0, ties counted half; NaN if a label is missing.
 
     Args:
         scores: (n,).
@@ -131,7 +131,7 @@ def area_under_roc(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> fl
 
 
 def roc(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """False and true positive rates as the threshold falls, from (0, 0) to (1, 1); tied scores are one step."""
+    """False and true positive rates as the threshold falls, from (0, 0) to (1, 1); tied scores form one step."""
     order = np.argsort(-scores, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
     hits, count = np.cumsum(labels[order])[ends], ends + 1
@@ -141,12 +141,12 @@ def roc(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> tuple[NDArray
 
 
 def pooled_area(tests: Sequence[EdgeTest], candidate: str, arm: int | None = None) -> float:
-    """:func:`area_under_roc` of the points and arms of several seeds together."""
+    """``area_under_roc`` over the points and arms of several seeds."""
     return area_under_roc(*_pooled(tests, candidate, arm))
 
 
 def pooled_roc(tests: Sequence[EdgeTest], candidate: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """:func:`roc` of the same."""
+    """``roc`` over the points and arms of several seeds."""
     return roc(*_pooled(tests, candidate, None))
 
 
@@ -158,10 +158,10 @@ def _pooled(
 
 
 def resampled_areas(tests: Sequence[EdgeTest], candidates: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Areas of resampled seeds and points, by candidate, the same draws for all; (b,), NaN where a label is missing.
+    """Bootstrap samples of the area, (b,) by candidate, from the same draws for all; NaN where a label is missing.
 
-    Seeds are drawn with replacement, and of each drawn seed blocks of neighbouring points in a circle. A block is as
-    long as the arms, since points within that reach see the same updates; all arms of a point stay together.
+    Seeds are drawn with replacement, and from each drawn seed circular blocks of neighbouring points. A block is as
+    long as an arm, since points that close see the same updates. All arms of a point stay together.
 
     Source: the circular block bootstrap (Politis and Romano 1992), within a bootstrap of clusters (Davison and Hinkley
     1997, section 3.8).
@@ -177,7 +177,7 @@ def resampled_areas(tests: Sequence[EdgeTest], candidates: Sequence[str]) -> dic
 
 def _blocks(test: EdgeTest, rng: np.random.Generator) -> EdgeTest:
     count = len(test.iteration)
-    apart = float(np.median(np.diff(test.iteration))) if count > 1 else 1.0
-    length = min(max(1, int(np.ceil(test.updates / apart))), count)
+    spacing = float(np.median(np.diff(test.iteration))) if count > 1 else 1.0
+    length = min(max(1, int(np.ceil(test.updates / spacing))), count)
     starts = rng.integers(0, count, -(-count // length))
     return test.points(((starts[:, None] + np.arange(length)) % count).ravel()[:count])

@@ -1,4 +1,4 @@
-"""Write results files for other programs: npz, csv, NetCDF."""
+"""Export results files for other programs: npz, csv, NetCDF."""
 
 import csv
 import json
@@ -14,24 +14,22 @@ from sharpest.results.whole import written_whole
 
 
 def export(path: str | Path, output: str | Path, vectors: bool = False, kind: str | None = None) -> None:
-    """Write a file in another format; the new file is there whole or not at all.
+    """Export a results file to another format, atomically.
 
     Args:
         path: A results file of any kind.
-        output: Where; its ending says how: ``npz`` holds all arrays by name and the attributes as a text of JSON,
-            ``csv`` a row for each point, ``nc`` (NetCDF) what :meth:`sharpest.results.stored.Measured.to_xarray` gives.
-        vectors: Write arrays with a dimension of parameters as well.
-        kind: Which one, of a file of several kinds.
+        output: Path of the export. The ending sets the format: ``npz`` holds all arrays by name and the attributes as
+            JSON text, ``csv`` one row per point, ``nc`` (NetCDF) the data set of ``Measured.to_xarray``.
+        vectors: Also write arrays with a dimension of parameters.
+        kind: Which layout of a combined file to export.
 
     Raises:
-        StoreError: If the file is damaged or has no points, the ending is another one, or it cannot be written.
-        MissingPackageError: If NetCDF is asked for and xarray is not installed.
+        StoreError: If the file is damaged or has no points, the ending is unknown, or the export cannot be written.
+        MissingPackageError: For NetCDF, if xarray is not installed.
     """
     write = _FORMATS.get(Path(output).suffix)
     if write is None:
-        raise StoreError(
-            f"{output}: ends in none of {', '.join(_FORMATS)}, which say what to write; give it another name"
-        )
+        raise StoreError(f"{output}: unknown format; give it a name that ends in {', '.join(_FORMATS)}")
     write(Measured(path, layout_in(path, kind)), Path(output), vectors)
 
 
@@ -43,7 +41,7 @@ def _write_npz(stored: Measured, output: Path, vectors: bool) -> None:
 
 def _write_csv(stored: Measured, output: Path, vectors: bool) -> None:
     if vectors:
-        raise StoreError(f"{output}: a csv has no room for vectors; leave --vectors out, or write npz or nc")
+        raise StoreError(f"{output}: csv cannot hold vectors; leave --vectors out, or write npz or nc")
     _check_points(stored, output)
     columns = {"run": [stored.run] * len(stored.iteration)}
     columns |= {name: column.tolist() for name, column in stored.columns().items()}
@@ -61,10 +59,10 @@ def _write_netcdf(stored: Measured, output: Path, vectors: bool) -> None:
 
 
 def _check_points(stored: Measured, output: Path) -> None:
-    """Refuse what has no row for each point of a run."""
+    """Refuse a file without one row per point of a run."""
     names = {dataset.name for dataset in stored.datasets}
     if not {"iteration", "epoch"} <= names or "run" not in stored.attributes:
-        raise StoreError(f"{output}: {stored.path} has no rows for points along a run; write it as npz")
+        raise StoreError(f"{output}: {stored.path} has no points along a run; write npz instead")
 
 
 _FORMATS: dict[str, Callable[[Measured, Path, bool], None]] = {

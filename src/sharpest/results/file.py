@@ -17,7 +17,7 @@ from sharpest.results.whole import present, written_whole
 
 
 def read_parts(path: Path, layout: Layout, names: Iterable[str], selection: Any) -> dict[str, NDArray[Any]]:
-    """A row of some arrays, or all of them (``...``), of a file that was checked before.
+    """One row of some arrays, or all rows (``...``), of a file that was verified before.
 
     Raises:
         StoreError: If they cannot be read, or a checksum differs.
@@ -26,40 +26,40 @@ def read_parts(path: Path, layout: Layout, names: Iterable[str], selection: Any)
         with h5py.File(path, "r", locking=False) as file:
             stored = StoredFile(part_of(file, layout), "")
             return {name: stored.read(name, selection) for name in names}
-    # what h5py raises where the file is gone, or is another one by now
+    # h5py raises these if the file is gone or was replaced
     except (OSError, RuntimeError, KeyError) as error:
         raise StoreError(f"{path}: has changed since it was opened ({error}); open it again") from error
 
 
 def attributes_of(path: str | Path, layout: Layout) -> dict[str, Any]:
-    """The attributes of a file, which is checked; its arrays are not read.
+    """The attributes of a file, which is verified; its arrays are not read.
 
     Raises:
-        StoreError: As of :func:`open_stored`.
+        StoreError: See ``open_stored``.
     """
     with open_stored(path, layout) as file:
         return file.attributes
 
 
 TOGETHER = "together"
-"""The layout of a file that holds those of several kinds, each in a group of its name."""
+"""The layout of a combined file, which holds several layouts, each in a group of its name."""
 
 
 def part_of(file: h5py.File, layout: Layout) -> h5py.Group:
-    """Where a layout lies in a file: at its root, or in a group of a file of several.
+    """The group that holds a layout: the root of a file, or a group of a combined file.
 
     Raises:
-        StoreError: If it is none of several.
+        StoreError: If a combined file does not hold the layout.
     """
     if file.attrs.get("layout") != TOGETHER:
         return file
     if layout.name not in file:
-        raise StoreError(f"{file.filename}: holds {', '.join(file)}, and no {layout.name}; watch that quantity as well")
+        raise StoreError(f"{file.filename}: holds {', '.join(file)}, but not {layout.name}; watch that quantity too")
     return file[layout.name]
 
 
 class StoredFile:
-    """An open results file, or one part of it: arrays by name, decoded attributes, and the digest of what it holds."""
+    """An open results file, or a part of a combined one: arrays by name, decoded attributes, digest of its content."""
 
     def __init__(self, file: h5py.Group, digest: str) -> None:
         self._file, self.digest = file, digest
@@ -73,7 +73,7 @@ class StoredFile:
         return self.read(name, index)
 
     def read(self, name: str, selection: Any) -> NDArray[Any]:
-        """A part of an array: an index, or all (``...``)."""
+        """One row of an array by its index, or all rows (``...``)."""
         path, array = self._file.file.filename, self._file[name]
         try:
             values: NDArray[Any] = array[selection]
@@ -90,7 +90,7 @@ class StoredFile:
 
 
 def remedy(path: str | Path) -> str:
-    """What to do about a file that is not what it should be."""
+    """The remedy for a damaged or unexpected file, for messages."""
     return f"delete it and run snakemake again to make {Path(path).name}"
 
 
@@ -99,7 +99,7 @@ def _is_json(text: str) -> bool:
 
 
 def _encode(value: Any) -> Any:
-    # a text that looks like JSON is stored as JSON, so that it comes back as the text it was
+    # text that looks like JSON is encoded too, so that decoding gives the same text
     plain = not _is_json(value) if isinstance(value, str) else isinstance(value, (int, float, np.generic))
     return value if plain else json.dumps(value, sort_keys=True)
 
@@ -111,13 +111,13 @@ def _decode(value: Any) -> Any:
 
 
 def _check_names(layout: Layout, arrays: Iterable[str], attributes: Iterable[str]) -> None:
-    for kind, expected, found in (
+    for kind, expected, given in (
         ("arrays", {dataset.name for dataset in layout.datasets}, set(arrays)),
         ("attributes", set(layout.attributes), set(attributes)),
     ):
-        if found != expected:
+        if given != expected:
             raise ValueError(
-                f"{layout.name}: {kind} missing {sorted(expected - found)}, unknown {sorted(found - expected)}"
+                f"{layout.name}: {kind} missing {sorted(expected - given)}, unknown {sorted(given - expected)}"
             )
 
 
@@ -136,13 +136,13 @@ def write_stored(path: str | Path, layout: Layout, arrays: Mapping[str, Any], at
     """Write a file whose arrays are in memory.
 
     Args:
-        path: Where.
-        layout: Its kind.
+        path: The file to write.
+        layout: Its layout.
         arrays: One array for each dataset of the layout.
         attributes: One value for each attribute of the layout; containers and None are stored as JSON.
 
     Raises:
-        ValueError: If an array or attribute is missing, unknown, or at odds with the layout.
+        ValueError: If an array or attribute is missing, unknown, or does not fit the layout.
         StoreError: If the file cannot be written.
     """
     with create_stored(path, layout) as file:
@@ -150,7 +150,7 @@ def write_stored(path: str | Path, layout: Layout, arrays: Mapping[str, Any], at
 
 
 class StoredRows:
-    """Room for an array in a file; each of its rows is assigned once, and none but the current one is in memory."""
+    """An array of a file, assigned row by row, each row once; only the current row is in memory."""
 
     def __init__(self, array: h5py.Dataset) -> None:
         self._array = array
@@ -163,13 +163,13 @@ class StoredRows:
             self._checksums[index] = row_checksums(row[np.newaxis])[0]
 
     def complete(self) -> None:
-        """Called when all rows are there."""
+        """Store the checksums; called once all rows are assigned."""
         if self._checksums is not None:
             self._array.attrs[ROW_CHECKSUMS] = self._checksums
 
 
 class StoredWriter:
-    """A results file in the making. Large arrays come first, row by row; :meth:`complete` takes all the rest."""
+    """A results file being written: large arrays first, row by row, then everything else by ``complete``."""
 
     def __init__(self, file: h5py.Group, layout: Layout) -> None:
         self._file, self._layout = file, layout
@@ -177,11 +177,11 @@ class StoredWriter:
         self._streamed: dict[str, StoredRows] = {}
 
     def stream(self, name: str, shape: tuple[int, ...]) -> StoredRows:
-        """Make room for an array, whose rows the caller then assigns.
+        """Create an array whose rows the caller then assigns.
 
         Args:
             name: A dataset of the layout.
-            shape: Of the whole array.
+            shape: Shape of the whole array.
         """
         array = self._file.create_dataset(name, shape, np.dtype(self._datasets[name].dtype))
         self._streamed[name] = StoredRows(self._describe(array))
@@ -191,7 +191,7 @@ class StoredWriter:
         """Write the arrays that were not streamed, and the attributes.
 
         Raises:
-            ValueError: If an array or attribute is missing, unknown, or at odds with the layout.
+            ValueError: If an array or attribute is missing, unknown, or does not fit the layout.
         """
         _check_names(self._layout, [*self._streamed, *arrays], attributes)
         values = {name: np.asarray(array, dtype=self._datasets[name].dtype) for name, array in arrays.items()}
@@ -219,32 +219,32 @@ class StoredWriter:
 
 @contextmanager
 def create_stored(path: str | Path, layout: Layout) -> Iterator[StoredWriter]:
-    """Write a file under a temporary name, then rename it: it is there whole or not at all.
+    """Write a file atomically: under a temporary name, renamed at the end.
 
     Args:
-        path: Where.
-        layout: Its kind.
+        path: The file to write.
+        layout: Its layout.
 
     Raises:
-        ValueError: If it was not completed.
+        ValueError: If ``StoredWriter.complete`` was not called.
         StoreError: If the file cannot be written.
     """
     with written_whole(path) as temporary:
-        # through a Python file: on a full disk HDF5's own driver may close without a word, or end the process
+        # through a Python file: on a full disk, HDF5's own driver may close silently or end the process
         with open(temporary, "w+b") as stream, h5py.File(stream, "w", userblock_size=USER_BLOCK) as file:
             yield StoredWriter(file, layout)
             if "layout" not in file.attrs:
-                raise ValueError(f"{path}: a {layout.name} file was begun and never completed")
+                raise ValueError(f"{path}: the {layout.name} file was begun but not completed")
         seal(temporary)
 
 
 @contextmanager
 def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
-    """Open a file for reading after checking that it is what it should be.
+    """Verify a file and open it for reading.
 
     Raises:
-        StoreError: If it is missing, truncated, damaged, foreign, or of another version; the message names file and
-            remedy.
+        StoreError: If it is missing, truncated, damaged, of another kind, or of another version; the message names
+            file and remedy.
     """
     try:
         digest = verify(path)
@@ -252,16 +252,16 @@ def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
         present(Path(path))
         raise
     except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror}); correct its rights or the disk") from error
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); fix its permissions or the disk") from error
     except ValueError as error:
         raise StoreError(f"{path}: {error}; {remedy(path)}") from None
-    # no locks: a file is never changed under its name, and a shared folder may not grant them
+    # no locks: a finished file never changes, and a shared folder may not support locks
     with h5py.File(path, "r", locking=False) as file:
         try:
             part = part_of(file, layout)
             _check_file(part, layout)
             stored = StoredFile(part, digest)
-        # what h5py raises for damaged insides, and _check_file for what is at odds with the layout
+        # h5py raises these for damaged content, _check_file for a mismatch with the layout
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise StoreError(f"{path}: {error}; {remedy(path)}") from None
         yield stored
@@ -274,7 +274,8 @@ def _check_file(file: h5py.Group, layout: Layout) -> None:
     if version != layout.version:
         age = "a newer" if version > layout.version else "an older"
         raise ValueError(
-            f"is of {age} version of the code: {layout.name} version {version}, this one reads {layout.version}"
+            f"was written by {age} version of the code: {layout.name} version {version}, this one reads "
+            f"{layout.version}"
         )
     missing = [dataset.name for dataset in layout.datasets if not isinstance(file.get(dataset.name), h5py.Dataset)]
     missing += [name for name in layout.attributes if name not in file.attrs]
@@ -282,5 +283,5 @@ def _check_file(file: h5py.Group, layout: Layout) -> None:
         raise ValueError(f"lacks {', '.join(missing)}")
     for dataset in layout.datasets:
         if file[dataset.name].dtype != np.dtype(dataset.dtype):
-            raise ValueError(f"{dataset.name} is of type {file[dataset.name].dtype}, expected {dataset.dtype}")
+            raise ValueError(f"{dataset.name} has type {file[dataset.name].dtype}, expected {dataset.dtype}")
     _check_shapes(layout, {dataset.name: file[dataset.name].shape for dataset in layout.datasets})

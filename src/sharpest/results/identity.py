@@ -1,4 +1,4 @@
-"""Whether an HDF5 file is the one that is meant, and was made from the files that are there now."""
+"""Checks that an HDF5 file belongs to the expected run, schedule and scale, and was made from the present files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,14 +18,14 @@ def check_stored(path: Path, attributes: Mapping[str, Any], paths: Paths, **expe
 
     Args:
         path: The file.
-        attributes: Its own.
-        paths: Of the scale.
-        expected: Those that it has to have, beside the scale: run, schedule.
+        attributes: Attributes of the file.
+        paths: Paths of the scale.
+        expected: Attribute values that the file must have besides its scale: run, schedule.
 
     Raises:
-        StoreError: If it is of another run, schedule or scale, or was made from other files than are there now.
+        StoreError: If it belongs to another run, schedule or scale, or was not made from the present files.
     """
-    if attributes["scale"]:  # a monitor's file is of none
+    if attributes["scale"]:  # the file of a monitor has no scale
         expected["scale"] = paths.folder.name
     check_identity(path, attributes, expected)
     if source := changed_source(attributes[MADE_FROM], paths):
@@ -34,40 +34,40 @@ def check_stored(path: Path, attributes: Mapping[str, Any], paths: Paths, **expe
 
 
 def _check_place(path: Path, paths: Paths) -> None:
-    """Check that a file of whatever kind is of the run and schedule that its place says."""
+    """Check that a file of any kind belongs to the run and schedule that its path names."""
     _, *run, name = Path(paths.place(path)).parts
     expected = {"run": "/".join(run), "schedule": Path(name).stem}
     try:
         verify(path)
         with h5py.File(path, "r", locking=False) as file:
-            found = {key: str(file.attrs[key]) for key in expected if key in file.attrs}
+            recorded = {key: str(file.attrs[key]) for key in expected if key in file.attrs}
     except (OSError, RuntimeError, ValueError) as error:
         raise StoreError(f"{path}: {error}; {remedy(path)}") from None
-    check_identity(path, found, {key: expected[key] for key in found})
+    check_identity(path, recorded, {key: expected[key] for key in recorded})
 
 
 def check_identity(path: Path, attributes: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Check that a file is of the run, schedule and scale that are meant.
+    """Check that a file belongs to the expected run, schedule and scale.
 
     Args:
         path: The file.
-        attributes: Its own.
-        expected: Some of them, as they have to be.
+        attributes: Attributes of the file.
+        expected: Values that some of the attributes must have.
 
     Raises:
-        StoreError: If one differs; names both values, and the remedy.
+        StoreError: If a value differs; names both values and the remedy.
     """
     for name, value in expected.items():
         if attributes[name] != value:
-            raise StoreError(f"{path}: is of {name} {attributes[name]!r}, expected {value!r}; {remedy(path)}")
+            raise StoreError(f"{path}: belongs to {name} {attributes[name]!r}, expected {value!r}; {remedy(path)}")
 
 
 def changed_source(made_from: Mapping[str, str], paths: Paths) -> Path | None:
-    """The first file that is not what something was made from; one that is not there is not compared.
+    """The first source whose content differs from its recorded digest; missing sources are skipped.
 
     Args:
-        made_from: Digests by place in the folder of the scale.
-        paths: Of the scale.
+        made_from: Recorded digests, by path relative to the folder of the scale.
+        paths: Paths of the scale.
     """
     for place, digest in made_from.items():
         source = paths.folder / place
@@ -77,5 +77,5 @@ def changed_source(made_from: Mapping[str, str], paths: Paths) -> Path | None:
 
 
 def other_source(path: Path, source: Path) -> StoreError:
-    """The error of a file that was made from another one than is there."""
+    """The error for a file whose source has changed since."""
     return StoreError(f"{path}: was made from another {source} than is there now; put that one back, or {remedy(path)}")

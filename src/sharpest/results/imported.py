@@ -1,4 +1,4 @@
-"""What is kept of data that stay in the user's own code."""
+"""The record of imported data, which themselves stay in the user's code."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -20,12 +20,12 @@ IMPORTED = Layout(
 
 
 def write_imported(path: Path, batch_examples: Sequence[int], attributes: Mapping[str, Any]) -> None:
-    """Write the record of such data.
+    """Write the record of imported data.
 
     Args:
         path: The file.
-        batch_examples: (m,), of each batch.
-        attributes: Those of the layout.
+        batch_examples: (m,), examples in each batch.
+        attributes: Attributes of the layout.
 
     Raises:
         StoreError: If it cannot be written.
@@ -34,9 +34,9 @@ def write_imported(path: Path, batch_examples: Sequence[int], attributes: Mappin
 
 
 def open_imported(path: str | Path) -> AbstractContextManager[StoredFile]:
-    """Open the record of such data for reading.
+    """Open the record of imported data for reading.
 
     Raises:
-        StoreError: As of :func:`sharpest.results.file.open_stored`.
+        StoreError: See ``open_stored``.
     """
     return open_stored(path, IMPORTED)

@@ -1,4 +1,4 @@
-"""Every kind of file but those of measures, for a reference."""
+"""All kinds of files except those of measures, for the reference pages."""
 
 from importlib import import_module
 from pathlib import Path
@@ -15,13 +15,13 @@ from sharpest.results.tokens import TOKENS
 
 
 def layouts_without_measures() -> list[Layout]:
-    """Layouts of measures that are written without the pipeline as well."""
+    """Layouts of the measures that can also be taken without the pipeline."""
     modules = (import_module(f"{measured.__name__}.{module.name}") for module in iter_modules(measured.__path__))
     return [value for module in modules for value in vars(module).values() if isinstance(value, Layout)]
 
 
 def kinds_of_files() -> list[tuple[Layout, Path]]:
-    """Layouts, each with the place of its files; what varies stands in angle brackets."""
+    """Each layout with the path of its files; variable parts are in angle brackets."""
     paths = Paths.of("<scale>")
     data = [(layout, paths.data("<dataset>")) for layout in (DATA, TOKENS, REVIEWS, IMPORTED)]
     return [*data, (SNAPSHOTS, paths.snapshots("<run>"))]

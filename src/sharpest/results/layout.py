@@ -1,14 +1,14 @@
-"""What is in each kind of HDF5 file, described once; writer and reader check against it.
+"""The content of each kind of HDF5 file, defined once; writers and readers check against it.
 
-Letters: t measurements or snapshots, k eigenpairs, v measurements whose vectors are kept, p parameters, b buffer
-values, d directions, m gradients or updates, a alphas, g grid points, r refreshes of the directions of training, q
-directions used, s running sums or states of a descent, h epochs trained, u updates of a full-batch run and its start, n
-training examples, x test examples, c channels or learning rates, y height, w width, o random probes, l Lanczos steps. A
-starred letter is that number or 0.
-In a text n, v and x count training, validation and test tokens; i and j are the tokens of all training and all test
-reviews. In a gradient sample m and n count mini-batches, j those with products of the full Hessian, c eigenvalues of
-the gradients' covariance. In interventions a counts arms, s the loss before and after each update.
-Not measured is NaN.
+Dimensions: t measurements or snapshots, k eigenpairs, v measurements whose vectors are kept, p parameters, b buffer
+values, d directions, m gradients or updates, a alphas, g grid points, r refreshes of the directions during training, q
+directions in use, s running sums or states of a descent, h epochs trained, u the start and the updates of a full-batch
+run, n training examples, x test examples, c channels or learning rates, y height, w width, o random probes, l Lanczos
+steps. A starred letter means that number or 0.
+In a text, n, v and x count training, validation and test tokens; i and j count the tokens of all training and all test
+reviews. In a gradient sample, m and n count mini-batches, j those with products of the full Hessian, c eigenvalues of
+the gradients' covariance. In interventions, a counts arms, and s the losses before and after each update.
+Values that were not measured are NaN.
 """
 
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ class Dataset:
 
     @property
     def is_large(self) -> bool:
-        """Whether it has parameters or buffers among its dimensions."""
+        """Whether parameters or buffer values are one of its dimensions."""
         return any(letter[0] in "pb" for letter in self.dims)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One kind of file. A changed meaning raises the version; readers refuse versions they do not know."""
+    """One kind of file. A change of meaning raises the version; readers refuse versions they do not know."""
 
     name: str
     version: int
@@ -40,7 +40,7 @@ class Layout:
     attributes: tuple[str, ...]
 
 
-# where a file comes from: the attributes of sharpest.pipeline.provenance
+# the origin of a file: the attributes of sharpest.pipeline.provenance
 PROVENANCE = (
     "scale",
     "config",
@@ -55,7 +55,7 @@ PROVENANCE = (
 )
 
 MADE_FROM = "made_from"
-"""Attribute of a file that was made from others: their digests, by their place in the folder of the scale."""
+"""Attribute with the digests of a file's sources, by path relative to the folder of the scale."""
 
 # the attributes of a file that a measure wrote
 MEASURED = (
@@ -70,12 +70,12 @@ _POINTS = (
 
 
 def measured_layout(name: str, version: int, *datasets: Dataset) -> Layout:
-    """The layout of a measure's files: its own arrays behind the points at which it was taken.
+    """The layout of a measure's files: the points at which it was taken, then its own arrays.
 
     Args:
-        name: That of the measure.
+        name: Name of the measure.
         version: Raised when the meaning of an array changes.
-        datasets: An array whose first dimension is t has a row for each point; v, one for each point whose vectors
-            are kept, as ``vector_index`` says; any other is the same at all points.
+        datasets: Arrays of the measure. If the first dimension is t, an array has a row for each point; if v, a row for
+            each point whose vectors are kept, listed in ``vector_index``; otherwise it is the same at all points.
     """
     return Layout(name, version, (*_POINTS, *datasets), MEASURED)

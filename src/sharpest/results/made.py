@@ -1,6 +1,6 @@
-"""Records of finished files that are no HDF5: what they hold, and what they were made from.
+"""Records of finished files other than HDF5: digests of their content, and of the files they were made from.
 
-``history.made.json`` stands beside ``history.csv``, ``fig06.made.json`` beside the csv, png and pdf of a figure.
+``history.made.json`` lies beside ``history.csv``, ``fig06.made.json`` beside the csv, png and pdf of a figure.
 """
 
 import json
@@ -19,9 +19,9 @@ def write_made(paths: Paths, files: Iterable[str | Path], made_from: Mapping[str
     """Write the record of finished files beside the first of them.
 
     Args:
-        paths: Of the scale.
-        files: Made together.
-        made_from: Digests of what they were made from, by place in the folder of the scale.
+        paths: Paths of the scale.
+        files: Files that were made together.
+        made_from: Digests of their sources, by path relative to the folder of the scale.
 
     Raises:
         StoreError: If it cannot be written.
@@ -37,7 +37,7 @@ def write_made(paths: Paths, files: Iterable[str | Path], made_from: Mapping[str
 
 
 def read_made(path: Path) -> dict[str, Any]:
-    """A record of finished files: ``scale``, ``files`` and ``made_from``.
+    """The record of finished files: ``scale``, ``files`` and ``made_from``.
 
     Raises:
         StoreError: If it is missing or damaged.
@@ -50,30 +50,30 @@ def read_made(path: Path) -> dict[str, Any]:
             "made_from": {str(place): str(digest) for place, digest in record["made_from"].items()},
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise StoreError(f"{path}: is no record of finished files ({type(error).__name__}); {again(path)}") from None
+        raise StoreError(f"{path}: is not a record of finished files ({type(error).__name__}); {again(path)}") from None
 
 
 def check_made(path: Path, paths: Paths) -> str:
-    """Check a file against the record beside it, and the record against what is there now; returns its digest.
+    """Check a file against its record, and the record against the present sources; return the file's digest.
 
     Raises:
-        StoreError: If the file was changed, is another one, or was made from other files.
+        StoreError: If the file was changed or replaced, or one of its sources was.
     """
     return check_recorded(path, read_made(paths.made(present(path))), paths)
 
 
 def check_recorded(path: Path, record: Mapping[str, Any], paths: Paths) -> str:
-    """The same with a record that was read."""
+    """``check_made`` with a record that was read before."""
     if record["scale"] != paths.folder.name:
-        raise StoreError(f"{path}: is of scale {record['scale']!r}, expected {paths.folder.name!r}; {again(path)}")
+        raise StoreError(f"{path}: belongs to scale {record['scale']!r}, expected {paths.folder.name!r}; {again(path)}")
     digest, recorded = digest_of(path), record["files"].get(paths.place(path))
     if digest != recorded:
-        raise StoreError(f"{path}: is not the file that was written there (its digest differs); {again(path)}")
+        raise StoreError(f"{path}: has changed since it was written (its digest differs); {again(path)}")
     if source := changed_source(record["made_from"], paths):
         raise StoreError(f"{path}: was made from another {source} than is there now; {again(path)}")
     return digest
 
 
 def again(path: Path) -> str:
-    """How to make a file and all that stands beside it once more."""
+    """The command that makes a file again, with the files made together with it."""
     return f"make it again with: snakemake --cores all --forcerun {path} -- {path}"

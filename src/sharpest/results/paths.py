@@ -1,4 +1,4 @@
-"""Where each file of a scale is: paths are spelled here, for rules, readers and people alike."""
+"""The paths of all files of a scale; rules and readers take them from this module."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +8,13 @@ _STORED = ".h5"
 
 
 def is_stored(name: str | Path) -> bool:
-    """Whether a name is that of an HDF5 file, by its ending."""
+    """Whether a file name has the ending of HDF5 files."""
     return Path(name).suffix == _STORED
 
 
 @dataclass(frozen=True)
 class Paths:
-    """The folder of a scale. Names may hold wildcards of Snakemake.
+    """The folder of a scale. Names may contain Snakemake wildcards.
 
     Attributes:
         folder: ``results/<scale>``.
@@ -24,7 +24,7 @@ class Paths:
 
     @classmethod
     def of(cls, scale: str, results: str | Path = "results") -> Self:
-        """Those of a scale by its name."""
+        """The paths of a scale, by its name."""
         return cls(Path(results) / scale)
 
     def data(self, dataset: str) -> Path:
@@ -36,48 +36,48 @@ class Paths:
         return self.folder / "runs" / run / "snapshots.h5"
 
     def history(self, run: str) -> Path:
-        """Losses and accuracies of a run, a row an epoch."""
+        """Losses and accuracies of a run, one row per epoch."""
         return self.folder / "runs" / run / "history.csv"
 
     def made(self, path: str | Path) -> Path:
-        """The record of a finished file that is no HDF5, and of those made with it: digests of them and their sources.
+        """The record of a finished file other than HDF5 and of the files made with it: their digests and sources.
 
-        Of ``fig06.csv`` it is ``fig06.made.json``, also for what stands beside it.
+        For ``fig06.csv``, ``fig06.png`` and ``fig06.pdf`` it is ``fig06.made.json``.
         """
         path = Path(path)
         return path.with_name(f"{path.name.partition('.')[0]}.made.json")
 
     def place(self, path: str | Path) -> str:
-        """Where a file is within the folder of the scale."""
+        """The path of a file relative to the folder of the scale."""
         return Path(path).relative_to(self.folder).as_posix()
 
     def work(self, run: str) -> Path:
-        """What survives a kill of the training of a run."""
+        """The work folder of a run's training, which survives a kill."""
         return self.folder / "work" / run
 
     def work_on(self, measured: str | Path) -> Path:
-        """What survives a kill of the job that measures a file: no run has the name of a measure, nor ``shards``."""
+        """The work folder of the job that measures a file. No run is named like a measure or ``shards``."""
         return self.folder / "work" / Path(measured).relative_to(self.folder).with_suffix("")
 
     def measured(self, measure: str, run: str, schedule: str) -> Path:
-        """What a measure took of a run at the points of a schedule."""
+        """The values of a measure on a run, at the points of a schedule."""
         return self.curve(measure, f"{run}/{schedule}")
 
     def measures(self, run: str) -> list[str]:
-        """Names of the measures that have files of a run."""
-        found = self.folder.glob(str(self.measured("*", run, "*").relative_to(self.folder)))
-        return sorted({path.relative_to(self.folder).parts[0] for path in found} - {self.snapshots("").parent.name})
+        """Names of the measures that have files for a run."""
+        files = self.folder.glob(str(self.measured("*", run, "*").relative_to(self.folder)))
+        return sorted({path.relative_to(self.folder).parts[0] for path in files} - {self.snapshots("").parent.name})
 
     def curve(self, measure: str, curve: str) -> Path:
-        """The same by ``<run>/<schedule>``."""
+        """The same as ``measured``, by ``<run>/<schedule>``."""
         return self.folder / measure / f"{curve}.h5"
 
     def shard(self, measure: str, run: str, schedule: str, number: int | str) -> Path:
-        """The part of it that one job measured."""
+        """The part of a measured file that one job measures."""
         return self.folder / "shards" / measure / run / schedule / f"{number}.h5"
 
     def figure(self, name: str, suffix: str) -> Path:
-        """A figure, or its points with the suffix ``csv``."""
+        """A figure; with the suffix ``csv``, the points drawn in it."""
         return self.folder / "figures" / f"{name}.{suffix}"
 
     def table(self, name: str, suffix: str) -> Path:
@@ -89,17 +89,17 @@ class Paths:
         return self.folder / f"claims.{suffix}"
 
     def report(self) -> Path:
-        """The page of everything."""
+        """The report page."""
         return self.folder / "report.html"
 
     def log(self, *parts: str) -> Path:
-        """What a job wrote while it ran; the last part is without a suffix."""
+        """The log of a job; the last part has no suffix."""
         return self.folder.joinpath("logs", *parts[:-1], f"{parts[-1]}.log")
 
     def benchmark_of(self, log: str | Path) -> Path:
-        """The same of the job that writes a log."""
+        """The benchmark of the job that writes a log."""
         return self.benchmark(*Path(log).with_suffix("").relative_to(self.folder / "logs").parts)
 
     def benchmark(self, *parts: str) -> Path:
-        """Time and memory of a job, as it recorded them; the last part is without a suffix."""
+        """Recorded time and memory of a job; the last part has no suffix."""
         return self.folder.joinpath("benchmarks", *parts[:-1], f"{parts[-1]}.tsv")

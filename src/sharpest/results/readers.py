@@ -1,4 +1,4 @@
-"""The class that reads the files of a measure, by the name of the measure."""
+"""Reader classes of measures, by the name of the measure."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -7,14 +7,14 @@ from sharpest.results.stored import Measured
 
 
 def reader_of(measure: str) -> type[Measured]:
-    """The class that reads the files of a measure: its own, or one that knows the names of its arrays only.
+    """The class that reads the files of a measure: the measure's own, or one that only knows the names of its arrays.
 
-    Where the core alone is installed, the files say themselves what they hold.
+    If only the core is installed, the layout is read from the files themselves.
     """
     try:
         if find_spec(f"sharpest.measures.{measure}.reader"):
-            own: type[Measured] = import_module(f"sharpest.measures.{measure}.reader").Reader
-            return own
+            reader: type[Measured] = import_module(f"sharpest.measures.{measure}.reader").Reader
+            return reader
         layout = import_module(f"sharpest.measures.{measure}").MEASURE.layout
     except ModuleNotFoundError as error:
         if (error.name or "sharpest").startswith("sharpest"):

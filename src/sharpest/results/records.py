@@ -1,4 +1,4 @@
-"""Records of small facts and arrays, appended to a file that a kill at any moment leaves readable."""
+"""Records of JSON values and arrays, appended to a file that stays readable after a kill at any moment."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-# bytes of the facts, bytes of the arrays, CRC-32 of both; behind it the CRC-32 of the head itself
+# size of the JSON text and of the arrays, CRC-32 of both; the CRC-32 of the head itself follows
 _HEAD = struct.Struct("<QQI")
 _CHECKSUM = struct.Struct("<I")
 _SIZE = _HEAD.size + _CHECKSUM.size
@@ -21,12 +21,12 @@ _SIZE = _HEAD.size + _CHECKSUM.size
 
 @dataclass(frozen=True)
 class Record:
-    """What was written at once.
+    """One appended record.
 
     Attributes:
-        facts: What JSON can hold.
+        facts: Values that JSON can hold.
         arrays: By name, in C order; read-only.
-        end: Where the next record begins in the file, in bytes.
+        end: Byte position in the file at which the next record begins.
     """
 
     facts: dict[str, Any]
@@ -35,9 +35,10 @@ class Record:
 
 
 def append_record(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a record behind the others. Arrays are not copied.
+    """Append a record. Arrays are not copied.
 
-    The system has all of it when the call returns: a kill costs nothing then, a power loss may cost the last ones.
+    When the call returns, the operating system has all bytes: a kill loses nothing, a power loss may lose the last
+    records.
 
     Raises:
         OSError: If it cannot be written.
@@ -57,15 +58,15 @@ def append_record(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, NDA
 
 
 def cut_records(path: Path, end: int) -> None:
-    """Forget what lies behind a place, which is the end of a record or 0."""
+    """Delete all records after a byte position, which is the end of a record or 0."""
     if path.exists():
         os.truncate(path, end)
 
 
 def read_records(path: Path) -> Iterator[Record | None]:
-    """The records of a file, one in memory at a time; None for one whose bytes are not those that were written.
+    """The records of a file, one in memory at a time; None for a damaged record.
 
-    Stops at the end of the file, or at a damaged head, behind which no record can be found. A missing file has no
+    Stops at the end of the file, or at a damaged head, after which no record can be found. A missing file has no
     records.
     """
     if not path.exists():
@@ -90,9 +91,9 @@ def _read(file: BinaryIO, num_text: int, num_bytes: int, checksum: int, end: int
     if zlib.crc32(content, zlib.crc32(text)) != checksum:
         return None
     facts, shapes = json.loads(text)
-    arrays, place = {}, 0
+    arrays, offset = {}, 0
     for name, dtype, shape in shapes:
         count = math.prod(shape)
-        arrays[name] = np.frombuffer(content, dtype, count, place).reshape(shape)
-        place += arrays[name].nbytes
+        arrays[name] = np.frombuffer(content, dtype, count, offset).reshape(shape)
+        offset += arrays[name].nbytes
     return Record(facts, arrays, end)

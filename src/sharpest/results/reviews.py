@@ -1,4 +1,4 @@
-"""Decoded reviews of different lengths, one behind the other."""
+"""Decoded reviews of different lengths, concatenated."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -26,6 +26,6 @@ def open_reviews(path: str | Path) -> AbstractContextManager[StoredFile]:
     """Open decoded reviews for reading.
 
     Raises:
-        StoreError: As of :func:`sharpest.results.file.open_stored`.
+        StoreError: See ``open_stored``.
     """
     return open_stored(path, REVIEWS)

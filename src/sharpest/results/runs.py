@@ -1,4 +1,4 @@
-"""The results of a scale by run: what was trained, and what was measured on it."""
+"""The results of a scale, run by run: trained states and measured values."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Results:
         folder: ``results/<scale>``.
 
     Attributes:
-        paths: Of the folder.
-        made_from: Digests of all files that were read, by their place in the folder.
+        paths: Paths of the folder.
+        made_from: Digests of all files read so far, by path relative to the folder.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -40,7 +40,7 @@ class Results:
         self._read: dict[Path, Any] = {}
 
     def __getitem__(self, run: str) -> RunResults:
-        """One run by its id; its files are read when they are asked for."""
+        """One run by its id; its files are read on demand."""
         return RunResults(self, run)
 
     def __iter__(self) -> Iterator[str]:
@@ -51,15 +51,15 @@ class Results:
         )
 
     def once(self, path: Path, read: Callable[[Path], _File], **expected: str) -> _File:
-        """A file by the class that reads it, which is called the first time.
+        """Read and check a file on the first call; later calls return the same object.
 
         Args:
-            path: Where.
-            read: The class.
-            expected: Attributes that the file has to have, beside its scale.
+            path: The file.
+            read: The class that reads it.
+            expected: Attribute values that the file must have besides its scale.
 
         Raises:
-            StoreError: If it is damaged, of another run, schedule or scale, or was made from other files.
+            StoreError: If the file is damaged, belongs to another run, schedule or scale, or was made from other files.
         """
         if path not in self._read:
             stored = read(path)
@@ -70,18 +70,18 @@ class Results:
         return stored_before
 
     def checked(self, path: Path) -> Path:
-        """The path of a file that is no HDF5, checked against the record beside it.
+        """The path of a file other than HDF5, checked against the record beside it.
 
         Raises:
-            StoreError: If it is missing, or not the file that was written there, or was made from other files.
+            StoreError: If the file is missing, has changed since it was written, or was made from other files.
         """
         self.made_from[self.paths.place(path)] = check_made(path, self.paths)
         return path
 
     def table(self, path: Path, **options: Any) -> pd.DataFrame:
-        """A csv file, as :meth:`checked`; options are those of ``pandas.read_csv``."""
+        """A csv file, checked as by ``checked``; options are those of ``pandas.read_csv``."""
         if path not in self._read:
-            import pandas as pd  # a third of a second
+            import pandas as pd  # takes a third of a second
 
             self._read[path] = pd.read_csv(self.checked(path), **options)
         table: pd.DataFrame = self._read[path]
@@ -89,11 +89,11 @@ class Results:
 
 
 class RunResults:
-    """One run. Each measure is a method: ``spectra("<schedule>")`` reads what it took at the points of a schedule.
+    """One run. Each measure is a method: ``spectra("<schedule>")`` reads its values at the points of a schedule.
 
     Args:
-        results: Those of the scale.
-        run: Its id.
+        results: Results of the scale.
+        run: Id of the run.
     """
 
     def __init__(self, results: Results, run: str) -> None:
@@ -101,20 +101,20 @@ class RunResults:
 
     @property
     def snapshots(self) -> Snapshots:
-        """Its states.
+        """The states of the run.
 
         Raises:
-            StoreError: If it was not trained, or the file is damaged or another one.
+            StoreError: If the run was not trained, or the file is damaged or belongs to another run.
         """
         self._check_trained()
         return self._results.once(self._results.paths.snapshots(self.run), Snapshots, run=self.run)
 
     @property
     def history(self) -> pd.DataFrame:
-        """A row for each epoch: iteration, epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy.
+        """One row per epoch: iteration, epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy.
 
         Raises:
-            StoreError: If it was not trained, or the file is missing, or not the one that training wrote.
+            StoreError: If the run was not trained, or the file is missing or has changed since training wrote it.
             MissingPackageError: If pandas is not installed.
         """
         with needs_pipeline("history"):
@@ -126,7 +126,7 @@ class RunResults:
 
     @property
     def measures(self) -> list[str]:
-        """What was measured on it, by name."""
+        """Names of the measures taken on the run."""
         return self._results.paths.measures(self.run)
 
     def schedules(self, measure: str) -> list[str]:
@@ -135,15 +135,15 @@ class RunResults:
         return sorted(path.stem for path in folder.glob("*.h5"))
 
     def read(self, reader: type[_Reader], schedule: str, measure: str | None = None) -> _Reader:
-        """What a measure took at the points of a schedule, by the class that reads it.
+        """The values of a measure at the points of a schedule.
 
         Args:
-            reader: The class.
+            reader: The class that reads them.
             schedule: Name of the schedule.
-            measure: Its name, of a reader that reads the files of all; None = the one that the reader reads.
+            measure: Name of the measure, for a reader of several measures; None = the measure of the reader.
 
         Raises:
-            StoreError: If it was not taken, or the file is damaged or another one.
+            StoreError: If the measure was not taken, or the file is damaged or belongs to another run or schedule.
         """
         measure = measure or reader.layout.name
         path = self._results.paths.measured(measure, self.run, schedule)
@@ -154,8 +154,8 @@ class RunResults:
             close = difflib.get_close_matches(schedule, known, n=1)
             hint = f"did you mean {close[0]}? Or " if close else ""
             raise StoreError(
-                f"{path}: does not exist; {self.run} has no {measure} of schedule {schedule!r}, it has "
-                f"{', '.join(known) or 'none'}; {hint}make it with: snakemake --cores all {path}"
+                f"{path}: does not exist; {self.run} has no {measure} of schedule {schedule!r} "
+                f"(it has {', '.join(known) or 'none'}); {hint}make it with: snakemake --cores all {path}"
             )
         return self._results.once(path, reader, run=self.run, schedule=schedule)
 
@@ -168,7 +168,7 @@ class RunResults:
     def _check_trained(self) -> None:
         path = self._results.paths.snapshots(self.run)
         if not path.exists():
-            # ids look alike: the closest may be another run than the one that is meant
+            # ids look alike: the closest one may not be the intended run
             close = difflib.get_close_matches(self.run, list(self._results), n=1)
             hint = f"did you mean {close[0]}? Or " if close else ""
             raise StoreError(
@@ -178,14 +178,14 @@ class RunResults:
 
 
 def open_results(folder: str | Path = "results", scale: str = "quick") -> Results:
-    """The results of a scale.
+    """Open the results of a scale.
 
     Args:
-        folder: Holds a folder for each scale.
+        folder: Folder with one folder per scale.
         scale: Name of the scale.
 
     Raises:
-        StoreError: If there is no such folder.
+        StoreError: If the scale has no folder.
     """
     if not Paths.of(scale, folder).folder.is_dir():
         scales = sorted(path.name for path in Path(folder).glob("*/")) if Path(folder).is_dir() else []

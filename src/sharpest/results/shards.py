@@ -1,4 +1,4 @@
-"""Put the shards of a measurement together."""
+"""Merge the shards of a measurement."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -14,13 +14,13 @@ from sharpest.results.layout import Layout
 
 
 def _joined(values: Sequence[Any]) -> Any:
-    """What jobs on several machines have in common, and ``a, b`` where they differ."""
+    """The common value of jobs on several machines, or ``a, b`` where they differ."""
     if isinstance(values[0], dict):
         return {name: _joined([value[name] for value in values]) for name in values[0]}
     return ", ".join(dict.fromkeys(values))
 
 
-# attributes in which shards may differ, and what they come to together
+# attributes in which shards may differ, and how their values combine
 _TOGETHER: dict[str, Callable[[Sequence[Any]], Any]] = {
     "planned_points": sum,
     "replays_checked": sum,
@@ -33,12 +33,12 @@ _TOGETHER: dict[str, Callable[[Sequence[Any]], Any]] = {
 
 
 def merge_shards(paths: Sequence[str], output: str, layout: Layout) -> int:
-    """Write the file that one job, measuring all shards in turn, would have written, bit for bit but for clock times.
+    """Merge shards into the file that one job would have written, bit for bit except for clock times.
 
     Args:
         paths: The shards, in the order of their points.
-        output: Where.
-        layout: Their kind.
+        output: Path of the merged file.
+        layout: Layout of the shards.
 
     Returns:
         The number of points.
@@ -71,12 +71,12 @@ def merge_shards(paths: Sequence[str], output: str, layout: Layout) -> int:
 
 
 def _check_order(paths: Sequence[str], iterations: Sequence[NDArray[np.int64]]) -> None:
-    """Shards that were mixed up are not in the order of time."""
+    """Refuse shards whose points are not in order of time: they were mixed up."""
     end = -1
     for path, points in zip(paths, iterations, strict=True):
         if len(points) and points[0] <= end:
             raise StoreError(
-                f"{path}: has points that are not behind those of the shard before it; delete {Path(path).parent} and "
+                f"{path}: its points do not come after those of the previous shard; delete {Path(path).parent} and "
                 "run snakemake again"
             )
         end = int(points[-1]) if len(points) else end

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sharpest.results.file import StoredFile, StoredWriter, create_stored, open_stored
 from sharpest.results.layout import MADE_FROM, PROVENANCE, Dataset, Layout
 
-# all that training needs to go on from a snapshot
+# everything that training needs to resume from a snapshot
 STATE = (
     Dataset("iteration", "i8", ("t",), "updates", "completed updates"),
     Dataset("theta", "f4", ("t", "p"), "", "parameters, in the order of the attribute parameters"),
@@ -48,20 +48,20 @@ def open_snapshots(path: str | Path) -> AbstractContextManager[StoredFile]:
     """Open the states of a run for reading.
 
     Raises:
-        StoreError: As of :func:`sharpest.results.file.open_stored`.
+        StoreError: See ``open_stored``.
     """
     return open_stored(path, SNAPSHOTS)
 
 
 def create_snapshots(path: str | Path) -> AbstractContextManager[StoredWriter]:
-    """Write the states of a run; the file is there whole or not at all.
+    """Write the states of a run, atomically.
 
     Raises:
-        ValueError, StoreError: As of :func:`sharpest.results.file.create_stored`.
+        ValueError, StoreError: See ``create_stored``.
     """
     return create_stored(path, SNAPSHOTS)
 
 
 def state_at(file: StoredFile, row: int) -> dict[str, NDArray[Any]]:
-    """All that training needs to go on from a row of the open file, by name."""
+    """Everything that training needs to resume from a row of the open file, by name."""
     return {dataset.name: file.row(dataset.name, row) for dataset in STATE}

@@ -11,13 +11,13 @@ from sharpest.results.stored import Stored
 
 
 class Snapshots(Stored):
-    """The snapshots file of a run: t states, r computations of directions by training itself.
+    """The snapshots file of a run: t states, and r computations of directions during training.
 
     Args:
-        path: Where.
+        path: The file.
 
     Raises:
-        StoreError: If it is missing, damaged, foreign, or of another version.
+        StoreError: If it is missing, damaged, of another kind, or of another version.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -30,18 +30,18 @@ class Snapshots(Stored):
 
     @property
     def update_loss(self) -> NDArray[np.float64]:
-        """(u,), of a full-batch run the loss as trained on, with L2: at its start, and after each of its updates.
+        """(u,), the loss that a full-batch run trains on, with L2: at its start, and after each of its updates.
 
-        Where the run diverged, the last one is not finite, or that before the last update. Of other runs empty.
+        If the run diverged, the last loss or the one before the last update is not finite. Empty for other runs.
         """
         return self["update_loss"]
 
     def state(self, row: int) -> dict[str, NDArray[Any]]:
-        """All that training needs to go on from a row, by name."""
+        """Everything that training needs to resume from a row, by name."""
         return self.row_of([dataset.name for dataset in STATE], row)
 
     @property
     def diverged(self) -> int | None:
-        """The update whose loss was no longer finite; None where it stayed so."""
+        """The update at which the loss was no longer finite; None if it stayed finite."""
         iteration = int(self.attributes["diverged"])
         return None if iteration < 0 else iteration

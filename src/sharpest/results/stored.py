@@ -1,4 +1,4 @@
-"""Read results files by name: small arrays at once, rows of large ones when they are asked for."""
+"""Read results files by name: small arrays at once, rows of large ones on demand."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 
 class Stored:
-    """A results file. It is checked once, and not held open.
+    """A results file. It is verified once, and not held open.
 
     Args:
-        path: Where.
-        layout: Its kind; None = whatever the file says of itself.
+        path: The file.
+        layout: Its layout; None = as the file describes itself.
 
     Raises:
-        StoreError: If it is missing, damaged, foreign, or of another version.
+        StoreError: If it is missing, damaged, of another kind, or of another version.
 
     Attributes:
-        path: Where it was read.
-        attributes: Those of the file, decoded.
-        digest: Of what it holds.
+        path: The file that was read.
+        attributes: Decoded attributes of the file.
+        digest: Digest of its content.
     """
 
     def __init__(self, path: str | Path, layout: Layout | None = None) -> None:
@@ -60,7 +60,7 @@ class Stored:
         return self._arrays[name] if name in self._arrays else read_parts(self.path, self._layout, [name], ...)[name]
 
     def row(self, name: str, index: int) -> NDArray[Any]:
-        """One row of an array; of a large one, nothing else is read."""
+        """One row of an array; the other rows of a large array are not read."""
         return self.row_of([name], index)[name]
 
     def row_of(self, names: Iterable[str], index: int) -> dict[str, NDArray[Any]]:
@@ -71,17 +71,17 @@ class Stored:
         return {name: read[name] if name in read else self._arrays[name][index] for name in names}
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Of an array, without reading it."""
+        """The shape of an array, without reading it."""
         return self._shapes[name]
 
     @property
     def kind(self) -> str:
-        """Name of the layout: that of the measure where one wrote the file."""
+        """Name of the layout; for a measured file, the name of the measure."""
         return self._layout.name
 
     @property
     def version(self) -> int:
-        """Of the layout."""
+        """Version of the layout."""
         return self._layout.version
 
     @property
@@ -95,25 +95,25 @@ class Stored:
         return str(self.attributes["run"])
 
 
-_SHOWN = {"epoch": ".3g", "iteration": ","}  # how a time is written
+_SHOWN = {"epoch": ".3g", "iteration": ","}  # formats of times
 
 
 def divergence(time: float | None, unit: Literal["epoch", "iteration"] = "epoch") -> str:
-    """What to add to the name of a run that diverged: ``diverged at epoch 3.2``; empty where it did not.
+    """Text to add to the name of a diverged run: ``diverged at epoch 3.2``; empty if the run did not diverge.
 
     Args:
-        time: When its loss was no longer finite; None where it stayed so.
-        unit: Of the time.
+        time: When the loss was no longer finite; None if it stayed finite.
+        unit: Unit of the time.
     """
     return "" if time is None else f"diverged at {unit} {time:{_SHOWN[unit]}}"
 
 
 class Measured(Stored):
-    """What a measure took of a run at t points. Readers of single measures add names of their own.
+    """The values of a measure on a run at t points. Readers of single measures add names of their own.
 
     Args:
-        path: Where.
-        layout: That of the measure; None = the reader's own, or what the file says of itself.
+        path: The file.
+        layout: Layout of the measure; None = the reader's own, or as the file describes itself.
     """
 
     layout: ClassVar[Layout]
@@ -123,7 +123,7 @@ class Measured(Stored):
 
     def __getattr__(self, name: str) -> NDArray[Any]:
         """An array by its name in the layout, as ``measured.trace`` for ``measured["trace"]``."""
-        if name.startswith("_"):  # also what is asked of a copy that has no arrays yet
+        if name.startswith("_"):  # also on a copy that has no arrays yet
             raise AttributeError(name)
         if name not in self._datasets:
             raise AttributeError(f"{type(self).__name__} has no {name!r}; its arrays are {', '.join(self._datasets)}")
@@ -146,7 +146,7 @@ class Measured(Stored):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Those of the measure."""
+        """Settings of the measure."""
         settings: Mapping[str, Any] = self.attributes["settings"]
         return settings
 
@@ -158,17 +158,17 @@ class Measured(Stored):
 
     @property
     def diverged(self) -> float | None:
-        """Epoch at which the loss of the run was no longer finite; None where it stayed so."""
+        """Epoch at which the loss of the run was no longer finite; None if it stayed finite."""
         epoch: float | None = self.attributes["diverged_epoch"]
         return epoch
 
     @property
     def divergence(self) -> str:
-        """What to add to the name of the run; empty where it did not diverge."""
+        """Text to add to the name of the run; empty if it did not diverge."""
         return divergence(self.diverged)
 
     def rows(self, chosen: NDArray[Any]) -> Self:
-        """The same at some of the points: indices (n,) or flags (t,). Vectors are left out."""
+        """The values at some of the points, given by indices (n,) or flags (t,). Vectors are left out."""
         part = copy.copy(self)
         part._datasets = {
             name: dataset for name, dataset in self._datasets.items() if name in self._arrays and dataset.dims[0] != "v"
@@ -181,7 +181,7 @@ class Measured(Stored):
         return part
 
     def at(self, iteration: int) -> Mapping[str, NDArray[Any]] | None:
-        """All that was taken at one iteration, kept vectors included; None where it was not measured."""
+        """All values at one iteration, including kept vectors; None if it was not measured."""
         rows = np.flatnonzero(self.iteration == iteration)
         if not len(rows):
             return None
@@ -195,9 +195,9 @@ class Measured(Stored):
         return values
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """Every array of one or two dimensions, such as ``loss``, as columns (t,): iteration and epoch come first.
+        """Every array of one or two dimensions, such as ``loss``, as columns (t,); iteration and epoch come first.
 
-        Columns of two dimensions have their place behind the name, from 0: ``eigenvalues_0``.
+        The columns of a two-dimensional array are numbered from 0: ``eigenvalues_0``.
         """
         columns = {"iteration": self.iteration, "epoch": self.epoch}
         for name, dataset in self._datasets.items():
@@ -210,26 +210,26 @@ class Measured(Stored):
         return columns
 
     def to_frame(self) -> pd.DataFrame:
-        """A row for each point: run, iteration, epoch, and every array of one or two dimensions, such as ``loss``.
+        """One row per point: run, iteration, epoch, and every array of one or two dimensions, such as ``loss``.
 
-        The columns are those of :meth:`columns`. Arrays of more dimensions are in :meth:`to_xarray`.
+        The columns are those of ``columns``. Arrays of more dimensions are in ``to_xarray``.
 
         Raises:
             MissingPackageError: If pandas is not installed.
         """
         with needs_pipeline("to_frame"):
-            import pandas as pd  # a third of a second, which training jobs save
+            import pandas as pd  # takes a third of a second, which training jobs save
         return pd.DataFrame({"run": [self.run] * len(self.iteration), **self.columns()})
 
     def to_xarray(self, vectors: bool = False) -> xarray.Dataset:
         """Arrays with the layout's letters as dimensions, and unit and meaning as their attributes.
 
-        Iteration, epoch and whatever numbers a dimension (alphas, grid) are coordinates; the attributes of the file
-        are those of the data set, mappings and lists as JSON, and ``mode`` under the name ``net_mode``: so NetCDF can
-        hold them.
+        Iteration, epoch and the arrays that number a dimension (alphas, grid) are coordinates. The attributes of the
+        file become those of the data set. For the sake of NetCDF, mappings and lists are written as JSON, and ``mode``
+        as ``net_mode``.
 
         Args:
-            vectors: Read the kept vectors of p parameters as well.
+            vectors: Also read the kept vectors of p parameters.
 
         Raises:
             MissingPackageError: If xarray is not installed.
@@ -249,7 +249,7 @@ class Measured(Stored):
         return xarray.Dataset(arrays, coordinates, attributes)
 
 
-# SciPy's writer takes an attribute of this name for the mode in which the file is open
+# SciPy's writer would take an attribute named mode for the mode in which the file is open
 _NETCDF_NAMES = {"mode": "net_mode"}
 
 
@@ -259,7 +259,7 @@ def _plain(value: Any) -> Any:
 
 
 def common_points(*measured: Measured) -> list[Any]:
-    """The same files at the iterations that all of them have, in order of time."""
+    """The files, restricted to the iterations that all of them have, in order of time."""
     shared = measured[0].iteration
     for other in measured[1:]:
         shared = np.intersect1d(shared, other.iteration)

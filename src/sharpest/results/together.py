@@ -1,4 +1,4 @@
-"""One file for several kinds of results: each is a group with the name of its layout, read as if it were alone."""
+"""Combined files of several kinds of results: each is a group named after its layout, and is read like a file."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,14 +16,14 @@ Part = tuple[Layout, Mapping[str, Any], Mapping[str, Any]]
 
 
 def write_together(path: str | Path, parts: Sequence[Part]) -> None:
-    """Write a file of several layouts, whole or not at all; their arrays have rows short of a megabyte.
+    """Write a combined file atomically. Rows of its arrays must be shorter than a megabyte.
 
     Args:
-        path: Where.
-        parts: Each as :func:`sharpest.results.file.write_stored` takes it.
+        path: The file to write.
+        parts: Layout, arrays and attributes of each kind, as for ``write_stored``.
 
     Raises:
-        ValueError: If an array or attribute is missing, unknown, or at odds with its layout.
+        ValueError: If an array or attribute is missing, unknown, or does not fit its layout.
         StoreError: If the file cannot be written.
     """
     with written_whole(path) as temporary:

@@ -15,7 +15,7 @@ TOKENS = Layout(
         Dataset("val", "i4", ("v",), "", "validation text as ids of tokens"),
         Dataset("test", "i4", ("x",), "", "test text as ids of tokens"),
     ),
-    DATA.attributes,  # the classes are the types of tokens
+    DATA.attributes,  # the classes are the token types
 )
 
 
@@ -23,6 +23,6 @@ def open_tokens(path: str | Path) -> AbstractContextManager[StoredFile]:
     """Open decoded text for reading.
 
     Raises:
-        StoreError: As of :func:`sharpest.results.file.open_stored`.
+        StoreError: See ``open_stored``.
     """
     return open_stored(path, TOKENS)

@@ -1,4 +1,4 @@
-"""Read all bytes of a file, and see that they are those that were written."""
+"""Read a whole file and verify that its bytes are those that were written."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,33 +13,33 @@ from sharpest.results.layout import Layout
 
 
 def read_through(path: Path, layouts: Iterable[Layout]) -> StoredFile:
-    """Read a file to its end: also the rows that have checksums of their own.
+    """Read and verify a whole file, including the rows that have their own checksums.
 
     Args:
         path: The file.
-        layouts: Those that it may have.
+        layouts: Layouts that it may have.
 
     Returns:
-        The file, closed: attributes and digest.
+        The closed file, with its attributes and digest.
 
     Raises:
-        StoreError: If it is damaged, foreign or of another version, or its digest is not that of what it holds.
+        StoreError: If it is damaged, of another kind or version, or its content does not match its digest.
     """
     *others, last = layouts
     layout = next((layout for layout in others if layout.name == _name(path)), last)
     with open_stored(path, layout) as file:
         for name, shape, dtype in ((each.name, file.shape(each.name), each.dtype) for each in layout.datasets):
-            # gigabytes, row by row; all else was read when the file was opened
+            # gigabytes, read row by row; everything else was verified when the file was opened
             for row in range(shape[0] if has_long_rows(shape, np.dtype(dtype)) else 0):
                 file.row(name, row)
         with h5py.File(path, "r", locking=False) as opened:
             if content_digest(opened) != file.digest:
-                raise StoreError(f"{path}: holds something else than its digest says; {remedy(path)}")
+                raise StoreError(f"{path}: its content does not match its digest; {remedy(path)}")
     return file
 
 
 def _name(path: Path) -> str | None:
-    """The layout of a file, if it can be read at all."""
+    """The name of a file's layout; None if the file cannot be read."""
     try:
         verify(path)
         with h5py.File(path, "r", locking=False) as file:

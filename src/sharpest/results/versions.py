@@ -1,4 +1,4 @@
-"""Refuse what is no results folder, or one that another version of the code has written, before anything is made."""
+"""Refuse a path that is not a results folder, or a folder written by another version, before anything is made."""
 
 import os
 from pathlib import Path
@@ -11,24 +11,24 @@ from sharpest.results.snapshots import SNAPSHOTS
 
 
 def check_folder(paths: Paths) -> None:
-    """Check that nothing else stands where results go.
+    """Check that the results folder can be a folder.
 
     Raises:
-        StoreError: If the folder of the scale, or one around it, is a file, or a link that leads nowhere.
+        StoreError: If the folder of the scale, or one of its parents, is a file or a link without a folder behind it.
     """
     for folder in (*reversed(paths.folder.parents), paths.folder):
         if os.path.lexists(folder) and not folder.is_dir():
-            what = "a link that leads to no folder" if folder.is_symlink() else "no folder"
-            raise StoreError(f"{folder}: is {what}, and results go there; move it away, or give snakemake --directory")
+            what = "a link without a folder behind it" if folder.is_symlink() else "not a folder"
+            raise StoreError(f"{folder}: is {what}, but results go there; move it away, or give snakemake --directory")
 
 
 def check_version(paths: Paths) -> None:
-    """Look at the states of a run that can be read; all files of a folder are of one version of the code.
+    """Check the version of the first readable states file; all files of a folder have one version.
 
-    Without this, a new version would train every run again over the old files.
+    Without this check, a new version of the code would retrain every run over the old files.
 
     Raises:
-        StoreError: Names the versions, and what to do; nothing was changed.
+        StoreError: If the version differs. Names both versions and the remedy; nothing was changed.
     """
     any_run = paths.snapshots("*")
     files = any_run.parents[1].rglob(any_run.name)
@@ -46,7 +46,7 @@ def check_version(paths: Paths) -> None:
 
 
 def _version(path: Path) -> int | None:
-    """None where a file is damaged, which the jobs that read it refuse."""
+    """The layout version of a file; None if the file is damaged, which the jobs that read it report."""
     try:
         with h5py.File(path, "r", locking=False) as file:
             return int(file.attrs["version"])

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all, and ask for one that has to exist."""
+"""Write files atomically, and require files to exist."""
 
 import os
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from sharpest.errors import StoreError
 
 
 def present(path: Path) -> Path:
-    """The path itself.
+    """The path itself, if the file exists.
 
     Raises:
-        StoreError: If there is no such file.
+        StoreError: If the file does not exist.
     """
     if not path.exists():
         raise StoreError(f"{path}: does not exist; make it with: snakemake --cores all {path}")
@@ -21,7 +21,7 @@ def present(path: Path) -> Path:
 
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
-    """A temporary name to write to, renamed at the end: the file is there whole or not at all.
+    """A temporary path to write to, renamed at the end: the file appears complete or not at all.
 
     Raises:
         StoreError: If it cannot be written.
@@ -36,14 +36,14 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             os.fsync(file.fileno())  # a power loss must not leave an empty file under the name
         os.replace(temporary, path)
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error}); free space or correct the folder's rights") from error
+        raise StoreError(f"{path}: cannot be written ({error}); free space or fix the folder's permissions") from error
     finally:
         with suppress(OSError):
             temporary.unlink()
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed have left of a file."""
+    """Remove temporary files that killed processes left behind."""
     for leftover in path.parent.iterdir():
         name, _, process = leftover.name.rpartition(".")
         if name == f".{path.name}" and process.isdigit():
@@ -52,4 +52,4 @@ def _remove_leftovers(path: Path) -> None:
             except ProcessLookupError:
                 leftover.unlink(missing_ok=True)
             except (PermissionError, OverflowError):
-                pass  # it lives, or is none of ours
+                pass  # the process is alive, or not ours

@@ -1,4 +1,4 @@
-"""The work folder of a job: what survives a kill, kept outside of declared outputs."""
+"""The work folder of a job: what survives a kill, kept outside the declared outputs."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from sharpest.errors import StoreError
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a work folder, made where it does not exist, against other processes; waits while another one holds it.
+    """Lock a work folder against other processes; create it if necessary, and wait while another process holds it.
 
     Raises:
         StoreError: If it cannot be written.
@@ -30,25 +30,25 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def has_work(path: Path, identity: str) -> bool:
-    """Whether a folder holds work of this identity, of a job that was killed or runs now."""
+    """Whether a folder holds work of this identity, from a job that was killed or is running."""
     mark = path / "identity"
     return mark.exists() and mark.read_bytes() == identity.encode()
 
 
 class WorkFolder:
-    """What an unfinished job keeps.
+    """The saved work of an unfinished job.
 
-    Use it while it is :func:`locked`. A folder of another identity (parameters, data, code, device) is emptied: stale
+    Use it only while it is ``locked``. A folder of another identity (parameters, data, code, device) is emptied: stale
     work is never resumed.
 
     Args:
         path: The folder.
         identity: What the work depends on.
-        folders: Names of folders in it.
+        folders: Names of its subfolders.
 
     Attributes:
-        path: As given.
-        emptied: Whether work of another identity was there.
+        path: The folder.
+        emptied: Whether the folder held work of another identity.
     """
 
     def __init__(self, path: Path, identity: str, folders: tuple[str, ...] = ()) -> None:
@@ -65,8 +65,8 @@ class WorkFolder:
                 raise cannot_write(path, error) from error
 
     def remove(self) -> None:
-        """Delete everything but the lock."""
-        # the mark goes first: what a kill leaves is not taken for work
+        """Delete everything except the lock."""
+        # the mark goes first, so that what a kill leaves is not taken for work
         (self.path / "identity").unlink(missing_ok=True)
         for entry in self.path.iterdir():
             if entry.name in self._folders:
@@ -76,7 +76,7 @@ class WorkFolder:
 
 
 def cannot_write(path: Path, error: OSError) -> StoreError:
-    """The error of a work folder that cannot be written."""
+    """The error for a work folder that cannot be written."""
     return StoreError(
         f"{path}: cannot be written ({error}); free space or correct the folder's rights, then run snakemake again: "
         "the job goes on from what it has kept"

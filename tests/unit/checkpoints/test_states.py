@@ -92,15 +92,9 @@ def test_iterations(tmp_path: Path) -> None:
     assert places("s10.pt", "s9.pt") == ([9, 10], "the number in the file name")
     assert places("epoch=1-step=30.ckpt", "epoch=0-step=15.ckpt")[0] == [15, 30]
     assert places("checkpoint-5/model.pt", "checkpoint-7/model.pt")[0] == [5, 7]
-<<<<<<< HEAD
-    held = places("x/a.pt", "x/b.pt", global_step=[20, 4])
-    assert held == ([4, 20], "the number of updates in the file")
-    assert places("x/a.pt", "x/b.pt") == ([0, 1], "the position of the file, from 0")
-=======
     from_contents = places("x/a.pt", "x/b.pt", global_step=[20, 4])
     assert from_contents == ([4, 20], "the number of updates in the file")
     assert places("x/a.pt", "x/b.pt") == ([0, 1], "the position of the file, from 0")
->>>>>>> english4
 
 
 def test_learning_rate() -> None:

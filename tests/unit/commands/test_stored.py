@@ -141,9 +141,11 @@ def test_vectors_are_exported_on_request(folder: Path, measured: Run, tmp_path: 
 
 def test_refused_exports(folder: Path, measured: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(measured.spectrum())
-    assert "ends in none of .npz, .csv, .nc" in refused(capsys, "export", path, str(tmp_path / "a.zarr"))
+    assert "unknown format; give it a name that ends in .npz, .csv, .nc" in refused(
+        capsys, "export", path, str(tmp_path / "a.zarr")
+    )
     assert "leave --vectors out" in refused(capsys, "export", path, str(tmp_path / "a.csv"), "--vectors")
-    assert "write it as npz" in refused(capsys, "export", str(measured.data), str(tmp_path / "a.csv"))
+    assert "write npz instead" in refused(capsys, "export", str(measured.data), str(tmp_path / "a.csv"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -47,9 +47,9 @@ def test_they_are_separate_from_the_papers(scales: Any) -> None:
         ("fig_sharpness", {}, "fig_sharpness in config/beyond.yaml: names that begin with fig or tab are the paper's"),
         ("fig06", {}, "fig06 in config/beyond.yaml: names that begin with fig or tab are the paper's"),
         ("tab_sharpness", {}, "names that begin with fig or tab are the paper's; say what the figure shows"),
-        ("Sharpness", {}, "Sharpness in config/beyond.yaml: a name is made of small letters, digits and _"),
-        ("a/../../b", {}, "a/../../b in config/beyond.yaml: a name is made of small letters, digits and _"),
-        ("9_lives", {}, "a letter first; rename it"),
+        ("Sharpness", {}, "Sharpness in config/beyond.yaml: a name has lower-case letters, digits and _"),
+        ("a/../../b", {}, "a/../../b in config/beyond.yaml: a name has lower-case letters, digits and _"),
+        ("9_lives", {}, "begins with a letter; rename it"),
         ("sharpness", {"kind": "pie"}, "sharpness.kind should be 'spectrum_evolution'"),
         (
             "ends",
@@ -78,7 +78,7 @@ def test_a_mistake_is_one_line_with_the_file(name: str, changes: Any, message: s
             "sharpness in config/studies.yaml: the name of a figure begins with fig; rename it, or",
         ),
         ("tab9", SHARPNESS, "tab9 in config/studies.yaml: the name of a figure begins with fig"),
-        ("fig/../../x", SHARPNESS, "fig/../../x in config/studies.yaml: a name is made of small letters"),
+        ("fig/../../x", SHARPNESS, "fig/../../x in config/studies.yaml: a name has lower-case letters"),
         (
             "fig99",
             {"kind": "end_points", "caption": "", "rows": [{"label": "A", "runs": [RUN], "paper": {}}]},

@@ -414,11 +414,11 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     ),
     "images for a model of words": (
         lambda c: c.append("runs.tsv", "lstm-c10-sgd-lr0.1-S128-s777\tA\t9\n"),
-        ["lstm-c10-sgd-lr0.1-S128-s777: a model of kind lstm reads tokens, the data set has images", "name another"],
+        ["lstm-c10-sgd-lr0.1-S128-s777: a model of kind lstm reads tokens, but the data set has images", "another"],
     ),
     "words for a model of images": (
         lambda c: c.append("runs.tsv", "scnn-ptb-sgd-lr0.1-S128-s777\tA\t9\n"),
-        ["a model of kind simple_cnn reads images, the data set has tokens", "name another"],
+        ["a model of kind simple_cnn reads images, but the data set has tokens", "name another"],
     ),
     "variant that is the trunk": (
         lambda c: c.append("runs.tsv", "scnn-c10-sgd-lr0.01-S128-s777@e4/x1\tI\t9\n"),
@@ -439,11 +439,11 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     ),
     "branch after the end of its parent": (
         lambda c: c.for_runs(TRUNK, epochs=9),
-        ["L80-s777: branches off at epoch 10, and its parent ends at 9", "lengthen the parent or lower"],
+        ["L80-s777: branches off at epoch 10, but its parent ends at 9", "lengthen the parent or lower"],
     ),
     "branch between two snapshots of its parent": (
         lambda c: c.for_runs(TRUNK, snapshot_every=3),
-        ["branches off at epoch 1, and its parent keeps a snapshot every 3", "lower snapshot_every of the parent"],
+        ["branches off at epoch 1, but its parent keeps a snapshot every 3 epochs", "lower snapshot_every of the"],
     ),
     "branch without an epoch of its own": (
         lambda c: c.for_runs("*-L80-*", epochs=10),
@@ -549,7 +549,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     ),
     "unknown data source": (
         lambda c: c.set("scales/quick.yaml", "datasets.c10.source", "mnist"),
-        ["scale quick: datasets.c10.source: 'mnist' is no data source", "known: digits, fashion-mnist, cifar-10"],
+        ["scale quick: datasets.c10.source: 'mnist' is not a data source", "known: digits, fashion-mnist, cifar-10"],
     ),
     "more examples than there are": (
         lambda c: c.set("scales/quick.yaml", "datasets.c10.train", 1298),
@@ -585,7 +585,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     ),
     "a study with the name of a path": (
         lambda c: c.edit("studies.yaml", lambda studies: studies.update({"fig/../../x": dict(studies["fig01"])})),
-        ["fig/../../x in config/studies.yaml: a name is made of small letters, digits and _"],
+        ["fig/../../x in config/studies.yaml: a name has lower-case letters, digits and _"],
     ),
     "a table of a kind that draws": (
         lambda c: c.edit("studies.yaml", lambda studies: studies.update({"tab99": dict(studies["fig01"])})),
@@ -620,12 +620,12 @@ def test_a_mistake_is_refused_with_its_key_and_remedy(mistake: str, config: Conf
     [
         (
             {"substitutes": {"cifar": {"source": "digits"}}},
-            ["substitutes.cifar: 'cifar' is no data source", "cifar-10"],
+            ["substitutes.cifar: 'cifar' is not a data source", "cifar-10"],
         ),
-        ({"substitutes": {"ptb": {"source": "bible"}}}, ["substitutes.ptb: 'bible' is no data source", "bible-kjv"]),
+        ({"substitutes": {"ptb": {"source": "bible"}}}, ["substitutes.ptb: 'bible' is not a data source", "bible-kjv"]),
         (
             {"substitutes": {"ptb": {"source": "rated-sentences"}}},
-            ["substitutes.ptb: 'rated-sentences' has reviews, 'ptb' has tokens", "of that kind"],
+            ["substitutes.ptb: 'rated-sentences' has reviews, but 'ptb' has tokens", "of that kind"],
         ),
         (
             {"substitutes": {"cifar-10": {"source": "fashion-mnist", "changes": {"lenght": 50}}}, "scale": "small"},
@@ -633,14 +633,14 @@ def test_a_mistake_is_refused_with_its_key_and_remedy(mistake: str, config: Conf
         ),
         (
             {"substitutes": {"ptb": {"source": "bible-kjv"}}, "sources": {"bible-kjv": {"folder": "/nowhere"}}},
-            ["sources.bible-kjv.folder '/nowhere' is no folder", "the command in the substitutes file"],
+            ["sources.bible-kjv.folder '/nowhere' is not a folder", "the command in the substitutes file"],
         ),
         ({"scal": "small"}, ["config: unknown key 'scal'", "did you mean 'scale'"]),
         ({"scale": "huge"}, ["scale 'huge' has no file", "known scales: paper, quick, small"]),
         ({"scale": "../scales/quick"}, ["config: scale should match pattern", "found '../scales/quick'"]),
         (
             {"sources": {"cifar-10": {"folder": "~nobody9/x"}}},
-            ["config: sources.cifar-10.folder '~nobody9/x' is no folder; correct the path"],
+            ["config: sources.cifar-10.folder '~nobody9/x' is not a folder; correct the path"],
         ),
         ({"scale": 3}, ["config: scale should be a valid string", "found 3"]),
         (
@@ -650,11 +650,11 @@ def test_a_mistake_is_refused_with_its_key_and_remedy(mistake: str, config: Conf
         ({"datasets": {"c10": {"sorce": "digits"}}}, ["config: unknown key 'datasets.c10.sorce'", "mean 'source'"]),
         ({"datasets": {"c10": {"train": "all"}}}, ["config: datasets.c10.train should be a valid integer"]),
         ({"datasets": {"c10": {"source": "mnist"}}}, ["datasets.c10.source: 'mnist'", "known: digits"]),
-        ({"sources": {"mnist": {}}}, ["config: sources.mnist is no data source", "known: digits"]),
+        ({"sources": {"mnist": {}}}, ["config: sources.mnist is not a data source", "known: digits"]),
         ({"sources": {"cifar-10": {"path": "x"}}}, ["config: unknown key 'sources.cifar-10.path'", "remove it"]),
         (
             {"sources": {"cifar-10": {"folder": "/no/such/folder"}}},
-            ["config: sources.cifar-10.folder '/no/such/folder' is no folder", "correct the path"],
+            ["config: sources.cifar-10.folder '/no/such/folder' is not a folder", "correct the path"],
         ),
     ],
 )

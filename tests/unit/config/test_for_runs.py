@@ -234,11 +234,11 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     ),
     "entry without a pattern": (
         "description: mine, too\nfor_runs:\n  - {set: {epochs: 3}}\n",
-        ["mine.yaml, line 3: key 'description' stands in line 2 already; join them"],
+        ["mine.yaml, line 3: key 'description' is already in line 2; merge the two"],
     ),
     "two lists": (
         'for_runs:\n  - {runs: "*", set: {epochs: 3}}\n\nfor_runs:\n  - {runs: "*", set: {epochs: 4}}\n',
-        ["mine.yaml, line 6: key 'for_runs' stands in line 3 already; join them"],
+        ["mine.yaml, line 6: key 'for_runs' is already in line 3; merge the two"],
     ),
     "patterns as keys": (
         'for_runs: {"lstm-*": {epochs: 3}}\n',

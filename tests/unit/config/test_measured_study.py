@@ -62,8 +62,13 @@ def test_a_logarithmic_axis_refuses_references_below_zero(text: str) -> None:
         made(EIGENVALUES | {"references": [text], "scale": "log"})
 
 
+<<<<<<< HEAD
 def test_panels_have_different_titles() -> None:
     with pytest.raises(ConfigError, match="should each have a title of its own, 'P' is repeated"):
+=======
+def test_panels_have_titles_of_their_own() -> None:
+    with pytest.raises(ConfigError, match="each panel should have its own title; 'P' is repeated"):
+>>>>>>> english1
         made(EIGENVALUES, EIGENVALUES)
 
 
@@ -94,7 +99,7 @@ def test_measured_columns_are_drawn(panel: dict[str, Any]) -> None:
         ),
         (
             {"column": "eigenvectors"},
-            "eigenvectors of spectra has dimensions (v, k, p), and no value for each point; name an array that has t "
+            "eigenvectors of spectra has dimensions (v, k, p), so no value for each point; name an array that has t "
             "first",
         ),
         ({"index": []}, "eigenvalues of spectra has dimensions (t, k); give index 1 place, not 0"),
@@ -149,7 +154,7 @@ def test_keys_missing_in_the_panel_are_required_of_each_curve(key: str) -> None:
     panel = {"title": "P", "curves": [A | own, B | own]}
     assert made(panel).reads == ("spectra",)
     lacking = {name: value for name, value in own.items() if name != key}
-    with pytest.raises(ConfigError, match=rf"curve 'b' should have a {key}, or its panel 'P' one"):
+    with pytest.raises(ConfigError, match=rf"curve 'b' or its panel 'P' should have a {key}"):
         made({"title": "P", "curves": [A | own, B | lacking]})
 
 

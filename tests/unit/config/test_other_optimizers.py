@@ -67,7 +67,7 @@ def test_an_invalid_variant_is_refused(scales, variant, reason):
 
 def test_a_branch_has_the_batch_size_of_its_parent_or_a_variant(scales):
     text = "for_runs:\n  - {runs: '*@e40/lr2', set: {batch_factor: 0.5}}\n"
-    with pytest.raises(ConfigError, match=r"would have batch size 32, and its parent 64; give both the same"):
+    with pytest.raises(ConfigError, match=r"batch size 32 differs from 64 of its parent; give both the same"):
         settings(scales, f"{TRUNK}@e40/lr2", TRUNK, text=text)
 
 

@@ -258,9 +258,13 @@ def test_a_schedule_that_takes_everything_suffices(kind: str) -> None:
         (
             "largest_eigenvalues",
             {"window": None},
-            "the early window is drawn apart; give schedules.step window_epochs",
+            "the early window is drawn separately; set schedules.step.window_epochs",
         ),
-        ("spectrum_evolution", {"window": None}, "the early window is drawn apart; give schedules.step window_epochs"),
+        (
+            "spectrum_evolution",
+            {"window": None},
+            "the early window is drawn separately; set schedules.step.window_epochs",
+        ),
         (
             "eigenvector_drift",
             {"spectra": {"num_eigenpairs": 1}},

@@ -59,11 +59,11 @@ def test_the_line_of_a_missing_key_is_that_of_its_parent(file: YamlFile) -> None
     [
         (b"# \xe9\n", "is not UTF-8 text; save it as such"),
         ("scale: quick\n".encode("utf-16"), "is not UTF-8 text; save it as such"),
-        (b"a: 1\nb: &x {c: *x}\n", "line 2: an alias stands within what it stands for; remove it"),
-        (b"a: &x [1, [2, *x]]\n", "line 1: an alias stands within what it stands for; remove it"),
+        (b"a: 1\nb: &x {c: *x}\n", "line 2: an alias refers to a part that contains it; remove it"),
+        (b"a: &x [1, [2, *x]]\n", "line 1: an alias refers to a part that contains it; remove it"),
         (b"a: 2026-13-45\n", "is not YAML: month must be in 1..12; correct that line"),
         (b"[" * 5000, "is not YAML"),
-        (b"a: 1\nb: 2\na: 3\n", "line 3: key 'a' stands in line 1 already; join them"),
+        (b"a: 1\nb: 2\na: 3\n", "line 3: key 'a' is already in line 1; merge the two"),
     ],
 )
 def test_an_unreadable_file_is_refused_in_one_line(content: bytes, words: str, tmp_path: Path) -> None:
@@ -99,8 +99,8 @@ def test_values_are_those_of_yaml(file: YamlFile) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", "line 3: key 'a' stands in line 1 already; join them"),
-        ("x:\n  - {a: 1,\n     a: 2}\n", "line 3: key 'a' stands in line 2 already"),
+        ("a: 1\nb: 2\na: 3\n", "line 3: key 'a' is already in line 1; merge the two"),
+        ("x:\n  - {a: 1,\n     a: 2}\n", "line 3: key 'a' is already in line 2"),
         ("a: [\n", "is not YAML"),
         ("a: !!python/object/apply:os.getcwd []\n", "is not YAML"),
     ],

@@ -115,8 +115,15 @@ def test_a_block_equals_its_slice(part: slice) -> None:
 
 
 @pytest.mark.parametrize("part", [slice(3, 3), slice(12, 20), slice(0, 4, 2)])
+<<<<<<< HEAD
 def test_an_invalid_slice_is_refused(part: slice) -> None:
     with pytest.raises(ValueError, match=re.escape(f"{part} of 12 parameters is no block; take neighbours")):
+=======
+def test_a_slice_that_is_no_block_is_refused(part: slice) -> None:
+    with pytest.raises(
+        ValueError, match=re.escape(f"{part} of 12 parameters is not a block; take at least one, without gaps")
+    ):
+>>>>>>> english1
         softmax_regression(4, seed=0).hessian().block(part)
 
 
@@ -128,9 +135,9 @@ def test_a_block_by_name() -> None:
     assert torch.equal(named.block("second").product(vector), problem.hessian(3).block(slice(5, 12)).product(vector))
     assert named.parts == parts
     assert named.halves()[0].parts == parts
-    with pytest.raises(ValueError, match="third is none of the parameters; those are first, second"):
+    with pytest.raises(ValueError, match="third is not among the parameters; those are first, second"):
         named.block("third")
-    with pytest.raises(ValueError, match="first is none of the parameters; they have no names; take a slice"):
+    with pytest.raises(ValueError, match="first is not among the parameters; they have no names; take a slice"):
         problem.hessian().block("first")
 
 
@@ -220,9 +227,9 @@ def _bag(theta: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        (lambda theta: _Once.apply(theta).sum() * theta.sum(), "operations has a first derivative only; replace it"),
-        (_labelling, "operations has a first derivative only; replace it"),
-        (_bag, r"('_embedding_bag_backward' is not implemented.\)|a first derivative only); replace"),  # newer; older
+        (lambda theta: _Once.apply(theta).sum() * theta.sum(), "operations has only a first derivative; replace it"),
+        (_labelling, "operations has only a first derivative; replace it"),
+        (_bag, r"('_embedding_bag_backward' is not implemented.\)|only a first derivative); replace"),  # newer; older
     ],
     ids=["once", "unknown to torch", "refused by torch"],
 )  # fmt: skip

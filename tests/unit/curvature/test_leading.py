@@ -92,7 +92,7 @@ def test_a_warm_start_saves_products() -> None:
 
 @pytest.mark.parametrize("shape", [(5,), (2, 6)])
 def test_a_warm_start_of_another_net_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"warm has the shape \(.*\), the Hessian 6 parameters"):
+    with pytest.raises(ValueError, match=r"warm has shape \(.*\), but the Hessian has 6 parameters"):
         eigenpairs(Matrix(torch.eye(6)), k=1, warm=torch.ones(shape))
 
 

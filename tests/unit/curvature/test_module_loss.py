@@ -154,7 +154,7 @@ def test_layers_in_training_mode_are_named(number: int, layer: str) -> None:
 
 def test_a_module_without_trainable_parameters_is_refused() -> None:
     net = prepared(perceptron()).requires_grad_(False)
-    with pytest.raises(ValueError, match="the module has no trainable parameter; set requires_grad"):
+    with pytest.raises(ValueError, match="the module has no trainable parameters; set requires_grad"):
         Hessian.of(net, functional.cross_entropy, batches(net))
 
 

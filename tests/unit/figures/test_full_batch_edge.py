@@ -104,5 +104,5 @@ def test_a_run_on_mini_batches_is_refused() -> None:
     schedule: Any = SimpleNamespace(name="edge", measures={"spectra": None, "gradient_flow": None})
     study(GD).check(study(GD).curves()[0], schedule)
     wrong = study("fcn-c10-sgd-lr0.1-S8-s1")
-    with pytest.raises(ConfigError, match=r"'fcn-c10-sgd-lr0\.1-S8-s1' is no full-batch run; name one with -fb"):
+    with pytest.raises(ConfigError, match=r"'fcn-c10-sgd-lr0\.1-S8-s1' is not a full-batch run; name one with -fb"):
         wrong.check(wrong.curves()[0], schedule)

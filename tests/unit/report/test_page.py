@@ -188,7 +188,7 @@ def test_a_changed_file_is_named_with_the_command_that_remakes_it(name: str, tmp
     results = write_results(tmp_path / "quick")
     path = results.paths.folder / name
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(StoreError, match=f"{name}: is not the file that was written .* --forcerun {path} -- {path}$"):
+    with pytest.raises(StoreError, match=f"{name}: has changed since it was written .* --forcerun {path} -- {path}$"):
         build_page(made_setup(), results)
 
 

@@ -239,14 +239,14 @@ def flipped(content: bytes, place: int) -> bytes:
 @pytest.mark.parametrize("content", [b"", b"iteration,epoch\n0,0\n", b"\x89HDF\r\n\x1a\n" + bytes(500)])
 def test_foreign_bytes_are_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_bytes(content)
-    assert "is empty, truncated, of an older version or no results file" in refusal(tmp_path / "a.h5")
+    assert "is empty, truncated, of an older version, or not a results file" in refusal(tmp_path / "a.h5")
 
 
 def test_foreign_hdf5_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file["iteration"] = [1, 2]
-    assert "no results file (it has no checksum)" in refusal(path)
+    assert "not a results file (it has no checksum)" in refusal(path)
 
 
 def test_a_file_of_another_layout_or_version_is_refused(tmp_path: Path) -> None:
@@ -257,7 +257,9 @@ def test_a_file_of_another_layout_or_version_is_refused(tmp_path: Path) -> None:
         version = SPECTRA.version + step
         with changed(path) as file:
             file.attrs["version"] = version
-        expected = f"is of {age} version of the code: spectra version {version}, this one reads {SPECTRA.version}"
+        expected = (
+            f"was written by {age} version of the code: spectra version {version}, this one reads {SPECTRA.version}"
+        )
         assert expected in refusal(path)
 
 
@@ -277,7 +279,7 @@ def test_another_type_is_refused(tmp_path: Path) -> None:
         values = file["eigenvalues"][...]
         del file["eigenvalues"]
         file["eigenvalues"] = values.astype("f4")
-    assert "eigenvalues is of type float32, expected f8" in refusal(path)
+    assert "eigenvalues has type float32, expected f8" in refusal(path)
 
 
 def test_a_missing_file_is_named_with_its_target(tmp_path: Path) -> None:
@@ -364,7 +366,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be written") as caught:
         write_spectrum(path)
     assert str(path) in str(caught.value)
-    assert "correct the folder's rights" in str(caught.value)
+    assert "fix the folder's permissions" in str(caught.value)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -91,20 +91,22 @@ def resealed(path: Path) -> None:
 def test_a_measured_file_of_another_run_is_refused(results: Results, measure: str) -> None:
     replace(file_of(results, measure), file_of(results, measure, OTHER.run))
     message = refusal(lambda: read(results, measure))
-    assert message.startswith(f"{file_of(results, measure)}: is of run '{OTHER.run}', expected '{ONE.run}'; delete it")
+    assert message.startswith(
+        f"{file_of(results, measure)}: belongs to run '{OTHER.run}', expected '{ONE.run}'; delete it"
+    )
 
 
 @pytest.mark.parametrize("measure", ["spectra", "directions"])
 def test_one_of_another_schedule_is_refused(results: Results, measure: str) -> None:
     replace(file_of(results, measure), file_of(results, measure, schedule="grid"))
-    assert "is of schedule 'grid', expected 'step'; delete it" in refusal(lambda: read(results, measure))
+    assert "belongs to schedule 'grid', expected 'step'; delete it" in refusal(lambda: read(results, measure))
 
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_one_of_another_scale_is_refused(results: Results, measure: str) -> None:
     with changed(file_of(results, measure)) as file:
         file.attrs["scale"] = "small"
-    assert "is of scale 'small', expected 'quick'" in refusal(lambda: read(results, measure))
+    assert "belongs to scale 'small', expected 'quick'" in refusal(lambda: read(results, measure))
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -120,8 +122,10 @@ def test_one_of_other_snapshots_is_refused(results: Results, measure: str) -> No
 def test_foreign_snapshots_are_named(results: Results, measure: str) -> None:
     snapshots = results.paths.snapshots(ONE.run)
     replace(snapshots, results.paths.snapshots(OTHER.run))
-    assert refusal(lambda: read(results, measure)).startswith(f"{snapshots}: is of run '{OTHER.run}', expected")
-    assert refusal(lambda: results[ONE.run].snapshots).startswith(f"{snapshots}: is of run '{OTHER.run}', expected")
+    assert refusal(lambda: read(results, measure)).startswith(f"{snapshots}: belongs to run '{OTHER.run}', expected")
+    assert refusal(lambda: results[ONE.run].snapshots).startswith(
+        f"{snapshots}: belongs to run '{OTHER.run}', expected"
+    )
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -149,7 +153,7 @@ def test_a_branch_does_not_start_from_another_run(results: Results, tmp_path: Pa
     parent = results.paths.snapshots(ONE.run)
     replace(parent, results.paths.snapshots(OTHER.run))
     results.paths.snapshots(BRANCH.run).unlink()
-    assert f"{parent}: is of run '{OTHER.run}'" in refusal(lambda: Run(tmp_path, BRANCH).train())
+    assert f"{parent}: belongs to run '{OTHER.run}'" in refusal(lambda: Run(tmp_path, BRANCH).train())
 
 
 def test_a_branch_does_not_train_on_other_data(results: Results, tmp_path: Path) -> None:
@@ -160,7 +164,7 @@ def test_a_branch_does_not_train_on_other_data(results: Results, tmp_path: Path)
 
 def test_a_point_of_a_swapped_run_is_not_opened(results: Results, tmp_path: Path) -> None:
     replace(file_of(results, "spectra"), file_of(results, "spectra", OTHER.run))
-    assert f"is of run '{OTHER.run}'" in refusal(lambda: open_point(ONE.run, 10, SCALE, tmp_path))
+    assert f"belongs to run '{OTHER.run}'" in refusal(lambda: open_point(ONE.run, 10, SCALE, tmp_path))
 
 
 def swap_histories(results: Results) -> None:
@@ -186,7 +190,7 @@ def test_a_history_that_training_did_not_write_is_refused(results: Results, dama
     HISTORIES[damage](results)
     path = results.paths.history(ONE.run)
     message = refusal(lambda: results[ONE.run].history)
-    assert message.startswith(f"{path}: is not the file that was written there")
+    assert message.startswith(f"{path}: has changed since it was written")
     assert message.endswith(f"snakemake --cores all --forcerun {path} -- {path}")
 
 
@@ -197,22 +201,22 @@ def test_a_history_of_another_training_is_refused(results: Results) -> None:
 
 def test_a_history_of_another_scale_is_refused(results: Results) -> None:
     change_text(results.paths.made(results.paths.history(ONE.run)), lambda text: text.replace("quick", "small"))
-    assert "is of scale 'small', expected 'quick'" in refusal(lambda: results[ONE.run].history)
+    assert "belongs to scale 'small', expected 'quick'" in refusal(lambda: results[ONE.run].history)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"scale": 1, "files": [], "made_from": {}}', "[" * 100_000])
 def test_a_damaged_record_is_refused(results: Results, content: str) -> None:
     record = results.paths.made(results.paths.history(ONE.run))
     record.write_text(content)
-    assert f"{record}: is no record of finished files" in refusal(lambda: results[ONE.run].history)
+    assert f"{record}: is not a record of finished files" in refusal(lambda: results[ONE.run].history)
 
 
 def test_figures_swapped_with_their_records_are_refused(results: Results) -> None:
     one, other = (results.paths.figure(name, "csv") for name in ("fig06", "fig14"))
     replace(one, other)
-    assert f"{one}: is not the file that was written" in refusal(lambda: check_made(one, results.paths))
+    assert f"{one}: has changed since it was written" in refusal(lambda: check_made(one, results.paths))
     replace(results.paths.made(one), results.paths.made(other))
-    assert f"{one}: is not the file that was written" in refusal(lambda: check_made(one, results.paths))
+    assert f"{one}: has changed since it was written" in refusal(lambda: check_made(one, results.paths))
 
 
 @pytest.mark.parametrize("source", ["spectra", "history"])
@@ -300,9 +304,9 @@ WRONG: dict[str, tuple[Callable[[Results], object], str]] = {
     "damaged": (lambda results: flip_a_late_byte(file_of(results, "directions")), "is damaged"),
     "swapped": (
         lambda results: replace(file_of(results, "spectra"), file_of(results, "spectra", OTHER.run)),
-        f"is of run '{OTHER.run}'",
+        f"belongs to run '{OTHER.run}'",
     ),
-    "changed history": (HISTORIES["one number"], "is not the file that was written there"),
+    "changed history": (HISTORIES["one number"], "has changed since it was written"),
     "csv without a record": (
         lambda results: results.paths.made(results.paths.figure("fig06", "csv")).unlink(),
         "has no record beside it",
@@ -342,4 +346,4 @@ def test_a_wrong_digest_is_found(results: Results, capsys: pytest.CaptureFixture
     with h5py.File(path):  # the file can be read
         pass
     _, wrong = verified(results, capsys)
-    assert any("holds something else than its digest says" in line for line in wrong)
+    assert any("its content does not match its digest" in line for line in wrong)

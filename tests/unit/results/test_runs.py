@@ -129,18 +129,18 @@ def test_a_very_different_id_gets_no_suggestion(folder: ResultsFolder) -> None:
 def test_a_misspelt_schedule_gets_the_nearest_and_the_list_of_all(folder: ResultsFolder) -> None:
     path = folder.paths.measured("spectra", RUN, "setp")
     assert refusal(lambda: folder.results[RUN].spectra("setp")) == (
-        f"{path}: does not exist; {RUN} has no spectra of schedule 'setp', it has evolution, step; did you mean step? "
+        f"{path}: does not exist; {RUN} has no spectra of schedule 'setp' (it has evolution, step); did you mean step? "
         f"Or make it with: snakemake --cores all {path}"
     )
     message = refusal(lambda: folder.results[RUN].spectra("grid"))
-    assert "it has evolution, step; make it with: snakemake" in message
+    assert "(it has evolution, step); make it with: snakemake" in message
 
 
 def test_a_missing_measure_is_refused_with_the_way_to_take_it(folder: ResultsFolder) -> None:
     path = folder.paths.measured("directions", RUN, "step")
     message = refusal(lambda: folder.results[RUN].read(Directions, "step"))
     assert message.endswith(
-        f"has no directions of schedule 'step', it has none; make it with: snakemake --cores all {path}"
+        f"has no directions of schedule 'step' (it has none); make it with: snakemake --cores all {path}"
     )
 
 
@@ -182,12 +182,12 @@ def test_a_file_of_another_version_is_one_line(folder: ResultsFolder, step: int,
             file.attrs["version"] = layout.version + step
         message = refusal(lambda measure=measure: getattr(folder.results[RUN], measure)("step"))
         assert message == (
-            f"{path}: is of {age} version of the code: {measure} version {layout.version + step}, this one reads "
-            f"{layout.version}; delete it and run snakemake again to make step.h5"
+            f"{path}: was written by {age} version of the code: {measure} version {layout.version + step}, this "
+            f"one reads {layout.version}; delete it and run snakemake again to make step.h5"
         )
     with changed(folder.paths.snapshots(RUN)) as file:
         file.attrs["version"] = SNAPSHOTS.version + step
-    assert f"is of {age} version of the code: snapshots" in refusal(lambda: folder.results[RUN].snapshots)
+    assert f"was written by {age} version of the code: snapshots" in refusal(lambda: folder.results[RUN].snapshots)
 
 
 # --- the package itself

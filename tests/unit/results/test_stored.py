@@ -224,7 +224,8 @@ def test_a_missing_package_is_one_line(write: Callable[..., Measured], monkeypat
     stored = write()
     monkeypatch.setitem(sys.modules, "xarray", None)
     message = (
-        r"^to_xarray needs sharpest\[pipeline\]: pip install 'sharpest\[pipeline\]' \(there is no package xarray\)$"
+        r"^to_xarray needs sharpest\[pipeline\]: pip install 'sharpest\[pipeline\]' "
+        r"\(package xarray is not installed\)$"
     )
     with pytest.raises(MissingPackageError, match=message):
         stored.to_xarray()

@@ -40,7 +40,7 @@ def test_each_is_read_as_if_it_were_alone(path: Path) -> None:
 
 def test_a_missing_part(tmp_path: Path) -> None:
     write_together(tmp_path / "one.h5", [part(TRACE)])
-    with pytest.raises(StoreError, match=r"one\.h5: holds trace, and no spectra; watch that quantity as well$"):
+    with pytest.raises(StoreError, match=r"one\.h5: holds trace, but not spectra; watch that quantity too$"):
         Measured(tmp_path / "one.h5", SPECTRA)
 
 

@@ -1,12 +1,12 @@
-"""Settings of each architecture, one module each, so that a new one leaves the code of the others alone."""
+"""Settings of each architecture, one module each, so that adding one does not change the code of the others."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def architecture_module(settings: Mapping[str, Any]) -> str:
-    """The module that holds an architecture: its ``kind`` names it, or its ``net`` where it is the user's own.
+    """The module that holds an architecture, named by its ``kind``, or by its ``net`` for a user's own net.
 
-    It is imported when it is needed, so that the code of one architecture is no part of another one's fingerprint.
+    It is imported on demand, which keeps the code of an architecture out of the fingerprints of the others.
     """
     return f"sharpest.models.{settings['net'] if settings['kind'] == 'own' else settings['kind']}"

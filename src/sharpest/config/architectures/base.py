@@ -1,4 +1,4 @@
-"""What every architecture has."""
+"""Settings that all architectures have."""
 
 from pydantic import Field, PositiveFloat
 
@@ -6,7 +6,7 @@ from sharpest.config.strict import Strict
 
 
 class Architecture(Strict):
-    """The base of the settings of a net."""
+    """Base of the settings of a net."""
 
     init_scale: PositiveFloat = Field(default=1)
     """Multiplies the initial kernels: the arrays of two or more dimensions."""

@@ -17,8 +17,8 @@ class FcnSettings(Architecture):
     widths: tuple[PositiveInt, ...]
     """Units of each hidden layer; an empty list = a linear net."""
     activation: Literal["relu", "tanh"]
-    """Of the hidden layers."""
+    """Activation of the hidden layers."""
     output_scale: NonNegativeFloat = Field(default=1)
     """Multiplies the initial weights of the last layer; 0 = all outputs start at zero."""
     image_size: PositiveInt | None = None
-    """Side to resize images to; none = as they are."""
+    """Side in pixels to which images are resized; none = not resized."""

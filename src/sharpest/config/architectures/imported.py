@@ -1,4 +1,4 @@
-"""Settings of a net behind checkpoints of others."""
+"""Settings of the net behind imported checkpoints."""
 
 from typing import ClassVar, Literal
 
@@ -6,12 +6,12 @@ from sharpest.config.architectures.base import Architecture
 
 
 class ImportedNetSettings(Architecture):
-    """A net and a loss of your own, behind checkpoints of others (docs/import.md)."""
+    """Your own net and loss, for imported checkpoints (docs/import.md)."""
 
     reads: ClassVar[str] = "imported"
 
     kind: Literal["imported"]
     net: str
-    """module:name of the function that gives the net."""
+    """module:name of the function that returns the net."""
     loss: str
     """module:name of ``loss(model, batch)``, the mean over the batch."""

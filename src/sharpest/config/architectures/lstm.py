@@ -16,6 +16,6 @@ class LstmSettings(Architecture):
     width: PositiveInt
     """Units of the embedding and of each layer."""
     num_layers: PositiveInt
-    """LSTM layers."""
+    """Number of LSTM layers."""
     dropout: float = Field(ge=0, lt=1)
-    """Share of units that is dropped after the embedding and after each layer."""
+    """Share of units dropped after the embedding and after each layer."""

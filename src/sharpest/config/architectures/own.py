@@ -1,4 +1,4 @@
-"""Settings of a net of your own."""
+"""Settings of a user's own net."""
 
 from typing import Any, ClassVar, Literal
 
@@ -8,7 +8,7 @@ from sharpest.config.architectures.base import Architecture
 
 
 class OwnSettings(Architecture):
-    """A net of your own (docs/your-own.md)."""
+    """Your own net (docs/your-own.md)."""
 
     reads: ClassVar[str] = "images"
     smallest_image: ClassVar[int] = 1
@@ -17,6 +17,6 @@ class OwnSettings(Architecture):
     net: str = Field(pattern=r"^[a-z]\w*$")
     """Name of its file in src/sharpest/models, without .py."""
     options: dict[str, Any] = Field(default={})
-    """Arguments of its class beside the image shape and the number of classes."""
+    """Arguments of its class besides the image shape and the number of classes."""
     image_size: PositiveInt | None = None
-    """Side to resize images to; none = as they are."""
+    """Side in pixels to which images are resized; none = not resized."""

@@ -20,11 +20,11 @@ class ResNetSettings(Architecture):
     batch_norm: bool = False
     """Batch normalisation before each ReLU."""
     running_momentum: float = Field(default=0.01, gt=0, le=1)
-    """Share of a new batch in the running averages of batch normalisation."""
+    """Weight of a new batch in the running averages of batch normalisation."""
     image_size: PositiveInt | None = None
-    """Side to resize images to; none = as they are."""
+    """Side in pixels to which images are resized; none = not resized."""
 
     @property
     def smallest_image(self) -> int:
-        """Side of the smallest images that leave a pixel for the average."""
+        """Side of the smallest images of which a pixel is left to average."""
         return 2 ** (len(self.widths) - 1)

@@ -22,10 +22,10 @@ class SimpleCnnSettings(Architecture):
     hidden: PositiveInt
     """Units of the dense layer."""
     image_size: PositiveInt | None = None
-    """Side to resize images to; none = as they are."""
+    """Side in pixels to which images are resized; none = not resized."""
 
     @property
     def smallest_image(self) -> int:
-        """Side of the smallest images that leave a pixel for the dense layers."""
+        """Side of the smallest images of which a pixel is left for the dense layers."""
         cut = self.kernel_size - 1 if self.padding == "valid" else 0
         return 2 * (2 + cut) + cut

@@ -8,7 +8,7 @@ from sharpest.config.architectures.base import Architecture
 
 
 class TextCnnSettings(Architecture):
-    """Embedding, one convolution over words, largest response over the review, dense layers (inventory 5.6)."""
+    """Embedding, one convolution over words, max pooling over the review, dense layers (inventory 5.6)."""
 
     reads: ClassVar[str] = "reviews"
 
@@ -20,4 +20,4 @@ class TextCnnSettings(Architecture):
     hidden: PositiveInt
     """Units of the dense layer."""
     dropout: float = Field(ge=0, lt=1)
-    """Share of units that is dropped after the embedding and after the dense layer."""
+    """Share of units dropped after the embedding and after the dense layer."""

@@ -1,4 +1,4 @@
-"""What is known of a data source before it is loaded."""
+"""Properties of a data source that are known before loading."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Images: counts, image shape (channels, height, width), classes, and a name for readers; None = not known."""
+    """Images: counts, image shape (channels, height, width), classes, and a title for readers; None = not known."""
 
     kind: ClassVar[str] = "images"
 
@@ -19,7 +19,7 @@ class ImageSource:
 
 @dataclass(frozen=True)
 class TokenSource:
-    """Text: counts of tokens, of their types (None where the text itself is not fixed), and a name for readers."""
+    """Text: counts of tokens and of their types (None if the text itself is not fixed), and a title for readers."""
 
     kind: ClassVar[str] = "tokens"
 
@@ -32,7 +32,7 @@ class TokenSource:
 
 @dataclass(frozen=True)
 class ReviewSource:
-    """Reviews: counts, classes, and a name for readers."""
+    """Reviews: counts, classes, and a title for readers."""
 
     kind: ClassVar[str] = "reviews"
 
@@ -44,7 +44,7 @@ class ReviewSource:
 
 @dataclass(frozen=True)
 class ImportedSource:
-    """Batches of the user's code: nothing is known before it runs, but a name for readers."""
+    """Batches of the user's code: only a title for readers is known before the code runs."""
 
     kind: ClassVar[str] = "imported"
 

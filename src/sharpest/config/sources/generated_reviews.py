@@ -1,4 +1,4 @@
-"""Reviews drawn at random."""
+"""Randomly generated reviews."""
 
 from sharpest.config.sources.base import ReviewSource
 

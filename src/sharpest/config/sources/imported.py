@@ -1,4 +1,4 @@
-"""Batches of your own, behind checkpoints of others."""
+"""Your own batches, for imported checkpoints."""
 
 from sharpest.config.sources.base import ImportedSource
 

@@ -1,6 +1,6 @@
-"""Images of your own."""
+"""Your own images."""
 
 from sharpest.config.sources.base import ImageSource
 
-# nothing is known of them before they are read
+# nothing is known before they are read
 SOURCE = ImageSource(num_train=None, num_test=None, shape=None, num_classes=None, title="images of your own")

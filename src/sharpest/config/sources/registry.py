@@ -1,4 +1,4 @@
-"""The data sources by name, against which a configuration is checked before anything is loaded."""
+"""All data sources by name; a configuration is checked against them before anything is loaded."""
 
 from importlib import import_module
 

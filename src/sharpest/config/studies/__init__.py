@@ -1,1 +1,1 @@
-"""What is behind each figure and table, and how it is drawn: one module for each kind of study."""
+"""The runs behind each figure and table, and how they are drawn: one module for each kind of study."""

@@ -24,7 +24,7 @@ class Alignment(Study):
     kind: Literal["alignment"]
     panels: tuple[AlignmentPanel, ...] = Field(min_length=1)
     smoothing: PositiveInt
-    """Points averaged along training."""
+    """Number of points averaged along training."""
 
     @property
     def reads(self) -> tuple[str, ...]:

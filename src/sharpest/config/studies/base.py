@@ -1,4 +1,4 @@
-"""What every study has: runs, and the files of theirs that it reads."""
+"""The base of all studies: their runs, and the files that they read."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
@@ -11,7 +11,7 @@ from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
 
 RUN_FILES = ("snapshots", "history")
-"""What a study may read of a run itself; anything else that it reads is a measure, taken at a schedule."""
+"""The files of a run itself that a study may read; anything else that it reads is a measure, taken by a schedule."""
 
 
 class NamedRun(Strict):
@@ -22,14 +22,14 @@ class NamedRun(Strict):
     label: str
     """Its name in legends and titles."""
     replicates: tuple[str, ...] = ()
-    """The same run with other seeds; `seeds` of the study fills it."""
+    """The same run with other seeds; filled by `seeds` of the study."""
 
     def by_seed(self) -> list[Self]:
-        """Itself and each replicate, each as one run."""
+        """The run and its replicates, each as a single run."""
         return [self.model_copy(update={"run": run, "replicates": ()}) for run in (self.run, *self.replicates)]
 
     def of_seeds(self, seeds: Sequence[int]) -> Self:
-        """With these seeds in place of its own."""
+        """The same with these seeds instead of its own."""
         run, *replicates = with_seeds(self.run, seeds)
         return self.model_copy(update={"run": run, "replicates": tuple(replicates)})
 
@@ -42,19 +42,19 @@ class Curve(NamedRun):
 
 
 class SeedRuns(Strict):
-    """Runs that differ in their seed alone."""
+    """Runs that differ only in their seed."""
 
     label: str
     """Their name in a legend, or in the first column of a table."""
     runs: tuple[str, ...] = Field(min_length=1)
-    """One run a seed."""
+    """One run per seed."""
 
     def first(self, count: int) -> Self:
-        """The first ``count`` of them, or all."""
+        """The same with only the first ``count`` runs, or all."""
         return self.model_copy(update={"runs": self.runs[:count]})
 
     def of_seeds(self, seeds: Sequence[int]) -> Self:
-        """With these seeds in place of its own."""
+        """The same with these seeds instead of its own."""
         return self.model_copy(update={"runs": with_seeds(self.runs[0], seeds)})
 
 
@@ -64,7 +64,7 @@ def with_seeds(run: str, seeds: Iterable[int]) -> tuple[str, ...]:
 
 
 def mean_of(seeds: Iterable[int]) -> str:
-    """What stands for a run where a file of points or numbers has a mean over seeds."""
+    """The name of a mean over seeds in place of a run, in files of points or numbers."""
     return f"mean of {', '.join(map(str, seeds)) or 'none'}"
 
 
@@ -74,7 +74,7 @@ class Input(NamedTuple):
     Attributes:
         kind: A measure, or one of ``RUN_FILES``.
         run: Id of the run.
-        schedule: Of the measure; None for the run's own files.
+        schedule: Schedule of the measure; None for the run's own files.
     """
 
     kind: str
@@ -83,7 +83,7 @@ class Input(NamedTuple):
 
 
 class Schedule(Protocol):
-    """What a study looks at of a schedule on a run."""
+    """The properties of a schedule on a run that a study uses."""
 
     @property
     def name(self) -> str:
@@ -95,28 +95,28 @@ class Schedule(Protocol):
 
     @property
     def window(self) -> float | None:
-        """Early window in epochs, which figures draw apart."""
+        """Early window in epochs, which figures draw separately."""
 
     @property
     def measures(self) -> Mapping[str, Any]:
-        """Settings of each measure that it takes, by name."""
+        """Settings of each measure that the schedule takes, by name."""
 
 
 class Study(Strict):
-    """What every study has."""
+    """Base of all studies."""
 
     is_table: ClassVar[bool] = False
-    """Whether it is printed, and not drawn."""
+    """Whether the study is printed as a table instead of drawn."""
 
     caption: str
-    """What is shown and what was used where paper and code differ."""
+    """What is shown, and what was used where paper and code differ."""
     kind: str
     seeds: NonNegativeInt | None = None
-    """New seeds of each run, 1001 and up, in place of the paper's; 0 = the paper's; none = as the scale says."""
+    """New seeds per run, from 1001 on, instead of the paper's; 0 = the paper's; none = as the scale says."""
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Names of the measures that it reads, and of the runs' own files (``RUN_FILES``)."""
+        """Names of the measures, and of the runs' own files (``RUN_FILES``), that the study reads."""
         return ("spectra",)
 
     def curves(self) -> list[Curve]:
@@ -124,7 +124,7 @@ class Study(Strict):
         raise TypeError(f"{type(self).__name__} does not say which runs it needs")
 
     def groups(self) -> list[tuple[str, Sequence[Curve]]]:
-        """The same panel by panel, each with its title; one group without a title where there are no such panels."""
+        """The curves panel by panel, each with its title; one group without a title if there are no such panels."""
         return [("", self.curves())]
 
     def runs(self) -> list[str]:
@@ -132,15 +132,15 @@ class Study(Strict):
         return list(dict.fromkeys(curve.run for curve in self.curves_by_seed()))
 
     def curves_by_seed(self) -> list[Curve]:
-        """``curves()``, one a run."""
+        """``curves()``, one per run."""
         return [each for curve in self.curves() for each in curve.by_seed()]
 
     def inputs(self) -> list[Input]:
-        """The files that it reads, each once."""
+        """The files that the study reads, each once."""
         return list(dict.fromkeys(file for kind in self.reads for file in self.files(kind)))
 
     def files(self, kind: str) -> Iterable[Input]:
-        """The files of one of its ``reads``: by default one a run, or one a curve."""
+        """The files of one of its ``reads``: by default one per run, or one per curve."""
         if kind in RUN_FILES:
             return (Input(kind, run, None) for run in self.runs())
         return (Input(kind, curve.run, curve.schedule) for curve in self.curves_by_seed())
@@ -149,21 +149,21 @@ class Study(Strict):
         """The same study with the first ``count`` of the paper's seeds.
 
         Raises:
-            ConfigError: If it has one seed only.
+            ConfigError: If the study has only one seed.
         """
-        found: list[SeedRuns] = []
+        shortened: list[SeedRuns] = []
 
         def first(runs: SeedRuns) -> SeedRuns:
-            found.append(runs)
+            shortened.append(runs)
             return runs.first(count)
 
         study: Self = _changed(self, SeedRuns, first)
-        if not found:
+        if not shortened:
             raise ConfigError(f"a study of kind {self.kind} has one seed; remove it from the scale's paper_seeds")
         return study
 
     def of_seeds(self, seeds: Sequence[int]) -> Self:
-        """The same study of runs with these seeds."""
+        """The same study, of runs with these seeds."""
         study: Self = _changed(self, NamedRun | SeedRuns, lambda runs: runs.of_seeds(seeds))
         return study
 
@@ -172,7 +172,7 @@ class Study(Strict):
 
         Args:
             curve: One of ``curves()``, or of the measured ``inputs()``.
-            schedule: Its schedule, as it is for the run.
+            schedule: The schedule of the curve on its run.
 
         Raises:
             ConfigError: With the key to change.
@@ -183,7 +183,7 @@ class Study(Strict):
 
 
 def _changed(part: Any, kind: Any, change: Callable[[Any], Any]) -> Any:
-    """The same settings with each part of a kind changed, wherever it stands."""
+    """The same settings with each part of a given class changed, wherever it occurs."""
     if isinstance(part, kind):
         return change(part)
     if isinstance(part, tuple):
@@ -215,9 +215,9 @@ def check_num_eigenvalues(num_eigenvalues: int, schedule: Schedule) -> None:
 
 
 def check_window(schedule: Schedule) -> None:
-    """Refuse to draw an early window where there is none."""
+    """Refuse to draw an early window if the schedule has none."""
     if schedule.window is None:
-        raise ConfigError(f"the early window is drawn apart; give schedules.{schedule.name} window_epochs")
+        raise ConfigError(f"the early window is drawn separately; set schedules.{schedule.name}.window_epochs")
 
 
 def check_accuracy(schedule: Schedule) -> None:
@@ -229,7 +229,7 @@ def check_accuracy(schedule: Schedule) -> None:
 
 
 def check_ends(schedule: Schedule) -> None:
-    """Refuse end points from a schedule that has others."""
+    """Refuse to read end points from a schedule with other points."""
     if list(schedule.points) != ["best", "last"]:
         raise ConfigError(f"end points are read from schedules.{schedule.name}; set its points to 'best and last'")
 
@@ -237,12 +237,12 @@ def check_ends(schedule: Schedule) -> None:
 def study_module(kind: str) -> str:
     """The module that holds a kind of study.
 
-    It is imported when it is needed, so that the keys of one kind are no part of another one's fingerprint.
+    It is imported on demand, which keeps the keys of a kind out of the fingerprints of the others.
     """
     return f"sharpest.config.studies.{kind}"
 
 
 def study_class(kind: str) -> type[Study]:
-    """The class of a kind of study; of all kinds, only its own module is imported."""
+    """The class of a kind of study; only the module of this kind is imported."""
     study: type[Study] = import_module(study_module(kind)).STUDY
     return study

@@ -1,4 +1,4 @@
-"""The edge test: spikes of the loss after a change of settings, against what was measured before it."""
+"""The edge test: spikes of the loss after a change of settings, compared with measurements before the change."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,7 +11,7 @@ from sharpest.results.edge_test import MEASURES
 
 
 class EdgeTestStudy(Study):
-    """The edge test: spikes of the loss after a change of settings, against what was measured before it."""
+    """The edge test: spikes of the loss after a change of settings, compared with measurements before the change."""
 
     kind: Literal["edge_test"]
     rows: tuple[Curve, ...] = Field(min_length=1)

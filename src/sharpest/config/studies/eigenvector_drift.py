@@ -10,12 +10,12 @@ from sharpest.errors import ConfigError
 
 
 class EigenvectorDrift(Study):
-    """How fast the leading eigenvectors turn, and where in the net they lie: one row of panels a run."""
+    """How fast the leading eigenvectors turn, and where in the net they lie: one row of panels per run."""
 
     kind: Literal["eigenvector_drift"]
     rows: tuple[Curve, ...] = Field(min_length=1)
     num_eigenvectors: PositiveInt
-    """Eigenvectors drawn, the leading ones; they span the subspace whose overlap is taken."""
+    """Number of leading eigenvectors drawn; they span the subspace whose overlap is computed."""
     moments: tuple[Moment, ...] = Field(default=("start", "peak", "end"), min_length=1)
     """When the shares of the layers are drawn: start, peak (of the largest eigenvalue), end, or shares of the run."""
 

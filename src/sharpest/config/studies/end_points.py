@@ -1,4 +1,4 @@
-"""End points of runs, mean and spread over seeds, beside the paper's (Tables 1-7)."""
+"""End points of runs, mean and spread over seeds, next to the paper's (Tables 1-7)."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Literal, Self
@@ -16,28 +16,28 @@ END_POINT_COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 class EndPointRow(SeedRuns):
-    """One row of a table: the runs behind it and what the paper prints."""
+    """One row of a table: its runs, and the values that the paper prints."""
 
     paper: dict[str, float]
-    """Printed values, by column of the csv file."""
+    """Values that the paper prints, by column of the csv file."""
 
     @field_validator("paper")
     @classmethod
     def _in_one_order(cls, paper: dict[str, float]) -> dict[str, float]:
-        return dict(sorted(paper.items()))  # another order makes nothing stale
+        return dict(sorted(paper.items()))  # the order of keys makes nothing stale
 
 
 class EndPoints(Study):
-    """End points of runs, mean and spread over seeds, beside the paper's (Tables 1-7)."""
+    """End points of runs, mean and spread over seeds, next to the paper's (Tables 1-7)."""
 
     is_table: ClassVar[bool] = True
     kind: Literal["end_points"]
     ends: str = "ends"
-    """Name of the schedule at which end points are measured."""
+    """Name of the schedule that measures end points."""
     columns: tuple[
         Literal["spectral_norm", "frobenius", "frobenius_probe", "test_acc", "val_acc_early", "loss_final", "dist"], ...
     ] = ("frobenius", "frobenius_probe", "test_acc", "val_acc_early", "loss_final", "dist")
-    """Printed from left to right; norms at best validation and at the end."""
+    """Columns from left to right; norms at best validation and at the end."""
     rows: tuple[EndPointRow, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Runs that leave one run at different times, when the learning rate drops (Fig. 12)."""
+"""Runs that branch off one run at different times, where the learning rate drops (Fig. 12)."""
 
 from typing import Literal
 
@@ -8,13 +8,13 @@ from sharpest.config.studies.base import Curve, Study
 
 
 class FirstStage(Study):
-    """Runs that leave one run at different times, when the learning rate drops (Fig. 12)."""
+    """Runs that branch off one run at different times, where the learning rate drops (Fig. 12)."""
 
     kind: Literal["first_stage"]
     trunk: Curve
     """The run that all branches leave."""
     branches: tuple[Curve, ...] = Field(min_length=1)
-    """The earliest first."""
+    """The branches, earliest first."""
     smoothing: PositiveInt
     """Epochs over which accuracies are averaged."""
 

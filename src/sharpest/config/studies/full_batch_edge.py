@@ -17,7 +17,7 @@ class EdgeLine(Curve):
     """One full-batch run, whose spectra are measured by its schedule."""
 
     flow: str | None = None
-    """Schedule of its distance to the gradient flow; none = not drawn, as of a run with momentum, which has none."""
+    """Schedule of its distance to the gradient flow; none = not drawn, as for a run with momentum, which has none."""
 
 
 class FullBatchEdge(Study):
@@ -28,7 +28,7 @@ class FullBatchEdge(Study):
     x: Literal["iteration", "iteration x lr"] = "iteration x lr"
     """The x axis of all panels."""
     scale: Literal["log", "linear"] = "log"
-    """Of the axis of the loss."""
+    """Scale of the loss axis."""
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -52,9 +52,9 @@ class FullBatchEdge(Study):
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
         if RunId.parse(curve.run).is_adaptive:
-            raise ConfigError(f"run {curve.run!r}: its edge is one of preconditioned curvature; name a run of SGD")
+            raise ConfigError(f"run {curve.run!r}: its edge applies to preconditioned curvature; name an SGD run")
         if RunId.parse(curve.run).rule != "fb":
-            raise ConfigError(f"run {curve.run!r} is no full-batch run; name one with -fb in its id")
+            raise ConfigError(f"run {curve.run!r} is not a full-batch run; name one with -fb in its id")
 
 
 STUDY = FullBatchEdge

@@ -13,7 +13,7 @@ class EigenvalueCurve(Curve):
     """One measured run in a panel of eigenvalues."""
 
     colour: Literal["red", "green", "blue"] | None = None
-    """None = by its place in the panel, from dark to light."""
+    """Colour of the curve; none = by its place in the panel, from dark to light."""
 
 
 class EigenvaluePanel(Strict):
@@ -31,13 +31,13 @@ class LargestEigenvalues(Study):
     rows: tuple[tuple[EigenvaluePanel, ...], ...] = Field(min_length=1)
     """The panels, row by row."""
     num_eigenvalues: Literal[1, 2]
-    """Eigenvalues drawn, the largest."""
+    """Number of largest eigenvalues drawn."""
     scale: Literal["log", "linear"]
-    """Of the y axis."""
+    """Scale of the y axis."""
     composite: bool
-    """Two halves: the early window, and the whole run."""
+    """Whether panels have two halves: the early window, and the whole run."""
     last_epoch: PositiveFloat | None = None
-    """End of the x axis; none = that of the longest run."""
+    """End of the x axis; none = end of the longest run."""
 
     def curves(self) -> list[Curve]:
         return [curve for row in self.rows for panel in row for curve in panel.curves]

@@ -36,26 +36,26 @@ def reference_value(text: str, lr: float) -> float:
 
 
 def over_lr(text: str) -> bool:
-    """Whether a reference differs between learning rates."""
+    """Whether a reference depends on the learning rate."""
     return text.endswith("/lr")
 
 
 class MeasuredCurve(Curve):
-    """One measured run in a panel, and what of it is drawn where that is not the panel's."""
+    """One measured run in a panel, with its own column if that differs from the panel's."""
 
     measure: str | None = None
     """Name of the measure; none = the panel's."""
     column: str | None = None
     """One of its arrays that have a value for each point, see docs/files.md; none = the panel's."""
     index: tuple[NonNegativeInt, ...] | None = None
-    """Place in each dimension of the array behind the points, from 0; none = the panel's, of the panel's column."""
+    """Index in each dimension of the array after the points, from 0; none = the panel's, for the panel's column."""
     error: str | None = None
-    """An array of the same dimensions, drawn as a band around the curve; none = the panel's, of the panel's column."""
+    """An array of the same dimensions, drawn as a band around the curve; none = the panel's, for the panel's column."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """What is drawn of a measure: a column, and its error where there is a band."""
+    """What is drawn of a measure: a column, and its error if there is a band."""
 
     measure: str
     column: str
@@ -63,12 +63,12 @@ class Drawn:
     error: str | None
 
     def marks_missed(self) -> bool:
-        """Whether the measure says of each value drawn if it is within the solver's tolerance."""
+        """Whether the measure records, for each value drawn, if it is within the solver's tolerance."""
         arrays = {dataset.name: dataset.dims for dataset in declared(self.measure).layout.datasets}
         return "converged" in arrays and arrays["converged"] == arrays[self.column]
 
     def unit(self) -> str:
-        """Of the column, empty where it has none."""
+        """Unit of the column; empty if it has none."""
         return _column(declared(self.measure), self.column).unit
 
     def check(self, schedule: Schedule) -> None:
@@ -83,7 +83,7 @@ class Drawn:
         shown = f"({', '.join(column.dims)})"
         if column.dims[0] != "t":
             raise ConfigError(
-                f"{name} has dimensions {shown}, and no value for each point; name an array that has t first"
+                f"{name} has dimensions {shown}, so no value for each point; name an array that has t first"
             )
         if len(self.index) != len(further):
             places = f"{len(further)} {'place' if len(further) == 1 else 'places'}"
@@ -112,18 +112,18 @@ class MeasuredPanel(Strict):
     column: str | None = None
     """One of its arrays that have a value for each point, see docs/files.md; none = each curve names its own."""
     index: tuple[NonNegativeInt, ...] = ()
-    """Place in each dimension of the array behind the points, from 0."""
+    """Index in each dimension of the array after the points, from 0."""
     error: str | None = None
     """An array of the same dimensions, drawn as a band around the curve; none = no band."""
     factor: Literal["1", "lr", "lr/2", "1/edge"] = "1"
-    """Multiplies what is drawn, the band included: lr is the learning rate of each run, edge that of its optimizer."""
+    """Multiplies what is drawn, including the band; lr is the learning rate of each run, edge that of its optimizer."""
     x: Literal["epoch", "iteration", "iteration x lr", "batch size"] = "epoch"
-    """The x axis. On that of batch sizes a run is one point, the mean over the last half of its points, its band their
+    """The x axis. Over batch sizes a run is one point, the mean over the last half of its points; its band is their
     standard deviation, or that between seeds; a line joins the runs of one label."""
     scale: Literal["log", "linear"] = "linear"
-    """Of the y axis."""
+    """Scale of the y axis."""
     ylabel: str | None = None
-    """What y is; none = the name of the column, with its unit."""
+    """Label of the y axis; none = the name of the column, with its unit."""
     references: tuple[str, ...] = ()
     """Heights of horizontal lines: numbers, or numbers over the learning rate of each run, such as 2/lr."""
     curves: tuple[MeasuredCurve, ...] = Field(min_length=1)
@@ -146,7 +146,7 @@ class MeasuredPanel(Strict):
         for curve in self.curves:
             for key in ("measure", "column"):
                 if getattr(curve, key) is None and getattr(self, key) is None:
-                    raise ValueError(f"curve {curve.label!r} should have a {key}, or its panel {self.title!r} one")
+                    raise ValueError(f"curve {curve.label!r} or its panel {self.title!r} should have a {key}")
             if self.x == "batch size" and self.drawn(curve).error is not None:
                 raise ValueError(
                     f"panel {self.title!r} should have no error: over batch sizes the band is a standard deviation"
@@ -154,7 +154,7 @@ class MeasuredPanel(Strict):
         return self
 
     def drawn(self, curve: MeasuredCurve) -> Drawn:
-        """What of a curve is drawn."""
+        """What is drawn of a curve."""
         own = curve.column is not None
         measure, column = curve.measure or self.measure, curve.column or self.column
         assert measure is not None  # checked when it was read
@@ -163,7 +163,7 @@ class MeasuredPanel(Strict):
         return Drawn(measure, column, index, curve.error or (None if own else self.error))
 
     def runs_once(self) -> list[Curve]:
-        """Its curves, each run at a schedule once; its label is that of an eigenvalue where one is drawn."""
+        """One curve for each run at a schedule; if it has several, one that draws an eigenvalue, if any."""
         once: dict[tuple[str, str], Curve] = {}
         for curve in sorted(self.curves, key=lambda curve: self.drawn(curve).measure != "spectra"):
             once.setdefault((curve.run, curve.schedule), curve)
@@ -189,7 +189,7 @@ class MeasuredCurves(Study):
     def _have_titles_of_their_own(self) -> Self:
         titles = [panel.title for panel in self.panels]
         if repeated := [title for title in titles if titles.count(title) > 1]:
-            raise ValueError(f"panels should each have a title of its own, {repeated[0]!r} is repeated")
+            raise ValueError(f"each panel should have its own title; {repeated[0]!r} is repeated")
         return self
 
     @property

@@ -10,10 +10,10 @@ from sharpest.config.studies.base import Curve, Input, Schedule, SeedRuns, Study
 
 
 class NsgdLine(SeedRuns):
-    """Lines of one colour, one a seed."""
+    """Lines of one colour, one per seed."""
 
     colour: Literal["black"] | None = None
-    """None = by its place among those without one, from dark to light."""
+    """Colour of the lines; none = by their place among the lines without a colour, from dark to light."""
 
 
 class NsgdPanel(Strict):
@@ -22,15 +22,15 @@ class NsgdPanel(Strict):
     title: str
     """Written above the panel; each panel has its own."""
     quantity: Literal["accuracy", "lambda_max", "curvature"]
-    """Validation accuracy, largest eigenvalue, or that and the Frobenius norm of the tracked eigenvalues."""
+    """Validation accuracy, largest eigenvalue, or the latter and the Frobenius norm of the tracked eigenvalues."""
     lines: tuple[NsgdLine, ...] = Field(min_length=1)
 
 
 class EndPointAt(SeedRuns):
-    """Runs whose end points are drawn at one place of the x axis."""
+    """Runs whose end points are drawn at one position on the x axis."""
 
     x: float
-    """The place."""
+    """Position on the x axis."""
 
 
 class EndPointPanel(Strict):
@@ -39,7 +39,7 @@ class EndPointPanel(Strict):
     title: str
     """Written above the panel."""
     xlabel: str
-    """What x is."""
+    """Label of the x axis."""
     points: tuple[EndPointAt, ...] = Field(min_length=1)
     baseline: SeedRuns
     """Runs whose values are drawn as horizontal lines."""
@@ -50,18 +50,18 @@ class NsgdCurves(Study):
 
     kind: Literal["nsgd_curves"]
     schedule: str
-    """Name of the schedule at which all runs are measured."""
+    """Name of the schedule that measures all runs."""
     ends: str = "ends"
-    """Name of the schedule at which end points are measured."""
+    """Name of the schedule that measures end points."""
     panels: tuple[NsgdPanel, ...] = Field(min_length=1)
     smoothing: PositiveInt = 1
     """Epochs over which accuracies are averaged."""
     accuracy_from: NonNegativeFloat = 0
-    """First epoch of the accuracies drawn; where runs are short, a quarter of the longest."""
+    """First epoch of the accuracies drawn; for short runs, a quarter of the longest run."""
     last_epoch: PositiveFloat | None = None
-    """End of the x axis; none = that of the longest run."""
+    """End of the x axis; none = end of the longest run."""
     end_points: EndPointPanel | None = None
-    """Add a panel of end points."""
+    """Adds a panel of end points."""
 
     @property
     def reads(self) -> tuple[str, ...]:

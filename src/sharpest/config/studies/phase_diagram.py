@@ -7,7 +7,7 @@ from pydantic import Field
 from sharpest.config.studies.base import Curve, Study
 
 FIRST_STEPS = "first_steps"
-"""The measure that is read."""
+"""The measure that the study reads."""
 
 
 class PhaseDiagram(Study):

@@ -1,4 +1,4 @@
-"""Branches whose steps are restricted to, or deprived of, the top direction (Fig. 7)."""
+"""Branches whose steps are restricted to the top direction, or exclude it (Fig. 7)."""
 
 from typing import Literal
 
@@ -9,17 +9,17 @@ from sharpest.config.studies.base import Curve, NamedRun, Study
 
 
 class RestrictedPanel(Strict):
-    """Two panels of Fig. 7, largest eigenvalue and loss of the same runs."""
+    """Two panels of Fig. 7: largest eigenvalue and loss of the same runs."""
 
     title: str
-    """Begins the titles of both."""
+    """Beginning of both titles."""
     curves: tuple[NamedRun, ...] = Field(min_length=1)
     graded: bool = False
     """Colours from dark to light, for runs that differ in one number."""
 
 
 class RestrictedSteps(Study):
-    """Branches whose steps are restricted to, or deprived of, the top direction (Fig. 7)."""
+    """Branches whose steps are restricted to the top direction, or exclude it (Fig. 7)."""
 
     kind: Literal["restricted_steps"]
     panels: tuple[RestrictedPanel, ...] = Field(min_length=1)

@@ -21,17 +21,17 @@ class SpectrumEvolution(Study):
     kind: Literal["spectrum_evolution"]
     rows: tuple[Curve, ...] = Field(min_length=1)
     num_eigenvalues: PositiveInt
-    """Eigenvalues drawn, the largest."""
+    """Number of largest eigenvalues drawn."""
     accuracy: bool = False
-    """Add accuracy panels."""
+    """Adds accuracy panels."""
     sketch: bool = False
-    """Add the schematic bowl of Fig. 1."""
+    """Adds the schematic bowl of Fig. 1."""
     early: bool = True
-    """Add panels of the early window."""
+    """Adds panels of the early window."""
     layout: Literal["row", "rows"] = "rows"
-    """All panels in one row (Fig. 3), or one row a run (Fig. 2)."""
+    """All panels in one row (Fig. 3), or one row per run (Fig. 2)."""
     steps_axis: bool = False
-    """Add a second x axis, in iterations."""
+    """Adds a second x axis, in iterations."""
 
     def curves(self) -> list[Curve]:
         return list(self.rows)

@@ -21,13 +21,13 @@ class StepSurface(Study):
     kind: Literal["step_surface"]
     rows: tuple[StepCurve, ...] = Field(min_length=1)
     direction: Annotated[int, Field(ge=-1)]
-    """As in the schedule's indices."""
+    """Number of the direction, as in the schedule's indices."""
     alphas: tuple[PositiveFloat, ...] = Field(min_length=1)
-    """Scales drawn."""
+    """Scales of the step that are drawn."""
     grid_limit: PositiveFloat
     """Largest |k| drawn."""
     layout: Literal["row", "rows"]
-    """All panels in one row (Fig. 6), or one row a run (Fig. 17)."""
+    """All panels in one row (Fig. 6), or one row per run (Fig. 17)."""
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""The layouts that are written along a run of the pipeline and along a training loop of one's own; one module each."""
+"""Layouts written both by the pipeline and by the monitor of a user's training loop; one module each."""

@@ -1,8 +1,8 @@
-"""Curvature as an adaptive optimizer feels it, along training."""
+"""Preconditioned curvature of adaptive optimizers along training."""
 
 from sharpest.results.layout import Dataset, measured_layout
 
-FLOOR = 10  # a root of v below so many eps is at the floor
+FLOOR = 10  # eps; a root of v below this many is at the floor
 
 PRECONDITIONED = measured_layout(
     "preconditioned",

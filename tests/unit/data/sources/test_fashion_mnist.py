@@ -137,13 +137,8 @@ def test_other_arrays_than_expected(folder):
         _load(folder, sha256=right)
 
 
-<<<<<<< HEAD
-def test_the_real_hash_is_what_is_expected_by_default(folder, tmp_path):
-    with pytest.raises(DataError, match="Fashion-MNIST has "):
-=======
 def test_the_default_hash_is_the_real_one(folder, tmp_path):
     with pytest.raises(DataError, match="not Fashion-MNIST"):
->>>>>>> english4
         load(folder, None, tmp_path)
 
 

@@ -112,13 +112,8 @@ def test_truncated_file(tmp_path, kept):
     path.write_bytes(content[: int(kept * len(content))])
     with pytest.raises(DataError, match=rf"^{path} has SHA-256 .*{REMEDY}"):
         _load(tmp_path)
-<<<<<<< HEAD
-    # even if somebody takes the damaged file for the right one
-    with pytest.raises(DataError, match=rf"^{path} does not hold the IMDB reviews \(.*\){REMEDY}"):
-=======
     # even if the damaged file's checksum is given as the right one
     with pytest.raises(DataError, match=rf"^{path} does not hold the reviews of IMDB \(.*\){REMEDY}"):
->>>>>>> english4
         _load(tmp_path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 

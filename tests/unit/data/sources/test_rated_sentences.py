@@ -115,13 +115,8 @@ def test_a_file_that_is_not_an_archive(tmp_path):
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"16\tgood\tIt's good", b"16\t1.5", b"16\t1.5\t"])
-<<<<<<< HEAD
-def test_a_line_that_is_no_rating(tmp_path, spoilt):
-    with pytest.raises(DataError, match=rf"15 of 16 lines consist of number, rating and sentence{REMEDY}"):
-=======
 def test_a_line_that_is_not_a_rating(tmp_path, spoilt):
     with pytest.raises(DataError, match=rf"15 of 16 lines are number, rating and sentence{REMEDY}"):
->>>>>>> english4
         _load(tmp_path, **_write(tmp_path, DEFAULT + b"\r\n" + spoilt))
 
 

@@ -169,9 +169,9 @@ def test_arms_are_the_unchanged_one_and_changes(arms):
         ("S0.01", run_settings(), "outside of 1 to 40 training examples"),
         ("S6", run_settings(), "outside of 1 to 40 training examples"),
         ("S0.5", full_batch_settings(), "the batch size of a full batch is fixed"),
-        ("top", run_settings(), "is none of"),
-        ("eta2", run_settings(), "is none of"),
-        ("lr2", run_settings(nudge=nsgd_settings()), "whose step is not scaled"),
+        ("top", run_settings(), "is not one of"),
+        ("eta2", run_settings(), "is not one of"),
+        ("lr2", run_settings(nudge=nsgd_settings()), "whose step is scaled"),
     ],
 )
 def test_a_run_that_cannot_take_an_arm_is_refused_before_anything_runs(arm: str, run: RunSettings, complaint: str):
