@@ -63,7 +63,7 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path):
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (found.returncode, found.stdout) == (1, "")
     assert found.stderr.startswith(f"error      {log}: cannot be written (")
-    assert found.stderr.endswith("free space or correct the folder's rights\n")
+    assert found.stderr.endswith("free space or correct the folder's permissions\n")
     assert found.stderr.count("\n") == 1
 
 
@@ -89,7 +89,7 @@ def test_any_other_error_names_the_log(run_job, tmp_path):
     [
         (
             "torch.OutOfMemoryError('CUDA out of memory.')",
-            "the GPU's memory does not hold this job (CUDA out of memory)",
+            "the GPU has too little memory for this job (CUDA out of memory)",
         ),
         (
             "torch.AcceleratorError('CUDA error: unknown')",
