@@ -1,4 +1,4 @@
-# Two commands: `make figures` and `make test`. Each builds the environment it needs from one pinned list.
+# Main targets: `make figures` and `make test`. Each first builds the environment from one list of pinned packages.
 PYTHON ?= python3.11
 CORES ?= all
 SEEDS ?= 5
@@ -16,20 +16,20 @@ RULES := Snakefile workflow/rules
 figures: unlocked
 	$(SNAKEMAKE) --prioritize first -- all
 
-# the same with new seeds of every run, of the scale quick unless SCALE names another one
+# like figures, with SEEDS new seeds of every run; at the scale quick unless SCALE names another
 replicate: unlocked
 	$(SNAKEMAKE) --config seeds=$(SEEDS) $(if $(SCALE),scale=$(SCALE)) --prioritize first -- all
 
-# what a snakemake that was killed has left locked is unlocked; while another one lives, that is refused
+# remove the lock of a killed snakemake; refused while another snakemake is running
 unlocked: ready
 	@if ls .snakemake/locks/*.lock >/dev/null 2>&1; then $(SNAKEMAKE) --unlock; fi
 
-# snakemake makes its cache there before it reads the Snakefile
+# snakemake creates its cache before it reads the Snakefile, so the check must be here
 ready: environment
 	@cache=$${XDG_CACHE_HOME:-$$HOME/.cache}; mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" || { \
-		echo "error: $$cache cannot be written, where snakemake keeps a cache; set XDG_CACHE_HOME to a folder that can"; exit 1; }
+		echo "error: snakemake's cache folder $$cache cannot be written; set XDG_CACHE_HOME to a writable folder"; exit 1; }
 
-# Figure 6 alone, and where it lies
+# only Figure 6; prints its path
 first: ready
 	$(SNAKEMAKE) first
 
@@ -42,25 +42,25 @@ test: environment lint
 test-slow: environment
 	$(BIN)/pytest -m slow --numprocesses auto --dist worksteal
 
-# the tests of the core in each environment of envs/matrix.toml, made in .matrix; gigabytes of downloads
+# tests of the core in each environment of envs/matrix.toml, built in .matrix; downloads gigabytes
 test-matrix: environment
 	$(BIN)/python tests/matrix.py
 
-# FUZZ spoiled inputs of each kind that is read: it works, or one line says what is wrong
+# FUZZ corrupted inputs of each kind of file: each must be read correctly or refused with a one-line message
 fuzz: environment
 	FUZZ_EXAMPLES=$(FUZZ) $(BIN)/pytest tests/property/test_what_is_read.py
 
-# on the first GPU of this machine; says why where there is none
+# on the first GPU of this machine; without one, prints why the tests are skipped
 test-gpu: environment
 	$(BIN)/pytest -m gpu -rs
 
-# on a Slurm of one node, which needs root and Debian's packages
+# on a one-node Slurm; needs root and Debian packages
 test-slurm: .venv/slurm
 	$(BIN)/pytest -m slurm
 
 environment: .venv/complete
 
-# the mark is written last, so that an interrupted installation is done again
+# the marker is created last, so an interrupted installation is repeated
 .venv/complete: envs/requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement envs/requirements.txt
@@ -84,14 +84,14 @@ format: environment
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/snakefmt $(RULES)
 
-# every library in one run on one thread; see benchmarks/README.md
+# compares with other libraries on one thread; see benchmarks/README.md
 benchmarks: environment
 	$(BIN)/python -m pip install --quiet --no-deps --target benchmarks/.peers --upgrade --requirement benchmarks/peers.txt
 	for script in side_by_side memory scaling lines page; do \
 		PYTHONPATH=benchmarks/.peers $(BIN)/python -W ignore benchmarks/$$script.py benchmarks/results || exit 1; \
 	done
 
-# breaks the code in MUTANTS random places and sees whether a test fails; see docs/mutants.md
+# changes the code in MUTANTS random places and checks that a test fails; see docs/mutants.md
 mutants: environment
 	$(BIN)/python -m pip install --quiet --no-deps --target benchmarks/.mutants --upgrade --requirement benchmarks/mutants.txt
 	$(BIN)/python benchmarks/mutants.py $(MUTANTS) --seed $(SEED)
@@ -99,7 +99,7 @@ mutants: environment
 forecast: environment
 	$(BIN)/sharpest forecast $(if $(SCALE),--scale $(SCALE))
 
-# the site, into .site; open .site/index.html, or serve it while you write
+# builds the site in .site; open .site/index.html, or use docs-serve while you write
 docs: environment
 	$(BIN)/sharpest reference
 	$(BIN)/mkdocs build --strict --quiet

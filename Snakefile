@@ -6,14 +6,14 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-# reading what follows makes many objects that stay, and next to no garbage
+# the code below creates many lasting objects and almost no garbage
 gc.disable()
 
 
 include: "workflow/rules/readable.smk"
 
 
-# beside this file, wherever snakemake is started
+# in the folder of this file, wherever snakemake is started
 configfile: f"{workflow.basedir}/config/config.yaml"
 
 
@@ -28,13 +28,13 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/messages.smk"
 
 
-# and planning makes few cycles among millions of objects, which the usual thresholds would search for thousands of times
+# planning creates few cycles among millions of objects; the default thresholds would search them thousands of times
 gc.freeze()
 gc.set_threshold(200_000, 20, 100)
 gc.enable()
 
 
-# data are prepared where snakemake runs: nodes of a cluster seldom reach the network
+# data are prepared on the machine of snakemake: cluster nodes often have no network access
 localrules:
     prepare_data,
     figures,
@@ -48,7 +48,7 @@ localrules:
 
 onstart:
     lift_default_limit()
-    # elsewhere, and on a GPU, a job imports its libraries itself
+    # remote jobs and jobs on a GPU import their libraries themselves
     if workflow.local_exec and not GPUS:
         start_forkserver()
 
@@ -59,7 +59,7 @@ rule figures:
         figure_files(PROJECT.figures),
 
 
-# with --prioritize first, beside another target, there is something to look at early
+# an early result: add --prioritize first to another target
 rule first:
     input:
         figure_files([name for name in PROJECT.figures if name.startswith("fig06")]),
@@ -75,7 +75,7 @@ rule claims:
         verdict_files(PAPER),
 
 
-# what later papers ask of the same runs: figures and verdicts
+# figures and verdicts on the claims of later papers
 rule beyond:
     input:
         figure_files(PROJECT.beyond),

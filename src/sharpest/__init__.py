@@ -1,4 +1,4 @@
-"""sharpest: curvature along training, and what the SGD step does along the sharpest directions."""
+"""sharpest: curvature along training, and the effect of the SGD step along the sharpest directions."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 __all__ = ["Point", "curvature", "open_point", "results", "watch"]
 __version__ = "0.1.0"
 
-_CORE = {"curvature", "results", "watch"}  # rooms; nothing but torch, numpy, scipy and h5py is behind them
+_CORE = {"curvature", "results", "watch"}  # subpackages that need only torch, numpy, scipy and h5py
 _PIPELINE = {"Point": "sharpest.measures.point", "open_point": "sharpest.measures.opening"}
 
 
 def __getattr__(name: str) -> Any:
-    # torch takes seconds to import, and planning a workflow does not need it
+    # lazy: importing torch takes seconds, and planning a workflow does not need it
     if name in _CORE:
         return import_module(f"{__name__}.{name}")
     if name in _PIPELINE:

@@ -1,4 +1,4 @@
-"""``python -m sharpest`` is the command ``sharpest``."""
+"""Makes ``python -m sharpest`` run the command ``sharpest``."""
 
 import sys
 

@@ -191,7 +191,7 @@ def test_results_that_cannot_be_written_are_named(edited: Project, bound: tuple[
     assert result.returncode != 0
     assert "Traceback" not in result.stdout
     (line,) = [line for line in result.stdout.splitlines() if "cannot be written" in line]
-    assert f"results folder {edited.folder / 'results/tiny'} cannot be written; correct its rights" in line
+    assert f"results folder {edited.folder / 'results/tiny'} cannot be written; correct its permissions" in line
     assert edited.snakemake("-n", *PROFILE, "all", prefix=bound).returncode == 0
     assert finished(edited) == before
 

@@ -114,5 +114,5 @@ def test_a_scale_on_images_of_unknown_size_has_no_forecast(edited: Project) -> N
     )
     result = forecast(edited.folder, "--scale", "mine")
     assert result.returncode != 0
-    assert "the size of own-images is not known before its files are read" in result.stderr
+    assert "the size of own-images is unknown until its files are read" in result.stderr
     assert "Traceback" not in result.stderr

@@ -100,7 +100,7 @@ def test_a_claim_of_the_text_is_judged_on_the_page_of_the_figure_that_measures_i
     entry = Entry(edited.folder / "docs/gallery/fig06")
     assert list(entry.claims["id"]) == ["fig6.alpha2.scnn.sign", "sec3.2.alpha1.scnn"]
     assert list(entry.about["id"]) == ["fig6.alpha2.scnn.sign"]
-    assert "answer 1 claims of Section 3.2 as well" in (entry.folder / "README.md").read_text()
+    assert "also answer 1 claims about Section 3.2" in (entry.folder / "README.md").read_text()
 
 
 def test_a_figure_of_new_seeds_is_kept_with_verdicts_on_them(edited: Project) -> None:
@@ -119,7 +119,7 @@ def test_a_figure_of_new_seeds_is_kept_with_verdicts_on_them(edited: Project) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["fig99"], "no figure or table 'fig99'; known: claims, fig01, "),
+        (["fig99"], "unknown figure or table 'fig99'; known: claims, fig01, "),
         (["fig06", "--scale", "huge"], "scale 'huge'"),
         (["fig06", "--configfile", "nowhere.yaml"], "nowhere.yaml"),
         (["fig06", "--scale", "quick"], "results/quick/figures/fig06.png: does not exist"),

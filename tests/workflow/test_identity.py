@@ -108,4 +108,4 @@ def test_records_that_cannot_be_read_are_named(checkout: Project, bound: tuple[s
     records.chmod(0o755)
     assert result.returncode != 0
     assert "Traceback" not in result.stdout
-    assert f"{records} cannot be read; correct its rights" in result.stdout
+    assert f"{records} cannot be read; correct its permissions" in result.stdout

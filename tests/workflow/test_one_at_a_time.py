@@ -64,14 +64,14 @@ def test_the_second_reports_the_first_and_changes_nothing(at_work: tuple[Project
     }
     for name, result in refused.items():
         assert result.returncode != 0, name
-        (line,) = [line for line in result.stdout.splitlines() if "another snakemake works in" in line]
+        (line,) = [line for line in result.stdout.splitlines() if "another snakemake is running in" in line]
         assert f"process {first.pid} on " in line
         assert str(project.folder) in line
         assert "Traceback" not in result.stdout
         assert "--unlock" not in result.stdout
     make = make_figures(project)
     assert make.wait(60) != 0
-    assert "another snakemake works in" in (project.folder / "terminal").read_text()
+    assert "another snakemake is running in" in (project.folder / "terminal").read_text()
     # commands that change nothing are allowed
     for arguments in (("-n", "all"), ("--summary", TARGET), ("--list-rules",)):
         assert project.snakemake(*arguments).returncode == 0
@@ -100,7 +100,7 @@ def test_the_lock_dies_with_its_holder(tmp_path: Path) -> None:
     holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert holder.stdout is not None
     holder.stdout.readline()
-    with pytest.raises(SharpestError, match=rf"another snakemake works in .*\(process {holder.pid} on "):
+    with pytest.raises(SharpestError, match=rf"another snakemake is running in .*\(process {holder.pid} on "):
         hold(path)
     holder.kill()
     holder.wait()

@@ -497,7 +497,7 @@ def test_reasons_name_module_and_setting_with_old_and_new_value(edited: Project)
         f"results/tiny/directions/{SGD}/step.h5: sharpest.measures.directions.measure changed",
         "results/tiny/figures/fig04.pdf: study.num_eigenvalues 2 -> 1",
         f"results/tiny/runs/{SLOW}/snapshots.h5: settings.lr 0.015 -> 0.025",
-        "behind these: 2 draw_figure, 1 judge_claims, 1 measure, 1 write_report",
+        "depend on these: 2 draw_figure, 1 judge_claims, 1 measure, 1 write_report",
     ]
 
 

@@ -2,7 +2,7 @@ from sharpest.claims.ledger import read_ledgers
 from sharpest.claims.plans import files_behind, plan_claims, with_new_seeds
 
 try:
-    # by ledger; that of later papers is there where it has claims
+    # ledger -> claims; the ledger of later papers is left out if it is empty
     CLAIMS = {
         ledger: with_new_seeds(claims, PROJECT)
         for ledger, claims in read_ledgers(Path(workflow.basedir) / "config").items()
@@ -20,7 +20,7 @@ wildcard_constraints:
 
 
 rule judge_claims:
-    """The claims of the paper, or of later ones, each judged on the measured files."""
+    """Judge the claims of the paper, or of later papers, on the measured files."""
     input:
         files_of_claims,
     output:
@@ -46,7 +46,7 @@ rule judge_claims:
             claim: [source.model_dump(exclude_none=True) for source in sources]
             for claim, sources in CLAIM_PLANS[wildcards.ledger].items()
         },
-        # numbers are the paper's, and so are only its own scale's to reach
+        # claims with absolute numbers are judged only at the paper's scale
         paper_scale=SCALE == "paper",
         foot=f"Scale {SCALE}: {PROJECT.scale.description}.",
         code=code_of_claims,

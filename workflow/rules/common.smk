@@ -1,4 +1,4 @@
-# Configuration, wildcards and the few input functions that several rules share.
+# Configuration, wildcards, and input functions shared by several rules.
 import os
 import re
 import sys
@@ -23,8 +23,8 @@ try:
     from sharpest.results.versions import check_folder, check_version
 except ImportError as error:
     raise WorkflowError(
-        f"{error}: this environment lacks the package; 'make figures' builds one that has it, "
-        "or run: pip install -e . in the folder of the Snakefile"
+        f"{error}: the package sharpest is not installed; run 'make figures', which builds an environment with it, or "
+        "'pip install -e .' in the folder of the Snakefile"
     )
 
 try:
@@ -34,7 +34,7 @@ except SharpestError as error:
 for warning in PROJECT.warnings():
     logger.warning(warning)
 
-# jobs in an environment of their own (--sdm conda) find the package in this checkout
+# lets jobs in their own environment (--sdm conda) find the package in this checkout
 os.environ |= {
     "PYTHONPATH": os.pathsep.join(
         [str(Path(workflow.basedir) / "src"), *filter(None, [os.getenv("PYTHONPATH")])]
@@ -43,7 +43,7 @@ os.environ |= {
 
 SCALE = PROJECT.settings.scale
 PATHS = Paths.of(SCALE)
-# of each job that trains or measures; Snakemake counts them on one machine, Slurm gets them as --gpus
+# per job that trains or measures: Snakemake limits the sum on one machine, and passes it to Slurm as --gpus
 GPUS = int(PROJECT.settings.device == "cuda")
 JOBS_PER_GPU = PROJECT.settings.jobs_per_gpu
 
@@ -57,19 +57,19 @@ try:
 except SharpestError as error:
     raise WorkflowError(str(error))
 
-# where Snakemake keeps its records, of which its own complaint is a traceback
+# Snakemake keeps its records here, and fails with a traceback if it cannot read them
 if os.path.lexists(".snakemake") and not os.access(".snakemake", os.R_OK | os.X_OK):
     raise WorkflowError(
-        f"{Path('.snakemake').resolve()} cannot be read; correct its rights, or start snakemake with "
+        f"{Path('.snakemake').resolve()} cannot be read; correct its permissions, or start snakemake with "
         "--directory FOLDER"
     )
 
 if "error" in os.getenv("PYTHONWARNINGS", ""):
     raise WorkflowError(
-        "PYTHONWARNINGS=error makes failures of the warnings of Snakemake and others; unset PYTHONWARNINGS"
+        "PYTHONWARNINGS=error turns warnings of Snakemake and other packages into failures; unset PYTHONWARNINGS"
     )
 
-# a dry run, a list or a job on another machine disturbs nothing, and reads a folder that cannot be written
+# dry runs, lists and jobs on other machines change nothing here, so they need neither the lock nor a writable folder
 if (
     workflow.is_main_process
     and not workflow.output_settings.dryrun
@@ -82,39 +82,39 @@ if (
     _top = next(
         folder for folder in (PATHS.folder, *PATHS.folder.parents) if folder.exists()
     )
-    # folders behind links are another's, and are read only
+    # linked folders belong to someone else and are only read
     for _folder, _, _ in os.walk(_top):
         if not os.access(_folder, os.W_OK | os.X_OK):
             raise WorkflowError(
-                f"results folder {Path(_folder).resolve()} cannot be written; correct its rights, or start snakemake "
-                "with --directory FOLDER"
+                f"results folder {Path(_folder).resolve()} cannot be written; correct its permissions, or start "
+                "snakemake with --directory FOLDER"
             )
 
 
 def one_of(names):
-    """A pattern for some names and nothing else, no other path either."""
+    """A pattern that matches only these names."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-# made by sharpest import, which no rule can do again
+# made by sharpest import; no rule can make them
 IMPORTED = [run for run in PROJECT.scale.runs if PROJECT.run(run).is_imported]
 IMPORTED_DATA = {PROJECT.run(run).dataset_name for run in IMPORTED}
 for _run in IMPORTED:
     if not PATHS.snapshots(_run).exists():
         raise WorkflowError(
-            f"{PATHS.snapshots(_run)} is missing, and {_run} is imported; run sharpest import again, or delete the scale"
+            f"{PATHS.snapshots(_run)} of imported run {_run} is missing; run sharpest import again, or delete the scale"
         )
 
 
 def but(names, pattern):
-    """A pattern for what another one fits, but for some names."""
+    """A pattern that matches what another one does, except some names."""
     return f"(?!(?:{one_of(names)})[/.])(?:{pattern})" if names else pattern
 
 
 wildcard_constraints:
     run=RUN,
     schedule=one_of(PROJECT.scale.schedules),
-    # <run>/<schedule> that is measured in shards
+    # <run>/<schedule> measured in shards
     curve=curves_pattern(*PROJECT.curves_by_shards()),
     shard=r"\d+",
     dataset=one_of(PROJECT.scale.datasets),
@@ -123,9 +123,9 @@ wildcard_constraints:
 
 
 def lift_default_limit():
-    """Drop Snakemake's default of 100 jobs a second; a limit of the user's own stays.
+    """Remove Snakemake's default limit of 100 jobs per second; a limit set by the user stays.
 
-    With a limit, each job that ends wakes the scheduler once more every second, until it keeps a core busy.
+    With a limit, every finished job makes the scheduler wake up once more per second, which in the end occupies a core.
     """
     limit = workflow.scheduler.job_rate_limiter
     if limit and (limit.max_jobs, limit.timespan) == (100, 1):
@@ -133,7 +133,7 @@ def lift_default_limit():
 
 
 def grows(minutes):
-    """A time limit in minutes; a job killed for it gets as many more when it is submitted again."""
+    """A time limit in minutes that grows by ``minutes`` with each attempt."""
     return lambda wildcards, attempt: minutes * attempt
 
 
@@ -154,7 +154,7 @@ def table_files():
 
 
 def verdict_files(ledger):
-    """Verdicts on a ledger; nothing where it has no claims."""
+    """The files of verdicts on a ledger; none if it has no claims."""
     return [
         str(verdicts(PATHS, ledger, suffix))
         for suffix in ("csv", "by_chance.csv", "by_seed.csv", "md")
@@ -163,13 +163,13 @@ def verdict_files(ledger):
 
 
 def files_of_claims(wildcards):
-    """Every file that the claims of a ledger are judged on."""
+    """All files that the claims of a ledger read."""
     ledger = wildcards.ledger
     return list(map(str, files_behind(CLAIMS[ledger], CLAIM_PLANS[ledger], PATHS)))
 
 
 def code_of_claims(wildcards):
-    """Fingerprint of the judging, and of reading what the claims of a ledger read."""
+    """Fingerprint of judging a ledger, and of reading the files of its claims."""
     plans = CLAIM_PLANS[wildcards.ledger].values()
     measures = {
         measure
@@ -189,20 +189,20 @@ def data_of(wildcards):
 
 
 def parent_of(wildcards):
-    """Snapshots of the run that a branch leaves; nothing for other runs."""
+    """Snapshots of the trunk of a branch; nothing for other runs."""
     branch = PROJECT.run(wildcards.run).branch
     return [str(PATHS.snapshots(branch.parent))] if branch else []
 
 
 def segments_of(wildcards):
-    """The points of a schedule, cut into shards; only one of them where the job measures a shard."""
+    """The points of a schedule by shard; only those of one shard if the job measures a shard."""
     segments = PROJECT.schedule(wildcards.run, wildcards.schedule).segments
     shard = getattr(wildcards, "shard", None)
     return segments if shard is None else [segments[int(shard)]]
 
 
 def measure_settings_of(wildcards):
-    """Settings of a measure, of a schedule that takes it."""
+    """Settings of a measure in a schedule."""
     schedule = PROJECT.schedule(wildcards.run, wildcards.schedule)
     if wildcards.measure not in schedule.measures:
         raise WorkflowError(
@@ -212,7 +212,7 @@ def measure_settings_of(wildcards):
 
 
 def needs_of(wildcards):
-    """Measures that have to be taken at the same points before."""
+    """Measures that must be taken first, at the same points."""
     return list(declared(wildcards.measure).needs)
 
 
@@ -243,12 +243,12 @@ def hessian_of(wildcards):
 
 @cache
 def code_behind(script, *entries):
-    """Fingerprint of a rule's script, and of modules that it imports by name; thousands of jobs ask for a few."""
+    """Fingerprint of a script and of the modules it imports by name; cached, as many jobs share a few fingerprints."""
     return fingerprint(Path(workflow.basedir) / "workflow/scripts" / script, *entries)
 
 
 def code_of(script, *entries):
-    """The same with the run's architecture and kind of data, as a parameter of a rule."""
+    """The fingerprint of a script with the run's architecture and kind of data, as a function for params."""
 
     def code(wildcards):
         settings = PROJECT.run(wildcards.run)
@@ -264,21 +264,21 @@ def code_of(script, *entries):
 
 
 def training_code(wildcards):
-    """NSGD and the variants of the step train with the eigensolver, SGD does not."""
+    """Fingerprint of training; only NSGD and other variants of the step use the eigensolver."""
     nudged = PROJECT.run(wildcards.run).nudge
     solver = ["sharpest.trajectory.eigenpairs"] if nudged else []
     return code_of("train_run.py", *solver)(wildcards)
 
 
 def measuring_code(wildcards):
-    """A measure, and what it reads of others."""
+    """Fingerprint of a measure, and of reading the measures it needs."""
     entries = [measuring_module(wildcards.measure)]
     entries += [reading_module(measure) for measure in needs_of(wildcards)]
     return code_of("measure.py", *entries)(wildcards)
 
 
 def files_of_study(name):
-    """Every file that a figure or table is made from."""
+    """All files that a figure or table is made from."""
     files = []
     for source in PROJECT.study(name).inputs():
         if source.schedule is not None:
@@ -291,7 +291,7 @@ def files_of_study(name):
 
 
 def code_of_study(script, package, name):
-    """Fingerprint of a study's drawing or printing, of its settings, and of reading what it reads."""
+    """Fingerprint of drawing or printing a study, of its settings class, and of reading its files."""
     study = PROJECT.study(name)
     measures = dict.fromkeys(
         source.kind for source in study.inputs() if source.schedule is not None
@@ -305,7 +305,7 @@ def code_of_study(script, package, name):
 
 
 def caption_labels(wildcard):
-    """Labels of a figure or table in the engine's own report; they make nothing stale."""
+    """Labels of a figure or table in Snakemake's own report; they do not affect staleness."""
 
     def labels(wildcards):
         name = getattr(wildcards, wildcard)
@@ -316,17 +316,17 @@ def caption_labels(wildcard):
 
 def differences_of(study):
     """What differs from the paper in a figure or table: scale, data, reductions."""
-    reductions = SETUP.reductions[study]  # found once, for the report
-    against = (
-        f"Against the paper: {'; '.join(reductions)}."
+    reductions = SETUP.reductions[study]  # computed once, for the report
+    differences = (
+        f"Replaced or reduced: {'; '.join(reductions)}."
         if reductions
-        else "Nothing reduced against the paper."
+        else "Nothing was replaced or reduced."
     )
     note = PROJECT.scale.notes.get(study, "")
-    return f"Scale {SCALE}: {PROJECT.scale.description}. {against} {note}".rstrip()
+    return f"Scale {SCALE}: {PROJECT.scale.description}. {differences} {note}".rstrip()
 
 
 def foot_of(figure):
-    """The line at the foot of a figure."""
+    """The line at the bottom of a figure."""
     scale = f"{SCALE} scale, not a reproduction; " if SETUP.reductions[figure] else ""
     return f"{scale}details: {figure}.md"

@@ -16,7 +16,7 @@ rule prepare_data:
         runtime=grows(60),
     params:
         source=lambda wildcards: PROJECT.scale.datasets[wildcards.dataset].source,
-        # a function of output, which is not recorded: the same data may lie elsewhere
+        # a function of output is not recorded, so a different location of the same data makes nothing stale
         place=lambda wildcards, output: PROJECT.place(
             PROJECT.scale.datasets[wildcards.dataset].source
         ),

@@ -1,5 +1,5 @@
 rule draw_figure:
-    """One figure of the paper, by the drawing function of its kind."""
+    """Draw one figure with the drawing function of its kind."""
     input:
         lambda wildcards: files_of_study(wildcards.figure),
     output:
@@ -21,11 +21,11 @@ rule draw_figure:
         mem_mb=2000,
         runtime=grows(5),
     params:
-        # a caption stands beside its figure, never in it
+        # captions are not drawn, so a changed caption redraws nothing
         study=lambda wildcards: PROJECT.study(wildcards.figure).model_dump(
             mode="json", exclude={"caption"}
         ),
-        # early windows in epochs, by run and schedule
+        # run, schedule, early window in epochs
         windows=lambda wildcards: [
             [curve.run, curve.schedule, window]
             for curve in PROJECT.study(wildcards.figure).curves_by_seed()

@@ -6,7 +6,7 @@ wildcard_constraints:
 
 
 rule measure:
-    """What a measure takes of a run at the points of a schedule; a killed job goes on behind its last point."""
+    """Take a measure of a run at the points of a schedule; a killed job resumes after its last point."""
     input:
         data=data_of,
         snapshots=snapshots_of,
@@ -40,7 +40,7 @@ use rule measure as measure_shard with:
 
 
 rule merge_shards:
-    """A file from its shards, as one job would have measured it."""
+    """Merge shards into the file that a single job would have written."""
     input:
         shards_of,
     output:
@@ -60,5 +60,5 @@ rule merge_shards:
         "../scripts/merge_shards.py"
 
 
-# a schedule on a run is measured by one job, unless it is cut into shards
+# one job measures a run on a schedule, unless the schedule is split into shards
 ruleorder: merge_shards > measure

@@ -1,4 +1,4 @@
-# What Snakemake says beside its own lines: reasons in words, and the time left for the whole.
+# Additions to Snakemake's messages: readable reasons, and the time left for the whole workflow.
 import functools
 import logging
 
@@ -14,7 +14,7 @@ def jobs_by_id():
 
 
 def say_what_changed(record):
-    """Put the changed modules and settings into the reason of a job that is announced."""
+    """Add the changed modules and settings to the reason of a job."""
     if getattr(record, "event", None) == LogEvent.JOB_INFO:
         job = jobs_by_id().get(record.jobid)
         if job and (change := workflow.dag.reason(job).params_changed):
@@ -42,7 +42,7 @@ def time_left():
 
 
 def say_time_left(record):
-    """Follow jobs as Snakemake announces their start and end."""
+    """Track the start and end of jobs, and log the time left."""
     event = getattr(record, "event", None)
     if event == LogEvent.JOB_STARTED:
         time_left().started(record.jobs)

@@ -1,4 +1,4 @@
-# Of a configuration that is no YAML, Snakemake names neither file nor line, and of two equal keys it takes one.
+# Snakemake's error on invalid YAML names neither file nor line, and it accepts duplicate keys. Check before it reads.
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -7,7 +7,7 @@ try:
     from sharpest.config.reading import read_yaml
     from sharpest.errors import ConfigError
 except ImportError:
-    pass  # what comes next says so
+    pass  # common.smk reports it
 else:
     try:
         for _path in (

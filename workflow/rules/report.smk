@@ -7,7 +7,7 @@ SETUP = setup_of(
 
 
 rule write_report:
-    """One self-contained page: what the paper and later ones say, and what was found."""
+    """Write one self-contained page with the claims of all papers and the measurements."""
     input:
         list(map(str, SETUP.inputs(PATHS))),
     output:

@@ -1,5 +1,5 @@
 rule write_table:
-    """One table of the paper: ours beside the printed numbers."""
+    """Write one table: our numbers and the paper's."""
     input:
         lambda wildcards: files_of_study(wildcards.table),
     output:

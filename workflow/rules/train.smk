@@ -1,5 +1,5 @@
 rule train_run:
-    """Train one run, a branch from its parent's snapshot; a killed job goes on from its last save."""
+    """Train one run, or a branch from a snapshot of its trunk; a killed job resumes from its last save."""
     input:
         data=data_of,
         parent=parent_of,

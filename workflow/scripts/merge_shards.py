@@ -1,4 +1,4 @@
-"""Put the shards of a measurement together."""
+"""Merge the shards of a measurement."""
 
 from pathlib import Path
 

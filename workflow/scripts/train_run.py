@@ -35,13 +35,13 @@ def main(
 
 
 if __name__ == "__main__":
-    # here, for the whole configuration is no part of the code behind a run
+    # imported here, so that the whole configuration is not part of a run's fingerprint
     from sharpest.config.project import load_project
 
     paths = Paths.of(snakemake.config["scale"])
     with job(snakemake.log[0], snakemake.resources, paths.benchmark_of(snakemake.log[0])) as terminal:
         settings = RunSettings.model_validate(snakemake.params.settings)
-        # notes for readers of the file; no parameters, since training does not depend on them
+        # notes for readers of the file; not parameters, since training does not depend on them
         project = load_project(snakemake.config, Path(snakemake.scriptdir).resolve().parents[1] / "config")
         notes = {
             "reductions": project.reductions([settings.run]),

@@ -1,1 +1,1 @@
-"""The paper's claims, each judged on what was measured. Knows nothing of torch."""
+"""Judge the claims of the papers on the measurements. Does not import torch."""

@@ -1,4 +1,4 @@
-"""Quantities of curves along training: eigenvalues, accuracies, and what the drop of the learning rate does."""
+"""Quantities of curves along training: eigenvalues, accuracies, and their change when the learning rate drops."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -29,40 +29,40 @@ from sharpest.claims.shapes import (
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.stored import Measured, divergence
 
-_PAPER_EPOCHS = 200  # of a run, in which the windows below are counted (inventory, section 8)
+_PAPER_EPOCHS = 200  # length of a run in the paper; the windows below scale with it (inventory, section 8)
 _LAST_EPOCHS = 10
 _ZOOM, _ZOOM_START = 0.5, 0.1  # epochs of Fig. 2
-_BRANCH_ITERATIONS = 100  # last ones of a branch of Fig. 7
+_BRANCH_ITERATIONS = 100  # the last iterations of a branch of Fig. 7
 
 
 def _series(time: NDArray[np.float64], values: NDArray[np.float64], end: float = np.inf) -> Series:
-    """The finite points up to a time; values (t,) or (t, c).
+    """The finite points up to ``end``, from values (t,) or (t, c).
 
     Raises:
-        UnmeasuredError: If there are none, or the run ended before.
+        UnmeasuredError: If no point is finite, or the run ended before ``end``.
     """
     values = values[:, None] if values.ndim == 1 else values
     finite = np.isfinite(values).all(axis=1)
-    chosen = finite & (time <= end)
-    if not chosen.any():
+    kept = finite & (time <= end)
+    if not kept.any():
         raise UnmeasuredError("no finite measurement")
     if np.isfinite(end) and time[finite][-1] < end:
         raise UnmeasuredError(f"ended at epoch {time[finite][-1]:.3g}, before epoch {end:g}")
-    return Series(time[chosen], values[chosen])
+    return Series(time[kept], values[kept])
 
 
 def of_measured(measured: Measured, values: NDArray[np.float64], end: float = np.inf) -> Series:
-    """Values (t,) or (t, c) at the points of a measure up to an epoch, where they are finite.
+    """The finite values, from (t,) or (t, c), at the points of a measure up to epoch ``end``.
 
-    Iteration 0 of a net with batch normalisation is left out: inference mode sees untrained running averages.
+    Iteration 0 of a net with batch normalisation is left out: in inference mode its running averages are untrained.
 
     Raises:
-        UnmeasuredError: If there are none, or the run diverged or ended before.
+        UnmeasuredError: If no value is finite, or the run diverged or ended before ``end``.
     """
     if measured.diverged is not None and measured.diverged <= end:
         raise UnmeasuredError(measured.divergence)
-    later = measured.iteration > (0 if measured.attributes["config"]["run"]["model"].get("batch_norm") else -1)
-    return _series(measured.epoch[later], values[later], end)
+    trained = measured.iteration > (0 if measured.attributes["config"]["run"]["model"].get("batch_norm") else -1)
+    return _series(measured.epoch[trained], values[trained], end)
 
 
 def _eigenvalue(index: int) -> Callable[[RunFiles, str], Series]:
@@ -86,21 +86,24 @@ def _window(files: RunFiles) -> float:
 
 
 def _lambda_max_zoom(files: RunFiles, facet: str) -> Series:
-    """With the error of the solver: the residual bounds it, and the Hessian is always on the same examples."""
+    """The largest eigenvalue and the residual bound on its error.
+
+    All points use the same Hessian examples, so the solver is the only source of error.
+    """
     spectra = files.spectra
     error = spectra["residuals"][:, 0] * np.abs(spectra.eigenvalues).max(axis=1)
     return of_measured(spectra, np.stack([spectra.lambda_max, error], axis=1), _window(files))
 
 
 def _lambda_max_zoom_start(files: RunFiles, facet: str) -> Series:
-    whole = of_measured(files.spectra, files.spectra.lambda_max, _window(files))
+    series = of_measured(files.spectra, files.spectra.lambda_max, _window(files))
     end = _window(files) * _ZOOM_START / _ZOOM
-    return whole.rows(slice(max(FEWEST_POINTS, int((whole.epoch <= end).sum()))))
+    return series.rows(slice(max(FEWEST_POINTS, int((series.epoch <= end).sum()))))
 
 
-def _accuracy_beside_lambda_max(files: RunFiles, facet: str) -> Series:
-    accuracy, whole = _accuracy(files)[:, 0], files.spectra.lambda_max
-    series = of_measured(files.spectra, np.stack([accuracy, whole], axis=1), _window(files))
+def _accuracy_and_lambda_max(files: RunFiles, facet: str) -> Series:
+    accuracy, lambda_max = _accuracy(files)[:, 0], files.spectra.lambda_max
+    series = of_measured(files.spectra, np.stack([accuracy, lambda_max], axis=1), _window(files))
     if len(series.epoch) < points_around(len(series.epoch)) + FEWEST_POINTS - 1:
         raise UnmeasuredError(f"only {len(series.epoch)} points")
     return series
@@ -113,10 +116,10 @@ def _lambda_max_by_iteration(files: RunFiles, facet: str) -> Series:
 
 def _lambda_max_before_drop(files: RunFiles, facet: str) -> Series:
     accuracy = _train_acc(files, facet)
-    whole = _lambda_max(files, facet)
+    lambda_max = _lambda_max(files, facet)
     if sudden_fall(accuracy) < SWING:
-        return whole
-    return whole.rows(whole.epoch <= accuracy.epoch[before_largest_fall(accuracy.values[:, 0]) - 1])
+        return lambda_max
+    return lambda_max.rows(lambda_max.epoch <= accuracy.epoch[before_largest_fall(accuracy.values[:, 0]) - 1])
 
 
 def _lambda_max_early(files: RunFiles, facet: str) -> Series:
@@ -131,9 +134,9 @@ def _eta_lambda(files: RunFiles, facet: str) -> Series:
 
 
 def _accuracy(files: RunFiles) -> NDArray[np.float64]:
-    """(t, 2), training accuracy and its standard error, per cent."""
-    share, count = files.spectra["train_accuracy"], files.spectra.settings["accuracy_examples"]
-    return 100 * np.stack([share, np.sqrt(share * (1 - share) / count)], axis=1)
+    """Training accuracy and its standard error (t, 2), in per cent."""
+    fraction, count = files.spectra["train_accuracy"], files.spectra.settings["accuracy_examples"]
+    return 100 * np.stack([fraction, np.sqrt(fraction * (1 - fraction) / count)], axis=1)
 
 
 def _train_acc(files: RunFiles, facet: str) -> Series:
@@ -141,7 +144,7 @@ def _train_acc(files: RunFiles, facet: str) -> Series:
 
 
 def _across_drop(values: Callable[[Spectra], NDArray[np.float64]]) -> Callable[[RunFiles, str], Series]:
-    """The trunk up to the drop of the learning rate, then the branch; epochs from the drop."""
+    """The trunk up to the drop of the learning rate, then the branch. Epochs count from the drop."""
 
     def read(files: RunFiles, facet: str) -> Series:
         branch = of_measured(files.spectra, values(files.spectra))
@@ -154,7 +157,7 @@ def _across_drop(values: Callable[[Spectra], NDArray[np.float64]]) -> Callable[[
 
 
 def _change_after_drop(series: Series) -> float:
-    """Mean of the last epochs minus mean of those before the drop, at epoch 0."""
+    """Mean over the last epochs minus the mean over as many epochs before the drop, which is at epoch 0."""
     start, end = series.epoch[0], series.epoch[-1]
     width = _last_epochs(end - start)
     before = (series.epoch > max(start, -width)) & (series.epoch <= 0)
@@ -163,15 +166,15 @@ def _change_after_drop(series: Series) -> float:
 
 
 def _last_epochs(length: float) -> float:
-    """Width of the window of the last epochs of a run."""
+    """Width in epochs of the window at the end of a run of this length."""
     return max(1.0, length * _LAST_EPOCHS / _PAPER_EPOCHS)
 
 
 def whole_history(files: RunFiles) -> pd.DataFrame:
-    """The history of a run that did not diverge, a row an epoch and at least one.
+    """The history of a run that did not diverge: at least one row, one per epoch.
 
     Raises:
-        UnmeasuredError: If it diverged, in the epoch of its last row.
+        UnmeasuredError: If the history is empty, or the run diverged, in the epoch of the last row.
     """
     history = files.history
     if history.empty:
@@ -202,7 +205,7 @@ def _last_of_branch(name: str, column: int | None) -> Callable[[RunFiles, str], 
     return read
 
 
-_SMOOTH = "each point the mean of five neighbours"
+_SMOOTHED = "smoothed over five points"
 _SECTION = "inventory, section 8"
 
 CURVES: Sequence[Quantity] = (
@@ -211,77 +214,78 @@ CURVES: Sequence[Quantity] = (
         is_curve=True,
     ),
     Quantity(
-        "lambda_2_to_10", "", "Eigenvalues 2 to 10 by magnitude, over the whole run; the least marked curve counts.",
+        "lambda_2_to_10", "", "Eigenvalues 2 to 10 by magnitude, over the whole run; the weakest trend counts.",
         _SECTION, ("spectra",), _lambda_2_to_10, is_curve=True,
     ),
     Quantity(
-        "lambda_max_zoom", "", "Largest eigenvalue in the early window of the schedule, 0.5 epochs of the paper's.",
-        _SECTION, ("spectra", "window"), _lambda_max_zoom, is_curve=True,
+        "lambda_max_zoom", "", "Largest eigenvalue in the early window of the schedule, 0.5 epochs at the paper's "
+        "scale.", _SECTION, ("spectra", "window"), _lambda_max_zoom, is_curve=True,
     ),
     Quantity(
-        "lambda_max_zoom_start", "", "Largest eigenvalue in the first fifth of that window, 0.1 epochs of the paper's; "
-        "at least five points.", _SECTION, ("spectra", "window"), _lambda_max_zoom_start, is_curve=True,
+        "lambda_max_zoom_start", "", "Largest eigenvalue in the first fifth of that window, 0.1 epochs at the paper's "
+        "scale; at least five points.", _SECTION, ("spectra", "window"), _lambda_max_zoom_start, is_curve=True,
     ),
     Quantity(
-        "lambda_max_before_drop", "", "Largest eigenvalue up to the point from which the training accuracy takes its "
-        "largest fall, where that is a quarter of its range or more; else over the whole run.", _SECTION,
+        "lambda_max_before_drop", "", "Largest eigenvalue up to the point where the largest fall of the training "
+        "accuracy starts; over the whole run if that fall is less than a quarter of the accuracy's range.", _SECTION,
         ("spectra", "accuracy"), _lambda_max_before_drop, is_curve=True,
     ),
     Quantity(
-        "train_acc", "%", "Accuracy on clean training images over the whole run; a fall counts though it recovers.",
+        "train_acc", "%", "Accuracy on clean training images over the whole run; a fall counts even if it recovers.",
         _SECTION, ("spectra", "accuracy"), _train_acc, is_curve=True, sudden=True,
     ),
     Quantity(
-        "train_acc_with_lambda_max", "", "Rank correlation, in the early window of the schedule, of the accuracy on "
-        "clean training images with the largest eigenvalue, each less its mean over a fifth of the points around, 11 "
-        "at least.", _SECTION, ("spectra", "accuracy", "window"), _accuracy_beside_lambda_max, correlation_of_swings,
+        "train_acc_with_lambda_max", "", "Rank correlation of the accuracy on clean training images with the largest "
+        "eigenvalue in the early window of the schedule, each minus its moving average over a fifth of the points, at "
+        "least 11.", _SECTION, ("spectra", "accuracy", "window"), _accuracy_and_lambda_max, correlation_of_swings,
         surrogates="shifts",
     ),
     Quantity(
-        "acc_drop", "points", "Largest fall of that accuracy below its highest value so far.", _SECTION,
+        "acc_drop", "points", "Largest fall of the accuracy on clean training images below its highest value so far.",
+        _SECTION,
         ("spectra", "accuracy"), _train_acc, largest_fall,
     ),
     Quantity(
-        "lambda_max_peak", "nats", f"Highest point of the largest eigenvalue over the run, {_SMOOTH}.", _SECTION,
+        "lambda_max_peak", "nats", f"Maximum of the largest eigenvalue over the run, {_SMOOTHED}.", _SECTION,
         ("spectra",), _lambda_max, peak, lower_bound=True,
     ),
     Quantity(
-        "lambda2_peak", "nats", f"Highest point of the second eigenvalue over the run, {_SMOOTH}.", _SECTION,
+        "lambda2_peak", "nats", f"Maximum of the second eigenvalue over the run, {_SMOOTHED}.", _SECTION,
         ("spectra",), _eigenvalue(1), peak, lower_bound=True,
     ),
     Quantity(
-        "lambda_max_peak_epoch", "epochs", "Epoch of the highest point of the largest eigenvalue, smoothed likewise.",
+        "lambda_max_peak_epoch", "epochs", f"Epoch at which the largest eigenvalue is highest, {_SMOOTHED}.",
         _SECTION, ("spectra",), _lambda_max, peak_epoch, lower_bound=True,
     ),
     Quantity(
-        "lambda_max_peak_ratio", "", "Quotient of that highest point, first runs over second.", _SECTION, ("spectra",),
+        "lambda_max_peak_ratio", "", "`lambda_max_peak`, first runs over second.", _SECTION, ("spectra",),
         _lambda_max, peak, compare="ratio", lower_bound=True,
     ),
     Quantity(
-        "lambda_max_peak_iteration", "iterations", "Iteration of the highest point of the largest eigenvalue, smoothed "
-        "likewise.", _SECTION, ("spectra",), _lambda_max_by_iteration, peak_epoch, lower_bound=True,
+        "lambda_max_peak_iteration", "iterations", "Iteration at which the largest eigenvalue is highest, "
+        f"{_SMOOTHED}.", _SECTION, ("spectra",), _lambda_max_by_iteration, peak_epoch, lower_bound=True,
     ),
     Quantity(
-        "eta_lambda_product", "", "Learning rate in use times the highest point of the largest eigenvalue, smoothed "
-        "likewise.", _SECTION, ("spectra",), _eta_lambda, peak, lower_bound=True,
+        "eta_lambda_product", "", "Maximum over the run of the learning rate times the largest eigenvalue, "
+        f"{_SMOOTHED}.", _SECTION, ("spectra",), _eta_lambda, peak, lower_bound=True,
     ),
     Quantity(
-        "lambda_max_early", "nats", "Maximum of the largest eigenvalue from epoch 1 to the early epoch of the scale's "
-        "evaluation, 50 (IMDB: 10) at the paper's.", _SECTION, ("spectra", "evaluations"), _lambda_max_early, maximum,
+        "lambda_max_early", "nats", "Maximum of the largest eigenvalue from epoch 1 to the scale's early epoch, which "
+        "is 50 (IMDB: 10) at the paper's scale.", _SECTION, ("spectra", "evaluations"), _lambda_max_early, maximum,
         study="fig08",
     ),
     Quantity(
-        "lambda_max_early_ratio", "", "Quotient of that maximum, NSGD over SGD.", _SECTION,
+        "lambda_max_early_ratio", "", "`lambda_max_early`, NSGD over SGD.", _SECTION,
         ("spectra", "evaluations"), _lambda_max_early, maximum, compare="ratio", study="fig08",
     ),
     Quantity(
         "lambda_max_change_after_drop", "nats", "Mean of the largest eigenvalue over the last twentieth of the epochs, "
-        "10 of the paper's 200, minus that over as many before the drop of the learning rate; at least one epoch, and "
-        "not the initial weights.", _SECTION, ("spectra", "parent"),
+        "10 of the paper's 200, minus the mean over as many epochs before the drop of the learning rate; at least one "
+        "epoch each, without the initial weights.", _SECTION, ("spectra", "parent"),
         _across_drop(lambda spectra: spectra.lambda_max), _change_after_drop,
     ),
     Quantity(
-        "frobenius_change_after_drop", "nats", "The same of the Frobenius norm of the tracked eigenvalues.", _SECTION,
+        "frobenius_change_after_drop", "nats", "The same for the Frobenius norm of the tracked eigenvalues.", _SECTION,
         ("spectra", "parent"), _across_drop(lambda spectra: spectra.frobenius), _change_after_drop,
     ),
     Quantity(
@@ -289,8 +293,8 @@ CURVES: Sequence[Quantity] = (
         _SECTION, ("history",), _val_acc_final, mean,
     ),
     Quantity(
-        "lambda_after", "nats", "Mean of the largest eigenvalue over the last 100 iterations of a branch, at most its "
-        "last half.", _SECTION, ("snapshots",), _last_of_branch("eigenvalues", 0), mean,
+        "lambda_after", "nats", "Mean of the largest eigenvalue over the last 100 iterations of a branch, or over its "
+        "last half if that is shorter.", _SECTION, ("snapshots",), _last_of_branch("eigenvalues", 0), mean,
     ),
     Quantity(
         "loss_after", "nats", "Mean of the training loss over the same iterations.", _SECTION, ("snapshots",),

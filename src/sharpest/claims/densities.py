@@ -1,4 +1,4 @@
-"""Quantities of the density of all eigenvalues at the last point of a run."""
+"""Quantities of the spectral density at the last point of a run."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from sharpest.claims.quantity import Quantity
 from sharpest.claims.series import Number, UnmeasuredError
 from sharpest.results.stored import Measured
 
-_APART = 1 / 20  # of the largest eigenvalue: what is farther from zero is no bulk
+_BULK_WIDTH = 1 / 20  # the bulk lies within this fraction of the largest eigenvalue around zero
 
 
 def _density(files: RunFiles) -> Measured:
@@ -20,17 +20,22 @@ def _density(files: RunFiles) -> Measured:
     return density
 
 
-def _share(
-    inside: Callable[[NDArray[np.float64]], NDArray[np.bool_]], counted: bool
+def _mass(
+    inside: Callable[[NDArray[np.float64]], NDArray[np.bool_]], as_count: bool
 ) -> Callable[[RunFiles, str], Number]:
-    """Share or number of the eigenvalues whose quotient by the largest is inside, with its error over the probes."""
+    """Mean and standard error, over the probes, of the fraction or count of eigenvalues in a region.
+
+    Args:
+        inside: Whether a ratio to the largest eigenvalue lies in the region.
+        as_count: Count eigenvalues instead of their fraction.
+    """
 
     def read(files: RunFiles, facet: str) -> Number:
         density = _density(files)
         nodes, weights = density["nodes"][-1], density["weights"][-1]
-        shares = (weights * inside(nodes / nodes.max())).sum(axis=1)
-        count = files.spectra.num_parameters if counted else 1
-        return Number(count * float(shares.mean()), count * float(shares.std(ddof=1) / np.sqrt(len(shares))))
+        fractions = (weights * inside(nodes / nodes.max())).sum(axis=1)
+        scale = files.spectra.num_parameters if as_count else 1
+        return Number(scale * float(fractions.mean()), scale * float(fractions.std(ddof=1) / np.sqrt(len(fractions))))
 
     return read
 
@@ -44,15 +49,16 @@ _SOURCE = "Ghorbani et al., ICML 2019"
 
 DENSITIES: Sequence[Quantity] = (
     Quantity(
-        "density_outliers", "", "Number of eigenvalues above a twentieth of the largest at the last point, by the "
-        "density.", _SOURCE, ("density", "spectra"), _share(lambda ratio: ratio > _APART, counted=True),
+        "density_outliers", "", "Number of eigenvalues above a twentieth of the largest one at the last point, from "
+        "the density.", _SOURCE, ("density", "spectra"), _mass(lambda ratio: ratio > _BULK_WIDTH, as_count=True),
     ),
     Quantity(
-        "density_bulk", "", "Share of the eigenvalues within a twentieth of the largest from zero at the last point, "
-        "by the density.", _SOURCE, ("density",), _share(lambda ratio: np.abs(ratio) <= _APART, counted=False),
+        "density_bulk", "", "Fraction of the eigenvalues whose magnitude is at most a twentieth of the largest one at "
+        "the last point, from the density.", _SOURCE, ("density",),
+        _mass(lambda ratio: np.abs(ratio) <= _BULK_WIDTH, as_count=False),
     ),
     Quantity(
-        "density_negative", "", "Magnitude of the lowest node of the density, 0 where it is positive, over the "
-        "highest, at the last point.", _SOURCE, ("density",), _negative,
+        "density_negative", "", "Magnitude of the lowest node of the density over the highest node, at the last point; "
+        "0 if the lowest node is positive.", _SOURCE, ("density",), _negative,
     ),
 )  # fmt: skip

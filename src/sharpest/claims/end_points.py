@@ -1,4 +1,4 @@
-"""Quantities of a run's end points, and of the comparison of two runs; and the one that needs no run."""
+"""Quantities of the end points of a run or of two runs, and one that needs no run."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,15 +15,15 @@ from sharpest.config.sources.registry import SOURCES
 from sharpest.measures.evaluations.reader import BEST, LAST, accuracy_at, median_seconds
 from sharpest.trajectory.steps import nudge, sgd_change
 
-_CHANCE = 0.95  # of the loss of guessing, above which a run has not learnt
+_CHANCE = 0.95  # a run whose loss stays above this fraction of the loss of guessing has not learnt
 
 
 def _ended(number: Callable[[RunFiles], float], examples: str | None = None) -> Callable[[RunFiles, str], Number]:
-    """A number of a run that did not diverge.
+    """A reader of a number from a run that did not diverge.
 
     Args:
-        number: Reads it.
-        examples: It is an accuracy on this part of the data set, whose size limits how well it is known.
+        number: Reads the number.
+        examples: Of an accuracy, the part of the data set it is measured on; its size gives the standard error.
     """
 
     def read(files: RunFiles, facet: str) -> Number:
@@ -56,17 +56,17 @@ def _epoch_seconds(files: RunFiles) -> float:
     return median_seconds(files.snapshots)
 
 
-_test_share = _ended(_best("test_accuracy"), examples="test")
+_test_accuracy = _ended(_best("test_accuracy"), examples="test")
 _frobenius_final = _ended(_final("frobenius"))
 _val_acc_early = _ended(_early_accuracy, examples="val")
 
 
 def _test_acc(files: RunFiles, facet: str) -> Number:
-    """With the answers to each test example, so that two nets are compared on each of them."""
+    """The test accuracy with the answer to each test example, so that two nets can be compared example by example."""
     evaluations = files.evaluations
     answers = evaluations["test_correct"][BEST]
-    share, examples = _test_share(files, facet), f"{evaluations.attributes['dataset']}, {len(answers)} examples"
-    return replace(share, answers=answers, examples=examples)
+    examples = f"{evaluations.attributes['dataset']}, {len(answers)} examples"
+    return replace(_test_accuracy(files, facet), answers=answers, examples=examples)
 
 
 def _train_acc_final(files: RunFiles, facet: str) -> Number:
@@ -76,17 +76,18 @@ def _train_acc_final(files: RunFiles, facet: str) -> Number:
 def _diverged(files: RunFiles, facet: str) -> Number:
     evaluations = files.evaluations
     source = SOURCES[evaluations.attributes["config"]["run"]["dataset"]["source"]]
-    # what guessing costs is not known of a text
+    # the loss of guessing is unknown for text and imported data
     num_classes = None if isinstance(source, TokenSource | ImportedSource) else source.num_classes
-    guessing = math.inf if num_classes is None else math.log(num_classes)
-    never_learnt = bool((evaluations["train_loss"] >= _CHANCE * guessing).all())
+    guessing_loss = math.inf if num_classes is None else math.log(num_classes)
+    never_learnt = bool((evaluations["train_loss"] >= _CHANCE * guessing_loss).all())
     return Number(float(never_learnt or evaluations.diverged is not None))
 
 
 def update_difference() -> float:
-    """Largest difference between the update of NSGD, as training takes it, and Newton's on a diagonal Hessian.
+    """Largest absolute difference between the updates of NSGD and Newton's method on a diagonal Hessian.
 
-    Curvature is 100 in five directions and 1 in two; gamma = 0.01, K = 5, eta = 1.
+    The NSGD update is computed by the code that training uses. Curvature is 100 in five directions and 1 in two;
+    gamma = 0.01, K = 5, eta = 1.
 
     Source: App. E.
     """
@@ -99,32 +100,33 @@ def update_difference() -> float:
 
 
 _SECTION = "inventory 1.7 and section 8"
-_EARLY = "Validation accuracy at the end of the early epoch of the scale's evaluation, {} at the paper's."
+_EARLY = "Validation accuracy at the end of the scale's early epoch, which is {} at the paper's scale."
 
 END_POINTS: Sequence[Quantity] = (
     Quantity(
-        "test_acc", "%", "Test accuracy at the best validation accuracy.", _SECTION, ("evaluations",), _test_acc,
+        "test_acc", "%", "Test accuracy in the epoch of the best validation accuracy.", _SECTION, ("evaluations",),
+        _test_acc,
     ),
     Quantity(
-        "test_acc_diff", "points", "First runs minus second.", _SECTION, ("evaluations",), _test_acc,
+        "test_acc_diff", "points", "`test_acc`, first runs minus second.", _SECTION, ("evaluations",), _test_acc,
         compare="difference",
     ),
     Quantity("val_acc_50", "%", _EARLY.format(50), _SECTION, ("evaluations", "history"), _val_acc_early),
     Quantity("val_acc_10", "%", _EARLY.format(10), _SECTION, ("evaluations", "history"), _val_acc_early),
     Quantity(
-        "val_acc_10_diff", "points", "First runs minus second.", _SECTION, ("evaluations", "history"), _val_acc_early,
-        compare="difference",
+        "val_acc_10_diff", "points", "`val_acc_10`, first runs minus second.", _SECTION, ("evaluations", "history"),
+        _val_acc_early, compare="difference",
     ),
     Quantity(
-        "val_acc_50_diff", "points", "First runs minus second.", _SECTION, ("evaluations", "history"), _val_acc_early,
-        compare="difference",
+        "val_acc_50_diff", "points", "`val_acc_50`, first runs minus second.", _SECTION, ("evaluations", "history"),
+        _val_acc_early, compare="difference",
     ),
     Quantity(
         "loss_final", "nats", "Cross-entropy without L2 at the end, on clean training examples.", _SECTION,
         ("evaluations",), _ended(_final("train_loss")),
     ),
     Quantity(
-        "dist", "", "Distance of the parameters at the best validation accuracy from the initial ones.", _SECTION,
+        "dist", "", "Distance from the initial parameters to those of the best validation accuracy.", _SECTION,
         ("evaluations",), _ended(_best("distance")),
     ),
     Quantity(
@@ -136,30 +138,31 @@ END_POINTS: Sequence[Quantity] = (
         _ended(lambda files: files.evaluations["eigenvalues"][LAST, 0]),
     ),
     Quantity(
-        "frobenius_best", "nats", "Frobenius norm from the largest eigenvalues at the best validation accuracy.",
+        "frobenius_best", "nats", "Frobenius norm of the largest eigenvalues at the best validation accuracy.",
         _SECTION, ("evaluations",), _ended(_best("frobenius")),
     ),
     Quantity(
         "frobenius_final", "nats", "The same at the end.", _SECTION, ("evaluations",), _frobenius_final,
     ),
     Quantity(
-        "frobenius_final_ratio", "", "First runs over second.", _SECTION, ("evaluations",), _frobenius_final,
+        "frobenius_final_ratio", "", "`frobenius_final`, first runs over second.", _SECTION, ("evaluations",),
+        _frobenius_final,
         compare="ratio",
     ),
     Quantity(
-        "train_acc_final", "%", "Training accuracy over the updates of the last epoch, on augmented images, which the "
-        "accuracy on clean ones exceeds.", _SECTION, ("history",), _train_acc_final,
+        "train_acc_final", "%", "Training accuracy over the updates of the last epoch, on augmented images; the "
+        "accuracy on clean images is higher.", _SECTION, ("history",), _train_acc_final,
     ),
     Quantity(
         "epoch_time_ratio", "", "Median wall time of an epoch, first runs over second.", _SECTION,
         ("evaluations", "snapshots"), _ended(_epoch_seconds), compare="ratio",
     ),
     Quantity(
-        "diverged", "", "1 if the loss became non-finite, or was at 95 % of the loss of guessing or above both at the "
+        "diverged", "", "1 if the loss became non-finite, or was at least 95 % of the loss of guessing both at the "
         "best validation accuracy and at the end; else 0.", _SECTION, ("evaluations",), _diverged,
     ),
     Quantity(
-        "update_difference", "", "Largest absolute difference of two updates, of NSGD and of Newton's method on a "
+        "update_difference", "", "Largest absolute difference between the updates of NSGD and Newton's method on a "
         "diagonal Hessian.", "App. E", (), lambda files, facet: Number(update_difference()),
     ),
 )  # fmt: skip

@@ -17,24 +17,25 @@ from sharpest.results.states import Snapshots
 from sharpest.results.stored import Measured
 
 OF_SPECTRA = frozenset({"accuracy", "window", "parent"})
-"""Needs beside the names of measures, ``snapshots`` and ``history``: of spectra the accuracies, the early window of the
-schedule, or those of the trunk."""
+"""Needs that are parts of the spectra: their accuracies, the early window of their schedule, the spectra of the parent.
+
+The other needs are the names of measures, ``snapshots`` and ``history``."""
 
 
 class RunSource(Strict):
-    """One run behind a claim, and what of it is read."""
+    """One run behind a claim, and the parts of it that are read."""
 
     run: str
-    """Its id."""
+    """Id of the run."""
     schedules: Mapping[str, str] = {}
-    """Whose points are read, by measure."""
+    """Measure -> schedule whose points are read."""
     window: float | None = None
-    """Early window of the schedule of its spectra, in epochs."""
+    """Early window of the schedule of the spectra, in epochs."""
     parent: str | None = None
-    """The run that it branched from, where that is read too."""
+    """The run it branched from, if that is read too."""
 
     def path(self, need: str, paths: Paths) -> Path:
-        """Where a need is read."""
+        """The file that holds a need."""
         match need:
             case "snapshots":
                 return paths.snapshots(self.run)
@@ -84,5 +85,5 @@ class RunFiles:
         return self._run.history
 
     def measured(self, measure: str) -> Measured:
-        """What any measure took, by its name."""
+        """The results of a measure, by its name."""
         return self._run.read(reader_of(measure), self.source.schedules[measure])

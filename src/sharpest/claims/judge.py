@@ -23,12 +23,12 @@ class Judged(NamedTuple):
     """The verdicts on all claims.
 
     Attributes:
-        claims: A row a claim: ``paper`` where it is a later one's, the ledger's columns, those of :class:`Judgement`,
-            and ``p_holm``, p after Holm's correction over all claims that are judged and that no other one implies.
-        chance: What chance would give, as :func:`~sharpest.claims.null.together` does.
-        by_seed: The numbers behind the verdicts: ``id``, ``statement`` (from 0, where several have to hold), ``seed``,
-            ``value``, ``error`` (within the run), and the bounds that are asked, ``at_least`` and ``at_most``.
-        made_from: Digests of the files that were read, by their place in the folder of the scale.
+        claims: One row per claim: ``paper`` for claims of later papers, the columns of the ledger and of ``Judgement``,
+            and ``p_holm``, p after Holm's correction over all judged claims that no other claim implies.
+        chance: What chance would give, as returned by ``sharpest.claims.null.together``.
+        by_seed: The numbers behind the verdicts: ``id``, ``statement`` (from 0, if several must hold), ``seed``,
+            ``value``, ``error`` (within the run), and the required bounds ``at_least`` and ``at_most``.
+        made_from: Digests of the files read, by path within the folder of the scale.
     """
 
     claims: pd.DataFrame
@@ -42,10 +42,10 @@ def judge(claims: Iterable[Claim], plans: Plans, folder: Path, paper_scale: bool
 
     Args:
         claims: The ledger.
-        plans: The runs behind each of them.
+        plans: The runs behind each claim.
         folder: ``results/<scale>``.
-        paper_scale: Whether this is the paper's scale; at others, claims that are not for any scale are measured and
-            not judged.
+        paper_scale: Whether this is the paper's scale. Other scales judge only claims with ``any_scale`` and measure
+            the rest without a verdict.
 
     Raises:
         StoreError: If a file is missing or damaged.
@@ -53,15 +53,15 @@ def judge(claims: Iterable[Claim], plans: Plans, folder: Path, paper_scale: bool
     ledger, reader = tuple(claims), SampleReader(Results(folder))
     rows, nulls, numbers = [], {}, []
     for claim in ledger:
-        judge_one = Judge(claim, plans, reader, ledger)
-        judgement, null = judge_one.judgement()
+        claim_judge = Judge(claim, plans, reader, ledger)
+        judgement, null = claim_judge.judgement()
         if not (claim.any_scale or paper_scale):
             reason = f"judged at the paper's scale only; {judgement.reason}"
             judgement = replace(judgement, verdict="not_judged", p=math.nan, reason=reason)
         if null is not None:
             nulls[claim.id] = null
         rows.append({**claim.row, **asdict(judgement)})
-        numbers += judge_one.by_seed()
+        numbers += claim_judge.by_seed()
     table = pd.DataFrame(rows, columns=None if rows else [*COLUMNS, *Judgement.__dataclass_fields__])
     counted = (table["verdict"] != "not_judged") & (table["implied_by"] == "")
     table["p_holm"] = math.nan

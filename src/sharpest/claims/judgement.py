@@ -35,21 +35,21 @@ _WITH_SIBLINGS = ("value", "range", "sign")
 
 @dataclass(frozen=True)
 class Judgement:
-    """What became of a claim.
+    """The verdict on a claim and the numbers behind it.
 
     Attributes:
-        value: The number that was judged; of an order the difference between neighbouring levels that decides, of a
-            trend the statistic of its rule; NaN where there is none.
-        error: Its standard error; NaN where not known.
+        value: The number judged; for an order, the decisive difference between neighbouring levels; for a trend, the
+            statistic of its rule; NaN without a number.
+        error: Its standard error; NaN if unknown.
         low, high: Its 95 % interval.
-        seeds: Seeds behind it, that all of its runs share; 0 where it needs no run.
-        verdict: Whether it holds.
-        p: The least level at which the verdict stands; of an inconclusive one, at which there would be one.
-        p_null: Share of permutations, or surrogates, in which it is at least as true; NaN where there is none.
-        null_holds: Share of them in which it would hold.
-        as_claimed: Whether the number is on the side that is claimed, its error aside; empty where there is none.
-        null_as_claimed: Share of permutations in which it would be.
-        reason: What was asked for, the numbers behind the value, and which runs are left out.
+        seeds: Number of seeds that all of its runs share; 0 if the claim needs no run.
+        verdict: Whether the claim holds.
+        p: The lowest level at which the verdict stands; if inconclusive, at which there would be a verdict.
+        p_null: Fraction of permutations or surrogates in which the claim is at least as true; NaN without any.
+        null_holds: Fraction of them in which the claim would hold.
+        as_claimed: Whether the number, ignoring its error, is on the claimed side; empty without a number.
+        null_as_claimed: Fraction of permutations in which the number would be on the claimed side.
+        reason: The requirement, the numbers behind the value, and the runs left out.
     """
 
     value: float
@@ -67,7 +67,7 @@ class Judgement:
 
 
 class Judge:
-    """One claim, whatever the scale."""
+    """Judges one claim, at any scale."""
 
     def __init__(self, claim: Claim, plans: Plans, reader: SampleReader, ledger: Sequence[Claim]) -> None:
         self.claim, self.plans, self.reader, self.ledger = claim, plans, reader, ledger
@@ -81,11 +81,11 @@ class Judge:
 
     @cached_property
     def samples(self) -> Samples:
-        """What its runs give."""
+        """The samples of the claim's runs."""
         return self.reader.samples(self.reading, self.groups, facets(self.claim), self.plans[self.claim.id])
 
     def by_seed(self) -> list[dict[str, object]]:
-        """The numbers that are tested, one a statement and seed."""
+        """The numbers tested, one per statement and seed."""
         if not self.groups or not self.samples.num_seeds:
             return []
         measured = self._measured
@@ -100,19 +100,20 @@ class Judge:
         ]  # fmt: skip
 
     def judgement(self) -> tuple[Judgement, Null | None]:
-        """The verdict, and the claim under chance; None where there is nothing to permute."""
+        """The verdict, and the claim under chance (None if there is nothing to permute)."""
         samples = self.samples
         notes = [f"{run} left out: {why}" for run, why in samples.left_out.items()]
         if not samples.num_seeds:
             return _nothing("; ".join(notes)), None
         result = against(self._measured, self.bounds, self._alone)
         p_holds, p_fails = (float(p[0]) for p in over_all(result.p_holds, result.p_fails))
-        if not self.groups:  # arithmetic has no error
+        if not self.groups:  # a claim about arithmetic has no error
             exact = self.bounds[0] <= float(result.value[0, 0]) <= self.bounds[1]
             p_holds, p_fails = (0.0, 1.0) if exact else (1.0, 0.0)
         null = self._null(samples)
         if null is not None and self.reading.by_shape:
-            # noise has no shape, so that it fails by right; but curves of noise move neither together nor against
+            # noise has no shape, so a shape claim about noise rightly fails; but noise curves do not move together, in
+            # either direction
             two_sided = self.quantity.surrogates == "shifts"
             p_holds = max(p_holds, min(2 * null.p_above, 1.0) if two_sided else null.p_above)
             p_fails = max(p_fails, min(2 * null.p_below, 1.0)) if two_sided else p_fails
@@ -120,13 +121,13 @@ class Judge:
 
     @property
     def _alone(self) -> bool:
-        """Whether one seed can decide: runs that differ in more than their seed need several."""
+        """Whether one seed can decide; a comparison of different runs needs several."""
         between = self.quantity.compare or (self.claim.levels and not self.quantity.facet)
         return not between and not (self.rule and not self.quantity.is_curve)
 
     @cached_property
     def _measured(self) -> Measured:
-        """(q, 1, n), the numbers that are tested."""
+        """The numbers tested (q, 1, n)."""
         return self._statements.measured(self._statements.as_they_are)
 
     @cached_property
@@ -137,7 +138,7 @@ class Judge:
         if self.claim.levels:
             if not self.quantity.facet:
                 return build(neighbours(len(rows)), difference)
-            # facets of the same runs, for each group of them
+            # compare the facets within each group of runs
             keys = list(samples.by_key)
             return build([pair for pair in neighbours(len(rows)) if keys[pair[0]][0] == keys[pair[1]][0]], difference)
         if self.rule and not self.quantity.is_curve:
@@ -154,12 +155,12 @@ class Judge:
             return self._surrogates(samples, self._measured, runs)
         statements = self._statements
         if len(statements.places[0]) == 1:
-            # one row each: another direction or setting takes the place of its own
+            # one row per statement: swap it with another direction or setting
             others = self._others(samples)
             if others is None:
                 return None
-            rows, more = others
-            statements, runs = replace(statements, rows=[*statements.rows, *rows]), [*runs, *more]
+            other_rows, other_runs = others
+            statements, runs = replace(statements, rows=[*statements.rows, *other_rows]), [*runs, *other_runs]
         return of_labels(statements, runs, self._alone)
 
     def _surrogates(self, samples: Samples, measured: Measured, runs: Sequence[str]) -> Null:
@@ -175,23 +176,23 @@ class Judge:
         return of_curves(only, np.array(chance).swapaxes(1, 2), self.bounds, runs, self.quantity.surrogates)
 
     def _others(self, samples: Samples) -> tuple[list[list[Sample]], list[str]] | None:
-        """Rows that may stand in the place of the claim's own: a random direction, or runs of its sibling claims."""
+        """Rows exchangeable with the claim's own: a random direction, or the runs of its sibling claims."""
         if len(samples.by_key) > 1:
             return None
         if self.quantity.control is not None:
             return ([self._control], []) if self._control else None
         rows: list[list[Sample]] = []
-        more: list[str] = []
+        runs: list[str] = []
         for sibling in self._siblings():
             other = self.reader.samples(self.reading, sibling.groups, facets(sibling), self.plans[sibling.id])
             if other.num_seeds == samples.num_seeds:
                 rows += other.by_key.values()
-                more += [run for group in other.runs.values() for run in group]
-        return (rows, more) if rows else None
+                runs += [run for group in other.runs.values() for run in group]
+        return (rows, runs) if rows else None
 
     @cached_property
     def _control(self) -> list[Sample]:
-        """The same along a random direction, run by run; none of several rows, or where it was not measured."""
+        """The samples along a random direction, by run; empty if not measured or if the claim has several rows."""
         if self.quantity.control is None or len(self.samples.runs) > 1:
             return []
         by_run = {source.run: source for source in self.plans[self.claim.id]}
@@ -202,20 +203,20 @@ class Judge:
             return []
 
     def _siblings(self) -> list[Claim]:
-        """Claims of the same figure or table about the same number of other runs, each run once."""
+        """Claims of the same figure or table about the same quantity of other runs, each run once."""
         names = ("item", "quantity", "facet")
-        found = {self.claim.groups: self.claim}
+        by_groups = {self.claim.groups: self.claim}
         for claim in self.ledger:
-            alike = all(claim[name] == self.claim[name] for name in names) and len(claim.groups) == 1
-            if alike and claim["kind"] in _WITH_SIBLINGS:
-                found.setdefault(claim.groups, claim)
-        return list(found.values())[1:]
+            is_sibling = all(claim[name] == self.claim[name] for name in names) and len(claim.groups) == 1
+            if is_sibling and claim["kind"] in _WITH_SIBLINGS:
+                by_groups.setdefault(claim.groups, claim)
+        return list(by_groups.values())[1:]
 
     def _judgement(
         self, samples: Samples, result: Tested, p_holds: float, p_fails: float, null: Null | None, notes: list[str]
     ) -> Judgement:
         verdict = verdict_of(p_holds, p_fails)
-        # the statement that decides; of several alike, the one that is least true
+        # the decisive statement; among ties, the least true one
         level = result.p_fails[:, 0] if verdict == "fails" else -result.p_holds[:, 0]
         deciding = np.lexsort(([margins_of(value[None], self.bounds)[0] for value in result.value], level))[0]
         value, error, low, high = (
@@ -234,38 +235,38 @@ class Judge:
             float(null.holds.mean()) if null else math.nan,
             "yes" if on_side(margin, self.bounds)[0] else "no",
             float(null.as_claimed.mean()) if null else math.nan,
-            "; ".join([self._asked(), *self._numbers(samples), *notes, *self._remarks(samples, result, null)]),
+            "; ".join([self._requirement(), *self._numbers(samples), *notes, *self._remarks(samples, result, null)]),
         )
 
-    def _asked(self) -> str:
-        """What the value is, where its quantity does not say so, and what was asked of it."""
+    def _requirement(self) -> str:
+        """The bounds required of the value, and what the value is if its quantity does not say so."""
         if self.claim.levels:
-            return "the difference that decides, above 0 asked"
+            return "required of the decisive difference: above 0"
         low, high = self.bounds
         if self.claim["kind"] == "sign":
-            return f"{'above' if high == math.inf else 'below'} 0 asked"
+            return f"required: {'above' if high == math.inf else 'below'} 0"
         ends = [f"at least {low:.3g}"] * math.isfinite(low) + [f"at most {high:.3g}"] * math.isfinite(high)
-        return f"{self.rule.title + ', ' if self.rule else ''}{' and '.join(ends)} asked"
+        return f"required{f' of the {self.rule.title}' if self.rule else ''}: {' and '.join(ends)}"
 
     def _numbers(self, samples: Samples) -> list[str]:
-        """The number of each level or run, where there are several."""
+        """The number of each level or run, if there are several."""
         if len(samples.by_key) == 1:
             return []
-        named = _names(list(samples.by_key), self.groups, self.claim)
+        names = _names(list(samples.by_key), self.groups, self.claim)
         means = {key: np.mean([sample.value for sample in row]) for key, row in samples.by_key.items()}
-        return [", ".join(f"{named[key]}: {mean:.3g}" for key, mean in means.items())]
+        return [", ".join(f"{names[key]}: {mean:.3g}" for key, mean in means.items())]
 
     def _remarks(self, samples: Samples, result: Tested, null: Null | None) -> list[str]:
         remarks = []
         if samples.num_seeds == 1 and self.groups:
             unknown = np.isnan(result.error).any()
-            why = ", whose error is not known" if self._alone else ": the spread between runs is not known"
+            why = ", whose error is unknown" if self._alone else ": the spread between runs is unknown"
             remarks.append(f"one seed{why if unknown else ''}")
         rows = [sample for row in samples.by_key.values() for sample in row]
         if self.quantity.compare == "difference" and len({row.examples for row in rows if row.examples}) > 1:
-            remarks.append("the test examples differ, and are not compared one by one")
+            remarks.append("the test sets differ, so examples are not compared one by one")
         if math.inf in (result.high.max(), -result.low.min()) and any(row.open_above for row in rows):
-            remarks.append("a curve ends at its highest, its peak is a lower bound")
+            remarks.append("a curve ends at its highest point, so its peak is a lower bound")
         if self._control:
             remarks.append(f"along a random direction {np.mean([sample.value for sample in self._control]):.3g}")
         if null is None and self.groups:
@@ -274,17 +275,17 @@ class Judge:
 
 
 def _nothing(reason: str) -> Judgement:
-    """Of a claim of whose runs none gives a number."""
+    """The judgement on a claim whose runs give no number."""
     nan = math.nan
     return Judgement(nan, nan, nan, nan, 0, "inconclusive", 1.0, nan, nan, "", nan, reason)
 
 
 def _names(keys: Sequence[Key], groups: Sequence[Sequence[str]], claim: Claim) -> Mapping[Key, str]:
-    """What each number is called: the level, the run without its seed, or both where they are facets of several."""
+    """The name of each number: its level, its run without the seed, or run and facet if several runs have facets."""
     several = len(groups) > 1
     names = {}
-    for number, (place, facet) in enumerate(keys):
-        run = groups[place][0].rpartition("-s")[0]
+    for number, (group, facet) in enumerate(keys):
+        run = groups[group][0].rpartition("-s")[0]
         level = facet or (claim.levels[number] if claim.levels else "")
-        names[place, facet] = f"{run} {facet}" if facet and several else level or run
+        names[group, facet] = f"{run} {facet}" if facet and several else level or run
     return names

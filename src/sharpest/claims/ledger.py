@@ -1,6 +1,6 @@
-"""The ledgers of claims: one row a claim, checked as it is read.
+"""Read and check the ledgers of claims, one row per claim.
 
-``config/claims.csv`` is the paper's, ``config/claims/<paper>.csv`` that of a later one.
+``config/claims.csv`` holds the claims of the paper, ``config/claims/<paper>.csv`` those of a later paper.
 """
 
 import csv
@@ -27,9 +27,9 @@ TRENDS = (
     "rises-then-oscillates",
 )  # fmt: skip
 KINDS_OF = ("finding", "sanity")
-"""What a claim is about: SGD; or that nothing is broken, which any working training and measurement shows."""
+"""What a claim is about: ``finding`` = SGD; ``sanity`` = that training and measurement work."""
 VERDICTS = {"holds": "holds", "fails": "fails", "inconclusive": "inconclusive", "not_judged": "not judged"}
-"""Verdict -> its name for readers. Only the first is a success."""
+"""Verdict -> its display name. Only the first is a success."""
 POSITIVE, NEGATIVE = (0.0, math.inf), (-math.inf, 0.0)
 _SIGNS = {"+": POSITIVE, "-": NEGATIVE}
 _TOLERANCES: Mapping[str, Callable[[float, float], tuple[float, float]]] = {
@@ -37,20 +37,20 @@ _TOLERANCES: Mapping[str, Callable[[float, float], tuple[float, float]]] = {
     "rel": lambda value, size: (value - size * abs(value), value + size * abs(value)),
     "factor": lambda value, size: (value / size, value * size),
 }
-_LATER = re.compile(r"[a-z][a-z0-9]*")  # the key of a later paper, such as andreyev2024
-_NO_RUNS = "none"  # begins the subject of a claim that is judged without any run
+_PAPER_KEY = re.compile(r"[a-z][a-z0-9]*")  # the key of a later paper, such as andreyev2024
+_NO_RUNS = "none"  # starts the subject of a claim that needs no run
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One row.
+    """One row of a ledger.
 
     Attributes:
-        row: Its cells, by column; ``paper`` beside them where it is a later one's.
-        groups: Runs of its subject, those that differ in their seed alone together; empty where it needs none.
-        levels: Of an order, the largest first; else empty.
-        bounds: Lowest and highest allowed value of a sign, range or value; of an order, of each difference between
-            neighbouring levels; of a trend, without meaning.
+        row: Column -> cell; ``paper`` as well if the claim is from a later paper.
+        groups: Runs of the subject; a group holds runs that differ only in their seed. Empty if no run is needed.
+        levels: Levels of an order, the largest first; else empty.
+        bounds: Lowest and highest allowed value of a sign, range or value; for an order, of each difference between
+            neighbouring levels; unused for a trend.
     """
 
     row: Mapping[str, str]
@@ -67,12 +67,12 @@ class Claim:
 
     @property
     def paper(self) -> str:
-        """Key of the later paper that makes it; empty for the paper's own."""
+        """Key of the later paper that makes the claim; empty for claims of the paper itself."""
         return self.row.get("paper", "")
 
     @property
     def place(self) -> str:
-        """Where it stands, as complaints begin."""
+        """File and id, the start of an error message."""
         return f"config/claims{'/' * bool(self.paper)}{self.paper}.csv, claim {self.id}"
 
     @property
@@ -81,43 +81,45 @@ class Claim:
 
     @property
     def any_scale(self) -> bool:
-        """Whether it can be judged at every scale, and not at the paper's alone."""
+        """Whether the claim is judged at every scale, not only at the paper's."""
         return self.row["any_scale"] == "yes"
 
     @property
     def is_finding(self) -> bool:
-        """Whether it says something about SGD, and not only that nothing is broken."""
+        """Whether the claim says something about SGD, not only that training and measurement work."""
         return self.row["kind_of"] == "finding"
 
     @property
     def is_ours(self) -> bool:
-        """Whether the paper does not state it in these words."""
+        """Whether the claim is ours: the paper does not state it in these words."""
         return self.row["ours"] == "yes"
 
     @property
     def implied_by(self) -> str | None:
-        """The id of the claim beside which it is not counted."""
+        """The id of the claim that implies this one, which is then not counted."""
         return self.row["implied_by"] or None
 
 
 def read_ledgers(folder: Path) -> dict[str, tuple[Claim, ...]]:
-    """The paper's ledger, and those of later papers as one, in the order of their names.
+    """The ledger of the paper, and those of later papers joined in the order of their names.
 
     Args:
         folder: The folder ``config``.
 
     Raises:
-        ConfigError: As of :func:`read_ledger`; or if a file has the name of no paper, or two files have the same id.
+        ConfigError: As for ``read_ledger``; or if a file name is not the key of a paper, or two files share an id.
     """
     ledgers = {PAPER: list(read_ledger(folder / "claims.csv")), BEYOND: []}
-    files = {claim.id: claim.place for claim in ledgers[PAPER]}
+    places = {claim.id: claim.place for claim in ledgers[PAPER]}
     for path in sorted((folder / "claims").glob("*.csv")):
-        if not _LATER.fullmatch(path.stem):
-            raise ConfigError(f"{path}: its name should be the key of a paper, such as andreyev2024.csv; rename it")
+        if not _PAPER_KEY.fullmatch(path.stem):
+            raise ConfigError(
+                f"{path}: the file name should be the key of a paper, such as andreyev2024.csv; rename it"
+            )
         for claim in read_ledger(path, path.stem):
-            if claim.id in files:
-                raise ConfigError(f"{path}, claim {claim.id}: {files[claim.id]} has that id; change one of them")
-            files[claim.id] = claim.place
+            if claim.id in places:
+                raise ConfigError(f"{path}, claim {claim.id}: {places[claim.id]} has the same id; change one of them")
+            places[claim.id] = claim.place
             ledgers[BEYOND].append(claim)
     return {name: tuple(claims) for name, claims in ledgers.items()}
 
@@ -127,10 +129,10 @@ def read_ledger(path: Path, paper: str = "") -> tuple[Claim, ...]:
 
     Args:
         path: The file.
-        paper: Key of the later paper whose claims it has; empty for the paper's own.
+        paper: Key of the later paper that makes the claims; empty for the paper itself.
 
     Raises:
-        ConfigError: In one line, with the id of the row and the remedy.
+        ConfigError: If the file or a row is invalid, with the id of the row and the remedy.
     """
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
@@ -145,7 +147,7 @@ def read_ledger(path: Path, paper: str = "") -> tuple[Claim, ...]:
         if None in row or None in row.values():
             raise ConfigError(f"{where}: expected {len(COLUMNS)} cells, as in the first line; add or remove commas")
         if row["id"] in claims or not row["id"]:
-            raise ConfigError(f"{where}: each row needs an id of its own; change it")
+            raise ConfigError(f"{where}: each row needs a unique id; change it")
         try:
             claims[row["id"]] = parse_claim({"paper": paper, **row} if paper else row)
         except ConfigError as error:
@@ -160,21 +162,27 @@ def read_ledger(path: Path, paper: str = "") -> tuple[Claim, ...]:
 
 
 def _check_implied(claim: str, by: str, claims: Mapping[str, Claim]) -> None:
-    """That a claim is implied by another one, which is counted itself."""
+    """Check that a claim is implied by another claim, which is not implied itself.
+
+    Raises:
+        ConfigError: If it is not.
+    """
     if by == claim:
-        raise ConfigError("implied_by names the claim itself; name another one, or leave it empty")
+        raise ConfigError("implied_by names the claim itself; name another claim, or leave it empty")
     if by not in claims:
         close = difflib.get_close_matches(by, claims, n=1)
-        raise ConfigError(f"implied_by {by!r} is no claim; {f'did you mean {close[0]}?' if close else 'correct it'}")
-    if further := claims[by].implied_by:
-        raise ConfigError(f"implied_by {by} is itself implied by {further}; name that one")
+        raise ConfigError(
+            f"unknown claim {by!r} in implied_by; {f'did you mean {close[0]}?' if close else 'correct it'}"
+        )
+    if root := claims[by].implied_by:
+        raise ConfigError(f"implied_by {by} is itself implied by {root}; name {root}")
 
 
 def parse_claim(row: Mapping[str, str]) -> Claim:
-    """One row of the ledger, whose cells are given by column.
+    """Parse one row of a ledger, given as column -> cell.
 
     Raises:
-        ConfigError: If a cell is not what its column asks for, with the remedy.
+        ConfigError: If a cell is invalid, with the remedy.
     """
     if row["any_scale"] not in ("yes", "no"):
         raise ConfigError(f"any_scale {row['any_scale']!r} should be yes or no")
@@ -183,7 +191,7 @@ def parse_claim(row: Mapping[str, str]) -> Claim:
     if row["ours"] not in ("yes", ""):
         raise ConfigError(f"ours {row['ours']!r} should be yes, or empty for what the paper states")
     if row["ours"] and not row["note"]:
-        raise ConfigError("a claim of ours needs a note; say there why it is made")
+        raise ConfigError("a claim of ours needs a note; give the reason for the claim in it")
     if row["tolerance"] and row["kind"] != "value":
         raise ConfigError(f"a claim of kind {row['kind']} takes no tolerance; remove {row['tolerance']!r}")
     levels: tuple[str, ...] = ()
@@ -192,19 +200,21 @@ def parse_claim(row: Mapping[str, str]) -> Claim:
         case "order", expected:
             levels, bounds = tuple(expected.split(">")), POSITIVE
             if len(levels) < 2 or len(set(levels)) < len(levels) or not all(levels):
-                raise ConfigError(f"expected {expected!r} is no order; write levels as in 0.01>0.1>1.0, each once")
+                raise ConfigError(
+                    f"expected {expected!r} should be an order, such as 0.01>0.1>1.0, with each level once"
+                )
         case "sign", expected:
             if expected not in _SIGNS:
-                raise ConfigError(f"expected {expected!r} is no sign; write + or -")
+                raise ConfigError(f"expected {expected!r} should be a sign; write + or -")
             bounds = _SIGNS[expected]
         case "trend", expected:
             if expected not in TRENDS:
-                raise ConfigError(f"expected {expected!r} is no trend; write one of {', '.join(TRENDS)}")
+                raise ConfigError(f"expected {expected!r} should be a trend; write one of {', '.join(TRENDS)}")
         case "range", expected:
             low, dots, high = expected.partition("..")
             bounds = (_number(low, -math.inf), _number(high, math.inf))
             if not dots or not (low or high) or not bounds[0] < bounds[1]:
-                raise ConfigError(f"expected {expected!r} is no range; write low..high, or leave one end empty")
+                raise ConfigError(f"expected {expected!r} should be a range; write low..high, or leave one end empty")
         case "value", expected:
             bounds = _around(_number(expected), row["tolerance"])
         case kind, _:
@@ -218,7 +228,7 @@ def _number(text: str, empty: float = math.nan) -> float:
     except ValueError:
         number = math.nan
     if math.isnan(number):
-        raise ConfigError(f"expected should hold a number, found {text!r}; correct it")
+        raise ConfigError(f"expected should be a number, found {text!r}; correct it")
     return number
 
 
@@ -231,14 +241,14 @@ def _around(value: float, tolerance: str) -> tuple[float, float]:
     least = 1 if kind == "factor" else 0
     if kind not in _TOLERANCES or not least <= size < math.inf or (kind == "factor" and value <= 0):
         raise ConfigError(
-            f"tolerance {tolerance!r} around {value:g} should be abs:x or rel:x with x of at least 0, or factor:x with "
-            "x of at least 1 around a number above 0"
+            f"tolerance {tolerance!r} around {value:g} should be abs:x or rel:x with x at least 0, or factor:x with x "
+            "at least 1 around a positive number"
         )
     return _TOLERANCES[kind](value, size)
 
 
 def _groups(subject: str) -> tuple[tuple[str, ...], ...]:
-    """Neighbouring runs that differ in their seed alone are one group."""
+    """The runs of a subject; neighbours that differ only in their seed form a group."""
     if subject.startswith(_NO_RUNS):
         return ()
     runs = subject.split(";")
@@ -246,10 +256,10 @@ def _groups(subject: str) -> tuple[tuple[str, ...], ...]:
     if len(set(runs)) < len(runs):
         raise ConfigError("subject names a run twice; remove one")
     if len({tuple(RunId.parse(run).seed for run in group) for group in groups}) > 1:
-        raise ConfigError("the runs of subject should have the same seeds, as runs are compared seed by seed")
+        raise ConfigError("runs are compared seed by seed; give each group of runs in subject the same seeds")
     return groups
 
 
 def without_seed(run: str) -> RunId:
-    """What runs have in common that differ in their seed alone."""
+    """The id of a run with seed 0; equal for runs that differ only in their seed."""
     return replace(RunId.parse(run), seed=0)

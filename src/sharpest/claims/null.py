@@ -1,4 +1,4 @@
-"""What chance would give: labels permuted within each seed, curves shuffled or shifted."""
+"""Claims under chance: labels permuted within each seed, curves shuffled or shifted."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,20 +14,20 @@ from sharpest.claims.resampling import generator
 from sharpest.claims.statements import Orders, Statements
 from sharpest.claims.verdicts import LEVEL, Bounds, Measured, against, over_all
 
-MOST_ORDERS = 4_096  # permutations, above which so many are drawn
-NUM_DRAWS = 10_000  # of all claims together
-_TOLERANCE = 1e-12  # of equal margins, relative
+MOST_ORDERS = 4_096  # all permutations up to this number; a random sample of this size if there are more
+NUM_DRAWS = 10_000  # joint draws of all claims
+_TOLERANCE = 1e-12  # relative; margins closer than this are equal
 
 
 @dataclass(frozen=True)
 class Null:
-    """A claim under chance; draw 0 is what was measured.
+    """A claim under chance, in p draws; draw 0 is the measurement.
 
     Attributes:
-        family: What the draws permute; claims of one family share them, draw by draw.
-        margins: (p,), by how much the claim is true, error aside; below zero where it is not.
-        holds: (p,) bool, whether it would hold.
-        as_claimed: (p,) bool, whether the number would be on the side that is claimed.
+        family: What the draws permute; claims of the same family share their draws.
+        margins: By how much the claim is true, ignoring errors (p,); negative if it is false.
+        holds: Whether the claim would hold (p,), bool.
+        as_claimed: Whether the number would be on the claimed side (p,), bool.
     """
 
     family: tuple[str, ...]
@@ -37,33 +37,33 @@ class Null:
 
     @property
     def p_above(self) -> float:
-        """Share of the draws in which the claim is at least as true as measured, this one among them."""
+        """Fraction of the draws, draw 0 included, in which the claim is at least as true as measured."""
         return float((self.margins >= self.margins[0] - _TOLERANCE * abs(self.margins[0])).mean())
 
     @property
     def p_below(self) -> float:
-        """Likewise, at most as true."""
+        """Fraction of the draws, draw 0 included, in which the claim is at most as true as measured."""
         return float((self.margins <= self.margins[0] + _TOLERANCE * abs(self.margins[0])).mean())
 
 
 def orders_of(num_rows: int, num_seeds: int, runs: Sequence[str]) -> Orders:
-    """(p, n, l), permutations of rows within each seed; all where there are few, else some drawn by name of the runs.
+    """Permutations of the rows within each seed (p, n, l); the first is the identity.
 
-    The first is none.
+    All permutations if there are at most ``MOST_ORDERS``, else a sample seeded by the names of the runs.
     """
-    each = np.array(list(permutations(range(num_rows))))
-    if len(each) ** num_seeds <= MOST_ORDERS:
-        return np.array([each[list(chosen)] for chosen in product(range(len(each)), repeat=num_seeds)])
-    drawn = generator(" ".join(sorted(runs))).integers(0, len(each), (MOST_ORDERS, num_seeds))
+    of_seed = np.array(list(permutations(range(num_rows))))
+    if len(of_seed) ** num_seeds <= MOST_ORDERS:
+        return np.array([of_seed[list(chosen)] for chosen in product(range(len(of_seed)), repeat=num_seeds)])
+    drawn = generator(" ".join(sorted(runs))).integers(0, len(of_seed), (MOST_ORDERS, num_seeds))
     drawn[0] = 0
-    return each[drawn]
+    return of_seed[drawn]
 
 
 def of_labels(statements: Statements, runs: Sequence[str], alone: bool) -> Null | None:
-    """A claim with its labels permuted; None where there is one row, which cannot be."""
+    """A claim with its labels permuted; None if there is only one row."""
     if len(statements.rows) < 2:
         return None
-    orders = _of_rows(orders_of(len(statements.rows), statements.num_seeds, runs), runs)
+    orders = _unsorted(orders_of(len(statements.rows), statements.num_seeds, runs), runs)
     measured = statements.measured(orders)
     result = against(measured, statements.bounds, alone)
     p_holds, _ = over_all(result.p_holds, result.p_fails)
@@ -72,29 +72,29 @@ def of_labels(statements: Statements, runs: Sequence[str], alone: bool) -> Null 
     return Null(family, margins, p_holds <= LEVEL, on_side(margins, statements.bounds))
 
 
-def _of_rows(orders: Orders, runs: Sequence[str]) -> Orders:
-    """Orders of rows that are sorted by their runs, as orders of the rows as they stand.
+def _unsorted(orders: Orders, runs: Sequence[str]) -> Orders:
+    """Turn orders of the rows sorted by their runs into orders of the rows as given.
 
-    Claims whose rows stand in another order then permute the same runs in the same draw.
+    Claims that list the same rows differently then permute the same runs in the same draw.
     """
     num_seeds, num_rows = orders.shape[1:]
     ranked = sorted(range(num_rows), key=lambda row: tuple(runs[row * num_seeds : (row + 1) * num_seeds]))
-    orders_as_they_stand: Orders = np.array(ranked)[orders[:, :, np.argsort(ranked)]]
-    return orders_as_they_stand
+    unsorted: Orders = np.array(ranked)[orders[:, :, np.argsort(ranked)]]
+    return unsorted
 
 
 def of_curves(observed: Measured, chance: NDArray[np.float64], bounds: Bounds, runs: Sequence[str], kind: str) -> Null:
-    """A claim about the shape of curves beside its surrogates.
+    """A claim about the shape of curves, with its surrogates.
 
-    A surrogate holds where the rule does and chance makes as much in at most 5 % of the draws; of curves that move
-    together or against, in half of that.
+    The claim holds for a surrogate if the rule holds and at most 5 % of the draws reach its margin; 2.5 % for curves
+    that move together, whose test is two-sided.
 
     Args:
-        observed: (q, n).
-        chance: (q, p, n), the numbers of the surrogates.
-        bounds: Of each number.
-        runs: Behind it.
-        kind: Of the surrogates.
+        observed: The measured numbers (q, n).
+        chance: The numbers of the surrogates (q, p, n).
+        bounds: Lowest and highest allowed value of each number.
+        runs: The runs behind the claim.
+        kind: Kind of the surrogates.
     """
     values = np.concatenate([observed.values[:, None], chance], axis=1)
     shape = values.shape
@@ -114,30 +114,31 @@ def of_curves(observed: Measured, chance: NDArray[np.float64], bounds: Bounds, r
 
 
 def margins_of(values: NDArray[np.float64], bounds: Bounds) -> NDArray[np.float64]:
-    """(p,), how far the least of q numbers (q, p) lies within the bounds."""
+    """How far the worst of q numbers (q, p) lies within the bounds (p,)."""
     low, high = bounds
     inside = [values - low] * math.isfinite(low) + [high - values] * math.isfinite(high)
     return np.min(inside, axis=(0, 1))
 
 
 def on_side(margins: NDArray[np.float64], bounds: Bounds) -> NDArray[np.bool_]:
-    """Whether numbers are on the side that is claimed; 0 has no sign."""
+    """Whether numbers are on the claimed side; 0 has no sign."""
     return margins > 0 if bounds in (POSITIVE, NEGATIVE) else margins >= 0
 
 
 def together(table: pd.DataFrame, nulls: Mapping[str, Null]) -> pd.DataFrame:
-    """Counts of claims that hold beside those that chance would make hold, by item or later paper, and in all.
+    """Counts of claims that hold, and that would hold by chance, by item or later paper and in total.
 
-    Findings that are judged, that no other row implies, and whose labels can be permuted. In each of 10,000 draws all
-    claims of a family are permuted alike, and families independently.
+    Counted are judged findings that no other row implies and whose labels can be permuted. In each of 10,000 draws,
+    claims of the same family share a permutation; families are independent.
 
     Args:
-        table: As of :func:`sharpest.claims.judge.judge`.
-        nulls: By the id of the claim.
+        table: Claims as returned by ``sharpest.claims.judge.judge``.
+        nulls: Id of a claim -> the claim under chance.
 
     Returns:
-        A row an item, or a later paper, and one for ``all``: claims, holds, null_holds (mean), null_holds_high (95 % of
-        the draws have at most so many), p_holds (share of draws with at least as many), and the same of as_claimed.
+        One row per item or later paper, and one for ``all``: claims, holds, null_holds (mean over draws),
+        null_holds_high (their 95 % quantile), p_holds (fraction of draws with at least as many), and the same of
+        as_claimed.
     """
     counted = table[table["id"].isin(list(nulls)) & is_counted(table)]
     rng = np.random.default_rng(0)
@@ -145,8 +146,8 @@ def together(table: pd.DataFrame, nulls: Mapping[str, Null]) -> pd.DataFrame:
     draws = {family: rng.integers(0, size, NUM_DRAWS) for family, size in families.items()}
     rows = []
     group = group_of(table)
-    for name_of_group, ids in [*counted.groupby(group, sort=False)["id"], ("all", counted["id"])]:
-        row: dict[str, object] = {group: name_of_group, "claims": len(ids)}
+    for group_name, ids in [*counted.groupby(group, sort=False)["id"], ("all", counted["id"])]:
+        row: dict[str, object] = {group: group_name, "claims": len(ids)}
         for name in ("holds", "as_claimed"):
             row |= _counts(name, [nulls[claim] for claim in ids], draws)
         rows.append(row)
@@ -166,10 +167,10 @@ def _counts(name: str, nulls: Iterable[Null], draws: Mapping[tuple[str, ...], ND
 
 
 def group_of(table: pd.DataFrame) -> str:
-    """The column by which claims are counted together: ``paper`` for those of later papers, else ``item``."""
+    """The column by which claims are grouped: ``paper`` for claims of later papers, else ``item``."""
     return "paper" if "paper" in table else "item"
 
 
 def is_counted(table: pd.DataFrame) -> "pd.Series[bool]":
-    """Which rows count: findings that are judged, and that no other row implies."""
+    """Which rows count: judged findings that no other row implies."""
     return (table["verdict"] != "not_judged") & (table["kind_of"] == "finding") & (table["implied_by"] == "")

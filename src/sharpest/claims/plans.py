@@ -1,4 +1,4 @@
-"""What each claim reads: which runs, measured by which schedule; checked when the workflow starts."""
+"""Plan what each claim reads: its runs and their schedules. Checked when the workflow starts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sharpest.config.run_id import RunId, without_seed
 from sharpest.errors import ConfigError
 from sharpest.results.paths import Paths
 
-if TYPE_CHECKING:  # the verdicts do not depend on the rest of the configuration
+if TYPE_CHECKING:  # not imported at run time: verdicts would depend on the whole configuration
     from sharpest.config.project import Project
     from sharpest.config.schedule import Schedule
 
@@ -32,22 +32,22 @@ _FACETS = {
     "direction": "a direction as facet, such as e1",
 }
 _OF_A_RUN = frozenset({"snapshots", "history"})  # needs that no schedule measures
-_ENDS = "ends"  # the schedule of end points, where the claim's own figure or table names none
+_ENDS = "ends"  # default schedule of the end points
 
 Plans = Mapping[str, tuple[RunSource, ...]]
-"""Id of a claim -> the runs behind it."""
+"""Id of a claim -> its runs."""
 
 
 def with_new_seeds(claims: Iterable[Claim], project: Project) -> tuple[Claim, ...]:
-    """The claims about runs with the new seeds of their study, where it has some.
+    """The claims with the seeds of their runs replaced by the new seeds of their study, if it has any.
 
-    The study is that of the claim's own figure or table, or else the one whose schedule its quantity is bound to.
+    The study is that of the claim's figure or table, or else the one whose schedule its quantity is bound to.
     """
     return tuple(_with_seeds(claim, project) for claim in claims)
 
 
 def _with_seeds(claim: Claim, project: Project) -> Claim:
-    with _named(claim):
+    with _errors_named(claim):
         own = _own_study(claim)
         seeds = project.seeds(own if own in project.studies else quantity_of(claim["quantity"]).study)
         if not seeds or not claim.groups:
@@ -57,8 +57,8 @@ def _with_seeds(claim: Claim, project: Project) -> Claim:
 
 
 @contextmanager
-def _named(claim: Claim) -> Iterator[None]:
-    """Begin complaints with the file and the id of a claim."""
+def _errors_named(claim: Claim) -> Iterator[None]:
+    """Prefix configuration errors with the file and the id of a claim."""
     try:
         yield
     except ConfigError as error:
@@ -69,14 +69,14 @@ def plan_claims(claims: Iterable[Claim], project: Project) -> Plans:
     """What each claim reads at the project's scale, whose studies may use fewer seeds than the ledger names.
 
     Raises:
-        ConfigError: If a claim does not fit its quantity, or asks for what no run or schedule gives; in one line, with
-            its id and the remedy.
+        ConfigError: If a claim does not fit its quantity, or no run or schedule provides what it needs; with its id and
+            the remedy.
     """
-    # a study beyond the paper brings no further seed into the paper's claims
-    left_out = {later: _left_out(project, later) for later in (False, True)}
+    # a study beyond the paper adds no seed to the paper's claims
+    left_out = {beyond: _left_out(project, beyond) for beyond in (False, True)}
     plans = {}
     for claim in claims:
-        with _named(claim):
+        with _errors_named(claim):
             _check(claim, project)
             runs = [run for run in claim.runs if run not in left_out[bool(claim.paper)]]
             plans[claim.id] = tuple(_source(claim, run, project) for run in runs)
@@ -84,14 +84,14 @@ def plan_claims(claims: Iterable[Claim], project: Project) -> Plans:
 
 
 def _left_out(project: Project, beyond: bool) -> set[str]:
-    """Runs of seeds that the studies of the paper, or those beyond it, name and the scale does not use."""
+    """Runs that the paper's studies (or those beyond it) name, but that the scale does not use."""
     names = [name for name in project.studies if (name in project.beyond) == beyond]
-    everywhere = {run for name in names for run in project.studies[name].runs()}
-    return everywhere - {run for name in names for run in project.study(name).runs()}
+    named = {run for name in names for run in project.studies[name].runs()}
+    return named - {run for name in names for run in project.study(name).runs()}
 
 
 def files_behind(claims: Iterable[Claim], plans: Plans, paths: Paths) -> list[Path]:
-    """Every file that is read."""
+    """The files that the claims read."""
     return sorted(
         {
             source.path(need, paths)
@@ -103,15 +103,15 @@ def files_behind(claims: Iterable[Claim], plans: Plans, paths: Paths) -> list[Pa
 
 
 def facets(claim: Claim) -> tuple[str, ...]:
-    """What its quantity asks for beside the run: the levels of its order, or its facet; empty text for nothing.
+    """The facets its quantity is read for: the levels of its order, or its facet; one empty text if there are none.
 
     Raises:
-        ConfigError: If it is missing, or not asked for.
+        ConfigError: If the facet is missing or unused.
     """
     facet = quantity_of(claim["quantity"]).facet
     if facet is None or claim.levels:
         if claim["facet"]:
-            user = "an order, whose levels say it" if facet else claim["quantity"]
+            user = "an order, whose levels are its facets" if facet else claim["quantity"]
             raise ConfigError(f"facet {claim['facet']!r} is not used by {user}; remove it")
         return claim.levels if facet else ("",)
     if not claim["facet"]:
@@ -132,15 +132,15 @@ def _check(claim: Claim, project: Project) -> None:
     for run in claim.runs:
         project.run(run)
     if bool(quantity.needs) != bool(claim.groups):
-        raise ConfigError(f"{quantity.name} needs {'runs' if quantity.needs else 'no run'}; correct subject")
+        raise ConfigError(f"{quantity.name} needs {'runs' if quantity.needs else 'no runs'}; correct subject")
     if quantity.is_curve and claim["kind"] != "trend":
-        raise ConfigError(f"{quantity.name} is a curve; its kind should be trend")
+        raise ConfigError(f"{quantity.name} is a curve; set kind to trend")
     facets(claim)
     _check_groups(claim, quantity)
 
 
 def _check_groups(claim: Claim, quantity: Quantity) -> None:
-    """That as many runs are compared as the kind of the claim needs, in the order of its levels."""
+    """Check that the claim compares as many groups of runs as its kind needs, and that they fit its levels."""
     num_groups = len(claim.groups)
     if quantity.facet and claim.levels:
         allowed: Iterable[int] = range(1, num_groups + 1)
@@ -152,7 +152,7 @@ def _check_groups(claim: Claim, quantity: Quantity) -> None:
         allowed = [2 if quantity.compare else 1 if quantity.needs else 0]
     if num_groups not in allowed and not _pooled(claim, quantity):
         raise ConfigError(
-            f"subject has {num_groups} groups of runs that differ in more than their seed, expected "
+            f"subject names {num_groups} settings, not counting seeds; it needs "
             f"{' or '.join(map(str, allowed)) or f'{FEWEST_POINTS} or more'}; correct subject or expected"
         )
     if claim.levels and not quantity.facet:
@@ -160,18 +160,18 @@ def _check_groups(claim: Claim, quantity: Quantity) -> None:
 
 
 def _pooled(claim: Claim, quantity: Quantity) -> bool:
-    """Whether the claim says the same of several settings, each of which has to be so."""
+    """Whether the claim may say the same of several settings, and must hold for each."""
     return claim["kind"] in ("value", "range", "sign") and not quantity.compare and bool(claim.groups)
 
 
 def ordered_groups(claim: Claim) -> tuple[tuple[str, ...], ...]:
     """The groups of runs in the order of the levels.
 
-    A level is the value of the part of the run ids that tells the groups apart. Levels that are in no id, such as bn or
-    K20, stand in the order of the subject.
+    The levels are the values of one part of the run ids. If no part has exactly these values, as for bn or K20, the
+    levels follow the order of the subject.
 
     Raises:
-        ConfigError: If a number is among the levels, and no part of the ids has just these values.
+        ConfigError: If a level is a number and no part of the ids has exactly these values.
     """
     ids = [RunId.parse(group[0]) for group in claim.groups]
     levels = [_number(level) for level in claim.levels]
@@ -180,7 +180,9 @@ def ordered_groups(claim: Claim) -> tuple[tuple[str, ...], ...]:
         if set(groups) == set(levels):
             return tuple(groups[level] for level in levels)
     if numbers := [level for level in levels if isinstance(level, float)]:
-        raise ConfigError(f"levels {', '.join(f'{level:g}' for level in numbers)} are no values in the ids of subject")
+        raise ConfigError(
+            f"levels {', '.join(f'{level:g}' for level in numbers)} do not occur in the run ids of subject"
+        )
     return claim.groups
 
 
@@ -205,11 +207,11 @@ def _source(claim: Claim, run: str, project: Project) -> RunSource:
         raise ConfigError(f"schedules.{along.name} has no window_epochs; add it")
     if along and "accuracy" in needs and not along.measures["spectra"].accuracy_every:
         key = f"schedules.{along.name}.measures.spectra.accuracy_every"
-        raise ConfigError(f"no accuracies are taken; set {key} to at least 1")
+        raise ConfigError(f"no accuracies are measured; set {key} to at least 1")
     if "parent" in needs and branch is None:
-        raise ConfigError(f"run {run!r} is no branch; name one with an L in its id")
+        raise ConfigError(f"run {run!r} is not a branch; name a run with an L in its id")
     if quantity.full_batch and not project.run(run).full_batch:
-        raise ConfigError(f"{quantity.name} is of full-batch runs, and {run!r} is none; name one with -fb in its id")
+        raise ConfigError(f"{quantity.name} needs full-batch runs, unlike {run!r}; name a run with -fb in its id")
     if quantity.place is not None:
         (measure,) = quantity.needs
         _check_place(quantity.place, measure, project.schedule(run, schedules[measure]))
@@ -224,10 +226,10 @@ def _source(claim: Claim, run: str, project: Project) -> RunSource:
 
 
 def _schedule(claim: Claim, quantity: Quantity, measure: str, run: str, project: Project) -> str:
-    """The schedule at whose points a measure of a run is taken for a claim.
+    """The schedule whose points of a measure a claim reads.
 
     Raises:
-        ConfigError: If there is none.
+        ConfigError: If no schedule measures the run.
     """
     own = _own_study(claim)
     if measure == "evaluations":
@@ -235,24 +237,24 @@ def _schedule(claim: Claim, quantity: Quantity, measure: str, run: str, project:
     if quantity.study is not None:
         schedules = {curve.schedule for curve in project.study(quantity.study).curves()}
         if len(schedules) != 1:
-            raise ConfigError(f"{quantity.study} should measure all its runs by one schedule, for {quantity.name}")
+            raise ConfigError(f"{quantity.name} needs {quantity.study} to measure all its runs by one schedule")
         return str(schedules.pop())
     if own is None:
-        raise ConfigError(f"{quantity.name} is measured by the schedule of a figure; name one as item")
+        raise ConfigError(f"{quantity.name} is measured by the schedule of a figure; set item to a figure")
     figure = project.study(own)
-    # of its own figure, or of the first one drawn likewise, on this run or one of another seed
+    # the claim's own figure, else the first figure of the same kind that shows this run with any seed
     for study in (figure, *(study for study in project.studies.values() if study.kind == figure.kind)):
-        shown = [curve.schedule for curve in study.curves() if without_seed(curve.run) == without_seed(run)]
-        # a run may be measured at several
-        taking = [name for name in shown if measure in project.schedule(run, name).measures]
-        if shown:
-            return str([*taking, *shown][0])
+        names = [curve.schedule for curve in study.curves() if without_seed(curve.run) == without_seed(run)]
+        # among several schedules, prefer one that takes the measure
+        preferred = [name for name in names if measure in project.schedule(run, name).measures]
+        if names:
+            return str([*preferred, *names][0])
     file = "beyond.yaml" if claim.paper else "studies.yaml"
     raise ConfigError(f"no study measures {quantity.name} of {run!r}; add the run to {claim['item']} in {file}")
 
 
 def _own_study(claim: Claim) -> str | None:
-    """The name of the study that makes its figure or table; None for a section, and for what is refused later."""
+    """The name of the study of the claim's figure or table; None for a section or an invalid item, refused later."""
     if claim.paper:
         return claim["item"]
     match = _ITEM.fullmatch(claim["item"])
@@ -264,26 +266,30 @@ def _own_study(claim: Claim) -> str | None:
 
 
 def _check_place(place: tuple[str, int], measure: str, schedule: Schedule) -> None:
-    """That a stored column has the place that is asked for."""
+    """Check that the index into a stored column exists.
+
+    Raises:
+        ConfigError: If the index is too large.
+    """
     letter, index = place
     length = declared(measure).lengths(schedule.measures[measure]).get(letter)
     if length is not None and index >= length:
         raise ConfigError(
-            f"index {index} exceeds {measure} in schedules.{schedule.name}, whose {letter} ends at {length - 1}; "
-            "lower it"
+            f"index {index} is too large for {measure} in schedules.{schedule.name}, whose {letter} ends at "
+            f"{length - 1}; lower it"
         )
 
 
 def _check_directions(claim: Claim, quantity: Quantity, schedule: Schedule) -> None:
-    measured, place = schedule.measures["directions"], f"schedules.{schedule.name}.measures.directions"
+    settings, key = schedule.measures["directions"], f"schedules.{schedule.name}.measures.directions"
     for facet in facets(claim):
         direction = _DIRECTION.fullmatch(facet)
         if quantity.facet == "direction" and direction is None:
-            raise ConfigError(f"{facet!r} is no direction; write e1, e2 and so on")
+            raise ConfigError(f"unknown direction {facet!r}; write e1, e2 and so on")
         if quantity.facet == "alpha" and not _ALPHA.fullmatch(facet):
-            raise ConfigError(f"{facet!r} is no scale of the step; write a number such as 0.5")
-        if quantity.facet == "alpha" and float(facet) not in measured.alphas:
-            raise ConfigError(f"alpha {facet} is not in {place}.alphas; add it")
+            raise ConfigError(f"scale of the step {facet!r} should be a number such as 0.5")
+        if quantity.facet == "alpha" and float(facet) not in settings.alphas:
+            raise ConfigError(f"alpha {facet} is not in {key}.alphas; add it")
         for index in (int(direction[1]) if direction else None, quantity.direction):
-            if index is not None and index not in measured.indices:
-                raise ConfigError(f"direction {index} is not in {place}.indices; add it")
+            if index is not None and index not in settings.indices:
+                raise ConfigError(f"direction {index} is not in {key}.indices; add it")

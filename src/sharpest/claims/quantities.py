@@ -1,4 +1,4 @@
-"""All quantities by name, as the ledger calls them."""
+"""All quantities, by their names in the ledger."""
 
 import difflib
 import re
@@ -23,7 +23,7 @@ from sharpest.results.crossing import edge_of
 QUANTITIES: Mapping[str, Quantity] = {
     quantity.name: quantity for quantity in (*CURVES, *STEPS, *END_POINTS, *UPDATES, *BRANCHES, *EDGE_TEST, *DENSITIES)
 }
-"""Those that have a definition of their own."""
+"""Quantities with their own definition; any stored column is a quantity too."""
 
 
 def _late(series: Series) -> Series:
@@ -31,7 +31,7 @@ def _late(series: Series) -> Series:
     return series.rows(slice(len(series.epoch) // 2, None))
 
 
-# what of a curve is read, and the statistic that makes a number of it; None where that is one already
+# statistic -> the part of the curve that is read, and the function that turns it into a number (None if it is one)
 _Part = Callable[[Series], Series | Number]
 _STATISTICS: Mapping[str, tuple[_Part, Statistic | None]] = {
     "mean": (lambda series: series, mean),
@@ -43,8 +43,8 @@ _STATISTICS: Mapping[str, tuple[_Part, Statistic | None]] = {
     "peak": (lambda series: series, peak),
     "peak_epoch": (lambda series: series, peak_epoch),
 }
-_HIGHEST = ("maximum", "peak", "peak_epoch")  # of which a curve that still rises gives a lower bound
-_UNITS = {"peak_epoch": "epochs"}  # where it is not that of the column
+_HIGHEST = ("maximum", "peak", "peak_epoch")  # lower bounds if the curve is still rising at its end
+_UNITS = {"peak_epoch": "epochs"}  # units that differ from that of the column
 _COLUMN = re.compile(
     r"(?P<measure>\w+)\.(?P<column>\w+)(?:\[(?P<index>\d+)\])?"
     r"(?:\.(?P<statistic>(?!(?:over_edge|ratio)\b)\w+))?(?P<over_edge>\.over_edge)?(?P<ratio>\.ratio)?"
@@ -53,14 +53,15 @@ _COLUMN = re.compile(
 
 @cache
 def quantity_of(name: str) -> Quantity:
-    """A quantity by its name, or any stored column: ``<measure>.<column>`` with ``[<index>]`` and ``.<statistic>``.
+    """A quantity by its name, or a stored column.
 
-    Without a statistic it is a curve. ``trace.trace`` is one, ``spectra.eigenvalues[1].peak`` a number. With
-    ``.over_edge`` behind it is in parts of the edge of the run's optimizer. With ``.ratio`` at its end a number is the
-    quotient of two groups of runs, the first over the second.
+    A column is ``<measure>.<column>[<index>].<statistic>.over_edge.ratio``, where all after the column is optional.
+    Without a statistic the quantity is a curve: ``trace.trace`` is a curve, ``spectra.eigenvalues[1].peak`` a number.
+    ``.over_edge`` divides by the edge of the run's optimizer; ``.ratio`` divides the number of the first group of runs
+    by that of the second.
 
     Raises:
-        ConfigError: If there is no such quantity, measure, column or statistic; with the nearest name.
+        ConfigError: If the quantity, measure, column or statistic is unknown; with the nearest name.
     """
     if name in QUANTITIES:
         return QUANTITIES[name]
@@ -88,7 +89,7 @@ def _stored(
     over_edge: str | None,
     ratio: str | None,
 ) -> Quantity:
-    """A stored column, as a curve or the number that a statistic makes of it."""
+    """A stored column as a curve, or its statistic as a number."""
     datasets = {dataset.name: dataset for dataset in declared(measure).layout.datasets}
     if column not in datasets:
         hint = _hint(column, datasets, f"it has {', '.join(datasets)}")
@@ -99,17 +100,17 @@ def _stored(
     dataset = datasets[column]
     if dataset.dims[0] != "t" or len(dataset.dims) != 1 + (index is not None):
         raise ConfigError(
-            f"{column} has the dimensions ({', '.join(dataset.dims)}); name a column of points, with [index] where it "
-            "has a second dimension"
+            f"{column} has the dimensions ({', '.join(dataset.dims)}); name a column over points (t), with [index] if "
+            "it has a second dimension"
         )
     if over_edge and statistic in _UNITS:
-        raise ConfigError(f"{statistic} is no value of the column; remove over_edge")
+        raise ConfigError(f"{statistic} is a time, not a value of the column; remove over_edge")
     if ratio and statistic is None:
-        raise ConfigError(f"a ratio is one of numbers; name a statistic before it: {', '.join(_STATISTICS)}")
+        raise ConfigError(f"ratio compares numbers, not curves; name a statistic before it: {', '.join(_STATISTICS)}")
     place = None if index is None else int(index)
     meaning = f"{statistic.replace('_', ' ')} of: {dataset.meaning}" if statistic else dataset.meaning
     meaning += ", over the edge of the run's optimizer" if over_edge else ""
-    meaning += "; quotient of the first runs over the second" if ratio else ""
+    meaning += "; first runs over second" if ratio else ""
     part, number = _STATISTICS[statistic] if statistic else (lambda series: series, None)
     return Quantity(
         name,

@@ -1,4 +1,4 @@
-"""What a quantity is."""
+"""The definition of a quantity that a claim judges."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,29 +11,30 @@ from sharpest.claims.shapes import Statistic
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number, or curves, that the files of a run give.
+    """A number, or curves, read from the files of a run.
 
     Attributes:
-        name: As in the ledger.
-        unit: Of the number; empty where it has none.
-        definition: In words, for docs and results.
+        name: Name in the ledger.
+        unit: Unit of the number; empty if dimensionless.
+        definition: Definition in words, for docs and results.
         source: Where the paper or the inventory defines it.
-        needs: What is read: measures, ``snapshots``, ``history``, or what ``OF_SPECTRA`` names.
-        read: Files and facet to the number, or to the curves over the window that counts. Raises
-            :class:`~sharpest.claims.series.UnmeasuredError` where the run does not give it.
-        statistic: Turns the curves into the number; None where ``read`` gives it, or the curves themselves are judged.
-        is_curve: It is no number: the shape of its curves is judged.
-        facet: What else has to be said: the scale of the step, or the direction.
-        direction: Along which it is measured beside the facet's, from 1; None = the facet's alone.
-        compare: How the numbers of two groups of runs become one: first minus or over second.
-        study: Whose schedule measures it; None = that of the claim's own figure.
-        sudden: A fall counts though the curve recovers.
-        lower_bound: Where the smoothed curve is highest at its end, the number is a lower bound.
-        surrogates: What a test against chance makes of the curves: blocks of points shuffled, for shapes along
-            training; or the first curve shifted in a circle against the others, for curves that move together.
+        needs: What is read: measures, ``snapshots``, ``history``, or names in ``OF_SPECTRA``.
+        read: Maps files and facet to the number, or to the curves over the window that counts. Raises
+            ``sharpest.claims.series.UnmeasuredError`` if the run does not have it.
+        statistic: Turns the curves into the number; None if ``read`` returns the number or the curves are judged.
+        is_curve: The shape of the curves is judged; there is no number.
+        facet: The facet that the claim must name: the scale of the step, or the direction.
+        direction: A direction that must be measured besides that of the facet, from 1; None = no other.
+        compare: How the numbers of two groups of runs become one: first minus second, or first over second.
+        study: The study whose schedule measures it; None = that of the claim's own figure.
+        sudden: A fall counts even if the curve recovers.
+        lower_bound: The number is a lower bound if the smoothed curve is highest at its end.
+        surrogates: Surrogate curves for the test against chance. ``blocks`` shuffles blocks of points, for shapes
+            along training; ``shifts`` shifts the first curve circularly against the others, for curves that move
+            together.
         control: Reads the same along a random direction, as a negative control.
-        full_batch: Only full-batch runs give it.
-        place: Of a stored column of two dimensions, the letter of the second one and the place in it, from 0.
+        full_batch: Needs full-batch runs.
+        place: For a stored column of two dimensions, the letter of the second dimension and the index in it, from 0.
     """
 
     name: str

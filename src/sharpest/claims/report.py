@@ -12,23 +12,23 @@ from sharpest.claims.null import group_of, is_counted
 from sharpest.claims.quantities import quantity_of
 from sharpest.claims.verdicts import LEVEL
 
-ENOUGH_SEEDS = 3  # with fewer a verdict counts apart
+ENOUGH_SEEDS = 3  # verdicts with fewer seeds are counted separately
 
 _READING = (
-    "Value ± its standard error, between seeds or within the run, and its 95 % interval. A claim holds where the "
-    "whole interval agrees with it, fails where the whole interval contradicts it, and is inconclusive otherwise. p: "
-    "the level at which the verdict stands. Null: share of permutations of what the claim says matters, or of "
-    "surrogates of its curves, in which it would hold. Of an order the value is the difference between neighbouring "
-    "levels that decides, of a trend the number in its rule. The rules are in docs/claims.md."
+    "Value ± standard error (between seeds or within the run) and 95 % interval. A claim holds if the whole interval "
+    "agrees with it, fails if the whole interval contradicts it, and is inconclusive otherwise. p: the level at which "
+    "the verdict stands. Null: the fraction of permutations of the labels, or of surrogates of the curves, in which "
+    "the claim would hold. The value of an order is its decisive difference between neighbouring levels; that of a "
+    "trend, the number in its rule. The rules are in docs/claims.md."
 )
 _COUNTED = (
-    "Counted are findings that are judged and that no other row implies; rows that show only that nothing is broken "
-    "are in the tables."
+    "Counts include the judged findings that no other row implies. Sanity checks, which show only that training and "
+    "measurement work, are in the tables."
 )
 
 
 def read_judged(path: Path) -> pd.DataFrame:
-    """A table of :func:`sharpest.claims.judge.judge` from its csv file: numbers as numbers, empty texts as such."""
+    """Read the csv file of judged claims: number columns as numbers, empty texts as empty strings."""
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     for name in table.columns.difference(["paper", *COLUMNS, "verdict", "as_claimed", "reason"]):
         table[name] = pd.to_numeric(table[name])
@@ -39,19 +39,19 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
     """Verdicts on findings that no other row implies.
 
     Args:
-        table: As :func:`sharpest.claims.judge.judge` gives it.
+        table: Judged claims, as returned by ``sharpest.claims.judge.judge``.
 
     Returns:
-        A row each for three seeds or more, for fewer, and for what stands after Holm's correction over all judged
-        claims; columns ``holds``, ``fails`` and ``inconclusive``.
+        One row each for findings with three seeds or more, for those with fewer, and for all after Holm's correction
+        over all judged claims; columns ``holds``, ``fails`` and ``inconclusive``.
     """
     counted = table[is_counted(table)]
     enough = counted["seeds"] >= ENOUGH_SEEDS
-    stands = counted.assign(verdict=counted["verdict"].where(counted["p_holm"] <= LEVEL, "inconclusive"))
+    corrected = counted.assign(verdict=counted["verdict"].where(counted["p_holm"] <= LEVEL, "inconclusive"))
     groups = {
         f"{ENOUGH_SEEDS} seeds or more": counted[enough],
         "fewer seeds": counted[~enough],
-        "after Holm's correction, all": stands,
+        "all, after Holm's correction": corrected,
     }
     names = ["holds", "fails", "inconclusive"]
     return pd.DataFrame(
@@ -60,14 +60,14 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame, chance: pd.DataFrame, foot: str) -> str:
-    """Headline, counts beside chance, and the claims of each figure, table and section, or of each later paper.
+    """The headline, the counts expected by chance, and the claims of each figure, table and section or later paper.
 
     Args:
-        table, chance: As :func:`sharpest.claims.judge.judge` gives them.
+        table, chance: As returned by ``sharpest.claims.judge.judge``.
         foot: What was replaced or reduced.
     """
     title = {"item": "the paper", "paper": "later papers"}[group_of(table)]
-    parts = [f"# Claims of {title}", _READING, foot, _COUNTED, headline_table(table), "## Beside chance"]
+    parts = [f"# Claims of {title}", _READING, foot, _COUNTED, headline_table(table), "## Compared with chance"]
     parts.append(chance_table(chance))
     for names, claims in table.groupby(list(dict.fromkeys([group_of(table), "item"])), sort=False):
         parts += [f"## {', '.join(map(str, names))}", claims_table(claims)]
@@ -80,14 +80,14 @@ def markdown(table: pd.DataFrame, chance: pd.DataFrame, foot: str) -> str:
 
 
 def headline_table(table: pd.DataFrame) -> str:
-    """:func:`headline`, as a table."""
+    """``headline`` as a Markdown table."""
     counts = headline(table)
     rows = [[str(name), *map(str, row)] for name, row in zip(counts.index, counts.to_numpy(), strict=True)]
     return _grid(["findings", *(VERDICTS[name] for name in counts.columns)], rows)
 
 
 def chance_table(chance: pd.DataFrame) -> str:
-    """What holds, and whose number is as claimed, beside what chance gives."""
+    """Claims that hold, and claims whose number is as claimed, with the counts expected by chance."""
     header = ["", "findings", "hold", "by chance (95 %)", "p", "as claimed", "by chance (95 %)", "p"]
     rows = [
         [
@@ -109,7 +109,7 @@ def chance_table(chance: pd.DataFrame) -> str:
 
 
 def claims_table(claims: pd.DataFrame) -> str:
-    """Judged claims with their reasons, as a table."""
+    """Judged claims with their reasons, as a Markdown table."""
     rows = [
         [
             f"{claim['statement']} (`{claim['id']}`{_marks(claim)})",
@@ -117,8 +117,8 @@ def claims_table(claims: pd.DataFrame) -> str:
             f"{claim['quantity']} {_number(claim['value'], claim['error'])} {claim['unit']}".rstrip(),
             _interval(claim["low"], claim["high"]),
             " ".join(filter(None, [claim["expected"], claim["tolerance"]])),
-            _share(claim["p"]),
-            _share(claim["null_holds"]),
+            _fraction(claim["p"]),
+            _fraction(claim["null_holds"]),
             claim["reason"],
         ]
         for claim in claims.to_dict("records")
@@ -144,7 +144,7 @@ def _interval(low: float, high: float) -> str:
     return f"{low:.3g} to {high:.3g}"
 
 
-def _share(value: float) -> str:
+def _fraction(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.2g}"
 
 

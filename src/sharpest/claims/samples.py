@@ -1,4 +1,4 @@
-"""What each run gives for a claim."""
+"""Read the samples of each run for a claim."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,17 +17,17 @@ from sharpest.claims.verdicts import Sample
 from sharpest.results.runs import Results
 
 Key = tuple[int, str]  # group of runs, facet
-NO_RUN = RunSource(run="")  # stands for the runs of a claim that needs none
+NO_RUN = RunSource(run="")  # placeholder for the runs of a claim that needs none
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What is read of a run for a claim.
+    """What a claim reads of a run.
 
     Attributes:
         quantity: The quantity.
-        statistic: Turns its curves into the number; None where it gives one.
-        by_shape: The shape of the curves is judged, beside surrogates.
+        statistic: Turns its curves into the number; None if the quantity is a number.
+        by_shape: The shape of the curves is judged against surrogates.
     """
 
     quantity: Quantity
@@ -37,12 +37,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples of the seeds that all groups of runs have.
+    """Samples of the seeds that all groups of runs share.
 
     Attributes:
-        by_key: Of each group and facet, a sample a seed.
-        runs: Of each group, the runs behind them.
-        left_out: Why runs give none.
+        by_key: Group and facet -> samples, one per seed.
+        runs: Group and facet -> the runs behind the samples.
+        left_out: Run without a sample -> the reason.
     """
 
     by_key: Mapping[Key, list[Sample]]
@@ -56,7 +56,7 @@ class Samples:
 
 @dataclass
 class SampleReader:
-    """Reads samples of the results of a scale, each once."""
+    """Reads samples from the results of a scale, each only once."""
 
     results: Results
     _known: dict[tuple[Any, ...], Sample | UnmeasuredError] = field(default_factory=dict)
@@ -68,15 +68,15 @@ class SampleReader:
         facets: Sequence[str],
         sources: Sequence[RunSource],
     ) -> Samples:
-        """Samples by group and facet. Runs are compared seed by seed: a seed that one lacks is left out of all."""
+        """Samples by group and facet. A seed missing in one group is left out of all: runs are compared by seed."""
         if not groups:
             return Samples({(0, ""): [self.sample(reading, NO_RUN, "")]}, {(0, ""): []}, {})
         by_run = {source.run: source for source in sources}
         left_out: dict[str, str] = {}
-        found: dict[Key, dict[int, tuple[str, Sample]]] = {}
+        by_seed: dict[Key, dict[int, tuple[str, Sample]]] = {}
         for place, group in enumerate(groups):
             for facet in facets:
-                row = found[place, facet] = {}
+                row = by_seed[place, facet] = {}
                 for seed, run in enumerate(group):
                     if run not in by_run:
                         continue  # the scale uses fewer seeds
@@ -84,18 +84,18 @@ class SampleReader:
                         row[seed] = run, self.sample(reading, by_run[run], facet)
                     except UnmeasuredError as error:
                         left_out[run] = str(error)
-        common = sorted(set.intersection(*(set(row) for row in found.values())))
+        common = sorted(set.intersection(*(set(row) for row in by_seed.values())))
         return Samples(
-            {key: [row[seed][1] for seed in common] for key, row in found.items()},
-            {key: [row[seed][0] for seed in common] for key, row in found.items()},
+            {key: [row[seed][1] for seed in common] for key, row in by_seed.items()},
+            {key: [row[seed][0] for seed in common] for key, row in by_seed.items()},
             left_out,
         )
 
     def sample(self, reading: Reading, source: RunSource, facet: str) -> Sample:
-        """What one run gives.
+        """The sample of one run.
 
         Raises:
-            UnmeasuredError: If it does not.
+            UnmeasuredError: If the run does not have it.
         """
         key = (reading.quantity.name, reading.statistic, reading.by_shape, source.run, facet, repr(source.schedules))
         if key not in self._known:
@@ -109,16 +109,16 @@ class SampleReader:
         return sample
 
     def control(self, reading: Reading, source: RunSource, facet: str) -> Sample:
-        """The same along a random direction.
+        """The sample of one run along a random direction.
 
         Raises:
-            UnmeasuredError: If that was not measured.
+            UnmeasuredError: If no random direction was measured.
         """
         assert reading.quantity.control is not None
         return self._of(reading, reading.quantity.control(RunFiles(source, self.results), facet), source.run)
 
     def chance(self, reading: Reading, source: RunSource, facet: str) -> NDArray[np.float64]:
-        """(p,), the statistic of the surrogates of the curves."""
+        """The statistic of each surrogate of the curves (p,)."""
         series = self.content(reading, source, facet)
         assert isinstance(series, Series)
         assert reading.statistic is not None
@@ -129,7 +129,7 @@ class SampleReader:
         """The number or the curves of one run.
 
         Raises:
-            UnmeasuredError: If it does not give them.
+            UnmeasuredError: If the run does not have them.
         """
         return reading.quantity.read(RunFiles(source, self.results), facet)
 
@@ -146,10 +146,10 @@ class SampleReader:
         if reading.by_shape and len(content.epoch) < FEWEST_POINTS:
             raise UnmeasuredError(f"only {len(content.epoch)} points")
         assert reading.statistic is not None  # curves that are judged have a rule, others a statistic
-        other = resampled(content, reading.statistic, run)
+        replicates = resampled(content, reading.statistic, run)
         return Sample(
             reading.statistic(content),
-            other.values,
-            math.inf if reading.by_shape else other.blocks,
+            replicates.values,
+            math.inf if reading.by_shape else replicates.blocks,
             open_above=reading.quantity.lower_bound and still_rising(content),
         )

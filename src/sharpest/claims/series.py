@@ -1,27 +1,27 @@
-"""Curves along training, and numbers beside them."""
+"""Curves along training, and single numbers."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-SMOOTHING = 5  # points (inventory, section 8)
-FEWEST_POINTS = 5  # that a trend needs
+SMOOTHING = 5  # points in a moving average (inventory, section 8)
+FEWEST_POINTS = 5  # needed by a trend
 
 
 class UnmeasuredError(Exception):
-    """A run ended before what a claim asks for, or that was not measured; the message is the reason."""
+    """A run does not have what a claim needs: it ended before, or did not measure it. The message is the reason."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number that is no property of curves.
+    """A number not derived from curves.
 
     Attributes:
         value: The number.
-        error: Its standard error, 0 where that is not known.
-        answers: (n,) bool, which test examples are answered correctly, where the number is their share.
-        examples: What those examples are; answers to the same ones are compared one by one.
+        error: Its standard error; 0 if unknown.
+        answers: For a test accuracy, which examples are answered correctly (n,), bool.
+        examples: The name of the test set; answers on the same test set are compared example by example.
     """
 
     value: float
@@ -35,19 +35,19 @@ class Series:
     """Curves over the same points.
 
     Attributes:
-        epoch: (t,), increasing; or another quantity that the curves are a function of.
-        values: (t, c), finite; c curves.
+        epoch: The epochs (t,), increasing; or another abscissa.
+        values: The c curves (t, c), finite.
     """
 
     epoch: NDArray[np.float64]
     values: NDArray[np.float64]
 
-    def rows(self, chosen: NDArray[np.bool_] | slice) -> "Series":
-        """The chosen points (t,)."""
-        return Series(self.epoch[chosen], self.values[chosen])
+    def rows(self, selected: NDArray[np.bool_] | slice) -> "Series":
+        """The selected points, given as a mask (t,) or a slice."""
+        return Series(self.epoch[selected], self.values[selected])
 
     def smoothed(self) -> "Series":
-        """Means of five neighbours, at the middle one; of fewer points, one mean."""
+        """Centred moving average of five points; one mean if there are fewer points."""
         if len(self.epoch) < SMOOTHING:
             return Series(self.epoch.mean(keepdims=True), self.values.mean(axis=0, keepdims=True))
         half = SMOOTHING // 2

@@ -1,4 +1,4 @@
-"""What a claim says of its samples, as they are and with their labels permuted."""
+"""The statements of a claim about its samples, as measured and with permuted labels."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from sharpest.claims.shapes import Statistic
 from sharpest.claims.verdicts import Bounds, Measured, Sample
 
 Orders = NDArray[np.int64]
-"""(p, n, l): of each permutation, by seed, which of the l rows stands in the place of each."""
+"""Row indices (p, n, l): for each of p permutations and n seeds, the row that replaces each of the l rows."""
 
 
 @dataclass(frozen=True)
 class Statements:
-    """Numbers that have to lie within bounds, each by seed.
+    """Numbers that must lie within bounds, by seed.
 
     Attributes:
-        rows: (l, n) samples: levels, runs or directions, by seed.
+        rows: Samples (l, n) of l levels, runs or directions, by seed.
         bounds: Lowest and highest allowed value of each number.
-        places: Which rows a number is of: one, or two that ``compare`` makes one number.
-        compare: Makes one number of two rows.
-        over_levels: The number is this statistic of the curve whose points are all rows; ``places`` and ``compare``
-            say nothing then.
+        places: For each number, the row it comes from, or the two rows that ``compare`` combines.
+        compare: Combines the samples of two rows into one.
+        over_levels: If given, the only number is this statistic of the curve through all rows; ``places`` and
+            ``compare`` are unused.
     """
 
     rows: Sequence[Sequence[Sample]]
@@ -42,12 +42,12 @@ class Statements:
 
     @cached_property
     def as_they_are(self) -> Orders:
-        """(1, n, l), no permutation."""
+        """The identity (1, n, l)."""
         shape = (1, self.num_seeds, len(self.rows))
         return np.broadcast_to(np.arange(len(self.rows)), shape)
 
     def measured(self, orders: Orders) -> Measured:
-        """(q, p, n), the numbers under each permutation."""
+        """The q numbers under each permutation (q, p, n)."""
         if self.over_levels is not None:
             return self._over_levels(orders)
         parts = [self._placed(place, orders) for place in self.places]
@@ -56,7 +56,7 @@ class Statements:
 
     @cached_property
     def _table(self) -> tuple[NDArray[Any], ...]:
-        """(l, n) or, of rows that are compared, (l, l, n): values, errors, blocks, open above, open below."""
+        """Values, errors, blocks, open above and open below: (l, n), or (l, l, n) for pairs of rows."""
         if self.compare is None:
             cells = np.array(self.rows, dtype=object)
         else:
@@ -65,7 +65,7 @@ class Statements:
             for first in range(count):
                 for second in range(count):
                     pairs = zip(self.rows[first], self.rows[second], strict=True)
-                    # a row is never compared with itself
+                    # the diagonal is unused: no row is compared with itself
                     cells[first, second] = [a if first == second else self.compare(a, b) for a, b in pairs]
         names = ("value", "error", "blocks", "open_above", "open_below")
         return tuple(np.vectorize(lambda sample, name=name: getattr(sample, name))(cells) for name in names)
@@ -75,21 +75,21 @@ class Statements:
         return [part[(*chosen, np.arange(self.num_seeds))] for part in self._table]
 
     def _over_levels(self, orders: Orders) -> Measured:
-        """The statistic over the levels; each order of a seed's values is taken once."""
+        """The statistic over the levels, computed once for each order of a seed's values."""
         assert self.over_levels is not None
-        values, known = np.array([[sample.value for sample in row] for row in self.rows]), {}
+        values, computed = np.array([[sample.value for sample in row] for row in self.rows]), {}
         result = np.empty((1, *orders.shape[:2]))
         for number, order in enumerate(orders):
             for seed, levels in enumerate(order):
                 key = (seed, *levels.tolist())
-                if key not in known:
+                if key not in computed:
                     curve = values[levels, seed]
-                    known[key] = self.over_levels(Series(np.arange(len(curve), dtype=float), curve[:, None]))
-                result[0, number, seed] = known[key]
+                    computed[key] = self.over_levels(Series(np.arange(len(curve), dtype=float), curve[:, None]))
+                result[0, number, seed] = computed[key]
         unknown, closed = np.full_like(result, np.nan), np.zeros(result.shape[:2], dtype=bool)
         return Measured(result, unknown, unknown, closed, closed)
 
 
 def neighbours(count: int) -> list[tuple[int, ...]]:
-    """Places of the neighbouring levels of an order."""
+    """Index pairs of the neighbouring levels of an order."""
     return list(pairwise(range(count)))

@@ -1,4 +1,4 @@
-"""Quantities of the step along the sharpest directions: alignment, scaled steps, the loss along a direction."""
+"""Quantities of the step along the sharpest directions: alignment, scaled steps, loss profiles."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,13 +14,13 @@ from sharpest.claims.shapes import mean, peak, per_cent, share_of_second
 from sharpest.measures.directions.reader import RANDOM, Directions, random_cosine
 from sharpest.results.stored import common_points
 
-_LAST_POINTS = 25  # behind the quoted means (inventory, section 8)
-_STEP_POINTS, _LATE_POINTS = 110, 40  # points of the alpha study that the paper's scale has, early and over 200 epochs
-_WALL = 5.0  # mean steps, at which the bowl is measured
+_LAST_POINTS = 25  # points in the means that the paper quotes (inventory, section 8)
+_STEP_POINTS, _LATE_POINTS = 110, 40  # points of the alpha study at the paper's scale, early and over 200 epochs
+_WALL = 5.0  # distance, in mean steps, at which the walls of the bowl are measured
 
 
 def _directions(files: RunFiles) -> Directions:
-    """The steps along directions of a run that did not diverge."""
+    """The measured directions of a run that did not diverge."""
     if files.spectra.divergence:
         raise UnmeasuredError(files.spectra.divergence)
     return files.directions
@@ -29,20 +29,20 @@ def _directions(files: RunFiles) -> Directions:
 def _finite(epoch: NDArray[np.float64], *columns: NDArray[np.float64]) -> Series:
     """The points at which all columns (t,) are finite."""
     values = np.stack(columns, axis=1)
-    chosen = np.isfinite(values).all(axis=1)
-    if not chosen.any():
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.any():
         raise UnmeasuredError("no finite measurement")
-    return Series(epoch[chosen], values[chosen])
+    return Series(epoch[finite], values[finite])
 
 
 def _last(series: Series, paper_points: int) -> Series:
-    """The last 25 points, or the same share of fewer than the paper's scale has, and at least five."""
+    """The last 25 points; the same fraction, at least five, if there are fewer points than at the paper's scale."""
     count = round(_LAST_POINTS * len(series.epoch) / paper_points)
     return series.rows(slice(-min(max(count, FEWEST_POINTS), _LAST_POINTS), None))
 
 
 def _alpha_change(files: RunFiles, facet: str, direction: int = 1, paper_points: int | None = _STEP_POINTS) -> Series:
-    """Change of the loss, and loss; at all points where the number of the paper's is None."""
+    """Change of the loss, and loss, at the last points; at all points if ``paper_points`` is None."""
     measured = _directions(files)
     change = measured.along(direction).at(float(facet))
     series = _finite(measured.epoch, change, measured.loss)
@@ -50,7 +50,7 @@ def _alpha_change(files: RunFiles, facet: str, direction: int = 1, paper_points:
 
 
 def _surface_rise(files: RunFiles, facet: str, direction: int | None = None) -> Series:
-    """Rise of the loss to the lower wall, and loss, where the alpha study was made; along the facet's direction."""
+    """Rise of the loss to the lower wall along a direction, and loss, at the last points of the alpha study."""
     measured = _directions(files)
     rise, studied = _rise(measured, int(facet.removeprefix("e")) if direction is None else direction)
     series = _finite(measured.epoch, rise, measured.loss, studied)
@@ -58,7 +58,7 @@ def _surface_rise(files: RunFiles, facet: str, direction: int | None = None) -> 
 
 
 def _surface_rises(files: RunFiles, facet: str, direction: int | None = None) -> Series:
-    """That rise along a direction, and along e_1, at the same points."""
+    """Rise of the loss to the lower wall along a direction and along e_1, at the last points of the alpha study."""
     measured = _directions(files)
     rise, studied = _rise(measured, int(facet.removeprefix("e")) if direction is None else direction)
     series = _finite(measured.epoch, rise, _rise(measured, 1)[0], studied)
@@ -66,7 +66,7 @@ def _surface_rises(files: RunFiles, facet: str, direction: int | None = None) ->
 
 
 def _rise(measured: Directions, direction: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rise of the loss to the lower wall (t,), and a column (t,) that is finite where the alpha study was made."""
+    """Rise of the loss to the lower wall (t,), and a column (t,) that is finite at the points of the alpha study."""
     along, grid = measured.along(direction), measured.grid
     walls = [along.profile[:, int(np.argmin(np.abs(grid - wall)))] for wall in (-_WALL, _WALL)]
     return np.minimum(*walls) - measured.loss, along.loss_change[:, 0]
@@ -89,7 +89,7 @@ def _alignment_over_random(files: RunFiles, facet: str) -> Series:
 
 
 def _crossing(files: RunFiles, facet: str, direction: int = 1) -> Series:
-    """Share of the gradients (t,) whose step along a direction ends beyond the minimum of the loss along it."""
+    """Fraction of the gradients (t,) whose step along a direction ends beyond the minimum of the loss along it."""
     measured = _directions(files)
     along = measured.along(direction)
     steps = -along.projection / np.abs(along.projection).mean(axis=1, keepdims=True)
@@ -99,27 +99,27 @@ def _crossing(files: RunFiles, facet: str, direction: int = 1) -> Series:
 
 
 def lowest_point(grid: NDArray[np.float64], profile: NDArray[np.float64]) -> float:
-    """Where a curve is lowest: of the parabola through its lowest point and both neighbours.
+    """Location of the minimum of a curve, by the parabola through its lowest point and both neighbours.
 
     Args:
-        grid: (g,), increasing.
-        profile: (g,).
+        grid: Locations (g,), increasing.
+        profile: The curve (g,).
 
     Returns:
-        In units of the grid; infinite where the curve is lowest at an end, NaN where it is not finite.
+        The location in units of the grid; infinite if the lowest point is at an end, NaN if the curve is not finite.
     """
     if not np.isfinite(profile).all():
         return math.nan
-    place = int(np.argmin(profile))
-    if place in (0, len(grid) - 1):
-        return math.copysign(math.inf, grid[place])
-    around = slice(place - 1, place + 2)
+    lowest = int(np.argmin(profile))
+    if lowest in (0, len(grid) - 1):
+        return math.copysign(math.inf, grid[lowest])
+    around = slice(lowest - 1, lowest + 2)
     square, slope, _ = np.polyfit(grid[around], profile[around], 2)
-    return float(grid[place] if square <= 0 else -slope / (2 * square))
+    return float(grid[lowest] if square <= 0 else -slope / (2 * square))
 
 
 def _randomly(read: Callable[..., Series]) -> Callable[[RunFiles, str], Series]:
-    """The same along a random direction."""
+    """A reader of the same series along a random direction."""
 
     def control(files: RunFiles, facet: str) -> Series:
         if RANDOM not in files.directions["direction"]:
@@ -133,8 +133,8 @@ _all_alpha_changes = partial(_alpha_change, paper_points=None)
 _late_alpha_changes = partial(_alpha_change, paper_points=_LATE_POINTS)
 
 _SECTION = "inventory, section 8"
-_LAST_WORDS = "over the last 25 measured points, or of fewer than 110 the same share and at least five"
-_ALPHA_WORDS = "Sum of the changes of the loss by a step along e_{} times alpha, over the sum of the losses, {}."
+_LAST_WORDS = "over the last 25 measured points; with fewer than 110 points, over the same fraction, at least five"
+_ALPHA_WORDS = "Sum of the changes of the loss by a step of alpha along e_{}, over the sum of the losses, {}."
 _BOTH = ("spectra", "directions")
 
 STEPS: Sequence[Quantity] = (
@@ -152,35 +152,35 @@ STEPS: Sequence[Quantity] = (
         control=_randomly(_alpha_change),
     ),
     Quantity(
-        "alpha_change_pct_late", "%", _ALPHA_WORDS.format(1, "over the last 25 points of 200 epochs, or of fewer than "
-        "40 the same share and at least five"), _SECTION, _BOTH, _late_alpha_changes, per_cent, facet="alpha",
-        study="fig18", control=_randomly(_late_alpha_changes),
+        "alpha_change_pct_late", "%", _ALPHA_WORDS.format(1, "over the last 25 points of 200 epochs; with fewer than "
+        "40 points, over the same fraction, at least five"), _SECTION, _BOTH, _late_alpha_changes, per_cent,
+        facet="alpha", study="fig18", control=_randomly(_late_alpha_changes),
     ),
     Quantity(
-        "surface_rise", "%", f"Rise of the loss from k = 0 to the lower of k = -5 and 5: sum over sum of the losses, "
-        f"{_LAST_WORDS} of the alpha study.", _SECTION, _BOTH, _surface_rise, per_cent, facet="direction",
-        direction=None, study="fig06", control=_randomly(_surface_rise),
+        "surface_rise", "%", "Sum of the rises of the loss from k = 0 to the lower of k = -5 and k = 5, over the sum "
+        f"of the losses, at the points of the alpha study; {_LAST_WORDS}.", _SECTION, _BOTH, _surface_rise, per_cent,
+        facet="direction", direction=None, study="fig06", control=_randomly(_surface_rise),
     ),
     Quantity(
-        "surface_rise_ratio", "", "Sum of that rise along a direction over the sum of that along e_1, over the same "
-        "points; 1 where the loss does not rise along e_1.", _SECTION, _BOTH, _surface_rises, share_of_second,
+        "surface_rise_ratio", "", "Sum of these rises along a direction over their sum along e_1, at the same points; "
+        "1 if the loss does not rise along e_1.", _SECTION, _BOTH, _surface_rises, share_of_second,
         facet="direction", study="fig06", control=_randomly(_surface_rises),
     ),
     Quantity(
-        "surface_curvature", "nats", f"Mean of the largest eigenvalue, {_LAST_WORDS} of the alpha study.", _SECTION,
-        _BOTH, _surface_curvature, mean, study="fig06",
+        "surface_curvature", "nats", f"Mean of the largest eigenvalue at the points of the alpha study; {_LAST_WORDS}.",
+        _SECTION, _BOTH, _surface_curvature, mean, study="fig06",
     ),
     Quantity(
-        "mean_abs_cosine_over_random", "", "Mean absolute cosine of mini-batch gradients with e_1 to e_5, over "
-        "gradients, directions and the run; over that of two random vectors in p dimensions, "
+        "mean_abs_cosine_over_random", "", "Absolute cosine of mini-batch gradients with e_1 to e_5, averaged over "
+        "gradients, directions and the run, divided by that of two random vectors in p dimensions, "
         "Γ(p/2) / (√π Γ((p+1)/2)).", _SECTION, _BOTH, _alignment_over_random, mean, study="fig05",
     ),
     Quantity(
-        "mean_abs_cosine_max", "", "Highest point over the run of the mean over gradients and directions, each point "
-        "the mean of five neighbours.", _SECTION, _BOTH, _alignment, peak, study="fig05",
+        "mean_abs_cosine_max", "", "Maximum over the run of the absolute cosine averaged over gradients and "
+        "directions, smoothed over five points.", _SECTION, _BOTH, _alignment, peak, study="fig05",
     ),
     Quantity(
-        "crossing_fraction", "", "Share of mini-batch steps along e_1, at the points of Fig. 6, that end beyond the "
+        "crossing_fraction", "", "Fraction of mini-batch steps along e_1, at the points of Fig. 6, that end beyond the "
         "minimum of the loss along it.", _SECTION, _BOTH, _crossing, mean, study="fig06", control=_randomly(_crossing),
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The rule of each trend: a shape as a number within bounds."""
+"""The rule of each trend: a statistic of the shape, and its bounds."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from sharpest.claims.shapes import (
 
 @dataclass(frozen=True)
 class Trend:
-    """A shape as a number within bounds."""
+    """A statistic of the shape of a curve, and the bounds it must lie in."""
 
     statistic: Statistic
     title: str
@@ -34,7 +34,7 @@ _TRENDS: Mapping[str, Trend] = {
     "falls": Trend(rank_correlation, "rank correlation", (-math.inf, -STEADY)),
     "rises-then-falls": Trend(hump, "lesser of rise and fall over range", (SWING, math.inf)),
     "rises-then-falls-steadily": Trend(steady_hump, "lesser margin of a hump and a steady fall", (0.0, math.inf)),
-    "rises-then-oscillates": Trend(swings, "swings up and down", (3.5, math.inf)),
+    "rises-then-oscillates": Trend(swings, "number of swings up and down", (3.5, math.inf)),
 }
 _SUDDEN = Trend(lasting_fall, "lesser of rise and fall of the smoothed curve over range", (SWING, math.inf))
 
@@ -43,7 +43,7 @@ def trend(name: str, sudden: bool) -> Trend:
     """The rule of a trend.
 
     Args:
-        name: One of the ledger's.
-        sudden: Whether a fall counts from which the curve recovers.
+        name: Name of the trend in the ledger.
+        sudden: Whether a fall counts even if the curve recovers.
     """
     return _SUDDEN if sudden and name == "rises-then-falls" else _TRENDS[name]

@@ -20,16 +20,16 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sample:
-    """What one seed gives.
+    """The number of one seed.
 
     Attributes:
         value: The number.
-        replicates: (b,), the same under other noise; empty where its error is not known.
-        blocks: Independent pieces behind the error, infinite where it is known; NaN where one seed decides nothing.
-        open_above: The true number may be any larger one, as the run ended too early.
-        open_below: Likewise, any smaller one.
-        answers: (n,) bool, which test examples are answered correctly, where the number is their share in per cent.
-        examples: What those examples are.
+        replicates: Replicates of the number with new noise (b,); empty if its error is unknown.
+        blocks: Independent blocks behind the error; infinite if the error is exact, NaN if one seed cannot decide.
+        open_above: The value is only a lower bound, as the run ended too early.
+        open_below: The value is only an upper bound, as in a difference whose second number is open above.
+        answers: For a test accuracy in per cent, which examples are answered correctly (n,), bool.
+        examples: The name of the test set.
     """
 
     value: float
@@ -42,24 +42,24 @@ class Sample:
 
     @property
     def error(self) -> float:
-        """The standard error within the run; NaN where it is not known."""
+        """The standard error within the run; NaN if unknown."""
         return float(self.replicates.std(ddof=1)) if len(self.replicates) > 1 else math.nan
 
 
 def difference(first: Sample, second: Sample) -> Sample:
-    """First minus second, of the same seed; accuracies on the same test examples are compared example by example."""
+    """First minus second, for the same seed; accuracies on the same test set are compared example by example."""
     compared = _compared(np.subtract, first, second)
     if first.answers is None or second.answers is None or first.examples != second.examples:
         return compared
     each = 100 * (first.answers.astype(float) - second.answers)
     error = each.std(ddof=1) / math.sqrt(len(each))
-    # two numbers with that standard deviation
+    # two replicates whose standard deviation is the error
     replicates = compared.value + error * np.array([-1, 1]) / math.sqrt(2)
     return Sample(compared.value, replicates, blocks=math.inf)
 
 
 def ratio(first: Sample, second: Sample) -> Sample:
-    """First over second, of the same seed; both above zero."""
+    """First over second, for the same seed; both must be positive."""
     return _compared(np.divide, first, second)
 
 
@@ -67,9 +67,9 @@ def _compared(operation: Callable[..., Any], first: Sample, second: Sample) -> S
     if min(len(first.replicates), len(second.replicates)) > 1:
         replicates = operation(first.replicates, second.replicates)
     else:
-        # what is known of the error of one of them bounds that of both
-        known = [each.replicates if len(each.replicates) > 1 else np.array([each.value]) for each in (first, second)]
-        replicates = np.atleast_1d(operation(*known))
+        # the error of one, if known, is a lower bound of the error of the result
+        samples = [each.replicates if len(each.replicates) > 1 else np.array([each.value]) for each in (first, second)]
+        replicates = np.atleast_1d(operation(*samples))
     return Sample(
         float(operation(first.value, second.value)),
         replicates,
@@ -81,13 +81,13 @@ def _compared(operation: Callable[..., Any], first: Sample, second: Sample) -> S
 
 @dataclass(frozen=True)
 class Measured:
-    """Numbers of several seeds, each with what is known of it; leading dimensions are of different numbers.
+    """Numbers of n seeds with their errors; the leading dimensions hold different numbers.
 
     Attributes:
-        values: (..., n).
-        errors: (..., n), standard errors within the runs, NaN where unknown.
-        blocks: (..., n), as of :class:`Sample`; of one seed alone it matters.
-        open_above, open_below: (...), whether the true number may be any larger or smaller one.
+        values: The numbers (..., n).
+        errors: Standard errors within the runs (..., n); NaN if unknown.
+        blocks: As in ``Sample`` (..., n); used only with a single seed.
+        open_above, open_below: Whether the numbers are only lower or upper bounds (...).
     """
 
     values: _Floats
@@ -99,14 +99,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Tested:
-    """Numbers against bounds.
+    """Numbers tested against bounds; all arrays have the leading dimensions of ``Measured``.
 
     Attributes:
-        value: (...), mean over seeds.
-        error: (...), its standard error; NaN where not known.
-        low, high: (...), the ends of its 95 % interval, infinite where the error is not known.
-        p_holds: (...), least level at which it lies within the bounds; above 0.05 it does not hold.
-        p_fails: (...), likewise outside.
+        value: Mean over seeds.
+        error: Standard error of the mean; NaN if unknown.
+        low, high: Ends of the 95 % interval; infinite if the error is unknown.
+        p_holds: Lowest level at which the mean lies within the bounds; the claim holds up to 0.05.
+        p_fails: Lowest level at which it lies outside; the claim fails up to 0.05.
     """
 
     value: _Floats
@@ -120,15 +120,15 @@ class Tested:
 def against(measured: Measured, bounds: Bounds, alone: bool = True) -> Tested:
     """Test whether numbers lie within bounds, two-sided at 95 %.
 
-    Of n seeds the mean is tested with Student's t of n - 1 degrees; its standard error is that between the seeds, or
-    that within the runs where this is larger. Of one seed it is that within the run, with as many degrees as it has
-    blocks but one. Seeds that all give one number say what a sign test says of them. An interval within both bounds is
-    two one-sided tests, each at 2.5 % (an equivalence test).
+    With n seeds, the mean is tested with Student's t with n - 1 degrees of freedom; its standard error is the larger of
+    that between the seeds and that within the runs. With one seed, the error within the run is used, with one degree
+    of freedom less than it has blocks. If all seeds give the same number, a sign test is used. Two finite bounds make
+    an equivalence test: two one-sided tests, each at 2.5 %.
 
     Args:
         measured: The numbers.
-        bounds: Lowest and highest allowed value, which are allowed themselves; but 0 has no sign.
-        alone: Whether one seed can decide: not between runs, whose own spread it does not show.
+        bounds: Lowest and highest allowed value, inclusive; but 0 has no sign.
+        alone: Whether one seed can decide. It cannot in comparisons of runs, as it does not show their spread.
     """
     count = measured.values.shape[-1]
     value = measured.values.mean(axis=-1)
@@ -146,7 +146,7 @@ def against(measured: Measured, bounds: Bounds, alone: bool = True) -> Tested:
     )
     outside_below = _one_sided(value, error, degrees, bounds[0], -1, count, None)
     outside_above = _one_sided(value, error, degrees, bounds[1], 1, count, None)
-    # an open end says nothing about larger, or smaller, numbers; those are allowed where there is no bound
+    # a number open below cannot be shown to lie above a bound, nor one open above to lie below a bound
     open_below, open_above = measured.open_below, measured.open_above
     above = np.where(open_below & math.isfinite(bounds[0]), 1.0, above)
     below = np.where(open_above & math.isfinite(bounds[1]), 1.0, below)
@@ -167,10 +167,10 @@ def against(measured: Measured, bounds: Bounds, alone: bool = True) -> Tested:
 def _one_sided(
     value: _Floats, error: _Floats, degrees: _Floats, bound: float, sign: int, count: int, within: Bounds | None
 ) -> _Floats:
-    """Level at which values lie above a bound (sign 1) or below it (-1); 1 where their error is not known.
+    """Level at which values lie above (sign 1) or below (sign -1) a bound; 1 if their error is unknown.
 
     Args:
-        within: Bounds that are allowed themselves, unless they only ask for a sign; None = no bound is.
+        within: Bounds that are inclusive, unless they only require a sign; None = the bound is exclusive.
     """
     if math.isinf(bound):
         return np.full(value.shape, 0.0 if sign * bound < 0 else 1.0)  # every number lies above minus infinity
@@ -184,7 +184,7 @@ def _one_sided(
 
 
 def over_all(p_holds: _Floats, p_fails: _Floats) -> tuple[_Floats, _Floats]:
-    """The same of several statements (q, ...) that all have to hold; of q, one that fails does so at a q-th of 5 %."""
+    """Combine q statements (q, ...) that must all hold. The claim fails if one fails at a q-th of 5 % (Bonferroni)."""
     return p_holds.max(axis=0), np.minimum(len(p_fails) * p_fails.min(axis=0), 1.0)
 
 

@@ -1,1 +1,1 @@
-"""Drawing, one module per kind of figure. A figure reads results; it neither measures nor trains."""
+"""Draw figures from results, one module per kind of figure."""

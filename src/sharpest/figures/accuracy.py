@@ -1,4 +1,4 @@
-"""The panel of training and validation accuracy, shared by the kinds that draw it."""
+"""The panel of training and validation accuracy, shared by several kinds of figure."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,10 @@ SERIES = {"train": ("training", "-", "black"), "val": ("validation", "--", OTHER
 
 
 def accuracy_panel(axes: Axes, panel: str, seeds: Sequence[Spectra], limit: float, points: PlottedPoints) -> None:
-    """Draw the training and validation accuracies of a run, seed by seed and their mean, up to an epoch."""
+    """Draw the training and validation accuracies of a run up to an epoch: each seed and the mean."""
     axes.set(title=panel, xlabel="epoch", ylabel="accuracy (%)")
     lines = {name: [_accuracies(spectra, name, limit) for spectra in seeds] for name in SERIES}
-    if not any(len(each.x) for of_name in lines.values() for each in of_name):
+    if not any(len(seed.x) for line in lines.values() for seed in line):
         say_empty(axes)
         return
     for name, (series, dashes, colour) in SERIES.items():

@@ -34,8 +34,8 @@ class _Run:
     """One seed of a curve.
 
     Attributes:
-        num_parameters: p.
-        points: Training accuracy in per cent and mean cosine (t, 2) over iterations, smoothed.
+        num_parameters: Number of parameters p.
+        points: Training accuracy in per cent and mean cosine (t, 2) by iteration, smoothed.
         first: Cosine with e_1 (t,), smoothed.
     """
 
@@ -49,7 +49,7 @@ def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[NotedFigure
     """Draw one panel for each model.
 
     Args:
-        study: What to draw.
+        study: The study to draw.
         inputs: Spectra and directions; all measurements are drawn.
         foot: What was replaced or reduced.
 
@@ -93,7 +93,7 @@ def _along_training(inputs: FigureInputs, curve: Curve, smoothing: int) -> _Run:
 
 
 def _cloud(axes: Axes, panel: str, label: str, seeds: Sequence[_Run], colour: str, points: PlottedPoints) -> None:
-    """Draw the points of a curve, of several seeds those of the mean with bars, and the single ones small."""
+    """Draw the points of a curve; with several seeds, the means with bars and the single seeds small."""
     diverged = name_diverged({str(each.points.run): each.points.diverged for each in seeds})
     tops = [each.first.max() for each in seeds if len(each.first)]
     if not tops:
@@ -107,7 +107,7 @@ def _cloud(axes: Axes, panel: str, label: str, seeds: Sequence[_Run], colour: st
         axes.scatter(x, y, color=colour, linewidths=0, **own)
         points.add(panel, label, each.points.run, x=x, y=y)
     if several:
-        # two seeds have not the same accuracy at one iteration: both coordinates are means
+        # seeds differ in accuracy at the same iteration, so both coordinates are means
         mean = mean_over_seeds([each.points for each in seeds])
         (x, y), deviation = mean.y.T, mean.deviation[:, 1]
         axes.errorbar(x, y, deviation, fmt="none", ecolor=colour, elinewidth=0.6, alpha=0.4)

@@ -1,4 +1,4 @@
-"""Largest eigenvalue and Frobenius norm along training, shared by the kinds that draw them in one panel."""
+"""The panel of largest eigenvalue and Frobenius norm along training, shared by several kinds of figure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +15,8 @@ from sharpest.figures.over_seeds import OfSeed, draw_over_seeds
 from sharpest.figures.style import PlottedPoints
 from sharpest.measures.spectra.reader import Spectra
 
-OF_SEEDS = "bands: one standard deviation; thin: single seeds; of the norms the means alone"
-"""How :func:`curvature_lines` draws several seeds, for the foot."""
+OF_SEEDS = "bands: one standard deviation; thin: single seeds; norms: means only"
+"""How ``curvature_lines`` draws several seeds, for the notes."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Tracked:
     """The tracked eigenvalues of one run.
 
     Attributes:
-        table: A row for each finite measurement; columns run, iteration, epoch, lambda_max and frobenius (nats),
-            converged (of lambda_max).
-        num_eigenpairs: Behind the norm.
-        diverged: What to add to the name of the run.
+        table: One row per finite measurement; columns run, iteration, epoch, lambda_max and frobenius (nats), and
+            converged (for lambda_max).
+        num_eigenpairs: Number of eigenvalues in the norm.
+        diverged: When the run diverged, as text after its name; empty if it did not.
     """
 
     table: pd.DataFrame
@@ -40,11 +40,11 @@ class Tracked:
         return ~self.table["converged"].to_numpy(bool)
 
     def until(self, epoch: float) -> Self:
-        """The same up to an epoch."""
+        """The eigenvalues up to an epoch."""
         return replace(self, table=self.table[self.table["epoch"] <= epoch])
 
     def line(self, column: str) -> OfSeed:
-        """A column of the table over the epochs; with lambda_max goes which were missed."""
+        """A column of the table by epoch; lambda_max includes which points missed the tolerance."""
         run, epoch, values = (self.table[name].to_numpy() for name in ("run", "epoch", column))
         return OfSeed(run, epoch, values, self.diverged, self.missed if column == "lambda_max" else None)
 
@@ -66,7 +66,7 @@ def read_tracked(inputs: FigureInputs, curve: Curve) -> Tracked:
 
 
 def norm_axis(axes: Axes) -> Axes:
-    """Label a panel of curvature, and give it a second y axis for the norm."""
+    """Label a panel of curvature and add a second y axis for the norm."""
     norm = axes.twinx()
     norm.spines.right.set_visible(True)
     axes.set(xlabel="epoch", ylabel="largest eigenvalue (solid)")
@@ -83,18 +83,18 @@ def curvature_lines(
     colour: object,
     points: PlottedPoints,
 ) -> None:
-    """Draw lambda_max, and the Frobenius norm where there is an axis for it, of one run with each of its seeds.
+    """Draw the lambda_max of all seeds of a run, and the Frobenius norm if it has an axis.
 
-    The norms are nearly proportional: bands and single seeds of both would hide each other.
+    Only the mean of the norm is drawn: it is nearly proportional to lambda_max, and its bands would hide those.
     """
-    for place, column, dashes in ((axes, "lambda_max", "-"), (norm, "frobenius", "--")):
-        if place is not None:
+    for y_axis, column, dashes in ((axes, "lambda_max", "-"), (norm, "frobenius", "--")):
+        if y_axis is not None:
             lines = [each.line(column) for each in seeds]
-            draw_over_seeds(place, panel, f"{label}, {column}", lines, points, mean_only=column == "frobenius",
+            draw_over_seeds(y_axis, panel, f"{label}, {column}", lines, points, mean_only=column == "frobenius",
                             linestyle=dashes, color=colour)  # fmt: skip
 
 
 def separate(axes: Axes) -> None:
-    """Leave room above the eigenvalues: the norms are nearly proportional, and would hide them."""
+    """Leave room above the eigenvalues, so that the nearly proportional norms do not hide them."""
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + (high - low) / 3)

@@ -1,4 +1,4 @@
-"""The edge test: spikes after a change of settings against each candidate, and how well each predicts catapults."""
+"""The edge test: spikes after changes of settings against each candidate, and how well candidates predict catapults."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -50,77 +50,78 @@ _LABELS = {
 _COLOURS = dict(zip(_LABELS, (GREY, BLUE, RED, OTHERS[0], GREEN, OTHERS[2]), strict=True))
 _ARM_COLOURS, _MARKERS = (RED, BLUE, GREEN, *OTHERS), "os^Dv*p"
 _NAMES = {"lr": "η × {}", "S": "S × {}", "m": "β = {}"}
-_FACTORS, _TICKS = np.geomspace(1.25, 40, 21), (2, 5, 10, 20, 40)  # of a catapult, in the last panel
+_FACTORS, _TICKS = np.geomspace(1.25, 40, 21), (2, 5, 10, 20, 40)  # thresholds of a catapult in the last panel
 _COLUMNS = 4
-_NEAR = 1.5  # times the largest value: an edge farther away would press the points together
-_HEADROOM = 3.0  # times the highest finite spike: where an arm that diverged is drawn
+_NEAR = 1.5  # an edge is drawn up to this multiple of the largest value; a more distant one would squeeze the points
+_HEADROOM = 3.0  # a diverged arm is drawn at this multiple of the highest finite spike
 _SPIKES = (
-    "Dashed: spike that counts as a catapult in the ROC, and the edge of the full batch; dotted: with momentum β, "
-    "2(1-β)/η, the edge of small batches; an edge far from all points is left out. At the top: the arm diverged."
+    "Dashed: the spike that counts as a catapult in the ROC, and the edge of the full batch. Dotted: with momentum β, "
+    "the edge of small batches, 2(1-β)/η. An edge far from all points is left out. Points at the top: the arm diverged."
 )
 _AREAS = (
-    "Areas under the ROC of all points and changes, with 95 % intervals: the seeds ({}) and, in each, blocks of points "
-    "as long as the arms are drawn again. Last panels: the same areas where other spikes count as catapults."
+    "Areas under the ROC of all points and changes, with 95 % intervals from resampled seeds ({}) and, within each "
+    "seed, resampled blocks of points as long as the arms. Last panels: these areas for other catapult thresholds."
 )
 
 
 @styled
 def draw(study: EdgeTestStudy, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
-    """Draw for each run the spike over each candidate, the ROC of all, and its area over what counts as a catapult.
+    """Draw, for each run, spikes against each candidate, the ROC curves, and their areas against the threshold.
 
     Args:
-        study: What to draw.
-        inputs: Interventions and candidates of its runs.
+        study: The study to draw.
+        inputs: Interventions and candidates of the runs.
         foot: What was replaced or reduced.
 
     Returns:
-        The figure, and its points with columns panel, series, run, x, y, low, high. The series of a scatter is the arm;
-        one that ends in ``: area`` has the area of a candidate's ROC as y, with its interval where there is one, of all
-        arms or of the one it names.
+        The figure, and its points with columns panel, series, run, x, y, low, high. The series of a scatter is the arm.
+        A series that ends in ``: area`` has as y the area under the ROC of a candidate, for all arms or the one it
+        names; low and high are its interval, if it has one.
     """
-    each, rows_each = len(_LABELS) + 2, -(-(len(_LABELS) + 2) // _COLUMNS)
+    num_panels = len(_LABELS) + 2
+    rows_each = -(-num_panels // _COLUMNS)
     num_rows = rows_each * len(study.rows)
     figure = NotedFigure(_COLUMNS * PANEL_WIDTH, num_rows * PANEL_HEIGHT)
-    points, unknown = PlottedPoints(), {}
-    for place, row in enumerate(study.rows):
-        first = place * rows_each * _COLUMNS + 1
-        panels = [figure.add_subplot(num_rows, _COLUMNS, first + k) for k in range(each)]
-        unknown[row.label] = _row(panels, row, inputs, points)
+    points, not_drawn = PlottedPoints(), {}
+    for index, row in enumerate(study.rows):
+        first = index * rows_each * _COLUMNS + 1
+        panels = [figure.add_subplot(num_rows, _COLUMNS, first + k) for k in range(num_panels)]
+        not_drawn[row.label] = _row(panels, row, inputs, points)
     figure.note(
         _SPIKES,
         _AREAS.format(", ".join(str(RunId.parse(single.run).seed) for single in study.rows[0].by_seed())),
-        count_line("Not drawn: points without a finite candidate, or whose unchanged arm diverged", unknown),
+        count_line("Not drawn: points without a finite candidate, or whose unchanged arm diverged", not_drawn),
         foot,
     )
     return figure, points.table(("x", "y", "low", "high"))
 
 
 def _row(panels: Sequence[Axes], row: Curve, inputs: FigureInputs, points: PlottedPoints) -> list[NDArray[np.bool_]]:
-    """One run with its seeds; which of its points and candidates are not drawn."""
+    """Draw one run with its seeds; return which points are not drawn, by candidate and seed."""
     seeds = row.by_seed()
     changes = [inputs.measured(INTERVENTIONS, each) for each in seeds]
     tests = [edge_test(partial(_measured, inputs, each)) for each in seeds]
-    unknown = []
+    not_drawn = []
     for axes, candidate in zip(panels, _LABELS, strict=False):
         title, over = f"{row.label}: {_LABELS[candidate]}", "" if candidate == TIME else " / edge"
         axes.set(title=title, xlabel=f"{_LABELS[candidate]}{over}", ylabel="spike", yscale="log")
         for test, each in zip(tests, changes, strict=True):
-            unknown.append(_scatter(axes, title, candidate, test, each, points))
+            not_drawn.append(_scatter(axes, title, candidate, test, each, points))
         _references(
             axes, candidate, changes[0], max(np.nanmax(test.candidates[candidate], initial=0.0) for test in tests)
         )
     handles, _ = panels[0].get_legend_handles_labels()
     panels[0].legend(handles=handles[: len(tests[0].arms)], loc="upper left", handletextpad=0.2, borderaxespad=0.1)
-    *_, ranks, factors = panels
-    together = _together([each.run for each in changes])
-    _ranked(ranks, f"{row.label}: ROC", tests, together, points)
-    factors.axvline(changes[0].settings["factor"], color=GREY, linestyle="--", linewidth=0.7)
-    _over_factors(factors, f"{row.label}: area under the ROC", tests, together, points)
-    return unknown
+    *_, roc, areas = panels
+    pooled = _pooled_name([each.run for each in changes])
+    _roc_curves(roc, f"{row.label}: ROC", tests, pooled, points)
+    areas.axvline(changes[0].settings["factor"], color=GREY, linestyle="--", linewidth=0.7)
+    _areas_by_factor(areas, f"{row.label}: area under the ROC", tests, pooled, points)
+    return not_drawn
 
 
-def _together(runs: Sequence[str]) -> str:
-    """What stands for a run where seeds are pooled."""
+def _pooled_name(runs: Sequence[str]) -> str:
+    """The run column of points pooled over seeds."""
     return runs[0] if len(runs) == 1 else f"seeds {', '.join(str(RunId.parse(run).seed) for run in runs)}"
 
 
@@ -129,7 +130,7 @@ def _measured(inputs: FigureInputs, curve: Curve, measure: str) -> Measured:
 
 
 def _name(arm: str) -> str:
-    """An arm as a reader knows it."""
+    """The display name of an arm."""
     kind = "lr" if arm.startswith("lr") else arm[:1]
     return _NAMES[kind].format(arm.removeprefix(kind))
 
@@ -137,40 +138,40 @@ def _name(arm: str) -> str:
 def _scatter(
     axes: Axes, title: str, candidate: str, test: EdgeTest, changes: Measured, points: PlottedPoints
 ) -> NDArray[np.bool_]:
-    """The spikes of one seed over a candidate; which points and arms are not drawn."""
+    """Draw the spikes of one seed against a candidate; return which points and arms are not drawn."""
     x = test.candidates[candidate] / (1 if candidate == TIME else edge_of(changes))
     top = _HEADROOM * test.spike[np.isfinite(test.spike)].max(initial=1.0)
-    shown = np.isfinite(x)[:, None] & ~np.isnan(test.spike)
-    for place, arm in enumerate(test.arms):
-        rows, colour = shown[:, place], _ARM_COLOURS[place % len(_ARM_COLOURS)]
+    drawn = np.isfinite(x)[:, None] & ~np.isnan(test.spike)
+    for index, arm in enumerate(test.arms):
+        rows, colour = drawn[:, index], _ARM_COLOURS[index % len(_ARM_COLOURS)]
         axes.scatter(
             x[rows],
-            np.minimum(test.spike[rows, place], top),
+            np.minimum(test.spike[rows, index], top),
             s=7,
-            marker=_MARKERS[place % len(_MARKERS)],
+            marker=_MARKERS[index % len(_MARKERS)],
             facecolors="none",
             edgecolors=colour,
             linewidths=0.6,
             label=_name(arm),
         )
-        points.add(title, _name(arm), changes.run, x=x[rows], y=test.spike[rows, place])
-    return ~shown
+        points.add(title, _name(arm), changes.run, x=x[rows], y=test.spike[rows, index])
+    return ~drawn
 
 
 def _references(axes: Axes, candidate: str, changes: Measured, largest: float) -> None:
-    """The factor of a catapult, and over a curvature the edges that its largest value comes near to."""
+    """Draw the catapult threshold and, against a curvature, the edges near its largest value."""
     axes.axhline(changes.settings["factor"], color=GREY, linestyle="--", linewidth=0.7)
     if candidate == TIME:
         return
     momentum, edge = changes.attributes["config"]["run"]["momentum"], edge_of(changes)
-    small = {2 * (1 - momentum) / changes.lr / edge: ":"} if momentum else {}
-    for place, dashes in {1.0: "--", **small}.items():
-        if place <= _NEAR * largest / edge:
-            axes.axvline(place, color=GREY, linestyle=dashes, linewidth=0.9)
+    small_batch = {2 * (1 - momentum) / changes.lr / edge: ":"} if momentum else {}
+    for x, dashes in {1.0: "--", **small_batch}.items():
+        if x <= _NEAR * largest / edge:
+            axes.axvline(x, color=GREY, linestyle=dashes, linewidth=0.9)
 
 
-def _ranked(axes: Axes, title: str, tests: Sequence[EdgeTest], together: str, points: PlottedPoints) -> None:
-    """The ROC of each candidate, with its area."""
+def _roc_curves(axes: Axes, title: str, tests: Sequence[EdgeTest], pooled: str, points: PlottedPoints) -> None:
+    """Draw the ROC of each candidate, with its area in the legend."""
     axes.set(title=title, xlabel="false positives", ylabel="true positives")
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=0.7)
     resampled = resampled_areas(tests, list(_LABELS))
@@ -181,10 +182,10 @@ def _ranked(axes: Axes, title: str, tests: Sequence[EdgeTest], together: str, po
         low, high = np.nanpercentile(resampled[candidate], (2.5, 97.5))
         x, y = pooled_roc(tests, candidate)
         axes.plot(x, y, label=f"{label} {area:.2f} ({low:.2f}-{high:.2f})", **_look(candidate))
-        points.add(title, label, together, x=x, y=y)
-        points.add(title, f"{label}: area", together, y=area, low=low, high=high)
-        for place, arm in enumerate(tests[0].arms):
-            points.add(title, f"{label}, {_name(arm)}: area", together, y=pooled_area(tests, candidate, place))
+        points.add(title, label, pooled, x=x, y=y)
+        points.add(title, f"{label}: area", pooled, y=area, low=low, high=high)
+        for index, arm in enumerate(tests[0].arms):
+            points.add(title, f"{label}, {_name(arm)}: area", pooled, y=pooled_area(tests, candidate, index))
     if len(axes.lines) == 1:
         say_empty(axes)
         return
@@ -192,9 +193,9 @@ def _ranked(axes: Axes, title: str, tests: Sequence[EdgeTest], together: str, po
     axes.legend(loc="lower right", fontsize=5, handlelength=1.2, labelspacing=0.2, borderaxespad=0.1, **box)
 
 
-def _over_factors(axes: Axes, title: str, tests: Sequence[EdgeTest], together: str, points: PlottedPoints) -> None:
-    """The area of each candidate's ROC over the spike that counts as a catapult."""
-    axes.set(title=title, xlabel="spike of a catapult, at least", ylabel="area", xscale="log", ylim=(0, 1))
+def _areas_by_factor(axes: Axes, title: str, tests: Sequence[EdgeTest], pooled: str, points: PlottedPoints) -> None:
+    """Draw the area under the ROC of each candidate against the catapult threshold."""
+    axes.set(title=title, xlabel="least spike of a catapult", ylabel="area", xscale="log", ylim=(0, 1))
     axes.set_xticks(_TICKS, [f"{tick}" for tick in _TICKS])
     axes.minorticks_off()
     axes.axhline(0.5, color=GREY, linestyle=":", linewidth=0.7)
@@ -202,7 +203,7 @@ def _over_factors(axes: Axes, title: str, tests: Sequence[EdgeTest], together: s
         areas = np.array([pooled_area([test.at(factor) for test in tests], candidate) for factor in _FACTORS])
         known = np.isfinite(areas)
         axes.plot(_FACTORS[known], areas[known], **_look(candidate))
-        points.add(title, label, together, x=_FACTORS[known], y=areas[known])
+        points.add(title, label, pooled, x=_FACTORS[known], y=areas[known])
 
 
 def _look(candidate: str) -> dict[str, Any]:

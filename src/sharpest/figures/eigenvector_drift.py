@@ -1,4 +1,4 @@
-"""How fast the leading eigenvectors turn, how many parameters they hold, and in which layers."""
+"""How fast the leading eigenvectors turn, and over how many parameters and which layers they spread."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,29 +32,29 @@ from sharpest.figures.style import (
 )
 from sharpest.measures.spectra.reader import Spectra
 
-_MOST_NAMED = 12  # layers
+_MOST_NAMED = 12  # layers are named up to this number
 _READING = (
-    "Overlap: mean squared cosine of the principal angles. Parameters that take part: 1/(p Σv⁴), 1 where all entries "
-    "are equally large. Dashed: the mean of random directions."
+    "Overlap: mean squared cosine of the principal angles. Participation: 1/(p Σv⁴), 1 if all entries are equally "
+    "large. Dashed: the mean over random directions."
 )
 
 
 @dataclass(frozen=True, eq=False)
 class _Drift:
-    """The eigenvectors of one seed at the v points that kept them.
+    """The eigenvectors of one seed at the v points that stored them.
 
     Attributes:
-        run: Its id.
-        diverged: What to add to its name.
-        epoch: (v,).
-        similarity: (v, v), |<e_1(t), e_1(t')>|.
-        overlap: Of the leading subspaces (v,), with that of the point before and with the first one, by name.
-        participation: (v, k), 1 / (p sum v^4).
-        missed: (v, k), above the solver's tolerance.
-        shares: |e_1|^2 by layer (l,) and epoch, by moment.
-        null: (l,), parameters of each layer, in parts of p.
-        layers: Their names.
-        num_parameters: p.
+        run: Id of the run.
+        diverged: When the run diverged, as text after its name; empty if it did not.
+        epoch: Epochs (v,).
+        similarity: |<e_1(t), e_1(t')>| (v, v).
+        overlap: Overlap of the leading subspace with that of the previous point and of the first point (v,), by name.
+        participation: 1 / (p sum v^4) (v, k).
+        missed: Whether the residual is above the solver's tolerance (v, k).
+        shares: Moment -> its epoch, and |e_1|^2 by layer (l,).
+        null: Fraction of the parameters in each layer (l,).
+        layers: Names of the layers.
+        num_parameters: Number of parameters p.
     """
 
     run: str
@@ -75,13 +75,13 @@ def draw(study: EigenvectorDrift, inputs: FigureInputs, foot: str) -> tuple[Note
     """Draw a row of four panels for each run.
 
     Args:
-        study: What to draw.
+        study: The study to draw.
         inputs: Spectra with eigenvectors, and snapshots for the names of the layers.
         foot: What was replaced or reduced.
 
     Returns:
-        The figure, and its points with columns panel, series, run, x, y, z; z is NaN but for the map of cosines, whose
-        x and y are the two epochs. The x of a layer is its number from the input, from 1.
+        The figure, and its points with columns panel, series, run, x, y, z. z is NaN except in the map of cosines,
+        where x and y are the two epochs. The x of a layer is its number counted from the input, from 1.
 
     Source: arXiv 2606.30226.
     """
@@ -99,7 +99,7 @@ def draw(study: EigenvectorDrift, inputs: FigureInputs, foot: str) -> tuple[Note
             continue
         _cosines(figure, axes[0], f"{curve.label}: |⟨e₁(t), e₁(t′)⟩|", seeds, points)
         _overlap(axes[1], f"{curve.label}: overlap of the leading {study.num_eigenvectors}", seeds, points)
-        _participation(axes[2], f"{curve.label}: parameters that take part", seeds, points)
+        _participation(axes[2], f"{curve.label}: participation", seeds, points)
         _by_layer(axes[3], f"{curve.label}: e₁ by layer", seeds, study.moments, points)
     over_seeds = seeds_line(len(curve.by_seed()) for curve in study.rows)
     figure.note(_READING, count_line(MISSED, missed), divergence_line(diverged), over_seeds, foot)
@@ -138,7 +138,7 @@ def _read(study: EigenvectorDrift, inputs: FigureInputs, curve: Curve) -> _Drift
 
 
 def _layers(parameters: Sequence[tuple[str, Sequence[int]]]) -> tuple[list[str], NDArray[np.int64]]:
-    """Names and sizes of the layers, which neighbours of one module make, in the order of the parameters."""
+    """Names and sizes of the layers, in the order of the parameters; a layer is the parameters of one module."""
     names: list[str] = []
     sizes: list[int] = []
     for parameter, shape in parameters:
@@ -151,8 +151,8 @@ def _layers(parameters: Sequence[tuple[str, Sequence[int]]]) -> tuple[list[str],
 
 
 def _cosines(figure: NotedFigure, axes: Axes, panel: str, seeds: Sequence[_Drift], points: PlottedPoints) -> None:
-    """A map over both epochs, of several seeds that of the mean."""
-    # a pair of epochs is one complex number, so that means are taken over the seeds that have the pair
+    """Draw the cosine as a map over two epochs; with several seeds, their mean."""
+    # encode a pair of epochs as one complex number: the mean at a pair is then over the seeds that have it
     pairs = [
         OfSeed(each.run, (each.epoch[:, None] + 1j * each.epoch).ravel(), each.similarity.ravel(), each.diverged)
         for each in seeds
@@ -187,7 +187,7 @@ def _overlap(axes: Axes, panel: str, seeds: Sequence[_Drift], points: PlottedPoi
 
 
 def _participation(axes: Axes, panel: str, seeds: Sequence[_Drift], points: PlottedPoints) -> None:
-    axes.set(title=panel, xlabel="epoch", ylabel="share of the parameters", yscale="log")
+    axes.set(title=panel, xlabel="epoch", ylabel="fraction of the parameters", yscale="log")
     count, p = seeds[0].participation.shape[1], seeds[0].num_parameters
     for index, colour in enumerate(ordered_colours(count)[::-1]):
         lines = [
@@ -201,7 +201,7 @@ def _participation(axes: Axes, panel: str, seeds: Sequence[_Drift], points: Plot
 
 
 def _chance(axes: Axes, panel: str, height: float, label: str, points: PlottedPoints) -> None:
-    """The mean of random directions."""
+    """Draw the mean over random directions."""
     ends = axes.dataLim.intervalx
     axes.plot(ends, [height, height], "--", color=GREY, linewidth=0.7, zorder=1.5, label=label)
     points.add(panel, "random", "", x=ends, y=height)
@@ -210,10 +210,10 @@ def _chance(axes: Axes, panel: str, height: float, label: str, points: PlottedPo
 def _by_layer(
     axes: Axes, panel: str, seeds: Sequence[_Drift], moments: Sequence[Moment], points: PlottedPoints
 ) -> None:
-    """The share of each layer in |e_1|^2 at each moment, beside its share of the parameters."""
+    """Draw the fraction of |e_1|^2 in each layer at each moment, and the fraction of the parameters."""
     layers = seeds[0].layers
     number = np.arange(1, len(layers) + 1)
-    axes.set(title=panel, xlabel="layer, from the input", ylabel="share of |e₁|²", ylim=(0, 1.03))
+    axes.set(title=panel, xlabel="layer, from the input", ylabel="fraction of |e₁|²", ylim=(0, 1.03))
     for moment, colour in zip(moments, ordered_colours(len(moments)), strict=True):
         lines = [OfSeed(each.run, number, each.shares[moment][1], each.diverged) for each in seeds if each.shares]
         label = moment_label(moment, [each.shares[moment][0] for each in seeds if each.shares])

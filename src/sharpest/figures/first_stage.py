@@ -33,12 +33,12 @@ _ACCURACIES = {"train": "-", "val": "--"}
 
 @dataclass(frozen=True, eq=False)
 class _Branch:
-    """One seed of a branch, behind the part of the trunk before it.
+    """One seed of a branch, preceded by its trunk.
 
     Attributes:
         run: Id of the branch.
-        tracked: Its eigenvalues.
-        history: A row for each epoch, with its run.
+        tracked: Eigenvalues of trunk and branch.
+        history: One row per epoch, with its run.
     """
 
     run: str
@@ -48,16 +48,16 @@ class _Branch:
 
 @styled
 def draw(study: FirstStage, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
-    """Draw each branch behind the part of the trunk before it.
+    """Draw each branch, preceded by its trunk.
 
     Args:
-        study: What to draw.
+        study: The study to draw.
         inputs: Spectra and histories.
         foot: What was replaced or reduced.
 
     Returns:
-        The figure, and its points with columns panel, series, run, x, y. The run is the trunk before the branch; a mean
-        over epochs has the run and the epoch of its middle.
+        The figure, and its points with columns panel, series, run, x, y. The run of points before the branch is the
+        trunk; a moving average has the run and the epoch of its central point.
 
     Source: Fig. 12; inventory, Figure 12.
     """
@@ -89,23 +89,23 @@ def draw(study: FirstStage, inputs: FigureInputs, foot: str) -> tuple[NotedFigur
     separate(curvature)
     num_eigenpairs = read_tracked(inputs, study.trunk).num_eigenpairs
     reading = (
-        f"Frobenius norm: of the {num_eigenpairs} tracked eigenvalues. Before its branch each curve is the run "
-        f"{study.trunk.label}."
+        f"Frobenius norm: of the {num_eigenpairs} tracked eigenvalues. Before the branch point, each curve shows the "
+        f"run {study.trunk.label}."
     )
     figure.note(reading, count_line(MISSED, missed), seeds_line(map(len, curves.values()), rest=OF_SEEDS), foot)
     return figure, points.table()
 
 
 def _read(inputs: FigureInputs, trunk: Curve, branch: Curve) -> _Branch:
-    """One seed of a branch."""
+    """Read one seed of a branch and its trunk."""
     before, tracked = (read_tracked(inputs, curve) for curve in (trunk, branch))
     histories = [inputs[run].history.assign(run=run) for run in (trunk.run, branch.run)]
     return _Branch(branch.run, replace(tracked, table=_joined(before.table, tracked.table)), _joined(*histories))
 
 
 def _joined(trunk: pd.DataFrame, branch: pd.DataFrame) -> pd.DataFrame:
-    """The trunk before the first row of the branch, then the branch; nothing where the branch has no row."""
-    first = branch["iteration"].min()  # NaN, and so above nothing, where there is none
+    """The trunk before the first row of the branch, then the branch; empty if the branch is."""
+    first = branch["iteration"].min()  # NaN if the branch is empty, so the comparison below is false
     return pd.concat([trunk[trunk["iteration"] < first], branch])
 
 
@@ -125,7 +125,7 @@ def _accuracies(branch: _Branch, column: str, smoothing: int) -> OfSeed:
 
 
 def _rate_line(axes: Axes, label: str, seeds: Sequence[_Branch], colour: object, points: PlottedPoints) -> None:
-    """A row holds the rate of the epoch that it ends, so the line begins an epoch before the first."""
+    """Draw the learning rate. A row holds the rate of the epoch it ends, so the line starts one epoch earlier."""
     lines = []
     for each in seeds:
         history = each.history

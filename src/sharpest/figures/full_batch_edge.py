@@ -1,4 +1,4 @@
-"""Full-batch training at the edge of stability: loss, curvature over its edge, distance to the gradient flow."""
+"""Full-batch training at the edge of stability: loss, curvature relative to the edge, distance to the gradient flow."""
 
 from itertools import cycle
 
@@ -40,16 +40,16 @@ _CROSSING = "Dotted: first measured point above the edge."
 
 @styled
 def draw(study: FullBatchEdge, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
-    """Draw the panels above each other, the last one where a distance is measured.
+    """Draw the panels in a column. The distance has a panel if it was measured.
 
     Args:
-        study: What to draw.
+        study: The study to draw.
         inputs: Snapshots, spectra, and distances to the gradient flow.
         foot: What was replaced or reduced.
 
     Returns:
         The figure, and its points with columns panel, series, run, x, y. The crossing of a run is a point of the
-        second panel, whose series ends in ``: first crossing``.
+        second panel, in a series that ends in ``: first crossing``.
     """
     titles = [_LOSS, _RATIO, *[_DISTANCE] * any(line.flow for line in study.lines)]
     figure = NotedFigure(1.8 * PANEL_WIDTH, len(titles) * 0.85 * PANEL_HEIGHT)
@@ -85,7 +85,7 @@ def _line(
     inputs: FigureInputs,
     points: PlottedPoints,
 ) -> list[NDArray[np.bool_]]:
-    """One run with its seeds in all panels; which of its eigenvalues missed the tolerance."""
+    """Draw one run with its seeds in all panels; return which of its eigenvalues missed the tolerance."""
     spectra = inputs.by_seed(Spectra, line)
     lr = spectra[0].lr if study.x == "iteration x lr" else 1.0
     seeds = {

@@ -1,4 +1,4 @@
-"""What a figure is drawn from: a drawer asks for a curve and gets it."""
+"""The results that figures are drawn from, by curve."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -16,11 +16,11 @@ class FigureInputs:
     """The results behind a figure.
 
     Args:
-        results: Those of the scale.
-        windows: Early window in epochs by run and schedule; None where the schedule has none.
+        results: The results of the scale.
+        windows: Run and schedule -> early window in epochs; None if the schedule has none.
 
     Attributes:
-        results: As given.
+        results: The results of the scale.
     """
 
     def __init__(self, results: Results, windows: Mapping[tuple[str, str], float | None]) -> None:
@@ -31,26 +31,26 @@ class FigureInputs:
         return self.results[run]
 
     def read(self, reader: type[_Reader], curve: Curve) -> _Reader:
-        """What a measure took along a curve, by the class that reads it."""
+        """The measurements along a curve, through the reader class of their measure."""
         return self.results[curve.run].read(reader, curve.schedule)
 
     def by_seed(self, reader: type[_Reader], curve: Curve) -> list[_Reader]:
-        """The same of each seed of a curve."""
+        """The measurements along each seed of a curve."""
         return [self.read(reader, each) for each in curve.by_seed()]
 
     def measured(self, measure: str, curve: Curve) -> Measured:
-        """The same by the name of the measure."""
+        """The measurements along a curve, by the name of their measure."""
         return self.results[curve.run].read(reader_of(measure), curve.schedule)
 
     def window(self, curve: Curve) -> float | None:
-        """The early window of a curve, in epochs; None where its schedule has none."""
+        """The early window of a curve in epochs; None if its schedule has none."""
         return self._windows.get((curve.run, curve.schedule))
 
     def early_window(self, curve: Curve) -> float:
-        """The early window of a curve that is drawn apart.
+        """The early window in epochs of a curve that has a panel for it.
 
         Raises:
-            ConfigError: If its schedule has none.
+            ConfigError: If its schedule has no early window.
         """
         window = self.window(curve)
         if window is None:

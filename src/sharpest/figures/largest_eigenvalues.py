@@ -33,23 +33,23 @@ _NAMED = {"red": RED, "green": GREEN, "blue": BLUE}
 _LINES = (("-", 0.9), ("-.", 0.6))  # dashes and width of lambda_1 and lambda_2
 _LEFT_OUT = "Not drawn on a logarithmic axis: eigenvalues at or below zero"
 _TICK_STEPS = (1, 2, 5, 10)
-_FEW_DECADES = 30  # ratio of the ends of an axis below which powers of ten are too few ticks
+_FEW_DECADES = 30  # an axis whose ends have a smaller ratio needs more ticks than the powers of ten
 _LEGEND_TITLES = {1: None, 2: "solid $λ_1$, dash-dotted $λ_2$"}
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """One seed of a curve; t measurements of k eigenvalues that are drawn."""
+    """One seed of a curve: t measurements of the k eigenvalues to draw."""
 
     run: str
     epoch: NDArray[np.float64]  # (t,)
     eigenvalues: NDArray[np.float64]  # (t, k), nats
     converged: NDArray[np.bool_]  # (t, k)
-    plotted: NDArray[np.bool_]  # (t, k); finite, and above zero where the axis is logarithmic
+    plotted: NDArray[np.bool_]  # (t, k); finite, and positive if the axis is logarithmic
     diverged: str
 
     def line(self, index: int, limit: float) -> OfSeed:
-        """One eigenvalue where it is finite, up to an epoch."""
+        """The finite values of one eigenvalue up to an epoch."""
         rows = np.isfinite(self.eigenvalues[:, index]) & (self.epoch <= limit)
         missed = ~self.converged[rows, index]
         return OfSeed(self.run, self.epoch[rows], self.eigenvalues[rows, index], self.diverged, missed)
@@ -66,7 +66,7 @@ class _Curve:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing of it is drawn."""
+        """Whether the curve has no point to draw."""
         return not any(each.plotted.any() for each in self.seeds)
 
 
@@ -74,18 +74,18 @@ class _Curve:
 def draw(study: LargestEigenvalues, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw a grid of panels.
 
-    A composite panel is two halves of equal width, each from epoch 0: the early window, and the whole run.
+    A composite panel has two halves of equal width, both starting at epoch 0: the early window and the whole run.
 
     Args:
-        study: What to draw.
-        inputs: Spectra, and early windows where ``study.composite``; a panel takes the widest of its curves.
+        study: The study to draw.
+        inputs: Spectra, and early windows if ``study.composite``; a panel uses the widest window of its curves.
         foot: What was replaced or reduced.
 
     Returns:
         The figure, and its points with columns panel, series, run, x, y; x in epochs in both halves.
 
     Raises:
-        ConfigError: If a schedule has no early window, and one is drawn.
+        ConfigError: If an early window is drawn and a schedule has none.
 
     Source: Figs. 4, 10, 11, 13 and 21; inventory, Figure 4 and 1.8.
     """
@@ -154,7 +154,7 @@ def _panel(
 
 
 def _halves(axes: Axes, window: float) -> tuple[Axes, Axes]:
-    """Two panels of equal width in place of one, with a blue bar between them."""
+    """Split a panel into two of equal width, separated by a blue bar."""
     axes.set_axis_off()
     early = axes.inset_axes((0, 0, 0.5, 1))
     whole = axes.inset_axes((0.5, 0, 0.5, 1), sharey=early)
@@ -162,7 +162,7 @@ def _halves(axes: Axes, window: float) -> tuple[Axes, Axes]:
     whole.set_xlabel("epoch, whole run")
     whole.spines.left.set(color="blue", linewidth=2)
     whole.tick_params(axis="y", which="both", left=False, labelleft=False)
-    # the ticks that meet at the bar are left out
+    # leave out the ticks that meet at the bar
     early.xaxis.set_major_locator(MaxNLocator(4, steps=_TICK_STEPS, prune="upper"))
     whole.xaxis.set_major_locator(MaxNLocator(4, steps=_TICK_STEPS, prune="lower"))
     return early, whole
@@ -171,7 +171,7 @@ def _halves(axes: Axes, window: float) -> tuple[Axes, Axes]:
 def _lines(
     axes: Axes, study: LargestEigenvalues, panel: str, curves: list[_Curve], points: PlottedPoints, limit: float
 ) -> None:
-    """One line an eigenvalue of each run, up to an epoch."""
+    """Draw one line per eigenvalue of each run, up to an epoch."""
     axes.set_yscale(study.scale)
     for curve in curves:
         for index, (dashes, width) in enumerate(_LINES[: study.num_eigenvalues]):

@@ -23,8 +23,8 @@ def draw(study: LearningCurves, inputs: FigureInputs, foot: str) -> tuple[NotedF
     """Draw one panel for each run.
 
     Args:
-        study: What to draw.
-        inputs: Spectra, and as windows the epochs drawn, where None is the whole run.
+        study: The study to draw.
+        inputs: Spectra, and as windows the epochs to draw (None = the whole run).
         foot: What was replaced or reduced.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Any stored column of any measure along training or over batch sizes, with reference lines."""
+"""Any stored column of a measure, along training or by batch size, with reference lines."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -35,8 +35,8 @@ from sharpest.results.crossing import edge_of
 from sharpest.results.stored import Measured
 
 _COLOURS = (RED, GREEN, BLUE, *OTHERS)
-_STYLES = ("-", (0, (5, 1)), (0, (1, 1)))  # of curves, from one round of colours to the next
-_DASHES = ("--", ":", "-.")  # of reference lines, by their place
+_STYLES = ("-", (0, (5, 1)), (0, (1, 1)))  # of curves; the next style each time the colours repeat
+_DASHES = ("--", ":", "-.")  # of reference lines, in order
 _MOST_COLUMNS = 3
 _BATCH_SIZE = "batch size"
 _XLABELS = {
@@ -48,7 +48,7 @@ _XLABELS = {
 _NAMES = {"1": "{}", "lr": "lr × {}", "lr/2": "lr/2 × {}", "1/edge": "{} / edge"}
 _MISSED = "Open circles: residual above the solver's tolerance"
 _LEFT_OUT = "Not drawn on a logarithmic axis: values at or below zero"
-_PLATEAUS = "Over batch sizes: means over the last half of the points of each run, with one standard deviation."
+_PLATEAUS = "By batch size: means over the last half of the points of each run, with one standard deviation."
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +56,13 @@ class _Line:
     """One curve with its seeds.
 
     Attributes:
-        label, colour, style: Its own.
-        run: Its first run.
-        lrs: (n,), the learning rate; over batch sizes that of each run.
-        seeds: What is finite.
+        label, colour, style: Appearance of the curve.
+        run: The first run of the curve.
+        lrs: Learning rates (n,): one along training, that of each run by batch size.
+        seeds: The finite points of each seed.
         log: Whether the y axis is logarithmic.
-        sizes: (n,), batch sizes of the runs; none along training.
-        diverged: Over batch sizes, what became of each run that diverged.
+        sizes: Batch sizes of the runs (n,); None along training.
+        diverged: By batch size, diverged run -> when it diverged, as text.
     """
 
     label: str
@@ -77,18 +77,18 @@ class _Line:
 
     @property
     def left_out(self) -> list[NDArray[np.bool_]]:
-        """Of each seed (t,), which points have no place on a logarithmic axis."""
+        """Which points of each seed (t,) cannot be drawn on a logarithmic axis."""
         return [each.y <= 0 if self.log else np.zeros(len(each.y), dtype=bool) for each in self.seeds]
 
     @property
     def missed(self) -> list[NDArray[np.bool_]]:
-        """Of what is drawn of each seed, which points are above the solver's tolerance."""
+        """Which of the drawn points of each seed missed the solver's tolerance."""
         drawn = [each.at(~flags) for each, flags in zip(self.seeds, self.left_out, strict=True)]
         return [each.missed for each in drawn if each.missed is not None]
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing of it is drawn."""
+        """Whether the curve has no point to draw."""
         return all(left_out.all() for left_out in self.left_out)
 
     def ends(self) -> tuple[float, float]:
@@ -99,17 +99,17 @@ class _Line:
 
 @styled
 def draw(study: MeasuredCurves, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
-    """Draw one panel beside the other, at most three in a row.
+    """Draw the panels side by side, at most three in a row.
 
     Args:
-        study: What to draw.
-        inputs: What the measures of the study took.
+        study: The study to draw.
+        inputs: The measurements of the study.
         foot: What was replaced or reduced.
 
     Returns:
-        The figure, and its points with columns panel, series, run, x, y, and error where the study has a band: half of
-        its height, which is drawn where a curve has one seed. The series of a reference line is its text, and its run
-        is empty where it holds for all runs.
+        The figure, and its points with columns panel, series, run, x, y, and, if the study has a band, error: half the
+        height of the band, which is drawn for curves with one seed. The series of a reference line is its text, and its
+        run is empty if it holds for all runs.
     """
     num_rows = -(-len(study.panels) // _MOST_COLUMNS)
     num_columns = -(-len(study.panels) // num_rows)
@@ -119,21 +119,21 @@ def draw(study: MeasuredCurves, inputs: FigureInputs, foot: str) -> tuple[NotedF
         lines[panel.title] = _lines(panel, inputs)
         _panel(figure.add_subplot(num_rows, num_columns, number), panel, lines[panel.title], points)
     make_room_for_legends(figure, num_rows, _MOST_COLUMNS)
-    every = [line for group in lines.values() for line in group]
+    all_lines = [line for group in lines.values() for line in group]
     figure.note(
         count_line(_LEFT_OUT, {title: [x for line in group for x in line.left_out] for title, group in lines.items()}),
         count_line(_MISSED, {title: [x for line in group for x in line.missed] for title, group in lines.items()}),
         _PLATEAUS if any(panel.x == _BATCH_SIZE for panel in study.panels) else "",
-        divergence_line({run: text for line in every for run, text in line.diverged.items()}),
+        divergence_line({run: text for line in all_lines for run, text in line.diverged.items()}),
         seeds_line(len(curve.by_seed()) for curve in study.curves()),
         foot,
     )
-    with_error = any(each.error is not None for line in every for each in line.seeds)
+    with_error = any(each.error is not None for line in all_lines for each in line.seeds)
     return figure, points.table(("x", "y", "error") if with_error else ("x", "y"))
 
 
 def _lines(panel: MeasuredPanel, inputs: FigureInputs) -> list[_Line]:
-    """Each curve, or over batch sizes the curves of each label together."""
+    """The lines of a panel: one per curve, or by batch size one per label."""
     groups: dict[Any, list[MeasuredCurve]] = {}
     for place, curve in enumerate(panel.curves):
         groups.setdefault(curve.label if panel.x == _BATCH_SIZE else place, []).append(curve)
@@ -151,7 +151,7 @@ def _along(panel: MeasuredPanel, curves: list[MeasuredCurve], look: tuple[str, A
 
 
 def _plateaus(panel: MeasuredPanel, curves: list[MeasuredCurve], look: tuple[str, Any], inputs: FigureInputs) -> _Line:
-    """A point for each run of one label."""
+    """One line through all runs of a label, one point per run."""
     runs = [(curve, _measured(panel, curve, inputs)) for curve in curves]
     runs.sort(key=lambda run: _batch_size(run[1][0]))
     points = [[_plateau(_of_seed(panel, curve, each), _batch_size(each)) for each in seeds] for curve, seeds in runs]
@@ -177,7 +177,7 @@ def _batch_size(measured: Measured) -> int:
 
 
 def _plateau(seed: OfSeed, batch_size: int) -> OfSeed:
-    """The mean of the last half of its points; none of a run that diverged."""
+    """The mean over the last half of the points as a single point; no point if the run diverged."""
     late = seed.at(np.arange(len(seed.x) // 2, len(seed.x)))
     count = 0 if seed.diverged else len(late.x)
     deviation = late.y.std(ddof=1) if count > 1 else np.nan
@@ -187,14 +187,14 @@ def _plateau(seed: OfSeed, batch_size: int) -> OfSeed:
 
 
 def _of_seed(panel: MeasuredPanel, curve: MeasuredCurve, measured: Measured) -> OfSeed:
-    """What is finite."""
+    """The finite points of one seed."""
     drawn = panel.drawn(curve)
-    place: tuple[Any, ...] = (slice(None), *drawn.index)
+    rows: tuple[Any, ...] = (slice(None), *drawn.index)
     factor = _factor(panel, measured)
     x = measured["epoch" if panel.x == "epoch" else "iteration"] * (measured.lr if panel.x == "iteration x lr" else 1.0)
-    y = factor * measured[drawn.column][place]
-    error = factor * measured[drawn.error][place] if drawn.error else None
-    missed = ~measured["converged"][place] if drawn.marks_missed() else np.zeros(len(y), dtype=bool)
+    y = factor * measured[drawn.column][rows]
+    error = factor * measured[drawn.error][rows] if drawn.error else None
+    missed = ~measured["converged"][rows] if drawn.marks_missed() else np.zeros(len(y), dtype=bool)
     return OfSeed(measured.run, x, y, measured.divergence, missed, error).at(np.isfinite(y))
 
 
@@ -211,7 +211,7 @@ def _factor(panel: MeasuredPanel, measured: Measured) -> float:
 def _panel(axes: Axes, panel: MeasuredPanel, lines: list[_Line], points: PlottedPoints) -> None:
     axes.set(title=panel.title, xlabel=_XLABELS[panel.x], ylabel=panel.ylabel or _name(panel), yscale=panel.scale)
     for line in lines:
-        # a line through one point is not seen
+        # a line through a single point is invisible, so mark the point
         longest = max(int((~left_out).sum()) for left_out in line.left_out)
         draw_over_seeds(axes, panel.title, line.label, line.seeds, points, color=line.colour, linestyle=line.style,
                         marker="o" if longest == 1 or panel.x == _BATCH_SIZE else "", markersize=3)  # fmt: skip
@@ -235,7 +235,7 @@ def _panel(axes: Axes, panel: MeasuredPanel, lines: list[_Line], points: Plotted
 
 
 def _mark_sizes(axes: Axes, lines: list[_Line]) -> None:
-    """A logarithmic axis with the batch sizes that there are."""
+    """Make the x axis logarithmic, with the batch sizes as ticks."""
     sizes = np.unique(np.concatenate([each.x for line in lines for each in line.seeds]))
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
@@ -251,7 +251,7 @@ def _reference(
     lines: list[_Line],
     points: PlottedPoints,
 ) -> None:
-    """A horizontal line for all runs, or one for each in its colour; over batch sizes through the height of each."""
+    """Draw a horizontal line for all runs, or one per curve in its colour; by batch size, a line through the values."""
     if not over_lr(text):
         lines = [replace(lines[0], colour=GREY, run="")]
     for line in lines:
@@ -263,10 +263,10 @@ def _reference(
 
 
 def _name(panel: MeasuredPanel) -> str:
-    """The columns as a reader knows them, ``eigenvalues[0] (nats)`` or ``lr × eigenvalues[0]``."""
+    """The name of the drawn columns on the axis, such as ``eigenvalues[0] (nats)`` or ``lr × eigenvalues[0]``."""
     names = []
     for drawn in map(panel.drawn, panel.curves):
-        place = f"[{', '.join(map(str, drawn.index))}]" if drawn.index else ""
+        index = f"[{', '.join(map(str, drawn.index))}]" if drawn.index else ""
         unit = drawn.unit() if panel.factor == "1" else ""
-        names.append(_NAMES[panel.factor].format(f"{drawn.column}{place}") + (f" ({unit})" if unit else ""))
+        names.append(_NAMES[panel.factor].format(f"{drawn.column}{index}") + (f" ({unit})" if unit else ""))
     return ", ".join(dict.fromkeys(names))

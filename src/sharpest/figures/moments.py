@@ -1,4 +1,4 @@
-"""Chosen moments of a run, as rows of what was measured."""
+"""Moments of a run, as rows of its measurements."""
 
 from collections.abc import Sequence
 
@@ -9,25 +9,25 @@ from sharpest.config.studies.moments import Moment, moment_name
 
 
 def row_at(moment: Moment, epoch: NDArray[np.float64], lambda_max: NDArray[np.float64]) -> int:
-    """The row of a moment.
+    """The row closest to a moment.
 
     Args:
-        moment: Which.
-        epoch: (t,), increasing, at least one.
-        lambda_max: (t,), finite.
+        moment: The moment.
+        epoch: Epochs of the measurements (t,), increasing, at least one.
+        lambda_max: Largest eigenvalues (t,), finite.
     """
     if moment == "peak":
         return int(lambda_max.argmax())
-    share = {"start": 0.0, "end": 1.0}[moment] if isinstance(moment, str) else moment
-    return int(np.abs(epoch - (epoch[0] + share * (epoch[-1] - epoch[0]))).argmin())
+    fraction = {"start": 0.0, "end": 1.0}[moment] if isinstance(moment, str) else moment
+    return int(np.abs(epoch - (epoch[0] + fraction * (epoch[-1] - epoch[0]))).argmin())
 
 
 def moment_label(moment: Moment, epochs: Sequence[float]) -> str:
-    """Its name with the epoch, or the range of epochs where seeds differ.
+    """The name of a moment with its epoch, or the range of epochs if seeds differ.
 
     Args:
-        moment: Which.
-        epochs: Of each seed that has it.
+        moment: The moment.
+        epochs: Its epoch in each seed that has it.
     """
     shown = list(dict.fromkeys(f"{epoch:.3g}" for epoch in sorted(epochs)))
     if not shown:

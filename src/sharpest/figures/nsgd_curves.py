@@ -33,32 +33,32 @@ from sharpest.figures.style import (
 )
 from sharpest.measures.evaluations.reader import Evaluations
 
-_LEFT_OUT = 1 / 4  # of the longest run: accuracies before are left out at most
-_PARTS = ("x", "y", "deviation")  # of a mean
+_LEFT_OUT = 1 / 4  # at most this fraction of the longest run is left out at the start of the accuracies
+_PARTS = ("x", "y", "deviation")  # attributes of a mean
 _TEST, _NORM = "test accuracy (%)", "Frobenius norm"
 
 
 @dataclass(frozen=True)
 class _EndPoint:
-    """One run at the best validation."""
+    """One run at its best validation accuracy."""
 
     run: str
-    values: Mapping[str, float]  # by name of the axis
+    values: Mapping[str, float]  # name of the axis -> value
     diverged: str
 
     def at(self, name: str, *x: float) -> OfSeed:
-        """A value at one or more places of the x axis; nothing where the run diverged."""
-        places = np.array([] if self.diverged else x, dtype=float)
-        return OfSeed(self.run, places, np.full(len(places), self.values[name]), self.diverged)
+        """Points with a value at one or more x; no points if the run diverged."""
+        drawn = np.array([] if self.diverged else x, dtype=float)
+        return OfSeed(self.run, drawn, np.full(len(drawn), self.values[name]), self.diverged)
 
 
 @styled
 def draw(study: NsgdCurves, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
-    """Draw the panels side by side, that of the end points last.
+    """Draw the panels side by side, with the end points last.
 
     Args:
-        study: What to draw.
-        inputs: Spectra, and where the study reads them histories and evaluations.
+        study: The study to draw.
+        inputs: Spectra, and histories and evaluations if the study reads them.
         foot: What was replaced or reduced.
 
     Returns:
@@ -104,7 +104,7 @@ def _accuracy_panel(
     inputs: FigureInputs,
     points: PlottedPoints,
 ) -> list[str]:
-    """Draw validation accuracies; returns lines for the foot."""
+    """Draw validation accuracies; return sentences for the notes."""
     axes.set(title=panel.title, xlabel="epoch", ylabel="validation accuracy (%)")
     last = np.inf if study.last_epoch is None else study.last_epoch
     accuracies = {run: _accuracies(inputs[run].history, study.smoothing) for line in panel.lines for run in line.runs}
@@ -120,7 +120,7 @@ def _accuracy_panel(
         draw_over_seeds(axes, panel.title, line.label, seeds, points, linestyle="--", color=colours[line.label])
         num_drawn[line.label] = sum(len(each.x) for each in seeds)
     _legend(axes, panel, tracked, num_drawn)
-    smoothed = f"means over {study.smoothing} epochs" if study.smoothing > 1 else ""
+    smoothed = f"moving averages over {study.smoothing} epochs" if study.smoothing > 1 else ""
     since = f"from epoch {first:.3g} on" if first > 0 else ""
     return [f"Accuracies: {', '.join(filter(None, [smoothed, since]))}."] if smoothed or since else []
 
@@ -135,7 +135,7 @@ def _accuracies(history: pd.DataFrame, smoothing: int) -> tuple[NDArray[np.float
 def _curvature_panel(
     axes: Axes, study: NsgdCurves, panel: NsgdPanel, tracked: Mapping[str, Tracked], points: PlottedPoints
 ) -> list[NDArray[np.bool_]]:
-    """Draw largest eigenvalues, and norms where wanted; returns which of the eigenvalues (t,) missed the tolerance."""
+    """Draw eigenvalues, and norms if the panel shows them; return which eigenvalues (t,) missed the tolerance."""
     axes.set(title=panel.title, xlabel="epoch", ylabel="largest eigenvalue")
     norm = norm_axis(axes) if panel.quantity == "curvature" else None
     last = np.inf if study.last_epoch is None else study.last_epoch
@@ -154,13 +154,13 @@ def _curvature_panel(
 
 
 def _tracked_line(panel: NsgdPanel, tracked: Mapping[str, Tracked]) -> str:
-    """The foot line that says what the norms along training are of."""
+    """The note on how many eigenvalues the norms along training are computed from."""
     counts = sorted({tracked[run].num_eigenpairs for line in panel.lines for run in line.runs})
     return f"Frobenius norm along training: of the {' or '.join(map(str, counts))} tracked eigenvalues."
 
 
 def _legend(axes: Axes, panel: NsgdPanel, tracked: Mapping[str, Tracked], num_drawn: Mapping[str, int]) -> None:
-    """Name the lines below the panel, and what happened to their runs; ``num_drawn`` points are drawn by label."""
+    """Draw the legend, which names diverged and empty runs; ``num_drawn`` maps labels to numbers of points drawn."""
     if not any(num_drawn.values()):
         say_empty(axes)
     handles, colours = [], _colours(panel)
@@ -174,7 +174,7 @@ def _legend(axes: Axes, panel: NsgdPanel, tracked: Mapping[str, Tracked], num_dr
 def _end_point_panel(
     axes: Axes, study: NsgdCurves, panel: EndPointPanel, inputs: FigureInputs, points: PlottedPoints
 ) -> list[str]:
-    """Draw the end points on two axes; returns lines for the foot."""
+    """Draw the end points on two y axes; return sentences for the notes."""
     norm = axes.twinx()
     norm.spines.right.set_visible(True)
     axes.set(title=panel.title, xlabel=panel.xlabel)
@@ -182,14 +182,14 @@ def _end_point_panel(
     shown = [point for point in panel.points if any(not end.diverged for end in ends[point.label])]
     baseline = ends[panel.baseline.label]
     handles = []
-    for name, place, colour, marker, dashes in ((_TEST, axes, RED, "o", "--"), (_NORM, norm, BLUE, "s", "-")):
-        place.set_ylabel(name, color=colour)
+    for name, y_axis, colour, marker, dashes in ((_TEST, axes, RED, "o", "--"), (_NORM, norm, BLUE, "s", "-")):
+        y_axis.set_ylabel(name, color=colour)
         groups = [[end.at(name, point.x) for end in ends[point.label]] for point in shown]
-        handles.append(_end_point_line(place, panel.title, name, groups, points, color=colour, marker=marker))
+        handles.append(_end_point_line(y_axis, panel.title, name, groups, points, color=colour, marker=marker))
         if shown and not all(end.diverged for end in baseline):
             edges = min(point.x for point in shown), max(point.x for point in shown)
             level, label = [end.at(name, *edges) for end in baseline], f"{name}, {panel.baseline.label}"
-            handles.append(draw_over_seeds(place, panel.title, label, level, points,
+            handles.append(draw_over_seeds(y_axis, panel.title, label, level, points,
                                            linestyle=dashes, color=colour, label=label))  # fmt: skip
     if not shown:
         say_empty(axes)
@@ -197,7 +197,7 @@ def _end_point_panel(
     legend_below(axes, handles=handles, ncols=2)
     diverged = {label: name_diverged({end.run: end.diverged for end in group}) for label, group in ends.items()}
     spread = "; bars: one standard deviation; small: single seeds" if max(map(len, ends.values())) > 1 else ""
-    return [f"{panel.title}: at the best validation, means over seeds{spread}.", divergence_line(diverged)]
+    return [f"{panel.title}: at the best validation accuracy, means over seeds{spread}.", divergence_line(diverged)]
 
 
 def _read_ends(group: SeedRuns, schedule: str, inputs: FigureInputs) -> list[_EndPoint]:
@@ -211,7 +211,7 @@ def _read_ends(group: SeedRuns, schedule: str, inputs: FigureInputs) -> list[_En
 def _end_point_line(
     axes: Axes, panel: str, name: str, groups: Sequence[Sequence[OfSeed]], points: PlottedPoints, **line: Any
 ) -> Any:
-    """Draw the mean of each group, a bar for its deviation, and its seeds; returns the line of the means."""
+    """Draw the mean of each group, its standard deviation as a bar, and its seeds; return the line of the means."""
     means = [mean_over_seeds(group) for group in groups]
     x, y, deviation = (np.array([value for mean in means for value in getattr(mean, part)]) for part in _PARTS)
     several = [group for group in groups if len(group) > 1]

@@ -1,8 +1,9 @@
-"""Runs that differ in their seed: their mean as a line, one standard deviation as a band, single seeds thin behind.
+"""Draw runs that differ only in their seed: the mean as a line, one standard deviation as a band, thin single seeds.
 
-The rule, for every figure: a mean is over the seeds whose run did not diverge. Where not all of these have a point, as
-one stopped early, it is over those that have it, as long as they are more than half; elsewhere there is none. A seed
-that diverged is drawn thin, and named in the legend or at the foot. One seed alone is drawn as a plain line.
+The rules, for every figure: a mean is over the seeds whose run did not diverge. At points that some of these lack, for
+example because a run stopped early, the mean is over those that have the point, if they are more than half; otherwise
+there is no mean. A diverged seed is drawn thin and named in the legend or the notes. A single seed is drawn as a plain
+line.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,23 +20,23 @@ from sharpest.config.run_id import RunId
 from sharpest.config.studies.base import mean_of
 from sharpest.figures.style import PlottedPoints, mark_missed
 
-_BAND = 0.16  # opacity
-_ERROR_BAND = 0.25  # that of a measured error
+_BAND = 0.16  # opacity of a standard deviation
+_ERROR_BAND = 0.25  # opacity of a measured error
 _THIN: Mapping[str, Any] = {"linewidth": 0.35, "alpha": 0.4, "zorder": 1.8}  # single seeds, below the means
-_OF_SHAPE = ("linestyle", "drawstyle")  # what a thin line shares with the mean, beside the colour
+_OF_SHAPE = ("linestyle", "drawstyle")  # options that thin lines share with the mean, besides the colour
 
 
 @dataclass(frozen=True, eq=False)
 class OfSeed:
-    """The n points of one seed, each finite.
+    """The n finite points of one seed.
 
     Attributes:
-        run: Id of the run, or (n,), one id a point where the run left another one.
-        x: (n,); what the points of different seeds have in common.
-        y: (n,); means can be taken of (n, ...) as well.
-        diverged: What to add to the name of the run; empty where it did not diverge.
-        missed: (n,), above the solver's tolerance; None where that is not asked.
-        error: (n,), measured with y, NaN where it was not; None where there is none to draw.
+        run: Id of the run; or one id per point (n,), as for a branch and its trunk.
+        x: Abscissae (n,); points of different seeds are matched by x.
+        y: Values (n,); a mean also accepts (n, ...).
+        diverged: When the run diverged, as text after its name; empty if it did not.
+        missed: Whether a point is above the solver's tolerance (n,); None if not applicable.
+        error: Measured errors of y (n,), NaN where not measured; None if there are none to draw.
     """
 
     run: str | NDArray[Any]
@@ -47,11 +48,11 @@ class OfSeed:
 
     @property
     def seed(self) -> int:
-        """Of the run."""
+        """The seed of the run."""
         return RunId.parse(str(np.atleast_1d(self.run)[0])).seed
 
     def at(self, rows: NDArray[Any]) -> "OfSeed":
-        """Some of the points."""
+        """The points in these rows."""
         return replace(
             self,
             run=self.run if isinstance(self.run, str) else self.run[rows],
@@ -67,11 +68,11 @@ class Mean:
     """Means over seeds at n points.
 
     Attributes:
-        runs: (n,), what stands for a run in the csv of a figure: ``mean of 1001, 1002``, the seeds behind the mean.
-        counts: (n,), how many they are.
-        x: (n,), increasing.
-        y: (n, ...).
-        deviation: (n, ...), sample standard deviation; NaN where the mean is of one seed.
+        runs: Names for the run column of the csv of a figure (n,), such as ``mean of 1001, 1002``.
+        counts: Numbers of seeds in the means (n,).
+        x: Abscissae (n,), increasing.
+        y: Means (n, ...).
+        deviation: Sample standard deviations (n, ...); NaN where the mean has only one seed.
     """
 
     runs: NDArray[Any]
@@ -82,31 +83,31 @@ class Mean:
 
 
 def mean_over_seeds(seeds: Sequence[OfSeed]) -> Mean:
-    """Mean and deviation of several seeds, by the rule that stands above."""
-    steady = [each for each in seeds if not each.diverged]
-    x = np.unique(np.concatenate([each.x for each in steady or seeds[:1]]))
-    has = np.array([np.isin(x, each.x) for each in steady], dtype=bool).reshape(len(steady), len(x))
-    kept = 2 * has.sum(axis=0) > len(steady)
-    x, has = x[kept], has[:, kept]
-    values = np.full((*has.shape, *seeds[0].y.shape[1:]), np.nan)
-    for of_seed, own, each in zip(values, has, steady, strict=True):
-        places, first = np.unique(each.x, return_index=True)
-        of_seed[own] = each.y[first][np.isin(places, x)]
-    counts, there = has.sum(axis=0), has.reshape(*has.shape, *[1] * (values.ndim - 2))
+    """Mean and standard deviation of several seeds, by the rules of this module."""
+    averaged = [each for each in seeds if not each.diverged]
+    x = np.unique(np.concatenate([each.x for each in averaged or seeds[:1]]))
+    has_point = np.array([np.isin(x, each.x) for each in averaged], dtype=bool).reshape(len(averaged), len(x))
+    kept = 2 * has_point.sum(axis=0) > len(averaged)
+    x, has_point = x[kept], has_point[:, kept]
+    values = np.full((*has_point.shape, *seeds[0].y.shape[1:]), np.nan)
+    for of_seed, own, each in zip(values, has_point, averaged, strict=True):
+        unique, first = np.unique(each.x, return_index=True)
+        of_seed[own] = each.y[first][np.isin(unique, x)]
+    counts, where = has_point.sum(axis=0), has_point.reshape(*has_point.shape, *[1] * (values.ndim - 2))
     deviation = np.full(values.shape[1:], np.nan)
     several = counts > 1
-    if several.any():  # NumPy warns of means and deviations of too few
-        deviation[several] = values[:, several].std(axis=0, ddof=1, where=there[:, several])
-    names = [each.seed if len(each.x) else 0 for each in steady]
-    runs = [mean_of(seed for seed, own in zip(names, column, strict=True) if own) for column in has.T]
-    return Mean(np.array(runs, dtype=object), counts, x, values.mean(axis=0, where=there), deviation)
+    if several.any():  # NumPy warns about deviations of too few values
+        deviation[several] = values[:, several].std(axis=0, ddof=1, where=where[:, several])
+    numbers = [each.seed if len(each.x) else 0 for each in averaged]
+    runs = [mean_of(seed for seed, own in zip(numbers, column, strict=True) if own) for column in has_point.T]
+    return Mean(np.array(runs, dtype=object), counts, x, values.mean(axis=0, where=where), deviation)
 
 
 def joined(runs: Iterable[Sequence[OfSeed]]) -> list[OfSeed]:
-    """One curve through several runs, such as one point of each, seed by seed in the order of x.
+    """Join several runs, such as one point of each, into one curve per seed, in the order of x.
 
     Args:
-        runs: The seeds of each run; all have an error, or none has.
+        runs: The seeds of each run; either all have errors or none has.
     """
     lines = []
     for seeds in zip_longest(*runs):
@@ -114,14 +115,14 @@ def joined(runs: Iterable[Sequence[OfSeed]]) -> list[OfSeed]:
         x = np.concatenate([each.x for each in parts])
         errors = [each.error for each in parts if each.error is not None]
         missed = [each.missed for each in parts if each.missed is not None]
-        whole = OfSeed(
+        line = OfSeed(
             np.array([each.run for each in parts for _ in each.x], dtype=object),
             x,
             np.concatenate([each.y for each in parts]),
             missed=np.concatenate(missed) if missed else None,
             error=np.concatenate(errors) if errors else None,
         )
-        lines.append(whole.at(np.argsort(x, kind="stable")))
+        lines.append(line.at(np.argsort(x, kind="stable")))
     return lines
 
 
@@ -134,17 +135,18 @@ def draw_over_seeds(
     mean_only: bool = False,
     **line: Any,
 ) -> Line2D:
-    """Draw one curve, with circles where a seed missed the tolerance, and keep its points.
+    """Draw one curve, with circles where a seed missed the tolerance, and record its points.
 
-    What is not above zero is left out on a logarithmic axis, and the band ends there at the lowest value of a seed.
+    On a logarithmic axis, values at or below zero are left out, and a band that would reach them ends at the lowest
+    value of any seed.
 
     Args:
-        axes: The panel, whose axis has its scale.
+        axes: The panel, with its scale already set.
         panel, series: Names of the panel and the curve.
-        seeds: One or several; a single one is drawn with its error as the band.
-        points: Take those of each seed and of the mean.
-        mean_only: Leave out band and single seeds, not their points.
-        line: As of ``Axes.plot``, for the mean or the only seed.
+        seeds: One or several seeds; a single seed is drawn with its error as the band.
+        points: Records the points of each seed and of the mean.
+        mean_only: Draw neither band nor single seeds; their points are still recorded.
+        line: Options of ``Axes.plot`` for the mean or the only seed.
 
     Returns:
         The line of the mean or of the only seed.
@@ -175,7 +177,7 @@ def draw_over_seeds(
 
 
 def _draw_only(axes: Axes, only: OfSeed, line: Mapping[str, Any]) -> Line2D:
-    """One seed: its line, its error as the band, and circles."""
+    """Draw a single seed: its line, its error as the band, and circles."""
     (drawn,) = axes.plot(only.x, only.y, **line)
     if only.error is not None:
         _band(axes, only.x, only.y, only.error, _ERROR_BAND, line)
@@ -206,30 +208,31 @@ def _keep(points: PlottedPoints, panel: str, series: str, seed: OfSeed) -> None:
 
 
 def name_diverged(diverged: Mapping[str, str]) -> str:
-    """Which runs of a curve diverged, and when: ``seeds 1001, 1003 diverged at epochs 2, 3.5``.
+    """Which runs of a curve diverged, and when, such as ``seeds 1001, 1003 diverged at epochs 2, 3.5``.
 
     Args:
-        diverged: Run -> what to add to its name, empty where it did not diverge. The seed of a single run is not named.
+        diverged: Run -> when it diverged, as text after its name; empty if it did not. With a single run, the seed is
+            not named.
     """
     if len(diverged) == 1:
         return next(iter(diverged.values()))
-    found = {RunId.parse(run).seed: text.rpartition(" ") for run, text in diverged.items() if text}
-    if not found:
+    by_seed = {RunId.parse(run).seed: text.rpartition(" ") for run, text in diverged.items() if text}
+    if not by_seed:
         return ""
-    plural, (what, _, _) = "s" if len(found) > 1 else "", next(iter(found.values()))
-    times = ", ".join(time for _, _, time in found.values())
-    return f"seed{plural} {', '.join(map(str, found))} {what}{plural} {times}"
+    plural, (what, _, _) = "s" if len(by_seed) > 1 else "", next(iter(by_seed.values()))
+    times = ", ".join(time for _, _, time in by_seed.values())
+    return f"seed{plural} {', '.join(map(str, by_seed))} {what}{plural} {times}"
 
 
 def seeds_line(
     counts: Iterable[int], means: str = "Lines", rest: str = "bands: one standard deviation; thin: single seeds"
 ) -> str:
-    """The foot line that says what is drawn of several seeds; empty where all curves have one.
+    """The note on how several seeds are drawn; empty if all curves have only one.
 
     Args:
-        counts: How many seeds the curves have.
-        means: What the means are drawn as.
-        rest: How deviation and single seeds are.
+        counts: Number of seeds of each curve.
+        means: How the means are drawn.
+        rest: How deviations and single seeds are drawn.
     """
     several = [str(count) for count in sorted(set(counts)) if count > 1]
     return f"{means}: means over {' or '.join(several)} seeds; {rest}." if several else ""

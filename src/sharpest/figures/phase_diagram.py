@@ -1,4 +1,4 @@
-"""The first steps of gradient descent over learning rates and widths: catapult and divergence."""
+"""The first steps of gradient descent by learning rate and width: catapults and divergence."""
 
 import numpy as np
 import pandas as pd
@@ -23,28 +23,28 @@ from sharpest.figures.style import (
 )
 from sharpest.results.stored import Measured
 
-_DIAGRAM, _AFTER = "what the first steps do", "after the last step"
+_DIAGRAM, _AFTER = "outcome of the first steps", "after the last step"
 _BOUNDARIES = {
     "c_loss": ("loss rises", BLUE),
     "c_sharp": ("sharpness rises", GREEN),
     "c_max": ("last bounded", RED),
 }
 _MOST_COLUMNS = 3
-_TWO = "Dashed, left: c = 2, where a quadratic loss would rise. A boundary beyond the values of c is not drawn."
+_TWO = "Dashed, left: c = 2, above which a quadratic loss rises. Boundaries beyond the measured c are not drawn."
 
 
 @styled
 def draw(study: PhaseDiagram, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
-    """Draw the phase diagram, and beside it the sharpness after the last step over that before the first.
+    """Draw the phase diagram, and the ratio of the sharpness after the last step to that before the first.
 
     Args:
-        study: What to draw.
+        study: The study to draw.
         inputs: The first steps of its runs.
         foot: What was replaced or reduced.
 
     Returns:
-        The figure, and its points with columns panel, series, run, x, y: one over the width and c of a boundary in the
-        first panel, c and the quotient in the second.
+        The figure, and its points with columns panel, series, run, x, y: 1 / width and the c of a boundary in the
+        first panel, c and the ratio in the second.
     """
     measured = [[inputs.measured(FIRST_STEPS, each) for each in line.by_seed()] for line in study.lines]
     measured.sort(key=lambda seeds: _width(seeds[0]))
@@ -63,7 +63,7 @@ def draw(study: PhaseDiagram, inputs: FigureInputs, foot: str) -> tuple[NotedFig
     after.axhline(1, color=GREY, linestyle="--", linewidth=0.7)
     for seeds, shade in zip(measured, ordered_colours(len(measured)), strict=True):
         label = f"width {_width(seeds[0]):,}"
-        draw_over_seeds(after, _AFTER, label, list(map(_quotient, seeds)), points, color=shade, label=label)
+        draw_over_seeds(after, _AFTER, label, list(map(_sharpness_ratio, seeds)), points, color=shade, label=label)
     for axes in (diagram, after):
         legend_below(axes, most_columns=_MOST_COLUMNS)
     make_room_for_legends(figure, 1, _MOST_COLUMNS)
@@ -72,20 +72,20 @@ def draw(study: PhaseDiagram, inputs: FigureInputs, foot: str) -> tuple[NotedFig
 
 
 def _width(measured: Measured) -> int:
-    """Units of the widest hidden layer, as the scale has it."""
+    """Units of the widest hidden layer, at this scale."""
     model = measured.attributes["config"]["run"]["model"]
     if not model.get("widths"):
-        raise StoreError(f"{measured.path}: a {model['kind']} has no width; draw runs of kind fcn with hidden layers")
+        raise StoreError(f"{measured.path}: a {model['kind']} has no width; use runs of kind fcn with hidden layers")
     return int(max(model["widths"]))
 
 
 def _boundary(measured: Measured, column: str) -> OfSeed:
-    """A boundary at the first point; none where it is beyond the values of c."""
+    """A boundary at the first point; no point if it lies beyond the measured c."""
     c = measured[column][:1]
     return OfSeed(measured.run, np.full(len(c), 1 / _width(measured)), c).at(np.isfinite(c))
 
 
-def _quotient(measured: Measured) -> OfSeed:
-    """Sharpness after the last step over that before the first, at each c; none where the loss has diverged."""
-    quotient = measured["sharpness"][0, :, -1] / measured["lambda_0"][0]
-    return OfSeed(measured.run, measured["factor"], quotient).at(np.isfinite(quotient))
+def _sharpness_ratio(measured: Measured) -> OfSeed:
+    """Sharpness after the last step over that before the first, by c; without values of c whose loss diverged."""
+    ratio = measured["sharpness"][0, :, -1] / measured["lambda_0"][0]
+    return OfSeed(measured.run, measured["factor"], ratio).at(np.isfinite(ratio))

@@ -33,14 +33,14 @@ from sharpest.results.states import Snapshots
 from sharpest.results.stored import divergence
 
 ORANGE, *_MORE = OTHERS
-_COLOURS = (BLUE, ORANGE, GREEN, RED, *_MORE)  # of the code, for SGD, only top, constant top, no top
+_COLOURS = (BLUE, ORANGE, GREEN, RED, *_MORE)  # as in the authors' code: SGD, only top, constant top, no top
 _MARKERS = "os^Dv"
-_NUM_MARKERS = 12  # on a line
+_NUM_MARKERS = 12  # per line
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """One branch; r refreshes of its eigenpairs."""
+    """One branch, with r refreshes of its eigenpairs."""
 
     iteration: NDArray[np.int64]  # (r,), since the branch
     values: Mapping[str, NDArray[np.float64]]  # lambda_max and loss, each (r,), nats; NaN where not measured
@@ -48,7 +48,7 @@ class _Measured:
     diverged: str
 
     def line(self, run: str, quantity: str) -> OfSeed:
-        """One of the values where it is finite; with lambda_max goes which were missed."""
+        """The finite values of a quantity; lambda_max includes which points missed the tolerance."""
         values = self.values[quantity]
         rows = np.isfinite(values)
         missed = self.missed[rows] if quantity == "lambda_max" else None
@@ -57,11 +57,11 @@ class _Measured:
 
 @styled
 def draw(study: RestrictedSteps, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
-    """Draw two panels side by side for each of the study's.
+    """Draw two panels, largest eigenvalue and loss, for each panel of the study.
 
     Args:
-        study: What to draw.
-        inputs: Snapshots, whose first refresh of eigenpairs is at the branch.
+        study: The study to draw.
+        inputs: Snapshots, whose first refresh of eigenpairs is at the branch point.
         foot: What was replaced or reduced.
 
     Returns:

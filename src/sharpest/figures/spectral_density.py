@@ -1,4 +1,4 @@
-"""Density of all eigenvalues at chosen moments of training, with the leading eigenvalues as ticks."""
+"""Spectral density at chosen moments of training, with the leading eigenvalues as ticks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,27 +31,27 @@ from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.stored import common_points
 
 _MOST_COLUMNS = 3
-_REACH = 7  # widths at which the smeared density ends
-_CELLS_A_WIDTH = 2
-_BELOW = 0.05  # where the axis ends, in parts of the height of one eigenvalue
+_REACH = 7  # the grid extends this many widths beyond the nodes
+_CELLS_A_WIDTH = 2  # grid points per width
+_BELOW = 0.05  # lower end of the y axis, as a fraction of the height of one eigenvalue
 _READING = (
-    "Ticks: the leading eigenvalues, by the eigensolver. Dotted: height of one eigenvalue. Density by stochastic "
-    "Lanczos quadrature, per unit of the axis, of integral 1."
+    "Ticks: the leading eigenvalues from the eigensolver. Dotted: height of one eigenvalue. Density from stochastic "
+    "Lanczos quadrature, per unit of the x axis, with integral 1."
 )
 
 
 @dataclass(frozen=True, eq=False)
 class _Moment:
-    """One moment of one seed, with lengths in units of 2/lr.
+    """One moment of one seed, with eigenvalues in units of 2/lr.
 
     Attributes:
-        run: Its id.
-        diverged: What to add to its name.
-        epoch: When.
-        nodes: (n, m).
-        weights: (n, m).
-        eigenvalues: (k,), the leading ones.
-        num_parameters: p.
+        run: Id of the run.
+        diverged: When the run diverged, as text after its name; empty if it did not.
+        epoch: Epoch of the moment.
+        nodes: Quadrature nodes of n probes (n, m).
+        weights: Quadrature weights (n, m).
+        eigenvalues: The leading eigenvalues (k,).
+        num_parameters: Number of parameters p.
     """
 
     run: str
@@ -68,12 +68,12 @@ def draw(study: SpectralDensity, inputs: FigureInputs, foot: str) -> tuple[Noted
     """Draw one panel for each run.
 
     Args:
-        study: What to draw.
+        study: The study to draw.
         inputs: Densities and spectra at the same points.
         foot: What was replaced or reduced.
 
     Returns:
-        The figure, and its points with columns panel, series, run, x, y; ticks have the height of their place.
+        The figure, and its points with columns panel, series, run, x, y. The y of ticks is their height in the panel.
 
     Source: Ghorbani, Krishnan and Xiao (2019); Papyan (2019) for the outliers.
     """
@@ -96,47 +96,47 @@ def draw(study: SpectralDensity, inputs: FigureInputs, foot: str) -> tuple[Noted
 
 
 def _read(inputs: FigureInputs, curve: Curve, moments: Sequence[Moment]) -> tuple[str, str, dict[Moment, _Moment]]:
-    """Run, divergence, and its moments; those without a finite point are left out."""
+    """The run, its divergence, and its moments; no moments if the run has no finite point."""
     spectra = inputs.read(Spectra, curve)
     density, spectra = common_points(inputs.measured("density", curve), spectra)
     finite = np.flatnonzero(np.isfinite(density["lambda_max"]) & np.isfinite(spectra.lambda_max))
-    found = {}
+    by_moment = {}
     for moment in moments if len(finite) else ():
         row = finite[row_at(moment, density.epoch[finite], spectra.lambda_max[finite])]
         unit = density.lr / 2
-        found[moment] = _Moment(
+        by_moment[moment] = _Moment(
             curve.run, spectra.divergence, float(density.epoch[row]), unit * density["nodes"][row],
             density["weights"][row], unit * spectra.eigenvalues[row], spectra.num_parameters,
         )  # fmt: skip
-    return curve.run, spectra.divergence, found
+    return curve.run, spectra.divergence, by_moment
 
 
 def _panel(axes: Axes, panel: str, by_moment: dict[Moment, list[_Moment]], width: float, points: PlottedPoints) -> None:
-    every = [each for seeds in by_moment.values() for each in seeds]
-    if not every:
+    all_seeds = [each for seeds in by_moment.values() for each in seeds]
+    if not all_seeds:
         say_empty(axes)
         return
-    height = 1 / (every[0].num_parameters * width * np.sqrt(2 * np.pi))
-    ends = [min(each.nodes.min() for each in every), max(each.nodes.max() for each in every)]
-    for place, ((moment, seeds), colour) in enumerate(
+    height = 1 / (all_seeds[0].num_parameters * width * np.sqrt(2 * np.pi))
+    ends = [min(each.nodes.min() for each in all_seeds), max(each.nodes.max() for each in all_seeds)]
+    for number, ((moment, seeds), colour) in enumerate(
         zip(by_moment.items(), ordered_colours(len(by_moment)), strict=True), start=1
     ):
         if seeds:
             name, label = moment_name(moment), moment_label(moment, [each.epoch for each in seeds])
             lines = _densities(seeds, width)
             draw_over_seeds(axes, panel, name, lines, points, color=colour, label=label, linewidth=0.8)
-            tick = height * _BELOW * 1.7**place
+            tick = height * _BELOW * 1.7**number
             _ticks(axes, panel, f"eigenvalues, {name}", seeds, tick, colour, points)
     axes.plot(ends, [height, height], ":", color=GREY, linewidth=0.7, zorder=1.5)
     points.add(panel, "one eigenvalue", "", x=ends, y=height)
     axes.set_ylim(bottom=height * _BELOW)
-    if ends[1] > 2 / 3:  # else it would only squeeze the rest
+    if ends[1] > 2 / 3:  # a distant line would squeeze the densities
         axes.axvline(1, color=GREY, linestyle="--", linewidth=0.7, zorder=1.5)
     legend_below(axes, ncols=1)
 
 
 def _densities(seeds: Sequence[_Moment], width: float) -> list[OfSeed]:
-    """Of each seed, at whole multiples of one step, so that means can be taken; zero where a seed has nothing."""
+    """The density of each seed on a common grid, so that means can be taken; zero beyond the nodes of a seed."""
     step = width / _CELLS_A_WIDTH
     first = min(np.floor((each.nodes.min() - _REACH * width) / step) for each in seeds)
     last = max(np.ceil((each.nodes.max() + _REACH * width) / step) for each in seeds)
@@ -147,7 +147,7 @@ def _densities(seeds: Sequence[_Moment], width: float) -> list[OfSeed]:
 def _ticks(
     axes: Axes, panel: str, series: str, seeds: Sequence[_Moment], height: float, colour: object, points: PlottedPoints
 ) -> None:
-    """The leading eigenvalues, of several seeds the means of equal rank."""
+    """Draw the leading eigenvalues as ticks; with several seeds, the means by rank."""
     for each in seeds:
         points.add(panel, series, each.run, x=each.eigenvalues, y=height)
     shown = seeds[0].eigenvalues

@@ -1,4 +1,4 @@
-"""Eigenvalues along training, with an early window, accuracies or a schematic beside (Figs. 1, 2, 3, 9)."""
+"""Eigenvalues along training, optionally with an early window, accuracies and a schematic (Figs. 1, 2, 3, 9)."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -27,10 +27,10 @@ from sharpest.figures.style import (
 )
 from sharpest.measures.spectra.reader import Spectra
 
-# the valleys of the sketch: curvature, height of the bottom, half width, and the step from where to where
+# valleys of the sketch: curvature, height of the bottom, half width, start and end of the step
 _VALLEYS = {"A": (0.35, 2.35, 2.0, -1.7, -0.8), "B": (1.3, 1.15, 1.2, -0.95, 1.05), "C": (3.6, 0.0, 0.75, -0.6, 0.66)}
 
-_OF_SEEDS = "of the largest, band: one standard deviation, thin: single seeds"
+_OF_SEEDS = "band and thin lines, for the largest eigenvalue: one standard deviation, single seeds"
 
 
 @styled
@@ -38,15 +38,15 @@ def draw(study: SpectrumEvolution, inputs: FigureInputs, foot: str) -> tuple[Not
     """Draw one row of panels for each run, or all panels in one row.
 
     Args:
-        study: What to draw.
-        inputs: Spectra, and early windows where ``study.early``.
+        study: The study to draw.
+        inputs: Spectra, and early windows if ``study.early``.
         foot: What was replaced or reduced.
 
     Returns:
         The figure, and its points with columns panel, series, run, x, y.
 
     Raises:
-        ConfigError: If a schedule has no early window, and one is drawn.
+        ConfigError: If an early window is drawn and a schedule has none.
 
     Source: Figs. 1, 2, 3 and 9; inventory, Figures 1, 2, 3 and 9.
     """
@@ -84,7 +84,7 @@ def _row_of_panels(
     limits: Mapping[str, float],
     points: PlottedPoints,
 ) -> None:
-    """The panels of one run: eigenvalues up to each limit in epochs, then accuracies likewise."""
+    """Draw the panels of one run: eigenvalues up to each limit in epochs, then accuracies up to each limit."""
     for column, (suffix, limit) in enumerate(limits.items()):
         _spectrum_panel(axes[column], f"{label}: eigenvalues{suffix}", study.num_eigenvalues, seeds, limit, points)
         if study.accuracy:
@@ -98,7 +98,7 @@ def _row_of_panels(
 
 
 def _add_steps(axes: Axes, steps_per_epoch: float) -> None:
-    """A second x axis on top, in iterations."""
+    """Add a second x axis in iterations, at the top."""
     if axes.axison:
         conversions = partial(np.multiply, steps_per_epoch), partial(np.multiply, 1 / steps_per_epoch)
         axes.secondary_xaxis("top", conversions).set_xlabel("iteration")
@@ -107,7 +107,7 @@ def _add_steps(axes: Axes, steps_per_epoch: float) -> None:
 def _spectrum_panel(
     axes: Axes, panel: str, num_eigenvalues: int, seeds: Sequence[Spectra], limit: float, points: PlottedPoints
 ) -> None:
-    """One line an eigenvalue, up to an epoch; of several seeds the band and the single ones of the largest alone."""
+    """Draw one line per eigenvalue up to an epoch; only the largest one with its band and single seeds."""
     axes.set(title=panel, xlabel="epoch", ylabel="eigenvalue")
     lines = [_by_eigenvalue(spectra, num_eigenvalues, limit) for spectra in seeds]
     if not any(len(of_seed[0].x) for of_seed in lines):
@@ -115,13 +115,13 @@ def _spectrum_panel(
         return
     colours = ordered_colours(len(lines[0]))[::-1]
     for index, (of_seeds, colour) in enumerate(zip(zip(*lines, strict=True), colours, strict=True)):
-        # the largest on top, where lines meet
+        # where lines meet, the largest eigenvalue is on top
         draw_over_seeds(axes, panel, f"lambda_{index + 1}", of_seeds, points, mean_only=index > 0,
                         color=colour, linewidth=0.8, zorder=3 - index / len(colours))  # fmt: skip
 
 
 def _by_eigenvalue(spectra: Spectra, num_eigenvalues: int, limit: float) -> list[OfSeed]:
-    """Each of the largest eigenvalues where all of them are finite, up to an epoch."""
+    """Each of the largest eigenvalues up to an epoch, at the points where all of them are finite."""
     eigenvalues, missed = spectra.eigenvalues[:, :num_eigenvalues], ~spectra.converged[:, :num_eigenvalues]
     rows = np.isfinite(eigenvalues).all(axis=1) & (spectra.epoch <= limit)
     return [
@@ -131,7 +131,7 @@ def _by_eigenvalue(spectra: Spectra, num_eigenvalues: int, limit: float) -> list
 
 
 def _sketch(axes: Axes, points: PlottedPoints) -> None:
-    """The valley grows sharper from A to C, until the step crosses its bottom."""
+    """Draw the schematic: the valley sharpens from A to C, until the step crosses its bottom."""
     axes.set(title="schematic, no data", xlabel="along the sharpest direction", ylabel="loss", xticks=[], yticks=[])
     colours = ordered_colours(len(_VALLEYS))
     for (name, (curvature, bottom, half_width, start, end)), colour in zip(_VALLEYS.items(), colours, strict=True):

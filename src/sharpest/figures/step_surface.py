@@ -1,4 +1,4 @@
-"""Loss change for scaled steps along a direction, and the loss along it, over training (Figs. 6, 15-18, 20)."""
+"""Change of the loss for scaled steps along a direction, and the loss profile along it (Figs. 6, 15-18, 20)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,24 +32,24 @@ from sharpest.measures.directions.reader import Directions
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.stored import common_points
 
-NUM_AVERAGED = 25  # last points behind the quoted means (inventory, Figure 6)
+NUM_AVERAGED = 25  # number of last points in the quoted means (inventory, Figure 6)
 
-_COLOURS = (BLUE, GREEN, RED, *OTHERS)  # of the code, for increasing alpha (inventory, Figure 6b)
-# the axis is widened when more than this share of the points lies outside, so far that the other share is inside
+_COLOURS = (BLUE, GREEN, RED, *OTHERS)  # as in the authors' code, for increasing alpha (inventory, Figure 6b)
+# if more than the first fraction of the points lies outside, the axis is widened to contain the second fraction
 _TOLERATED_OUTSIDE, _HELD_INSIDE = 0.25, 0.95
-_EDGE = 0.96  # of the limit, where points outside are drawn
+_EDGE = 0.96  # fraction of the limit at which points outside are drawn
 _READING = (
-    "Triangles: points outside the axis. Loss along the direction: one line a measurement, dark to light by rank of "
-    "the largest eigenvalue, the higher end turned to k > 0, cut at the largest loss of the run."
+    "Triangles: points outside the axis. Loss along the direction: one line per measurement, dark to light by rank of "
+    "the largest eigenvalue, with the higher end at k > 0, cut off at the largest loss of the run."
 )
 _DIRECTION_NAMES = {0: "the full step", -1: "a random direction"}
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """One run along one direction; t measurements, each array in order of time."""
+    """One run along one direction, with t measurements in order of time."""
 
-    run: str | NDArray[Any]  # of a mean (t,)
+    run: str | NDArray[Any]  # (t,) for a mean
     epoch: NDArray[np.float64]  # (t,)
     changes: Mapping[float, NDArray[np.float64]]  # alpha -> (t,), per cent of the loss; NaN where not measured
     grid: NDArray[np.float64]  # (g,), k within the drawn limit
@@ -59,30 +59,30 @@ class _Measured:
     diverged: str
 
     def changed(self, alpha: float, end: float) -> OfSeed:
-        """The measured changes of one alpha up to an epoch."""
+        """The finite changes for one alpha up to an epoch."""
         change = self.changes[alpha]
         rows = np.isfinite(change) & (self.epoch <= end)
         return OfSeed(self.run, self.epoch[rows], change[rows], self.diverged)
 
     def until(self, end: float) -> "_Measured":
-        """Where there is a profile, up to an epoch; the changes are those of the whole run."""
+        """The points with a profile up to an epoch; the changes stay those of the whole run."""
         rows = ~np.isnan(self.profile).any(axis=1) & (self.epoch <= end)
         parts = {name: getattr(self, name)[rows] for name in ("epoch", "profile", "lambda_max")}
         return replace(self, **parts)
 
     def lines(self) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """k and loss of each profile, cut at the largest loss, the higher end turned to k > 0."""
+        """k and loss of each profile, cut off at the largest loss, with the higher end at k > 0."""
         for profile in self.profile:
             k, loss = _below(self.grid, profile, self.largest_loss)
             yield (-k[::-1], loss[::-1]) if profile[0] > profile[-1] else (k, loss)
 
     @property
     def is_mirrored(self) -> NDArray[np.bool_]:
-        """(g,), which points of the grid have their like on the other side."""
+        """Which points of the grid have a mirror image on the other side (g,)."""
         return np.isin(self.grid, -self.grid)
 
     def turned(self) -> NDArray[np.float64]:
-        """The uncut profiles (t, ...) at the mirrored points, the higher end turned to k > 0."""
+        """The uncut profiles (t, ...) at the mirrored points, with the higher end at k > 0."""
         profile = self.profile[:, self.is_mirrored]
         return np.where(self.profile[:, :1] > self.profile[:, -1:], profile[:, ::-1], profile)
 
@@ -91,11 +91,11 @@ class _Measured:
 def draw(study: StepSurface, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
     """Draw a scatter panel and a 3-D panel for each run.
 
-    Points outside the scatter's axis are drawn as triangles at its edge, and keep their value in the returned points.
+    Points outside the scatter's axis are drawn as triangles at its edge; the returned points keep their values.
 
     Args:
-        study: What to draw.
-        inputs: Spectra and directions, and as windows the epochs drawn, where None is the whole run.
+        study: The study to draw.
+        inputs: Spectra and directions, and as windows the epochs to draw (None = the whole run).
         foot: What was replaced or reduced.
 
     Returns:
@@ -154,7 +154,7 @@ def _scatter_panel(
         limit = float(np.quantile(drawn, _HELD_INSIDE, method="higher"))
         axes.set_ylabel("change of the loss (%)\naxis widened")
     axes.axhline(0, color="black", linestyle="--", linewidth=0.7)
-    # two means where the run is measured beyond the window: of what is drawn, and of all
+    # if the run is measured beyond the window, give two means: of the drawn points, and of all points
     last = max(each.epoch.max(initial=-np.inf) for each in seeds)
     ends = [window, np.inf] if last > window else [np.inf]
     for (alpha, of_alpha), colour in zip(chosen.items(), cycle(_COLOURS)):
@@ -164,7 +164,7 @@ def _scatter_panel(
     num_averaged = min(NUM_AVERAGED, max(len(each.x) for of_alpha in chosen.values() for each in of_alpha))
     title = f"mean of the last {num_averaged} points"
     if len(ends) > 1:
-        title += f"\nto epoch {window:g}, and below to epoch {last:.3g}"
+        title += f"\nup to epoch {window:g} (top) and {last:.3g} (bottom)"
     legend_below(axes, title=title, ncols=3, handletextpad=0.2, columnspacing=1.5)
 
 
@@ -178,7 +178,7 @@ def _clouds(
     colour: str,
     points: PlottedPoints,
 ) -> None:
-    """The points of one alpha, with triangles at the edge for those outside; of several seeds with a line of means."""
+    """Draw the points of one alpha, with triangles at the edge for those outside; means of several seeds as a line."""
     several = len(seeds) > 1
     size, edge_size, alpha = (3, 5, 0.35) if several else (8, 12, 0.85)
     for each in seeds:
@@ -199,7 +199,7 @@ def _clouds(
 
 
 def _last_means(seeds: Sequence[_Measured], alpha: float, end: float) -> str:
-    """Mean relative change, per cent, of the last measured points up to an epoch; over seeds, with its deviation."""
+    """Mean relative change in per cent over the last points up to an epoch; with several seeds, its deviation too."""
     changes = [each.changed(alpha, end).y for each in seeds if len(seeds) == 1 or not each.diverged]
     means = [np.mean(change[-NUM_AVERAGED:]) for change in changes if len(change)]
     if not means:
@@ -211,7 +211,7 @@ def _last_means(seeds: Sequence[_Measured], alpha: float, end: float) -> str:
 def _below(
     grid: NDArray[np.float64], profile: NDArray[np.float64], limit: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The part of a profile around its lowest point that stays below a limit, with one point at the limit each side."""
+    """The part of a profile around its lowest point that is below a limit, with one point at the limit on each side."""
     above = np.flatnonzero(profile > limit)
     lowest = int(np.argmin(profile))
     first = above[above < lowest].max(initial=0)
@@ -252,7 +252,7 @@ def _surface_panel(
 
 
 def _mean_of(seeds: Sequence[_Measured]) -> tuple[_Measured, NDArray[np.float64]]:
-    """The mean over seeds with its runs, and the deviation of its profiles (t, g), each turned as it is drawn alone."""
+    """The mean over seeds, and the standard deviation of its profiles (t, g), each turned before averaging."""
     profiles = mean_over_seeds([OfSeed(each.run, each.epoch, each.turned(), each.diverged) for each in seeds])
     lambda_max = mean_over_seeds([OfSeed(each.run, each.epoch, each.lambda_max, each.diverged) for each in seeds])
     largest = [each.largest_loss for each in seeds if not each.diverged]

@@ -1,4 +1,4 @@
-"""What all figures share: fonts, colours, the record of what is plotted, notes, saving."""
+"""Shared by all figures: fonts, colours, the record of plotted points, notes, saving."""
 
 import io
 import textwrap
@@ -19,22 +19,22 @@ from sharpest.results.whole import written_whole
 
 PANEL_WIDTH, PANEL_HEIGHT = 2.7, 2.3  # inches
 
-# Okabe and Ito (2008): told apart with any kind of colour vision
+# Okabe and Ito (2008): distinguishable with any kind of colour vision
 BLUE, GREEN, RED, GREY = "#0072B2", "#009E73", "#D55E00", "0.45"
 OTHERS = ("#E69F00", "#CC79A7", "#56B4E9", "black")
 
 MISSED = "Open circles: eigenvalues whose residual is above the solver's tolerance"
 
-_ORDERED, _LIGHTEST = matplotlib.colormaps["plasma"], 0.82  # lighter ones vanish on white
+_ORDERED, _LIGHTEST = matplotlib.colormaps["plasma"], 0.82  # lighter colours vanish on white
 _EMPTY = "no finite measurement"
 _FOOT_SIZE = 6.5  # points
 _DOTS_PER_INCH = 150
 _SHORT_LABEL, _LABEL_WIDTH = 18, 60  # letters
-_LABEL_DEPTH = -28  # points, where tick and axis labels end
+_LABEL_DEPTH = -28  # points; tick and axis labels end here
 _POINTS_PER_INCH = 72
-_ROOM, _LEGEND_LINE = 3, 0.14  # lines of a legend that a panel has room for; height of a further one, inches
+_ROOM, _LEGEND_LINE = 3, 0.14  # legend lines that fit in a panel; height of each further line, inches
 
-# decorates every function that makes or saves artists, because some settings are read only at saving
+# decorates every function that makes or saves artists: some settings are read only when saving
 styled = matplotlib.rc_context(
     {
         "font.size": 8,
@@ -56,29 +56,29 @@ styled = matplotlib.rc_context(
 
 
 class PlottedPoints:
-    """Every plotted point, kept as it is plotted; becomes the csv of the figure."""
+    """Record of every plotted point, for the csv of the figure."""
 
     def __init__(self) -> None:
         self._parts: list[pd.DataFrame] = []
 
     def add(self, panel: str, series: str, run: str | NDArray[Any], **coordinates: ArrayLike) -> None:
-        """Keep the points of one artist.
+        """Record the points of one artist.
 
         Args:
             panel: Name of the panel, unique in the figure.
             series: Name of the line or cloud in the panel.
-            run: Id of the run behind the points, or (n,), one id a point; empty where no run is.
-            coordinates: x, y and in 3-D panels z, each a number or (n,), as plotted; and what belongs to them, such as
-                the deviation of a mean.
+            run: Id of the run behind the points, or one id per point (n,); empty if there is no run.
+            coordinates: x, y and, in 3-D panels, z as plotted, each a number or (n,); and further columns, such as the
+                deviation of a mean.
         """
         arrays = {name: np.atleast_1d(np.asarray(values, dtype=float)) for name, values in coordinates.items()}
         columns = dict(zip(arrays, np.broadcast_arrays(*arrays.values()), strict=True))
         self._parts.append(pd.DataFrame({"panel": panel, "series": series, "run": run, **columns}))
 
     def table(self, columns: tuple[str, ...] = ("x", "y")) -> pd.DataFrame:
-        """All points in the order of plotting; a coordinate that a panel has not is NaN.
+        """All points in the order of plotting; coordinates that a panel lacks are NaN.
 
-        ``deviation`` is a further column where a mean over seeds is among them, and NaN for everything else.
+        If there is a mean over seeds, ``deviation`` is a further column, NaN for all other points.
         """
         over_seeds = any("deviation" in part for part in self._parts)
         numbers = [*columns, *["deviation"] * over_seeds]
@@ -88,42 +88,42 @@ class PlottedPoints:
 
 
 def ordered_colours(count: int) -> list[str]:
-    """``count`` colours from dark blue to light orange: their order shows in grey print, too."""
+    """``count`` colours from dark blue to light orange, whose order is visible in grey print."""
     return [to_hex(_ORDERED(float(place))) for place in np.linspace(0, _LIGHTEST, count)]
 
 
 class NotedFigure(Figure):
-    """A figure with notes: what a reader has to know besides the picture.
+    """A figure with notes for its reader.
 
     Attributes:
-        notes: Sentences, in the order in which they were added.
+        notes: Sentences, in the order they were added.
     """
 
     def __init__(self, width: float, height: float) -> None:
-        """An empty figure that keeps its panels from overlapping; sizes in inches."""
+        """Create an empty figure whose panels do not overlap; sizes in inches."""
         super().__init__(figsize=(width, height), layout="constrained")
         self.notes: list[str] = []
 
     def note(self, *sentences: str) -> None:
-        """Add sentences; empty ones are left out."""
+        """Add sentences; empty ones are ignored."""
         self.notes += filter(None, sentences)
 
 
 def say_empty(axes: Axes) -> None:
-    """Say in a panel that it has no points because the run gave none, e.g. as it diverged at once."""
+    """Write in a panel that the run gave no points to draw, for example because it diverged at once."""
     axes.set_axis_off()
     axes.annotate(_EMPTY, (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color=GREY)
 
 
 def legend_below(axes: Axes, most_columns: int | None = None, **options: Any) -> None:
-    """A legend under the label of the x axis, where no data can be.
+    """Draw a legend under the label of the x axis, outside the data.
 
     Args:
         axes: The panel.
-        most_columns: This many columns where all labels are short, else one.
-        options: As of ``Axes.legend``.
+        most_columns: Number of columns if all labels are short, else one column.
+        options: Options of ``Axes.legend``.
     """
-    # in points, because a distance in parts of the panel varies with its height
+    # in points: a distance relative to the panel would vary with its height
     below_label = ScaledTranslation(0, _LABEL_DEPTH / _POINTS_PER_INCH, axes.figure.dpi_scale_trans)
     if most_columns is not None:
         labels = [handle.get_label() for handle in options.get("handles", axes.get_legend_handles_labels()[0])]
@@ -138,12 +138,12 @@ def _num_columns(labels: Iterable[str], most_columns: int) -> int:
 
 
 def make_room_for_legends(figure: Figure, rows_of_panels: int, most_columns: int) -> None:
-    """Make a figure higher, so that long legends of :func:`legend_below` take nothing from its panels.
+    """Make a figure taller, so that long legends of ``legend_below`` do not shrink its panels.
 
     Args:
-        figure: With its legends.
-        rows_of_panels: How many stand above each other.
-        most_columns: As of the legends.
+        figure: The figure, with its legends.
+        rows_of_panels: Number of rows of panels.
+        most_columns: As for ``legend_below``.
     """
     lines = 0
     for legend in filter(None, (axes.get_legend() for axes in figure.axes)):
@@ -155,16 +155,16 @@ def make_room_for_legends(figure: Figure, rows_of_panels: int, most_columns: int
 
 
 def mark_missed(axes: Axes, x: NDArray[Any], y: NDArray[Any]) -> None:
-    """Circle the eigenvalues (n,) that missed the solver's tolerance; the foot counts them as ``MISSED``."""
+    """Circle the eigenvalues (n,) that missed the solver's tolerance; the notes count them as ``MISSED``."""
     axes.scatter(x, y, s=9, facecolors="none", edgecolors="black", linewidths=0.5, zorder=4)
 
 
 def count_line(what: str, special: Mapping[str, list[NDArray[np.bool_]]]) -> str:
-    """The foot line that counts special points; empty where there are none.
+    """The note that counts special points; empty if there are none.
 
     Args:
-        what: What they are.
-        special: Which of all points are, by the name that the line gives them.
+        what: Description of the special points.
+        special: Name of a group -> masks of its points, true for the special ones.
     """
     numbers = {name: (sum(map(np.sum, flags)), sum(map(np.size, flags))) for name, flags in special.items()}
     counts = [f"{name}: {number:,} of {total:,}" for name, (number, total) in numbers.items() if number]
@@ -172,25 +172,25 @@ def count_line(what: str, special: Mapping[str, list[NDArray[np.bool_]]]) -> str
 
 
 def run_label(label: str, diverged: str, empty: bool) -> str:
-    """The name of a run in a legend, with what happened to it.
+    """The name of a run in a legend, which says if it diverged or is empty.
 
     Args:
-        label: Its plain name.
-        diverged: What to add to it where it diverged, as ``divergence`` of a reader.
-        empty: Whether no point of it is drawn.
+        label: The plain name.
+        diverged: When the run diverged, as the ``divergence`` of a reader; empty if it did not.
+        empty: Whether no point of the run is drawn.
     """
     name = f"{label}: {_EMPTY}" if empty else label
     return textwrap.fill(f"{name}, {diverged}" if diverged else name, _LABEL_WIDTH)
 
 
 def divergence_line(texts: Mapping[str, str]) -> str:
-    """The foot line that names, by label, the runs that diverged; empty where none did."""
+    """The note that names the diverged runs by label; empty if none diverged."""
     named = [f"{label} {text}" for label, text in texts.items() if text]
     return f"{'; '.join(named)}." if named else ""
 
 
 def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """Means of ``window`` neighbours along the last axis; (…, t) to (…, t - window + 1), one mean where t < window."""
+    """Moving average along the last axis, (..., t) to (..., t - window + 1); one mean if t < window."""
     window = min(window, values.shape[-1])
     if window < 2:
         return values
@@ -198,7 +198,7 @@ def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64
 
 
 def _draw_foot(figure: Figure, text: str) -> None:
-    """Write a small grey line at the bottom; the panels stay above it."""
+    """Write a small grey line at the bottom, below the panels."""
     foot = figure.text(0.008, 0.012, text, color=GREY, fontsize=_FOOT_SIZE, va="bottom")
     foot.set_in_layout(False)
     top = foot.get_window_extent().y1 / figure.bbox.height + 0.02
@@ -208,15 +208,15 @@ def _draw_foot(figure: Figure, text: str) -> None:
 
 @styled
 def save(figure: NotedFigure, table: pd.DataFrame, foot: str, stem: Path) -> None:
-    """Write a figure as pdf and png, its points as csv, and its notes as md; the notes are in pdf and png as well.
+    """Write a figure as pdf and png, its points as csv, and its notes as md; pdf and png contain the notes as metadata.
 
-    The same figure gives the same bytes: no dates, floats in full.
+    The same figure gives the same bytes: no dates, floats in full precision.
 
     Args:
-        figure: What is drawn.
+        figure: The figure.
         table: Its points.
         foot: The line at its bottom.
-        stem: Path without an ending.
+        stem: Path without suffix.
 
     Raises:
         StoreError: If a file cannot be written.
@@ -226,7 +226,7 @@ def save(figure: NotedFigure, table: pd.DataFrame, foot: str, stem: Path) -> Non
     pdf = {"metadata": {"CreationDate": None, "Title": stem.name, "Subject": notes}}
     png = {"metadata": {"Title": stem.name, "Description": notes}, "dpi": _DOTS_PER_INCH}
     for suffix, options in ((".pdf", pdf), (".png", png)):
-        drawn = io.BytesIO()  # on a full disk the writer of PDF would fail for another reason
+        drawn = io.BytesIO()  # on a full disk, the PDF writer would fail with a misleading error
         figure.savefig(drawn, format=suffix[1:], **options)
         with written_whole(stem.with_suffix(suffix)) as path:
             path.write_bytes(drawn.getvalue())

@@ -1,1 +1,1 @@
-"""How jobs run: their frame, locks and fingerprints; what is stale, what a scale costs; what the docs keep of it."""
+"""How jobs run: frame, locks, fingerprints, stale results, cost forecasts, and the gallery of the docs."""

@@ -1,4 +1,4 @@
-"""What a module defines, what runs when it is imported, and which names each part of it asks for."""
+"""Find what a module defines, what runs when it is imported, and which names each of its parts uses."""
 
 import ast
 import builtins
@@ -7,7 +7,7 @@ from functools import cached_property
 
 from sharpest.pipeline.spelling import is_idle, spelled, walk
 
-# what they make or mark is the same whenever it is asked for
+# calls and decorators from here have no side effects on import
 _PURE_MODULES = ("abc", "collections", "contextlib", "dataclasses", "enum", "functools", "math", "numpy", "operator",
                  "pathlib", "pydantic", "re", "typing")  # fmt: skip
 _PURE_BUILTINS = ("classmethod", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "property", "range",
@@ -16,22 +16,22 @@ _BY_NAME = ("getattr", "hasattr", "setattr", "delattr")
 _RUNS_TEXT = {"eval", "exec", "globals", "__import__"}
 _ASKS_FOR_CLASSES = {"__subclasses__", "__init_subclass__"}
 _IMPORT = "import_module"
-_LONGEST_NAME = 200  # of a text that could be one
+_LONGEST_NAME = 200  # longer texts are not taken for names
 
 
 class Part:
     """A statement of a module.
 
     Args:
-        node: Its syntax; of an import with one of its names only.
-        names: That it gives a meaning; none where it only runs.
-        runs: Whether importing the module does more than to give them a meaning.
+        node: Syntax of the statement; an import of several names is split into one part per name.
+        names: Names that the statement binds; empty if it binds none.
+        runs: Whether importing the module does more than bind these names.
 
     Attributes:
-        imports: Whether it is an import.
-        reads: Names of the module, or builtins.
-        attributes: Names that belong to another object: attributes, and texts that could be names.
-        asks: (module, name) that it imports.
+        imports: Whether the statement is an import.
+        reads: Names of the module or builtins that it reads.
+        attributes: Names of other objects that it uses: attributes, and texts that could be names.
+        asks: (module, name) pairs that it imports.
     """
 
     def __init__(self, node: ast.stmt, names: Iterable[str], runs: bool) -> None:
@@ -60,9 +60,9 @@ class Definitions:
     """The parts of a module.
 
     Args:
-        module: Its name.
-        tree: Its syntax.
-        unread: Exceptions whose texts reach nobody but a person.
+        module: Name of the module.
+        tree: Its syntax tree.
+        unread: Exceptions whose message only a person reads.
         modules: All modules of the package.
     """
 
@@ -73,48 +73,48 @@ class Definitions:
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        """In their order."""
+        """The parts in source order."""
         return tuple(part for statement in _statements(self._tree.body) for part in self._parts_of(statement))
 
     @cached_property
     def origins(self) -> dict[str, str]:
-        """Names that imports give a meaning -> what they are: a module, or a name of it behind a dot."""
+        """Name bound by an import -> its origin, as ``module`` or ``module.name``."""
         imports = [node for node in _statements(self._tree.body) if isinstance(node, ast.Import | ast.ImportFrom)]
         return {name: origin for node in imports for name, origin in _imported(node)}
 
     @cached_property
     def by_name(self) -> dict[str, list[Part]]:
-        """Name -> the parts that give it a meaning."""
-        named: dict[str, list[Part]] = {}
+        """Name -> the parts that bind it."""
+        by_name: dict[str, list[Part]] = {}
         for part in self.parts:
             for name in part.names:
-                named.setdefault(name, []).append(part)
-        return named
+                by_name.setdefault(name, []).append(part)
+        return by_name
 
     @cached_property
     def objects(self) -> frozenset[str]:
-        """Modules that are imported as such somewhere in this one, and could be asked for any of their names."""
-        asked = {f"{module}.{name}".rstrip(".") for part in self.parts for module, name in part.asks}
-        whole = {name for name in asked if name in self._modules}
-        parents = {parent for name in whole for parent in _parents(name)}
-        return frozenset(whole | parents)
+        """Modules that this one imports as objects, so that any of their names could be used."""
+        imported = {f"{module}.{name}".rstrip(".") for part in self.parts for module, name in part.asks}
+        modules = {name for name in imported if name in self._modules}
+        parents = {parent for name in modules for parent in _parents(name)}
+        return frozenset(modules | parents)
 
     def counted(self, names: Collection[str]) -> list[Part]:
-        """What runs on import, the definitions of some names, and the imports that these read."""
-        wanted = {*names}
-        chosen = [part for part in self.parts if not part.imports and (part.runs or part.names & wanted)]
-        wanted.update(*(part.reads for part in chosen))
-        imports = [part for part in self.parts if part.imports and (part.runs or part.names & wanted)]
-        return imports + chosen
+        """The parts that run on import, the definitions of ``names``, and the imports that these parts read."""
+        needed = {*names}
+        definitions = [part for part in self.parts if not part.imports and (part.runs or part.names & needed)]
+        needed.update(*(part.reads for part in definitions))
+        imports = [part for part in self.parts if part.imports and (part.runs or part.names & needed)]
+        return imports + definitions
 
     @cached_property
     def _outer(self) -> frozenset[str]:
-        """All names of the module, and builtins."""
+        """All names bound in the module, and builtins."""
         bound = {name for node in self._tree.body for name in _bound(node)}
         return frozenset({*bound, *self.origins, *dir(builtins)})
 
     def text(self, part: Part) -> str:
-        """What a part does."""
+        """The spelling of a part; see ``spelled``."""
         if part not in self._texts:
             self._texts[part] = spelled(part.node, self._unread, self._outer)
         return self._texts[part]
@@ -138,55 +138,56 @@ class Definitions:
         return all(self._is_pure(call) for call in _called_on_import(node))
 
     def _is_pure(self, callee: ast.expr) -> bool:
-        """Whether a call, or a decorator, that runs on import does nothing but to give a value."""
+        """Whether a call or decorator that runs on import only returns a value."""
         while isinstance(callee, ast.Call | ast.Attribute | ast.Subscript):
             callee = callee.func if isinstance(callee, ast.Call) else callee.value
         if not isinstance(callee, ast.Name):
-            return isinstance(callee, ast.Constant)  # a method of a text
+            return isinstance(callee, ast.Constant)  # a method of a literal
         return self.origins.get(callee.id, "").split(".")[0] in _PURE_MODULES or (
             callee.id in _PURE_BUILTINS and callee.id not in self.origins
         )
 
     def is_obscure(self, part: Part) -> bool:
-        """Whether a part asks for a name that it does not say, or hands on a module, which can be asked for any."""
+        """Whether a part could use names that its code does not state, for example because it passes a module on."""
         if part not in self._obscure:
             self._obscure[part] = not part.imports and self._looks_obscure(part)
         return self._obscure[part]
 
     def _looks_obscure(self, part: Part) -> bool:
         if isinstance(part.node, ast.FunctionDef) and part.node.name in ("__getattr__", "__dir__"):
-            return False  # who asks a module for a name says it
-        held = {name for name in part.reads if self.origins.get(name) in self._modules}
+            return False  # code that uses a name of the module states it
+        modules = {name for name in part.reads if self.origins.get(name) in self._modules}
         runs_text = _RUNS_TEXT & (part.reads - self.origins.keys())
-        if runs_text or part.attributes & _ASKS_FOR_CLASSES or any(map(_knows_classes, walk(part.node))):
+        if runs_text or part.attributes & _ASKS_FOR_CLASSES or any(map(_sees_subclasses, walk(part.node))):
             return True
-        return bool(held or _IMPORT in part.reads | part.attributes) and _hands_on(part.node, held)
+        return bool(modules or _IMPORT in part.reads | part.attributes) and _passes_on(part.node, modules)
 
 
-def _knows_classes(node: ast.AST) -> bool:
-    """Whether a class may hear of those that are made of it."""
+def _sees_subclasses(node: ast.AST) -> bool:
+    """Whether a class is notified of its subclasses."""
     if isinstance(node, ast.ClassDef):
         return any(word.arg == "metaclass" for word in node.keywords)
     return isinstance(node, ast.FunctionDef) and node.name in _ASKS_FOR_CLASSES
 
 
-def _hands_on(part: ast.AST, held: set[str]) -> bool:
-    """Whether modules of some names, or imported in a part, are used but to ask them for names that are said."""
-    based: set[ast.AST] = set()  # where one is asked for a name
+def _passes_on(part: ast.AST, modules: set[str]) -> bool:
+    """Whether modules, bound to these names or imported in a part, are used other than for attributes stated there."""
+    explicit: set[ast.AST] = set()  # uses of a module for a stated attribute
     for node in walk(part):
         if isinstance(node, ast.Assign) and _is_import_call(node.value):
-            based.add(node.value)
-            held |= set(_bound(node))
+            explicit.add(node.value)
+            modules |= set(_bound(node))
         elif isinstance(node, ast.Attribute) and node.attr not in ("__dict__", "__getattribute__"):
-            based.add(node.value)
+            explicit.add(node.value)
         elif isinstance(node, ast.Call) and _own_name(node.func) in _BY_NAME and len(node.args) > 1:
-            based |= {node.args[0]} if isinstance(node.args[1], ast.Constant) else set()
-    used = (
+            explicit |= {node.args[0]} if isinstance(node.args[1], ast.Constant) else set()
+    uses = (
         node
         for node in walk(part)
-        if _is_import_call(node) or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in held)
+        if _is_import_call(node)
+        or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in modules)
     )
-    return any(node not in based for node in used)
+    return any(node not in explicit for node in uses)
 
 
 def _parents(module: str) -> Iterator[str]:
@@ -195,7 +196,7 @@ def _parents(module: str) -> Iterator[str]:
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Those that do something; imports of type checkers are none."""
+    """The statements that do something; without imports for type checkers."""
     for node in body:
         if isinstance(node, ast.If) and _own_name(node.test) == "TYPE_CHECKING":
             yield from _statements(node.orelse)
@@ -204,7 +205,7 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _own_name(node: ast.AST) -> str:
-    """``b`` of ``b``, ``a.b`` and ``def b``."""
+    """The name ``b`` in ``b``, ``a.b`` and ``def b``."""
     return next((getattr(node, field) for field in ("id", "attr", "name") if hasattr(node, field)), "")
 
 
@@ -221,7 +222,7 @@ def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
 
 
 def _bound(node: ast.AST) -> list[str]:
-    """Names that a statement gives a meaning in its own scope, or could."""
+    """Names that a statement binds, or could bind, in its own scope."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [node.name]
     names = []
@@ -242,7 +243,7 @@ def _targets_are_names(node: ast.Assign | ast.AnnAssign) -> bool:
 
 
 def _called_on_import(node: ast.AST) -> Iterator[ast.expr]:
-    """What is called when a definition or an assignment runs: not the bodies of functions."""
+    """What a definition or an assignment calls when it runs; without the bodies of functions."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         yield from node.decorator_list
         pending: list[ast.AST] = [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]

@@ -1,7 +1,7 @@
-"""One snakemake at a time works in a folder: a lock that the kernel frees when its holder dies, however it dies.
+"""A lock that lets only one snakemake work in a folder; the kernel frees it when its holder dies, for any reason.
 
-Snakemake's own lock outlives a holder that was killed, and cannot tell a dead one from a live one. While this lock is
-held, ``--unlock`` is refused; once it is free, what is left of Snakemake's own is stale.
+Snakemake's own lock outlives a killed holder and does not show whether the holder is alive. While this lock is held,
+``--unlock`` is refused; once it is free, a remaining lock of Snakemake is stale.
 """
 
 import fcntl
@@ -13,8 +13,8 @@ from typing import TextIO
 
 from sharpest.errors import SharpestError
 
-# options with which snakemake changes nothing, beside a dry run
-_READING = {
+# options with which snakemake changes nothing, besides a dry run
+_READ_ONLY = {
     "--lint", "-l", "--lt", "--lc", "--li", "--lp", "--lu", "--dag", "--rulegraph", "--filegraph", "--d3dag",
     "--summary", "-S", "--detailed-summary", "-D", "--report",
 }  # fmt: skip
@@ -23,26 +23,26 @@ _held: list[TextIO] = []
 
 
 def only_reads(arguments: Sequence[str]) -> bool:
-    """Whether arguments of snakemake ask for a list, a drawing or a report of what is there."""
+    """Whether arguments of snakemake only request a list, a graph or a report."""
     options = [argument.partition("=")[0] for argument in arguments]
-    return any(option in _READING or option.startswith("--list") for option in options)
+    return any(option in _READ_ONLY or option.startswith("--list") for option in options)
 
 
 def hold(path: Path) -> None:
-    """Hold a lock file until this process ends; where the file system has no locks, do nothing.
+    """Hold a lock file until this process ends. Does nothing if the file system has no locks.
 
     Args:
-        path: Its folder is made where it does not exist.
+        path: The lock file; its folder is created if missing.
 
     Raises:
-        SharpestError: If another process holds it; one line, which names that process.
+        SharpestError: If another process holds the lock; the message names that process.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(path, "a+")  # noqa: SIM115 - closing it would free the lock
     except OSError as error:
         raise SharpestError(
-            f"{path}: cannot be written ({error.strerror}); correct its rights or free space"
+            f"{path}: cannot be written ({error.strerror}); correct its permissions or free space"
         ) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -50,11 +50,11 @@ def hold(path: Path) -> None:
         file.seek(0)
         holder = file.read().strip() or "another process"
         raise SharpestError(
-            f"another snakemake works in {Path.cwd()} ({holder}): wait until it has ended, or stop it; "
+            f"another snakemake is running in {Path.cwd()} ({holder}): wait until it ends, or stop it; "
             "nothing was changed"
         ) from None
     except OSError:
-        return  # Snakemake's own lock is left
+        return  # only Snakemake's own lock remains
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     file.flush()

@@ -1,8 +1,8 @@
-"""A fingerprint of the code behind a job: its script, and the definitions behind it that can change a result.
+"""A fingerprint of the code behind a job: its script, and the definitions that can change its result.
 
-Snakemake does not see that a module imported by a script has changed, and takes a script with a new comment for a new
-one. Each rule therefore carries this fingerprint as a parameter, module by module, so that a stale job can say which
-of them changed. Of each module it counts what runs on import and the definitions that the job can reach.
+Snakemake does not notice changes in modules that a script imports, and reruns a script whose comments change. Each rule
+therefore has this fingerprint as a parameter, with one line per module, so that a stale job can name the changed ones.
+The fingerprint of a module covers what runs on import and the definitions that the job can reach.
 """
 
 import ast
@@ -27,13 +27,13 @@ _FRAME = (
     "sharpest.pipeline.provenance",
     "sharpest.pipeline.startup",
 )
-"""How a job runs and what it tells of itself: no part of any result."""
+"""Modules on how a job runs and reports its progress; they do not affect results."""
 _READS_TEXT = re.compile(r"\bexcept\b[^:]*\bas\b|^class \w+Error\(", re.MULTILINE)
-"""Where errors are defined, or read."""
+"""Source that defines errors or reads their messages."""
 _FOR_PEOPLE = tuple(
     f"sharpest.{room}" for room in ("__main__", "checkpoints", "commands", "integrations", "pipeline", "watch")
 )
-"""What no job imports but its frame."""
+"""Modules that no job imports, except in its frame."""
 
 
 @lru_cache(maxsize=1)
@@ -42,31 +42,32 @@ def _graph() -> grimp.ImportGraph:
 
 
 @lru_cache(maxsize=1)
-def _handed_out() -> dict[str, set[str]]:
-    """Packages that import what they export when it is asked for -> those modules, which they name to type checkers."""
-    named = grimp.build_graph("sharpest", cache_dir=None)
+def _lazy_exports() -> dict[str, set[str]]:
+    """Package that imports its exports on first use -> the modules of these exports, as named for type checkers."""
+    with_types = grimp.build_graph("sharpest", cache_dir=None)
     lazy = {
-        module: named.find_modules_directly_imported_by(module) - _graph().find_modules_directly_imported_by(module)
-        for module in named.modules
-        if module != "sharpest" and named.find_children(module)
+        module: with_types.find_modules_directly_imported_by(module)
+        - _graph().find_modules_directly_imported_by(module)
+        for module in with_types.modules
+        if module != "sharpest" and with_types.find_children(module)
     }
     return {package: modules for package, modules in lazy.items() if modules}
 
 
 @lru_cache
 def import_closure(entry: str) -> tuple[str, ...]:
-    """The modules of this package that a module imports, directly or not, with itself and all parent packages.
+    """The modules of this package that a module imports, directly or indirectly, with itself and all parent packages.
 
-    Who asks a package for its exports imports all of them; who imports one of its modules does not.
+    Importing a package counts as importing all its exports; importing one of its modules does not.
 
     Raises:
-        ValueError: If there is no such module.
+        ValueError: If the module does not exist.
     """
     graph = _graph()
     if entry not in graph.modules:
-        raise ValueError(f"{entry} is no module of this package")
+        raise ValueError(f"{entry} is not a module of this package")
     modules: set[str] = set()
-    pending = {entry, *_handed_out().get(entry, ())}
+    pending = {entry, *_lazy_exports().get(entry, ())}
     while pending:
         module = pending.pop()
         if module in modules or module == "sharpest":
@@ -75,21 +76,22 @@ def import_closure(entry: str) -> tuple[str, ...]:
         imported = graph.find_modules_directly_imported_by(module)
         # importing a module runs the __init__ of its parents
         pending |= imported | {module.rpartition(".")[0]}
-        for package in imported & _handed_out().keys():
-            pending |= _handed_out()[package]
+        for package in imported & _lazy_exports().keys():
+            pending |= _lazy_exports()[package]
     return tuple(sorted(modules))
 
 
 def fingerprint(script: Path, *entries: str) -> str:
-    """A line for the script and for each module that its work imports: its name, a digest, and the names that count.
+    """The fingerprint of a job: one line for its script and one per imported module.
+
+    A line has the name, a digest, and for modules the names that count.
 
     Args:
-        script: What it imports at its top counts, apart from the frame of a job.
-        entries: Modules of this package that the work imports besides, e.g. by a name among its settings; all their
-            public names count.
+        script: The script of the job; its imports at the top count, except those of the frame.
+        entries: Further modules that the job imports, such as one named in its settings; all their public names count.
 
     Raises:
-        ValueError: If there is no such module.
+        ValueError: If a module does not exist.
     """
     closure = {module for entry in (*_imports(script), *entries) for module in import_closure(entry)}
     work = Definitions("", _tree(script), (), _graph().modules)
@@ -100,19 +102,19 @@ def fingerprint(script: Path, *entries: str) -> str:
 
 
 def changed_since(fingerprints: Iterable[str], scripts: Path) -> list[str]:
-    """The scripts and modules of some fingerprints whose code is another today, or gone.
+    """The scripts and modules in some fingerprints whose code has changed since, or is gone.
 
     Args:
-        fingerprints: As :func:`fingerprint` made them; a line without names is of a module with all that it has.
+        fingerprints: Fingerprints as made by ``fingerprint``; a line without names covers a whole module.
         scripts: The folder of the scripts.
     """
     lines = {line for lines in fingerprints for line in lines.splitlines()}
     return sorted(
-        {name for name, *digest in map(str.split, lines) if digest[:1] != _digest_today(name, digest[1:], scripts)}
+        {name for name, *digest in map(str.split, lines) if digest[:1] != _current_digest(name, digest[1:], scripts)}
     )
 
 
-def _digest_today(name: str, names: list[str], scripts: Path) -> list[str]:
+def _current_digest(name: str, names: list[str], scripts: Path) -> list[str]:
     if name.startswith("scripts/"):
         path = scripts / name.removeprefix("scripts/")
         return [_file_digest(path)] if path.exists() else []
@@ -130,7 +132,7 @@ def _imports(script: Path) -> tuple[str, ...]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             parts = [f"{node.module}.{alias.name}" for alias in node.names]
-            # who asks a package for one of its modules does not ask for its exports
+            # importing a module from a package does not import the exports of the package
             names += [part if part in modules else f"{node.module}" for part in parts]
     return tuple(name for name in names if name in modules and name not in ("sharpest", *_FRAME))
 
@@ -152,7 +154,7 @@ def _tree(path: Path) -> ast.Module:
 
 @lru_cache(maxsize=1)
 def _unread() -> frozenset[str]:
-    """Exceptions whose texts are in no result: what runs a job reads all of them, for a person."""
+    """Exceptions whose message affects no result: only the frame of a job reads it, for a person."""
     paths = [_file(module) for module in sorted(_graph().modules) if not module.startswith(_FOR_PEOPLE)]
     return unread_exceptions([_tree(path) for path in paths if _READS_TEXT.search(_source(path))])
 
@@ -174,7 +176,7 @@ def _file_digest(path: Path) -> str:
 
 
 def source_digest(source: str) -> str:
-    """Twelve hex digits of what the source does: its syntax tree without docstrings, comments and formatting."""
+    """Twelve hex digits of the source's syntax tree, ignoring docstrings, comments and formatting."""
     return _hashed(spelled(ast.parse(source)))
 
 

@@ -1,11 +1,11 @@
-"""One process that has imported torch, from which the jobs of a machine are forked.
+"""A process that has imported torch, from which the jobs of a machine are forked.
 
-Importing torch costs a job more than a second: at the quick scale, a quarter of all time. Where this server runs, the
-process that Snakemake has started for a job hands its script over, waits, and ends as the job ends; it takes the job
-with it when it is killed. A forked job is as much on its own as a started one: the server has imported libraries and
-done nothing else. It knows no code of this package, has no threads, and every job sees files, folder, environment and
-streams of its own. A job that finds no server imports for itself: on a node of a cluster, in an environment of its own,
-with more than one thread, which libraries count when they are loaded, and on a GPU, until that is proven.
+Importing torch takes a job more than a second: at the quick scale, a quarter of the total time. If this server runs,
+the process that Snakemake starts for a job hands its script to the server, waits, and exits with the status of the job.
+If that process is killed, so is the job. Forked jobs are as independent as started ones: the server has only imported
+libraries. It has imported no code of this package and has no threads, and every job has its own files, folder,
+environment and streams. A job imports torch itself if it finds no server: on a cluster node, in another environment,
+with more than one thread (libraries read the number when they are loaded), and on a GPU, where forking is untested.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ LIBRARIES = (
     "scipy.interpolate",
     "matplotlib.pyplot",
 )
-"""What jobs import; nothing of this package, whose code may change while the server lives."""
+"""Libraries that jobs import; nothing from this package, whose code may change while the server runs."""
 
 VARIABLE = "SHARPEST_FORKSERVER"
-"""Says where the server is, and of which environment; set to nothing, no server is started."""
+"""Environment variable with the server's address and Python environment. If it is set but empty, no server starts."""
 
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -56,11 +56,11 @@ _NUMBER = struct.Struct("!i")
 
 
 def start() -> None:
-    """Start the server of this process, which ends with it, and tell jobs where it is; without Linux, do nothing."""
+    """Start a server that ends with this process, and give jobs its address. Does nothing except on Linux."""
     if VARIABLE in os.environ or not hasattr(os, "pidfd_open"):
         return
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind("")  # Linux chooses a name, which leaves no file
+        listener.bind("")  # Linux chooses an abstract name, which needs no file
         listener.listen(128)
         descriptor = listener.fileno()
         subprocess.Popen(
@@ -74,7 +74,7 @@ def start() -> None:
 
 
 def hand_over() -> None:
-    """Called first in a job: where there is a server, it runs the script, and this process ends as the job does."""
+    """Let the server, if there is one, run this job's script, and exit with its status. Called first in a job."""
     name, _, prefix = os.environ.pop(VARIABLE, "").partition(" ")
     if not name or prefix != sys.prefix or (os.environ | _ONE_THREAD) != os.environ:
         return
@@ -82,7 +82,7 @@ def hand_over() -> None:
     try:
         server.connect(f"\0{name}")
     except OSError:
-        return  # another machine's, or it has ended
+        return  # the server is on another machine, or has ended
     owner, user = _peer(server)
     if user != os.getuid() or owner not in _ancestors():
         return
@@ -93,7 +93,7 @@ def hand_over() -> None:
     server.sendall(job)
     status = server.recv(_NUMBER.size)
     if len(status) < _NUMBER.size:
-        sys.exit("error      the process that jobs are forked from has ended; run the same command again")
+        sys.exit("error      the server that jobs are forked from has ended; run the same command again")
     code = os.waitstatus_to_exitcode(_NUMBER.unpack(status)[0])
     if code < 0:
         os.kill(os.getpid(), -code)
@@ -101,14 +101,14 @@ def hand_over() -> None:
 
 
 def _peer(connected: socket.socket) -> tuple[int, int]:
-    """Process and user at the other end; of a server, the process that has started it."""
+    """Process and user at the other end of a socket; for a server, the process that started it."""
     credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 3 * _NUMBER.size)
     process, user, _ = struct.unpack("3i", credentials)
     return process, user
 
 
 def _ancestors() -> list[int]:
-    """The processes that this one descends from: a batch system may start jobs on the very machine of the server."""
+    """The ancestors of this process. A batch system may start unrelated jobs on the server's machine."""
     ancestors, process = [], os.getppid()
     while process > 1:
         ancestors.append(process)
@@ -117,33 +117,33 @@ def _ancestors() -> list[int]:
 
 
 class _Server:
-    """Forks a job for each connection, and ends when its owner has ended and no job is left."""
+    """Forks a job for each connection, and ends once its owner has ended and no job is running."""
 
     def __init__(self, listener: socket.socket, owner: int) -> None:
         self._listener, self._owner = listener, os.pidfd_open(owner)
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ, self._begin)
-        self._selector.register(self._owner, selectors.EVENT_READ, self._leave)
+        self._selector.register(self._owner, selectors.EVENT_READ, self._owner_ended)
         self._job: dict[str, Any] | None = None
-        self._left = os.getppid() != owner
+        self._orphaned = os.getppid() != owner
 
     def serve(self) -> dict[str, Any] | None:
-        """Returns in each job, with what it has to do, and in the server at its end, with None."""
-        while not self._left or len(self._selector.get_map()) > 1:
+        """Serve until the end. Returns the description of the job in each forked job, and None in the server."""
+        while not self._orphaned or len(self._selector.get_map()) > 1:
             for key, _ in self._selector.select():
-                if key.fd in self._selector.get_map():  # an event before it may have ended it
+                if key.fd in self._selector.get_map():  # an earlier event may have unregistered it
                     key.data()
                     if self._job is not None:
                         return self._job
         return None
 
-    def _leave(self) -> None:
-        self._left = True
+    def _owner_ended(self) -> None:
+        self._orphaned = True
         self._selector.unregister(self._owner)
 
     def _begin(self) -> None:
         client, _ = self._listener.accept()
-        if _peer(client)[1] != os.getuid():  # such sockets are open to all
+        if _peer(client)[1] != os.getuid():  # abstract sockets are open to all users
             client.close()
             return
         try:
@@ -151,7 +151,7 @@ class _Server:
             with client.makefile("rb") as stream:
                 job = json.loads(stream.read(_NUMBER.unpack(size)[0]))
         except (OSError, ValueError, struct.error):
-            client.close()  # it was killed in the middle of it
+            client.close()  # the client was killed while sending
             return
         process = os.fork()
         if process == 0:
@@ -162,10 +162,10 @@ class _Server:
         self._watch(process, client)
 
     def _become(self, job: dict[str, Any], streams: Sequence[int]) -> None:
-        """In a job: close all that is the server's, die with it, and take the streams of the process that waits."""
+        """Turn a forked process into a job: close the server's files, die with it, take the client's streams."""
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         for key in list(self._selector.get_map().values()):
-            # a socket that was closed by its number alone would close whatever has that number when it is collected
+            # a socket closed only by number would, when collected, close whatever file has that number by then
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
             else:
@@ -176,7 +176,7 @@ class _Server:
         self._job = job
 
     def _watch(self, process: int, client: socket.socket) -> None:
-        """Kill a job when the process that waits for it has ended; tell that process how the job ended."""
+        """Kill a job if the process that waits for it ends; send that process the exit status of the job."""
         ended = os.pidfd_open(process)
 
         def kill() -> None:
@@ -188,7 +188,7 @@ class _Server:
             self._selector.unregister(ended)
             os.close(ended)
             status = os.waitpid(process, 0)[1]
-            with client, suppress(OSError):  # nobody waits for a job that was killed
+            with client, suppress(OSError):  # no process waits for a killed job
                 if client.fileno() in self._selector.get_map():
                     self._selector.unregister(client)
                 client.sendall(_NUMBER.pack(status))
@@ -202,10 +202,10 @@ def main(descriptor: int, owner: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     for name in LIBRARIES:
         import_module(name)
-    gc.freeze()  # jobs then copy no pages to look for garbage in them
+    gc.freeze()  # keeps garbage collection in jobs from copying these pages
     job = _Server(socket.socket(fileno=descriptor), owner).serve()
     if job is None:
-        os._exit(0)  # taking torch down in order costs half a second
+        os._exit(0)  # an orderly shutdown of torch takes half a second
     os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["environment"])

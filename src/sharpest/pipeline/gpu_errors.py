@@ -1,4 +1,4 @@
-"""Errors of a GPU as one line that a person can act on."""
+"""Explain errors of a GPU in one line, with a remedy."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 from sharpest.errors import SharpestError
 
 _AGAIN = (
-    "nothing finished is lost: the same command again goes on, training from its last save and a measurement from its "
-    "last point"
+    "nothing finished is lost: run the same command again, and training resumes from its last save, a measurement from "
+    "its last point"
 )
-# what RuntimeError says where it is no AcceleratorError
+# messages of GPU errors that are a plain RuntimeError and not an AcceleratorError
 _FAILURES = (
     "CUDA error",
     "No CUDA GPUs are available",
@@ -22,11 +22,11 @@ _FAILURES = (
 
 
 class GpuError(SharpestError):
-    """A GPU has too little memory, or has failed during a job."""
+    """A GPU ran out of memory or failed during a job."""
 
 
 def explained(error: BaseException) -> GpuError | None:
-    """What a person can do about an error of a GPU; None for other errors."""
+    """Explain an error of a GPU, with a remedy; None for other errors."""
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(error, RuntimeError):
         return None
@@ -35,9 +35,11 @@ def explained(error: BaseException) -> GpuError | None:
     failed = isinstance(error, torch.AcceleratorError) or any(name in text for name in _FAILURES)
     if isinstance(error, torch.OutOfMemoryError) or (failed and ("out of memory" in text or "ALLOC_FAILED" in text)):
         return GpuError(
-            f"the GPU's memory does not hold this job ({first}): lower jobs_per_gpu in config/config.yaml, so that "
+            f"the GPU has too little memory for this job ({first}): lower jobs_per_gpu in config/config.yaml, so that "
             f"fewer jobs share it, or chunk_size of hessian in the scale; {_AGAIN}"
         )
     if failed:
-        return GpuError(f"the GPU failed or was lost during the job ({first}): nvidia-smi tells its state; {_AGAIN}")
+        return GpuError(
+            f"the GPU failed or was lost during the job ({first}): check its state with nvidia-smi; {_AGAIN}"
+        )
     return None

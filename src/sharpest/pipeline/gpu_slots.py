@@ -1,4 +1,4 @@
-"""GPUs of one machine for jobs: ids handed out by file locks, which a dying process gives back."""
+"""Assign the GPUs of one machine to jobs, with file locks that are freed when a process ends."""
 
 import fcntl
 import os
@@ -11,19 +11,19 @@ from typing import IO, Any
 
 from sharpest.errors import ConfigError
 
-_held: list[IO[str]] = []  # a lock lives as long as its file is open: until the process ends
+_held: list[IO[str]] = []  # a lock lasts as long as its file is open, here until the process ends
 
 
 def choose_device(resources: Any) -> None:
-    """Let this process see the GPU that its rule asks for, or none. Call it before torch looks for one.
+    """Make only the GPU that the rule requests visible to this process, or none. Call this before torch uses CUDA.
 
     Args:
-        resources: Those of the job. ``gpu`` is 1 where the configuration asks for a GPU, and ``gres`` names one at
-            sites that want it so; ``gpu_slots`` is 1 where nobody has given the job one of its own, as Slurm does:
-            with the profile ``gpu``. There ``jobs_per_gpu`` jobs share one, each with its share of the memory.
+        resources: Resources of the job. ``gpu`` is 1 if the configuration requests a GPU; at some sites, ``gres`` names
+            one instead. ``gpu_slots`` is 1 if the job must choose a GPU itself, as with the profile ``gpu``; Slurm
+            assigns one. Then ``jobs_per_gpu`` jobs share a GPU and its memory.
 
     Raises:
-        ConfigError: If the job is to have a GPU and there is none that it can use.
+        ConfigError: If the job needs a GPU and cannot use one.
     """
     if not (resources.get("gpu", 0) or "gpu" in resources.get("gres", "")):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -31,7 +31,7 @@ def choose_device(resources: Any) -> None:
     sharing = resources.get("jobs_per_gpu", 1) if resources.get("gpu_slots", 0) else 1
     if resources.get("gpu_slots", 0):
         os.environ["CUDA_VISIBLE_DEVICES"] = take_slot(visible_ids(), slots_folder(), sharing)
-    import torch  # only jobs that have imported it ask for a GPU
+    import torch  # jobs that request a GPU have imported it already
 
     if not torch.cuda.is_available():
         seen = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
@@ -39,15 +39,15 @@ def choose_device(resources: Any) -> None:
             f"device is cuda, but torch finds no GPU it can use (CUDA_VISIBLE_DEVICES: {seen}); correct the driver or "
             "the machine's partition, or set device: cpu in config/config.yaml"
         )
-    if sharing > 1:  # a job that wants more fails itself, not the others
+    if sharing > 1:  # a job that exceeds its share fails without affecting the others
         torch.cuda.set_per_process_memory_fraction(1 / sharing)
 
 
 def visible_ids() -> list[str]:
-    """Ids of the GPUs of this machine: those in CUDA_VISIBLE_DEVICES, all where it is not set.
+    """Ids of the GPUs in CUDA_VISIBLE_DEVICES; of all GPUs of this machine if it is not set.
 
     Raises:
-        ConfigError: If there are none, or nothing tells them.
+        ConfigError: If there are none, or they cannot be listed.
     """
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is None:
@@ -56,8 +56,8 @@ def visible_ids() -> list[str]:
             given = ",".join(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split())
         except (OSError, subprocess.CalledProcessError) as error:
             raise ConfigError(
-                f"the ids of this machine's GPUs are unknown: nvidia-smi fails ({error}); name them in "
-                "CUDA_VISIBLE_DEVICES, e.g. 0,1, or set device: cpu in config/config.yaml"
+                f"the ids of this machine's GPUs are unknown: nvidia-smi fails ({error}); list them in "
+                "CUDA_VISIBLE_DEVICES, such as 0,1, or set device: cpu in config/config.yaml"
             ) from error
     ids = [part.strip() for part in given.split(",") if part.strip()]
     if not ids:
@@ -69,10 +69,10 @@ def visible_ids() -> list[str]:
 
 
 def slots_folder() -> Path:
-    """Where the locks of this user's jobs on this machine lie.
+    """The folder with the locks of this user's jobs on this machine.
 
     Raises:
-        ConfigError: If somebody else has made it.
+        ConfigError: If the folder belongs to another user.
     """
     folder = Path(tempfile.gettempdir()) / f"sharpest-gpu-slots-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -82,19 +82,19 @@ def slots_folder() -> Path:
 
 
 def take_slot(ids: Sequence[str], folder: Path, jobs_per_gpu: int = 1) -> str:
-    """Lock a place on a GPU until this process ends, however it ends: each GPU gets one job before any gets two.
+    """Lock a slot on a GPU until this process ends, for any reason. Every GPU gets one job before any gets two.
 
     Args:
-        ids: One for each GPU.
-        folder: Holds a file for each place, with the process that uses it.
-        jobs_per_gpu: Places on each.
+        ids: Ids of the GPUs.
+        folder: Folder with a file per slot, which names the process that uses the slot.
+        jobs_per_gpu: Slots per GPU.
 
     Raises:
-        ConfigError: If all are taken.
+        ConfigError: If all slots are taken.
     """
     users = []
-    for place, name in product(range(jobs_per_gpu), ids):
-        file = open(folder / (name.replace("/", "_") + (f"+{place}" if place else "")), "a+")  # noqa: SIM115
+    for slot, name in product(range(jobs_per_gpu), ids):
+        file = open(folder / (name.replace("/", "_") + (f"+{slot}" if slot else "")), "a+")  # noqa: SIM115
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""The frame of a job: details to its log, progress and errors to the terminal."""
+"""The frame of a job: details go to its log, progress and errors to the terminal."""
 
 import ctypes
 import gc
@@ -22,15 +22,15 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 @contextmanager
 def job(log: str, resources: Any = None, benchmark: Path | None = None) -> Iterator[TextIO]:
-    """Run a job's work: stdout and stderr go to the log, the terminal stays free for lines a person can read.
+    """Run the work of a job. stdout and stderr go to the log; the terminal stays free for readable lines.
 
-    An error that a person can mend is one line, on the terminal and in the log; any other names the log, which holds
-    the traceback, as it does for one of a GPU. The process ends with the work.
+    A ``SharpestError`` is printed as one line, on the terminal and in the log. Other errors, including those of a GPU,
+    are printed as one line that names the log with the traceback. The process ends with the work.
 
     Args:
         log: Path of the log file.
-        resources: Snakemake's, of a job that computes on the configured device.
-        benchmark: Where time and memory are recorded; where a fork server runs the job, Snakemake sees neither.
+        resources: Snakemake's resources, for a job that computes on the configured device.
+        benchmark: File for time and memory. Snakemake cannot measure them if a fork server runs the job.
 
     Yields:
         The terminal.
@@ -43,7 +43,7 @@ def job(log: str, resources: Any = None, benchmark: Path | None = None) -> Itera
         os.makedirs(os.path.dirname(log), exist_ok=True)
         file = open(log, "w")  # noqa: SIM115 - closed when the process ends
     except OSError as error:
-        text = f"{log}: cannot be written ({error.strerror}); free space or correct the folder's rights"
+        text = f"{log}: cannot be written ({error.strerror}); free space or correct the folder's permissions"
         print(f"error      {text}", file=terminal, flush=True)
         sys.exit(1)
     sys.stdout.flush()
@@ -57,23 +57,23 @@ def job(log: str, resources: Any = None, benchmark: Path | None = None) -> Itera
         if benchmark is not None:
             _record(benchmark, time.perf_counter() - began)
     except BaseException as error:
-        mendable = isinstance(error, SharpestError)
+        expected = isinstance(error, SharpestError)
         of_gpu = explained(error)
-        text = str(of_gpu or error) if of_gpu or mendable else f"{type(error).__name__}: {error}"
-        if not mendable:
+        text = str(of_gpu or error) if of_gpu or expected else f"{type(error).__name__}: {error}"
+        if not expected:
             text += f"; the traceback is in {log}"
         print(f"error      {text}", file=terminal, flush=True)
         # the disk may be full
         with suppress(OSError), file:
-            file.write(f"{text}\n" if mendable else traceback.format_exc())
+            file.write(f"{text}\n" if expected else traceback.format_exc())
         sys.exit(1)
     for stream in (terminal, sys.stdout, sys.stderr):
         stream.flush()
-    os._exit(0)  # all files are closed; taking torch down in order costs half a second a job
+    os._exit(0)  # all files are closed; an orderly shutdown of torch takes half a second per job
 
 
 def _record(path: Path, seconds: float) -> None:
-    """Write the seconds, MiB and CPU seconds of this process as a table of one row, as Snakemake's benchmarks are."""
+    """Write the seconds, MiB and CPU seconds of this process in the format of Snakemake's benchmarks."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     with written_whole(path) as temporary:
         temporary.write_text(
@@ -82,7 +82,7 @@ def _record(path: Path, seconds: float) -> None:
 
 
 def tune_allocator() -> None:
-    """Keep large blocks instead of returning them to the system after each use: a quarter less time, the same bits."""
+    """Keep large blocks instead of returning them to the system after each use: a quarter less time, same results."""
     try:
         libc = ctypes.CDLL("libc.so.6")
     except OSError:

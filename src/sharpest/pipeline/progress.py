@@ -1,4 +1,4 @@
-"""Progress as lines a person can read: which stage, how far, how long still."""
+"""Print progress: the stage, how far it is, and the time left."""
 
 import sys
 import time
@@ -8,14 +8,14 @@ INTERVAL = 5.0  # seconds between lines of one job
 
 
 class Progress:
-    """Reports one job; short jobs print a single line when they are done.
+    """Reports the progress of one job; short jobs print only a final line.
 
     Args:
-        stage: E.g. ``train``.
-        subject: E.g. the run id.
-        total: Units of work.
-        unit: What they are called.
-        stream: Where lines go; the terminal by default.
+        stage: Name of the stage, such as ``train``.
+        subject: What is worked on, such as the run id.
+        total: Number of units of work.
+        unit: Name of the units.
+        stream: Where lines are printed; the terminal by default.
     """
 
     def __init__(self, stage: str, subject: str, total: int, unit: str, stream: TextIO | None = None) -> None:
@@ -26,7 +26,7 @@ class Progress:
         self._start: int | None = None
 
     def update(self, done: int, note: str = "") -> None:
-        """``done`` of ``total`` units are finished; the first call says where the job started, and why if not at 0."""
+        """Report that ``done`` units are finished. The first call sets where the job starts; its note says why."""
         now = time.monotonic()
         if self._start is None:
             self._start, self._began = done, now
@@ -39,7 +39,7 @@ class Progress:
         self._print(f"{done}/{self._total} {self._unit}, {100 * done // self._total} %, {clock(left)} left", note)
 
     def finish(self, note: str = "") -> None:
-        """The job is done."""
+        """Report that the job is done."""
         self._print(f"done in {clock(time.monotonic() - self._began)}", note)
 
     def _print(self, text: str, note: str) -> None:
@@ -47,7 +47,7 @@ class Progress:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as a person says them."""
+    """Format seconds for display."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,4 +1,4 @@
-"""Where a result comes from: code, packages, device, settings."""
+"""The provenance of a result: code, packages, device, settings."""
 
 import platform
 import subprocess
@@ -17,7 +17,7 @@ _CODE = (":/Snakefile", ":/config", ":/src", ":/workflow")
 
 
 def git_commit() -> str:
-    """Commit of the code, with ``+`` where code or configuration differ; ``unknown`` outside of a checkout."""
+    """Commit of the code, with ``+`` if code or configuration have changed; ``unknown`` outside a checkout."""
     folder = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -33,17 +33,17 @@ def git_commit() -> str:
 
 
 def now() -> str:
-    """Time of creation, UTC."""
+    """The current time, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def derived_provenance(run: Mapping[str, Any], config: dict[str, Any], code: str) -> dict[str, Any]:
-    """The attributes of a file that is measured on a run.
+    """The provenance attributes of a file measured on a run.
 
     Args:
         run: Attributes of the run's snapshots file.
         config: Settings of the measurement.
-        code: Fingerprint of the library modules behind it.
+        code: Fingerprint of the code behind it.
     """
     settings = {"run": run["config"], **config}
     return {"run": run["run"], **provenance(run["scale"], settings, run["dataset"], run["reductions"], code)}
@@ -52,14 +52,14 @@ def derived_provenance(run: Mapping[str, Any], config: dict[str, Any], code: str
 def provenance(
     scale: str, config: dict[str, Any], dataset: str, reductions: Sequence[str], code: str
 ) -> dict[str, Any]:
-    """The attributes that every measured file carries.
+    """The provenance attributes of a file.
 
     Args:
         scale: Name of the scale.
         config: Settings of the job.
-        dataset: Name of the data that was really used.
-        reductions: What was replaced or reduced against the paper.
-        code: Fingerprint of the library modules behind the job.
+        dataset: Name of the data that was used.
+        reductions: What was replaced or reduced compared with the paper.
+        code: Fingerprint of the code behind the job.
     """
     cuda = torch.cuda.is_available()
     return {

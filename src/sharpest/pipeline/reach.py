@@ -1,8 +1,8 @@
-"""Which definitions the work of a job can reach, by the names that its code says.
+"""Find the definitions that a job can reach, by following the names in its code.
 
-Names of a module and of its imports are followed to where they come from. A name of another object, ``x.name``, or a
-text that could be one, reaches every definition of that name; a class is reached with all its methods. Code that runs
-on import always counts. Where code could ask for a name that it does not say, all counts.
+Names of a module and its imports are followed to their origin. An attribute of another object, ``x.name``, or a text
+that could be a name, reaches every definition with that name. A class is reached with all its methods. Code that runs
+on import always counts. If code could use a name that it does not state, everything counts.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -14,8 +14,8 @@ class _Search:
     """Follows names from part to part.
 
     Args:
-        modules: Those that the work imports, by name.
-        objects: Those that code outside of them holds as such.
+        modules: Name -> definitions of the modules that the job imports.
+        objects: Modules that the script, or the settings of the job, use as objects.
     """
 
     def __init__(self, modules: Mapping[str, Definitions], objects: set[str]) -> None:
@@ -32,7 +32,7 @@ class _Search:
         self._pending: list[tuple[str, Part]] = []
 
     def add(self, module: str, part: Part) -> None:
-        """Take a part as reached."""
+        """Mark a part as reached."""
         if id(part) not in self._seen:
             self._seen.add(id(part))
             self._pending.append((module, part))
@@ -40,7 +40,7 @@ class _Search:
                 self.found[module] |= part.names
 
     def ask(self, module: str, name: str) -> None:
-        """Import a name of a module; one that a package hands out when it is asked for is found by its name."""
+        """Follow the import of a name from a module. A lazy export of a package is found by its name."""
         if module not in self._modules or f"{module}.{name}" in self._modules:
             return
         if name == "*":
@@ -51,7 +51,7 @@ class _Search:
             self.add(module, part)
         if not parts:
             self._name(name)
-        elif parts[0].imports:  # handed on
+        elif parts[0].imports:  # re-exported
             self.found[module].add(name)
 
     def _name(self, name: str) -> None:
@@ -61,7 +61,7 @@ class _Search:
                 self.found[module].add(name)
 
     def follow(self, outside: Iterable[Part]) -> None:
-        """Reach all that the parts so far, and others outside of the package, ask for."""
+        """Reach everything that the parts marked so far, and parts outside the package, use."""
         self._pending += [("", part) for part in outside]
         while self._pending:
             module, part = self._pending.pop()
@@ -83,12 +83,12 @@ class _Search:
 def reached(
     modules: Mapping[str, Definitions], script: Definitions, dynamic: Collection[str] = ()
 ) -> dict[str, frozenset[str]]:
-    """Names of each module that count; beside them does what runs on import.
+    """Module -> its names that a job reaches; code that runs on import counts in addition.
 
     Args:
-        modules: Those that the work imports, directly or not.
-        script: The job's script, all of which counts.
-        dynamic: Modules that are imported by a name among the job's settings: all their public names count.
+        modules: Name -> definitions of the modules that the job imports, directly or indirectly.
+        script: The script of the job, all of which counts.
+        dynamic: Modules that the job imports by a name in its settings; all their public names count.
     """
     search = _Search(modules, {*dynamic, *script.objects})
     for module, definitions in modules.items():

@@ -1,6 +1,6 @@
-"""Spell out what code does: its syntax without comments, docstrings, formatting, local names and texts for people.
+"""Spell out what code does: its syntax without comments, docstrings, formatting, local names and messages for people.
 
-The same in every version of Python that reads the source.
+The spelling is the same in every version of Python that parses the source.
 """
 
 import ast
@@ -11,18 +11,18 @@ from typing import Any
 _NO_NAMES: Mapping[str, str] = {}
 _LOGGERS = ("logger", "logging", "log", "warnings")
 _LOGGED = ("debug", "info", "warning", "error", "critical", "exception", "log", "warn")
-# by these a text may ask for a local name
+# with these, a text can refer to a local variable
 _READS_NAMES = ("locals", "vars", "eval", "exec", "query")
 
 
 def spelled(node: ast.AST, unread: Collection[str] | None = None, outer: Collection[str] = ()) -> str:
-    """What a syntax tree does; brackets keep different trees apart.
+    """Spell out a syntax tree; brackets keep different trees apart.
 
     Args:
         node: A module or a statement.
-        unread: Exceptions whose texts reach nobody but a person, and are left out, as are those of log lines and the
-            names of local variables. None leaves out docstrings only.
-        outer: Names that the module gives a meaning, and keep it within functions.
+        unread: Exceptions whose message only a person reads. Their messages are left out, as are those of log lines
+            and the names of local variables. None leaves out only docstrings.
+        outer: Names bound in the module, which are kept within functions.
     """
     parts: list[str] = []
     _Speller(parts, unread, outer).node(node)
@@ -30,7 +30,7 @@ def spelled(node: ast.AST, unread: Collection[str] | None = None, outer: Collect
 
 
 class _Speller:
-    """Appends the spelling of trees to parts."""
+    """Appends the spelling of syntax trees to a list."""
 
     def __init__(self, parts: list[str], unread: Collection[str] | None, outer: Collection[str]) -> None:
         self._parts, self._unread, self._outer = parts, unread, outer
@@ -44,16 +44,16 @@ class _Speller:
         self._parts.append(f"({type(node).__name__}")
         is_constant = isinstance(node, ast.Constant)
         for name in node._fields:
-            item = self._told(node, name)
-            # newer versions of Python know more fields, which older sources leave empty; a constant may be None
+            item = self._field(node, name)
+            # skip empty fields, as newer versions of Python have more of them; but the value of a constant may be None
             if is_constant or (item is not None and item != []):
                 self._parts.append(f" {name}=")
                 self._value(item)
         self._parts.append(")")
         self._local = before
 
-    def _told(self, node: ast.AST, name: str) -> Any:
-        """A field of a node, without texts for people."""
+    def _field(self, node: ast.AST, name: str) -> Any:
+        """A field of a node, without messages for people."""
         item = getattr(node, name, None)
         if name == "id" and self._local:
             return self._local.get(str(item), item)
@@ -77,7 +77,7 @@ class _Speller:
 
 
 def walk(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes of a tree, like ``ast.walk`` in a third of its time."""
+    """All nodes of a tree, like ``ast.walk`` but three times as fast."""
     pending = [node]
     while pending:
         node = pending.pop()
@@ -90,19 +90,19 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def is_idle(item: Any) -> bool:
-    """Whether a statement does nothing: a docstring, of a module, class, function or field, or ``pass``."""
+    """Whether a statement does nothing: ``pass``, or a docstring of a module, class, function or field."""
     return isinstance(item, ast.Pass) or (
         isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str)
     )
 
 
 def _without_texts(call: ast.Call) -> ast.Call:
-    """A call without arguments that are texts."""
+    """A call without the arguments that are texts."""
     return ast.Call(call.func, [argument for argument in call.args if not _is_text(argument)], call.keywords)
 
 
 def _is_text(node: ast.AST) -> bool:
-    """Whether an expression is a text, or put together from texts."""
+    """Whether an expression is a text or a concatenation of texts."""
     if isinstance(node, ast.JoinedStr):
         return not any(isinstance(inner, ast.NamedExpr | ast.Await | ast.Yield) for inner in walk(node))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -117,15 +117,15 @@ def _is_log_line(call: ast.Call) -> bool:
 
 
 def _last_name(node: ast.AST | None) -> str:
-    """``b`` of ``b`` and of ``a.b``; nothing of other expressions."""
+    """The name ``b`` in ``b`` and ``a.b``; empty for other expressions."""
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def _local_names(function: ast.AST, outer: Collection[str]) -> dict[str, str]:
-    """Names that a function gives to its variables, each with a number in its place.
+    """Local variable of a function -> the number that replaces its name.
 
-    Left as they are: names with a meaning outside, since they may be meant elsewhere in the function; all that are
-    bound in another way than by assignment, such as parameters; and each where a text may ask for it.
+    Some names are kept: names also bound outside, which the function may refer to elsewhere; names not bound by
+    assignment, such as parameters; and all names if a text could refer to one.
     """
     stored: dict[str, None] = {}
     kept: set[str] = set()
@@ -145,7 +145,7 @@ def _local_names(function: ast.AST, outer: Collection[str]) -> dict[str, str]:
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
-    """Names that stand in a node as texts: of a parameter, an import, a global variable."""
+    """Names that a node stores as texts, as of a parameter, an import or a global variable."""
     for name in node._fields:
         item = getattr(node, name, None)
         for each in item if isinstance(item, list) else [item]:
@@ -154,7 +154,7 @@ def _texts(node: ast.AST) -> Iterator[str]:
 
 
 def unread_exceptions(trees: Collection[ast.Module]) -> frozenset[str]:
-    """Exceptions whose texts no code of some modules reads, but to raise them on, or to log them."""
+    """Exceptions whose message no code of some modules reads, except to raise or to log it."""
     bases = _exceptions(trees)
     handlers = [(_caught(node), node) for tree in trees for node in walk(tree) if isinstance(node, ast.ExceptHandler)]
     read: set[str] = set()
@@ -169,7 +169,7 @@ def unread_exceptions(trees: Collection[ast.Module]) -> frozenset[str]:
 
 
 def _exceptions(trees: Collection[ast.Module]) -> dict[str, set[str]]:
-    """Names of exceptions -> those of their bases."""
+    """Name of an exception -> names of its bases."""
     known = {
         name: {base.__name__ for base in each.__mro__[1:-1]}
         for name, each in vars(builtins).items()
@@ -177,24 +177,24 @@ def _exceptions(trees: Collection[ast.Module]) -> dict[str, set[str]]:
     }
     classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
     while True:
-        found = {}
+        new = {}
         for node in classes:
             bases = {_last_name(base) for base in node.bases}
             if node.name not in known and bases & known.keys():
-                found[node.name] = bases
-        if not found:
+                new[node.name] = bases
+        if not new:
             return known
-        known |= found
+        known |= new
 
 
 def _ancestors(name: str, bases: Mapping[str, set[str]]) -> set[str]:
-    """An exception and all that it is."""
-    found: set[str] = set()
+    """An exception and all its bases."""
+    ancestors: set[str] = set()
     pending = {name}
     while pending:
-        found |= (new := pending - found)
+        ancestors |= (new := pending - ancestors)
         pending = {base for each in new for base in bases.get(each, ())}
-    return found
+    return ancestors
 
 
 def _caught(handler: ast.ExceptHandler) -> set[str]:
@@ -203,7 +203,7 @@ def _caught(handler: ast.ExceptHandler) -> set[str]:
 
 
 def _reads_text(handler: ast.ExceptHandler, unread: Collection[str]) -> bool:
-    """Whether a handler does something with what it caught, other than to raise it on as a text that is left out."""
+    """Whether a handler uses the exception it caught, other than in a message that is left out or to raise it again."""
     pending: list[ast.AST] = list(handler.body) if handler.name else []
     while pending:
         node = pending.pop()

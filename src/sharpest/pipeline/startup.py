@@ -1,7 +1,7 @@
-"""Imported first in a job: a fork server runs it where there is one, and Ctrl-C ends it as a kill does, at once.
+"""Imported first in a job: hands the job to the fork server if there is one, and makes Ctrl-C end it at once.
 
-Importing torch makes many objects and no garbage. Looking for garbage meanwhile takes a quarter of a second a job;
-:func:`sharpest.pipeline.job.job` turns it on again.
+Importing torch creates many objects and no garbage; garbage collection would take a quarter of a second per job.
+``sharpest.pipeline.job.job`` enables it again.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""Check every byte of a results folder, and say what was made from what."""
+"""Check every byte of a results folder, and print what each file was made from."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -17,35 +17,35 @@ _SHOWN = 12  # digits of a digest
 
 
 def print_verified(folder: Path) -> int:
-    """Print a line for each file, with its digest and those of what it was made from, then what is wrong.
+    """Print a line per file with its digest and those of its sources, then the errors.
 
     Args:
-        folder: Of a scale; its name is that of the scale.
+        folder: Results folder of a scale, named after the scale.
 
     Returns:
-        The exit status: 1 where anything is wrong.
+        The exit status: 1 if any file is wrong.
 
     Raises:
-        StoreError: If there is no such folder.
+        StoreError: If the folder does not exist.
     """
     if not folder.is_dir():
         raise StoreError(f"{folder} does not exist; name a folder of results, or --scale")
-    paths, wrong, count = Paths(folder), list[str](), 0
+    paths, errors, count = Paths(folder), list[str](), 0
     for check in (*_stored(paths), *_recorded(paths)):
         try:
             for line in check():
                 print(line)
                 count += 1
         except StoreError as error:
-            wrong.append(str(error))
-    for complaint in wrong:
-        print(f"wrong: {complaint}")
-    print(f"{folder}: {count} files are what they should be, {len(wrong)} are not")
-    return int(bool(wrong))
+            errors.append(str(error))
+    for text in errors:
+        print(f"wrong: {text}")
+    print(f"{folder}: {count} files are correct, {len(errors)} are not")
+    return int(bool(errors))
 
 
 def _stored(paths: Paths) -> Iterator[Callable[[], list[str]]]:
-    """A check for each HDF5 file; those of unfinished jobs are left to them."""
+    """A check for each HDF5 file, except files of unfinished jobs."""
     kinds = [(layout, place.relative_to(Paths.of("<scale>").folder)) for layout, place in kinds_of_files()]
     jobs_own = (paths.work("r"), paths.shard("m", "r", "s", 0))
     unfinished = {paths.place(path).partition("/")[0] for path in jobs_own}
@@ -60,7 +60,7 @@ def _stored(paths: Paths) -> Iterator[Callable[[], list[str]]]:
             expected = {"run": run, "schedule": path.stem}
             yield partial(_check_stored, paths, path, [declared(parts[0]).layout], expected)
         elif parts[0] not in unfinished:
-            yield partial(_refuse, f"{path}: is of no kind that this version of the code writes; remove it")
+            yield partial(_refuse, f"{path}: this version of the code writes no such file; remove it")
 
 
 def _check_stored(paths: Paths, path: Path, layouts: list[Layout], expected: Mapping[str, str]) -> list[str]:
@@ -71,12 +71,12 @@ def _check_stored(paths: Paths, path: Path, layouts: list[Layout], expected: Map
 
 
 def _recorded(paths: Paths) -> Iterator[Callable[[], list[str]]]:
-    """A check for each record of finished files, and for each csv that has none."""
+    """A check for each record of finished files, and an error for each csv file without a record."""
     for path in sorted(paths.folder.rglob(paths.made("*.csv").name)):
         yield partial(_check_recorded, paths, path)
     for path in sorted(paths.folder.rglob("*.csv")):
         if not paths.made(path).exists() and paths.data("").parent not in path.parents:
-            yield partial(_refuse, f"{path}: has no record beside it; {again(path)}")
+            yield partial(_refuse, f"{path}: has no record; {again(path)}")
 
 
 def _check_recorded(paths: Paths, path: Path) -> list[str]:
@@ -85,14 +85,14 @@ def _check_recorded(paths: Paths, path: Path) -> list[str]:
     return [_line(paths, file, check_recorded(file, record, paths), record[MADE_FROM]) for file in files]
 
 
-def _refuse(complaint: str) -> list[str]:
-    raise StoreError(complaint)
+def _refuse(text: str) -> list[str]:
+    raise StoreError(text)
 
 
 def _line(paths: Paths, path: Path, digest: str, made_from: Mapping[str, str]) -> str:
-    """A file, its digest, and what it was made from."""
+    """A line with a file, its digest, and its sources."""
     sources = ", ".join(
-        f"{place} {known[:_SHOWN]}{' (not here)' * (not (paths.folder / place).exists())}"
-        for place, known in made_from.items()
+        f"{place} {digest[:_SHOWN]}{' (missing)' * (not (paths.folder / place).exists())}"
+        for place, digest in made_from.items()
     )
     return f"{paths.place(path)} {digest[:_SHOWN]}" + f" from {sources}" * bool(sources)

@@ -1,4 +1,4 @@
-"""What is stale and why, in words."""
+"""Explain which results are stale, and why."""
 
 import ast
 import re
@@ -8,18 +8,18 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-_LONGEST = 60  # characters of a value
-_MOST = 6  # changes that are named
+_LONGEST = 60  # characters of a value that are shown
+_MOST = 6  # changes that are listed
 
 _Leaves = dict[str, Any]
 
 
 def changes(before: Collection[str], now: Mapping[str, Any]) -> str:
-    """How parameters of a job differ from the recorded ones, e.g. ``settings.lr 0.1 -> 0.05``.
+    """How the parameters of a job differ from the recorded ones, such as ``settings.lr 0.1 -> 0.05``.
 
     Args:
-        before: Those only in the record, which has their texts and not their names.
-        now: Those not in the record, by name.
+        before: Values that are only in the record, as texts; the record has no names.
+        now: Name -> value of the parameters that are not in the record.
     """
     old = [_read(text) for text in before]
     differences: list[str] = []
@@ -42,14 +42,14 @@ def _read(text: str) -> Any:
 
 
 def _leaves(value: Any) -> _Leaves:
-    """The single values within a parameter by their path; a fingerprint's by module."""
+    """Path -> value of all leaves of a parameter; for a fingerprint, module -> digest."""
     if isinstance(value, str) and value.startswith("scripts/"):
         return {name: _Digest(digest) for name, _, digest in (line.partition(" ") for line in value.splitlines())}
     return dict(_walk(value, ""))
 
 
 class _Digest(str):
-    """Of a module's code."""
+    """Digest of a module's code."""
 
 
 def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -64,7 +64,7 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _likeness(old: _Leaves, new: _Leaves) -> float:
-    """Shared paths with values of one type; equal values count more."""
+    """Fraction of paths shared with values of the same type; equal values count double."""
     shared = [path for path in old.keys() & new.keys() if type(old[path]) is type(new[path])]
     return (len(shared) + sum(old[path] == new[path] for path in shared)) / (len(old) + len(new))
 
@@ -75,7 +75,7 @@ def _differences(old: _Leaves, new: _Leaves, name: str) -> list[str]:
 
 
 def _difference(old: Any, new: Any, name: str, path: str) -> str:
-    """``None`` is no value: a setting that is not there, or says none."""
+    """One change in words. ``None`` means that the setting is missing or has no value."""
     change = "is new" if old is None else "is gone" if new is None else "changed"
     if isinstance(new if old is None else old, _Digest):
         return f"{path} {change}"
@@ -90,31 +90,31 @@ def _short(value: Any) -> str:
 
 
 _JOB = re.compile(r"^(?:local)?rule (?P<rule>\w+):\n(?P<fields>(?:    .*\n)+)", re.MULTILINE)
-_BEHIND = "Input files updated by another job"
+_DEPENDENT = "Input files updated by another job"
 
 
 def summary(plan: str) -> str:
-    """The jobs of a dry run: a line for each that is stale in itself, counts of those behind them.
+    """Summarize a dry run: a line per job that is stale itself, and counts of the jobs that depend on these.
 
     Args:
-        plan: What ``snakemake -n`` prints.
+        plan: The output of ``snakemake -n``.
     """
-    stale, behind, missing = [], Counter[str](), Counter[str]()
+    stale, dependent, missing = [], Counter[str](), Counter[str]()
     for job in _JOB.finditer(plan):
         fields = dict(line.strip().split(": ", 1) for line in job["fields"].splitlines() if ": " in line)
         if "output" not in fields:
-            continue  # a target without files of its own
+            continue  # a target without output files
         reason = fields["reason"]
         if reason.startswith("Missing output files"):
             missing[job["rule"]] += 1
-        elif reason.startswith(_BEHIND):
-            behind[job["rule"]] += 1
+        elif reason.startswith(_DEPENDENT):
+            dependent[job["rule"]] += 1
         else:
             reason = reason.replace("Params have changed since last execution: ", "")
             stale.append(f"{fields['output'].split(', ')[0]}: {reason}")
     lines = [
         *sorted(stale),
-        *([f"behind these: {_counted(behind)}"] if behind else []),
+        *([f"depend on these: {_counted(dependent)}"] if dependent else []),
         *([f"not made yet: {_counted(missing)}"] if missing else []),
     ]
     return "\n".join(lines or ["nothing is stale"])
@@ -125,7 +125,7 @@ def _counted(rules: Counter[str]) -> str:
 
 
 def print_stale(arguments: Sequence[str]) -> int:
-    """Print the summary of a dry run with targets and options of snakemake; where it fails, what it says."""
+    """Print the summary of a dry run with targets and options of snakemake; its output if it fails."""
     command = [sys.executable, "-m", "snakemake", "--dry-run", *(arguments or ["all"])]
     plan = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(summary(plan.stdout) if plan.returncode == 0 else plan.stdout)

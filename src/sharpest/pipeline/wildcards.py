@@ -1,24 +1,24 @@
-"""Wildcards of the rules. Snakemake scans their text for every file, so it stays short however many runs there are."""
+"""Wildcard patterns of the rules. Snakemake matches them against every file, so they stay short for many runs."""
 
 import re
 from collections.abc import Collection, Iterable
 
 RUN = r"[^/]+-s\d+(?:@[^/]+/[^/]+)?"
-"""The shape of the id of a run, of a branch as well; whether there is such a run, the settings say."""
+"""Matches the form of a run id, including branches; whether the run exists is checked in the settings."""
 
 _SEED = re.compile(r"(?<=-s)\d+(?=[@/])")
 
 
 def curves_pattern(chosen: Collection[str], others: Iterable[str]) -> str:
-    """A pattern for some ``<run>/<schedule>``: one for those that differ in their seed alone.
+    """A pattern for some ``<run>/<schedule>``, with one alternative for all that differ only in their seed.
 
     Args:
-        chosen: Those that match.
-        others: Those that do not.
+        chosen: Curves that must match.
+        others: Curves that must not match.
     """
     mixed = {_of_any_seed(curve) for curve in others} if chosen else set()
     patterns = {re.escape(curve) if (any_seed := _of_any_seed(curve)) in mixed else any_seed for curve in chosen}
-    return "|".join(sorted(patterns)) or "(?!)"  # no text at all
+    return "|".join(sorted(patterns)) or "(?!)"  # matches nothing
 
 
 def _of_any_seed(curve: str) -> str:

@@ -1,1 +1,1 @@
-"""The report: one self-contained page with what the paper says and what was measured."""
+"""The report: one self-contained page with the paper's claims and the measurements."""

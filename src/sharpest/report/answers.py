@@ -1,4 +1,4 @@
-"""Which claims the runs of a figure or table answer beside its own."""
+"""Which other claims the runs of a figure or table answer, besides those about it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 from sharpest.config.studies.base import Study
 from sharpest.report.paper import FIGURE
 
-if TYPE_CHECKING:  # the page does not depend on the verdicts' code
+if TYPE_CHECKING:  # not imported at run time: the page would depend on the code of the verdicts
     from sharpest.claims.files import RunSource
     from sharpest.claims.ledger import Claim
     from sharpest.claims.plans import Plans
 
 
 def answered_beside(study: Study, item: str, claims: Iterable[Claim], plans: Plans) -> list[Claim]:
-    """The claims of sections and tables, but its own, whose runs and schedules are all among those of a study.
+    """The claims about other sections and tables that read only runs and schedules of a study.
 
     Args:
-        item: The ledger's name of the study.
+        study: The study.
+        item: Its name in the ledger.
+        claims: All claims.
         plans: What each claim reads.
     """
     runs = set(study.runs())
@@ -31,5 +33,5 @@ def answered_beside(study: Study, item: str, claims: Iterable[Claim], plans: Pla
         return source.run in runs and taken <= measured
 
     others = (claim for claim in claims if claim["item"] != item and not claim["item"].startswith(FIGURE))
-    # a claim about no run is no study's
+    # leave out claims that need no run
     return [claim for claim in others if plans[claim.id] and all(map(covers, plans[claim.id]))]

@@ -1,4 +1,4 @@
-"""The second part of a page: what later papers ask of the same runs."""
+"""The second part of the page: the claims of later papers about the same runs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sharpest.report.paper import title_of_paper
 
 @dataclass(frozen=True)
 class LaterPaper:
-    """A later paper, by its key, with its claims."""
+    """A later paper and its claims."""
 
     key: str
     title: str
@@ -18,7 +18,7 @@ class LaterPaper:
 
 
 def later_papers(claims: Iterable[JudgedClaim]) -> tuple[LaterPaper, ...]:
-    """The claims by paper, in the order of the ledger."""
+    """Group the claims by paper, in the order of the ledger."""
     by_paper: dict[str, list[JudgedClaim]] = {}
     for claim in claims:
         by_paper.setdefault(claim.paper, []).append(claim)

@@ -50,20 +50,20 @@ _USED = "Used: "
 
 
 def build_page(setup: Setup, results: Results) -> Page:
-    """Read all results behind a report.
+    """Read all results that a report shows.
 
     Args:
         setup: The configuration.
-        results: Those of the scale.
+        results: The results of the scale.
 
     Raises:
-        StoreError: If a file is missing or is not what it should be; the message names it.
+        StoreError: If a file is missing or has the wrong content; the message names it.
     """
     paths = _checked(setup, results)
     claims = read_claims(verdicts(paths, PAPER, "csv"))
     later = read_claims(verdicts(paths, BEYOND, "csv")) if setup.later_claims else []
-    every = _study_items(setup, claims, later)
-    items = {name: item for name, item in every.items() if name not in setup.beyond}
+    all_items = _study_items(setup, claims, later)
+    items = {name: item for name, item in all_items.items() if name not in setup.beyond}
     drawn = [name for name, study in setup.studies.items() if not study.is_table]
     texts = _texts(claims, {item.name for item in items.values()}, setup.runs)
     measured = {
@@ -72,7 +72,7 @@ def build_page(setup: Setup, results: Results) -> Page:
     }
     runs = tuple(trained_run(results[run].snapshots) for run in setup.runs)
     panels = {name: _panels(title_of(item_of(name)), setup.studies[name]) for name in drawn}
-    figures = {name: Figure(every[name], _drawing(paths, name), bool(panels[name])) for name in drawn}
+    figures = {name: Figure(all_items[name], _drawing(paths, name), bool(panels[name])) for name in drawn}
     departures = _departures({name: notes for name, notes in setup.reductions.items() if name in items}, items)
     files = [file for group in measured.values() for file in group]
     return Page(
@@ -102,14 +102,14 @@ def build_page(setup: Setup, results: Results) -> Page:
 
 
 def _checked(setup: Setup, results: Results) -> Paths:
-    """Where files are, once figures, tables and verdicts have been found to be those that were written."""
+    """The paths of the results, after checking that no figure, table or verdict has changed since it was written."""
     for path in setup.made(results.paths):
         results.checked(path)
     return results.paths
 
 
 def _study_items(setup: Setup, claims: Sequence[JudgedClaim], later: Sequence[JudgedClaim]) -> dict[str, Item]:
-    """Of every study, with the claims about it: the paper's, or those of later papers."""
+    """Study -> its item, with the claims of the paper or of later papers about it."""
     return {
         name: _study_item(name, study, later if name in setup.beyond else claims, setup.beside[name])
         for name, study in setup.studies.items()
@@ -121,7 +121,7 @@ def _tables(paths: Paths, items: Mapping[str, Item]) -> tuple[Table, ...]:
 
 
 def _largest_eigenvalues(setup: Setup, results: Results) -> dict[tuple[str, str], LambdaMax]:
-    """By run and schedule."""
+    """Run and schedule -> the largest eigenvalue along training."""
     curves = setup.measured().get("spectra", [])
     return {curve: lambda_max_of(results[curve[0]].read(Spectra, curve[1])) for curve in curves}
 
@@ -146,7 +146,7 @@ def _chance(path: Path) -> tuple[Chance, ...]:
 
 
 def _steps(claims: Sequence[JudgedClaim]) -> tuple[StepsOfNet, ...]:
-    """Around each claim on the paper's central sentence, those on other steps of its run along e_1."""
+    """For each claim on the paper's central sentence, the claims on all scales of the step of its runs along e_1."""
     return tuple(
         StepsOfNet(
             ", ".join(central.runs),
@@ -167,8 +167,8 @@ def _item(name: str, caption: str, used: str, runs: Iterable[str], claims: Seque
 
 
 def _texts(claims: Sequence[JudgedClaim], studies: Collection[str], known: Collection[str]) -> tuple[Item, ...]:
-    """What the paper says in its text, about no figure or table that is made."""
-    # a claim that is about no run says so in the place of one
+    """The items of claims about the text of the paper, and about figures and tables that are not made."""
+    # the subject of a claim that needs no run is not a run
     runs = {
         name: [run for claim in claims if claim.item == name for run in claim.runs if run in known]
         for name in dict.fromkeys(claim.item for claim in claims if claim.item not in studies)
@@ -177,10 +177,12 @@ def _texts(claims: Sequence[JudgedClaim], studies: Collection[str], known: Colle
 
 
 def _sections(items: Sequence[Item]) -> tuple[SectionCounts, ...]:
-    """By section of the paper; what belongs to none comes last."""
-    left = {item.name: item for item in items}
-    groups = [(section.title, [left.pop(name) for name in section.items if name in left]) for section in SECTIONS]
-    groups.append(("In no section", list(left.values())))
+    """Group the items by section of the paper; items in no section come last."""
+    remaining = {item.name: item for item in items}
+    groups = [
+        (section.title, [remaining.pop(name) for name in section.items if name in remaining]) for section in SECTIONS
+    ]
+    groups.append(("In no section", list(remaining.values())))
     return tuple(
         SectionCounts(title, tuple(group), count(claim for item in group for claim in item.claims))
         for title, group in groups
@@ -235,37 +237,37 @@ def _origins(origins: Sequence[Mapping[str, Any]]) -> tuple[Origin, ...]:
 
 
 def _departures(reductions: Mapping[str, Sequence[str]], items: Mapping[str, Item]) -> tuple[Departure, ...]:
-    """Each once; those that touch most come first."""
+    """Each departure once; those that affect the most items come first."""
     notes = dict.fromkeys(note for notes in reductions.values() for note in notes)
-    touched = [
+    departures = [
         Departure(note, tuple(items[name] for name, notes in reductions.items() if note in notes)) for note in notes
     ]
-    return tuple(sorted(touched, key=lambda departure: -len(departure.items)))
+    return tuple(sorted(departures, key=lambda departure: -len(departure.items)))
 
 
 def _panels(title: str, study: Study) -> list[tuple[str, Sequence[Curve]]]:
-    """The curves of a figure that can be explored together, with a name."""
-    drawn = {(source.run, source.schedule) for source in study.inputs() if source.kind == "spectra"}
+    """The panels of a figure in the explorer: name and curves."""
+    explorable = {(source.run, source.schedule) for source in study.inputs() if source.kind == "spectra"}
     groups = [
-        (group, [each for each in _by_seed(curves) if (each.run, each.schedule) in drawn])
+        (group, [each for each in _by_seed(curves) if (each.run, each.schedule) in explorable])
         for group, curves in study.groups()
     ]
     return [(f"{title}: {group}" if group else title, curves) for group, curves in groups if curves]
 
 
 def _by_seed(curves: Iterable[Curve]) -> Iterable[Curve]:
-    """Each run of some curves as a curve; the label names the seed where several runs have the same."""
-    single = [each for curve in curves for each in curve.by_seed()]
-    seeds = Counter(curve.label for curve in single)
-    for curve in single:
-        named = f"{curve.label}, seed {RunId.parse(curve.run).seed}"
-        yield curve.model_copy(update={"label": named}) if seeds[curve.label] > 1 else curve
+    """Split curves into one per run; the label names the seed if several runs share a label."""
+    by_run = [each for curve in curves for each in curve.by_seed()]
+    seeds = Counter(curve.label for curve in by_run)
+    for curve in by_run:
+        label = f"{curve.label}, seed {RunId.parse(curve.run).seed}"
+        yield curve.model_copy(update={"label": label}) if seeds[curve.label] > 1 else curve
 
 
 def _explorer(
     panels: Mapping[str, Sequence[tuple[str, Sequence[Curve]]]], values: Mapping[tuple[str, str], LambdaMax]
 ) -> Mapping[str, Any]:
-    """The curves of lambda_max, and the panels that show them, as the page's script wants them."""
+    """The curves of lambda_max and the panels that show them, in the format of the page's script."""
     return {
         "panels": [
             {

@@ -1,4 +1,4 @@
-"""A table of the paper: its numbers beside ours, and how far apart they are."""
+"""A table of the paper: its numbers, ours, and how far apart they are."""
 
 import math
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ class Cell:
     """One number; accuracies in per cent.
 
     Attributes:
-        value: Mean over seeds; NaN = there is none.
-        spread: Their standard deviation; NaN = one seed.
-        paper: Printed number; NaN = the paper prints none.
-        points: Whether the difference is one of points; otherwise it is a factor.
+        value: Mean over seeds; NaN = none.
+        spread: Standard deviation over seeds; NaN = one seed.
+        paper: The paper's number; NaN = the paper prints none.
+        points: Whether the difference is in points; otherwise it is a factor.
     """
 
     value: float
@@ -35,14 +35,14 @@ class Cell:
 
     @property
     def difference(self) -> float:
-        """Ours minus the paper's in points, or ours over the paper's; NaN where one is missing."""
+        """Ours minus the paper's in points, or ours over the paper's; NaN if one is missing."""
         if self.points:
             return self.value - self.paper
         return self.value / self.paper if self.paper else math.nan
 
     @property
     def nearness(self) -> Nearness | None:
-        """How far apart the two are; None where one is missing."""
+        """How far apart the two numbers are; None if one is missing."""
         if math.isnan(self.difference):
             return None
         if self.points:
@@ -55,7 +55,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """Runs that differ in their seed alone."""
+    """Runs that differ only in their seed."""
 
     label: str
     cells: tuple[Cell, ...]
@@ -64,7 +64,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All rows, and the headings of their cells."""
+    """All rows, with the headings of their cells."""
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
@@ -74,10 +74,10 @@ def read_comparison(path: Path) -> Comparison:
     """Read the csv file of a table.
 
     Raises:
-        StoreError: If it is missing.
+        StoreError: If the file is missing.
     """
     numbers = pd.read_csv(present(path), dtype={"row": str, "column": str})
-    numbers = numbers.drop_duplicates(["row", "column"])  # means, which stand before the single seeds
+    numbers = numbers.drop_duplicates(["row", "column"])  # keep the means, which precede the single seeds
     columns = tuple(dict.fromkeys(numbers["column"]))
     rows = []
     for label, group in numbers.groupby("row", sort=False):

@@ -1,4 +1,4 @@
-"""The claims of a ledger and the verdicts on them."""
+"""Read the claims of a ledger with their verdicts."""
 
 import csv
 import math
@@ -23,11 +23,11 @@ _SIGNS = {"+": "above 0", "-": "below 0"}
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """One row; numbers as the file has them.
+    """One row of the csv file of verdicts; numbers as text.
 
     Attributes:
-        against: Whether it is against the paper, as :func:`against_paper` has it.
-        paper: Key of the later paper that makes it; empty for the paper's own.
+        against: Whether the result is against the paper; see ``against_paper``.
+        paper: Key of the later paper that makes the claim; empty for the paper itself.
     """
 
     id: str
@@ -57,7 +57,7 @@ class JudgedClaim:
 
     @property
     def interval(self) -> str:
-        """Its 95 % interval; empty where its error is not known."""
+        """The 95 % interval; empty if the error is unknown."""
         ends = [float(end or "nan") for end in (self.low, self.high)]
         if math.isnan(ends[0]) or all(map(math.isinf, ends)):
             return ""
@@ -72,27 +72,27 @@ class JudgedClaim:
 
     @property
     def marks(self) -> list[str]:
-        """What a reader has to know beside its source."""
+        """Remarks for the reader, printed after the source."""
         return [
-            *["a row of ours"] * (self.ours == "yes"),
-            *["a check, no finding"] * (self.kind_of == "sanity"),
+            *["added by us"] * (self.ours == "yes"),
+            *["sanity check, not a finding"] * (self.kind_of == "sanity"),
             *[f"implied by {self.implied_by}"] * bool(self.implied_by),
         ]
 
     @property
     def central(self) -> bool:
-        """Whether it is about the paper's central sentence."""
+        """Whether the claim is about the paper's central sentence."""
         return self.id.startswith(CENTRAL)
 
     @property
     def about_size(self) -> bool:
-        """Whether it is about one number."""
+        """Whether the claim states one number."""
         return self.kind == "value"
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many claims have which verdict."""
+    """Number of claims by verdict."""
 
     holds: int
     fails: int
@@ -105,7 +105,7 @@ class Counts:
 
     @property
     def judged(self) -> int:
-        """Claims with a yes or no."""
+        """Number of decided claims."""
         return self.holds + self.fails
 
 
@@ -142,15 +142,15 @@ def read_claims(path: Path) -> list[JudgedClaim]:
 
 
 def against_paper(row: Mapping[str, str]) -> bool:
-    """Whether a judged claim is against the paper.
+    """Whether the result on a judged claim is against the paper.
 
-    It is where the claim fails, or where it is inconclusive and the number alone lies outside of what is asked.
+    It is if the claim fails, or if it is inconclusive and its number, ignoring the error, is not as claimed.
     """
     return row["verdict"] == "fails" or (row["verdict"] == "inconclusive" and row["as_claimed"] == "no")
 
 
 def _expectation(kind: str, expected: str, tolerance: str, unit: str) -> str:
-    """What the claim expects, in words."""
+    """The expectation of a claim, in words."""
     measured = f" {unit}" if unit else ""
     if kind == "value":
         name, _, size = tolerance.partition(":")

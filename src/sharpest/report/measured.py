@@ -1,4 +1,4 @@
-"""What was measured on the runs: the largest eigenvalue along training, and how well the solver and the replays did."""
+"""The measurements of the runs: largest eigenvalues along training, and the accuracy of solver and replays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.stored import Measured
 
 MOST_POINTS = 600
-"""Points of a curve that a page carries."""
+"""Most points of a curve on a page."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class LambdaMax:
     """The largest signed eigenvalue along a run.
 
     Attributes:
-        epoch, value: At the points kept.
-        missed: How many of all points the solver left above its tolerance.
-        points: How many there are.
+        epoch, value: The points kept.
+        missed: Number of points, kept or not, above the solver's tolerance.
+        points: Number of points, kept or not.
     """
 
     epoch: list[float]
@@ -35,10 +35,10 @@ class MeasuredFile:
     """One file of a measure.
 
     Attributes:
-        points: Measured points.
-        products: Hessian-vector products; None where they are not counted.
-        eigenvalues, missed: Computed, and left above the solver's tolerance.
-        checked: Replays that reached a snapshot.
+        points: Number of measured points.
+        products: Number of Hessian-vector products; None if not counted.
+        eigenvalues, missed: Number of eigenvalues, and of those above the solver's tolerance.
+        checked: Number of replays that reached a snapshot.
         drift: Largest difference between a replay and its snapshot.
         origin: Attributes of the file.
     """
@@ -53,7 +53,7 @@ class MeasuredFile:
 
 
 def summary_of(measured: Measured) -> MeasuredFile:
-    """What the solver and the replays did for a file, of whatever measure."""
+    """Summarize solver and replays of a file, for any measure."""
     names = {dataset.name for dataset in measured.datasets}
     converged = measured["converged"] if "converged" in names else np.ones(0, dtype=bool)
     return MeasuredFile(
@@ -68,7 +68,7 @@ def summary_of(measured: Measured) -> MeasuredFile:
 
 
 def lambda_max_of(spectra: Spectra) -> LambdaMax:
-    """The largest eigenvalue along a run, thinned to what a page can carry."""
+    """The largest eigenvalue along a run, decimated to ``MOST_POINTS``."""
     finite = np.isfinite(spectra.lambda_max)
     epoch, value = spectra.epoch[finite], spectra.lambda_max[finite]
     kept = decimate(value, MOST_POINTS)
@@ -82,7 +82,7 @@ def lambda_max_of(spectra: Spectra) -> LambdaMax:
 
 @dataclass(frozen=True)
 class Quality:
-    """All files of one kind, added up."""
+    """Totals over all files of one measure."""
 
     what: str
     files: int
@@ -95,7 +95,7 @@ class Quality:
 
 
 def add_up(what: str, files: Sequence[MeasuredFile]) -> Quality:
-    """Add up files of one kind; the drift is the largest."""
+    """Add up the files of one measure; the drift is the largest one."""
     products = [file.products for file in files if file.products is not None]
     return Quality(
         what=what,
@@ -110,14 +110,14 @@ def add_up(what: str, files: Sequence[MeasuredFile]) -> Quality:
 
 
 def decimate(values: NDArray[np.float64], most: int) -> NDArray[np.int64]:
-    """Which points of a curve to keep: its ends, and the lowest and highest of each stretch, so that no peak is lost.
+    """Choose points of a curve to keep: its ends, and the minimum and maximum of each stretch, which preserves peaks.
 
     Args:
-        values: (t,), finite.
-        most: About how many are kept, at least 4.
+        values: The curve (t,), finite.
+        most: Approximate number of points to keep, at least 4.
 
     Returns:
-        Increasing indices.
+        Indices of the points, increasing.
     """
     if len(values) <= most:
         return np.arange(len(values))

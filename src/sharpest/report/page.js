@@ -7,7 +7,7 @@ const one = (selector, from = document) => from.querySelector(selector);
 const press = (button, pressed) => button.setAttribute("aria-pressed", pressed);
 const say = (text) => { one("#status").textContent = text; };
 
-/* Theme: the system's, until the reader chooses. */
+/* Theme: that of the system until the reader chooses one. */
 const systemDark = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : systemDark.matches);
 const onTheme = [];
@@ -24,7 +24,7 @@ one(".theme").addEventListener("click", () => {
 });
 systemDark.addEventListener("change", showTheme);
 
-/* Claims with one verdict; items without any are put away. */
+/* Show only claims with one verdict; hide items that have none. */
 const rows = all(".claims tbody tr");
 
 function filterClaims(verdict) {
@@ -45,7 +45,7 @@ function filterClaims(verdict) {
 
 all("[data-filter]").forEach((button) => button.addEventListener("click", () => filterClaims(button.dataset.filter)));
 
-/* A link to something that is put away brings everything back. */
+/* A link to a hidden element clears all filters. */
 function reveal() {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target && (target.hidden || target.closest("[hidden]"))) {
@@ -57,7 +57,7 @@ function reveal() {
 
 addEventListener("hashchange", reveal);
 
-/* Sorting: numbers by their value, the missing ones last; text by its letters. */
+/* Sorting: numbers by value, with missing ones last; text alphabetically. */
 function compare(a, b) {
   if (a === b) return 0;
   if (a === "" || b === "") return a === "" ? 1 : -1;
@@ -83,7 +83,7 @@ all(".sortable th button").forEach((button) => button.addEventListener("click", 
   say(`sorted by ${button.textContent}, ${order}`);
 }));
 
-/* Runs by parts of their row. */
+/* Find runs by words in their row. */
 const runs = all(".run-table tbody tr");
 
 function findRuns(text) {
@@ -98,7 +98,7 @@ function findRuns(text) {
 
 one("#find").addEventListener("input", (event) => findRuns(event.target.value));
 
-/* A figure, large. */
+/* Show a figure at full size. */
 const dialog = one("#large");
 
 all(".enlarge").forEach((button) => button.addEventListener("click", () => {
@@ -111,7 +111,7 @@ all(".enlarge").forEach((button) => button.addEventListener("click", () => {
 }));
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
-/* Where the reader is. */
+/* Mark the current section in the contents. */
 const links = new Map(all(".side a[href^='#']").map((link) => [link.hash.slice(1), link]));
 const seen = new IntersectionObserver((entries) => {
   for (const entry of entries) {
@@ -122,7 +122,7 @@ const seen = new IntersectionObserver((entries) => {
 }, { rootMargin: "-10% 0px -80% 0px" });
 all(".item, main > section:not(:has(.item)), main > header").forEach((place) => seen.observe(place));
 
-/* Everything is on paper. */
+/* Open all details for printing. */
 let closed = [];
 addEventListener("beforeprint", () => {
   closed = all("main .more:not([open])");
@@ -147,14 +147,14 @@ const dashes = (index) => DASHES[Math.floor(index / COLOURS.light.length) % DASH
 const short = (value) => (value == null ? "" : Number(value.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 }));
 const curvesShown = () => explorer.panels[state.panel].curves.map((curve) => ({ ...curve, ...explorer.curves[curve.key] }));
 
-/* Curves are measured at different times: the cursor takes the nearest point of each. */
+/* Curves are measured at different times, so the cursor takes the nearest point of each. */
 function nearest(plot, series, hovered) {
   const values = plot.data[series];
   for (let step = 0; step < values.length; step += 1) {
-    const found = [hovered - step, hovered + step].filter((at) => values[at] != null);
-    if (found.length) {
-      const far = (at) => Math.abs(plot.data[0][at] - plot.posToVal(plot.cursor.left, "x"));
-      return found.sort((a, b) => far(a) - far(b))[0];
+    const candidates = [hovered - step, hovered + step].filter((at) => values[at] != null);
+    if (candidates.length) {
+      const distance = (at) => Math.abs(plot.data[0][at] - plot.posToVal(plot.cursor.left, "x"));
+      return candidates.sort((a, b) => distance(a) - distance(b))[0];
     }
   }
   return null;

@@ -16,14 +16,14 @@ class Item:
     """A figure, a table, or a part of the paper's text, with the claims about it.
 
     Attributes:
-        name: As the ledger has it, e.g. ``fig6``.
-        title: For readers, e.g. ``Figure 6``.
+        name: Name in the ledger, such as ``fig6``.
+        title: Display name, such as ``Figure 6``.
         caption: What is shown; empty for a part of the text.
         used: What was used where paper and code differ; may be empty.
-        claims: In the ledger's order.
+        claims: The claims about it, in the order of the ledger.
         counts: Their verdicts.
-        runs: Behind it.
-        beside: Claims of other items that these runs, measured at the same points, answer as well.
+        runs: The runs it shows.
+        beside: Claims about other items that these runs, measured at the same points, answer as well.
     """
 
     name: str
@@ -37,12 +37,12 @@ class Item:
 
     @property
     def kind(self) -> str:
-        """The first word of the title, e.g. ``Figure``."""
+        """The first word of the title, such as ``Figure``."""
         return self.title.partition(" ")[0]
 
     @property
     def number(self) -> str:
-        """The rest of it."""
+        """The title without its first word, such as ``6``."""
         return self.title.partition(" ")[2]
 
 
@@ -51,11 +51,11 @@ class Drawing:
     """A figure as an image.
 
     Attributes:
-        source: A data URI.
-        width, height: In pixels.
-        points: How many are plotted.
-        points_file: Where they are, from the folder of the page.
-        notes: What a reader has to know of it: points that are marked or left out, and what differs from the paper.
+        source: Data URI of the image.
+        width, height: Size in pixels.
+        points: Number of plotted points.
+        points_file: The csv file of the points, relative to the folder of the page.
+        notes: Notes for the reader: points that are marked or left out, and differences from the paper.
     """
 
     source: str
@@ -68,7 +68,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure; whether its curves are in the explorer."""
+    """A figure, and whether its curves are in the explorer."""
 
     item: Item
     drawing: Drawing
@@ -85,7 +85,7 @@ class Table:
 
 @dataclass(frozen=True)
 class SectionCounts:
-    """The verdicts in a section of the paper, and the items they are about."""
+    """The verdicts in a section of the paper, and the items of the section."""
 
     title: str
     items: tuple[Item, ...]
@@ -94,7 +94,7 @@ class SectionCounts:
 
 @dataclass(frozen=True)
 class Chance:
-    """How many findings about an item hold, or have their number as claimed, beside what chance gives."""
+    """Findings about an item that hold, or have their number as claimed: how many, and how many by chance."""
 
     title: str
     claims: int
@@ -110,7 +110,7 @@ class Chance:
 
 @dataclass(frozen=True)
 class StepsOfNet:
-    """What steps along e_1 do to the loss of a net, by their scale: half of SGD's own step, that step, twice it."""
+    """Claims on the change of the loss by steps along e_1, by scale of the step: half, one and two steps of SGD."""
 
     net: str
     claims: Mapping[str, JudgedClaim]
@@ -118,7 +118,7 @@ class StepsOfNet:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set of the paper, and what stands for it."""
+    """A data set of the paper, and the data used for it."""
 
     paper: str
     used: str
@@ -129,7 +129,7 @@ class DataSet:
 
 @dataclass(frozen=True)
 class JobTime:
-    """Time of one kind of job; ``recorded`` of ``jobs`` have a record."""
+    """Total time of one kind of job; only ``recorded`` of ``jobs`` have a time on record."""
 
     what: str
     jobs: int
@@ -139,7 +139,7 @@ class JobTime:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where files come from in one respect: its values, and how many files have each."""
+    """One aspect of provenance: its values, and the number of files with each value."""
 
     what: str
     values: tuple[tuple[str, int], ...]
@@ -147,7 +147,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Departure:
-    """Something that was replaced or reduced, and the items it touches."""
+    """Something that was replaced or reduced, and the items it affects."""
 
     note: str
     items: tuple[Item, ...]
@@ -155,7 +155,7 @@ class Departure:
 
 @dataclass(frozen=True)
 class Page:
-    """All of it, from top to bottom."""
+    """The whole page, from top to bottom."""
 
     scale: str
     description: str
@@ -182,22 +182,22 @@ class Page:
 
     @property
     def items(self) -> list[Item]:
-        """The paper's figures, tables and parts of its text."""
+        """The figures, tables and parts of the text of the paper."""
         return [*(figure.item for figure in self.figures), *(table.item for table in self.tables), *self.texts]
 
     @property
     def of_paper(self) -> Counts:
-        """Verdicts on what the paper states in these words."""
+        """Verdicts on the claims that the paper states in these words."""
         return count(claim for item in self.items for claim in item.claims if claim.ours != "yes")
 
     @property
     def num_points(self) -> int:
-        """Measured points of all runs."""
+        """Number of measured points of all runs."""
         return sum(quality.points for quality in self.qualities)
 
     @property
     def num_products(self) -> int:
-        """Hessian-vector products of all measurements that count them."""
+        """Number of Hessian-vector products of all measurements that count them."""
         return sum(quality.products or 0 for quality in self.qualities)
 
     @property

@@ -1,4 +1,4 @@
-"""What the report says of the paper itself: its sections, and names for readers."""
+"""The structure of the paper: its sections, and display names of its items."""
 
 import re
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ class Section:
     """A section of the paper.
 
     Attributes:
-        title: Its number, and what it is about in our words.
-        items: Figures, tables and parts of the text that belong to it, as the ledger of claims names them.
+        title: Its number and topic, in our words.
+        items: Its figures, tables and parts of the text, by their names in the ledger.
     """
 
     title: str
@@ -30,13 +30,13 @@ SECTIONS = (
     Section("E · Nudged SGD and Newton's step", ("fig20", "secE")),
     Section("F · Sentiment analysis on IMDB", ("fig21", "fig22", "tab7")),
 )
-"""In the order of the paper, appendices by letter."""
+"""The sections in the order of the paper; appendices by letter."""
 
 CENTRAL = "sec3.2.alpha1."
-"""Begins the ids of the claims on the paper's central sentence: SGD's own step along e_1 would raise the loss."""
+"""Prefix of the ids of claims on the paper's central sentence: SGD's own step along e_1 would raise the loss."""
 
 FIGURE = "fig"
-"""Begins the names of the paper's figures."""
+"""Prefix of the names of the paper's figures."""
 _NAMES = ((FIGURE, "Figure"), ("tab", "Table"), ("sec", "Section"))
 _OF_PAPER = re.compile(r"(?:fig|tab)\w+|sec(?:\d+(?:\.\d+)*|[A-Z])")
 
@@ -58,19 +58,19 @@ ACCURACIES = ("test_acc", "val_acc_early")
 
 
 def title_of_paper(key: str) -> str:
-    """The name of a later paper for readers: ``Andreyev 2024`` for ``andreyev2024``."""
+    """The display name of a later paper: ``Andreyev 2024`` for ``andreyev2024``."""
     return re.sub(r"(?<=[a-z])(?=\d)", " ", key).capitalize()
 
 
 def item_of(study: str) -> str:
-    """The ledger's name of a figure or table: ``fig6`` for ``fig06``."""
+    """The name of a figure or table in the ledger: ``fig6`` for ``fig06``."""
     return re.sub(r"^(fig|tab)0+(?=\d)", r"\1", study)
 
 
 def title_of(item: str) -> str:
-    """The name of an item for readers: ``Figure 6``, ``Section 3.2``, ``Appendix E``, ``Figure 4 without resnet``.
+    """The display name of an item: ``Figure 6``, ``Section 3.2``, ``Appendix E``, ``Figure 4 without resnet``.
 
-    Beyond the paper the name itself in words: ``Batch sharpness`` for ``batch_sharpness``.
+    Beyond the paper, the name in words: ``Batch sharpness`` for ``batch_sharpness``.
     """
     if not _OF_PAPER.fullmatch(item):
         return item.replace("_", " ").capitalize()

@@ -1,4 +1,4 @@
-"""The page as HTML: a template, with styles and scripts inside."""
+"""Render the page as HTML from a template, with styles and scripts inlined."""
 
 import hashlib
 import math
@@ -21,7 +21,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def render(page: Page) -> str:
-    """The whole page; whatever comes from files is escaped."""
+    """The whole page; all text from files is escaped."""
     environment = Environment(
         loader=BaseLoader(), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -37,7 +37,7 @@ def render(page: Page) -> str:
 
 
 def assets_digest() -> str:
-    """Sixteen hex digits that change with template, styles and scripts: a parameter of the rule."""
+    """Sixteen hex digits that change with template, styles and scripts; a parameter of the rule."""
     digest = hashlib.sha256()
     for name in (_TEMPLATE, *_STYLES, *_SCRIPTS, _LICENCE):
         digest.update(_read(name).encode())
@@ -50,7 +50,7 @@ def _read(name: str) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A number for readers, with that many significant digits; a missing one is a dash."""
+    """A number for display, with this many significant digits; a missing number is a dash."""
     if math.isnan(value):
         return "–"
     if value and not 1e-4 <= abs(value) < 1e7:
@@ -60,12 +60,12 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def trimmed(text: str) -> str:
-    """A number as text without the zeros at its end: ``87.3`` for ``87.30``."""
+    """A number without trailing zeros: ``87.3`` for ``87.30``."""
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def words(text: str, digits: int = 3) -> str:
-    """A number in a text as :func:`number` writes it; any other text as it is."""
+    """Format a text as ``number`` does if it is a number; return other text unchanged."""
     try:
         return trimmed(number(float(text), digits))
     except ValueError:
@@ -73,7 +73,7 @@ def words(text: str, digits: int = 3) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time in the unit that suits it."""
+    """A time in a suitable unit."""
     for unit, size in (("days", _DAY), ("h", _HOUR), ("min", _MINUTE)):
         if seconds >= 2 * size:
             return f"{seconds / size:,.1f} {unit}"

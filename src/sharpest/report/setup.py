@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sharpest.claims.ledger import Claim
     from sharpest.claims.plans import Plans
 
-_BEYOND = "beyond_"  # keeps a study called runs or scale apart from other parameters
+_BEYOND = "beyond_"  # prefix; a study called runs or scale would clash with another parameter
 
 
 class Setup(Strict):
@@ -32,20 +32,20 @@ class Setup(Strict):
     studies: dict[str, AnyStudy]
     """Figures and tables, with their captions."""
     beyond: tuple[str, ...] = ()
-    """Which of them go beyond the paper."""
+    """Studies that go beyond the paper."""
     later_claims: bool = False
     """Whether claims of later papers are judged."""
     reductions: dict[str, tuple[str, ...]]
-    """What was replaced or reduced against the paper, by study."""
+    """Study -> what was replaced or reduced compared with the paper."""
     beside: dict[str, tuple[str, ...]]
-    """Ids of the claims of other items that the runs of a study answer, by study."""
+    """Study -> ids of the claims about other items that its runs answer."""
     runs: dict[str, str]
-    """Every run behind a study, and those it branches off -> its data set."""
+    """Every run of a study, and the trunks of branches -> data set."""
     sources: dict[str, tuple[str, str]]
-    """Data set -> source of the paper, source that is really read."""
+    """Data set -> source in the paper, source that is read."""
 
     def parts(self) -> dict[str, Any]:
-        """The same, study by study, as parameters of a rule, so that a changed study is named alone."""
+        """The configuration as parameters of a rule, one per study, so that a change names only its study."""
         whole = self.model_dump(mode="json")
         studies, reductions, beside = (whole.pop(key) for key in ("studies", "reductions", "beside"))
         whole["order"] = list(studies)
@@ -60,7 +60,7 @@ class Setup(Strict):
 
     @classmethod
     def joined(cls, parts: Mapping[str, Any]) -> Self:
-        """From its :meth:`parts`; other parameters are left out."""
+        """Restore a setup from its ``parts``; other parameters are ignored."""
         studies = {
             name.removeprefix(_BEYOND): part
             for name, part in parts.items()
@@ -74,7 +74,7 @@ class Setup(Strict):
         )
 
     def measured(self) -> dict[str, list[tuple[str, str]]]:
-        """Measure -> run and schedule of each of its files behind a study, once each."""
+        """Measure -> run and schedule of each of its files that a study reads, without repetition."""
         measured: dict[str, dict[tuple[str, str], None]] = {}
         for study in self.studies.values():
             for source in study.inputs():
@@ -83,7 +83,7 @@ class Setup(Strict):
         return {measure: list(curves) for measure, curves in measured.items()}
 
     def made(self, paths: Paths) -> list[Path]:
-        """Verdicts, figures and tables that a report shows."""
+        """The files of verdicts, figures and tables that a report shows."""
         figures = [name for name, study in self.studies.items() if not study.is_table]
         return [
             verdicts(paths, PAPER, "csv"),
@@ -103,7 +103,7 @@ class Setup(Strict):
         ]
 
     def benchmarks(self, paths: Paths) -> dict[str, list[Path]]:
-        """The records of time, by what was done; those that do not exist are left out of the cost."""
+        """Kind of work -> its records of time. The cost leaves out records that do not exist."""
         return {
             "training": [paths.benchmark("train", run) for run in self.runs],
             **{
@@ -120,12 +120,12 @@ def setup_of(
     names: Iterable[str] | None = None,
     later_claims: bool = False,
 ) -> Setup:
-    """That of some studies, or of all.
+    """The setup of a report on some studies, or on all.
 
     Args:
-        project: The scale.
-        claims: Of the paper.
-        plans: What each of them reads.
+        project: The project.
+        claims: The claims of the paper.
+        plans: What each claim reads.
         names: The studies; None = all.
         later_claims: Whether claims of later papers are judged.
     """
@@ -155,7 +155,7 @@ def setup_of(
 
 
 def _with_trunks(project: Project, runs: Sequence[str]) -> list[str]:
-    """Each run once, behind the run that it branches off."""
+    """Each run once; a branch follows its trunk."""
     ordered: dict[str, None] = {}
     for run in runs:
         if branch := project.run(run).branch:

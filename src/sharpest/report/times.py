@@ -1,4 +1,4 @@
-"""How long jobs took, as they recorded it."""
+"""Read how long jobs took from their records."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from sharpest.errors import StoreError
 
 
 def seconds_of(record: Path) -> float:
-    """All seconds of a record of time.
+    """Total seconds in a record of time.
 
     Raises:
-        StoreError: If it is damaged.
+        StoreError: If the record is damaged.
     """
     try:
         return float(pd.read_csv(record, sep="\t", usecols=["s"])["s"].astype(float).sum())
-    except (OSError, ValueError) as error:  # also what pandas raises for no columns, or bytes that are no text
+    except (OSError, ValueError) as error:  # pandas raises these for missing columns and for bytes that are not text
         raise StoreError(
-            f"{record}: is no record of time ({type(error).__name__}); delete it, nothing else depends on it"
+            f"{record}: damaged record of time ({type(error).__name__}); delete it, nothing else depends on it"
         ) from None

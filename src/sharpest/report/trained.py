@@ -1,4 +1,4 @@
-"""The runs behind a report, as their snapshots files describe them."""
+"""The runs of a report, as described by their snapshot files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ class Run:
     """One run.
 
     Attributes:
-        settings: As trained at this scale.
-        data: Name of the data that was really used.
-        num_directions, gamma: Of a step that is scaled along the sharpest directions; None for SGD.
-        epochs: Trained, those of its trunk included.
-        end: How it ended.
-        diverged_epoch: None where it did not diverge.
-        best_epoch: That of the best validation accuracy.
-        seconds: Of training, by the clock, without its trunk.
-        origin: Attributes of its file.
+        settings: Settings as trained at this scale.
+        data: Name of the data that was used.
+        num_directions, gamma: Settings of NSGD; None for SGD.
+        epochs: Number of epochs trained, including those of the trunk.
+        end: How training ended.
+        diverged_epoch: Epoch of divergence; None if the run did not diverge.
+        best_epoch: Epoch of the best validation accuracy.
+        seconds: Wall time of training, without that of the trunk.
+        origin: Attributes of the snapshot file.
     """
 
     settings: RunSettings
@@ -45,7 +45,7 @@ class Run:
 
 
 def trained_run(snapshots: Snapshots) -> Run:
-    """A run from attributes and a few numbers of its snapshots."""
+    """Read a run from the attributes and a few numbers of its snapshots."""
     attributes = snapshots.attributes
     settings = RunSettings.model_validate(attributes["config"])
     diverged = None if snapshots.diverged is None else snapshots.diverged / settings.steps_per_epoch

@@ -1,1 +1,1 @@
-"""Tables, one module per kind: numbers from results, and their print beside the paper's."""
+"""Build tables from results, one module per kind, and print them next to the paper's numbers."""

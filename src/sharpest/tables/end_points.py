@@ -1,4 +1,4 @@
-"""End points of runs, mean and spread over seeds, beside the paper's numbers (Tables 1-7)."""
+"""End points of runs: mean and spread over seeds, compared with the paper's numbers (Tables 1-7)."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from sharpest.config.studies.end_points import END_POINT_COLUMNS, EndPointRow, E
 from sharpest.measures.evaluations.reader import Evaluations, accuracy_at, median_seconds
 from sharpest.results.runs import Results, RunResults
 
-# unit in print: per cent for accuracies, which are fractions everywhere else
+# accuracies are printed in per cent; everywhere else they are fractions
 _TITLES = {
     "spectral_norm": "Spectral norm of H, best / final",
     "frobenius": "Frobenius norm of H, best / final",
@@ -48,8 +48,8 @@ class _Run:
     """One run.
 
     Attributes:
-        numbers: By column of the csv file.
-        evaluated: Its end points.
+        numbers: Column of the csv file -> number.
+        evaluated: End points of the run.
         epoch_seconds: Median wall time of an epoch.
     """
 
@@ -59,12 +59,12 @@ class _Run:
 
     @property
     def num_eigenvalues(self) -> int:
-        """Behind its norms."""
+        """Number of eigenvalues in the norms."""
         return int(self.evaluated["eigenvalues"].shape[1])
 
     @property
     def probe_error(self) -> float:
-        """Standard error of its probed norms in parts of them, the larger one."""
+        """Relative standard error of the probed norms; the largest."""
         return float(np.max(self.evaluated["frobenius_probe_error"] / self.evaluated["frobenius_probe"]))
 
 
@@ -73,14 +73,14 @@ def build(study: EndPoints, results: Results) -> pd.DataFrame:
 
     Args:
         study: Rows and their runs.
-        results: Those of the scale.
+        results: The results of the scale.
 
     Returns:
-        Long, with columns row, column, run, value, spread (sample standard deviation over seeds, NaN for one), seeds
-        (how many are in the mean), paper (NaN where it prints none). Accuracies are fractions. Of several seeds the
-        mean comes first, whose run is ``mean of 777, 778``, then each alone, without the paper's number. Runs that
-        diverged are in no mean, and have no value. For print, ``attrs`` has ``early_epoch``; ``seeds``, a text by row,
-        which names runs that diverged; and ``notes``, what to say below the table.
+        A long table with columns row, column, run, value, spread (sample standard deviation over seeds, NaN for one
+        seed), seeds (number of seeds in the mean) and paper (NaN if the paper prints no number). Accuracies are
+        fractions. With several seeds, the mean comes first, with run ``mean of 777, 778``, then each seed without the
+        paper's number. Diverged runs have no value and are in no mean. For printing, ``attrs`` has ``early_epoch``;
+        ``seeds``, row -> a text that names diverged runs; and ``notes``, paragraphs to print below the table.
 
     Source: Tables 1-7; inventory 1.7 and section 3.
     """
@@ -99,11 +99,13 @@ def build(study: EndPoints, results: Results) -> pd.DataFrame:
 
 
 def _records(row: EndPointRow, name: str, runs: Mapping[str, _Run]) -> list[dict[str, Any]]:
-    """One number of a row: the mean over its seeds, then that of each where there are several."""
-    alone = {run: math.nan if runs[run].evaluated.diverged is not None else runs[run].numbers[name] for run in row.runs}
-    kept = {RunId.parse(run).seed: value for run, value in alone.items() if not math.isnan(value)}
+    """One number of a row: the mean over its seeds, then, if there are several, the number of each."""
+    by_run = {
+        run: math.nan if runs[run].evaluated.diverged is not None else runs[run].numbers[name] for run in row.runs
+    }
+    kept = {RunId.parse(run).seed: value for run, value in by_run.items() if not math.isnan(value)}
     values = np.array(list(kept.values()))
-    several = len(alone) > 1
+    several = len(by_run) > 1
     mean = {
         "row": row.label,
         "column": name,
@@ -114,7 +116,7 @@ def _records(row: EndPointRow, name: str, runs: Mapping[str, _Run]) -> list[dict
         "paper": row.paper.get(name, math.nan),
     }
     single = {"spread": math.nan, "paper": math.nan}
-    seeds = [{"run": run, "value": value, "seeds": int(not math.isnan(value))} for run, value in alone.items()]
+    seeds = [{"run": run, "value": value, "seeds": int(not math.isnan(value))} for run, value in by_run.items()]
     return [mean, *({**mean, **single, **seed} for seed in seeds if several)]
 
 
@@ -135,7 +137,7 @@ def _read(run: RunResults, schedule: str) -> _Run:
 
 
 def _seeds(row: EndPointRow, runs: Mapping[str, _Run]) -> str:
-    """How many runs are in the means of a row, and which are not."""
+    """The number of runs in the means of a row, and the diverged runs."""
     diverged = {run: runs[run].evaluated.divergence for run in row.runs if runs[run].evaluated.divergence}
     count = str(len(row.runs) - len(diverged)) if len(diverged) < len(row.runs) else "none"
     return "; ".join([count, *(f"seed {RunId.parse(run).seed} {text}" for run, text in diverged.items())])
@@ -162,7 +164,7 @@ def _measured(study: EndPoints, finished: Mapping[str, _Run]) -> Iterable[str]:
 
 
 def _missed(finished: Mapping[str, _Run]) -> Iterable[str]:
-    """How many eigenvalues the solver gave up on."""
+    """The number of eigenvalues that missed the solver's tolerance."""
     missed = sum(run.evaluated.num_missed for run in finished.values())
     if missed:
         total = sum(2 * run.num_eigenvalues for run in finished.values())
@@ -170,7 +172,7 @@ def _missed(finished: Mapping[str, _Run]) -> Iterable[str]:
 
 
 def _cost(finished: Mapping[str, _Run]) -> Iterable[str]:
-    """How long an epoch of NSGD takes, against SGD, which is gamma = 1, with all other settings alike."""
+    """How long an epoch of NSGD takes compared with one of SGD (gamma = 1) with otherwise equal settings."""
     ratios = []
     for name, run in finished.items():
         parts = RunId.parse(name)
@@ -185,7 +187,7 @@ def _cost(finished: Mapping[str, _Run]) -> Iterable[str]:
 
 
 def markdown(study: EndPoints, table: pd.DataFrame, foot: str) -> str:
-    """Print a table of :func:`build` as Markdown, with caption above, and notes and foot below."""
+    """Print a table of ``build`` as Markdown, with the caption above and notes and foot below."""
     header, *rows = _printed(study, table)
     lines = [_markdown_row(header), _markdown_row(["---", *["---:"] * (len(header) - 1)]), *map(_markdown_row, rows)]
     return "\n\n".join([study.caption, "\n".join(lines), *_below(table, foot)]) + "\n"
@@ -196,7 +198,7 @@ def _markdown_row(cells: list[str]) -> str:
 
 
 def latex(study: EndPoints, table: pd.DataFrame, foot: str) -> str:
-    """Print a table of :func:`build` as a LaTeX table; the document needs the packages booktabs and graphicx."""
+    """Print a table of ``build`` as a LaTeX table; the document needs the packages booktabs and graphicx."""
     header, *rows = _printed(study, table)
     return "\n".join(
         [
@@ -249,7 +251,7 @@ def _printed(study: EndPoints, table: pd.DataFrame) -> list[list[str]]:
 
 
 def _cell(numbers: pd.DataFrame, per_cent: bool) -> str:
-    """``272 ± 12 / 324 ± 9 (paper 272 / 324)``: one number or two, with columns value, spread and paper."""
+    """Print one or two numbers (columns value, spread, paper), as in ``272 ± 12 / 324 ± 9 (paper 272 / 324)``."""
     factor = 100 if per_cent else 1
     ours = [_number(*pair) for pair in factor * numbers[["value", "spread"]].to_numpy()]
     paper = [_as_printed(factor * value, per_cent) for value in numbers["paper"]]
@@ -258,7 +260,7 @@ def _cell(numbers: pd.DataFrame, per_cent: bool) -> str:
 
 
 def _number(value: float, spread: float) -> str:
-    """Three digits of the mean; a missing number is a dash, a missing spread nothing."""
+    """Three digits of the mean; a missing number is printed as a dash, a missing spread is omitted."""
     if math.isnan(value):
         return "–"
     decimals = 0 if value == 0 or not math.isfinite(value) else max(0, 2 - math.floor(math.log10(abs(value))))
@@ -266,6 +268,6 @@ def _number(value: float, spread: float) -> str:
 
 
 def _as_printed(value: float, per_cent: bool) -> str:
-    """The paper's digits, whose per cents have a decimal; a missing number is a dash."""
-    # ten decimals hide that 100 * 0.873 is not quite 87.3
+    """The paper's digits, with one decimal for per cents; a missing number is a dash."""
+    # rounding to ten decimals turns 100 * 0.873 into 87.3
     return "–" if math.isnan(value) else np.format_float_positional(round(value, 10), trim="0" if per_cent else "-")

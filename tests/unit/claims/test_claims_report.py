@@ -14,7 +14,7 @@ def claim(name: str, verdict: str = "holds", **cells: Any) -> dict[str, Any]:
         "id": name, "item": "tab1", "statement": f"Statement {name}", "quantity": "dist", "unit": "", "expected": "+",
         "tolerance": "", "kind_of": "finding", "ours": "", "implied_by": "", "value": 11.17, "error": 0.726,
         "low": 8.04, "high": 14.29, "seeds": 3, "verdict": verdict, "p": 0.0042, "p_holm": 0.03, "null_holds": 0.125,
-        "reason": "above 0 asked",
+        "reason": "required: above 0",
     } | cells  # fmt: skip
 
 
@@ -37,13 +37,13 @@ def test_the_headline_counts_findings_that_nothing_implies_by_seeds() -> None:
     assert counts.loc["3 seeds or more"].tolist() == [2, 1, 0]
     assert counts.loc["fewer seeds"].tolist() == [1, 0, 1]
     # undecided claims are inconclusive
-    assert counts.loc["after Holm's correction, all"].tolist() == [2, 1, 2]
+    assert counts.loc["all, after Holm's correction"].tolist() == [2, 1, 2]
     assert cells_of(headline_table(table)) == [
         ["findings", "holds", "fails", "inconclusive"],
         ["---"] * 4,
         ["3 seeds or more", "2", "1", "0"],
         ["fewer seeds", "1", "0", "1"],
-        ["after Holm's correction, all", "2", "1", "2"],
+        ["all, after Holm's correction", "2", "1", "2"],
     ]
 
 
@@ -64,7 +64,7 @@ def test_counts_stand_beside_chance() -> None:
 def test_a_claim_with_its_number_interval_and_chance() -> None:
     _, _, row = cells_of(claims_table(pd.DataFrame([claim("a")])))
     assert row == [
-        "Statement a (`a`)", "holds", "dist 11.2 ± 0.73", "8.04 to 14.3", "+", "0.0042", "0.12", "above 0 asked"
+        "Statement a (`a`)", "holds", "dist 11.2 ± 0.73", "8.04 to 14.3", "+", "0.0042", "0.12", "required: above 0"
     ]  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def test_the_page() -> None:
         pd.DataFrame([claim("a|b"), claim("c", item="fig4", quantity="lambda_max_peak")]), CHANCE, "Scale quick."
     )
     headings = [line for line in text.splitlines() if line.startswith("#")]
-    assert headings == ["# Claims of the paper", "## Beside chance", "## tab1", "## fig4", "## Quantities"]
+    assert headings == ["# Claims of the paper", "## Compared with chance", "## tab1", "## fig4", "## Quantities"]
     assert "\n\nScale quick.\n\n" in text
     assert "Statement a\\|b" in text
     assert text.count("| lambda_max_peak | ") == 1
@@ -117,6 +117,7 @@ def test_the_page_of_later_papers() -> None:
     text = markdown(pd.DataFrame(rows), chance, "Scale quick.")
     headings = [line for line in text.splitlines() if line.startswith("#")]
     assert headings == [
-        "# Claims of later papers", "## Beside chance", "## cohen2021, edge", "## cohen2021, drift", "## Quantities",
+        "# Claims of later papers", "## Compared with chance", "## cohen2021, edge", "## cohen2021, drift",
+        "## Quantities",
     ]  # fmt: skip
     assert chance_table(chance) == chance_table(CHANCE)

@@ -67,7 +67,7 @@ def test_where_no_step_raises_the_loss_critical_sharpness_is_zero(folder: Any) -
     assert read(folder, "auc_critical_sharpness") == 1
     outcome = np.full((4, 2), 3)
     write(folder, spike=spikes, batch_outcome=outcome, critical_sharpness=sharpness, batch_sharpness=flat, gni=flat)
-    with pytest.raises(UnmeasuredError, match="all changes catapult, or none does"):
+    with pytest.raises(UnmeasuredError, match="all changes catapult, or none do"):
         read(folder, "auc_critical_sharpness")
 
 
@@ -75,7 +75,7 @@ def test_missing_quantities_of_a_run(folder: Any) -> None:
     write(folder, batch_sharpness=[4, 4, 4, 4, 4, 4])
     with pytest.raises(UnmeasuredError, match="batch sharpness is saturated from the start"):
         read(folder, "catapults_before_saturation")
-    with pytest.raises(UnmeasuredError, match="saturated no later"):
+    with pytest.raises(UnmeasuredError, match="does not saturate before batch sharpness"):
         read(folder, "catapults_gni_alone")
     with pytest.raises(UnmeasuredError, match="no spike is known before"):
         read(folder, "spike_rise")

@@ -54,7 +54,7 @@ def test_an_order_both_ways(folder: Any, judged: Any) -> None:
     assert wrong["p_null"] == 1
     assert right["null_holds"] == wrong["null_holds"] == np.mean(holding)
     assert right["null_as_claimed"] == np.mean([each.mean() > 0 for each in differences])
-    assert right["reason"] == "the difference that decides, above 0 asked; 0.1: 11.2, 1: 6.07"
+    assert right["reason"] == "required of the decisive difference: above 0; 0.1: 11.2, 1: 6.07"
 
 
 def test_of_an_order_the_statement_that_decides_is_shown(folder: Any, judged: Any) -> None:
@@ -76,7 +76,7 @@ def test_one_seed_between_runs_decides_nothing_and_is_marked(folder: Any, judged
     (row,) = judged(order(runs=runs_of("0.1", "1", seeds=(1001,))))[0].to_dict("records")
     assert (row["verdict"], row["seeds"], row["value"], row["p"]) == ("inconclusive", 1, 5, 1)
     assert math.isnan(row["error"])
-    assert row["reason"].endswith("one seed: the spread between runs is not known")
+    assert row["reason"].endswith("one seed: the spread between runs is unknown")
     assert row["as_claimed"] == "yes"
 
 
@@ -118,7 +118,7 @@ def test_a_range_both_ways(folder: Any, judged: Any) -> None:
     assert table["verdict"].tolist() == ["holds", "fails", "inconclusive"]
     assert table["p"]["in"] == pytest.approx(2 * DescrStatsW(np.array(LARGE)).ttost_mean(5, 18)[0])
     assert table["p"]["out"] == pytest.approx(2 * stats.ttest_1samp(LARGE, 6, alternative="greater").pvalue)
-    assert table["reason"]["in"].startswith("at least 5 and at most 18 asked")
+    assert table["reason"]["in"].startswith("required: at least 5 and at most 18")
     assert table["reason"]["in"].endswith("one level, nothing to permute")
     assert table["p_null"].isna().all()
 
@@ -178,7 +178,7 @@ def test_a_sign_beside_that_along_a_random_direction(way: float, verdict: str, f
     if way:
         # each seed's number is from e_1 or from the random direction
         assert row["p_null"] == (1 / 8 if way > 0 else 1)
-    assert row["reason"].startswith("below 0 asked")
+    assert row["reason"].startswith("required: below 0")
 
 
 def test_one_seed_of_many_points_decides_about_its_own_run(folder: Any, judged: Any) -> None:
@@ -191,7 +191,7 @@ def test_one_seed_of_many_points_decides_about_its_own_run(folder: Any, judged: 
     alphas(folder, run, t=12, random=False)
     (row,) = judged(sign([run]))[0].to_dict("records")
     assert row["verdict"] == "inconclusive"
-    assert row["reason"].endswith("one seed, whose error is not known; one level, nothing to permute")
+    assert row["reason"].endswith("one seed, whose error is unknown; one level, nothing to permute")
 
 
 def curve(shape: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
@@ -206,7 +206,7 @@ def test_a_trend_of_one_curve_beside_shuffled_ones(folder: Any, judged: Any) -> 
     assert table["verdict"].tolist() == ["holds", "fails"]
     assert table["p_null"]["rises"] <= 0.05 < table["p_null"]["falls"]
     assert table["p"]["rises"] == pytest.approx(table["p_null"]["rises"])
-    assert table["reason"]["rises"] == "rank correlation, at least 0.5 asked; one seed"
+    assert table["reason"]["rises"] == "required of the rank correlation: at least 0.5; one seed"
     assert chance.loc["all", ["claims", "holds"]].tolist() == [2, 1]
     folder.spectra(run, "grid", np.random.default_rng(1).standard_normal(60))
     assert judged(*claims)[0]["verdict"].tolist() == ["fails", "fails"]

@@ -41,7 +41,7 @@ def test_different_examples_are_not_compared_and_the_reason_says_so(folder: Any,
     assert row["value"] == pytest.approx(10)
     of_one = math.sqrt(70 * 30 / 100 + 60 * 40 / 100)  # as accuracies on 100 examples
     assert row["error"] == pytest.approx(of_one / math.sqrt(2), rel=0.15)
-    assert row["reason"].endswith("the test examples differ, and are not compared one by one")
+    assert row["reason"].endswith("the test sets differ, so examples are not compared one by one")
 
 
 def test_an_order_of_accuracies_is_compared_alike(folder: Any, judged: Any) -> None:

@@ -113,7 +113,7 @@ def test_each_side_uses_the_seeds_of_its_own_studies() -> None:
         (
             "cohen2021",
             {"quantity": "rising_updates_after_edge"},
-            f"rising_updates_after_edge is of full-batch runs, and '{RUN}' is none; name one with -fb in its id",
+            f"rising_updates_after_edge needs full-batch runs, unlike '{RUN}'; name a run with -fb in its id",
         ),
         (
             "cohen2021", {"subject": "vgg-c10-sgd-lr0.1-S128-s777"},

@@ -64,28 +64,28 @@ def test_bounds(kind: str, expected: str, tolerance: str, bounds: tuple[float, f
     ("changes", "remedy"),
     [
         ({"kind": "ordr"}, "should be order"),
-        ({"expected": "0.001"}, "write levels"),
-        ({"expected": "0.1>0.1"}, "each once"),
+        ({"expected": "0.001"}, "should be an order"),
+        ({"expected": "0.1>0.1"}, "each level once"),
         ({"kind": "sign", "expected": "up"}, r"write \+ or -"),
         ({"kind": "trend", "expected": "rise"}, "write one of rises"),
         ({"kind": "range", "expected": "3"}, "write low..high"),
         ({"kind": "range", "expected": "3..2"}, "write low..high"),
-        ({"kind": "range", "expected": "a..2"}, "should hold a number"),
-        ({"kind": "value", "expected": "many", "tolerance": "abs:1"}, "should hold a number"),
+        ({"kind": "range", "expected": "a..2"}, "should be a number"),
+        ({"kind": "value", "expected": "many", "tolerance": "abs:1"}, "should be a number"),
         ({"kind": "value", "expected": "3", "tolerance": "about:1"}, "should be abs:x"),
         ({"kind": "value", "expected": "3", "tolerance": "abs:-1"}, "at least 0"),
         ({"kind": "value", "expected": "3", "tolerance": "factor:0.5"}, "at least 1"),
-        ({"kind": "value", "expected": "-3", "tolerance": "factor:2"}, "above 0"),
+        ({"kind": "value", "expected": "-3", "tolerance": "factor:2"}, "positive"),
         ({"tolerance": "abs:1"}, "remove 'abs:1'"),
         ({"any_scale": "maybe"}, "yes or no"),
         ({"kind_of": "find"}, "finding or sanity"),
         ({"kind_of": ""}, "finding or sanity"),
         ({"ours": "no"}, "yes, or empty"),
         ({"ours": "yes"}, "needs a note"),
-        ({"implied_by": "fin"}, "'fin' is no claim; did you mean fine"),
-        ({"implied_by": "xyz"}, "'xyz' is no claim; correct it"),
+        ({"implied_by": "fin"}, "unknown claim 'fin' in implied_by; did you mean fine"),
+        ({"implied_by": "xyz"}, "unknown claim 'xyz' in implied_by; correct it"),
         ({"implied_by": "one"}, "names the claim itself"),
-        ({"implied_by": "second"}, "second is itself implied by fine; name that one"),
+        ({"implied_by": "second"}, "second is itself implied by fine; name fine"),
         ({"subject": "scnn"}, "is not a run id"),
         ({"subject": "scnn-c10-sgd-lr0.1-S128-s777;scnn-c10-sgd-lr0.1-S128-s777"}, "remove one"),
         ({"subject": "scnn-c10-sgd-lr0.1-S128-s777;scnn-c10-sgd-lr1-S128-s778"}, "the same seeds"),
@@ -118,7 +118,7 @@ def test_attributes_of_the_papers_claims(ledger: tuple[Claim, ...]) -> None:
 
 
 def test_damaged_files(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="claim one: each row needs an id of its own"):
+    with pytest.raises(ConfigError, match="claim one: each row needs a unique id"):
         read_ledger(write(tmp_path, ROW, ROW))
     path = write(tmp_path, ROW)
     path.write_text(path.read_text().rstrip() + ",more\n")
@@ -182,15 +182,27 @@ def test_ledgers_of_later_papers_are_optional(rows: tuple[()] | None, tmp_path: 
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("cohen2021.csv", {}, "cohen2021.csv, claim one: config/claims.csv, claim one has that id; change one of them"),
+        (
+            "cohen2021.csv",
+            {},
+            "cohen2021.csv, claim one: config/claims.csv, claim one has the same id; change one of them",
+        ),
         (
             "cohen2021.csv",
             {"id": "two"},
-            "cohen2021.csv, claim two: config/claims/andreyev2024.csv, claim two has that",
+            "cohen2021.csv, claim two: config/claims/andreyev2024.csv, claim two has the same",
         ),
         ("cohen2021.csv", {"id": "x", "kind": "ordr"}, "cohen2021.csv, claim x: kind 'ordr' should be order"),
-        ("cohen2021.csv", {"id": "x", "implied_by": "two"}, "cohen2021.csv, claim x: implied_by 'two' is no claim"),
-        ("Cohen 2021.csv", {"id": "x"}, "its name should be the key of a paper, such as andreyev2024.csv; rename it"),
+        (
+            "cohen2021.csv",
+            {"id": "x", "implied_by": "two"},
+            "cohen2021.csv, claim x: unknown claim 'two' in implied_by",
+        ),
+        (
+            "Cohen 2021.csv",
+            {"id": "x"},
+            "the file name should be the key of a paper, such as andreyev2024.csv; rename it",
+        ),
     ],
 )
 def test_a_bad_row_of_a_later_paper_is_one_line_with_its_file(

@@ -80,11 +80,12 @@ def source_of(**changes: str) -> RunSource:
         ({"quantity": "surface_curvature"}, "facet '0.5' is not used by surface_curvature; remove it"),
         ({"quantity": "spectra.eigenvalues[0].peak"}, "facet '0.5' is not used by spectra.eigenvalues[0].peak; "
                                                       "remove it"),
-        ({"kind": "order", "expected": "1>0.5"}, "facet '0.5' is not used by an order, whose levels say it; remove it"),
-        ({"facet": "half"}, "'half' is no scale of the step; write a number such as 0.5"),
-        ({"facet": "e1"}, "'e1' is no scale of the step; write a number such as 0.5"),
+        ({"kind": "order", "expected": "1>0.5"}, "facet '0.5' is not used by an order, whose levels are its facets; "
+                                                 "remove it"),
+        ({"facet": "half"}, "scale of the step 'half' should be a number such as 0.5"),
+        ({"facet": "e1"}, "scale of the step 'e1' should be a number such as 0.5"),
         ({"facet": "4"}, "alpha 4 is not in schedules.step.measures.directions.alphas; add it"),
-        ({"quantity": "surface_rise"}, "'0.5' is no direction; write e1, e2 and so on"),
+        ({"quantity": "surface_rise"}, "unknown direction '0.5'; write e1, e2 and so on"),
         (
             {"quantity": "surface_rise", "facet": "e2"},
             "direction 2 is not in schedules.step.measures.directions.indices; add it",
@@ -137,8 +138,14 @@ def test_a_stored_column_is_read_at_the_schedule_of_the_figure() -> None:
 @pytest.mark.parametrize(
     ("quantity", "message"),
     [
-        ("spectra.eigenvalues[5].mean", "index 5 exceeds spectra in schedules.step, whose k ends at 4; lower it"),
-        ("directions.cosine[2].mean", "index 2 exceeds directions in schedules.step, whose d ends at 1; lower it"),
+        (
+            "spectra.eigenvalues[5].mean",
+            "index 5 is too large for spectra in schedules.step, whose k ends at 4; lower it",
+        ),
+        (
+            "directions.cosine[2].mean",
+            "index 2 is too large for directions in schedules.step, whose d ends at 1; lower it",
+        ),
         ("directions.gradient_norm[1].mean", "whose m ends at 0; lower it"),
         ("spectra.eigenvalue[0].mean", "spectra has no column 'eigenvalue'; did you mean eigenvalues?"),
     ],

@@ -122,14 +122,17 @@ def test_a_statistic_makes_it_a_number() -> None:
             "tilt.slope.weather",
             "unknown statistic 'weather'; known: mean, late_mean, first, last, minimum, maximum, peak, peak_epoch",
         ),
-        ("tilt.slope.peak_epoch.over_edge", "peak_epoch is no value of the column; remove over_edge"),
+        ("tilt.slope.peak_epoch.over_edge", "peak_epoch is a time, not a value of the column; remove over_edge"),
         ("tilt.slope.over_edges", "unknown statistic 'over_edges'"),
         ("tilt.slope.over_edge.mean", "unknown quantity"),
-        ("tilt.slope.over_edge.ratio", "a ratio is one of numbers; name a statistic before it: mean, late_mean"),
+        (
+            "tilt.slope.over_edge.ratio",
+            "ratio compares numbers, not curves; name a statistic before it: mean, late_mean",
+        ),
         ("tilt.slope.mean.ratio.over_edge", "unknown quantity"),
-        ("tilt.parts", r"parts has the dimensions \(t, k\); name a column of points, with \[index\]"),
-        ("tilt.slope[0]", r"slope has the dimensions \(t\); name a column of points"),
-        ("tilt.layers", r"layers has the dimensions \(k\); name a column of points"),
+        ("tilt.parts", r"parts has the dimensions \(t, k\); name a column over points \(t\), with \[index\]"),
+        ("tilt.slope[0]", r"slope has the dimensions \(t\); name a column over points \(t\)"),
+        ("tilt.layers", r"layers has the dimensions \(k\); name a column over points \(t\)"),
         ("directions.profile[0]", r"profile has the dimensions \(t, d, g\)"),
         ("tilt.slope[-1]", "unknown quantity"),
     ],
@@ -224,7 +227,7 @@ def test_the_error_of_a_single_point_of_one_run_is_unknown(folder: Any) -> None:
     write(folder, "0.1", [1.0, 2, 3])
     (row,) = judged(folder, row_of("tilt.slope.last", "range", "2..4", "0.1"))
     assert (row["verdict"], row["as_claimed"]) == ("inconclusive", "yes")
-    assert "whose error is not known" in row["reason"]
+    assert "whose error is unknown" in row["reason"]
 
 
 @pytest.mark.parametrize(("nesterov", "edge"), [(False, 6.0), (True, 3.0)])
@@ -253,4 +256,4 @@ def test_a_ratio_is_the_first_runs_over_the_second(folder: Any) -> None:
     assert row["value"] == pytest.approx(4 / 3)
     quantity = quantity_of("tilt.slope.last.ratio")
     assert (quantity.unit, quantity.compare) == ("", "ratio")
-    assert quantity.definition == "Last of: |dL| of the Hessian examples; quotient of the first runs over the second."
+    assert quantity.definition == "Last of: |dL| of the Hessian examples; first runs over second."

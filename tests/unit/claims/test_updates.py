@@ -47,7 +47,7 @@ def test_the_first_point_above_the_edge(folder: Any) -> None:
 
 def test_adam_has_no_edge_for_these_eigenvalues(folder: Any) -> None:
     write(folder, [5, 19, 20, 21, 19, 22], [], optimizer="adam")
-    with pytest.raises(UnmeasuredError, match="the edge of adam is one of preconditioned curvature"):
+    with pytest.raises(UnmeasuredError, match="the edge of adam bounds the preconditioned curvature"):
         read(folder, "first_crossing")
 
 
@@ -63,7 +63,7 @@ def test_all_updates_are_before_an_edge_that_is_never_crossed(folder: Any) -> No
     assert read(folder, "rising_updates_before_edge") == pytest.approx(2 / 20)
     with pytest.raises(UnmeasuredError, match="no update after the crossing of the edge"):
         read(folder, "rising_updates_after_edge")
-    with pytest.raises(UnmeasuredError, match="never above the edge"):
+    with pytest.raises(UnmeasuredError, match="never exceeds the edge"):
         read(folder, "first_crossing")
 
 

@@ -62,13 +62,8 @@ def test_a_logarithmic_axis_refuses_references_below_zero(text: str) -> None:
         made(EIGENVALUES | {"references": [text], "scale": "log"})
 
 
-<<<<<<< HEAD
 def test_panels_have_different_titles() -> None:
-    with pytest.raises(ConfigError, match="should each have a title of its own, 'P' is repeated"):
-=======
-def test_panels_have_titles_of_their_own() -> None:
     with pytest.raises(ConfigError, match="each panel should have its own title; 'P' is repeated"):
->>>>>>> english1
         made(EIGENVALUES, EIGENVALUES)
 
 

@@ -115,15 +115,10 @@ def test_a_block_equals_its_slice(part: slice) -> None:
 
 
 @pytest.mark.parametrize("part", [slice(3, 3), slice(12, 20), slice(0, 4, 2)])
-<<<<<<< HEAD
 def test_an_invalid_slice_is_refused(part: slice) -> None:
-    with pytest.raises(ValueError, match=re.escape(f"{part} of 12 parameters is no block; take neighbours")):
-=======
-def test_a_slice_that_is_no_block_is_refused(part: slice) -> None:
     with pytest.raises(
         ValueError, match=re.escape(f"{part} of 12 parameters is not a block; take at least one, without gaps")
     ):
->>>>>>> english1
         softmax_regression(4, seed=0).hessian().block(part)
 
 

@@ -86,7 +86,7 @@ def test_seeds_are_pooled(folder: Any) -> None:
     area = table[table["series"] == "λ₁: area"]
     assert area["run"].tolist() == ["seeds 1001, 1002"]
     assert area["y"].tolist() == [1]
-    assert "the seeds (1001, 1002)" in " ".join(figure.notes)
+    assert "resampled seeds (1001, 1002)" in " ".join(figure.notes)
 
 
 def test_with_momentum_the_edge_of_small_batches_is_marked(folder: Any) -> None:

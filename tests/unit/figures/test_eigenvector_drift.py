@@ -75,13 +75,13 @@ def test_parameters_that_take_part(folder: Any, vectors: np.ndarray) -> None:
     """All of them, one, and as many as in a random vector."""
     vectors[0, 0], vectors[1, 0] = 50**-0.5, np.eye(50)[3]
     table = _table(folder, vectors)
-    actual = _y(table, "e_1", "take part")
+    actual = _y(table, "e_1", "participation")
     np.testing.assert_allclose(actual[:2], [1, 1 / 50], rtol=1e-5)
     np.testing.assert_allclose(actual[2:], 1 / (50 * (vectors[2:, 0].astype(float) ** 4).sum(axis=1)), rtol=1e-5)
     many = np.random.default_rng(1).normal(size=(20_000, 50))
     many /= np.linalg.norm(many, axis=1, keepdims=True)
     null = 1 / (50 * (many**4).sum(axis=1).mean())
-    assert _y(table, "random", "take part")[0] == pytest.approx(null, rel=5e-3)
+    assert _y(table, "random", "participation")[0] == pytest.approx(null, rel=5e-3)
     np.testing.assert_allclose(_y(table, "e_2"), 1 / (50 * (vectors[:, 1].astype(float) ** 4).sum(axis=1)), rtol=1e-5)
 
 

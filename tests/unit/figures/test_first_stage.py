@@ -106,7 +106,7 @@ def test_norm_is_on_a_second_axis_of_the_curvature_panel(branched: Any) -> None:
     assert axes["norm"].yaxis.get_ticks_position() == "right"
     foot = "\n".join(figure.notes)
     assert foot.startswith(
-        "Frobenius norm: of the 2 tracked eigenvalues. Before its branch each curve is the run trunk."
+        "Frobenius norm: of the 2 tracked eigenvalues. Before the branch point, each curve shows the run trunk."
     )
     assert foot.endswith("\nreduced")
 

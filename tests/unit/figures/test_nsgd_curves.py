@@ -91,7 +91,7 @@ def test_curvature_is_the_largest_eigenvalue_and_the_norm_on_a_second_axis(track
         assert {line.get_linestyle() for line in lines} == {dashes}
         assert place.get_yscale() == "linear"
     assert _foot(figure) == (
-        f"Frobenius norm along training: of the 2 tracked eigenvalues. {SEEDS}; of the norms the means alone. reduced"
+        f"Frobenius norm along training: of the 2 tracked eigenvalues. {SEEDS}; norms: means only. reduced"
     )
 
 
@@ -133,7 +133,7 @@ def test_accuracies_are_means_over_epochs_in_per_cent(tracked: Any) -> None:
     line = axes.lines[4]  # after two seeds and their mean comes SGD
     assert np.array_equal(line.get_xydata(), rows[["x", "y"]])
     assert line.get_linestyle() == "--"
-    assert _foot(figure) == f"Accuracies: means over 5 epochs. {SEEDS}."
+    assert _foot(figure) == f"Accuracies: moving averages over 5 epochs. {SEEDS}."
 
 
 def test_seeds_have_a_mean_and_a_deviation_and_those_that_diverged_are_left_out(tracked: Any) -> None:

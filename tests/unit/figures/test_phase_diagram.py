@@ -43,7 +43,7 @@ def test_boundaries_are_drawn_against_one_over_the_width(folder: Any) -> None:
     write(folder, 16, c_loss=[2.5], c_sharp=[np.nan])
     write(folder, 64)
     figure, table = draw(study(), folder.inputs(), "")
-    diagram = table[table["panel"] == "what the first steps do"]
+    diagram = table[table["panel"] == "outcome of the first steps"]
     drawn = {column: diagram[diagram["series"] == label] for column, label in BOUNDARIES.items()}
     assert_allclose(drawn["c_loss"][["x", "y"]], [[1 / 64, 2], [1 / 16, 2.5]])
     assert drawn["c_loss"]["run"].tolist() == [run_of(64), run_of(16)]

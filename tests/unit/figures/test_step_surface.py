@@ -115,7 +115,7 @@ def test_legend_gives_the_mean_of_the_last_points_of_both_windows(folder: Any) -
     # epoch 20 is point 40: points 16..40 have mean 28, points 35..59 mean 47
     assert NUM_AVERAGED == 25
     assert legend.get_texts()[2].get_text() == "α = 2\n+28.00 %\n+47.00 %"
-    assert legend.get_title().get_text() == "mean of the last 25 points\nto epoch 20, and below to epoch 29.5"
+    assert legend.get_title().get_text() == "mean of the last 25 points\nup to epoch 20 (top) and 29.5 (bottom)"
     assert table["x"][table["z"].isna()].max() == 20
     assert table["y"][table["z"].notna()].max() == 20
 

@@ -247,7 +247,7 @@ def test_what_has_changed_since_is_named_by_module(tmp_path):
 
 
 def test_an_unknown_module_is_refused():
-    with pytest.raises(ValueError, match=r"sharpest\.figures\.pie is no module of this package"):
+    with pytest.raises(ValueError, match=r"sharpest\.figures\.pie is not a module of this package"):
         import_closure("sharpest.figures.pie")
 
 

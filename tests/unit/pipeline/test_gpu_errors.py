@@ -21,7 +21,7 @@ CUDA kernel errors might be asynchronously reported at some other API call, so t
 )
 def test_too_little_memory(error):
     text = str(explained(error))
-    assert text.startswith("the GPU's memory does not hold this job (CUDA ")
+    assert text.startswith("the GPU has too little memory for this job (CUDA ")
     assert "lower jobs_per_gpu in config/config.yaml" in text
     assert "chunk_size of hessian" in text
     assert "the same command again goes on" in text

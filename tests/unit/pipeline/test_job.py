@@ -63,7 +63,7 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path):
     completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (completed.returncode, completed.stdout) == (1, "")
     assert completed.stderr.startswith(f"error      {log}: cannot be written (")
-    assert completed.stderr.endswith("free space or correct the folder's rights\n")
+    assert completed.stderr.endswith("free space or correct the folder's permissions\n")
     assert completed.stderr.count("\n") == 1
 
 
@@ -89,7 +89,7 @@ def test_any_other_error_names_the_log(run_job, tmp_path):
     [
         (
             "torch.OutOfMemoryError('CUDA out of memory.')",
-            "the GPU's memory does not hold this job (CUDA out of memory)",
+            "the GPU has too little memory for this job (CUDA out of memory)",
         ),
         (
             "torch.AcceleratorError('CUDA error: unknown')",

@@ -78,7 +78,7 @@ localrule all:
 def test_a_plan_becomes_a_line_for_each_cause():
     assert summary(PLAN) == (
         "results/tiny/runs/a/snapshots.h5: settings.lr 0.1 -> 0.05\n"
-        "behind these: 1 draw_figure\n"
+        "depend on these: 1 draw_figure\n"
         "not made yet: 1 draw_figure"
     )
 

@@ -37,7 +37,7 @@ CLAIMS = [
     ("tab1", "value", "1018", "factor:2", FINISHED, "108.359", "28.868", "2", "not_judged", "means nothing here"),
     ("tab1", "trend", "rises-then-falls", "", FINISHED, "", "", "", "holds", ""),
     ("sec3.2", "value", "86", "abs:1.5", FINISHED, "96.7", "0.5", "2", "not_judged", "means nothing here"),
-    ("sec3.2", "sign", "+", "", FINISHED, "-0.1", "0.3", "1", "inconclusive", "above 0 asked"),
+    ("sec3.2", "sign", "+", "", FINISHED, "-0.1", "0.3", "1", "inconclusive", "required: above 0"),
     ("secE", "value", "0", "abs:1e-6", "none (analytic example)", "0", "", "", "holds", ""),
 ]
 _COLUMNS = (

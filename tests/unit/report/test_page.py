@@ -45,7 +45,7 @@ def test_findings_are_counted_by_their_seeds_and_after_holms_correction(page: Pa
     assert page.findings == {
         "3 seeds or more": {"holds": 1, "fails": 0, "inconclusive": 0},
         "fewer seeds": {"holds": 1, "fails": 1, "inconclusive": 1},
-        "after Holm's correction, all": {"holds": 1, "fails": 0, "inconclusive": 3},
+        "all, after Holm's correction": {"holds": 1, "fails": 0, "inconclusive": 3},
     }
 
 
@@ -60,7 +60,7 @@ def test_a_claim_has_its_interval_and_its_marks(page: Page) -> None:
     order, _, implied = page.figures[0].item.claims
     assert (order.interval, order.marks) == ("at least 0.5", [])
     assert (implied.interval, implied.marks) == ("", ["implied by fig6.0"])
-    assert page.texts[-1].claims[0].marks == ["a check, no finding"]
+    assert page.texts[-1].claims[0].marks == ["sanity check, not a finding"]
 
 
 def test_every_claim_is_counted_in_one_section(page: Page) -> None:
@@ -200,7 +200,7 @@ def test_a_damaged_record_of_time_is_named(content: bytes, tmp_path: Path) -> No
     if content == b"s\n":
         assert build_page(made_setup(), results).costs[0].seconds == 0
         return
-    with pytest.raises(StoreError, match=r"777\.tsv: is no record of time \(.*\); delete it"):
+    with pytest.raises(StoreError, match=r"777\.tsv: damaged record of time \(.*\); delete it"):
         build_page(made_setup(), results)
 
 

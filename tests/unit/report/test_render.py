@@ -61,13 +61,13 @@ def test_every_internal_link_has_a_target(parsed: Parsed) -> None:
 
 
 def test_a_reduced_scale_says_so_in_its_head(text: str) -> None:
-    assert "This is no reproduction of the paper." in text[: text.index('id="verdicts"')]
+    assert "This is not a reproduction of the paper." in text[: text.index('id="verdicts"')]
 
 
 def test_the_paper_as_published_has_no_warning(tmp_path: Path) -> None:
     setup = made_setup().model_copy(update={"scale": "paper", "reductions": {}})
     published = render(build_page(setup, write_results(tmp_path / "paper")))
-    assert "This is no reproduction" not in published
+    assert "This is not a reproduction" not in published
     assert "Nothing was replaced or reduced." in published
 
 

@@ -277,7 +277,7 @@ def test_a_correct_folder_is_verified(results: Results, capsys: pytest.CaptureFi
     lines = capsys.readouterr().out.splitlines()
     assert status == 0, lines
     # data, states and histories of three runs, 6 + 6 + 1 measured files, two figures
-    assert lines[-1].endswith(": 22 files are what they should be, 0 are not")
+    assert lines[-1].endswith(": 22 files are correct, 0 are not")
     spectra, snapshots = file_of(results, "spectra"), results.paths.snapshots(ONE.run)
     (line,) = [line for line in lines if line.startswith(f"{results.paths.place(spectra)} ")]
     assert f"{digest_of(spectra)[:12]} from data/c10.h5 {digest_of(results.paths.data('c10'))[:12]}, " in line
@@ -291,7 +291,7 @@ def test_missing_sources_are_mentioned_but_not_wrong(results: Results, capsys: p
     out = capsys.readouterr().out
     assert status == 0
     assert f"{results.paths.place(results.paths.snapshots(OTHER.run))} " in out
-    assert "(not here)" in out
+    assert "(missing)" in out
 
 
 def flip_a_late_byte(path: Path) -> None:
@@ -309,7 +309,7 @@ WRONG: dict[str, tuple[Callable[[Results], object], str]] = {
     "changed history": (HISTORIES["one number"], "has changed since it was written"),
     "csv without a record": (
         lambda results: results.paths.made(results.paths.figure("fig06", "csv")).unlink(),
-        "has no record beside it",
+        "has no record",
     ),
     "missing csv": (lambda results: results.paths.figure("fig06", "csv").unlink(), "cannot be read"),
     "unknown kind": (

@@ -1,1 +1,1 @@
-"""What a scale will take before it runs: hours, memory and gigabytes."""
+"""Forecast the cost of a scale before it runs: hours, memory and disk space."""

@@ -1,4 +1,4 @@
-"""Print what a scale will take."""
+"""Print the forecast of a scale."""
 
 import csv
 import sys
@@ -16,22 +16,27 @@ from sharpest.results.paths import Paths
 def forecast(
     project: Project, ledgers: Mapping[str, Sequence[Claim]], speeds: Speeds
 ) -> tuple[dict[str, Need], dict[str, Need], set[str]]:
-    """What figures and tables will take, and all jobs.
+    """Forecast the needs of figures, tables and jobs.
+
+    Args:
+        project: The project.
+        ledgers: Ledger -> its claims.
+        speeds: Speeds of this machine.
 
     Returns:
-        By figure or table, shared jobs counted in each; by path of each job, those of verdicts and report included;
-        the paths of those that train.
+        Figure or table -> need, with shared jobs counted in each; path of a job -> need, for all jobs including
+        verdicts and report; and the paths of training jobs.
     """
     paths = Paths.of(project.settings.scale)
     by_study = {name: jobs_of_study(project, paths, name) for name in project.studies}
     jobs = {job.path: job for jobs in (*by_study.values(), jobs_of_claims(project, paths, ledgers)) for job in jobs}
     needs = {path: need_of(job, speeds) for path, job in jobs.items()}
-    trained = {path for path, job in jobs.items() if job.rule == "train_run"}
-    return {name: sum_of(needs[job.path] for job in jobs) for name, jobs in by_study.items()}, needs, trained
+    training = {path for path, job in jobs.items() if job.rule == "train_run"}
+    return {name: sum_of(needs[job.path] for job in jobs) for name, jobs in by_study.items()}, needs, training
 
 
 def measure_speeds(project: Project) -> Speeds:
-    """Time this machine on the nets of a scale."""
+    """Time the nets of a scale on this machine."""
     from sharpest.pipeline.forecast import speeds
 
     nets = {net_of(project.run(run)): run for run in project.run_ids}
@@ -46,26 +51,26 @@ def print_forecast(project: Project, ledgers: Mapping[str, Sequence[Claim]], tab
     """Time the nets of a scale, and print a row for each figure and table.
 
     Args:
-        project: The scale.
-        ledgers: The claims by ledger.
-        table: A csv file for the same rows; None = none.
+        project: The project.
+        ledgers: Ledger -> its claims.
+        table: csv file to write the rows to; None = do not write.
 
     Raises:
-        ConfigError: If a data set's size is not known before its files are read.
+        ConfigError: If the size of a data set is unknown until its files are read.
     """
     check_sizes(project)
     speeds = measure_speeds(project)
-    by_study, needs, trained = forecast(project, ledgers, speeds)
+    by_study, needs, training = forecast(project, ledgers, speeds)
     total = sum_of(needs.values())
     rows = [cells(name, need) for name, need in by_study.items()]
     print(f"scale {project.settings.scale}: {project.scale.description}\n")
     print(plain_table([*rows, cells("all", total)]))
-    print("\nJobs that figures share are counted in each, and once in all.")
-    for training in (True, False):
-        path = max((path for path in needs if (path in trained) == training), key=lambda path: needs[path].gpu_hours)
+    print("\nJobs shared by several figures count in each of them, and once in the total.")
+    for trains in (True, False):
+        path = max((path for path in needs if (path in training) == trains), key=lambda path: needs[path].gpu_hours)
         print(f"longest: {path}, {needs[path].cpu_hours:.3g} CPU h or {needs[path].gpu_hours:.3g} GPU h")
-    print(f"CPU hours are of one core of this machine, measured; GPU: {speeds.gpu}.")
-    print("Assumed: products of a measurement and lengths of plateau runs, as in sharpest.pipeline.forecast.work.")
+    print(f"CPU hours are measured, for one core of this machine. GPU: {speeds.gpu}.")
+    print("Assumed: products per measurement and lengths of plateau runs; see sharpest.pipeline.forecast.work.")
     if table:
         with open(table, "w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")

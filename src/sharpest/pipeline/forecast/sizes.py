@@ -1,4 +1,4 @@
-"""Sizes of data and files that a forecast needs before anything is read."""
+"""Sizes of data and files for a forecast, before any file is read."""
 
 import math
 from typing import Any
@@ -17,30 +17,30 @@ from sharpest.results.paths import Paths
 
 
 def check_sizes(project: Project) -> None:
-    """Refuse a scale with a data set whose size only its files tell.
+    """Check that the sizes of all data sets of a scale are known without reading their files.
 
     Raises:
-        ConfigError: Names the data set.
+        ConfigError: If one is not; the message names the data set.
     """
     for name, dataset in project.scale.datasets.items():
         source = SOURCES[dataset.source]
         if isinstance(source, ImportedSource) or (isinstance(source, ImageSource) and source.shape is None):
             raise ConfigError(
-                f"datasets.{name}: the size of {dataset.source} is not known before its files are read, so there is "
-                f"no forecast of this scale; make one figure, and read {Paths.of('<scale>').benchmark('').parent}"
+                f"datasets.{name}: the size of {dataset.source} is unknown until its files are read, so this scale has "
+                f"no forecast; make one figure, and see the times in {Paths.of('<scale>').benchmark('').parent}"
             )
 
 
 def image_shape(run: RunSettings) -> tuple[int, int, int]:
-    """(channels, height, width) of the source of a run on images."""
+    """Shape (channels, height, width) of the images in the source of a run."""
     source = SOURCES[run.dataset.source]
     assert isinstance(source, ImageSource)
-    assert source.shape is not None  # checked before
+    assert source.shape is not None  # see check_sizes
     return source.shape
 
 
 def stored_bytes(run: RunSettings) -> float:
-    """Of the decoded data set of a run, on disk."""
+    """Bytes of the decoded data set of a run on disk."""
     source: Any = SOURCES[run.dataset.source]
     if isinstance(source, ImageSource):
         return float(math.prod(image_shape(run)) * (source.num_train + source.num_test))  # type: ignore[operator]
@@ -50,7 +50,11 @@ def stored_bytes(run: RunSettings) -> float:
 
 
 def data_bytes(run: RunSettings) -> float:
-    """In memory: float32 images beside the file's integers, and float64 while their spread is taken; int64 words."""
+    """Bytes of the data set of a run in memory.
+
+    Images: the integers of the file, float32 pixels, and float64 pixels while their spread is computed. Text: int64
+    words.
+    """
     if isinstance(run.dataset, ImageSettings):
         channels, height, _ = image_shape(run)
         pixels = channels * (run.model["image_size"] or height) ** 2
@@ -59,7 +63,7 @@ def data_bytes(run: RunSettings) -> float:
 
 
 def point_bytes(measure: Measure, settings: Any, dataset: DatasetSettings) -> float:
-    """Of one point in the file of a measure, vectors of p parameters left aside."""
+    """Bytes of one point in the file of a measure, without vectors of p parameters."""
     datasets = {dataset.name: dataset for dataset in measure.layout.datasets}
     sizes = {datasets[name].dims[0]: len(values) for name, values in measure.constants(settings).items()}
     sizes |= {"x": dataset.test, **measure.sizes(settings, 10**9)}
@@ -71,5 +75,5 @@ def point_bytes(measure: Measure, settings: Any, dataset: DatasetSettings) -> fl
 
 
 def net_of(run: RunSettings) -> str:
-    """Runs of one net cost the same for each call: architecture, data set, momentum left aside."""
+    """Architecture and data set of a run: runs of the same net have the same cost per call, apart from momentum."""
     return f"{RunId.parse(run.run).model}-{run.dataset_name}"

@@ -1,4 +1,4 @@
-"""Speeds of this machine: seconds of a net's calls, of the eigensolver's bookkeeping, and of a job without work."""
+"""Measure the speed of this machine: seconds of a net's calls, of the eigensolver's own work, and of an empty job."""
 
 import subprocess
 import sys
@@ -30,24 +30,24 @@ from sharpest.trajectory.epoch import EpochLog, advance
 from sharpest.trajectory.problem import Problem
 from sharpest.trajectory.state import initial_state
 
-# Where no GPU is at hand: an A100 at a sixth of its 19.5 TFLOP/s in float32, on nets of few channels, and the time in
-# which PyTorch starts one operation. Assumed, not measured.
+# Assumed without a GPU: an A100 at a sixth of its 19.5 TFLOP/s in float32, as nets have few channels, and the time that
+# PyTorch takes to launch one operation.
 GPU_FLOPS = 3e12
 GPU_OPERATION = 10e-6
 
-SMALL, MIDDLE, LARGE = 4, 16, 128  # examples a call is timed on; the third for nets that are fast
-FAST = 0.03  # seconds of a call on the second
-REPEATS, LEAST, MOST = 3, 0.1, 1.0  # calls, and seconds, of one timing
-STEPS, LARGEST_BASIS = 30, 200_000  # of the eigensolver, and dimension on which it is timed
-UPDATES = 4  # in one timing of training
+SMALL, MIDDLE, LARGE = 4, 16, 128  # examples in a timed call; LARGE only for fast nets
+FAST = 0.03  # a net is fast if a product on MIDDLE examples takes fewer seconds
+REPEATS, LEAST, MOST = 3, 0.1, 1.0  # of one timing: least calls, least seconds, most seconds
+STEPS, LARGEST_BASIS = 30, 200_000  # steps of the timed eigensolver, and its largest dimension
+UPDATES = 4  # updates in one timing of training
 
 
 def measure_speed(run: RunSettings, hessian: HessianSettings) -> Speed:
-    """Time the calls of a run's net on random data of its shapes.
+    """Time the calls of a run's net on random data of the same shapes.
 
     Args:
-        run: Gives net, data set, augmentation.
-        hessian: Says whether its examples pass in one chunk.
+        run: The run, for its net, data set and augmentation.
+        hessian: Settings of the Hessian, for whether its examples fit in one chunk.
     """
     torch.set_num_threads(run.torch_threads)
     chunks = min(2, -(-hessian.examples // hessian.chunk_size))
@@ -98,8 +98,8 @@ def _calls(
 
 
 def _problem(run: RunSettings, n: int, device: torch.device) -> Problem:
-    """The run on random data, with batches of n."""
-    assert not isinstance(run.dataset, ImportedSettings)  # checked before
+    """The problem of a run on random data, with batches of n examples."""
+    assert not isinstance(run.dataset, ImportedSettings)  # see check_sizes
     count, rng, dataset = UPDATES * n + n, torch.Generator().manual_seed(0), run.dataset
     shape: tuple[int, ...]
     if isinstance(dataset, TokenSettings):
@@ -146,13 +146,13 @@ def _gpu_clock() -> float:
 
 
 def _line(few: int, seconds_few: float, many: int, seconds_many: float) -> tuple[float, float]:
-    """Fixed part, and part of each example, of two timings."""
+    """Fixed seconds, and seconds per example, from two timings."""
     each = max(0.0, (seconds_many - seconds_few) / (many - few))
     return max(0.0, seconds_many - each * many), each
 
 
 class _Operations(TorchDispatchMode):
-    """Counts the operations that PyTorch starts."""
+    """Counts the operations that PyTorch launches."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -164,7 +164,7 @@ class _Operations(TorchDispatchMode):
 
 
 def _counts(call: Callable[[], object]) -> tuple[int, float]:
-    """Operations and floating-point operations of a call."""
+    """Number of launched operations and of floating-point operations in a call."""
     with _Operations() as operations:
         call()
     with FlopCounterMode(display=False) as flops:
@@ -173,45 +173,45 @@ def _counts(call: Callable[[], object]) -> tuple[int, float]:
 
 
 def _solver_seconds(dimension: int) -> float:
-    """Of one step of the eigensolver, beside its product, at a basis of ordinary length."""
+    """Seconds of one step of the eigensolver without its product, at a typical length of the basis."""
     timed = min(dimension, LARGEST_BASIS)
     rng = torch.Generator().manual_seed(0)
     spectrum = torch.randn(timed, generator=rng)
     began = time.process_time()
     start = torch.randn(timed, generator=rng)
     pairs = largest_eigenpairs(lambda vector: spectrum * vector, start, 1, 1e-12, min(STEPS, timed), rng)
-    # passes over the basis; for small nets the small eigenproblems, which do not grow
+    # passes over the basis grow with the dimension; for small nets, the small eigenproblems dominate and do not grow
     return (time.process_time() - began) / pairs.num_products * max(1.0, dimension / timed)
 
 
 def _kept_bytes(problem: Problem) -> float:
-    """What the graph of one gradient keeps beside the parameters."""
+    """Bytes that the graph of one gradient keeps, without the parameters."""
     size = GraphSize()
     theta = problem.model.initial().requires_grad_()
     batch = problem.data.train.first(SMALL)
     with saved_tensors_hooks(size.add, lambda tensor: tensor):
         problem.model.loss(theta, batch.inputs, batch.targets)
-    whole = size.bytes
-    size.add(theta)  # adds nothing where the graph keeps it
-    return float(whole - theta.nbytes * (size.bytes == whole))
+    total = size.bytes
+    size.add(theta)  # adds nothing if the graph already keeps it
+    return float(total - theta.nbytes * (size.bytes == total))
 
 
 def all_speeds(nets: dict[str, Speed]) -> Speeds:
-    """The nets, and what a job takes before its work begins, in processes that import what it imports."""
+    """The speeds of the nets, and the time and memory of empty jobs, measured in processes with the same imports."""
     torch_job = _idle("sharpest.measures.driver", "sharpest.measures.spectra.measure", "sharpest.pipeline.provenance")
     plain_job = _idle("sharpest.figures.spectrum_evolution")
     if torch.cuda.is_available():
         gpu = f"{torch.cuda.get_device_name()}, measured"
     else:
         gpu = (
-            f"none here; {GPU_FLOPS / 1e12:g} TFLOP/s and {1e6 * GPU_OPERATION:g} us an operation are assumed, "
-            "operations counted"
+            f"none on this machine; assumed {GPU_FLOPS / 1e12:g} TFLOP/s and {1e6 * GPU_OPERATION:g} us per operation, "
+            "with counted operations"
         )
     return Speeds(nets, torch_job[0], plain_job[0], torch_job[1], plain_job[1], gpu)
 
 
 def _idle(*modules: str) -> tuple[float, float]:
-    """CPU time and memory of a job that does nothing."""
+    """CPU seconds and bytes of memory of a job that does nothing."""
     code = (
         f"import sharpest.pipeline.startup, {', '.join(modules)}, os, resource\n"
         "usage = resource.getrusage(resource.RUSAGE_SELF)\n"

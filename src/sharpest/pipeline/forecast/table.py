@@ -1,4 +1,4 @@
-"""From jobs and speeds to hours, memory and gigabytes, by figure and table and in sum."""
+"""Turn jobs and speeds into hours, memory and disk space, by figure and table and in total."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from sharpest.curvature.sizes import basis_size
 from sharpest.pipeline.forecast.sizes import net_of
 from sharpest.pipeline.forecast.work import Job
 
-PRODUCT_GRAPHS = 3  # graphs of a gradient that are alive in a product: of the loss, of its gradient, of the product
+PRODUCT_GRAPHS = 3  # graphs in memory during a product: of the loss, of its gradient, of the product
 
 
 @dataclass(frozen=True)
 class CallTime:
-    """Seconds of one call on n examples: ``fixed + each * n``, on one CPU thread and on a GPU."""
+    """Seconds of a call on n examples, ``fixed + each * n``, on one CPU thread and on a GPU."""
 
     fixed: float
     each: float
@@ -22,13 +22,13 @@ class CallTime:
 
 @dataclass(frozen=True)
 class Speed:
-    """A net.
+    """The speed of a net.
 
     Attributes:
-        costs: By call: update, forward, product.
-        solver: Seconds of the eigensolver's own work a product.
-        num_parameters: p.
-        bytes_each: What the graph of a gradient keeps of one example.
+        costs: Kind of call (update, forward, product) -> its time.
+        solver: Seconds of the eigensolver's own work per product.
+        num_parameters: Number of parameters p.
+        bytes_each: Bytes per example that the graph of a gradient keeps.
     """
 
     costs: Mapping[str, CallTime]
@@ -39,7 +39,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Speeds:
-    """What was measured: nets, CPU seconds and memory of a job that does nothing, with torch and without."""
+    """Speeds of all nets, and CPU seconds and memory of an empty job with and without torch."""
 
     nets: Mapping[str, Speed]
     torch_job: float
@@ -51,14 +51,14 @@ class Speeds:
 
 @dataclass(frozen=True)
 class Need:
-    """What a job, or some jobs together, will take.
+    """Forecast need of one or several jobs.
 
     Attributes:
-        jobs: Their number.
-        cpu_hours: On one core, where no GPU is used.
-        gpu_hours: Where one is, of the jobs that use it.
-        memory: Most that one job holds, bytes.
-        disk: Bytes of files that stay.
+        jobs: Number of jobs.
+        cpu_hours: Hours on one core, if no GPU is used.
+        gpu_hours: Hours of the jobs that use a GPU, if one is used.
+        memory: Largest memory of a single job, bytes.
+        disk: Size of the files that are kept, bytes.
     """
 
     jobs: int
@@ -69,7 +69,7 @@ class Need:
 
 
 def need_of(job: Job, speeds: Speeds) -> Need:
-    """What one job will take."""
+    """Forecast the need of one job."""
     if job.run is None or not job.calls:
         net = speeds.nets[net_of(job.run)] if job.run else None
         written = job.written + (4.0 * job.vectors * net.num_parameters if net else 0)
@@ -89,7 +89,7 @@ def need_of(job: Job, speeds: Speeds) -> Need:
 
 
 def sum_of(needs: Iterable[Need]) -> Need:
-    """Several jobs together."""
+    """The need of several jobs together."""
     listed = list(needs)
     return Need(
         sum(need.jobs for need in listed),
@@ -104,19 +104,19 @@ COLUMNS = ("", "jobs", "CPU h", "GPU h", "memory GB", "disk GB")
 
 
 def cells(name: str, need: Need) -> tuple[str, ...]:
-    """One row."""
+    """The cells of one row."""
     hours = (f"{value:.3g}" if value < 100 else f"{value:.0f}" for value in (need.cpu_hours, need.gpu_hours))
     return (name, str(need.jobs), *hours, f"{need.memory / 1e9:.1f}", f"{need.disk / 1e9:.2f}")
 
 
 def plain_table(rows: Iterable[tuple[str, ...]]) -> str:
-    """Columns of equal width, numbers to the right."""
+    """A table with aligned columns, numbers to the right."""
     listed = [COLUMNS, *rows]
     widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in listed
     )

@@ -1,4 +1,4 @@
-"""The jobs behind the figures and tables of a scale, and the calls of the net that each will make."""
+"""The jobs behind the figures and tables of a scale, and the calls of the net in each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +21,10 @@ from sharpest.pipeline.forecast.sizes import data_bytes, point_bytes, stored_byt
 from sharpest.results.ledgers import verdicts
 from sharpest.results.paths import Paths
 
-# Hessian-vector products of one measurement, by number of eigenpairs: means of the quick scale, where all residuals are
-# 1e-3 as elsewhere (the attribute hvps); 50 from inventory 4.3
+# number of eigenpairs -> Hessian-vector products of one measurement: means of hvps at the quick scale, with a tolerance
+# of 1e-3 as at all scales; the entry for 50 is from inventory 4.3
 PRODUCTS = {1: 7, 2: 10, 5: 16, 10: 27, 20: 52, 30: 65, 50: 128}
-# epochs after which the plateau rule ends a run, on average; inventory 4.3
+# runs -> mean number of epochs after which the plateau rule ends them; inventory 4.3
 PLATEAU_EPOCHS = {
     "imdb*": 100,
     "*-m0.9-*": 450,
@@ -40,7 +40,7 @@ What = Literal["update", "forward", "product"]
 
 @dataclass(frozen=True)
 class Calls:
-    """``count`` calls of the net on ``examples`` each: a training update, a forward pass, or one chunk of a product."""
+    """``count`` calls of the net on ``examples`` examples each: updates, forward passes, or chunks of products."""
 
     what: What
     count: float
@@ -52,17 +52,17 @@ class Job:
     """One job.
 
     Attributes:
-        rule: Of the workflow.
-        path: What it makes, within the folder of the scale.
-        run: Whose net is called; None where no net is.
-        calls: Of the net.
-        products: Steps of the eigensolver, whose bookkeeping comes on top of the products' chunks.
-        eigenpairs: Largest number computed at once.
+        rule: Rule of the workflow.
+        path: Output, within the folder of the scale.
+        run: Run whose net is called; None if no net is called.
+        calls: Calls of the net.
+        products: Steps of the eigensolver; its own work is added to the chunks of the products.
+        eigenpairs: Largest number of eigenpairs computed at once.
         held: Further vectors of p parameters in memory.
-        vectors: Vectors of p parameters that it writes to disk.
-        temporary: Whether its file is deleted once it has been used.
-        data_bytes: Of the data set, in memory.
-        written: Bytes that it writes beside the vectors.
+        vectors: Vectors of p parameters written to disk.
+        temporary: Whether the output is deleted after use.
+        data_bytes: Bytes of the data set in memory.
+        written: Bytes written besides the vectors.
     """
 
     rule: str
@@ -80,7 +80,7 @@ class Job:
 
 @dataclass
 class _Work:
-    """Calls being gathered."""
+    """Collects the calls of a job."""
 
     calls: list[Calls] = field(default_factory=list)
     products: float = 0
@@ -99,12 +99,12 @@ class _Work:
 
 
 def products_of(num_eigenpairs: int) -> float:
-    """Products of one measurement."""
+    """Expected number of Hessian-vector products of one measurement."""
     return float(np.interp(num_eigenpairs, list(PRODUCTS), list(PRODUCTS.values())))
 
 
 def expected_end(run: RunSettings) -> int:
-    """Updates at the end of a run, where the plateau rule is expected to have ended it."""
+    """Expected number of updates at the end of a run, which the plateau rule may end early."""
     epochs = run.epochs
     if run.rule == "plat":
         epochs = min(epochs, next(mean for pattern, mean in PLATEAU_EPOCHS.items() if fnmatchcase(run.run, pattern)))
@@ -112,7 +112,7 @@ def expected_end(run: RunSettings) -> int:
 
 
 def jobs_of_study(project: Project, paths: Paths, name: str) -> list[Job]:
-    """All that a figure or table needs, from the data on; jobs that others need too are equal."""
+    """All jobs that a figure or table needs, including data; jobs shared with other studies compare equal."""
     study = project.study(name)
     jobs = [job for source in study.inputs() for job in _jobs_of_input(project, paths, source)]
     jobs.append(Job("write_table", name, written=1e4) if study.is_table else Job("draw_figure", name, written=3e5))
@@ -120,7 +120,7 @@ def jobs_of_study(project: Project, paths: Paths, name: str) -> list[Job]:
 
 
 def jobs_of_claims(project: Project, paths: Paths, ledgers: Mapping[str, Sequence[Claim]]) -> list[Job]:
-    """What is measured for the verdicts, beside what figures and tables show; then verdicts and report."""
+    """The jobs behind the verdicts and the report; they may include jobs of figures and tables."""
     plans = {claim: sources for claims in ledgers.values() for claim, sources in plan_claims(claims, project).items()}
     jobs: list[Job] = []
     for claim in (claim for claims in ledgers.values() for claim in claims):
@@ -141,16 +141,16 @@ def jobs_of_claims(project: Project, paths: Paths, ledgers: Mapping[str, Sequenc
 
 
 def _jobs_of_input(project: Project, paths: Paths, source: Input) -> Iterator[Job]:
-    """The job that makes a file, or shards and their merging, behind all that it stands on."""
+    """The jobs that make a file, in order: its dependencies, then one job, or its shards and their merge."""
     yield from _trained(project, paths, source.run)
     if source.schedule is None:
         return
     for measure in declared(source.kind).needs:
         yield from _jobs_of_input(project, paths, Input(measure, source.run, source.schedule))
     schedule = project.schedule(source.run, source.schedule)
-    whole = paths.measured(source.kind, source.run, source.schedule)
+    output = paths.measured(source.kind, source.run, source.schedule)
     if len(schedule.segments) == 1:
-        yield _measured(project, schedule, source.kind, schedule.segments[0], _name(paths, whole), temporary=False)
+        yield _measured(project, schedule, source.kind, schedule.segments[0], _name(paths, output), temporary=False)
         return
     shards = [
         _measured(
@@ -161,7 +161,7 @@ def _jobs_of_input(project: Project, paths: Paths, source: Input) -> Iterator[Jo
     ]  # fmt: skip
     yield from shards
     vectors, written = sum(shard.vectors for shard in shards), sum(shard.written for shard in shards)
-    yield Job("merge_shards", _name(paths, whole), shards[0].run, vectors=vectors, written=written)
+    yield Job("merge_shards", _name(paths, output), shards[0].run, vectors=vectors, written=written)
 
 
 def _name(paths: Paths, path: object) -> str:
@@ -200,13 +200,13 @@ def _trained(project: Project, paths: Paths, name: str) -> list[Job]:
 def _measured(
     project: Project, schedule: Schedule, measure: str, segment: Sequence[int | str], path: str, temporary: bool
 ) -> Job:
-    """One job of a measure, by what it declares to take at each point."""
+    """One job of a measure, from the cost that the measure declares for each point."""
     declaration, settings = declared(measure), schedule.measures[measure]
     run, hessian = project.run(schedule.run), project.hessian(schedule.run)
     end, work = expected_end(run), _Work()
     points = [end if isinstance(point, str) else point for point in segment]
     points = [point for point in points if point <= end]
-    planned = [Planned(run, hessian, point, place) for place, point in enumerate(points)]
+    planned = [Planned(run, hessian, point, index) for index, point in enumerate(points)]
     costs = [declaration.cost(settings, point) for point in planned]
     busy = [
         point
@@ -234,10 +234,10 @@ def _measured(
 
 
 def _replay(work: _Work, run: RunSettings, points: Sequence[int], end: int) -> None:
-    """From the snapshot before to the next one, wherever a point lies between."""
+    """Add the replays: from one snapshot to the next, for each interval with a point inside."""
     interval = run.snapshot_every * run.steps_per_epoch
-    entered = {point // interval for point in points if point % interval and point != end}
-    updates = sum(min(interval, end - number * interval) for number in entered)
+    replayed = {point // interval for point in points if point % interval and point != end}
+    updates = sum(min(interval, end - number * interval) for number in replayed)
     work.add("update", updates, run.batch_size)
     epochs = updates / run.steps_per_epoch
     if run.rule == "plat":

@@ -1,1 +1,1 @@
-"""Finished figures and tables of a scale, kept beside the docs with what they cost and which claims they bear out."""
+"""The gallery of the docs: finished figures and tables with their costs and claims."""

@@ -1,4 +1,4 @@
-"""Keep finished figures, tables and verdicts beside the docs; without a name, bring the pages up to date."""
+"""Copy finished figures, tables and verdicts into the gallery of the docs, and update its pages."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -23,14 +23,14 @@ def keep(
     """Copy finished studies of a scale into the gallery, and write its pages.
 
     Args:
-        project: The scale.
-        ledgers: The claims by ledger.
-        studies: Names of figures and tables, or ``claims``; they have to be finished.
-        options: Of snakemake, that chose scale and data.
+        project: The project.
+        ledgers: Ledger -> its claims.
+        studies: Names of finished figures and tables, or ``claims``; if empty, only the pages are updated.
+        options: Options of snakemake that chose scale and data.
 
     Raises:
-        ConfigError: If there is no such study.
-        StoreError: If a file behind it is missing or damaged.
+        ConfigError: If a study does not exist.
+        StoreError: If a file behind a study is missing or damaged.
     """
     paths = Paths.of(project.settings.scale)
     judged = cache(lambda ledger: judge_measured(project, ledgers[ledger], paths))
@@ -39,7 +39,7 @@ def keep(
             collect_claims(paths, GALLERY)
             continue
         if study not in project.studies:
-            raise ConfigError(f"no figure or table {study!r}; known: {CLAIMS}, {', '.join(project.studies)}")
+            raise ConfigError(f"unknown figure or table {study!r}; known: {CLAIMS}, {', '.join(project.studies)}")
         ledger = BEYOND if study in project.beyond else PAPER
         target = paths.table(study, "csv") if project.studies[study].is_table else paths.figure(study, "png")
         command = " ".join(["snakemake --cores 2", str(target), *options])

@@ -1,4 +1,4 @@
-"""One figure or table with what made it: collected from the files of a scale, kept in a folder of its own."""
+"""One figure or table of the gallery, collected with its origin from the files of a scale into its own folder."""
 
 import hashlib
 import io
@@ -26,72 +26,72 @@ from sharpest.results.runs import Results
 from sharpest.results.whole import present
 
 LARGEST_PICTURE = 150_000
-"""Bytes."""
+"""Largest size of a picture, in bytes."""
 LARGEST_TABLE = 300_000
-"""Bytes; of larger csv files the digest alone is kept."""
+"""Largest size of a csv file, in bytes; only the digest of a larger one is kept."""
 
-_FACTS = "made.json"
+_RECORD = "made.json"
 _CLAIMS = "claims.csv"
 NOT_RUN = "not run"
-"""In place of a verdict."""
+"""Replaces the verdict on a claim whose files do not exist."""
 
 
 class Made(Strict):
-    """What made an entry."""
+    """How an entry was made."""
 
     study: str
     """Name of the figure or table."""
     title: str
-    """For readers."""
+    """Display name."""
     caption: str
     """What is shown."""
     scale: str
     """Name of the scale."""
     command: str
-    """Makes it."""
+    """Command that makes it."""
     data: list[str]
-    """That were really used."""
+    """Data sets used."""
     runs: list[str]
-    """Behind it, trunks included."""
+    """Runs shown, and their trunks."""
     minutes: dict[str, float]
-    """Of one core, by what was done."""
+    """Kind of work -> minutes of one core."""
     commits: list[str]
-    """Of the code that made the files behind it."""
+    """Commits of the code that made the files."""
     packages: list[str]
-    """Installed then."""
+    """Versions of the packages."""
     devices: list[str]
-    """It ran on."""
+    """Devices used."""
     days: list[str]
-    """It ran on, UTC."""
+    """Dates of the jobs, UTC."""
     foot: str
     """What was replaced or reduced."""
     code: list[str]
-    """A line for each script and module behind it: its name and a digest."""
+    """Fingerprint: a line per script and module, with its name and digest."""
     sha256: dict[str, str]
-    """Digest of each file that was made."""
+    """File -> digest of what was made."""
     beyond: bool = False
-    """Whether it goes beyond the paper."""
+    """Whether the study goes beyond the paper."""
 
 
 class Entry:
     """A figure or table of the gallery.
 
     Args:
-        folder: Its own.
+        folder: Folder of the entry.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.made = Made.model_validate_json((folder / _FACTS).read_text(encoding="utf-8"))
+        self.made = Made.model_validate_json((folder / _RECORD).read_text(encoding="utf-8"))
 
     @property
     def claims(self) -> pd.DataFrame:
-        """A row a claim that its runs answer, with the verdict, all cells as text; those about it come first."""
+        """One row per claim that its runs answer, with the verdict; all cells are texts. Claims about it come first."""
         return pd.read_csv(self.folder / _CLAIMS, dtype=str, keep_default_na=False)
 
     @property
     def item(self) -> str:
-        """As the ledger names it."""
+        """Its name in the ledger."""
         return _item(self.made.study, self.made.beyond)
 
     @property
@@ -100,14 +100,14 @@ class Entry:
         return self.claims.loc[self.claims["item"] == self.item]
 
     def kept(self, suffix: str) -> Path | None:
-        """Its file with that suffix, if there is one."""
+        """Its file with this suffix, if kept."""
         path = self.folder / f"{self.made.study}{suffix}"
         return path if path.exists() else None
 
 
 def entries(gallery: Path) -> list[Entry]:
-    """All of them, figures first."""
-    return [Entry(path.parent) for path in sorted(gallery.glob(f"*/{_FACTS}"))]
+    """All entries of a gallery, sorted by name."""
+    return [Entry(path.parent) for path in sorted(gallery.glob(f"*/{_RECORD}"))]
 
 
 def collect(
@@ -120,14 +120,17 @@ def collect(
     command: str,
     gallery: Path,
 ) -> Entry:
-    """Copy a figure or table of a scale into the gallery, with the claims that its runs answer and what made it.
+    """Copy a figure or table of a scale into the gallery, with the claims that its runs answer and its origin.
 
     Args:
+        project: The project.
         claims: The ledger.
-        judged: Their verdicts, as of :func:`judge_measured`.
-        paths: Of the scale.
+        judged: The verdicts, as returned by ``judge_measured``.
+        study: Name of the figure or table.
+        paths: Paths of the scale.
         scripts: The folder of the workflow's scripts.
-        command: That made it.
+        command: The command that made it.
+        gallery: The folder of the gallery.
 
     Raises:
         StoreError: If a file behind it is missing or damaged.
@@ -138,9 +141,9 @@ def collect(
     for path in outputs.values():
         check_made(path, paths)
     made = _made(project, study, setup, paths, scripts, command, outputs)
-    asked = [claim for claim in claims if claim["item"] == _item(study, beyond)]
-    asked += [claim for claim in claims if claim.id in setup.beside[study]]
-    answers = judged.loc[[claim.id for claim in asked]]
+    answered = [claim for claim in claims if claim["item"] == _item(study, beyond)]
+    answered += [claim for claim in claims if claim.id in setup.beside[study]]
+    answers = judged.loc[[claim.id for claim in answered]]
     folder = gallery / study
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, path in outputs.items():
@@ -148,14 +151,15 @@ def collect(
         if len(kept) <= LARGEST_TABLE:
             (folder / f"{study}{suffix}").write_bytes(kept)
     answers.reset_index().to_csv(folder / _CLAIMS, index=False, lineterminator="\n")
-    (folder / _FACTS).write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (folder / _RECORD).write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return Entry(folder)
 
 
 def judge_measured(project: Project, claims: Sequence[Claim], paths: Paths) -> pd.DataFrame:
-    """All claims by their ids; those whose files are there judged together, as chance and Holm's correction need it.
+    """All claims with their verdicts, indexed by id.
 
-    Claims whose files are not there have the verdict ``NOT_RUN``.
+    Claims whose files exist are judged together, as chance and Holm's correction require; all others have the verdict
+    ``NOT_RUN``.
     """
     plans = plan_claims(claims, project)
     measured = {claim.id for claim in claims if all(path.exists() for path in files_behind([claim], plans, paths))}
@@ -168,7 +172,7 @@ def judge_measured(project: Project, claims: Sequence[Claim], paths: Paths) -> p
 def _made(
     project: Project, study: str, setup: Setup, paths: Paths, scripts: Path, command: str, outputs: dict[str, Path]
 ) -> Made:
-    """What made a figure or table, from the attributes of all files behind it."""
+    """How a figure or table was made, from the attributes of all files behind it."""
     results = Results(paths.folder)
     origins = [
         *(trained_run(results[run].snapshots).origin for run in setup.runs),
@@ -207,7 +211,7 @@ def _outputs(study: str, is_table: bool, paths: Paths) -> dict[str, Path]:
 
 
 def _minutes(paths: Paths, setup: Setup) -> dict[str, float]:
-    """By what was done, as Snakemake has recorded them."""
+    """Kind of work -> minutes, from the records of time."""
     return {
         what: round(sum(seconds_of(present(path)) for path in records) / 60, 1)
         for what, records in setup.benchmarks(paths).items()
@@ -216,12 +220,12 @@ def _minutes(paths: Paths, setup: Setup) -> dict[str, float]:
 
 
 def _item(study: str, beyond: bool) -> str:
-    """The ledger's name of a study; that of the whole figure for a part of it, such as ``fig04_without_resnet``."""
+    """The name of a study in the ledger; parts of a figure, such as ``fig04_without_resnet``, share its name."""
     return study if beyond else item_of(study.partition("_")[0])
 
 
 def _small_picture(path: Path) -> bytes:
-    """A picture in 256 colours, scaled down until it is small enough."""
+    """A picture in 256 colours, scaled down to at most ``LARGEST_PICTURE`` bytes."""
     with Image.open(path) as image:
         picture = image.convert("RGB")
     while True:

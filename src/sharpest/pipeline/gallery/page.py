@@ -1,4 +1,4 @@
-"""The pages of the gallery: what a machine knows between two marks, what a reader found below them."""
+"""The pages of the gallery: a generated part between two marks, and text written by hand below it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from sharpest.report.ledger import against_paper
 from sharpest.report.paper import CENTRAL, title_of
 
 PAGE = "README.md"
-_MOST_MODULES = 6  # that are named
+_MOST_MODULES = 6  # changed modules are named up to this number
 _BEGIN, _END = "<!-- written by: sharpest gallery -->", "<!-- the rest is written by hand -->"
 
 
 def pages(gallery: Path, scripts: Path, ledger: Sequence[Claim]) -> dict[Path, str]:
-    """Every page as it should be now, by its path; what stands below the mark is kept."""
+    """Path -> current text of every page; the text below the mark is kept."""
     listed = entries(gallery)
     written = {gallery / PAGE: _index(gallery, listed, scripts, ledger)} | {
         entry.folder / PAGE: _entry_page(entry, scripts) for entry in listed
@@ -29,7 +29,7 @@ def pages(gallery: Path, scripts: Path, ledger: Sequence[Claim]) -> dict[Path, s
 
 
 def by_hand(path: Path) -> str:
-    """What stands below the mark of a page; empty where there is no page yet."""
+    """The text below the mark of a page; empty if there is no page yet."""
     return path.read_text(encoding="utf-8").partition(f"{_END}\n")[2] if path.exists() else ""
 
 
@@ -47,7 +47,7 @@ def _index(gallery: Path, listed: Sequence[Entry], scripts: Path, ledger: Sequen
         "# Gallery",
         "",
         f"The ledger has {len(free)} scale-free claims. {_counted(claims)} The other {len(ledger) - len(free)} claims "
-        "are about absolute sizes, and judged at the paper's scale only. A claim counts once, on whatever pages it is.",
+        "are about absolute sizes and are judged only at the paper's scale. A claim on several pages counts once.",
         "",
         *verdicts(gallery),
         *_against(claims),
@@ -62,7 +62,7 @@ def _index(gallery: Path, listed: Sequence[Entry], scripts: Path, ledger: Sequen
 
 
 def once(listed: Sequence[Entry]) -> pd.DataFrame:
-    """The claims of all pages, each once, with the title and the folder of the first page that judges it."""
+    """The claims of all pages without repetition, with the title and folder of the first page that judges each."""
     parts = [entry.claims.assign(page=entry.made.title, folder=entry.made.study) for entry in listed]
     if not parts:
         return pd.DataFrame(columns=["id", "any_scale", "verdict"])
@@ -71,7 +71,7 @@ def once(listed: Sequence[Entry]) -> pd.DataFrame:
 
 
 def _against(claims: pd.DataFrame) -> list[str]:
-    """The findings that are against the paper: those on its central sentence first, then failures."""
+    """The section on claims against the paper: those on its central sentence first, then failures."""
     against = claims[claims.apply(against_paper, axis=1)] if len(claims) else claims
     if against.empty:
         return []
@@ -81,8 +81,8 @@ def _against(claims: pd.DataFrame) -> list[str]:
     return [
         "## Against the paper",
         "",
-        "Each claim that fails, and each inconclusive one whose number alone lies on the other side of what is asked. "
-        "The first are about the paper's central sentence, that SGD's own step along e_1 would raise the loss.",
+        "Claims that fail, and inconclusive claims whose number, ignoring its error, is not as claimed. Claims on the "
+        "paper's central sentence, that SGD's own step along e_1 would raise the loss, come first.",
         "",
         _claims_table(against.assign(statement=linked)),
         "",
@@ -90,7 +90,7 @@ def _against(claims: pd.DataFrame) -> list[str]:
 
 
 def _counted(claims: pd.DataFrame) -> str:
-    """A sentence: how many scale-free ones were judged, and how many have which verdict."""
+    """A sentence with the number of judged scale-free claims, by verdict."""
     free = claims[(claims["any_scale"] == "yes") & (claims["verdict"] != NOT_RUN)]
     verdicts = Counter(free["verdict"])
     return (
@@ -100,13 +100,13 @@ def _counted(claims: pd.DataFrame) -> str:
 
 
 def _not_run(free: dict[str, str], claims: pd.DataFrame) -> str:
-    """How many scale-free claims are on no page, by figure, table and section."""
+    """A sentence with the number of scale-free claims that are on no page, by figure, table and section."""
     judged = set(claims.loc[~claims["verdict"].isin([NOT_RUN, "not_judged"]), "id"])
-    left, whole = Counter(title for name, title in free.items() if name not in judged), Counter(free.values())
-    items = ", ".join(f"{title} ({count} of {whole[title]})" for title, count in left.items())
+    missing, totals = Counter(title for name, title in free.items() if name not in judged), Counter(free.values())
+    items = ", ".join(f"{title} ({count} of {totals[title]})" for title, count in missing.items())
     return (
-        f"Not run, or not kept here: {left.total()} of {len(free)} scale-free claims. They are of {items}."
-        if left
+        f"Not run, or not kept here: {missing.total()} of {len(free)} scale-free claims. They are about {items}."
+        if missing
         else ""
     )
 
@@ -131,12 +131,12 @@ def _entry_page(entry: Entry, scripts: Path) -> str:
     parts = [
         f"# {made.title}",
         f"![{made.title}]({picture.name})" if picture else "",
-        # a table's own text has its caption above it and what is reduced below it
+        # the text of a table contains its caption and what was reduced
         table.read_text(encoding="utf-8").strip() if table else f"*{made.caption}*",
         "\n".join(["| | |", "|---|---|", *(f"| {what} | {text} |" for what, text in rows.items())]),
-        "" if table else f"Against the paper: {made.foot}",
+        "" if table else f"Differences from the paper: {made.foot}",
         "## Claims",
-        f"The ledger has {(about['any_scale'] == 'yes').sum()} scale-free claims about it. {_counted(about)} "
+        f"The ledger has {(about['any_scale'] == 'yes').sum()} scale-free claims about this item. {_counted(about)} "
         "How verdicts are reached: [claims.md](../../claims.md).",
         _claims_table(about[about["verdict"] != NOT_RUN]),
         f"Not run: {len(missing)}, {', '.join(f'`{name}`' for name in missing['id'])}." if len(missing) else "",
@@ -146,20 +146,20 @@ def _entry_page(entry: Entry, scripts: Path) -> str:
 
 
 def _beside(claims: pd.DataFrame) -> list[str]:
-    """The claims of other items that the same runs answer."""
+    """The section on claims about other items that the same runs answer."""
     if claims.empty:
         return []
     items = " and ".join(map(title_of, claims["item"].unique()))
     return [
         "## Claims of other items",
-        f"The same runs, measured at the same points, answer {len(claims)} claims of {items} as well, of which "
+        f"The same runs, measured at the same points, also answer {len(claims)} claims about {items}, of which "
         f"{(claims['any_scale'] == 'yes').sum()} are scale-free. {_counted(claims)}",
         _claims_table(claims),
     ]
 
 
 def held_of(claims: pd.DataFrame) -> tuple[int, int]:
-    """How many scale-free claims hold, of how many that were judged."""
+    """Number of scale-free claims that hold, and number judged."""
     judged = claims[(claims["any_scale"] == "yes") & (claims["verdict"] != NOT_RUN)]
     return int((judged["verdict"] == "holds").sum()), len(judged)
 
@@ -177,6 +177,6 @@ def _commits(entry: Entry) -> str:
 def _age(entry: Entry, scripts: Path) -> str:
     changed = changed_since(entry.made.code, scripts)
     if len(changed) > _MOST_MODULES:
-        modules = {line.split()[0] for line in entry.made.code}  # each may have been reached in several ways
+        modules = {line.split()[0] for line in entry.made.code}  # a module may have several lines
         return f"changed: {len(changed)} of {len(modules)} modules"
     return f"changed: {', '.join(changed)}" if changed else "unchanged"

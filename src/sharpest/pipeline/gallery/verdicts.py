@@ -1,4 +1,4 @@
-"""The verdicts of a scale on all claims, kept as they were written."""
+"""Copies of the verdicts of a scale on all claims."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def collect_claims(paths: Paths, gallery: Path) -> None:
     """Copy the verdicts of a scale into the gallery.
 
     Raises:
-        StoreError: If they are not there, or were changed.
+        StoreError: If a file of verdicts is missing or was changed.
     """
     folder = gallery / f"{CLAIMS}-{paths.folder.name}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def collect_claims(paths: Paths, gallery: Path) -> None:
 
 
 def verdicts(gallery: Path) -> list[str]:
-    """Lines for the index: the findings of each scale that is kept, and how many would hold by chance."""
+    """Lines of the index: the findings of each scale in the gallery, and the number that would hold by chance."""
     lines = []
     for folder in sorted(gallery.glob(f"{CLAIMS}-*")):
         table, chance = read_judged(folder / "claims.csv"), pd.read_csv(folder / "claims.by_chance.csv")

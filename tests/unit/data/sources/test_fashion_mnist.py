@@ -138,7 +138,7 @@ def test_other_arrays_than_expected(folder):
 
 
 def test_the_default_hash_is_the_real_one(folder, tmp_path):
-    with pytest.raises(DataError, match="not Fashion-MNIST"):
+    with pytest.raises(DataError, match="Fashion-MNIST has "):
         load(folder, None, tmp_path)
 
 

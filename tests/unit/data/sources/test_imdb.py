@@ -113,7 +113,7 @@ def test_truncated_file(tmp_path, kept):
     with pytest.raises(DataError, match=rf"^{path} has SHA-256 .*{REMEDY}"):
         _load(tmp_path)
     # even if the damaged file's checksum is given as the right one
-    with pytest.raises(DataError, match=rf"^{path} does not hold the reviews of IMDB \(.*\){REMEDY}"):
+    with pytest.raises(DataError, match=rf"^{path} does not hold the IMDB reviews \(.*\){REMEDY}"):
         _load(tmp_path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 

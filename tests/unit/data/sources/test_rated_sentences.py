@@ -116,7 +116,7 @@ def test_a_file_that_is_not_an_archive(tmp_path):
 
 @pytest.mark.parametrize("spoilt", [b"", b"16\tgood\tIt's good", b"16\t1.5", b"16\t1.5\t"])
 def test_a_line_that_is_not_a_rating(tmp_path, spoilt):
-    with pytest.raises(DataError, match=rf"15 of 16 lines are number, rating and sentence{REMEDY}"):
+    with pytest.raises(DataError, match=rf"15 of 16 lines consist of number, rating and sentence{REMEDY}"):
         _load(tmp_path, **_write(tmp_path, DEFAULT + b"\r\n" + spoilt))
 
 
