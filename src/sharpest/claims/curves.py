@@ -9,11 +9,7 @@ from numpy.typing import NDArray
 
 from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
-from sharpest.claims.series import (
-    FEWEST_POINTS,
-    Series,
-    UnmeasuredError,
-)
+from sharpest.claims.series import FEWEST_POINTS, Series, UnmeasuredError
 from sharpest.claims.shapes import (
     SWING,
     before_largest_fall,

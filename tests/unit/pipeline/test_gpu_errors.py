@@ -24,7 +24,7 @@ def test_too_little_memory(error):
     assert text.startswith("the GPU has too little memory for this job (CUDA ")
     assert "lower jobs_per_gpu in config/config.yaml" in text
     assert "chunk_size of hessian" in text
-    assert "the same command again goes on" in text
+    assert "run the same command again" in text
     assert "\n" not in text
 
 
@@ -42,7 +42,7 @@ def test_a_lost_gpu(error):
     text = str(explained(error))
     assert text.startswith("the GPU failed or was lost during the job (")
     assert str(error).splitlines()[0] in text
-    assert "training from its last save" in text
+    assert "training resumes from its last save" in text
     assert "\n" not in text
 
 
