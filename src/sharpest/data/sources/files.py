@@ -85,7 +85,9 @@ def fetch(url: str, path: Path, digest: str, remedy: str) -> bytes:
     except OSError as error:
         with suppress(OSError):
             partial.unlink()
-        raise DataError(f"{path}: cannot be written ({error}); free space or correct the folder's rights") from error
+        raise DataError(
+            f"{path}: cannot be written ({error}); free space or correct the folder's permissions"
+        ) from error
     return content
 
 
