@@ -29,6 +29,10 @@ GROUPS = {
         "why": "what is stale, with the setting or module that changed",
         "verify": "check every byte of a results folder, and what was made from what",
     },
+    "give results to others": {
+        "bundle": "what figures, tables and claims are made from, in one file",
+        "unbundle": "put such a file in place",
+    },
     "write pages": {
         "gallery": "keep finished figures and tables beside the docs",
         "reference": "write the pages that are made from the code into docs",
