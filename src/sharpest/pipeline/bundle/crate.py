@@ -118,7 +118,7 @@ def _of_crate(files: Sequence[Packed], origin: Origin) -> list[dict[str, Any]]:
         "conformsTo": _ids(list(_PROFILES)),
         "hasPart": _ids([file.name for file in files]),
         "mainEntity": {"@id": WORKFLOW},
-        "mentions": _ids(["#run"]),
+        "mentions": {"@id": "#run"},
     }
     profiles = [
         {"@id": uri, "@type": "CreativeWork", "name": name, "version": uri.rpartition("/")[2]}
@@ -147,7 +147,7 @@ def _of_run(files: Sequence[Packed], config: Sequence[str], origin: Origin) -> d
         "result": _ids(made),
         "startTime": origin.created[0],
         "endTime": origin.created[1],
-        "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
+        "actionStatus": "http://schema.org/CompletedActionStatus",
     }
 
 
@@ -189,7 +189,7 @@ def _file(file: Packed, origin: Origin) -> dict[str, Any]:
             "programmingLanguage": {"@id": f"{_WORKFLOW_CRATE}#snakemake"},
             "version": ", ".join(origin.git),
             "softwareRequirements": _ids([_uri(*package) for package in origin.packages]),
-            "input": _ids(["#scale-parameter"]),
+            "input": {"@id": "#scale-parameter"},
         }
     return entity
 

@@ -26,7 +26,7 @@ _README = """# Results of sharpest at the scale {scale}
 {description}. What figures, tables and claims are made from: measured numbers, losses, and where they come from;
 without states, eigenvectors and data. In a clone of the code at {git}:
 
-    sharpest unbundle {name}
+    sharpest unbundle FILE
     snakemake --workflow-profile workflow/profiles/local --cores all --config scale={scale} -- all
 
 `ro-crate-metadata.json` describes each file (Workflow Run RO-Crate 0.5).
@@ -109,8 +109,8 @@ def pack(project: Project, ledgers: Mapping[str, Sequence[Claim]], root: Path, o
             bundling.add_file(name, path)
         for path in _workflow(root):
             bundling.add_file(path.relative_to(root).as_posix(), path)
-        words = {"scale": origin.scale, "description": origin.description, "name": output.name}
-        bundling.add_text("README.md", _README.format(**words, git=", ".join(origin.git) or "an unknown commit"))
+        words = {"scale": origin.scale, "description": origin.description, "git": ", ".join(origin.git)}
+        bundling.add_text("README.md", _README.format(**words))
         bundling.add_text(METADATA, metadata(bundling.packed, config, origin))
     return f"{output}: {len(bundling.packed)} files, {output.stat().st_size / 1e6:.1f} MB"
 
