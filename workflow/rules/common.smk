@@ -14,7 +14,12 @@ try:
     from sharpest.data import data_module
     from sharpest.data.recorded import check_recorded
     from sharpest.errors import SharpestError
-    from sharpest.pipeline.bundle.placed import read_bundle, stale, with_bundle
+    from sharpest.pipeline.bundle.placed import (
+        missing,
+        read_bundle,
+        stale,
+        with_bundle,
+    )
     from sharpest.pipeline.exclusive import hold, only_reads
     from sharpest.pipeline.fingerprint import fingerprint
     from sharpest.pipeline.forkserver import start as start_forkserver
@@ -62,6 +67,8 @@ except SharpestError as error:
 
 FINISHED = BUNDLE.finished if BUNDLE else ()
 if BUNDLE and workflow.is_main_process:
+    for complaint in missing(BUNDLE, PATHS):
+        raise WorkflowError(complaint)
     if line := stale(BUNDLE, PROJECT, Path(workflow.basedir) / "workflow/scripts"):
         logger.warning(line)
 

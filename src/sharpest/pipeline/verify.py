@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sharpest.config.measures import declared, measure_names
 from sharpest.errors import StoreError
-from sharpest.pipeline.bundle.placed import AGAIN, marker, read_bundle
+from sharpest.pipeline.bundle.placed import marker, missing, read_bundle
 from sharpest.results.abridged import LEFT_OUT
 from sharpest.results.file import StoredFile
 from sharpest.results.identity import check_stored
@@ -55,9 +55,8 @@ def checks(paths: Paths) -> Iterator[Callable[[], list[str]]]:
     yield from _stored(paths)
     yield from _recorded(paths)
     if bundle := read_bundle(paths):
-        for made in bundle.made:
-            if not (paths.folder / made.place).exists():
-                yield partial(_refuse, f"{paths.folder / made.place}: is missing, and came in the bundle; {AGAIN}")
+        for complaint in missing(bundle, paths):
+            yield partial(_refuse, complaint)
 
 
 def _stored(paths: Paths) -> Iterator[Callable[[], list[str]]]:

@@ -148,6 +148,12 @@ def _settings(project: Project, of: tuple[str, ...]) -> Any:
             raise KeyError(of)
 
 
+def missing(bundle: Bundle, paths: Paths) -> list[str]:
+    """A complaint about each file that came, and is not there any more."""
+    places = [paths.folder / made.place for made in bundle.made]
+    return [f"{path}: is missing, and came in a bundle; {AGAIN}" for path in places if not path.exists()]
+
+
 def stale(bundle: Bundle, project: Project, scripts: Path) -> str | None:
     """One line on the files that today's code or settings would make otherwise, and that stay as they are.
 
