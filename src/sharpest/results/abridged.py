@@ -44,7 +44,7 @@ def abridge(source: Path, layout: Layout, target: Path, everything: bool = False
         empty = {letter for dataset in large for letter in _cut(dataset.dims)}
         shapes = {dataset.name: file.shape(dataset.name) for dataset in layout.datasets}
         left_out = [each.name for each in layout.datasets if empty & set(each.dims) and 0 not in shapes[each.name]]
-        if not left_out or LEFT_OUT in file.attributes:
+        if not left_out:
             return False
         arrays = {each.name: file[each.name] for each in layout.datasets if not empty & set(each.dims)}
         for each in layout.datasets:
