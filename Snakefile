@@ -18,9 +18,16 @@ configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/measure.smk"
+
+
+# what came in a bundle is drawn, and nothing of it is made again
+if not BUNDLE:
+
+    include: "workflow/rules/data.smk"
+    include: "workflow/rules/train.smk"
+    include: "workflow/rules/measure.smk"
+
+
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/claims.smk"
@@ -34,9 +41,7 @@ gc.set_threshold(200_000, 20, 100)
 gc.enable()
 
 
-# data are prepared on the machine of snakemake: cluster nodes often have no network access
 localrules:
-    prepare_data,
     figures,
     tables,
     claims,

@@ -14,6 +14,12 @@ try:
     from sharpest.data import data_module
     from sharpest.data.recorded import check_recorded
     from sharpest.errors import SharpestError
+    from sharpest.pipeline.bundle.placed import (
+        missing,
+        read_bundle,
+        stale,
+        with_bundle,
+    )
     from sharpest.pipeline.exclusive import hold, only_reads
     from sharpest.pipeline.fingerprint import fingerprint
     from sharpest.pipeline.forkserver import start as start_forkserver
@@ -28,6 +34,7 @@ except ImportError as error:
     )
 
 try:
+    config |= with_bundle(config)
     PROJECT = load_project(config, Path(workflow.basedir) / "config")
 except SharpestError as error:
     raise WorkflowError(str(error))
@@ -48,6 +55,7 @@ GPUS = int(PROJECT.settings.device == "cuda")
 JOBS_PER_GPU = PROJECT.settings.jobs_per_gpu
 
 try:
+    BUNDLE = read_bundle(PATHS)
     check_folder(PATHS)
     check_version(PATHS)
     check_recorded(
@@ -56,6 +64,13 @@ try:
     )
 except SharpestError as error:
     raise WorkflowError(str(error))
+
+FINISHED = BUNDLE.finished if BUNDLE else ()
+if BUNDLE and workflow.is_main_process:
+    for complaint in missing(BUNDLE, PATHS):
+        raise WorkflowError(complaint)
+    if line := stale(BUNDLE, PROJECT, Path(workflow.basedir) / "workflow/scripts"):
+        logger.warning(line)
 
 # Snakemake keeps its records here, and fails with a traceback if it cannot read them
 if os.path.lexists(".snakemake") and not os.access(".snakemake", os.R_OK | os.X_OK):

@@ -1,6 +1,11 @@
 from sharpest.data.sources import source_module
 
 
+# where snakemake runs: nodes of a cluster seldom reach the network
+localrules:
+    prepare_data,
+
+
 rule prepare_data:
     """Find, verify and decode a data set."""
     output:

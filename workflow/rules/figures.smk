@@ -15,6 +15,8 @@ rule draw_figure:
         made=str(PATHS.made(PATHS.figure("{figure}", "csv"))),
     log:
         str(PATHS.log("figures", "{figure}")),
+    wildcard_constraints:
+        figure=but(FINISHED, one_of([*PROJECT.figures, *PROJECT.beyond])),
     conda:
         "../../envs/sharpest.yaml"
     resources:

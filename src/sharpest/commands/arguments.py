@@ -90,11 +90,13 @@ def chosen_project(options: argparse.Namespace) -> "Project":
     """
     from sharpest.config.project import load_project
     from sharpest.config.reading import merge, read_yaml
+    from sharpest.pipeline.bundle.placed import with_bundle
 
     config = read_yaml(CONFIG / "config.yaml")
     if options.configfile:
         config = merge(config, read_yaml(options.configfile))
-    return load_project({**config, **({"scale": options.scale} if options.scale else {})}, CONFIG)
+    config = with_bundle({**config, **({"scale": options.scale} if options.scale else {})})
+    return load_project(config, CONFIG)
 
 
 def claims_of(project: "Project") -> "dict[str, tuple[Claim, ...]]":

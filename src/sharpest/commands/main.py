@@ -29,6 +29,10 @@ GROUPS = {
         "why": "stale results, with the setting or module that changed",
         "verify": "check every byte of a results folder, and the inputs of each file",
     },
+    "give results to others": {
+        "bundle": "what figures, tables and claims are made from, in one file",
+        "unbundle": "put such a file in place",
+    },
     "write pages": {
         "gallery": "copy finished figures and tables into the docs",
         "reference": "write the pages of the docs that are generated from the code",

@@ -7,6 +7,7 @@ from pathlib import Path
 from sharpest.config.measures import measure_names
 from sharpest.config.run import HessianSettings
 from sharpest.measures.point import Point
+from sharpest.results.abridged import check_unabridged
 from sharpest.results.readers import reader_of
 from sharpest.results.runs import RunResults, open_results
 from sharpest.results.stored import Measured
@@ -23,14 +24,15 @@ def open_point(run: str, iteration: int, scale: str = "quick", results: str | Pa
         results: The results folder.
 
     Raises:
-        StoreError: If the run has not been trained at that scale, or a file is damaged; or if the run is imported and
-            the iteration is not one of its checkpoints.
+        StoreError: If the run has not been trained at that scale, or came in a bundle; if a file is damaged; or if the
+            run is imported and the iteration is not one of its checkpoints.
         ValueError: If the iteration lies outside the run.
 
     Source: design, section 5.
     """
     files = open_results(results, scale)
     snapshots = files[run].snapshots
+    check_unabridged(snapshots.path, snapshots.attributes)
     replay = open_run(snapshots, files.paths.data(snapshots.attributes["config"]["dataset_name"]))
     if not replay.start <= iteration <= replay.end:
         raise ValueError(

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from sharpest.config.measures import declared, measure_names
 from sharpest.errors import StoreError
+from sharpest.pipeline.bundle.placed import marker, missing, read_bundle
+from sharpest.results.abridged import LEFT_OUT
+from sharpest.results.file import StoredFile
 from sharpest.results.identity import check_stored
 from sharpest.results.kinds import kinds_of_files
 from sharpest.results.layout import MADE_FROM, Layout
@@ -30,44 +33,74 @@ def print_verified(folder: Path) -> int:
     """
     if not folder.is_dir():
         raise StoreError(f"{folder} does not exist; name a folder of results, or --scale")
-    paths, errors, count = Paths(folder), list[str](), 0
-    for check in (*_stored(paths), *_recorded(paths)):
+    lines, wrong = list[str](), list[str]()
+    for check in checks(Paths(folder)):
         try:
             for line in check():
                 print(line)
-                count += 1
+                lines.append(line)
         except StoreError as error:
-            errors.append(str(error))
-    for text in errors:
-        print(f"wrong: {text}")
-    print(f"{folder}: {count} files are correct, {len(errors)} are not")
-    return int(bool(errors))
+            wrong.append(str(error))
+    for error_line in wrong:
+        print(f"wrong: {error_line}")
+    print(f"{folder}: {len(lines)} files are correct, {len(wrong)} are not")
+    return int(bool(wrong))
+
+
+def checks(paths: Paths) -> Iterator[Callable[[], list[str]]]:
+    """A check for each file of a scale: it gives a line for each file that it finds right.
+
+    Each raises a StoreError if a file is not what it should be.
+    """
+    yield from _stored(paths)
+    yield from _recorded(paths)
+    if bundle := read_bundle(paths):
+        for complaint in missing(bundle, paths):
+            yield partial(_refuse, complaint)
 
 
 def _stored(paths: Paths) -> Iterator[Callable[[], list[str]]]:
     """A check for each HDF5 file, except files of unfinished jobs."""
-    kinds = [(layout, place.relative_to(Paths.of("<scale>").folder)) for layout, place in kinds_of_files()]
     jobs_own = (paths.work("r"), paths.shard("m", "r", "s", 0))
     unfinished = {paths.place(path).partition("/")[0] for path in jobs_own}
     for path in sorted(paths.folder.rglob(paths.data("*").name)):
-        parts = path.relative_to(paths.folder).parts
-        run, layouts = "/".join(parts[1:-1]), [layout for layout, place in kinds if place.parts[0] == parts[0]]
-        if path == paths.data(path.stem):
-            yield partial(_check_stored, paths, path, layouts, {})
-        elif path == paths.snapshots(run):
-            yield partial(_check_stored, paths, path, layouts, {"run": run})
-        elif parts[0] in measure_names():
-            expected = {"run": run, "schedule": path.stem}
-            yield partial(_check_stored, paths, path, [declared(parts[0]).layout], expected)
-        elif parts[0] not in unfinished:
+        if kind := kind_of(paths, path):
+            yield partial(_check_stored, paths, path, *kind)
+        elif paths.place(path).partition("/")[0] not in unfinished:
             yield partial(_refuse, f"{path}: this version of the code writes no such file; remove it")
 
 
+def kind_of(paths: Paths, path: Path) -> tuple[list[Layout], dict[str, str]] | None:
+    """The layouts that a file may have by its place, and the run and schedule it has to be of; None = no kind."""
+    kinds = [(layout, place.relative_to(Paths.of("<scale>").folder)) for layout, place in kinds_of_files()]
+    parts = path.relative_to(paths.folder).parts
+    run, layouts = "/".join(parts[1:-1]), [layout for layout, place in kinds if place.parts[0] == parts[0]]
+    if path == paths.data(path.stem):
+        return layouts, {}
+    if path == paths.snapshots(run):
+        return layouts, {"run": run}
+    if parts[0] in measure_names():
+        return [declared(parts[0]).layout], {"run": run, "schedule": path.stem}
+    return None
+
+
 def _check_stored(paths: Paths, path: Path, layouts: list[Layout], expected: Mapping[str, str]) -> list[str]:
+    file = read_checked(paths, path, layouts, expected)
+    left_out = ", ".join(file.attributes.get(LEFT_OUT, ()))
+    line = _line(paths, path, file.digest, file.attributes.get(MADE_FROM, {}))
+    return [line + f" ({left_out} not in the bundle)" * bool(left_out)]
+
+
+def read_checked(paths: Paths, path: Path, layouts: list[Layout], expected: Mapping[str, str]) -> StoredFile:
+    """Read a file to its end, and check that it is of its run, and made from what is there; layouts as of its kind.
+
+    Raises:
+        StoreError: If it is not what it should be.
+    """
     file = read_through(path, layouts)
     if expected:
         check_stored(path, file.attributes, paths, **expected)
-    return [_line(paths, path, file.digest, file.attributes.get(MADE_FROM, {}))]
+    return file
 
 
 def _recorded(paths: Paths) -> Iterator[Callable[[], list[str]]]:
@@ -91,8 +124,9 @@ def _refuse(text: str) -> list[str]:
 
 def _line(paths: Paths, path: Path, digest: str, made_from: Mapping[str, str]) -> str:
     """A line with a file, its digest, and its sources."""
+    absent = " (not in the bundle)" if marker(paths).exists() else " (missing)"
     sources = ", ".join(
-        f"{place} {digest[:_SHOWN]}{' (missing)' * (not (paths.folder / place).exists())}"
-        for place, digest in made_from.items()
+        f"{place} {known[:_SHOWN]}{absent * (not (paths.folder / place).exists())}"
+        for place, known in made_from.items()
     )
     return f"{paths.place(path)} {digest[:_SHOWN]}" + f" from {sources}" * bool(sources)

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 
 from sharpest.errors import StoreError
+from sharpest.results.abridged import own_digest
 from sharpest.results.checksum import content_digest, has_long_rows, verify
 from sharpest.results.file import StoredFile, open_stored, remedy
 from sharpest.results.layout import Layout
@@ -33,7 +34,7 @@ def read_through(path: Path, layouts: Iterable[Layout]) -> StoredFile:
             for row in range(shape[0] if has_long_rows(shape, np.dtype(dtype)) else 0):
                 file.row(name, row)
         with h5py.File(path, "r", locking=False) as opened:
-            if content_digest(opened) != file.digest:
+            if content_digest(opened) != own_digest(path):
                 raise StoreError(f"{path}: its content does not match its digest; {remedy(path)}")
     return file
 
