@@ -1,4 +1,4 @@
-"""What the site shows besides the pages of this folder: the README, the changelog, the ledger, and two diagrams.
+"""What the site shows besides the pages of this folder: the README, the changelog, the ledger, notebooks, two diagrams.
 
 Nothing is written down twice: these pages are made from the files themselves when the site is built.
 """
@@ -19,14 +19,21 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(Path(__file__).parent))  # a hook is loaded alone
 
 from diagrams import imports, rules  # noqa: E402
+from notebook_pages import notebook_page  # noqa: E402
 
-PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+NOTEBOOKS = {f"notebooks/{path.name}": f"notebooks/{path.stem}.md" for path in (ROOT / "notebooks").glob("*.ipynb")}
+PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"} | NOTEBOOKS
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages and pictures that are made from files outside of this folder."""
-    made: dict[str, str] = {page: (ROOT / source).read_text(encoding="utf-8") for source, page in PAGES.items()}
+    made: dict[str, str | bytes] = {
+        page: (ROOT / source).read_text(encoding="utf-8") for source, page in PAGES.items() if source not in NOTEBOOKS
+    }
+    for source, page in NOTEBOOKS.items():
+        made[page], pictures = notebook_page(ROOT / source)
+        made |= {f"notebooks/{name}": picture for name, picture in pictures.items()}
     made["ledger.md"] = _ledger()
     made["images/rooms.svg"], made["images/rules.svg"] = imports(), rules(ROOT)
     for name, content in made.items():
