@@ -8,10 +8,10 @@ FUZZ ?= 1500
 SEED ?= 0
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores $(CORES)
-SOURCES := src workflow tests benchmarks docs/site
+SOURCES := src workflow tests benchmarks notebooks docs/site
 RULES := Snakefile workflow/rules
 
-.PHONY: figures replicate unlocked ready first test test-slow environment lint format benchmarks mutants fuzz docs docs-serve why forecast test-gpu test-slurm test-matrix
+.PHONY: figures replicate unlocked ready first test test-slow environment lint format notebooks benchmarks mutants fuzz docs docs-serve why forecast test-gpu test-slurm test-matrix
 
 figures: unlocked
 	$(SNAKEMAKE) --prioritize first -- all
@@ -83,6 +83,10 @@ format: environment
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/snakefmt $(RULES)
+
+# executes the notebooks and keeps their outputs; one of them reads the run of Figure 6
+notebooks: first
+	$(BIN)/python tests/run_notebooks.py notebooks/*.ipynb
 
 # compares with other libraries on one thread; see benchmarks/README.md
 benchmarks: environment

@@ -1,4 +1,4 @@
-"""Pages of the site from outside this folder: the README, the changelog, the ledger, and two diagrams.
+"""Pages of the site from outside this folder: the README, the changelog, the ledger, notebooks, and two diagrams.
 
 They are made from their source files when the site is built, so nothing is written twice.
 """
@@ -19,14 +19,21 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(Path(__file__).parent))  # mkdocs loads only the hook itself
 
 from diagrams import imports, rules  # noqa: E402
+from notebook_pages import notebook_page  # noqa: E402
 
-PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+NOTEBOOKS = {f"notebooks/{path.name}": f"notebooks/{path.stem}.md" for path in (ROOT / "notebooks").glob("*.ipynb")}
+PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"} | NOTEBOOKS
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages and diagrams made from files outside this folder."""
-    made: dict[str, str] = {page: (ROOT / source).read_text(encoding="utf-8") for source, page in PAGES.items()}
+    """Add the pages and pictures made from files outside this folder."""
+    made: dict[str, str | bytes] = {
+        page: (ROOT / source).read_text(encoding="utf-8") for source, page in PAGES.items() if source not in NOTEBOOKS
+    }
+    for source, page in NOTEBOOKS.items():
+        made[page], pictures = notebook_page(ROOT / source)
+        made |= {f"notebooks/{name}": picture for name, picture in pictures.items()}
     made["ledger.md"] = _ledger()
     made["images/rooms.svg"], made["images/rules.svg"] = imports(), rules(ROOT)
     for name, content in made.items():

@@ -1,6 +1,8 @@
 """The core needs torch, numpy, scipy and h5py; other functions name their missing packages in one line."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -9,6 +11,8 @@ from pathlib import Path
 import pytest
 from only_core import ASKED, core_modules, with_requirements
 from packaging.requirements import Requirement
+
+from sharpest.errors import MissingPackageError, needs_pipeline
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -88,6 +92,19 @@ def test_requirements_match_the_oldest_environment() -> None:
         oldest = min(versions, key=lambda version: [int(part) for part in version.split(".")])
         assert (bound.operator, oldest.split(".")[:2]) == (">=", bound.version.split("."))
     assert PROJECT["requires-python"] == ">=" + min((e["python"] for e in MATRIX), key=lambda text: int(text[2:]))
+
+
+def test_the_page_of_the_installation_names_what_is_there() -> None:
+    """Each command of its block, and the message of a function that needs the pipeline."""
+    page = (ROOT / "docs/install.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```\n(.*?)```", page, re.DOTALL)
+    commands = [shlex.split(line, comments=True) for line in block.splitlines()]
+    named = [re.fullmatch(r"\.(?:\[(\w+)\])?", command[-1])[1] for command in commands]
+    assert [command[:2] for command in commands] == [["pip", "install"]] * len(commands)
+    assert set(named) == {None, *PROJECT["optional-dependencies"]}
+    with pytest.raises(MissingPackageError) as raised, needs_pipeline("sharpest.open_point"):
+        raise ModuleNotFoundError(name="pandas")
+    assert f"`{str(raised.value).partition(' (')[0]}`" in " ".join(page.split())
 
 
 @pytest.mark.slow

@@ -50,11 +50,14 @@ def imported(*more: str) -> int:
     return main([*COMMAND.split(), *more])
 
 
-def test_the_page_works(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("examples", [512, 500])
+def test_the_page_works(folder: Path, examples: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where the last batch is smaller: each example weighs the same, as in one batch of all."""
+    Path("mine.py").write_text(MODULE.replace("512", str(examples)))
     assert imported() == 0
     output = capsys.readouterr().out
     without_numbers = lambda text: re.sub(r"\d+\.\d+", "#", text)  # noqa: E731 - losses, and the id's learning rate
-    assert without_numbers(output) == without_numbers(SHOWN)
+    assert without_numbers(output) == without_numbers(SHOWN.replace("512", str(examples)))
     snapshots = Snapshots(f"results/imported/runs/{RUN}/snapshots.h5")
     assert snapshots.iteration.tolist() == [0, 64, 128]
     assert snapshots.attributes["config"]["dataset"]["kind"] == "imported"
@@ -77,6 +80,7 @@ def test_the_page_works(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
         return mine.loss(lambda x: torch.func.functional_call(net, values, (x.double(),)), batch)
 
     # an independent reference: the dense Hessian of the user's own function, in float64
+    assert float(point.loss(point.theta)) == pytest.approx(float(loss(point.theta.double())), rel=1e-6)
     dense = torch.autograd.functional.hessian(loss, point.theta.double(), vectorize=True)
     expected = torch.linalg.eigvalsh(dense)[-2:].flip(0)
     assert np.allclose(point.eigenpairs(2).eigenvalues, expected, rtol=1e-5)

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,9 @@ from sharpest.watch.quantities import QUANTITIES
 
 torch.set_num_threads(1)
 PAGE = Path(__file__).parents[3] / "docs/watch.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+ALL = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+BLOCKS = [block for block in ALL if "sharpest.integrations" not in block]
+LIGHTNING, TRANSFORMERS = (block for block in ALL if block not in BLOCKS)
 LINE = r"^(\d+) lambda_max \d\.\d+ \+- [\de.-]+ = 0\.\d{3} of the edge; \d+\.\d\d s$"
 
 
@@ -55,6 +58,75 @@ def test_each_line_for_a_logger_takes_the_numbers() -> None:
             log=names["log"],
         )
         assert len(logged) in (1, len(monitor.last))
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Puts a module with some classes in the place of a library."""
+
+    def put(*paths: str, **classes: type) -> None:
+        module = ModuleType(paths[0])
+        vars(module).update(classes)
+        for path in paths:
+            monkeypatch.setitem(sys.modules, path, module)
+        name = f"sharpest.integrations.{paths[0]}"
+        # what is imported from now on has the stand-in as its base, and goes with it
+        monkeypatch.setitem(sys.modules, name, None)
+        del sys.modules[name]
+
+    return put
+
+
+def test_the_example_with_lightning_runs_on_a_stand_in(stand_in: Any) -> None:
+    """The real library: tests/unit/integrations, where it is installed."""
+    logged: list[tuple[int, list[str]]] = []
+
+    class Trainer:
+        is_global_zero, global_step = True, 0
+
+        def __init__(self, callbacks: list[Any]) -> None:
+            self.callbacks = callbacks
+            self.loggers = [SimpleNamespace(log_metrics=lambda numbers, step: logged.append((step, list(numbers))))]
+
+        def fit(self, module: torch.nn.Module) -> None:
+            self.optimizers, (callback,) = [torch.optim.SGD(module.parameters(), lr=0.5)], self.callbacks
+            callback.on_train_start(self, module)
+            for self.global_step in range(1, 101):
+                callback.on_train_batch_end(self, module, None, None, self.global_step)
+            callback.teardown(self, module, "fit")
+
+    stand_in("lightning", "lightning.pytorch", Callback=object, LightningModule=torch.nn.Module, Trainer=Trainer)
+    names: dict[str, Any] = {}
+    exec(BLOCKS[0].partition("\nmonitor")[0] + "\n" + LIGHTNING, names)
+    names["trainer"].fit(names["net"])
+    assert [step for step, _ in logged] == [0, 100]
+    assert "curvature/lambda_max" in logged[0][1]
+
+
+def test_the_example_with_transformers_runs_on_a_stand_in(stand_in: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    class Trainer:
+        def __init__(self, model: torch.nn.Module, arguments: Any, train_dataset: Any, callbacks: list[Any]) -> None:
+            self.model, (self.callback,) = model, callbacks
+
+        def train(self) -> None:
+            state = SimpleNamespace(is_world_process_zero=True, global_step=0)
+            optimizer = SimpleNamespace(optimizer=torch.optim.SGD(self.model.parameters(), lr=0.5))
+            self.callback.on_train_begin(None, state, None, model=self.model, optimizer=optimizer)
+            for _ in range(100):
+                self.callback.on_step_end(None, state, None)
+            self.callback.on_train_end(None, state, None)
+
+    class Model(torch.nn.Linear):
+        def forward(self, inputs: torch.Tensor, labels: torch.Tensor) -> SimpleNamespace:
+            return SimpleNamespace(loss=torch.nn.functional.cross_entropy(super().forward(inputs), labels))
+
+    classes = ("TrainerCallback", "TrainerControl", "TrainerState", "TrainingArguments")
+    stand_in("transformers", Trainer=Trainer, **dict.fromkeys(classes, object))
+    batches = [{"inputs": torch.randn(8, 5), "labels": torch.arange(8) % 3}]
+    names: dict[str, Any] = {"model": Model(5, 3), "arguments": None, "data": None, "batches": batches}
+    exec(TRANSFORMERS, names)
+    names["trainer"].train()
+    assert re.findall(r"^(\d+) lambda_max", capsys.readouterr().out, re.MULTILINE) == ["0", "100"]
 
 
 def test_the_page_begins_with_twelve_lines_whose_first_value_comes_in_ten_seconds() -> None:
