@@ -4,7 +4,6 @@ import doctest
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -129,20 +128,10 @@ def test_the_example_with_transformers_runs_on_a_stand_in(stand_in: Any, capsys:
     assert re.findall(r"^(\d+) lambda_max", capsys.readouterr().out, re.MULTILINE) == ["0", "100"]
 
 
-def test_the_page_begins_with_twelve_lines_whose_first_value_comes_in_ten_seconds() -> None:
-    """In addition to the time that torch itself takes to import."""
-    lines = [line for line in BLOCKS[0].splitlines() if line]
-    assert len(lines) <= 12
-    began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import torch"], check=True)
-    torch_alone = time.perf_counter() - began
-    with subprocess.Popen([sys.executable, "-u", "-c", BLOCKS[0]], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        seconds = time.perf_counter() - began - torch_alone
-        process.stdout.read()
-    assert re.match(LINE, first.strip())
-    assert seconds < 10 + torch_alone
+def test_the_page_begins_with_at_most_twelve_lines_that_print_a_value() -> None:
+    assert len([line for line in BLOCKS[0].splitlines() if line]) <= 12
+    run = subprocess.run([sys.executable, "-c", BLOCKS[0]], capture_output=True, text=True, check=True)
+    assert re.match(LINE, run.stdout.splitlines()[0])
 
 
 def test_the_example_of_a_reading() -> None:
