@@ -67,8 +67,7 @@ def advance(
         iteration: Where to stop.
         log: Receives loss, accuracy and clipping of each update.
         solver: Computes the directions along which the step is scaled; None for SGD.
-        on_refresh: Called when directions are computed, with iteration, eigenpairs and loss (NaN if the run does not
-            record it).
+        on_refresh: Called when directions are computed, with iteration, eigenpairs and loss (NaN if not recorded).
         deadline: Stop after the first update that ends at or after this time of ``time.monotonic``.
     """
     settings, nudged = problem.settings, problem.settings.nudge
