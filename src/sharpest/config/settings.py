@@ -151,6 +151,8 @@ class ProjectSettings(Strict):
     """Jobs that share a GPU on one machine, each with its part of the memory; small nets leave most of one idle."""
     seeds: NonNegativeInt | None = None
     """New seeds of each run, 1001 and up, in place of the paper's; 0 = the paper's; none = as scale and studies say."""
+    width: Literal["panels", "single", "double"] = Field(default="panels")
+    """Of figures: one or two columns of a journal, 3.35 and 6.9 inches; panels = as wide as their panels together."""
     datasets: dict[str, dict[str, Any]] = Field(default={})
     """Changes to the scale's datasets."""
     sources: dict[str, SourceSettings] = Field(default={})
