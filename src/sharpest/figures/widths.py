@@ -3,23 +3,21 @@
 One mechanism for every kind: it takes a finished figure, and knows its panels by their places in a grid.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.legend import Legend
-from matplotlib.path import Path
 from matplotlib.text import Text
-from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
-from matplotlib.transforms import Affine2D, Bbox, ScaledTranslation, blended_transform_factory
+from matplotlib.transforms import Bbox, ScaledTranslation, blended_transform_factory
+
+from sharpest.figures.texts import all_axes, axes_of, bottom, drawn_texts, lines_of, outline, thin
 
 INCHES = {"single": 3.35, "double": 6.9}
 """Width of one column and of two."""
@@ -145,8 +143,8 @@ class _Layout:
             self._figure.set_size_inches(inches, height)
         keep_above(self._figure, self._foot)
         self._figure.draw_without_rendering()
-        for axis in (axis for axes in _all_axes(self._figure) for axis in _axes_of(axes)):
-            _thin(axis)
+        for axis in (axis for axes in all_axes(self._figure) for axis in axes_of(axes)):
+            thin(axis)
         self._figure.draw_without_rendering()
 
     def _place(self, columns: int) -> int:
@@ -183,7 +181,7 @@ class _Layout:
     def _break(self, text: Text, longest: float) -> None:
         """Break a text between words where it is longer than so many pixels."""
         whole = self._texts[text]
-        text.set_text("\n".join(line for part in whole.split("\n") for line in _lines(text, part, longest)))
+        text.set_text("\n".join(line for part in whole.split("\n") for line in lines_of(text, part, longest)))
 
     def _move_legend(self, axes: Axes, cell: tuple[float, float]) -> None:
         """Put a legend below what stands under the panel, in as many columns as its cell holds."""
@@ -192,8 +190,8 @@ class _Layout:
         labels, title, old = self._legends[axes]
         left, right = cell
         room = right - left - 4 * _POINT * self._figure.dpi
-        bottom = min(_bottom(each) for each in (axes, *axes.child_axes))
-        depth = (axes.bbox.y0 - bottom) / self._figure.dpi + 2 * _POINT
+        lowest = min(bottom(each) for each in (axes, *axes.child_axes))
+        depth = (axes.bbox.y0 - lowest) / self._figure.dpi + 2 * _POINT
         below = axes.transAxes + ScaledTranslation(0, -depth, self._figure.dpi_scale_trans)
         at = blended_transform_factory(self._figure.dpi_scale_trans, below)
         for columns in range(min(len(labels), _MOST_ENTRIES), 0, -1):
@@ -207,9 +205,9 @@ class _Layout:
                 return
         handle = 2.6 * 7 * _POINT * self._figure.dpi
         for text, label in zip(legend.get_texts(), labels, strict=True):
-            text.set_text("\n".join(line for part in label.split("\n") for line in _lines(text, part, room - handle)))
+            text.set_text("\n".join(line for part in label.split("\n") for line in lines_of(text, part, room - handle)))
         heading = legend.get_title()
-        heading.set_text("\n".join(line for part in title.split("\n") for line in _lines(heading, part, room)))
+        heading.set_text("\n".join(line for part in title.split("\n") for line in lines_of(heading, part, room)))
 
     def is_readable(self) -> bool:
         """Whether panels are wide enough, all fit a page, and no text is cut off or meets another one."""
@@ -217,106 +215,14 @@ class _Layout:
             return False
         if min(panel.axes[0].bbox.width for panel in self._panels) < _LEAST_PANEL * self._figure.dpi:
             return False
-        texts = list(map(_outline, drawn_texts(self._figure)))
+        texts = list(map(outline, drawn_texts(self._figure)))
         page = self._figure.bbox.padded(1)
         if not all(page.contains(*corner) for outline in texts for corner in outline.vertices):
             return False
         return not any(first.intersects_path(second) for first, second in combinations(texts, 2))
 
 
-def drawn_texts(figure: Figure) -> Iterator[Text]:
-    """Every text that is seen."""
-    hidden = set()
-    for axes in _all_axes(figure):
-        for axis in _axes_of(axes):
-            hidden |= set(axis.findobj(Text)) - set(_seen(axis))
-            if axes.axison and axis.label.get_visible():
-                hidden.discard(axis.label)
-    for text in figure.findobj(Text):
-        if text not in hidden and text.get_visible() and text.get_text().strip():
-            yield text
-
-
-def _outline(text: Text) -> Path:
-    """The rectangle around a text in pixels, turned as it is, one pixel inside."""
-    # that of an annotation itself would have its arrow
-    box, angle = Text.get_window_extent(text), text.get_rotation()
-    middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
-    text.set_rotation(0)
-    level = Text.get_window_extent(text)
-    text.set_rotation(angle)
-    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * (level.size / 2 - 1)
-    return Path(Affine2D().rotate_deg(angle).translate(*middle).transform(corners), closed=True)
-
-
-def _all_axes(figure: Figure) -> list[Axes]:
-    return [each for axes in figure.axes for each in (axes, *axes.child_axes)]
-
-
-def _axes_of(axes: Axes) -> list[Axis]:
-    return [getattr(axes, name) for name in ("xaxis", "yaxis", "zaxis") if hasattr(axes, name)]
-
-
-def _seen(axis: Axis) -> list[Text]:
-    """The labels of ticks within the view, in order along the axis."""
-    if axis.axes is None or not axis.axes.axison or not axis.get_visible():
-        return []
-    axis.get_ticklabels(which="both")  # which puts them into their places
-    low, high = sorted(axis.get_view_interval())
-    margin = 1e-9 * (high - low)
-    ticks = [*axis.get_major_ticks(len(axis.get_majorticklocs())), *axis.get_minor_ticks(len(axis.get_minorticklocs()))]
-    within = [tick for tick in ticks if low - margin <= tick.get_loc() <= high + margin]
-    labels = [
-        label
-        for tick in sorted(within, key=lambda tick: tick.get_loc())
-        for label in (tick.label1, tick.label2)
-        if label.get_visible() and label.get_text()
-    ]
-    offset = axis.get_offset_text()
-    return [*labels, offset] if offset.get_text() else labels
-
-
 def _of_height(legend: Legend, axes: Axes, renderer: Any = None) -> Bbox:
     """What a legend takes of the layout: its height, and nothing beside the panel."""
     box = legend.get_window_extent(renderer)
     return Bbox([[axes.bbox.x0, box.y0], [axes.bbox.x1, box.y1]])
-
-
-def _bottom(axes: Axes) -> float:
-    """The lowest pixel of what stands under a panel."""
-    box = axes.xaxis.get_tightbbox() if axes.axison else None
-    return axes.bbox.y0 if box is None else min(box.y0, axes.bbox.y0)
-
-
-def _lines(text: Text, words: str, longest: float) -> Iterator[str]:
-    """Words in lines of at most so many pixels, as a text would draw them; a formula stays whole."""
-    upright = text.get_rotation() % 180 == 90
-    line = ""
-    for word in re.findall(r"(?:\$[^$]*\$|[^\s$])+", words):
-        longer = f"{line} {word}".lstrip()
-        text.set_text(longer)
-        box = text.get_window_extent()
-        if line and (box.height if upright else box.width) > longest:
-            yield line
-            longer = word
-        line = longer
-    yield line
-
-
-def _thin(axis: Axis) -> None:
-    """Take ticks away until no label meets its neighbour."""
-    for count in range(6, 1, -1):
-        boxes = [label.get_window_extent().padded(1) for label in _seen(axis)]
-        if not any(first.overlaps(second) for first, second in pairwise(boxes)):
-            return
-        axis.set_minor_formatter(NullFormatter())
-        locator = axis.get_major_locator()
-        if isinstance(locator, FixedLocator):
-            labels = [label.get_text() for label in axis.get_majorticklabels()]
-            axis.set_ticks(axis.get_majorticklocs()[::2], labels[::2])
-        elif isinstance(locator, MaxNLocator):
-            locator.set_params(nbins=count)
-        elif isinstance(locator, LogLocator):
-            locator.set_params(subs=(1,), numticks=count)
-        elif isinstance(locator, NullLocator):
-            return
