@@ -20,7 +20,7 @@ def drawn_texts(figure: Figure) -> Iterator[Text]:
     for axes in all_axes(figure):
         for axis in axes_of(axes):
             hidden |= set(axis.findobj(Text)) - set(_seen(axis))
-            if axes.axison and axis.label.get_visible():
+            if _has_axes(axes) and axis.label.get_visible():
                 hidden.discard(axis.label)
     for text in figure.findobj(Text):
         if text not in hidden and text.get_visible() and text.get_text().strip():
@@ -47,9 +47,14 @@ def axes_of(axes: Axes) -> list[Axis]:
     return [getattr(axes, name) for name in ("xaxis", "yaxis", "zaxis") if hasattr(axes, name)]
 
 
+def _has_axes(axes: Axes) -> bool:
+    """Whether axes are drawn; of 3-D ones the base class believes that they never are."""
+    return bool(getattr(axes, "_axis3don", axes.axison))
+
+
 def _seen(axis: Axis) -> list[Text]:
     """The labels of ticks within the view, in order along the axis."""
-    if axis.axes is None or not axis.axes.axison or not axis.get_visible():
+    if axis.axes is None or not _has_axes(axis.axes) or not axis.get_visible():
         return []
     if axis.axes.name != "3d":  # there only drawing does
         axis.get_ticklabels(which="both")  # which puts them into their places

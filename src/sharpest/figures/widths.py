@@ -129,7 +129,7 @@ class _Layout:
         engine: Any = self._figure.get_layout_engine()
         for _ in range(_ROUNDS):
             keep_above(self._figure, self._foot)
-            engine.execute(self._figure)
+            self._draw()
             for panel in self._panels:
                 self._wrap(panel)
                 for axes in panel.axes:
@@ -142,10 +142,18 @@ class _Layout:
                 break
             self._figure.set_size_inches(inches, height)
         keep_above(self._figure, self._foot)
+        self._draw()
         self._figure.draw_without_rendering()
         for axis in (axis for axes in all_axes(self._figure) for axis in axes_of(axes)):
             thin(axis)
         self._figure.draw_without_rendering()
+
+    def _draw(self) -> None:
+        """Lay it out; labels of 3-D axes have their places only once they are drawn."""
+        engine: Any = self._figure.get_layout_engine()
+        for _ in range(2 * any(axes.name == "3d" for axes in self._figure.axes)):
+            self._figure.draw_without_rendering()
+        engine.execute(self._figure)
 
     def _place(self, columns: int) -> int:
         """The number of rows, once each panel has its new place; as many columns as before are the old places."""
