@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -35,15 +36,17 @@ def outline(text: Text) -> Path:
     text.set_rotation(0)
     level = Text.get_window_extent(text)
     text.set_rotation(angle)
-    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * (level.size / 2 - 1)
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * (np.array(level.size) / 2 - 1)
     return Path(Affine2D().rotate_deg(angle).translate(*middle).transform(corners), closed=True)
 
 
-def all_axes(figure: Figure) -> list[Axes]:
+def all_axes(figure: Figure) -> list[Any]:
+    """Axes, and those inside of them."""
     return [each for axes in figure.axes for each in (axes, *axes.child_axes)]
 
 
 def axes_of(axes: Axes) -> list[Axis]:
+    """Two, or three."""
     return [getattr(axes, name) for name in ("xaxis", "yaxis", "zaxis") if hasattr(axes, name)]
 
 
@@ -72,7 +75,7 @@ def _seen(axis: Axis) -> list[Text]:
     return [*labels, offset] if offset.get_text() else labels
 
 
-def bottom(axes: Axes) -> float:
+def bottom(axes: Any) -> float:
     """The lowest pixel of what stands under a panel."""
     box = axes.xaxis.get_tightbbox() if axes.axison else None
     return axes.bbox.y0 if box is None else min(box.y0, axes.bbox.y0)

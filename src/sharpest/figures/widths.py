@@ -30,6 +30,7 @@ _AMPLE = 3.0  # inches, of a row with what stands around its panels
 _MOST_ENTRIES = 6  # of a legend, side by side
 _TOO_HIGH = 1.5  # pages, where no further round will help
 _ROUNDS = 3  # of measuring and setting, until sizes no longer move
+_ZOOM = 0.75  # of 3-D axes
 _POINT = 1 / 72  # inches
 _INSTEAD = "Drawn at width double: at width single its panels do not fit one column of a page."
 
@@ -69,6 +70,9 @@ def fit(figure: Figure, foot: Text, width: str) -> str:
     """
     for text in figure.findobj(Text):
         text.set_fontsize(float(np.clip(text.get_fontsize(), SMALLEST, LARGEST)))
+    for axes in figure.axes:
+        if axes.name == "3d":  # whose labels the layout leaves no room for
+            axes.set_box_aspect(getattr(axes, "_box_aspect"), zoom=_ZOOM)  # type: ignore[call-arg] # noqa: B009
     figure.draw_without_rendering()
     panels = _panels(figure)
     drawn = [panel.axes[0].bbox for panel in panels]
@@ -196,6 +200,7 @@ class _Layout:
         if axes not in self._legends:
             return
         labels, title, old = self._legends[axes]
+        handles = [handle for handle in old.legend_handles if handle is not None]
         left, right = cell
         room = right - left - 4 * _POINT * self._figure.dpi
         lowest = min(bottom(each) for each in (axes, *axes.child_axes))
@@ -204,7 +209,7 @@ class _Layout:
         at = blended_transform_factory(self._figure.dpi_scale_trans, below)
         for columns in range(min(len(labels), _MOST_ENTRIES), 0, -1):
             legend = axes.legend(
-                old.legend_handles, labels, title=title or None, ncols=columns, loc="upper center", borderpad=0,
+                handles, labels, title=title or None, ncols=columns, loc="upper center", borderpad=0,
                 bbox_to_anchor=((left + right) / 2 / self._figure.dpi, 0), bbox_transform=at,
                 handlelength=1.6, columnspacing=1.2,
             )  # fmt: skip
@@ -225,7 +230,7 @@ class _Layout:
             return False
         texts = list(map(outline, drawn_texts(self._figure)))
         page = self._figure.bbox.padded(1)
-        if not all(page.contains(*corner) for outline in texts for corner in outline.vertices):
+        if not all(page.contains(*corner) for each in texts for corner in np.asarray(each.vertices)):
             return False
         return not any(first.intersects_path(second) for first, second in combinations(texts, 2))
 
