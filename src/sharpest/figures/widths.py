@@ -30,7 +30,6 @@ _AMPLE = 3.0  # inches, of a row with what stands around its panels
 _MOST_ENTRIES = 6  # of a legend, side by side
 _TOO_HIGH = 1.5  # pages, where no further round will help
 _ROUNDS = 3  # of measuring and setting, until sizes no longer move
-_ZOOM = 0.75  # of 3-D axes
 _POINT = 1 / 72  # inches
 _INSTEAD = "Drawn at width double: at width single its panels do not fit one column of a page."
 
@@ -70,9 +69,6 @@ def fit(figure: Figure, foot: Text, width: str) -> str:
     """
     for text in figure.findobj(Text):
         text.set_fontsize(float(np.clip(text.get_fontsize(), SMALLEST, LARGEST)))
-    for axes in figure.axes:
-        if axes.name == "3d":  # whose labels the layout leaves no room for
-            axes.set_box_aspect(getattr(axes, "_box_aspect"), zoom=_ZOOM)  # type: ignore[call-arg] # noqa: B009
     figure.draw_without_rendering()
     panels = _panels(figure)
     drawn = [panel.axes[0].bbox for panel in panels]
