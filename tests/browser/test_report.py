@@ -63,6 +63,22 @@ def test_it_opens_fast_with_all_images(page: Any, report: Path) -> None:
     assert all(width > 0 for width in widths)
 
 
+def test_the_summary_is_on_the_first_screen(page: Any) -> None:
+    summary = page.locator("#summary")
+    assert summary.locator("h2").all_inner_texts() == ["Found", "Against the paper", "Reduced"]
+    assert summary.evaluate("part => part.getBoundingClientRect().bottom") <= page.viewport_size["height"]
+
+
+def test_it_prints_light_and_breaks_between_figures_and_rows(page: Any) -> None:
+    page.locator(".theme").click()
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    for kept in ("figure", ".claims tr", ".tiles"):
+        inside = page.locator(kept).evaluate_all("all => all.map(one => getComputedStyle(one).breakInside)")
+        assert set(inside) == {"avoid"}
+    assert page.locator(".enlarge").first.evaluate("one => getComputedStyle(one).filter") == "none"
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_overflows(width: int, page: Any) -> None:
     page.set_viewport_size({"width": width, "height": 800})

@@ -35,6 +35,7 @@ rule draw_figure:
         ],
         differences=lambda wildcards: differences_of(wildcards.figure),
         foot=lambda wildcards: foot_of(wildcards.figure),
+        width=PROJECT.settings.width,
         code=lambda wildcards: code_of_study(
             "draw_figure.py", "figures", wildcards.figure
         ),

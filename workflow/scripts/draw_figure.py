@@ -19,12 +19,13 @@ def main(
     inputs: FigureInputs,
     differences: str,
     foot: str,
+    width: str,
     png: str,
     progress: Progress,
 ) -> None:
     typed = study_class(study["kind"]).model_validate({**study, "caption": ""})
     figure, table = import_module(f"sharpest.figures.{study['kind']}").draw(typed, inputs, differences)
-    save(figure, table, foot, Path(png).with_suffix(""))
+    save(figure, table, foot, width, Path(png).with_suffix(""))
     written = [Path(png).with_suffix(f".{suffix}") for suffix in ("pdf", "png", "csv", "md")]
     write_made(inputs.results.paths, written, inputs.results.made_from)
     progress.finish(png)
@@ -40,6 +41,7 @@ if __name__ == "__main__":
             ),
             snakemake.params.differences,
             snakemake.params.foot,
+            snakemake.params.width,
             snakemake.output.png,
             Progress("figure", snakemake.wildcards.figure, 1, "figures", terminal),
         )

@@ -151,6 +151,8 @@ class ProjectSettings(Strict):
     """Jobs that share a GPU on one machine, each with its part of the memory; small nets leave most of a GPU idle."""
     seeds: NonNegativeInt | None = None
     """New seeds per run, from 1001 on, instead of the paper's; 0 = the paper's; none = as the scale and studies say."""
+    width: Literal["panels", "single", "double"] = Field(default="panels")
+    """Width of figures: one or two columns of a journal, 3.35 or 6.9 inches; panels = as wide as the panels need."""
     datasets: dict[str, dict[str, Any]] = Field(default={})
     """Changes to the scale's datasets."""
     sources: dict[str, SourceSettings] = Field(default={})

@@ -35,7 +35,7 @@ from sharpest.results.crossing import edge_of
 from sharpest.results.stored import Measured
 
 _COLOURS = (RED, GREEN, BLUE, *OTHERS)
-_STYLES = ("-", (0, (5, 1)), (0, (1, 1)))  # of curves; the next style each time the colours repeat
+_STYLES = ("-", (0, (5, 1)), (0, (1, 1)))  # of curves in turn: colours of equal lightness look alike in grey
 _DASHES = ("--", ":", "-.")  # of reference lines, in order
 _MOST_COLUMNS = 3
 _BATCH_SIZE = "batch size"
@@ -138,8 +138,8 @@ def _lines(panel: MeasuredPanel, inputs: FigureInputs) -> list[_Line]:
     for place, curve in enumerate(panel.curves):
         groups.setdefault(curve.label if panel.x == _BATCH_SIZE else place, []).append(curve)
     read = _plateaus if panel.x == _BATCH_SIZE else _along
-    looks = [(colour, style) for style in _STYLES for colour in _COLOURS]
-    return [read(panel, curves, look, inputs) for curves, look in zip(groups.values(), cycle(looks))]
+    looks = zip(cycle(_COLOURS), cycle(_STYLES))
+    return [read(panel, curves, look, inputs) for curves, look in zip(groups.values(), looks, strict=False)]
 
 
 def _along(panel: MeasuredPanel, curves: list[MeasuredCurve], look: tuple[str, Any], inputs: FigureInputs) -> _Line:

@@ -25,9 +25,9 @@ from sharpest.results.stored import Measured
 
 _DIAGRAM, _AFTER = "outcome of the first steps", "after the last step"
 _BOUNDARIES = {
-    "c_loss": ("loss rises", BLUE),
-    "c_sharp": ("sharpness rises", GREEN),
-    "c_max": ("last bounded", RED),
+    "c_loss": ("loss rises", BLUE, "o"),
+    "c_sharp": ("sharpness rises", GREEN, "s"),
+    "c_max": ("last bounded", RED, "^"),
 }
 _MOST_COLUMNS = 3
 _TWO = "Dashed, left: c = 2, above which a quadratic loss rises. Boundaries beyond the measured c are not drawn."
@@ -50,10 +50,10 @@ def draw(study: PhaseDiagram, inputs: FigureInputs, foot: str) -> tuple[NotedFig
     measured.sort(key=lambda seeds: _width(seeds[0]))
     figure, points = NotedFigure(2 * 1.25 * PANEL_WIDTH, 1.25 * PANEL_HEIGHT), PlottedPoints()
     diagram = figure.add_subplot(1, 2, 1, title=_DIAGRAM, xlabel="1 / width", ylabel="c = η λ₀")
-    for column, (label, colour) in _BOUNDARIES.items():
+    for column, (label, colour, marker) in _BOUNDARIES.items():
         runs = [[_boundary(each, column) for each in seeds] for seeds in measured]
         draw_over_seeds(
-            diagram, _DIAGRAM, label, joined(runs), points, color=colour, marker="o", markersize=3, label=label
+            diagram, _DIAGRAM, label, joined(runs), points, color=colour, marker=marker, markersize=3, label=label
         )
     diagram.axhline(2, color=GREY, linestyle="--", linewidth=0.7)
     after = figure.add_subplot(1, 2, 2, title=_AFTER, xlabel="c = η λ₀", ylabel="λ₁ / λ₀")

@@ -12,9 +12,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
+from sharpest.figures.widths import INCHES, fit, keep_above
 from sharpest.results.whole import written_whole
 
 PANEL_WIDTH, PANEL_HEIGHT = 2.7, 2.3  # inches
@@ -28,7 +30,7 @@ MISSED = "Open circles: eigenvalues whose residual is above the solver's toleran
 _ORDERED, _LIGHTEST = matplotlib.colormaps["plasma"], 0.82  # lighter colours vanish on white
 _EMPTY = "no finite measurement"
 _FOOT_SIZE = 6.5  # points
-_DOTS_PER_INCH = 150
+_DOTS_PER_INCH, _PRINTED = 150, 300  # on a screen, in a journal
 _SHORT_LABEL, _LABEL_WIDTH = 18, 60  # letters
 _LABEL_DEPTH = -28  # points; tick and axis labels end here
 _POINTS_PER_INCH = 72
@@ -197,17 +199,16 @@ def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64
     return np.lib.stride_tricks.sliding_window_view(values, window, axis=-1).mean(axis=-1)
 
 
-def _draw_foot(figure: Figure, text: str) -> None:
+def _draw_foot(figure: Figure, text: str) -> Text:
     """Write a small grey line at the bottom, below the panels."""
     foot = figure.text(0.008, 0.012, text, color=GREY, fontsize=_FOOT_SIZE, va="bottom")
     foot.set_in_layout(False)
-    top = foot.get_window_extent().y1 / figure.bbox.height + 0.02
-    engine: Any = figure.get_layout_engine()
-    engine.set(rect=(0, top, 1, 1 - top))
+    keep_above(figure, foot)
+    return foot
 
 
 @styled
-def save(figure: NotedFigure, table: pd.DataFrame, foot: str, stem: Path) -> None:
+def save(figure: NotedFigure, table: pd.DataFrame, foot: str, width: str, stem: Path) -> None:
     """Write a figure as pdf and png, its points as csv, and its notes as md; pdf and png contain the notes as metadata.
 
     The same figure gives the same bytes: no dates, floats in full precision.
@@ -216,15 +217,21 @@ def save(figure: NotedFigure, table: pd.DataFrame, foot: str, stem: Path) -> Non
         figure: The figure.
         table: Its points.
         foot: The line at its bottom.
+        width: ``single`` or ``double`` column of a journal, or ``panels``, as wide as the panels need.
         stem: Path without suffix.
 
     Raises:
         StoreError: If a file cannot be written.
     """
-    _draw_foot(figure, foot)
+    line = _draw_foot(figure, foot)
+    if width in INCHES:
+        figure.note(fit(figure, line, width))
     notes = "\n".join(figure.notes)
     pdf = {"metadata": {"CreationDate": None, "Title": stem.name, "Subject": notes}}
-    png = {"metadata": {"Title": stem.name, "Description": notes}, "dpi": _DOTS_PER_INCH}
+    png = {
+        "metadata": {"Title": stem.name, "Description": notes},
+        "dpi": _PRINTED if width in INCHES else _DOTS_PER_INCH,
+    }
     for suffix, options in ((".pdf", pdf), (".png", png)):
         drawn = io.BytesIO()  # on a full disk, the PDF writer would fail with a misleading error
         figure.savefig(drawn, format=suffix[1:], **options)

@@ -13,6 +13,7 @@ from sharpest.config.studies.base import mean_of
 from sharpest.config.studies.end_points import END_POINT_COLUMNS, EndPointRow, EndPoints
 from sharpest.measures.evaluations.reader import Evaluations, accuracy_at, median_seconds
 from sharpest.results.runs import Results, RunResults
+from sharpest.tables.latex import latex_table
 
 # accuracies are printed in per cent; everywhere else they are fractions
 _TITLES = {
@@ -25,22 +26,6 @@ _TITLES = {
     "dist": "Dist.",
 }
 _PER_CENT = {"test_acc", "val_acc_early"}
-
-_LATEX = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        **{character: f"\\{character}" for character in "&%$#_{}"},
-        "±": r"$\pm$",
-        "×": r"$\times$",
-        "α": r"$\alpha$",
-        "γ": r"$\gamma$",
-        "η": r"$\eta$",
-        "λ": r"$\lambda$",
-        "θ": r"$\theta$",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -194,42 +179,18 @@ def markdown(study: EndPoints, table: pd.DataFrame, foot: str) -> str:
 
 
 def _markdown_row(cells: list[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(' '.join(cell.split(chr(10))).replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def latex(study: EndPoints, table: pd.DataFrame, foot: str) -> str:
     """Print a table of ``build`` as a LaTeX table; the document needs the packages booktabs and graphicx."""
     header, *rows = _printed(study, table)
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{_escape(study.caption)}}}",
-            r"\resizebox{\linewidth}{!}{%",
-            rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
-            r"\toprule",
-            _latex_row(header),
-            r"\midrule",
-            *map(_latex_row, rows),
-            r"\bottomrule",
-            r"\end{tabular}}",
-            "",
-            r"\smallskip",
-            r"{\footnotesize\raggedright",
-            *[_escape(paragraph) + r"\par" for paragraph in _below(table, foot)],
-            "}",
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def _latex_row(cells: list[str]) -> str:
-    return " & ".join(map(_escape, cells)) + r" \\"
-
-
-def _escape(text: str) -> str:
-    return text.translate(_LATEX)
+    # runs that diverged would widen the last column to half of the page
+    diverged = {label: lost for label, *_, seeds in rows if (lost := seeds.partition("; ")[2])}
+    rows = [[*cells, seeds.partition("; ")[0]] for *cells, seeds in rows]
+    notes = [f"{label}: {lost}." for label, lost in diverged.items()]
+    spread, *rest = _below(table, foot)
+    return latex_table(study.caption, header, rows, [spread, *notes, *rest])
 
 
 def _below(table: pd.DataFrame, foot: str) -> list[str]:
@@ -251,12 +212,15 @@ def _printed(study: EndPoints, table: pd.DataFrame) -> list[list[str]]:
 
 
 def _cell(numbers: pd.DataFrame, per_cent: bool) -> str:
-    """Print one or two numbers (columns value, spread, paper), as in ``272 ± 12 / 324 ± 9 (paper 272 / 324)``."""
+    """Print one or two numbers (columns value, spread, paper), as in ``272 ± 12 / 324 ± 9 (paper 272 / 324)``.
+
+    A line feed marks where a cell may break.
+    """
     factor = 100 if per_cent else 1
     ours = [_number(*pair) for pair in factor * numbers[["value", "spread"]].to_numpy()]
     paper = [_as_printed(factor * value, per_cent) for value in numbers["paper"]]
-    printed = "" if numbers["paper"].isna().all() else f" (paper {' / '.join(paper)})"
-    return " / ".join(ours) + printed
+    printed = "" if numbers["paper"].isna().all() else f"\n(paper {' / '.join(paper)})"
+    return " /\n".join(ours) + printed
 
 
 def _number(value: float, spread: float) -> str:

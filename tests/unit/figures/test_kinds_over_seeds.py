@@ -1,15 +1,18 @@
 """Every kind of figure with three seeds: each seed as drawn alone, and mean and deviation of these numbers."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from printed import check_texts
 
 from sharpest.config.studies.base import Curve, Study, study_class
-from sharpest.figures.style import NotedFigure
+from sharpest.figures.style import NotedFigure, save
+from sharpest.figures.widths import INCHES
 
 SEEDS = (1001, 1002, 1003)
 TRUNK, RUN, END = "scnn-c10-sgd-lr0.1-S128-s777", "scnn-c10-sgd-lr0.5-S128-s777", "scnn-c10-sgd-lr0.9-S128-s777"
@@ -159,3 +162,14 @@ def test_profiles_are_oriented_per_seed_before_averaging(folder: Any) -> None:
     assert means["x"].tolist() == [-5, -2, 0, 2, 5]
     assert_allclose(means["z"], 1 + 0.01 * means["x"])
     assert_allclose(means["deviation"], 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("width", INCHES)
+@pytest.mark.parametrize("kind", STUDIES)
+def test_every_kind_fits_a_column(kind: str, width: str, folder: Any, tmp_path: Path) -> None:
+    _write(folder, {1002: 2.0})
+    figure, table = _drawn(folder, kind, *SEEDS)
+    save(figure, table, "quick scale, not a reproduction; details: fig99.md", width, tmp_path / "fig99")
+    is_wider = "Drawn at width double" in (tmp_path / "fig99.md").read_text()
+    assert figure.get_size_inches()[0] == INCHES["double" if is_wider else width]
+    check_texts(figure)

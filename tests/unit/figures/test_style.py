@@ -36,7 +36,7 @@ def saved(folder: Path) -> Path:
     figure = NotedFigure(5, 3)
     figure.subplots().plot([0, 1], [1, 0])
     figure.note("A thing to know.", "", "Another one.")
-    save(figure, pd.DataFrame({"panel": "a", "x": [0.1 + 0.2, np.pi]}), "quick scale", folder / "fig99")
+    save(figure, pd.DataFrame({"panel": "a", "x": [0.1 + 0.2, np.pi]}), "quick scale", "panels", folder / "fig99")
     return folder / "fig99"
 
 
@@ -44,7 +44,7 @@ def test_the_foot_stays_below_the_panels(tmp_path: Path) -> None:
     figure = NotedFigure(5, 3)
     axes = figure.subplots()
     axes.set_xlabel("epoch")
-    save(figure, pd.DataFrame(), "quick scale, not a reproduction; details: fig99.md", tmp_path / "fig99")
+    save(figure, pd.DataFrame(), "quick scale, not a reproduction; details: fig99.md", "panels", tmp_path / "fig99")
     foot = figure.texts[0].get_window_extent()
     assert foot.x1 <= figure.bbox.x1
     assert foot.y0 >= 0

@@ -1,6 +1,8 @@
 """The table, compared with numbers worked out by hand."""
 
 import math
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from results_folder import ResultsFolder
 from sharpest.config.studies.end_points import EndPoints
 from sharpest.tables.end_points import build, latex, markdown
 
+LATEX = shutil.which("pdflatex")
 A7, A8 = (f"r32-c10-nsgd-lr0.1-S128-g0.1-K5-plat-s{seed}" for seed in (777, 778))
 B7, B8 = (f"r32-c10-sgd-lr0.1-S128-plat-s{seed}" for seed in (777, 778))
 ROWS = (
@@ -278,12 +281,31 @@ def test_latex_escapes_and_is_balanced(evaluated: Folder) -> None:
     text = latex(_study(), build(_study(), evaluated.results), "50 % & #1_x {a} ~ ^ \\ $")
     assert r"\caption{ResNet\_32 at 100 \%}" in text
     assert r"50 \% \& \#1\_x \{a\} \textasciitilde{} \textasciicircum{} \textbackslash{} \$" in text
-    assert r"$\gamma$ = 0.1 & 105 $\pm$ 7 / 210 $\pm$ 14 (paper 272 / –) & " in text
+    stacked = r"\begin{tabular}[t]{@{}r@{}}105 $\pm$ 7 / \\ 210 $\pm$ 14 \\ (paper 272 / –)\end{tabular}"
+    assert rf"$\gamma$ = 0.1 & {stacked} & " in text
     unescaped = text.replace(r"\{", "").replace(r"\}", "")
     assert unescaped.count("{") == unescaped.count("}")
     body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
     assert [line.count(" & ") for line in body.splitlines() if line.endswith(r"\\")] == [7, 7, 7]
     assert all(character.isascii() or character in "–" for character in text)
+    # the count alone is in the column
+    assert r"SGD(0.1): seed 778 diverged at epoch 3.25.\par" in text
+
+
+@pytest.mark.skipif(LATEX is None, reason="no pdflatex on the path; Debian: texlive-latex-recommended")
+def test_latex_makes_a_page(evaluated: Folder, tmp_path: Path) -> None:
+    """In a document that loads booktabs and graphicx, with letters of at least six points in the text width."""
+    study = _study("spectral_norm", "frobenius", "frobenius_probe", "test_acc", "val_acc_early", "loss_final", "dist")
+    table = latex(study, build(study, evaluated.results), "50 % & #1_x {a} ~ ^ \\ $ ± × α γ η λ θ – é")
+    packages = r"\usepackage{booktabs}\usepackage{graphicx}"
+    document = rf"\documentclass[11pt,a4paper]{{article}}{packages}\begin{{document}}{table}\end{{document}}"
+    (tmp_path / "table.tex").write_text(document)
+    command = [str(LATEX), "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "table.tex"]
+    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert made.returncode == 0, made.stdout[-2000:]
+    assert "Output written on table.pdf (1 page" in made.stdout
+    assert "Overfull" not in made.stdout
+    assert "Missing character" not in made.stdout
 
 
 def test_a_printed_value_without_its_column_is_refused() -> None:

@@ -1,0 +1,115 @@
+"""Texts as they are drawn: where they are, how they break, and which ticks to leave out."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.path import Path
+from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.transforms import Affine2D
+
+
+def drawn_texts(figure: Figure) -> Iterator[Text]:
+    """Every text that is seen."""
+    hidden = set()
+    for axes in all_axes(figure):
+        for axis in axes_of(axes):
+            hidden |= set(axis.findobj(Text)) - set(_seen(axis))
+            if _has_axes(axes) and axis.label.get_visible():
+                hidden.discard(axis.label)
+    for text in figure.findobj(Text):
+        if text not in hidden and text.get_visible() and text.get_text().strip():
+            yield text
+
+
+def outline(text: Text) -> Path:
+    """The rectangle around a text in pixels, turned as it is, one pixel inside."""
+    # that of an annotation itself would have its arrow
+    box, angle = Text.get_window_extent(text), text.get_rotation()
+    middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    text.set_rotation(0)
+    level = Text.get_window_extent(text)
+    text.set_rotation(angle)
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * (np.array(level.size) / 2 - 1)
+    return Path(Affine2D().rotate_deg(angle).translate(*middle).transform(corners), closed=True)
+
+
+def all_axes(figure: Figure) -> list[Any]:
+    """Axes, and those inside of them."""
+    return [each for axes in figure.axes for each in (axes, *axes.child_axes)]
+
+
+def axes_of(axes: Axes) -> list[Axis]:
+    """Two, or three."""
+    return [getattr(axes, name) for name in ("xaxis", "yaxis", "zaxis") if hasattr(axes, name)]
+
+
+def _has_axes(axes: Axes) -> bool:
+    """Whether axes are drawn; of 3-D ones the base class believes that they never are."""
+    return bool(getattr(axes, "_axis3don", axes.axison))
+
+
+def _seen(axis: Axis) -> list[Text]:
+    """The labels of ticks within the view, in order along the axis."""
+    if axis.axes is None or not _has_axes(axis.axes) or not axis.get_visible():
+        return []
+    if axis.axes.name != "3d":  # there only drawing does
+        axis.get_ticklabels(which="both")  # which puts them into their places
+    low, high = sorted(axis.get_view_interval())
+    margin = 1e-9 * (high - low)
+    ticks = [*axis.get_major_ticks(len(axis.get_majorticklocs())), *axis.get_minor_ticks(len(axis.get_minorticklocs()))]
+    within = [tick for tick in ticks if low - margin <= tick.get_loc() <= high + margin]
+    labels = [
+        label
+        for tick in sorted(within, key=lambda tick: tick.get_loc())
+        for label in (tick.label1, tick.label2)
+        if label.get_visible() and label.get_text()
+    ]
+    offset = axis.get_offset_text()
+    return [*labels, offset] if offset.get_text() else labels
+
+
+def bottom(axes: Any) -> float:
+    """The lowest pixel of what stands under a panel."""
+    box = axes.xaxis.get_tightbbox() if axes.axison else None
+    return axes.bbox.y0 if box is None else min(box.y0, axes.bbox.y0)
+
+
+def lines_of(text: Text, words: str, longest: float) -> Iterator[str]:
+    """Words in lines of at most so many pixels, as a text would draw them; a formula stays whole."""
+    upright = text.get_rotation() % 180 == 90
+    line = ""
+    for word in re.findall(r"(?:\$[^$]*\$|[^\s$])+", words):
+        longer = f"{line} {word}".lstrip()
+        text.set_text(longer)
+        box = text.get_window_extent()
+        if line and (box.height if upright else box.width) > longest:
+            yield line
+            longer = word
+        line = longer
+    yield line
+
+
+def thin(axis: Axis) -> None:
+    """Take ticks away until no label meets its neighbour."""
+    for count in range(6, 1, -1):
+        boxes = [label.get_window_extent().padded(1) for label in _seen(axis)]
+        if not any(first.overlaps(second) for first, second in pairwise(boxes)):
+            return
+        axis.set_minor_formatter(NullFormatter())
+        locator = axis.get_major_locator()
+        if isinstance(locator, FixedLocator):
+            labels = [label.get_text() for label in axis.get_majorticklabels()]
+            axis.set_ticks(axis.get_majorticklocs()[::2], labels[::2])
+        elif isinstance(locator, MaxNLocator):
+            locator.set_params(nbins=count)
+        elif isinstance(locator, LogLocator):
+            locator.set_params(subs=(1,), numticks=count)
+        elif isinstance(locator, NullLocator):
+            return

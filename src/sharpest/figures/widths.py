@@ -1,0 +1,237 @@
+"""The widths of a journal: panels flow into the columns that fit, texts wrap, legends move below, ticks thin out.
+
+One mechanism for every kind: it takes a finished figure, and knows its panels by their places in a grid.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox, ScaledTranslation, blended_transform_factory
+
+from sharpest.figures.texts import all_axes, axes_of, bottom, drawn_texts, lines_of, outline, thin
+
+INCHES = {"single": 3.35, "double": 6.9}
+"""Width of one column and of two."""
+SMALLEST, LARGEST = 6.0, 8.0
+"""Sizes of letters, points."""
+
+_LEAST_CELL, _LEAST_PANEL = 1.6, 0.8  # inches, with labels and without
+_LOWEST, _PAGE = 1.25, 9.3  # inches, of a panel and of all of them
+_AMPLE = 3.0  # inches, of a row with what stands around its panels
+_MOST_ENTRIES = 6  # of a legend, side by side
+_TOO_HIGH = 1.5  # pages, where no further round will help
+_ROUNDS = 3  # of measuring and setting, until sizes no longer move
+_POINT = 1 / 72  # inches
+_INSTEAD = "Drawn at width double: at width single its panels do not fit one column of a page."
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """What stands in one cell: axes, their twins, and their place before."""
+
+    axes: tuple[Axes, ...]
+    before: SubplotSpec
+
+    def cell(self, figure: Figure) -> tuple[float, float]:
+        """Left and right end of its columns in pixels."""
+        spec = self.axes[0].get_subplotspec()
+        assert spec is not None  # as it is how panels are found
+        share = figure.bbox.width / spec.get_gridspec().ncols
+        return share * spec.colspan.start, share * spec.colspan.stop
+
+
+def keep_above(figure: Figure, foot: Text) -> None:
+    """Keep the panels above the line at the foot."""
+    top = foot.get_window_extent().y1 / figure.bbox.height + 0.02
+    engine: Any = figure.get_layout_engine()
+    engine.set(rect=(0, top, 1, 1 - top))
+
+
+def fit(figure: Figure, foot: Text, width: str) -> str:
+    """Lay a figure out anew at the width of one or two columns.
+
+    Args:
+        figure: Finished, with a constrained layout.
+        foot: The line at its foot.
+        width: A key of ``INCHES``.
+
+    Returns:
+        A sentence for its notes where it had to be wider; else nothing.
+    """
+    for text in figure.findobj(Text):
+        text.set_fontsize(float(np.clip(text.get_fontsize(), SMALLEST, LARGEST)))
+    figure.draw_without_rendering()
+    panels = _panels(figure)
+    drawn = [panel.axes[0].bbox for panel in panels]
+    height = float(np.median([box.height for box in drawn])) / figure.dpi
+    ratio = float(np.median([box.height / box.width for box in drawn]))
+    layout = _Layout(figure, foot, panels, height, ratio)
+    name = layout.settle(width)
+    figure.set_layout_engine("none")  # what is saved is what was found readable
+    return _INSTEAD if name != width else ""
+
+
+def _panels(figure: Figure) -> list[_Panel]:
+    """In the order of their places; colour bars belong to the panel that they stand beside."""
+    found: dict[tuple[int, int], list[Axes]] = {}
+    for axes in figure.axes:
+        if (spec := axes.get_subplotspec()) is not None:
+            found.setdefault((spec.num1, spec.num2), []).append(axes)
+    groups = [found[place] for place in sorted(found)]
+    return [_Panel(tuple(group), spec) for group in groups if (spec := group[0].get_subplotspec()) is not None]
+
+
+class _Layout:
+    """A figure on its way to a width.
+
+    Args:
+        figure, foot, panels: What is laid out.
+        height, ratio: Of its panels before: height in inches, and in widths.
+    """
+
+    def __init__(self, figure: Figure, foot: Text, panels: Sequence[_Panel], height: float, ratio: float) -> None:
+        self._figure, self._foot, self._panels, self._height, self._ratio = figure, foot, panels, height, ratio
+        self._texts = {text: text.get_text() for text in figure.findobj(Text)}
+        self._legends = {
+            axes: ([text.get_text() for text in legend.get_texts()], legend.get_title().get_text(), legend)
+            for axes in figure.axes
+            if (legend := axes.get_legend()) is not None
+        }
+
+    def settle(self, width: str) -> str:
+        """Take the first layout that is readable; returns its width, which is double where none is."""
+        for name in dict.fromkeys((width, "double")):
+            for columns in self.columns(INCHES[name]):
+                self.flow(columns, INCHES[name])
+                if self.is_readable():
+                    return name
+        return "double"
+
+    def columns(self, inches: float) -> list[int]:
+        """How many panels may stand side by side, at most as many as before; all rows of a run alike."""
+        before = self._panels[0].before.get_gridspec().ncols
+        most = max(1, min(before, int(inches / _LEAST_CELL)))
+        return list(dict.fromkeys(-(-before // -(-before // count)) for count in range(most, 0, -1)))
+
+    def flow(self, columns: int, inches: float) -> None:
+        """Put the panels into so many columns, and give them room."""
+        rows = self._place(columns)
+        self._figure.set_size_inches(inches, rows * _AMPLE)
+        engine: Any = self._figure.get_layout_engine()
+        for _ in range(_ROUNDS):
+            keep_above(self._figure, self._foot)
+            self._draw()
+            for panel in self._panels:
+                self._wrap(panel)
+                for axes in panel.axes:
+                    self._move_legend(axes, panel.cell(self._figure))
+            engine.execute(self._figure)
+            last = self._panels[-1].axes[0].bbox
+            target = max(_LOWEST, min(self._height, self._ratio * last.width / self._figure.dpi))
+            height = self._figure.get_size_inches()[1] + rows * (target - last.height / self._figure.dpi)
+            if height > _TOO_HIGH * _PAGE:
+                break
+            self._figure.set_size_inches(inches, height)
+        keep_above(self._figure, self._foot)
+        self._draw()
+        self._figure.draw_without_rendering()
+        for axis in (axis for axes in all_axes(self._figure) for axis in axes_of(axes)):
+            thin(axis)
+        self._figure.draw_without_rendering()
+
+    def _draw(self) -> None:
+        """Lay it out; labels of 3-D axes have their places only once they are drawn."""
+        engine: Any = self._figure.get_layout_engine()
+        for _ in range(2 * any(axes.name == "3d" for axes in self._figure.axes)):
+            self._figure.draw_without_rendering()
+        engine.execute(self._figure)
+
+    def _place(self, columns: int) -> int:
+        """The number of rows, once each panel has its new place; as many columns as before are the old places."""
+        before = self._panels[0].before.get_gridspec()
+        if columns == before.ncols:
+            for panel in self._panels:
+                for axes in panel.axes:
+                    axes.set_subplotspec(panel.before)
+            return int(before.nrows)
+        rows = -(-len(self._panels) // columns)
+        grid = self._figure.add_gridspec(rows, columns)
+        for place, panel in enumerate(self._panels):
+            for axes in panel.axes:
+                axes.set_subplotspec(grid[divmod(place, columns)])
+        return rows
+
+    def _wrap(self, panel: _Panel) -> None:
+        """Break titles, labels and notes in a panel where they leave its cell."""
+        left, right = panel.cell(self._figure)
+        for axes in (each for whole in panel.axes for each in (whole, *whole.child_axes)):
+            box = axes.bbox
+            middle = (box.x0 + box.x1) / 2
+            is_flat = axes.name != "3d"
+            for text in axes.get_children():
+                if isinstance(text, Text) and self._texts.get(text):
+                    is_title = text not in axes.texts
+                    self._break(text, right - box.x0 if is_title else box.width if is_flat else right - left)
+            if is_flat:
+                is_half = axes not in panel.axes
+                self._break(axes.xaxis.label, box.width if is_half else 2 * min(middle - left, right - middle))
+                self._break(axes.yaxis.label, 1.1 * box.height)
+
+    def _break(self, text: Text, longest: float) -> None:
+        """Break a text between words where it is longer than so many pixels."""
+        whole = self._texts[text]
+        text.set_text("\n".join(line for part in whole.split("\n") for line in lines_of(text, part, longest)))
+
+    def _move_legend(self, axes: Axes, cell: tuple[float, float]) -> None:
+        """Put a legend below what stands under the panel, in as many columns as its cell holds."""
+        if axes not in self._legends:
+            return
+        labels, title, old = self._legends[axes]
+        handles = [handle for handle in old.legend_handles if handle is not None]
+        left, right = cell
+        room = right - left - 4 * _POINT * self._figure.dpi
+        lowest = min(bottom(each) for each in (axes, *axes.child_axes))
+        depth = (axes.bbox.y0 - lowest) / self._figure.dpi + 2 * _POINT
+        below = axes.transAxes + ScaledTranslation(0, -depth, self._figure.dpi_scale_trans)
+        at = blended_transform_factory(self._figure.dpi_scale_trans, below)
+        for columns in range(min(len(labels), _MOST_ENTRIES), 0, -1):
+            legend = axes.legend(
+                handles, labels, title=title or None, ncols=columns, loc="upper center", borderpad=0,
+                bbox_to_anchor=((left + right) / 2 / self._figure.dpi, 0), bbox_transform=at,
+                handlelength=1.6, columnspacing=1.2,
+            )  # fmt: skip
+            legend.get_tightbbox = partial(_of_height, legend, axes)  # type: ignore[method-assign]
+            if legend.get_window_extent().width <= room:
+                return
+        handle = 2.6 * 7 * _POINT * self._figure.dpi
+        for text, label in zip(legend.get_texts(), labels, strict=True):
+            text.set_text("\n".join(line for part in label.split("\n") for line in lines_of(text, part, room - handle)))
+        heading = legend.get_title()
+        heading.set_text("\n".join(line for part in title.split("\n") for line in lines_of(heading, part, room)))
+
+    def is_readable(self) -> bool:
+        """Whether panels are wide enough, all fit a page, and no text is cut off or meets another one."""
+        if self._figure.get_size_inches()[1] > _PAGE:
+            return False
+        if min(panel.axes[0].bbox.width for panel in self._panels) < _LEAST_PANEL * self._figure.dpi:
+            return False
+        texts = list(map(outline, drawn_texts(self._figure)))
+        page = self._figure.bbox.padded(1)
+        if not all(page.contains(*corner) for each in texts for corner in np.asarray(each.vertices)):
+            return False
+        return not any(first.intersects_path(second) for first, second in combinations(texts, 2))
+
+
+def _of_height(legend: Legend, axes: Axes, renderer: Any = None) -> Bbox:
+    """What a legend takes of the layout: its height, and nothing beside the panel."""
+    box = legend.get_window_extent(renderer)
+    return Bbox([[axes.bbox.x0, box.y0], [axes.bbox.x1, box.y1]])

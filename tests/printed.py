@@ -1,0 +1,33 @@
+"""What a journal asks of the texts of a figure."""
+
+from itertools import combinations
+
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+
+def _texts(figure: Figure) -> list[Text]:
+    """Titles, labels and the entries of legends, and the ticks in view, upright or level."""
+    found = list(figure.texts)
+    for axes in figure.axes:
+        found += [axes.xaxis.label, axes.yaxis.label, *axes.texts]
+        found += [child for child in axes.get_children() if isinstance(child, Text)]
+        legend = axes.get_legend()
+        found += [] if legend is None else [legend.get_title(), *legend.get_texts()]
+        for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+            found += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+    return [text for text in dict.fromkeys(found) if text.get_visible() and text.get_text().strip()]
+
+
+def check_texts(figure: Figure) -> None:
+    """Nothing is cut off, no two texts meet, and every letter has six to eight points."""
+    figure.draw_without_rendering()
+    texts = _texts(figure)
+    assert texts
+    assert all(6 <= text.get_fontsize() <= 8 for text in texts)
+    boxes = [Text.get_window_extent(text) for text in texts if text.get_rotation() % 90 == 0]
+    width, height = figure.bbox.size
+    assert all(box.x0 > -2 and box.y0 > -2 and box.x1 < width + 2 and box.y1 < height + 2 for box in boxes)
+    inner = [box.padded(-1.5) for box in boxes]
+    meeting = [(one, other) for one, other in combinations(inner, 2) if one.overlaps(other)]
+    assert meeting == []

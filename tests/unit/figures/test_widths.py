@@ -1,0 +1,71 @@
+"""At the width of a journal's column every kind of figure keeps its texts apart, inside and large enough."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.ticker import FixedLocator
+from PIL import Image
+from printed import check_texts
+
+from sharpest.figures.style import NotedFigure, legend_below, ordered_colours, save, styled
+from sharpest.figures.widths import INCHES
+
+FOOT = "quick scale, not a reproduction; details: fig99.md"
+
+
+@styled
+def crowded(panels: int, columns: int, words: int = 6) -> NotedFigure:
+    """Panels with long titles, a legend of six learning rates, and ticks at each batch size."""
+    figure = NotedFigure(2.7 * columns, 2.3 * -(-panels // columns))
+    for number in range(1, panels + 1):
+        axes = figure.add_subplot(-(-panels // columns), columns, number)
+        axes.set(
+            title=f"({'abcdefghi'[number - 1]}) " + "curvature " * words, xlabel="epoch", ylabel="largest eigenvalue"
+        )
+        for place, colour in enumerate(ordered_colours(6)):
+            axes.plot([1, 512], [0, 1000.0 * place], color=colour, label=f"η = {0.1 / 2**place:g}")
+        sizes = [2**power for power in range(10)]
+        axes.set_xticks(sizes, [f"{size}" for size in sizes])
+        legend_below(axes, most_columns=3)
+    return figure
+
+
+@pytest.mark.parametrize("width", INCHES)
+def test_panels_flow_in_their_order(width: str, tmp_path: Path) -> None:
+    figure = crowded(3, 3)
+    save(figure, pd.DataFrame(), FOOT, width, tmp_path / "fig99")
+    assert figure.get_size_inches()[0] == INCHES[width]
+    check_texts(figure)
+    places = [(-axes.bbox.y0, axes.bbox.x0) for axes in figure.axes]
+    assert places == sorted(places)
+    rows = len({round(axes.bbox.y0) for axes in figure.axes})
+    assert rows == {"single": 2, "double": 1}[width]
+    assert [axes.get_title(loc="left")[:3] for axes in figure.axes] == ["(a)", "(b)", "(c)"]
+    assert Image.open(tmp_path / "fig99.png").width == pytest.approx(300 * INCHES[width], abs=1)
+
+
+def test_ticks_thin_out(tmp_path: Path) -> None:
+    figure = crowded(2, 2)
+    save(figure, pd.DataFrame(), FOOT, "single", tmp_path / "fig99")
+    for axes in figure.axes:
+        assert isinstance(axes.xaxis.get_major_locator(), FixedLocator)
+        labels = [label.get_text() for label in axes.get_xticklabels()]
+        assert 2 <= len(labels) < 10
+        assert labels == [f"{tick:g}" for tick in axes.get_xticks()]
+
+
+def test_what_fits_no_column_takes_two_and_says_so(tmp_path: Path) -> None:
+    figure = crowded(9, 3, words=12)
+    save(figure, pd.DataFrame(), FOOT, "single", tmp_path / "fig99")
+    assert figure.get_size_inches()[0] == INCHES["double"]
+    assert "Drawn at width double" in (tmp_path / "fig99.md").read_text()
+
+
+def test_as_wide_as_its_panels_is_as_before(tmp_path: Path) -> None:
+    figure = crowded(2, 2)
+    size = figure.get_size_inches().copy()
+    save(figure, pd.DataFrame(), FOOT, "panels", tmp_path / "fig99")
+    assert np.array_equal(figure.get_size_inches(), size)
+    assert Image.open(tmp_path / "fig99.png").width == pytest.approx(150 * size[0], abs=1)
