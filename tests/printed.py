@@ -1,4 +1,4 @@
-"""What a journal asks of the texts of a figure."""
+"""What a journal requires of the texts in a figure."""
 
 from itertools import combinations
 
@@ -7,7 +7,7 @@ from matplotlib.text import Text
 
 
 def _texts(figure: Figure) -> list[Text]:
-    """Titles, labels and the entries of legends, and the ticks in view, upright or level."""
+    """Titles, labels, legend entries, and the tick labels in view."""
     found = list(figure.texts)
     for axes in figure.axes:
         found += [axes.xaxis.label, axes.yaxis.label, *axes.texts]
@@ -20,7 +20,7 @@ def _texts(figure: Figure) -> list[Text]:
 
 
 def check_texts(figure: Figure) -> None:
-    """Nothing is cut off, no two texts meet, and every letter has six to eight points."""
+    """No text is cut off or overlaps another, and every font has six to eight points."""
     figure.draw_without_rendering()
     texts = _texts(figure)
     assert texts

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sharpest.watch.monitor import Monitor as watch  # noqa: N813
 
 __all__ = ["Point", "curvature", "open_point", "results", "watch"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _CORE = {"curvature", "results", "watch"}  # subpackages that need only torch, numpy, scipy and h5py
 _PIPELINE = {"Point": "sharpest.measures.point", "open_point": "sharpest.measures.opening"}

@@ -1,7 +1,7 @@
 """Any stored column of a measure, along training or by batch size, with reference lines."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Any
 
@@ -62,7 +62,7 @@ class _Line:
         seeds: The finite points of each seed.
         log: Whether the y axis is logarithmic.
         sizes: Batch sizes of the runs (n,); None along training.
-        diverged: By batch size, diverged run -> when it diverged, as text.
+        diverged: Runs that diverged -> when, as text.
     """
 
     label: str
@@ -72,8 +72,8 @@ class _Line:
     lrs: NDArray[np.float64]
     seeds: list[OfSeed]
     log: bool
-    sizes: NDArray[np.int64] | None = None
-    diverged: Mapping[str, str] = field(default_factory=dict)
+    sizes: NDArray[np.int64] | None
+    diverged: Mapping[str, str]
 
     @property
     def left_out(self) -> list[NDArray[np.bool_]]:
@@ -85,6 +85,11 @@ class _Line:
         """Which of the drawn points of each seed missed the solver's tolerance."""
         drawn = [each.at(~flags) for each, flags in zip(self.seeds, self.left_out, strict=True)]
         return [each.missed for each in drawn if each.missed is not None]
+
+    @property
+    def names_divergence(self) -> bool:
+        """Whether the legend says which run diverged; it is too short for several, and by batch size for any."""
+        return self.sizes is None and len(self.diverged) == 1
 
     @property
     def is_empty(self) -> bool:
@@ -124,7 +129,9 @@ def draw(study: MeasuredCurves, inputs: FigureInputs, foot: str) -> tuple[NotedF
         count_line(_LEFT_OUT, {title: [x for line in group for x in line.left_out] for title, group in lines.items()}),
         count_line(_MISSED, {title: [x for line in group for x in line.missed] for title, group in lines.items()}),
         _PLATEAUS if any(panel.x == _BATCH_SIZE for panel in study.panels) else "",
-        divergence_line({run: text for line in all_lines for run, text in line.diverged.items()}),
+        divergence_line(
+            {run: text for line in all_lines if not line.names_divergence for run, text in line.diverged.items()}
+        ),
         seeds_line(len(curve.by_seed()) for curve in study.curves()),
         foot,
     )
@@ -147,7 +154,9 @@ def _along(panel: MeasuredPanel, curves: list[MeasuredCurve], look: tuple[str, A
     (curve,) = curves
     measured = _measured(panel, curve, inputs)
     seeds = [_of_seed(panel, curve, each) for each in measured]
-    return _Line(curve.label, *look, curve.run, np.array([measured[0].lr]), seeds, panel.scale == "log")
+    diverged = {str(each.run): each.diverged for each in seeds if each.diverged}
+    lrs = np.array([measured[0].lr])
+    return _Line(curve.label, *look, curve.run, lrs, seeds, panel.scale == "log", None, diverged)
 
 
 def _plateaus(panel: MeasuredPanel, curves: list[MeasuredCurve], look: tuple[str, Any], inputs: FigureInputs) -> _Line:
@@ -218,7 +227,11 @@ def _panel(axes: Axes, panel: MeasuredPanel, lines: list[_Line], points: Plotted
     shown = [line for line in lines if not line.is_empty]
     handles = []
     for line in lines:
-        diverged = name_diverged({str(each.run): each.diverged for each in line.seeds}) if line.sizes is None else ""
+        diverged = ""
+        if line.names_divergence:
+            diverged = name_diverged({str(each.run): each.diverged for each in line.seeds})
+        elif line.sizes is None and line.diverged:
+            diverged = f"{len(line.diverged)} of {len(line.seeds)} seeds diverged"
         handles += axes.plot(
             [], [], color=line.colour, linestyle=line.style, label=run_label(line.label, diverged, line.is_empty)
         )

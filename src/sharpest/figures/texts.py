@@ -1,4 +1,4 @@
-"""Texts as they are drawn: where they are, how they break, and which ticks to leave out."""
+"""Texts of a figure as drawn: their outlines, their line breaks, and ticks that overlap."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from matplotlib.transforms import Affine2D
 
 
 def drawn_texts(figure: Figure) -> Iterator[Text]:
-    """Every text that is seen."""
+    """All visible texts."""
     hidden = set()
     for axes in all_axes(figure):
         for axis in axes_of(axes):
@@ -29,8 +29,8 @@ def drawn_texts(figure: Figure) -> Iterator[Text]:
 
 
 def outline(text: Text) -> Path:
-    """The rectangle around a text in pixels, turned as it is, one pixel inside."""
-    # that of an annotation itself would have its arrow
+    """The rectangle around a text in pixels, with its rotation, less a margin of one pixel."""
+    # the extent of an annotation would include its arrow
     box, angle = Text.get_window_extent(text), text.get_rotation()
     middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
     text.set_rotation(0)
@@ -41,17 +41,17 @@ def outline(text: Text) -> Path:
 
 
 def all_axes(figure: Figure) -> list[Any]:
-    """Axes, and those inside of them."""
+    """Axes, and the axes inside them."""
     return [each for axes in figure.axes for each in (axes, *axes.child_axes)]
 
 
 def axes_of(axes: Axes) -> list[Axis]:
-    """Two, or three."""
+    """The two or three axes of a panel."""
     return [getattr(axes, name) for name in ("xaxis", "yaxis", "zaxis") if hasattr(axes, name)]
 
 
 def _has_axes(axes: Axes) -> bool:
-    """Whether axes are drawn; of 3-D ones the base class believes that they never are."""
+    """Whether axes are drawn; ``axison`` is always false for 3-D ones."""
     return bool(getattr(axes, "_axis3don", axes.axison))
 
 
@@ -59,8 +59,8 @@ def _seen(axis: Axis) -> list[Text]:
     """The labels of ticks within the view, in order along the axis."""
     if axis.axes is None or not _has_axes(axis.axes) or not axis.get_visible():
         return []
-    if axis.axes.name != "3d":  # there only drawing does
-        axis.get_ticklabels(which="both")  # which puts them into their places
+    if axis.axes.name != "3d":  # 3-D labels are placed only when drawn
+        axis.get_ticklabels(which="both")  # places them
     low, high = sorted(axis.get_view_interval())
     margin = 1e-9 * (high - low)
     ticks = [*axis.get_major_ticks(len(axis.get_majorticklocs())), *axis.get_minor_ticks(len(axis.get_minorticklocs()))]
@@ -76,13 +76,13 @@ def _seen(axis: Axis) -> list[Text]:
 
 
 def bottom(axes: Any) -> float:
-    """The lowest pixel of what stands under a panel."""
+    """The lowest pixel of the labels under a panel."""
     box = axes.xaxis.get_tightbbox() if axes.axison else None
     return axes.bbox.y0 if box is None else min(box.y0, axes.bbox.y0)
 
 
 def lines_of(text: Text, words: str, longest: float) -> Iterator[str]:
-    """Words in lines of at most so many pixels, as a text would draw them; a formula stays whole."""
+    """Words in lines of at most this many pixels, as the text would draw them; formulas are not broken."""
     upright = text.get_rotation() % 180 == 90
     line = ""
     for word in re.findall(r"(?:\$[^$]*\$|[^\s$])+", words):
@@ -97,7 +97,7 @@ def lines_of(text: Text, words: str, longest: float) -> Iterator[str]:
 
 
 def thin(axis: Axis) -> None:
-    """Take ticks away until no label meets its neighbour."""
+    """Remove ticks until no label overlaps its neighbour."""
     for count in range(6, 1, -1):
         boxes = [label.get_window_extent().padded(1) for label in _seen(axis)]
         if not any(first.overlaps(second) for first, second in pairwise(boxes)):
@@ -113,3 +113,9 @@ def thin(axis: Axis) -> None:
             locator.set_params(subs=(1,), numticks=count)
         elif isinstance(locator, NullLocator):
             return
+
+
+def keep_ticks(axis: Axis) -> None:
+    """Fix automatic ticks: their number depends on rounding, and may differ from one drawing to the next."""
+    if isinstance(axis.get_major_locator(), MaxNLocator):
+        axis.set_major_locator(FixedLocator(axis.get_majorticklocs()))

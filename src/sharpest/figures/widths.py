@@ -1,6 +1,6 @@
 """The widths of a journal: panels flow into the columns that fit, texts wrap, legends move below, ticks thin out.
 
-One mechanism for every kind: it takes a finished figure, and knows its panels by their places in a grid.
+It works on any finished figure, whatever its kind: panels are recognised by their places in a grid.
 """
 
 from collections.abc import Sequence
@@ -17,26 +17,26 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox, ScaledTranslation, blended_transform_factory
 
-from sharpest.figures.texts import all_axes, axes_of, bottom, drawn_texts, lines_of, outline, thin
+from sharpest.figures.texts import all_axes, axes_of, bottom, drawn_texts, keep_ticks, lines_of, outline, thin
 
 INCHES = {"single": 3.35, "double": 6.9}
 """Width of one column and of two."""
 SMALLEST, LARGEST = 6.0, 8.0
-"""Sizes of letters, points."""
+"""Font sizes in points."""
 
 _LEAST_CELL, _LEAST_PANEL = 1.6, 0.8  # inches, with labels and without
 _LOWEST, _PAGE = 1.25, 9.3  # inches, of a panel and of all of them
-_AMPLE = 3.0  # inches, of a row with what stands around its panels
+_AMPLE = 3.0  # inches, of a row of panels with their labels
 _MOST_ENTRIES = 6  # of a legend, side by side
-_TOO_HIGH = 1.5  # pages, where no further round will help
-_ROUNDS = 3  # of measuring and setting, until sizes no longer move
+_TOO_HIGH = 1.5  # pages; beyond this, further rounds do not help
+_ROUNDS = 3  # of measuring and setting sizes until they converge
 _POINT = 1 / 72  # inches
 _INSTEAD = "Drawn at width double: at width single its panels do not fit one column of a page."
 
 
 @dataclass(frozen=True)
 class _Panel:
-    """What stands in one cell: axes, their twins, and their place before."""
+    """The content of one cell: axes, their twins, and their original place."""
 
     axes: tuple[Axes, ...]
     before: SubplotSpec
@@ -44,7 +44,7 @@ class _Panel:
     def cell(self, figure: Figure) -> tuple[float, float]:
         """Left and right end of its columns in pixels."""
         spec = self.axes[0].get_subplotspec()
-        assert spec is not None  # as it is how panels are found
+        assert spec is not None  # panels are found by it
         share = figure.bbox.width / spec.get_gridspec().ncols
         return share * spec.colspan.start, share * spec.colspan.stop
 
@@ -57,15 +57,15 @@ def keep_above(figure: Figure, foot: Text) -> None:
 
 
 def fit(figure: Figure, foot: Text, width: str) -> str:
-    """Lay a figure out anew at the width of one or two columns.
+    """Arrange a figure at the width of one or two columns.
 
     Args:
-        figure: Finished, with a constrained layout.
+        figure: A finished figure with a constrained layout.
         foot: The line at its foot.
         width: A key of ``INCHES``.
 
     Returns:
-        A sentence for its notes where it had to be wider; else nothing.
+        A sentence for its notes if it had to be wider; else an empty text.
     """
     for text in figure.findobj(Text):
         text.set_fontsize(float(np.clip(text.get_fontsize(), SMALLEST, LARGEST)))
@@ -76,26 +76,28 @@ def fit(figure: Figure, foot: Text, width: str) -> str:
     ratio = float(np.median([box.height / box.width for box in drawn]))
     layout = _Layout(figure, foot, panels, height, ratio)
     name = layout.settle(width)
-    figure.set_layout_engine("none")  # what is saved is what was found readable
+    for axis in (axis for axes in all_axes(figure) for axis in axes_of(axes)):
+        keep_ticks(axis)
+    figure.set_layout_engine("none")  # saved as it was measured
     return _INSTEAD if name != width else ""
 
 
 def _panels(figure: Figure) -> list[_Panel]:
-    """In the order of their places; colour bars belong to the panel that they stand beside."""
-    found: dict[tuple[int, int], list[Axes]] = {}
+    """The panels in the order of their places; a colour bar belongs to the panel beside it."""
+    by_place: dict[tuple[int, int], list[Axes]] = {}
     for axes in figure.axes:
         if (spec := axes.get_subplotspec()) is not None:
-            found.setdefault((spec.num1, spec.num2), []).append(axes)
-    groups = [found[place] for place in sorted(found)]
+            by_place.setdefault((spec.num1, spec.num2), []).append(axes)
+    groups = [by_place[place] for place in sorted(by_place)]
     return [_Panel(tuple(group), spec) for group in groups if (spec := group[0].get_subplotspec()) is not None]
 
 
 class _Layout:
-    """A figure on its way to a width.
+    """Arranges a figure at a width.
 
     Args:
-        figure, foot, panels: What is laid out.
-        height, ratio: Of its panels before: height in inches, and in widths.
+        figure, foot, panels: The figure and its parts.
+        height, ratio: Original height of its panels, in inches and in widths.
     """
 
     def __init__(self, figure: Figure, foot: Text, panels: Sequence[_Panel], height: float, ratio: float) -> None:
@@ -108,7 +110,7 @@ class _Layout:
         }
 
     def settle(self, width: str) -> str:
-        """Take the first layout that is readable; returns its width, which is double where none is."""
+        """Take the first readable layout; returns its width, which is double if none is readable."""
         for name in dict.fromkeys((width, "double")):
             for columns in self.columns(INCHES[name]):
                 self.flow(columns, INCHES[name])
@@ -117,13 +119,13 @@ class _Layout:
         return "double"
 
     def columns(self, inches: float) -> list[int]:
-        """How many panels may stand side by side, at most as many as before; all rows of a run alike."""
+        """Possible numbers of panels side by side, at most the original one, so that rows are filled evenly."""
         before = self._panels[0].before.get_gridspec().ncols
         most = max(1, min(before, int(inches / _LEAST_CELL)))
         return list(dict.fromkeys(-(-before // -(-before // count)) for count in range(most, 0, -1)))
 
     def flow(self, columns: int, inches: float) -> None:
-        """Put the panels into so many columns, and give them room."""
+        """Put the panels into this number of columns, and set the height."""
         rows = self._place(columns)
         self._figure.set_size_inches(inches, rows * _AMPLE)
         engine: Any = self._figure.get_layout_engine()
@@ -149,14 +151,14 @@ class _Layout:
         self._figure.draw_without_rendering()
 
     def _draw(self) -> None:
-        """Lay it out; labels of 3-D axes have their places only once they are drawn."""
+        """Run the layout; labels of 3-D axes are placed only when drawn."""
         engine: Any = self._figure.get_layout_engine()
         for _ in range(2 * any(axes.name == "3d" for axes in self._figure.axes)):
             self._figure.draw_without_rendering()
         engine.execute(self._figure)
 
     def _place(self, columns: int) -> int:
-        """The number of rows, once each panel has its new place; as many columns as before are the old places."""
+        """Move each panel to its new place, or back if the number of columns is the original one; returns the rows."""
         before = self._panels[0].before.get_gridspec()
         if columns == before.ncols:
             for panel in self._panels:
@@ -171,7 +173,7 @@ class _Layout:
         return rows
 
     def _wrap(self, panel: _Panel) -> None:
-        """Break titles, labels and notes in a panel where they leave its cell."""
+        """Wrap titles, labels and notes that exceed the cell of their panel."""
         left, right = panel.cell(self._figure)
         for axes in (each for whole in panel.axes for each in (whole, *whole.child_axes)):
             box = axes.bbox
@@ -187,12 +189,12 @@ class _Layout:
                 self._break(axes.yaxis.label, 1.1 * box.height)
 
     def _break(self, text: Text, longest: float) -> None:
-        """Break a text between words where it is longer than so many pixels."""
+        """Wrap a text between words at this many pixels."""
         whole = self._texts[text]
         text.set_text("\n".join(line for part in whole.split("\n") for line in lines_of(text, part, longest)))
 
     def _move_legend(self, axes: Axes, cell: tuple[float, float]) -> None:
-        """Put a legend below what stands under the panel, in as many columns as its cell holds."""
+        """Put a legend below the labels of its panel, in as many columns as fit the cell."""
         if axes not in self._legends:
             return
         labels, title, old = self._legends[axes]
@@ -219,7 +221,7 @@ class _Layout:
         heading.set_text("\n".join(line for part in title.split("\n") for line in lines_of(heading, part, room)))
 
     def is_readable(self) -> bool:
-        """Whether panels are wide enough, all fit a page, and no text is cut off or meets another one."""
+        """Whether panels are wide enough, the figure fits a page, and no text is cut off or overlaps another."""
         if self._figure.get_size_inches()[1] > _PAGE:
             return False
         if min(panel.axes[0].bbox.width for panel in self._panels) < _LEAST_PANEL * self._figure.dpi:
@@ -232,6 +234,6 @@ class _Layout:
 
 
 def _of_height(legend: Legend, axes: Axes, renderer: Any = None) -> Bbox:
-    """What a legend takes of the layout: its height, and nothing beside the panel."""
+    """The part of a legend that the layout sees: its height, and no more than the width of the panel."""
     box = legend.get_window_extent(renderer)
     return Bbox([[axes.bbox.x0, box.y0], [axes.bbox.x1, box.y1]])

@@ -102,7 +102,7 @@ def _texts(figure: NotedFigure) -> str:
 def test_all_kinds_are_tested() -> None:
     figures = import_module("sharpest.figures").__path__[0]
     modules = {path.stem for path in import_module("pathlib").Path(figures).glob("*.py")}
-    shared = {"__init__", "accuracy", "curvature", "inputs", "moments", "over_seeds", "style"}
+    shared = {"__init__", "accuracy", "curvature", "inputs", "moments", "over_seeds", "style", "texts", "widths"}
     apart = {"edge_test", "full_batch_edge", "phase_diagram"}  # the other kinds have tests with seeds of their own
     assert modules - shared == set(STUDIES) | apart
 
@@ -140,6 +140,14 @@ def test_a_seed_that_diverged_is_named_and_in_no_mean(folder: Any, kind: str) ->
     assert "seed 1002 diverged at" in _texts(figure)
     names = set(table.loc[table["run"].str.startswith("mean"), "run"])
     assert names == {"mean of 1001, 1003"}
+
+
+def test_several_diverged_seeds_are_counted_in_the_legend_and_named_in_the_notes(folder: Any) -> None:
+    _write(folder, {1001: 2.0, 1002: 3.5})
+    figure, _ = _drawn(folder, "measured", *SEEDS)
+    assert "2 of 3 seeds diverged" in _texts(figure)
+    assert "s1001 diverged at epoch 2" in _texts(figure)
+    assert "s1002 diverged at epoch 3.5" in _texts(figure)
 
 
 def test_two_seeds_have_their_accuracies_averaged_in_both_coordinates(folder: Any) -> None:

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -130,8 +131,7 @@ def test_a_figure_contains_neither_torch_nor_another_figure(kind):
     for name in closure:
         path = folder.joinpath(*name.split(".")[1:])
         source = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
-        assert "import torch" not in source, name
-        assert "from torch" not in source, name
+        assert not re.search(r"^\s*(import|from) torch", source, re.MULTILINE), name
 
 
 def test_parent_packages_run_too_and_belong_to_the_closure():

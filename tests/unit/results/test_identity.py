@@ -316,7 +316,7 @@ WRONG: dict[str, tuple[Callable[[Results], object], str]] = {
         lambda results: shutil.copytree(
             results.paths.measured("spectra", "r", "s").parents[1], results.paths.folder / "x"
         ),
-        "is of no kind",
+        "this version of the code writes no such file",
     ),
     "data of another kind": (
         lambda results: replace(results.paths.data("c10"), results.paths.snapshots(ONE.run)),
