@@ -2,6 +2,7 @@
 import os
 import re
 import sys
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,7 @@ try:
     from sharpest.data import data_module
     from sharpest.data.recorded import check_recorded
     from sharpest.errors import SharpestError
+    from sharpest.figures.formulas import check_formulas
     from sharpest.pipeline.exclusive import hold, only_reads
     from sharpest.pipeline.fingerprint import fingerprint
     from sharpest.pipeline.forkserver import start as start_forkserver
@@ -54,17 +56,28 @@ try:
         {name: dataset.source for name, dataset in PROJECT.scale.datasets.items()},
         PATHS,
     )
+    if workflow.is_main_process:
+        check_formulas(
+            {name: PROJECT.study(name) for name in (*PROJECT.figures, *PROJECT.beyond)}
+        )
 except SharpestError as error:
     raise WorkflowError(str(error))
 
+
 # Snakemake keeps its records here, and fails with a traceback if it cannot read them
-if os.path.lexists(".snakemake") and not os.access(".snakemake", os.R_OK | os.X_OK):
-    raise WorkflowError(
-        f"{Path('.snakemake').resolve()} cannot be read; correct its permissions, or start snakemake with "
-        "--directory FOLDER"
-    )
+def folders_of_records():
+    yield Path(".snakemake")
+    yield from (folder for folder in Path(".snakemake").iterdir() if folder.is_dir())
+
+
+for _folder in folders_of_records() if os.path.lexists(".snakemake") else ():
+    if not os.access(_folder, os.R_OK | os.X_OK):
+        raise WorkflowError(
+            f"{_folder.resolve()} cannot be read; correct its permissions, or start snakemake with --directory FOLDER"
+        )
 
 if "error" in os.getenv("PYTHONWARNINGS", ""):
+    warnings.simplefilter("ignore")  # Snakemake would fail once more when it ends
     raise WorkflowError(
         "PYTHONWARNINGS=error turns warnings of Snakemake and other packages into failures; unset PYTHONWARNINGS"
     )
@@ -76,9 +89,15 @@ if (
     and not only_reads(sys.argv)
 ):
     try:
-        hold(Path(".snakemake/sharpest.lock"))
+        hold(Path(".snakemake/sharpest.lock").resolve())
     except SharpestError as error:
         raise WorkflowError(str(error))
+    for _folder in folders_of_records():
+        if not os.access(_folder, os.W_OK):
+            raise WorkflowError(
+                f"{_folder.resolve()} cannot be written; correct its permissions, or start snakemake with "
+                "--directory FOLDER"
+            )
     _top = next(
         folder for folder in (PATHS.folder, *PATHS.folder.parents) if folder.exists()
     )
