@@ -15,7 +15,7 @@ try:
     from sharpest.data import data_module
     from sharpest.data.recorded import check_recorded
     from sharpest.errors import SharpestError
-    from sharpest.figures.formulas import check_formulas
+    from sharpest.pipeline.formulas import check_formulas
     from sharpest.pipeline.exclusive import hold, only_reads
     from sharpest.pipeline.fingerprint import fingerprint
     from sharpest.pipeline.forkserver import start as start_forkserver
