@@ -19,6 +19,7 @@ try:
     from sharpest.pipeline.exclusive import hold, only_reads
     from sharpest.pipeline.fingerprint import fingerprint
     from sharpest.pipeline.forkserver import start as start_forkserver
+    from sharpest.pipeline.planned import remember_sources
     from sharpest.pipeline.wildcards import RUN, curves_pattern
     from sharpest.results.ledgers import BEYOND, PAPER, verdicts
     from sharpest.results.paths import Paths
@@ -28,6 +29,9 @@ except ImportError as error:
         f"{error}: the package sharpest is not installed; run 'make figures', which builds an environment with it, or "
         "'pip install -e .' in the folder of the Snakefile"
     )
+
+if workflow.is_main_process:
+    remember_sources((Path(workflow.basedir) / "workflow/scripts").resolve())
 
 try:
     PROJECT = load_project(config, Path(workflow.basedir) / "config")
@@ -82,6 +86,17 @@ if "error" in os.getenv("PYTHONWARNINGS", ""):
         "PYTHONWARNINGS=error turns warnings of Snakemake and other packages into failures; unset PYTHONWARNINGS"
     )
 
+# with these variables the libraries behind torch round to bfloat16 or TF32, which is too coarse for curvature
+for _name in (
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+):
+    if (_value := os.getenv(_name, "")).upper() not in ("", "0", "STRICT"):
+        raise WorkflowError(
+            f"{_name}={_value} lets torch compute with less than float32; unset {_name}"
+        )
+
 # dry runs, lists and jobs on other machines change nothing here, so they need neither the lock nor a writable folder
 if (
     workflow.is_main_process
@@ -108,6 +123,11 @@ if (
                 f"results folder {Path(_folder).resolve()} cannot be written; correct its permissions, or start "
                 "snakemake with --directory FOLDER"
             )
+    # the same results may be linked into another checkout
+    try:
+        hold((PATHS.folder / "work/lock").resolve(), PATHS.folder.resolve())
+    except SharpestError as error:
+        raise WorkflowError(str(error))
 
 
 def one_of(names):
