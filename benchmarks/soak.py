@@ -2,9 +2,9 @@
 
 python benchmarks/soak.py --hours 3 --seed 1 [--break triggers] [--begin FOLDER]
 
-The project is the tiny one of the tests. Each round edits code or settings, damages results at rest, and runs ``make
-figures`` while jobs, Snakemake or the fork server are killed, or files cannot grow, as on a full disk. It then does
-what the messages say until the same command succeeds and ``sharpest verify`` finds nothing wrong. The model:
+The project is the tiny one of the tests. Each round edits code or settings, removes a run, damages results at rest, and
+runs ``make figures`` while jobs, Snakemake or the fork server are killed, or files cannot grow, as on a full disk. It
+then does what the messages say until the same command succeeds and ``sharpest verify`` finds nothing wrong. The model:
 
 * an edit makes exactly those jobs stale that ``tests/workflow/test_staleness.py`` lists;
 * a run that was not killed fails only with lines that name a file and a remedy, and never with a traceback;
@@ -221,8 +221,9 @@ class Soak:
     def round(self) -> None:
         """One round; raises ``ModelError``."""
         self.number += 1
-        if self.random.random() < 0.6:
+        if self.random.random() < 0.8:
             self.edit()
+        self.remove_run()
         for _ in range(self.random.randint(0, 3)):
             self.damage()
         for _ in range(self.random.randint(1, 3)):
@@ -245,6 +246,16 @@ class Soak:
                 raise ModelError(f"{name}: stale in {project.folder} are {sorted(stale)}, not {sorted(expected)}")
         must_run(self.expected)
         self.log("edit", name, f"{len(expected)} jobs")
+
+    def remove_run(self) -> None:
+        """Remove all files of a run and all drawings, so that there are jobs to disturb."""
+        results = results_of(self.project)
+        run = self.random.choice(sorted(path.parent for path in (results / "runs").rglob("snapshots.h5")))
+        name = run.relative_to(results / "runs")
+        for folder in [*results.glob(f"*/{name}"), results / "figures"]:
+            if folder.relative_to(results).parts[0] not in UNFINISHED:
+                shutil.rmtree(folder)
+        self.log("remove", f"{name} and all figures")
 
     def damage(self) -> None:
         """Damage a finished file, or saved work."""
