@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from sealed import changed
 
 from .conftest import Project
 from .test_one_at_a_time import at_work as at_work  # a fixture
@@ -54,10 +55,10 @@ def test_current_results_give_no_line(edited: Project) -> None:
 @pytest.mark.slow
 def test_a_drawing_that_is_older_than_its_clock_says_is_named(edited: Project) -> None:
     """The clock was set back, and snakemake was stopped between the measurement and the drawing."""
-    edited.edit("config/scales/tiny.yaml", lambda text: text.replace("num_gradients: 3", "num_gradients: 4"))
     measured = f"results/tiny/directions/{SGD}/step.h5"
     before = (edited.folder / measured).stat()
-    assert edited.snakemake("--cores", "1", measured).returncode == 0
+    with changed(edited.folder / measured) as file:
+        file["epoch"][0] += 1
     os.utime(edited.folder / measured, ns=(before.st_atime_ns, before.st_mtime_ns))
     plan = edited.snakemake("-n", "all")
     assert plan.returncode == 0
