@@ -11,7 +11,7 @@ SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores
 SOURCES := src workflow tests benchmarks notebooks docs/site
 RULES := Snakefile workflow/rules
 
-.PHONY: figures replicate unlocked ready first test test-slow environment lint format notebooks benchmarks mutants fuzz docs docs-serve why forecast test-gpu test-slurm test-matrix
+.PHONY: figures replicate unlocked first test test-slow environment lint format notebooks benchmarks mutants fuzz docs docs-serve why forecast test-gpu test-slurm test-matrix
 
 figures: unlocked
 	$(SNAKEMAKE) --prioritize first -- all
@@ -21,16 +21,11 @@ replicate: unlocked
 	$(SNAKEMAKE) --config seeds=$(SEEDS) $(if $(SCALE),scale=$(SCALE)) --prioritize first -- all
 
 # remove the lock of a killed snakemake; refused while another snakemake is running
-unlocked: ready
+unlocked: environment
 	@if ls .snakemake/locks/*.lock >/dev/null 2>&1; then $(SNAKEMAKE) --unlock; fi
 
-# snakemake creates its cache before it reads the Snakefile, so the check must be here
-ready: environment
-	@cache=$${XDG_CACHE_HOME:-$$HOME/.cache}; mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" || { \
-		echo "error: snakemake's cache folder $$cache cannot be written; set XDG_CACHE_HOME to a writable folder"; exit 1; }
-
 # only Figure 6; prints its path
-first: ready
+first: environment
 	$(SNAKEMAKE) first
 
 why: environment

@@ -197,7 +197,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return Project(shared / "tiny")
 
 
-def _make_tiny(folder: Path) -> None:
+def write_tiny(folder: Path) -> Project:
+    """A fresh checkout whose configuration has only the scale ``tiny``."""
     project = _copy(folder)
     (project.folder / "config/scales/tiny.yaml").write_text(TINY_SCALE)
     (project.folder / "config/studies.yaml").write_text(TINY_STUDIES)
@@ -213,7 +214,11 @@ def _make_tiny(folder: Path) -> None:
         lambda text: yaml.safe_dump({**yaml.safe_load(text), "paper_seeds": {}, "notes": {}}),
     )
     project.edit("config/config.yaml", lambda text: text.replace("scale: quick", "scale: tiny"))
-    result = project.snakemake("--cores", "2", "--prioritize", "first", "--", "all")
+    return project
+
+
+def _make_tiny(folder: Path) -> None:
+    result = write_tiny(folder).snakemake("--cores", "2", "--prioritize", "first", "--", "all")
     assert result.returncode == 0, result.stdout
     (folder / "output.txt").write_text(result.stdout)
 

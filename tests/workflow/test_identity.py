@@ -58,6 +58,11 @@ def spoil_config(change: Callable[[str], bytes]) -> Callable[[Path], object]:
     return spoil
 
 
+def unknown_symbol(folder: Path) -> None:
+    path = folder / "config/studies.yaml"
+    path.write_text(path.read_text().replace("label: SimpleCNN", "label: $\\foo$", 1))
+
+
 def make_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -87,6 +92,10 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
         spoil_config(lambda text: text.replace("datasets: {}", "datasets: &a {x: *a}").encode()),
         "an alias refers to a part that contains it",
     ),
+    "a formula with an unknown symbol": (
+        unknown_symbol,
+        r"'$\\foo$' is not a formula that matplotlib draws (Unknown symbol: \foo); correct it",
+    ),
     "a folder": (lambda folder: make_folder(folder / "config/config.yaml"), "config.yaml is a folder"),
 }
 
@@ -101,11 +110,39 @@ def test_obstacles_are_named_before_anything_is_planned(checkout: Project, name:
     assert len([line for line in result.stdout.splitlines() if words in line]) == 1, result.stdout
 
 
-def test_records_that_cannot_be_read_are_named(checkout: Project, bound: tuple[str, ...]) -> None:
-    records = checkout.folder / ".snakemake"
-    records.mkdir(mode=0o000)
-    result = checkout.snakemake("-n", "results/quick/figures/fig06.csv", prefix=bound)
+@pytest.mark.parametrize("folder", [".snakemake", ".snakemake/metadata", ".snakemake/locks"])
+@pytest.mark.parametrize(
+    ("mode", "arguments", "words"), [(0o000, ["-n"], "read"), (0o555, ["--cores", "1"], "written")]
+)
+def test_records_without_permissions_are_named(
+    checkout: Project, bound: tuple[str, ...], folder: str, mode: int, arguments: list[str], words: str
+) -> None:
+    records = checkout.folder / folder
+    records.mkdir(parents=True)
+    records.chmod(mode)
+    result = checkout.snakemake(*arguments, "results/quick/figures/fig06.csv", prefix=bound)
     records.chmod(0o755)
     assert result.returncode != 0
     assert "Traceback" not in result.stdout
-    assert f"{records} cannot be read; correct its permissions" in result.stdout
+    assert f"cannot be {words}" in result.stdout
+    assert str(records) in result.stdout
+    assert "correct its permissions" in result.stdout
+    assert not (checkout.folder / "results").exists()
+
+
+def test_no_home_folder_is_needed(checkout: Project) -> None:
+    """Snakemake's own cache is temporary, as the profiles request."""
+    homeless = ("env", "HOME=/proc/none", "XDG_CACHE_HOME=/proc/none", "SHARPEST_FORKSERVER=")
+    target = "results/quick/data/c10.h5"
+    for profile in ([], ["--workflow-profile", "workflow/profiles/local"]):
+        result = checkout.snakemake("--cores", "1", *profile, "--forcerun", target, "--", target, prefix=homeless)
+        assert result.returncode == 0, result.stdout
+    assert (checkout.folder / target).exists()
+
+
+def test_warnings_as_errors_are_refused(checkout: Project) -> None:
+    result = checkout.snakemake("-n", "results/quick/data/c10.h5", prefix=("env", "PYTHONWARNINGS=error"))
+    assert result.returncode != 0
+    assert "unset PYTHONWARNINGS" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert "ResourceWarning" not in result.stdout

@@ -2,6 +2,7 @@
 import os
 import re
 import sys
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -20,9 +21,11 @@ try:
         stale,
         with_bundle,
     )
+    from sharpest.pipeline.formulas import check_formulas
     from sharpest.pipeline.exclusive import hold, only_reads
     from sharpest.pipeline.fingerprint import fingerprint
     from sharpest.pipeline.forkserver import start as start_forkserver
+    from sharpest.pipeline.planned import remember_sources
     from sharpest.pipeline.wildcards import RUN, curves_pattern
     from sharpest.results.ledgers import BEYOND, PAPER, verdicts
     from sharpest.results.paths import Paths
@@ -32,6 +35,9 @@ except ImportError as error:
         f"{error}: the package sharpest is not installed; run 'make figures', which builds an environment with it, or "
         "'pip install -e .' in the folder of the Snakefile"
     )
+
+if workflow.is_main_process:
+    remember_sources((Path(workflow.basedir) / "workflow/scripts").resolve())
 
 try:
     config |= with_bundle(config)
@@ -62,6 +68,10 @@ try:
         {name: dataset.source for name, dataset in PROJECT.scale.datasets.items()},
         PATHS,
     )
+    if workflow.is_main_process:
+        check_formulas(
+            {name: PROJECT.study(name) for name in (*PROJECT.figures, *PROJECT.beyond)}
+        )
 except SharpestError as error:
     raise WorkflowError(str(error))
 
@@ -73,16 +83,33 @@ if BUNDLE and workflow.is_main_process:
         logger.warning(line)
 
 # Snakemake keeps its records here, and fails with a traceback if it cannot read them
-if os.path.lexists(".snakemake") and not os.access(".snakemake", os.R_OK | os.X_OK):
-    raise WorkflowError(
-        f"{Path('.snakemake').resolve()} cannot be read; correct its permissions, or start snakemake with "
-        "--directory FOLDER"
-    )
+def folders_of_records():
+    yield Path(".snakemake")
+    yield from (folder for folder in Path(".snakemake").iterdir() if folder.is_dir())
+
+
+for _folder in folders_of_records() if os.path.lexists(".snakemake") else ():
+    if not os.access(_folder, os.R_OK | os.X_OK):
+        raise WorkflowError(
+            f"{_folder.resolve()} cannot be read; correct its permissions, or start snakemake with --directory FOLDER"
+        )
 
 if "error" in os.getenv("PYTHONWARNINGS", ""):
+    warnings.simplefilter("ignore")  # Snakemake would fail once more when it ends
     raise WorkflowError(
         "PYTHONWARNINGS=error turns warnings of Snakemake and other packages into failures; unset PYTHONWARNINGS"
     )
+
+# with these variables the libraries behind torch round to bfloat16 or TF32, which is too coarse for curvature
+for _name in (
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+):
+    if (_value := os.getenv(_name, "")).upper() not in ("", "0", "STRICT"):
+        raise WorkflowError(
+            f"{_name}={_value} lets torch compute with less than float32; unset {_name}"
+        )
 
 # dry runs, lists and jobs on other machines change nothing here, so they need neither the lock nor a writable folder
 if (
@@ -91,9 +118,15 @@ if (
     and not only_reads(sys.argv)
 ):
     try:
-        hold(Path(".snakemake/sharpest.lock"))
+        hold(Path(".snakemake/sharpest.lock").resolve())
     except SharpestError as error:
         raise WorkflowError(str(error))
+    for _folder in folders_of_records():
+        if not os.access(_folder, os.W_OK):
+            raise WorkflowError(
+                f"{_folder.resolve()} cannot be written; correct its permissions, or start snakemake with "
+                "--directory FOLDER"
+            )
     _top = next(
         folder for folder in (PATHS.folder, *PATHS.folder.parents) if folder.exists()
     )
@@ -104,6 +137,11 @@ if (
                 f"results folder {Path(_folder).resolve()} cannot be written; correct its permissions, or start "
                 "snakemake with --directory FOLDER"
             )
+    # the same results may be linked into another checkout
+    try:
+        hold((PATHS.folder / "work/lock").resolve(), PATHS.folder.resolve())
+    except SharpestError as error:
+        raise WorkflowError(str(error))
 
 
 def one_of(names):

@@ -4,6 +4,7 @@ import logging
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from sharpest.pipeline.present import made_of_others, other_settings
 from sharpest.pipeline.time_left import TimeLeft
 from sharpest.pipeline.why import changes
 
@@ -51,5 +52,61 @@ def say_time_left(record):
     return True
 
 
+def settings_of_file(job):
+    """Arguments of ``other_settings`` for the file of a job that trains or measures; None for other jobs."""
+    if job.rule.name == "train_run":
+        return job.output.snapshots, settings_of(job.wildcards)
+    if job.rule.name not in ("measure", "merge_shards"):
+        return None
+    curve = (
+        job.wildcards.get("curve") or f"{job.wildcards.run}/{job.wildcards.schedule}"
+    )
+    run, _, name = curve.rpartition("/")
+    if run in IMPORTED:
+        return None
+    schedule = PROJECT.schedule(run, name)
+    expected = {
+        "run": PROJECT.run(run),
+        "settings": schedule.measures[job.wildcards.measure],
+        "hessian": PROJECT.hessian(run),
+    }
+    return (
+        job.output[0],
+        {key: value.model_dump(mode="json") for key, value in expected.items()},
+        sum(map(len, schedule.segments)),
+    )
+
+
+def lines_about_present_files():
+    """Warnings of files that stay as they are: drawings, and measurements that a job of this plan will read."""
+    dag = workflow.dag
+    current = [job for job in dag.jobs if not dag.needrun(job)]
+    for job in current:
+        if job.rule.name != "train_run":
+            for path in job.output:
+                if path.endswith(".made.json"):
+                    yield made_of_others(Path(path), PATHS)
+    read = {
+        job
+        for reader in dag.needrun_jobs()
+        for job in dag.dependencies[reader]
+        if not dag.needrun(job)
+    }
+    for job in sorted(read, key=lambda job: str(job.output[0])):
+        if arguments := settings_of_file(job):
+            yield other_settings(Path(arguments[0]), *arguments[1:])
+
+
+def say_what_is_not_current(record):
+    """Warn when the plan is known."""
+    if getattr(
+        record, "event", None
+    ) == LogEvent.RUN_INFO or record.getMessage().startswith("Nothing to be done"):
+        for line in filter(None, lines_about_present_files()):
+            logger.warning(line)
+    return True
+
+
 logger.addFilter(say_what_changed)
+logger.addFilter(say_what_is_not_current)
 logger.addFilter(say_time_left)

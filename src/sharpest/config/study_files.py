@@ -1,7 +1,7 @@
 """The studies of the paper, ``config/studies.yaml``, and those beyond it, ``config/beyond.yaml``."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def read_studies(folder: Path, of_scale: Mapping[str, Any]) -> tuple[dict[str, A
     beyond = _read(path, empty=True) if path.exists() else {}
     for name, study in paper.items():
         _check_name(f"{name} in {PAPER}", name)
-        _check_texts(f"{name} in {PAPER}", study.model_dump(exclude={"caption"}))
+        _check_texts(f"{name} in {PAPER}", study)
         if not name.startswith(_OF_PAPER[study.is_table]):
             what = "a table" if study.is_table else "a figure"
             raise ConfigError(
@@ -42,7 +42,7 @@ def read_studies(folder: Path, of_scale: Mapping[str, Any]) -> tuple[dict[str, A
     for name, study in beyond.items():
         place = f"{name} in {BEYOND}"
         _check_name(place, name)
-        _check_texts(place, study.model_dump(exclude={"caption"}))
+        _check_texts(place, study)
         if name.startswith(_OF_PAPER):
             raise ConfigError(f"{place}: names that begin with fig or tab are the paper's; say what the figure shows")
         if study.is_table:
@@ -61,16 +61,22 @@ def _check_name(place: str, name: str) -> None:
         raise ConfigError(f"{place}: a name has lower-case letters, digits and _, and begins with a letter; rename it")
 
 
-def _check_texts(place: str, value: Any, key: str = "") -> None:
-    """Check that texts can be drawn: a control character or half a formula would fail only after all is measured."""
+def texts_in(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """The texts in the values of a study, each with its key, such as ``rows.0.label``."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            _check_texts(place, inner, f"{key}{'.' * bool(key)}{name}")
+            yield from texts_in(inner, f"{key}{'.' * bool(key)}{name}")
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
-            _check_texts(place, inner, f"{key}.{number}")
+            yield from texts_in(inner, f"{key}.{number}")
     elif isinstance(value, str):
-        if not value.isprintable():
-            raise ConfigError(f"{place}: {key} {value!r} has a control character; remove it")
-        if value.replace(r"\$", "").count("$") % 2:
-            raise ConfigError(f"{place}: {key} {value!r} opens a formula and does not close it; write \\$ for a dollar")
+        yield key, value
+
+
+def _check_texts(place: str, study: Any) -> None:
+    """Check that texts can be drawn: a control character or half a formula would fail only after all is measured."""
+    for key, text in texts_in(study.model_dump(exclude={"caption"})):
+        if not text.isprintable():
+            raise ConfigError(f"{place}: {key} {text!r} has a control character; remove it")
+        if text.replace(r"\$", "").count("$") % 2:
+            raise ConfigError(f"{place}: {key} {text!r} opens a formula and does not close it; write \\$ for a dollar")

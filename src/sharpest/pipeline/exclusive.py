@@ -28,11 +28,12 @@ def only_reads(arguments: Sequence[str]) -> bool:
     return any(option in _READ_ONLY or option.startswith("--list") for option in options)
 
 
-def hold(path: Path) -> None:
+def hold(path: Path, folder: Path | None = None) -> None:
     """Hold a lock file until this process ends. Does nothing if the file system has no locks.
 
     Args:
         path: The lock file; its folder is created if missing.
+        folder: The folder that it locks, for the message; None = the current one.
 
     Raises:
         SharpestError: If another process holds the lock; the message names that process.
@@ -50,7 +51,7 @@ def hold(path: Path) -> None:
         file.seek(0)
         holder = file.read().strip() or "another process"
         raise SharpestError(
-            f"another snakemake is running in {Path.cwd()} ({holder}): wait until it ends, or stop it; "
+            f"another snakemake is running in {folder or Path.cwd()} ({holder}): wait until it ends, or stop it; "
             "nothing was changed"
         ) from None
     except OSError:

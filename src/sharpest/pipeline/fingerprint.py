@@ -23,6 +23,7 @@ _PACKAGE = Path(sharpest.__file__).parent
 _FRAME = (
     "sharpest.pipeline.forkserver",
     "sharpest.pipeline.job",
+    "sharpest.pipeline.planned",
     "sharpest.pipeline.progress",
     "sharpest.pipeline.provenance",
     "sharpest.pipeline.startup",

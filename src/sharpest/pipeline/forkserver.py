@@ -203,7 +203,11 @@ def main(descriptor: int, owner: int) -> None:
     for name in LIBRARIES:
         import_module(name)
     gc.freeze()  # keeps garbage collection in jobs from copying these pages
-    job = _Server(socket.socket(fileno=descriptor), owner).serve()
+    try:
+        server = _Server(socket.socket(fileno=descriptor), owner)
+    except ProcessLookupError:
+        os._exit(0)  # the owner ended during the imports
+    job = server.serve()
     if job is None:
         os._exit(0)  # an orderly shutdown of torch takes half a second
     os.chdir(job["folder"])

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from sharpest.errors import SharpestError
+
 _LONGEST = 60  # characters of a value that are shown
 _MOST = 6  # changes that are listed
 
@@ -124,9 +126,21 @@ def _counted(rules: Counter[str]) -> str:
     return ", ".join(f"{count} {rule}" for rule, count in sorted(rules.items()))
 
 
+_REFUSAL = re.compile(r"^WorkflowError in file .*:\n(?P<message>.+)$", re.MULTILINE)
+
+
 def print_stale(arguments: Sequence[str]) -> int:
-    """Print the summary of a dry run with targets and options of snakemake; its output if it fails."""
+    """Print the summary of a dry run with targets and options of snakemake.
+
+    Returns:
+        The exit status of snakemake; if it fails for a reason not known here, its output is printed.
+
+    Raises:
+        SharpestError: If the Snakefile refuses the run, for example because of a setting.
+    """
     command = [sys.executable, "-m", "snakemake", "--dry-run", *(arguments or ["all"])]
     plan = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if plan.returncode and (refusal := _REFUSAL.search(plan.stdout)):
+        raise SharpestError(refusal["message"])
     print(summary(plan.stdout) if plan.returncode == 0 else plan.stdout)
     return plan.returncode

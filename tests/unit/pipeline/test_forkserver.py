@@ -179,3 +179,16 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_server_whose_owner_ended_during_its_imports_ends_quietly():
+    owner = subprocess.Popen(["true"])
+    owner.wait()
+    code = (
+        "import sys; from sharpest.pipeline import forkserver; forkserver.LIBRARIES = ();"
+        "forkserver.main(int(sys.argv[1]), int(sys.argv[2]))"
+    )
+    with socket.socket(socket.AF_UNIX) as listener:
+        command = [sys.executable, "-c", code, str(listener.fileno()), str(owner.pid)]
+        ended = subprocess.run(command, pass_fds=[listener.fileno()], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sharpest.errors import SharpestError
 from sharpest.pipeline.why import changes, print_stale, summary
 
 CODE = "scripts/train_run.py 0123456789ab\nsharpest.trajectory.steps aaaaaaaaaaaa\nsharpest.models bbbbbbbbbbbb"
@@ -91,3 +92,12 @@ def test_errors_of_snakemake_are_shown_unchanged(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert print_stale(["all"]) != 0
     assert "Snakefile" in capsys.readouterr().out
+
+
+def test_a_refusal_of_the_snakefile_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Snakefile").write_text(
+        "from snakemake.exceptions import WorkflowError\nraise WorkflowError('a: is wrong; mend it')\n"
+    )
+    with pytest.raises(SharpestError, match=r"^a: is wrong; mend it$"):
+        print_stale(["all"])
