@@ -82,6 +82,7 @@ if BUNDLE and workflow.is_main_process:
     if line := stale(BUNDLE, PROJECT, Path(workflow.basedir) / "workflow/scripts"):
         logger.warning(line)
 
+
 # Snakemake keeps its records here, and fails with a traceback if it cannot read them
 def folders_of_records():
     yield Path(".snakemake")

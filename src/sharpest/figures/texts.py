@@ -118,4 +118,4 @@ def thin(axis: Axis) -> None:
 def keep_ticks(axis: Axis) -> None:
     """Fix automatic ticks: their number depends on rounding, and may differ from one drawing to the next."""
     if isinstance(axis.get_major_locator(), MaxNLocator):
-        axis.set_major_locator(FixedLocator(axis.get_majorticklocs()))
+        axis.set_major_locator(FixedLocator(axis.get_majorticklocs().tolist()))
