@@ -37,7 +37,6 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from sealed import changed  # noqa: E402
 from workflow.conftest import Project, write_tiny  # noqa: E402
 from workflow.test_deaths import contents, processes, with_make  # noqa: E402
 from workflow.test_staleness import MATRIX, stale_jobs  # noqa: E402
@@ -172,12 +171,6 @@ def swap(path: Path, moments: random.Random) -> None:
     other.write_bytes(kept)
 
 
-def forge(path: Path, moments: random.Random) -> None:
-    """Change a value and write a new checksum, which no check can notice."""
-    with changed(path) as file:
-        file["theta" if "theta" in file else "loss"][0] += 1
-
-
 DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
     "flip": flip, "cut": cut, "remove": remove, "swap": swap,
 }  # fmt: skip
@@ -259,18 +252,16 @@ class Soak:
 
     def damage(self) -> None:
         """Damage a finished file, or saved work."""
-        name = "forge" if self.broken == "forgery" else self.random.choice(list(DAMAGES))
+        name = self.random.choice(list(DAMAGES))
         results = results_of(self.project)
         files = [path for path in finished(self.project) if path.stat().st_size]
         work = [path for path in sorted((results / "work").rglob("*")) if path.is_file() and path.stat().st_size]
         if work and self.random.random() < 0.5:
             files, name = work, self.random.choice(["flip", "cut", "remove"])
-        if name == "forge":
-            files = [path for path in files if path.name == "snapshots.h5"]
         path = self.random.choice(files)
         status, keeps_time = path.stat(), self.random.random() < 0.5
         self.log("damage", f"{name} {path.relative_to(results)}", "time kept" if keeps_time else "")
-        {**DAMAGES, "forge": forge}[name](path, self.random)
+        DAMAGES[name](path, self.random)
         if keeps_time and path.exists():
             os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
@@ -366,7 +357,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hours", type=float, default=3.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--break", dest="broken", choices=["triggers", "forgery"])
+    parser.add_argument("--break", dest="broken", choices=["triggers"])
     parser.add_argument("--begin", type=Path, metavar="FOLDER", help="a finished tiny project, instead of making one")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
