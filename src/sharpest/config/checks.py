@@ -7,6 +7,7 @@ from sharpest.config.architectures import architecture_module
 from sharpest.config.architectures.imported import ImportedNetSettings
 from sharpest.config.architectures.lstm import LstmSettings
 from sharpest.config.architectures.own import OwnSettings
+from sharpest.config.architectures.resnet import ResNetSettings
 from sharpest.config.architectures.text_cnn import TextCnnSettings
 from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings
 from sharpest.config.run import RunSettings
@@ -76,6 +77,11 @@ def _check_run(scale_runs: ScaleRuns, run: RunSettings) -> None:
             raise ConfigError(
                 f"run {run.run}: images of side {side} vanish in the model; set its image_size to at least "
                 f"{model.smallest_image}"
+            )
+        if side is not None and isinstance(model, ResNetSettings) and side % model.smallest_image:
+            raise ConfigError(
+                f"run {run.run}: a ResNet of {len(model.widths)} stages halves images of side {side} unevenly; set its "
+                f"image_size to a multiple of {model.smallest_image}"
             )
     hessian, nudge = scale_runs.keys(run.run).hessian, run.nudge
     counts = {"hessian.examples": hessian.examples, "variants.loss_examples": (nudge and nudge.loss_examples) or 0}

@@ -599,6 +599,10 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
         lambda c: c.set("studies.yaml", "fig01.rows.0.label", "$\\lambda"),
         ["fig01 in config/studies.yaml: rows.0.label", "opens a formula and does not close it"],
     ),
+    "images that a ResNet halves unevenly": (
+        lambda c: c.set("scales/quick.yaml", "models.r32.image_size", 14),
+        ["halves images of side 14 unevenly", "image_size", "multiple of 4"],
+    ),
     "images that vanish": (
         lambda c: c.set("scales/quick.yaml", "models.scnn.image_size", None),
         ["images of side 8 vanish", "image_size", "at least 10"],
