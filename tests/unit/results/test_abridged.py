@@ -102,7 +102,7 @@ def test_a_changed_copy_is_found(spectra: Path) -> None:
         read_through(copy, [SPECTRA])
     mark, _, text = content[:USER_BLOCK].rstrip(b"\0").partition(b" ")
     sealed = json.loads(text)
-    for key, message in (("own", "holds something else than its digest says"), ("digest", "is damaged")):
+    for key, message in (("own", "its content does not match its digest"), ("digest", "is damaged")):
         block = json.dumps({**sealed, key: sealed[key][::-1]}).encode()
         copy.write_bytes((mark + b" " + block).ljust(USER_BLOCK, b"\0") + content[USER_BLOCK:])
         with pytest.raises(StoreError, match=message):

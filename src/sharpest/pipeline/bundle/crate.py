@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sharpest.results.paths import Paths
+
 METADATA = "ro-crate-metadata.json"
 """Its name in the zip file."""
 WORKFLOW = "Snakefile"
@@ -136,7 +138,7 @@ def _of_crate(files: Sequence[Packed], origin: Origin) -> list[dict[str, Any]]:
 
 
 def _of_run(files: Sequence[Packed], config: Sequence[str], origin: Origin) -> dict[str, Any]:
-    made = [file.name for file in files if file.name.startswith(f"results/{origin.scale}/")]
+    made = [file.name for file in files if file.name.startswith(f"{Paths.of(origin.scale).folder}/")]
     return {
         "@id": "#run",
         "@type": "CreateAction",

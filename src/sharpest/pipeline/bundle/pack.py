@@ -97,7 +97,7 @@ def pack(project: Project, ledgers: Mapping[str, Sequence[Claim]], root: Path, o
     origin = _origin(project, stored)
     with written_whole(output) as temporary, ZipFile(temporary, "w") as archive, TemporaryDirectory() as folder:
         bundling = _Bundling(archive)
-        copy = Path(folder) / "copy.h5"
+        copy = Path(folder) / "abridged"
         for file in stored:
             is_abridged = abridge(file.path, file.layout, copy, everything=file.is_data)
             bundling.add_file(str(file.path), copy if is_abridged else file.path)
