@@ -345,7 +345,7 @@ def test_a_link_is_refused(refused: Refused, bundle: Path, tmp_path: Path) -> No
             if entry.filename == "config/claims.csv":
                 entry.external_attr = 0o120777 << 16
             copy.writestr(entry, content)
-    refused(hostile, "config/claims.csv, which is no file")
+    refused(hostile, "config/claims.csv, which is not a regular file")
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.999])

@@ -22,7 +22,7 @@ class Quantity:
         read: Maps files and facet to the number, or to the curves over the window that counts. Raises
             ``sharpest.claims.series.UnmeasuredError`` if the run does not have it.
         statistic: Turns the curves into the number; None if ``read`` returns the number or the curves are judged.
-        is_curve: The shape of the curves is judged; there is no number.
+        is_curve: Whether the shape of a curve is judged instead of a number.
         facet: The facet that the claim must name: the scale of the step, or the direction.
         direction: A direction that must be measured besides that of the facet, from 1; None = no other.
         compare: How the numbers of two groups of runs become one: first minus second, or first over second.

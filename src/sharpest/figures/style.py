@@ -69,7 +69,7 @@ class PlottedPoints:
         Args:
             panel: Name of the panel, unique in the figure.
             series: Name of the line or cloud in the panel.
-            run: Id of the run behind the points, or one id per point (n,); empty if there is no run.
+            run: Id of the run behind the points, or one id per point (n,); empty if the points belong to no run.
             coordinates: x, y and, in 3-D panels, z as plotted, each a number or (n,); and further columns, such as the
                 deviation of a mean.
         """

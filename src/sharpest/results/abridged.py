@@ -4,7 +4,6 @@ A copy has the layout of its original, with arrays of no rows or no columns wher
 the digest of the original: whatever was made from the one was made from the other.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sharpest.errors import StoreError
-from sharpest.results import checksum
+from sharpest.results.checksum import seal_as
 from sharpest.results.file import create_stored, open_stored
 from sharpest.results.layout import Layout
 
@@ -54,30 +53,13 @@ def abridge(source: Path, layout: Layout, target: Path, everything: bool = False
         attributes = {name: file.attributes[name] for name in layout.attributes}
     with create_stored(target, replace(layout, attributes=(*layout.attributes, LEFT_OUT))) as copy:
         copy.complete(arrays, {**attributes, LEFT_OUT: left_out})
-    _name_by_original(target, file.digest)
+    seal_as(target, file.digest)
     return True
 
 
 def _cut(dims: tuple[str, ...]) -> tuple[str, ...]:
     """The dimensions of an array that are left without an entry."""
     return tuple(letter for letter in dims if letter[0] in "pb") if dims[0] == "t" else dims[:1]
-
-
-def _name_by_original(path: Path, original: str) -> None:
-    """Seal a copy anew: it goes by the digest of its original, and its own stands beside that."""
-    with open(path, "r+b") as stream:
-        sealed = checksum._sealed(stream.read(checksum.USER_BLOCK))
-        sealed |= {"digest": original, "own": sealed["digest"]}
-        sealed["crc32"] = checksum._checksum(stream, sealed["size"], sealed["apart"], original)
-        stream.seek(0)
-        stream.write((checksum._MARK + json.dumps(sealed).encode()).ljust(checksum.USER_BLOCK, b"\0"))
-
-
-def own_digest(path: Path) -> str:
-    """The digest of what a verified file itself holds; that by which it goes, but for an abridged one."""
-    with open(path, "rb") as stream:
-        sealed = checksum._sealed(stream.read(checksum.USER_BLOCK))
-    return str(sealed.get("own", sealed["digest"]))
 
 
 def check_unabridged(path: Path, attributes: Mapping[str, Any]) -> None:

@@ -7,8 +7,7 @@ import h5py
 import numpy as np
 
 from sharpest.errors import StoreError
-from sharpest.results.abridged import own_digest
-from sharpest.results.checksum import content_digest, has_long_rows, verify
+from sharpest.results.checksum import content_digest, has_long_rows, own_digest, verify
 from sharpest.results.file import StoredFile, open_stored, remedy
 from sharpest.results.layout import Layout
 

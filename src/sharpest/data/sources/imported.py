@@ -1,4 +1,4 @@
-"""The source of an imported run's batches: the user's code, so there is no file to decode."""
+"""Source of imported runs. Their batches come from the user's code, so no file is decoded."""
 
 from typing import NoReturn
 

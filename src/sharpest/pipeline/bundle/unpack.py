@@ -110,7 +110,7 @@ class _Unpacking:
         if "\\" in name or {"", ".", ".."} & set(name.split("/")):
             raise self._wrong(f"has a file {name!r} that would lie elsewhere")
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
-            raise self._wrong(f"has {name}, which is no file")
+            raise self._wrong(f"has {name}, which is not a regular file")
         if entry.file_size != self._checksums[name][0]:
             raise self._wrong(f"has {name} of another size than {METADATA} says")
 
