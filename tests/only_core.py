@@ -1,4 +1,4 @@
-"""The modules of the core, and a pytest plugin that blocks every package except the core's requirements.
+"""The modules of the core, and a pytest plugin that hides every package except the core's requirements.
 
 ``python -m pytest -p only_core --core`` with this folder on PYTHONPATH.
 """
@@ -10,6 +10,7 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -49,31 +50,39 @@ def with_requirements(names: Sequence[str]) -> set[str]:
     return resolved
 
 
-class Blocked(MetaPathFinder):
-    """Blocks imports of other distributions.
+class Hiding:
+    """A finder of modules that does not find those of other distributions.
+
+    As where the core alone is installed, ``importlib.util.find_spec`` returns None for them; torch asks it.
 
     Args:
-        allowed: Distributions.
+        finder: The finder behind it.
+        hidden: Top-level modules that it does not find.
     """
 
-    def __init__(self, allowed: set[str]) -> None:
-        self._blocked = {
-            module
-            for module, owners in packages_distributions().items()
-            if not {canonicalize_name(owner) for owner in owners} & (allowed | {"sharpest"})
-        }
+    def __init__(self, finder: MetaPathFinder, hidden: set[str]) -> None:
+        self._finder, self._hidden = finder, hidden
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        top = fullname.partition(".")[0]
-        if top in self._blocked:
-            raise ModuleNotFoundError(
-                f"No module named {top!r}: blocked, as where the core alone is installed", name=top
-            )
-        return None
+        return None if fullname.partition(".")[0] in self._hidden else self._finder.find_spec(fullname, path, target)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._finder, name)
+
+
+def hide_all_but(names: Sequence[str]) -> None:
+    """Hide every distribution except these and their requirements."""
+    allowed = with_requirements(names) | {"sharpest"}
+    hidden = {
+        module
+        for module, owners in packages_distributions().items()
+        if not {canonicalize_name(owner) for owner in owners} & allowed
+    }
+    sys.meta_path[:] = [Hiding(finder, hidden) for finder in sys.meta_path]
 
 
 def pytest_configure() -> None:
-    """Install the block; pytest calls this for a plugin."""
-    sys.meta_path.insert(0, Blocked(with_requirements([*ASKED, *TOOLS])))
+    """Hide what the core and its tests do not require; pytest calls this for a plugin."""
+    hide_all_but([*ASKED, *TOOLS])

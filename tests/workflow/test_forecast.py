@@ -10,6 +10,7 @@ import pytest
 from builders import spent
 
 from sharpest.claims.ledger import read_ledgers
+from sharpest.claims.plans import with_new_seeds
 from sharpest.config.project import load_project
 from sharpest.pipeline.forecast.sizes import net_of
 from sharpest.pipeline.forecast.table import CallTime, Speed, Speeds, need_of, sum_of
@@ -22,7 +23,9 @@ LONGEST = 24  # GPU hours of one measuring job at the paper's scale
 
 
 def jobs_of(folder: Path, scale: str) -> dict[str, Job]:
-    project, claims = load_project({"scale": scale}, folder / "config"), read_ledgers(folder / "config")
+    project = load_project({"scale": scale}, folder / "config")
+    ledgers = read_ledgers(folder / "config").items()
+    claims = {ledger: with_new_seeds(claims, project) for ledger, claims in ledgers}
     paths = Paths.of(scale)
     listed = [jobs_of_study(project, paths, name) for name in project.studies]
     listed.append(jobs_of_claims(project, paths, claims))

@@ -10,7 +10,7 @@ from sharpest.config.datasets import ImageSettings
 from sharpest.config.reading import merge, read_runs, validate
 from sharpest.config.reductions import describe_measures, describe_points, describe_runs, describe_seeds
 from sharpest.config.run import HessianSettings, RunSettings
-from sharpest.config.run_id import FIRST_NEW_SEED
+from sharpest.config.run_id import FIRST_NEW_SEED, without_seed
 from sharpest.config.scale import ScaleRuns
 from sharpest.config.scale_files import check_scale_files, plain_values, read_scale
 from sharpest.config.schedule import Schedule
@@ -152,7 +152,8 @@ class Project:
 
     def reductions(self, runs: Iterable[str]) -> list[str]:
         """What was replaced or reduced for these runs compared with the paper; omits runs that the scale adds."""
-        published = [run for run in runs if run not in self.scale.runs]
+        added = set(map(without_seed, self.scale.runs))
+        published = [run for run in runs if without_seed(run) not in added]
         return describe_runs(published, self.scale_runs, self.paper_runs)
 
     def study_reductions(self, name: str) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from sharpest.claims.files import RunSource
 from sharpest.claims.ledger import Claim
-from sharpest.claims.plans import facets, files_behind, ordered_groups, plan_claims
+from sharpest.claims.plans import facets, files_behind, ordered_groups, plan_claims, with_new_seeds
 from sharpest.config.project import Project
 from sharpest.config.run_id import RunId
 from sharpest.errors import ConfigError
@@ -40,7 +40,9 @@ def claims(ledger: tuple[Claim, ...]) -> dict[str, Claim]:
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_claim_has_runs_and_schedules(scale: str, ledger: tuple[Claim, ...], configured: Configured) -> None:
-    plans = plan_claims(ledger, configured(scale))
+    project = configured(scale)
+    ledger = with_new_seeds(ledger, project)
+    plans = plan_claims(ledger, project)
     for claim in ledger:
         assert bool(plans[claim.id]) == bool(claim.groups)
         # at least one seed of each group

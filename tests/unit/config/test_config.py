@@ -241,10 +241,18 @@ def test_outputs_name_the_substitutes(config: Config, debian: dict[str, Any]) ->
 
 def test_outputs_mention_omitted_seeds(config: Config) -> None:
     config.set("scales/small.yaml", "paper_seeds", {"tab5": 1, "tab7": 2})
-    project = config.load(scale="small")
+    project = config.load(scale="small", seeds=0)
     assert "1 seed (2)" in project.study_reductions("tab5")
     assert "2 seeds (3)" in project.study_reductions("tab7")
     assert not [note for name in ("fig02", "tab6") for note in project.study_reductions(name) if "seed" in note]
+
+
+def test_an_own_run_is_not_compared_with_the_paper_whatever_its_seed(config: Config) -> None:
+    run = "scnn-c10-sgd-lr0.1-S16-s777"
+    config.set("scales/small.yaml", "runs", {run: 8})
+    project = config.load(scale="small")
+    for seed in ("777", "1001"):
+        assert project.reductions([run.replace("777", seed)]) == []
 
 
 def test_one_data_set_can_keep_its_original(config: Config, debian: dict[str, Any]) -> None:
