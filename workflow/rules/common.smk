@@ -22,7 +22,7 @@ try:
         with_bundle,
     )
     from sharpest.pipeline.formulas import check_formulas
-    from sharpest.pipeline.exclusive import hold, only_reads
+    from sharpest.pipeline.exclusive import LOCK, hold, only_reads
     from sharpest.pipeline.fingerprint import fingerprint
     from sharpest.pipeline.forkserver import start as start_forkserver
     from sharpest.pipeline.planned import remember_sources
@@ -119,7 +119,7 @@ if (
     and not only_reads(sys.argv)
 ):
     try:
-        hold(Path(".snakemake/sharpest.lock").resolve())
+        hold(LOCK.resolve())
     except SharpestError as error:
         raise WorkflowError(str(error))
     for _folder in folders_of_records():
