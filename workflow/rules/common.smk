@@ -1,6 +1,5 @@
 # Configuration, wildcards, and input functions shared by several rules.
 import os
-import re
 import sys
 import warnings
 from functools import cache
@@ -26,7 +25,7 @@ try:
     from sharpest.pipeline.fingerprint import fingerprint
     from sharpest.pipeline.forkserver import start as start_forkserver
     from sharpest.pipeline.planned import remember_sources
-    from sharpest.pipeline.wildcards import RUN, curves_pattern
+    from sharpest.pipeline.wildcards import RUN, but, curves_pattern, one_of
     from sharpest.results.ledgers import BEYOND, PAPER, verdicts
     from sharpest.results.paths import Paths
     from sharpest.results.versions import check_folder, check_version
@@ -145,11 +144,6 @@ if (
         raise WorkflowError(str(error))
 
 
-def one_of(names):
-    """A pattern that matches only these names."""
-    return "|".join(map(re.escape, names)) or "(?!)"
-
-
 # made by sharpest import; no rule can make them
 IMPORTED = [run for run in PROJECT.scale.runs if PROJECT.run(run).is_imported]
 IMPORTED_DATA = {PROJECT.run(run).dataset_name for run in IMPORTED}
@@ -158,11 +152,6 @@ for _run in IMPORTED:
         raise WorkflowError(
             f"{PATHS.snapshots(_run)} of imported run {_run} is missing; run sharpest import again, or delete the scale"
         )
-
-
-def but(names, pattern):
-    """A pattern that matches what another one does, except some names."""
-    return f"(?!(?:{one_of(names)})[/.])(?:{pattern})" if names else pattern
 
 
 wildcard_constraints:
