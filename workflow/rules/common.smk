@@ -25,6 +25,7 @@ try:
     from sharpest.pipeline.fingerprint import fingerprint
     from sharpest.pipeline.forkserver import start as start_forkserver
     from sharpest.pipeline.planned import remember_sources
+    from sharpest.pipeline.scheduling import lift_default_limit
     from sharpest.pipeline.wildcards import RUN, but, curves_pattern, one_of
     from sharpest.results.ledgers import BEYOND, PAPER, verdicts
     from sharpest.results.paths import Paths
@@ -163,16 +164,6 @@ wildcard_constraints:
     dataset=one_of(PROJECT.scale.datasets),
     figure=one_of([*PROJECT.figures, *PROJECT.beyond]),
     table=one_of(PROJECT.tables),
-
-
-def lift_default_limit():
-    """Remove Snakemake's default limit of 100 jobs per second; a limit set by the user stays.
-
-    With a limit, every finished job makes the scheduler wake up once more per second, which in the end occupies a core.
-    """
-    limit = workflow.scheduler.job_rate_limiter
-    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
-        workflow.scheduler.job_rate_limiter = None
 
 
 def grows(minutes):
