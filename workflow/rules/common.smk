@@ -1,8 +1,5 @@
 # Configuration, wildcards, and input functions shared by several rules.
-import os
-import re
 import sys
-import warnings
 from functools import cache
 from pathlib import Path
 
@@ -22,11 +19,18 @@ try:
         with_bundle,
     )
     from sharpest.pipeline.formulas import check_formulas
-    from sharpest.pipeline.exclusive import hold, only_reads
+    from sharpest.pipeline.exclusive import only_reads
     from sharpest.pipeline.fingerprint import fingerprint
     from sharpest.pipeline.forkserver import start as start_forkserver
-    from sharpest.pipeline.planned import remember_sources
-    from sharpest.pipeline.wildcards import RUN, curves_pattern
+    from sharpest.pipeline.planned import lend_package, remember_sources
+    from sharpest.pipeline.preconditions import (
+        check_imported,
+        check_records,
+        check_variables,
+        hold_folders,
+    )
+    from sharpest.pipeline.scheduling import lift_default_limit
+    from sharpest.pipeline.wildcards import RUN, but, curves_pattern, one_of
     from sharpest.results.ledgers import BEYOND, PAPER, verdicts
     from sharpest.results.paths import Paths
     from sharpest.results.versions import check_folder, check_version
@@ -36,8 +40,10 @@ except ImportError as error:
         "'pip install -e .' in the folder of the Snakefile"
     )
 
+SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 if workflow.is_main_process:
-    remember_sources((Path(workflow.basedir) / "workflow/scripts").resolve())
+    remember_sources(SCRIPTS.resolve())
+lend_package(Path(workflow.basedir) / "src")
 
 try:
     config |= with_bundle(config)
@@ -47,18 +53,14 @@ except SharpestError as error:
 for warning in PROJECT.warnings():
     logger.warning(warning)
 
-# lets jobs in their own environment (--sdm conda) find the package in this checkout
-os.environ |= {
-    "PYTHONPATH": os.pathsep.join(
-        [str(Path(workflow.basedir) / "src"), *filter(None, [os.getenv("PYTHONPATH")])]
-    )
-}
-
 SCALE = PROJECT.settings.scale
 PATHS = Paths.of(SCALE)
 # per job that trains or measures: Snakemake limits the sum on one machine, and passes it to Slurm as --gpus
 GPUS = int(PROJECT.settings.device == "cuda")
 JOBS_PER_GPU = PROJECT.settings.jobs_per_gpu
+# made by sharpest import; no rule can make them
+IMPORTED = [run for run in PROJECT.scale.runs if PROJECT.run(run).is_imported]
+IMPORTED_DATA = {PROJECT.run(run).dataset_name for run in IMPORTED}
 
 try:
     BUNDLE = read_bundle(PATHS)
@@ -72,97 +74,26 @@ try:
         check_formulas(
             {name: PROJECT.study(name) for name in (*PROJECT.figures, *PROJECT.beyond)}
         )
+        if BUNDLE:
+            for complaint in missing(BUNDLE, PATHS):
+                raise WorkflowError(complaint)
+            if line := stale(BUNDLE, PROJECT, SCRIPTS):
+                logger.warning(line)
+    check_records()
+    check_variables()
+    # dry runs, lists and jobs on other machines change nothing here: they need neither a lock nor a writable folder
+    if (
+        workflow.is_main_process
+        and not workflow.output_settings.dryrun
+        and not only_reads(sys.argv)
+    ):
+        hold_folders(PATHS)
+    check_imported(IMPORTED, PATHS)
 except SharpestError as error:
     raise WorkflowError(str(error))
 
+# figures that came drawn in a bundle
 FINISHED = BUNDLE.finished if BUNDLE else ()
-if BUNDLE and workflow.is_main_process:
-    for complaint in missing(BUNDLE, PATHS):
-        raise WorkflowError(complaint)
-    if line := stale(BUNDLE, PROJECT, Path(workflow.basedir) / "workflow/scripts"):
-        logger.warning(line)
-
-
-# Snakemake keeps its records here, and fails with a traceback if it cannot read them
-def folders_of_records():
-    yield Path(".snakemake")
-    yield from (folder for folder in Path(".snakemake").iterdir() if folder.is_dir())
-
-
-for _folder in folders_of_records() if os.path.lexists(".snakemake") else ():
-    if not os.access(_folder, os.R_OK | os.X_OK):
-        raise WorkflowError(
-            f"{_folder.resolve()} cannot be read; correct its permissions, or start snakemake with --directory FOLDER"
-        )
-
-if "error" in os.getenv("PYTHONWARNINGS", ""):
-    warnings.simplefilter("ignore")  # Snakemake would fail once more when it ends
-    raise WorkflowError(
-        "PYTHONWARNINGS=error turns warnings of Snakemake and other packages into failures; unset PYTHONWARNINGS"
-    )
-
-# with these variables the libraries behind torch round to bfloat16 or TF32, which is too coarse for curvature
-for _name in (
-    "ONEDNN_DEFAULT_FPMATH_MODE",
-    "DNNL_DEFAULT_FPMATH_MODE",
-    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
-):
-    if (_value := os.getenv(_name, "")).upper() not in ("", "0", "STRICT"):
-        raise WorkflowError(
-            f"{_name}={_value} lets torch compute with less than float32; unset {_name}"
-        )
-
-# dry runs, lists and jobs on other machines change nothing here, so they need neither the lock nor a writable folder
-if (
-    workflow.is_main_process
-    and not workflow.output_settings.dryrun
-    and not only_reads(sys.argv)
-):
-    try:
-        hold(Path(".snakemake/sharpest.lock").resolve())
-    except SharpestError as error:
-        raise WorkflowError(str(error))
-    for _folder in folders_of_records():
-        if not os.access(_folder, os.W_OK):
-            raise WorkflowError(
-                f"{_folder.resolve()} cannot be written; correct its permissions, or start snakemake with "
-                "--directory FOLDER"
-            )
-    _top = next(
-        folder for folder in (PATHS.folder, *PATHS.folder.parents) if folder.exists()
-    )
-    # linked folders belong to someone else and are only read
-    for _folder, _, _ in os.walk(_top):
-        if not os.access(_folder, os.W_OK | os.X_OK):
-            raise WorkflowError(
-                f"results folder {Path(_folder).resolve()} cannot be written; correct its permissions, or start "
-                "snakemake with --directory FOLDER"
-            )
-    # the same results may be linked into another checkout
-    try:
-        hold((PATHS.folder / "work/lock").resolve(), PATHS.folder.resolve())
-    except SharpestError as error:
-        raise WorkflowError(str(error))
-
-
-def one_of(names):
-    """A pattern that matches only these names."""
-    return "|".join(map(re.escape, names)) or "(?!)"
-
-
-# made by sharpest import; no rule can make them
-IMPORTED = [run for run in PROJECT.scale.runs if PROJECT.run(run).is_imported]
-IMPORTED_DATA = {PROJECT.run(run).dataset_name for run in IMPORTED}
-for _run in IMPORTED:
-    if not PATHS.snapshots(_run).exists():
-        raise WorkflowError(
-            f"{PATHS.snapshots(_run)} of imported run {_run} is missing; run sharpest import again, or delete the scale"
-        )
-
-
-def but(names, pattern):
-    """A pattern that matches what another one does, except some names."""
-    return f"(?!(?:{one_of(names)})[/.])(?:{pattern})" if names else pattern
 
 
 wildcard_constraints:
@@ -174,16 +105,6 @@ wildcard_constraints:
     dataset=one_of(PROJECT.scale.datasets),
     figure=one_of([*PROJECT.figures, *PROJECT.beyond]),
     table=one_of(PROJECT.tables),
-
-
-def lift_default_limit():
-    """Remove Snakemake's default limit of 100 jobs per second; a limit set by the user stays.
-
-    With a limit, every finished job makes the scheduler wake up once more per second, which in the end occupies a core.
-    """
-    limit = workflow.scheduler.job_rate_limiter
-    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
-        workflow.scheduler.job_rate_limiter = None
 
 
 def grows(minutes):
@@ -298,7 +219,7 @@ def hessian_of(wildcards):
 @cache
 def code_behind(script, *entries):
     """Fingerprint of a script and of the modules it imports by name; cached, as many jobs share a few fingerprints."""
-    return fingerprint(Path(workflow.basedir) / "workflow/scripts" / script, *entries)
+    return fingerprint(SCRIPTS / script, *entries)
 
 
 def code_of(script, *entries):

@@ -13,6 +13,11 @@ from typing import TextIO
 
 from sharpest.errors import SharpestError
 
+RECORDS = Path(".snakemake")
+"""The folder of Snakemake's records, in the folder in which it works."""
+LOCK = RECORDS / "sharpest.lock"
+"""The lock of the folder in which Snakemake works."""
+
 # options with which snakemake changes nothing, besides a dry run
 _READ_ONLY = {
     "--lint", "-l", "--lt", "--lc", "--li", "--lp", "--lu", "--dag", "--rulegraph", "--filegraph", "--d3dag",

@@ -1,4 +1,4 @@
-"""Refuse a job whose code has changed since Snakemake planned it.
+"""Jobs run the code that Snakemake planned with: they import it from this checkout, and end if it has changed.
 
 Snakemake records the code that it read when it planned. If a job ran other code, and the edit was then taken back, the
 record would say that the result is current.
@@ -18,6 +18,15 @@ VARIABLE = "SHARPEST_SOURCES"
 def remember_sources(scripts: Path) -> None:
     """Set the variable for the jobs. Called before the fingerprints are computed."""
     os.environ[VARIABLE] = _sources(scripts)
+
+
+def lend_package(source: Path) -> None:
+    """Let jobs in an environment of their own (``--sdm conda``) import the package from this checkout.
+
+    Args:
+        source: The folder ``src``.
+    """
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(source), os.getenv("PYTHONPATH")]))
 
 
 def check_code() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sharpest.config.project import load_project
-from sharpest.pipeline.wildcards import RUN, curves_pattern
+from sharpest.pipeline.wildcards import RUN, but, curves_pattern, one_of
 
 CONFIG = Path(__file__).parents[3] / "config"
 SEEDS = range(1000, 1100)
@@ -47,3 +47,19 @@ def test_seeds_with_different_shards_are_distinguished() -> None:
     assert re.fullmatch(pattern, run.format(1))
     assert not re.fullmatch(pattern, run.format(10))
     assert not re.fullmatch(curves_pattern([], [run.format(1)]), run.format(1))
+
+
+def test_one_of_matches_only_these_names() -> None:
+    pattern = one_of({"fig06": 1, "a.b": 2})
+    assert all(re.fullmatch(pattern, name) for name in ("fig06", "a.b"))
+    assert not any(re.fullmatch(pattern, name) for name in ("fig060", "fig0", "acb", ""))
+    assert not re.fullmatch(one_of([]), "")
+
+
+def test_but_leaves_out_some_names() -> None:
+    """Of files in a folder of that name, or with an ending; longer names are others."""
+    path = re.compile(rf"(?P<figure>{but(['fig06'], one_of(['fig06', 'fig06_late', 'fig07']))})(/|[.])\w+")
+    assert not path.fullmatch("fig06.csv")
+    assert not path.fullmatch("fig06/csv")
+    assert all(map(path.fullmatch, ("fig06_late.csv", "fig07.csv", "fig07/csv")))
+    assert but([], RUN) == RUN

@@ -14,7 +14,7 @@ from sharpest.config.measures import declared, measure_names
 from sharpest.errors import StoreError
 from sharpest.pipeline.bundle.crate import METADATA, checksums
 from sharpest.pipeline.bundle.placed import MARKER, Bundle, marker, parse_bundle
-from sharpest.pipeline.exclusive import hold
+from sharpest.pipeline.exclusive import LOCK, hold
 from sharpest.pipeline.verify import checks
 from sharpest.results.kinds import kinds_of_files
 from sharpest.results.paths import Paths
@@ -133,7 +133,7 @@ class _Unpacking:
 
     def put_in_place(self, force: bool) -> str:
         """As :func:`unpack`."""
-        hold(Path(".snakemake/sharpest.lock"))
+        hold(LOCK)
         replaced = self._in_the_way(force)
         staging = self._folder.parent / f".unbundle.{os.getpid()}"
         try:

@@ -1,0 +1,88 @@
+"""Check what must hold before Snakemake plans: environment variables, permissions of folders, and imported runs."""
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sharpest.errors import SharpestError, StoreError
+from sharpest.pipeline.exclusive import LOCK, RECORDS, hold
+from sharpest.results.paths import Paths
+
+_PRECISION = ("ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE")
+"""Variables that let the libraries behind torch round to bfloat16 or TF32, which is too coarse for curvature."""
+
+
+def check_variables() -> None:
+    """Check the environment variables that break Snakemake or change results.
+
+    Raises:
+        SharpestError: If warnings are errors, or torch may compute with less than float32; names the variable.
+    """
+    if "error" in os.getenv("PYTHONWARNINGS", ""):
+        warnings.simplefilter("ignore")  # Snakemake would fail once more when it ends
+        raise SharpestError(
+            "PYTHONWARNINGS=error turns warnings of Snakemake and other packages into failures; unset PYTHONWARNINGS"
+        )
+    for name in _PRECISION:
+        if (value := os.getenv(name, "")).upper() not in ("", "0", "STRICT"):
+            raise SharpestError(f"{name}={value} lets torch compute with less than float32; unset {name}")
+
+
+def check_records() -> None:
+    """Check that Snakemake can read its records; it would fail with a traceback.
+
+    Raises:
+        SharpestError: If permissions of ``.snakemake``, or of a folder in it, are missing.
+    """
+    for folder in _folders_of_records():
+        _check_access(folder, os.R_OK | os.X_OK, "read")
+
+
+def hold_folders(paths: Paths) -> None:
+    """Lock the current folder and the results folder until this process ends; Snakemake must be able to write both.
+
+    Args:
+        paths: Paths of the scale. Its folder may be linked into several checkouts, and has a lock of its own.
+
+    Raises:
+        SharpestError: If another Snakemake works in one of the folders, or one of them cannot be written.
+    """
+    hold(LOCK.resolve())
+    for folder in _folders_of_records():
+        _check_access(folder, os.W_OK, "written")
+    top = next(folder for folder in (paths.folder, *paths.folder.parents) if folder.exists())
+    # folders that are linked from top belong to someone else and are only read
+    for name, _, _ in os.walk(top):
+        _check_access(Path(name), os.W_OK | os.X_OK, "written", "results folder ")
+    hold((paths.folder / "work/lock").resolve(), paths.folder.resolve())
+
+
+def check_imported(runs: Iterable[str], paths: Paths) -> None:
+    """Check that the states of imported runs are there; no rule can make them.
+
+    Args:
+        runs: Ids of the imported runs.
+        paths: Paths of the scale.
+
+    Raises:
+        StoreError: If the states of a run are missing.
+    """
+    for run in runs:
+        if not (path := paths.snapshots(run)).exists():
+            raise StoreError(f"{path} of imported run {run} is missing; run sharpest import again, or delete the scale")
+
+
+def _folders_of_records() -> Iterator[Path]:
+    """``.snakemake``, if it exists, then the folders in it, which are listed only when asked for."""
+    if os.path.lexists(RECORDS):
+        yield RECORDS
+        yield from (folder for folder in RECORDS.iterdir() if folder.is_dir())
+
+
+def _check_access(folder: Path, mode: int, done: str, kind: str = "") -> None:
+    if not os.access(folder, mode):
+        raise SharpestError(
+            f"{kind}{folder.resolve()} cannot be {done}; correct its permissions, or start snakemake with "
+            "--directory FOLDER"
+        )
