@@ -108,9 +108,8 @@ def _row(panels: Sequence[Axes], row: Curve, inputs: FigureInputs, points: Plott
     not_drawn = []
     for axes, candidate in zip(panels, _LABELS, strict=False):
         title = f"{row.label}: {_LABELS[candidate]}"
-        axes.set(
-            title=title, xlabel="iteration" if candidate == TIME else "over its edge", ylabel="spike", yscale="log"
-        )
+        xlabel = "iteration" if candidate == TIME else "over the edge"
+        axes.set(title=title, xlabel=xlabel, ylabel="spike", yscale="log")
         for test, each in zip(tests, changes, strict=True):
             not_drawn.append(_scatter(axes, title, candidate, test, each, points))
         _references(

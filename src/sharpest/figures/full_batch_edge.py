@@ -28,7 +28,7 @@ from sharpest.figures.style import (
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.crossing import edge_of, first_crossing
 
-_LOSS, _RATIO, _DISTANCE = "loss after every update", "lambda_max over its edge", "distance to the gradient flow"
+_LOSS, _RATIO, _DISTANCE = "loss after every update", "λ₁ over its edge", "distance to the gradient flow"
 _XLABELS = {"iteration": "iteration", "iteration x lr": "iteration × learning rate"}
 _MOST_COLUMNS = 3
 _CROSSING = "Dotted: first measured point above the edge."
@@ -53,12 +53,12 @@ def draw(study: FullBatchEdge, inputs: FigureInputs, foot: str) -> tuple[NotedFi
     for number, title in enumerate(titles, start=1):
         shared = next(iter(panels.values()), None)
         panels[title] = figure.add_subplot(len(titles), 1, number, title=title, sharex=shared)
-    panels[_LOSS].set(yscale=study.scale, ylabel="loss (nats)")
-    panels[_RATIO].set(ylabel="lambda_max / edge")
+    panels[_LOSS].set(yscale=study.scale, ylabel="loss")
+    panels[_RATIO].set(ylabel="λ₁ / edge")
     panels[_RATIO].axhline(1, color=GREY, linestyle="--", linewidth=0.7)
     panels[titles[-1]].set(xlabel=_XLABELS[study.x])
     if _DISTANCE in panels:
-        panels[_DISTANCE].set(ylabel="|θ - θ of the flow|")
+        panels[_DISTANCE].set(ylabel="|θ − θ of the flow|")
     points, missed = PlottedPoints(), {}
     for line, look in zip(study.lines, looks(), strict=False):
         missed[line.label] = _line(study, panels, line, look, inputs, points)
