@@ -22,7 +22,7 @@ def crowded(panels: int, columns: int, words: int = 6) -> NotedFigure:
     for number in range(1, panels + 1):
         axes = figure.add_subplot(-(-panels // columns), columns, number)
         axes.set(
-            title=f"({'abcdefghijklmnopqr'[number - 1]}) " + "curvature " * words,
+            title=f"({'abcdefghi'[number - 1]}) " + "curvature " * words,
             xlabel="epoch",
             ylabel="largest eigenvalue",
         )
@@ -65,9 +65,12 @@ def test_what_fits_no_column_takes_two_and_says_so(tmp_path: Path) -> None:
     assert "Drawn at width double" in (tmp_path / "fig99.md").read_text()
 
 
-def test_what_fits_no_width_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_fits_no_width_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The most readable layout is taken; its fault is in the notes and on stderr, which is the log of a job."""
-    figure = crowded(18, 3, words=12)
+    monkeypatch.setattr("sharpest.figures.widths._PAGE", 2.0)
+    figure = crowded(3, 3, words=1)
     save(figure, pd.DataFrame(), FOOT, "double", tmp_path / "fig99")
     said = f"do not fit two columns of a page: {figure.get_size_inches()[1]:.1f} inches high"
     assert said in (tmp_path / "fig99.md").read_text()
