@@ -26,7 +26,7 @@ SMALLEST, LARGEST = 6.0, 8.0
 """Font sizes in points."""
 
 _LEAST_CELL, _LEAST_PANEL = 1.6, 0.8  # inches, with labels and without
-_LOWEST, _PAGE = 1.25, 9.3  # inches, of a panel and of all of them
+_LOWEST, _SQUEEZED, _PAGE = 1.25, 1.0, 9.3  # inches, of a panel, of one that saves a page, and of all of them
 _AMPLE = 3.0  # inches, of a row of panels with their labels
 _MOST_ENTRIES = 6  # of a legend, side by side
 _TOO_HIGH = 1.5  # pages; beyond this, further rounds do not help
@@ -159,6 +159,8 @@ class _Layout:
             last = self._panels[-1].axes[0].bbox
             target = max(_LOWEST, min(self._height, self._ratio * last.width / self._figure.dpi))
             height = self._figure.get_size_inches()[1] + rows * (target - last.height / self._figure.dpi)
+            if 0 < (height - _PAGE) / rows <= target - _SQUEEZED:
+                height = _PAGE
             if height > _TOO_HIGH * _PAGE:
                 break
             self._figure.set_size_inches(inches, height)
