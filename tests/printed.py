@@ -1,9 +1,14 @@
 """What a journal requires of the texts in a figure."""
 
 from itertools import combinations
+from pathlib import Path
 
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+
+from sharpest.figures.style import NotedFigure, save
+from sharpest.figures.widths import INCHES
 
 
 def _texts(figure: Figure) -> list[Text]:
@@ -17,6 +22,15 @@ def _texts(figure: Figure) -> list[Text]:
         for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
             found += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
     return [text for text in dict.fromkeys(found) if text.get_visible() and text.get_text().strip()]
+
+
+def check_column(figure: NotedFigure, table: pd.DataFrame, width: str, folder: Path) -> None:
+    """Saved at a width, a figure has it, or says that it is wider; its texts are apart, inside and large enough."""
+    save(figure, table, "quick scale, not a reproduction; details: fig99.md", width, folder / "fig99")
+    notes = (folder / "fig99.md").read_text(encoding="utf-8")
+    assert figure.get_size_inches()[0] == INCHES["double" if "Drawn at width double" in notes else width]
+    assert "do not fit two columns" not in notes
+    check_texts(figure)
 
 
 def check_texts(figure: Figure) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from sharpest.config.studies.base import Curve
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
+    MARKERS,
     PANEL_HEIGHT,
     PANEL_WIDTH,
     NotedFigure,
@@ -63,10 +65,11 @@ def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[NotedFigure
     for axes, panel in zip(figure.subplots(1, len(study.panels), squeeze=False)[0], study.panels, strict=True):
         axes.set(title=panel.title, xlabel="training accuracy (%)", ylabel="mean |cos| with $e_1 … e_5$")
         num_parameters = 0
-        for curve, colour in zip(panel.curves, ordered_colours(len(panel.curves)), strict=True):
+        looks = zip(ordered_colours(len(panel.curves)), cycle(MARKERS), strict=False)
+        for curve, look in zip(panel.curves, looks, strict=True):
             seeds = [_along_training(inputs, each, study.smoothing) for each in curve.by_seed()]
             num_parameters = seeds[0].num_parameters
-            _cloud(axes, panel.title, curve.label, seeds, colour, points)
+            _cloud(axes, panel.title, curve.label, seeds, look, points)
         if len(axes.collections):
             ends = axes.dataLim.intervalx
             chance = random_cosine(num_parameters)
@@ -92,24 +95,27 @@ def _along_training(inputs: FigureInputs, curve: Curve, smoothing: int) -> _Run:
     return _Run(whole.num_parameters, OfSeed(curve.run, iteration, values, whole.divergence), first)
 
 
-def _cloud(axes: Axes, panel: str, label: str, seeds: Sequence[_Run], colour: str, points: PlottedPoints) -> None:
+def _cloud(
+    axes: Axes, panel: str, label: str, seeds: Sequence[_Run], look: tuple[str, str], points: PlottedPoints
+) -> None:
     """Draw the points of a curve; with several seeds, the means with bars and the single seeds small."""
+    colour, marker = look
     diverged = name_diverged({str(each.points.run): each.points.diverged for each in seeds})
     tops = [each.first.max() for each in seeds if len(each.first)]
     if not tops:
-        axes.plot([], [], "o", color=colour, label=run_label(label, diverged, empty=True))
+        axes.plot([], [], linestyle="", marker=marker, color=colour, label=run_label(label, diverged, empty=True))
         return
     name = run_label(f"{label} (max $e_1$ {np.mean(tops):.2f})", diverged, empty=False)
     several = len(seeds) > 1
     for each in seeds:
         x, y = each.points.y.T
         own = {"s": 2, "alpha": 0.3} if several else {"s": 7, "alpha": 0.7, "label": name}
-        axes.scatter(x, y, color=colour, linewidths=0, **own)
+        axes.scatter(x, y, color=colour, marker=marker, linewidths=0, **own)
         points.add(panel, label, each.points.run, x=x, y=y)
     if several:
         # seeds differ in accuracy at the same iteration, so both coordinates are means
         mean = mean_over_seeds([each.points for each in seeds])
         (x, y), deviation = mean.y.T, mean.deviation[:, 1]
         axes.errorbar(x, y, deviation, fmt="none", ecolor=colour, elinewidth=0.6, alpha=0.4)
-        axes.scatter(x, y, s=7, color=colour, alpha=0.7, linewidths=0, label=name)
+        axes.scatter(x, y, s=7, color=colour, marker=marker, alpha=0.7, linewidths=0, label=name)
         points.add(panel, label, mean.runs, x=x, y=y, deviation=deviation)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from sharpest.config.studies.edge_test import EdgeTestStudy
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.style import (
     BLUE,
+    DASHES,
     GREEN,
     GREY,
+    MARKERS,
     OTHERS,
     PANEL_HEIGHT,
     PANEL_WIDTH,
@@ -47,8 +50,9 @@ _LABELS = {
     "gni": "GNI",
     "critical_sharpness": "critical sharpness",
 }
-_COLOURS = dict(zip(_LABELS, (GREY, BLUE, RED, OTHERS[0], GREEN, OTHERS[2]), strict=True))
-_ARM_COLOURS, _MARKERS = (RED, BLUE, GREEN, *OTHERS), "os^Dv*p"
+_COLOURS = (GREY, BLUE, RED, OTHERS[0], GREEN, OTHERS[2])
+_LOOKS = dict(zip(_LABELS, zip(_COLOURS, cycle(DASHES)), strict=False))
+_ARM_COLOURS = (RED, BLUE, GREEN, *OTHERS)
 _NAMES = {"lr": "η × {}", "S": "S × {}", "m": "β = {}"}
 _FACTORS, _TICKS = np.geomspace(1.25, 40, 21), (2, 5, 10, 20, 40)  # thresholds of a catapult in the last panel
 _COLUMNS = 4
@@ -103,8 +107,9 @@ def _row(panels: Sequence[Axes], row: Curve, inputs: FigureInputs, points: Plott
     tests = [edge_test(partial(_measured, inputs, each)) for each in seeds]
     not_drawn = []
     for axes, candidate in zip(panels, _LABELS, strict=False):
-        title, over = f"{row.label}: {_LABELS[candidate]}", "" if candidate == TIME else " / edge"
-        axes.set(title=title, xlabel=f"{_LABELS[candidate]}{over}", ylabel="spike", yscale="log")
+        title = f"{row.label}: {_LABELS[candidate]}"
+        xlabel = "iteration" if candidate == TIME else "over the edge"
+        axes.set(title=title, xlabel=xlabel, ylabel="spike", yscale="log")
         for test, each in zip(tests, changes, strict=True):
             not_drawn.append(_scatter(axes, title, candidate, test, each, points))
         _references(
@@ -148,7 +153,7 @@ def _scatter(
             x[rows],
             np.minimum(test.spike[rows, index], top),
             s=7,
-            marker=_MARKERS[index % len(_MARKERS)],
+            marker=MARKERS[index % len(MARKERS)],
             facecolors="none",
             edgecolors=colour,
             linewidths=0.6,
@@ -207,4 +212,5 @@ def _areas_by_factor(axes: Axes, title: str, tests: Sequence[EdgeTest], pooled: 
 
 
 def _look(candidate: str) -> dict[str, Any]:
-    return {"color": _COLOURS[candidate], "linestyle": "--" if candidate == TIME else "-"}
+    colour, dashes = _LOOKS[candidate]
+    return {"color": colour, "linestyle": dashes}

@@ -15,24 +15,23 @@ from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.moments import moment_label, row_at
 from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, mean_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
-    BLUE,
     GREY,
     MISSED,
     PANEL_HEIGHT,
     PANEL_WIDTH,
-    RED,
     NotedFigure,
     PlottedPoints,
     count_line,
     divergence_line,
     legend_below,
+    looks,
     ordered_colours,
     say_empty,
     styled,
 )
 from sharpest.measures.spectra.reader import Spectra
 
-_MOST_NAMED = 12  # layers are named up to this number
+_MOST_NAMED, _NAME_SIZE = 12, 6  # layers are named up to this number; points
 _READING = (
     "Overlap: mean squared cosine of the principal angles. Participation: 1/(p Σv⁴), 1 if all entries are equally "
     "large. Dashed: the mean over random directions."
@@ -177,9 +176,9 @@ def _cosines(figure: NotedFigure, axes: Axes, panel: str, seeds: Sequence[_Drift
 
 def _overlap(axes: Axes, panel: str, seeds: Sequence[_Drift], points: PlottedPoints) -> None:
     axes.set(title=panel, xlabel="epoch", ylabel="overlap")
-    for name, colour in zip(seeds[0].overlap, (RED, BLUE), strict=True):
+    for name, (colour, dashes) in zip(seeds[0].overlap, looks(), strict=False):
         lines = [OfSeed(each.run, each.epoch[1:], each.overlap[name][1:], each.diverged) for each in seeds]
-        draw_over_seeds(axes, panel, name, lines, points, color=colour, label=name)
+        draw_over_seeds(axes, panel, name, lines, points, color=colour, linestyle=dashes, label=name)
     k = seeds[0].participation.shape[1]
     _chance(axes, panel, k / seeds[0].num_parameters, f"{k}/p", points)
     axes.set_ylim(0, 1.03)
@@ -221,6 +220,6 @@ def _by_layer(
                         color=colour, label=label, marker="o", markersize=2.5)  # fmt: skip
     axes.plot(number, seeds[0].null, "--", color=GREY, linewidth=0.7, marker="o", markersize=2, label="parameters")
     points.add(panel, "parameters", "", x=number, y=seeds[0].null)
-    for place, name in zip(number, layers if len(layers) <= _MOST_NAMED else (), strict=False):
-        axes.text(float(place), 1.0, name, rotation=90, ha="center", va="top", color=GREY, fontsize=5.5)
+    if len(layers) <= _MOST_NAMED:
+        axes.set_xticks(number, layers, rotation=90, fontsize=_NAME_SIZE)
     legend_below(axes, ncols=1)

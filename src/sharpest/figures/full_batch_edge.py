@@ -1,6 +1,6 @@
 """Full-batch training at the edge of stability: loss, curvature relative to the edge, distance to the gradient flow."""
 
-from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,18 +12,15 @@ from sharpest.config.studies.full_batch_edge import FLOW, EdgeLine, FullBatchEdg
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
-    BLUE,
-    GREEN,
     GREY,
     MISSED,
-    OTHERS,
     PANEL_HEIGHT,
     PANEL_WIDTH,
-    RED,
     NotedFigure,
     PlottedPoints,
     count_line,
     legend_below,
+    looks,
     make_room_for_legends,
     run_label,
     styled,
@@ -31,8 +28,7 @@ from sharpest.figures.style import (
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.crossing import edge_of, first_crossing
 
-_COLOURS = (RED, GREEN, BLUE, *OTHERS)
-_LOSS, _RATIO, _DISTANCE = "loss after every update", "lambda_max over its edge", "distance to the gradient flow"
+_LOSS, _RATIO, _DISTANCE = "loss after every update", "λ₁ over its edge", "distance to the gradient flow"
 _XLABELS = {"iteration": "iteration", "iteration x lr": "iteration × learning rate"}
 _MOST_COLUMNS = 3
 _CROSSING = "Dotted: first measured point above the edge."
@@ -57,15 +53,15 @@ def draw(study: FullBatchEdge, inputs: FigureInputs, foot: str) -> tuple[NotedFi
     for number, title in enumerate(titles, start=1):
         shared = next(iter(panels.values()), None)
         panels[title] = figure.add_subplot(len(titles), 1, number, title=title, sharex=shared)
-    panels[_LOSS].set(yscale=study.scale, ylabel="loss (nats)")
-    panels[_RATIO].set(ylabel="lambda_max / edge")
+    panels[_LOSS].set(yscale=study.scale, ylabel="loss")
+    panels[_RATIO].set(ylabel="λ₁ / edge")
     panels[_RATIO].axhline(1, color=GREY, linestyle="--", linewidth=0.7)
     panels[titles[-1]].set(xlabel=_XLABELS[study.x])
     if _DISTANCE in panels:
-        panels[_DISTANCE].set(ylabel="|θ - θ of the flow|")
+        panels[_DISTANCE].set(ylabel="|θ − θ of the flow|")
     points, missed = PlottedPoints(), {}
-    for line, colour in zip(study.lines, cycle(_COLOURS)):
-        missed[line.label] = _line(study, panels, line, colour, inputs, points)
+    for line, look in zip(study.lines, looks(), strict=False):
+        missed[line.label] = _line(study, panels, line, look, inputs, points)
     legend_below(panels[titles[-1]], most_columns=_MOST_COLUMNS, handles=_handles(panels[_RATIO]))
     make_room_for_legends(figure, 1, _MOST_COLUMNS)
     over_seeds = seeds_line(len(line.by_seed()) for line in study.lines)
@@ -81,12 +77,12 @@ def _line(
     study: FullBatchEdge,
     panels: dict[str, Axes],
     line: EdgeLine,
-    colour: str,
+    look: tuple[str, Any],
     inputs: FigureInputs,
     points: PlottedPoints,
 ) -> list[NDArray[np.bool_]]:
     """Draw one run with its seeds in all panels; return which of its eigenvalues missed the tolerance."""
-    spectra = inputs.by_seed(Spectra, line)
+    (colour, dashes), spectra = look, inputs.by_seed(Spectra, line)
     lr = spectra[0].lr if study.x == "iteration x lr" else 1.0
     seeds = {
         _LOSS: [_losses(inputs, each, lr) for each in spectra],
@@ -97,7 +93,7 @@ def _line(
         seeds[_DISTANCE] = [_distances(inputs, each, lr) for each in flow.by_seed()]
     diverged = name_diverged({each.run: each.divergence for each in spectra})
     for title, group in seeds.items():
-        drawn = draw_over_seeds(panels[title], title, line.label, group, points, color=colour)
+        drawn = draw_over_seeds(panels[title], title, line.label, group, points, color=colour, linestyle=dashes)
         if title == _RATIO:
             drawn.set_label(run_label(line.label, diverged, not any(len(each.x) for each in group)))
         for each in spectra:

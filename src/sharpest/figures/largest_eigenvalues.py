@@ -12,12 +12,9 @@ from sharpest.config.studies.largest_eigenvalues import EigenvalueCurve, Eigenva
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
-    BLUE,
-    GREEN,
     MISSED,
     PANEL_HEIGHT,
     PANEL_WIDTH,
-    RED,
     NotedFigure,
     PlottedPoints,
     count_line,
@@ -29,7 +26,7 @@ from sharpest.figures.style import (
 )
 from sharpest.measures.spectra.reader import Spectra
 
-_NAMED = {"red": RED, "green": GREEN, "blue": BLUE}
+_NAMED = dict(zip(("red", "green", "blue"), ordered_colours(3), strict=True))  # the paper's names of their order
 _LINES = (("-", 0.9), ("-.", 0.6))  # dashes and width of lambda_1 and lambda_2
 _LEFT_OUT = "Not drawn on a logarithmic axis: eigenvalues at or below zero"
 _TICK_STEPS = (1, 2, 5, 10)

@@ -14,18 +14,15 @@ from sharpest.config.studies.measured import MeasuredCurve, MeasuredCurves, Meas
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, joined, name_diverged, seeds_line
 from sharpest.figures.style import (
-    BLUE,
-    GREEN,
     GREY,
-    OTHERS,
     PANEL_HEIGHT,
     PANEL_WIDTH,
-    RED,
     NotedFigure,
     PlottedPoints,
     count_line,
     divergence_line,
     legend_below,
+    looks,
     make_room_for_legends,
     run_label,
     say_empty,
@@ -34,8 +31,6 @@ from sharpest.figures.style import (
 from sharpest.results.crossing import edge_of
 from sharpest.results.stored import Measured
 
-_COLOURS = (RED, GREEN, BLUE, *OTHERS)
-_STYLES = ("-", (0, (5, 1)), (0, (1, 1)))  # of curves in turn: colours of equal lightness look alike in grey
 _DASHES = ("--", ":", "-.")  # of reference lines, in order
 _MOST_COLUMNS = 3
 _BATCH_SIZE = "batch size"
@@ -145,8 +140,7 @@ def _lines(panel: MeasuredPanel, inputs: FigureInputs) -> list[_Line]:
     for place, curve in enumerate(panel.curves):
         groups.setdefault(curve.label if panel.x == _BATCH_SIZE else place, []).append(curve)
     read = _plateaus if panel.x == _BATCH_SIZE else _along
-    looks = zip(cycle(_COLOURS), cycle(_STYLES))
-    return [read(panel, curves, look, inputs) for curves, look in zip(groups.values(), looks, strict=False)]
+    return [read(panel, curves, look, inputs) for curves, look in zip(groups.values(), looks(), strict=False)]
 
 
 def _along(panel: MeasuredPanel, curves: list[MeasuredCurve], look: tuple[str, Any], inputs: FigureInputs) -> _Line:

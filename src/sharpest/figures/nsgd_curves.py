@@ -163,11 +163,11 @@ def _legend(axes: Axes, panel: NsgdPanel, tracked: Mapping[str, Tracked], num_dr
     """Draw the legend, which names diverged and empty runs; ``num_drawn`` maps labels to numbers of points drawn."""
     if not any(num_drawn.values()):
         say_empty(axes)
-    handles, colours = [], _colours(panel)
+    handles, colours, dashes = [], _colours(panel), "--" if panel.quantity == "accuracy" else "-"
     for line in panel.lines:
         diverged = name_diverged({run: tracked[run].diverged for run in line.runs})
         label = run_label(line.label, diverged, empty=not num_drawn[line.label])
-        handles += axes.plot([], [], color=colours[line.label], label=label)
+        handles += axes.plot([], [], linestyle=dashes, color=colours[line.label], label=label)
     legend_below(axes, handles=handles, most_columns=4)
 
 

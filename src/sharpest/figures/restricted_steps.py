@@ -15,6 +15,7 @@ from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, name_diverged, 
 from sharpest.figures.style import (
     BLUE,
     GREEN,
+    MARKERS,
     MISSED,
     OTHERS,
     PANEL_HEIGHT,
@@ -34,7 +35,6 @@ from sharpest.results.stored import divergence
 
 ORANGE, *_MORE = OTHERS
 _COLOURS = (BLUE, ORANGE, GREEN, RED, *_MORE)  # as in the authors' code: SGD, only top, constant top, no top
-_MARKERS = "os^Dv"
 _NUM_MARKERS = 12  # per line
 
 
@@ -107,7 +107,7 @@ def _panel(
     axes.set(title=title, xlabel="iterations since the branch", ylabel=name)
     colours = ordered_colours(len(panel.curves)) if panel.graded else cycle(_COLOURS)
     num_drawn = 0
-    for curve, colour, marker in zip(panel.curves, colours, cycle(_MARKERS)):
+    for curve, colour, marker in zip(panel.curves, colours, cycle(MARKERS)):
         seeds = [measured[each.run].line(each.run, quantity) for each in curve.by_seed()]
         longest = max(len(each.x) for each in seeds)
         diverged = name_diverged({each.run: measured[each.run].diverged for each in curve.by_seed()})

@@ -146,8 +146,11 @@ def _sketch(axes: Axes, points: PlottedPoints) -> None:
         axes.annotate(name, (start, loss_at_ends[0]), (-9, -2), textcoords="offset points", ha="right", weight="bold")
         points.add("schematic", f"loss at {name}", "", x=x, y=loss)
         points.add("schematic", f"step at {name}", "", x=ends, y=loss_at_ends)
-    axes.annotate("training", (0.93, 0.12), (0.93, 0.78), xycoords="axes fraction", ha="center", color=GREY, fontsize=7,
+    axes.annotate("", (0.98, 0.3), (0.98, 0.95), xycoords="axes fraction",
                   arrowprops={"arrowstyle": "->", "color": GREY})  # fmt: skip
-    axes.set_xlim(-2.7, 2.7)
-    axes.set_ylim(-0.35, 3.4)
-    axes.text(0.0, -0.3, "at B and C the step crosses the bottom", color=RED, fontsize=7, ha="center")
+    axes.text(0.96, 0.62, "training", transform=axes.transAxes, rotation=90, color=GREY, fontsize=7,
+              ha="right", va="center")  # fmt: skip
+    axes.set_xlim(-3.1, 3.1)
+    axes.set_ylim(-0.95, 3.4)
+    # below the valleys, with room for two lines
+    axes.text(0.0, -0.15, "at B and C the step crosses the bottom", color=RED, fontsize=7, ha="center", va="top")

@@ -16,6 +16,7 @@ from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
     BLUE,
+    DASHES,
     GREEN,
     OTHERS,
     PANEL_WIDTH,
@@ -35,6 +36,7 @@ from sharpest.results.stored import common_points
 NUM_AVERAGED = 25  # number of last points in the quoted means (inventory, Figure 6)
 
 _COLOURS = (BLUE, GREEN, RED, *OTHERS)  # as in the authors' code, for increasing alpha (inventory, Figure 6b)
+_MARKERS = "osD*p"  # triangles are points outside the axis
 # if more than the first fraction of the points lies outside, the axis is widened to contain the second fraction
 _TOLERATED_OUTSIDE, _HELD_INSIDE = 0.25, 0.95
 _EDGE = 0.96  # fraction of the limit at which points outside are drawn
@@ -157,9 +159,9 @@ def _scatter_panel(
     # if the run is measured beyond the window, give two means: of the drawn points, and of all points
     last = max(each.epoch.max(initial=-np.inf) for each in seeds)
     ends = [window, np.inf] if last > window else [np.inf]
-    for (alpha, of_alpha), colour in zip(chosen.items(), cycle(_COLOURS)):
+    for (alpha, of_alpha), *look in zip(chosen.items(), cycle(_COLOURS), cycle(_MARKERS), cycle(DASHES)):
         label = "\n".join([f"α = {alpha:g}", *(_last_means(seeds, alpha, end) for end in ends)])
-        _clouds(axes, panel, f"alpha {alpha:g}", label, of_alpha, limit, colour, points)
+        _clouds(axes, panel, f"alpha {alpha:g}", label, of_alpha, limit, look, points)
     axes.set_ylim(-limit, limit)
     num_averaged = min(NUM_AVERAGED, max(len(each.x) for of_alpha in chosen.values() for each in of_alpha))
     title = f"mean of the last {num_averaged} points"
@@ -175,26 +177,26 @@ def _clouds(
     label: str,
     seeds: Sequence[OfSeed],
     limit: float,
-    colour: str,
+    look: Sequence[Any],
     points: PlottedPoints,
 ) -> None:
     """Draw the points of one alpha, with triangles at the edge for those outside; means of several seeds as a line."""
-    several = len(seeds) > 1
+    (colour, marker, dashes), several = look, len(seeds) > 1
     size, edge_size, alpha = (3, 5, 0.35) if several else (8, 12, 0.85)
     for each in seeds:
         x, y = each.x, each.y
         inside = np.abs(y) <= limit
         name = None if several else label
-        axes.scatter(x[inside], y[inside], s=size, color=colour, linewidths=0, alpha=alpha, label=name)
-        for marker, outside in (("^", y > limit), ("v", y < -limit)):
+        axes.scatter(x[inside], y[inside], s=size, marker=marker, color=colour, linewidths=0, alpha=alpha, label=name)
+        for triangle, outside in (("^", y > limit), ("v", y < -limit)):
             edge = _EDGE * limit * np.sign(y[outside])
             faint = alpha if several else None
-            axes.scatter(x[outside], edge, s=edge_size, marker=marker, color=colour, linewidths=0, alpha=faint)
+            axes.scatter(x[outside], edge, s=edge_size, marker=triangle, color=colour, linewidths=0, alpha=faint)
         points.add(panel, series, each.run, x=x, y=y)
     if several:
         mean = mean_over_seeds(seeds)
-        axes.plot(mean.x, mean.y, color=colour)
-        axes.scatter([], [], s=8, color=colour, linewidths=0, label=label)
+        axes.plot(mean.x, mean.y, linestyle=dashes, color=colour)
+        axes.plot([], [], linestyle=dashes, marker=marker, markersize=3, color=colour, label=label)
         points.add(panel, series, mean.runs, x=mean.x, y=mean.y, deviation=mean.deviation)
 
 

@@ -1,8 +1,10 @@
 """Shared by all figures: fonts, colours, the record of plotted points, notes, saving."""
 
 import io
+import sys
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ PANEL_WIDTH, PANEL_HEIGHT = 2.7, 2.3  # inches
 # Okabe and Ito (2008): distinguishable with any kind of colour vision
 BLUE, GREEN, RED, GREY = "#0072B2", "#009E73", "#D55E00", "0.45"
 OTHERS = ("#E69F00", "#CC79A7", "#56B4E9", "black")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (5, 1, 1, 1, 1, 1)))
+MARKERS = "os^Dv*p"
 
 MISSED = "Open circles: eigenvalues whose residual is above the solver's tolerance"
 
@@ -87,6 +91,11 @@ class PlottedPoints:
         names = ["panel", "series", "run", *numbers]
         table = pd.concat([pd.DataFrame(columns=names), *self._parts]).reset_index(drop=True)[names]
         return table.astype(dict.fromkeys(numbers, float))
+
+
+def looks() -> Iterator[tuple[str, Any]]:
+    """Colours and dashes of curves without an order: colours of equal lightness, alike in grey, differ in dashes."""
+    return zip(cycle((RED, GREEN, BLUE, *OTHERS)), cycle(DASHES))
 
 
 def ordered_colours(count: int) -> list[str]:
@@ -225,7 +234,9 @@ def save(figure: NotedFigure, table: pd.DataFrame, foot: str, width: str, stem: 
     """
     line = _draw_foot(figure, foot)
     if width in INCHES:
-        figure.note(fit(figure, line, width))
+        for sentence in fit(figure, line, width):
+            figure.note(sentence)
+            print(f"warning    {stem.name}: {sentence}", file=sys.stderr)
     notes = "\n".join(figure.notes)
     pdf = {"metadata": {"CreationDate": None, "Title": stem.name, "Subject": notes}}
     png = {

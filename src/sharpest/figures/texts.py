@@ -14,6 +14,9 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from matplotlib.transforms import Affine2D
 
+_WORD = re.compile(r"(?:\$[^$]*\$| = |[^\s$])+")
+_GAP = 2  # pixels on each side of a label of a tick
+
 
 def drawn_texts(figure: Figure) -> Iterator[Text]:
     """All visible texts."""
@@ -82,10 +85,10 @@ def bottom(axes: Any) -> float:
 
 
 def lines_of(text: Text, words: str, longest: float) -> Iterator[str]:
-    """Words in lines of at most this many pixels, as the text would draw them; formulas are not broken."""
+    """Words in lines of at most this many pixels, as the text would draw them; formulas, ``a = b`` are not broken."""
     upright = text.get_rotation() % 180 == 90
     line = ""
-    for word in re.findall(r"(?:\$[^$]*\$|[^\s$])+", words):
+    for word in re.findall(_WORD, words):
         longer = f"{line} {word}".lstrip()
         text.set_text(longer)
         box = text.get_window_extent()
@@ -97,9 +100,9 @@ def lines_of(text: Text, words: str, longest: float) -> Iterator[str]:
 
 
 def thin(axis: Axis) -> None:
-    """Remove ticks until no label overlaps its neighbour."""
+    """Remove ticks until the labels are apart."""
     for count in range(6, 1, -1):
-        boxes = [label.get_window_extent().padded(1) for label in _seen(axis)]
+        boxes = [label.get_window_extent().padded(_GAP) for label in _seen(axis)]
         if not any(first.overlaps(second) for first, second in pairwise(boxes)):
             return
         axis.set_minor_formatter(NullFormatter())

@@ -4,6 +4,7 @@ It works on any finished figure, whatever its kind: panels are recognised by the
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -25,13 +26,15 @@ SMALLEST, LARGEST = 6.0, 8.0
 """Font sizes in points."""
 
 _LEAST_CELL, _LEAST_PANEL = 1.6, 0.8  # inches, with labels and without
-_LOWEST, _PAGE = 1.25, 9.3  # inches, of a panel and of all of them
+_LOWEST, _SQUEEZED, _PAGE = 1.25, 1.0, 9.3  # inches, of a panel, of one that saves a page, and of all of them
 _AMPLE = 3.0  # inches, of a row of panels with their labels
 _MOST_ENTRIES = 6  # of a legend, side by side
 _TOO_HIGH = 1.5  # pages; beyond this, further rounds do not help
 _ROUNDS = 3  # of measuring and setting sizes until they converge
 _POINT = 1 / 72  # inches
+_MARGIN = 8  # points between the legends of neighbours
 _INSTEAD = "Drawn at width double: at width single its panels do not fit one column of a page."
+_CROWDED = "Its panels do not fit two columns of a page: {}. Draw it at width panels, or split the study."
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def keep_above(figure: Figure, foot: Text) -> None:
     engine.set(rect=(0, top, 1, 1 - top))
 
 
-def fit(figure: Figure, foot: Text, width: str) -> str:
+def fit(figure: Figure, foot: Text, width: str) -> list[str]:
     """Arrange a figure at the width of one or two columns.
 
     Args:
@@ -65,7 +68,7 @@ def fit(figure: Figure, foot: Text, width: str) -> str:
         width: A key of ``INCHES``.
 
     Returns:
-        A sentence for its notes if it had to be wider; else an empty text.
+        Sentences for its notes: whether it had to be wider, and what is unreadable nevertheless.
     """
     for text in figure.findobj(Text):
         text.set_fontsize(float(np.clip(text.get_fontsize(), SMALLEST, LARGEST)))
@@ -75,11 +78,11 @@ def fit(figure: Figure, foot: Text, width: str) -> str:
     height = float(np.median([box.height for box in drawn])) / figure.dpi
     ratio = float(np.median([box.height / box.width for box in drawn]))
     layout = _Layout(figure, foot, panels, height, ratio)
-    name = layout.settle(width)
+    name, faults = layout.settle(width)
     for axis in (axis for axes in all_axes(figure) for axis in axes_of(axes)):
         keep_ticks(axis)
     figure.set_layout_engine("none")  # saved as it was measured
-    return _INSTEAD if name != width else ""
+    return [*[_INSTEAD] * (name != width), *[_CROWDED.format(", ".join(faults))] * bool(faults)]
 
 
 def _panels(figure: Figure) -> list[_Panel]:
@@ -103,20 +106,32 @@ class _Layout:
     def __init__(self, figure: Figure, foot: Text, panels: Sequence[_Panel], height: float, ratio: float) -> None:
         self._figure, self._foot, self._panels, self._height, self._ratio = figure, foot, panels, height, ratio
         self._texts = {text: text.get_text() for text in figure.findobj(Text)}
+        self._ticks = {
+            axis: (copy(axis.get_major_locator()), copy(axis.get_major_formatter()), copy(axis.get_minor_formatter()))
+            for axes in all_axes(figure)
+            for axis in axes_of(axes)
+        }
         self._legends = {
             axes: ([text.get_text() for text in legend.get_texts()], legend.get_title().get_text(), legend)
             for axes in figure.axes
             if (legend := axes.get_legend()) is not None
         }
 
-    def settle(self, width: str) -> str:
-        """Take the first readable layout; returns its width, which is double if none is readable."""
+    def settle(self, width: str) -> tuple[str, list[str]]:
+        """Take the first readable layout; returns its width and faults.
+
+        If none is readable, take the one of width double with the fewest faults, then the lowest.
+        """
         for name in dict.fromkeys((width, "double")):
+            tried = []
             for columns in self.columns(INCHES[name]):
                 self.flow(columns, INCHES[name])
-                if self.is_readable():
-                    return name
-        return "double"
+                faults = self.faults()
+                if not faults:
+                    return name, []
+                tried.append((len(faults), self._figure.get_size_inches()[1], columns))
+        self.flow(min(tried)[-1], INCHES["double"])
+        return "double", self.faults()
 
     def columns(self, inches: float) -> list[int]:
         """Possible numbers of panels side by side, at most the original one, so that rows are filled evenly."""
@@ -127,6 +142,10 @@ class _Layout:
     def flow(self, columns: int, inches: float) -> None:
         """Put the panels into this number of columns, and set the height."""
         rows = self._place(columns)
+        for axis, (locator, formatter, minor) in self._ticks.items():  # an earlier layout has thinned them
+            axis.set_major_locator(copy(locator))
+            axis.set_major_formatter(copy(formatter))
+            axis.set_minor_formatter(copy(minor))
         self._figure.set_size_inches(inches, rows * _AMPLE)
         engine: Any = self._figure.get_layout_engine()
         for _ in range(_ROUNDS):
@@ -135,11 +154,13 @@ class _Layout:
             for panel in self._panels:
                 self._wrap(panel)
                 for axes in panel.axes:
-                    self._move_legend(axes, panel.cell(self._figure))
+                    self._move_legend(axes, panel)
             engine.execute(self._figure)
             last = self._panels[-1].axes[0].bbox
             target = max(_LOWEST, min(self._height, self._ratio * last.width / self._figure.dpi))
             height = self._figure.get_size_inches()[1] + rows * (target - last.height / self._figure.dpi)
+            if 0 < (height - _PAGE) / rows <= target - _SQUEEZED:
+                height = _PAGE
             if height > _TOO_HIGH * _PAGE:
                 break
             self._figure.set_size_inches(inches, height)
@@ -185,7 +206,7 @@ class _Layout:
                     self._break(text, right - box.x0 if is_title else box.width if is_flat else right - left)
             if is_flat:
                 is_half = axes not in panel.axes
-                self._break(axes.xaxis.label, box.width if is_half else 2 * min(middle - left, right - middle))
+                self._break(axes.xaxis.label, 0.9 * box.width if is_half else 2 * min(middle - left, right - middle))
                 self._break(axes.yaxis.label, 1.1 * box.height)
 
     def _break(self, text: Text, longest: float) -> None:
@@ -193,19 +214,36 @@ class _Layout:
         whole = self._texts[text]
         text.set_text("\n".join(line for part in whole.split("\n") for line in lines_of(text, part, longest)))
 
-    def _move_legend(self, axes: Axes, cell: tuple[float, float]) -> None:
-        """Put a legend below the labels of its panel, in as many columns as fit the cell."""
+    def _neighbours(self, panel: _Panel) -> list[_Panel]:
+        """The panels of its row."""
+        rows = [each.axes[0].get_subplotspec().rowspan for each in (panel, *self._panels)]  # type: ignore[union-attr]
+        return [each for each, row in zip(self._panels, rows[1:], strict=True) if row == rows[0]]
+
+    def _move_legend(self, axes: Axes, panel: _Panel) -> None:
+        """Put a legend below the labels of its panel, in one row or in as many columns as fit.
+
+        If it needs more than one row and no other panel beside it has one, it may be as wide as the row of panels.
+        """
         if axes not in self._legends:
             return
+        beside = self._neighbours(panel)
+        is_alone = sum(each in self._legends for other in beside for each in other.axes) == 1
+        if not self._put_legend(axes, [panel], one_row=is_alone and len(beside) > 1):
+            self._put_legend(axes, beside)
+
+    def _put_legend(self, axes: Axes, panels: Sequence[_Panel], one_row: bool = False) -> bool:
+        """Put a legend below panels; returns whether it fits, which is required only if it must have one row."""
         labels, title, old = self._legends[axes]
         handles = [handle for handle in old.legend_handles if handle is not None]
-        left, right = cell
-        room = right - left - 4 * _POINT * self._figure.dpi
-        lowest = min(bottom(each) for each in (axes, *axes.child_axes))
-        depth = (axes.bbox.y0 - lowest) / self._figure.dpi + 2 * _POINT
+        cells = [panel.cell(self._figure) for panel in panels]
+        left, right = min(start for start, _ in cells), max(end for _, end in cells)
+        room = right - left - _MARGIN * _POINT * self._figure.dpi
+        above = [each for panel in panels for whole in panel.axes for each in (whole, *whole.child_axes)]
+        depth = (axes.bbox.y0 - min(map(bottom, above))) / self._figure.dpi + 2 * _POINT
         below = axes.transAxes + ScaledTranslation(0, -depth, self._figure.dpi_scale_trans)
         at = blended_transform_factory(self._figure.dpi_scale_trans, below)
-        for columns in range(min(len(labels), _MOST_ENTRIES), 0, -1):
+        most = min(len(labels), _MOST_ENTRIES)
+        for columns in range(most, most - 1 if one_row else 0, -1):
             legend = axes.legend(
                 handles, labels, title=title or None, ncols=columns, loc="upper center", borderpad=0,
                 bbox_to_anchor=((left + right) / 2 / self._figure.dpi, 0), bbox_transform=at,
@@ -213,24 +251,29 @@ class _Layout:
             )  # fmt: skip
             legend.get_tightbbox = partial(_of_height, legend, axes)  # type: ignore[method-assign]
             if legend.get_window_extent().width <= room:
-                return
+                return not one_row or columns == len(labels)
+        if one_row:
+            return False
         handle = 2.6 * 7 * _POINT * self._figure.dpi
         for text, label in zip(legend.get_texts(), labels, strict=True):
             text.set_text("\n".join(line for part in label.split("\n") for line in lines_of(text, part, room - handle)))
         heading = legend.get_title()
         heading.set_text("\n".join(line for part in title.split("\n") for line in lines_of(heading, part, room)))
+        return True
 
-    def is_readable(self) -> bool:
-        """Whether panels are wide enough, the figure fits a page, and no text is cut off or overlaps another."""
-        if self._figure.get_size_inches()[1] > _PAGE:
-            return False
-        if min(panel.axes[0].bbox.width for panel in self._panels) < _LEAST_PANEL * self._figure.dpi:
-            return False
+    def faults(self) -> list[str]:
+        """Why the layout is unreadable, as words for a note; empty if it is readable."""
+        width = min(panel.axes[0].bbox.width for panel in self._panels) / self._figure.dpi
+        height = self._figure.get_size_inches()[1]
         texts = list(map(outline, drawn_texts(self._figure)))
         page = self._figure.bbox.padded(1)
-        if not all(page.contains(*corner) for each in texts for corner in np.asarray(each.vertices)):
-            return False
-        return not any(first.intersects_path(second) for first, second in combinations(texts, 2))
+        faults = {
+            f"{height:.1f} inches high": height > _PAGE,
+            f"panels {width:.1f} inches wide": width < _LEAST_PANEL,
+            "texts cut off": not all(page.contains(*corner) for each in texts for corner in np.asarray(each.vertices)),
+            "texts that overlap": any(first.intersects_path(second) for first, second in combinations(texts, 2)),
+        }
+        return [fault for fault, is_there in faults.items() if is_there]
 
 
 def _of_height(legend: Legend, axes: Axes, renderer: Any = None) -> Bbox:

@@ -1,5 +1,6 @@
 """The edge test: spikes against each candidate divided by the edge, and the pooled ROC curve of all seeds."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,13 +8,16 @@ import numpy as np
 import pytest
 from edge_tests import EDGE, write_edge_test
 from numpy.testing import assert_allclose
+from printed import check_column
 
 from sharpest.config.studies.edge_test import EdgeTestStudy
 from sharpest.errors import ConfigError
 from sharpest.figures.edge_test import draw
+from sharpest.figures.widths import INCHES
 
 SPIKES = [[1, 1], [1, 2], [1, 10], [10, 100], [1, 100], [100, np.inf]]
 SCATTERS = ["iteration", "λ₁", "batch sharpness", "ratio of means", "GNI", "critical sharpness"]
+RUNS = {"fcn-c10-sgd-lr0.1-S4-mse-s1": "S = 4", "fcn-c10-sgd-lr0.1-S16-m0.9-mse-s1": "S = 16, β = 0.9"}
 TITLES = [*SCATTERS, "ROC", "area under the ROC"]
 
 
@@ -102,6 +106,15 @@ def test_a_run_without_catapults_has_no_roc(folder: Any) -> None:
     write_edge_test(folder, run_of(), "test", np.ones((3, 2)))
     figure, _ = draw(study(), folder.inputs(), "")
     assert [text.get_text() for text in figure.axes[-2].texts] == ["no finite measurement"]
+
+
+@pytest.mark.parametrize("width", INCHES)
+def test_it_fits_a_column(width: str, folder: Any, tmp_path: Path) -> None:
+    rows = [{"run": run, "schedule": "test", "label": label} for run, label in RUNS.items()]
+    both = EdgeTestStudy.model_validate({"kind": "edge_test", "caption": "", "rows": rows})
+    for run in RUNS:
+        write_edge_test(folder, run, "test", SPIKES, momentum=0.9 if "m0.9" in run else 0.0)
+    check_column(*draw(both, folder.inputs(), ""), width, tmp_path)
 
 
 def test_it_requires_every_candidate() -> None:

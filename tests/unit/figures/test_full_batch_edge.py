@@ -1,19 +1,22 @@
 """Full-batch training at the edge: every panel shows the numbers of its file, and the crossing of the edge."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from printed import check_column
 
 from sharpest.config.studies.full_batch_edge import FullBatchEdge
 from sharpest.errors import ConfigError
 from sharpest.figures.full_batch_edge import draw
+from sharpest.figures.widths import INCHES
 
 GD, HEAVY = "fcn-c10-sgd-lr0.1-S64-n64-mse-fb-s1", "fcn-c10-sgd-lr0.1-S64-m0.5-n64-mse-fb-s1"
 LR = 0.1
-LOSS, RATIO, DISTANCE = "loss after every update", "lambda_max over its edge", "distance to the gradient flow"
+LOSS, RATIO, DISTANCE = "loss after every update", "λ₁ over its edge", "distance to the gradient flow"
 
 
 def study(*runs: str, flow: str | None = "flow", **keys: Any) -> FullBatchEdge:
@@ -90,6 +93,16 @@ def test_a_seed_that_diverged_is_named_and_in_no_mean(folder: Any) -> None:
     assert set(table.loc[table["run"].str.startswith("mean"), "run"]) == {"mean of 1001, 1003"}
     labels = [text.get_text() for text in figure.axes[-1].get_legend().get_texts()]
     assert labels == ["S64, seed 1002 diverged at epoch 3.5"]
+
+
+@pytest.mark.parametrize("width", INCHES)
+def test_it_fits_a_column(width: str, folder: Any, tmp_path: Path) -> None:
+    write(folder, GD)
+    write(folder, HEAVY, momentum=0.5)
+    figure, table = draw(study(GD, HEAVY), folder.inputs(), "")
+    check_column(figure, table, width, tmp_path)
+    dashes = {str(line.get_linestyle()) for line in figure.axes[-1].get_legend().get_lines()}
+    assert len(dashes) == 2  # colours alone are alike in grey
 
 
 def test_it_reads_snapshots_spectra_and_the_flow_at_its_own_schedule() -> None:

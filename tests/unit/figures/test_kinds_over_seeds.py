@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
-from printed import check_texts
+from printed import check_column
 
 from sharpest.config.studies.base import Curve, Study, study_class
-from sharpest.figures.style import NotedFigure, save
+from sharpest.figures.style import NotedFigure
 from sharpest.figures.widths import INCHES
 
 SEEDS = (1001, 1002, 1003)
@@ -177,7 +177,4 @@ def test_profiles_are_oriented_per_seed_before_averaging(folder: Any) -> None:
 def test_every_kind_fits_a_column(kind: str, width: str, folder: Any, tmp_path: Path) -> None:
     _write(folder, {1002: 2.0})
     figure, table = _drawn(folder, kind, *SEEDS)
-    save(figure, table, "quick scale, not a reproduction; details: fig99.md", width, tmp_path / "fig99")
-    is_wider = "Drawn at width double" in (tmp_path / "fig99.md").read_text()
-    assert figure.get_size_inches()[0] == INCHES["double" if is_wider else width]
-    check_texts(figure)
+    check_column(figure, table, width, tmp_path)

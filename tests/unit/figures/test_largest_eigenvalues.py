@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from sharpest.config.studies.largest_eigenvalues import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
 from sharpest.errors import ConfigError
 from sharpest.figures.largest_eigenvalues import draw
-from sharpest.figures.style import BLUE, NotedFigure, ordered_colours
+from sharpest.figures.style import NotedFigure, ordered_colours
 
 
 def _panel(title: str, labels: str, **options: Any) -> EigenvaluePanel:
@@ -126,7 +126,7 @@ def test_colours_follow_the_order_of_the_panel_unless_named(folder: Any) -> None
     figure, _ = draw(study, folder.inputs(), "")
     first, second = figure.axes
     assert [line.get_color() for line in first.lines[:6:2]] == ordered_colours(3)
-    assert second.lines[0].get_color() == BLUE
+    assert second.lines[0].get_color() == ordered_colours(3)[2]
     handles = first.get_legend().legend_handles
     assert [handle.get_color() for handle in handles] == ordered_colours(3)
     assert _labels(figure) == ["a", "b", "c"]

@@ -1,12 +1,16 @@
 """The phase diagram of the first steps: boundaries against the width, and the sharpness after the last step."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
+from printed import check_column
 
 from sharpest.config.studies.phase_diagram import PhaseDiagram
 from sharpest.figures.phase_diagram import draw
+from sharpest.figures.widths import INCHES
 
 WIDTHS = (64, 16)
 C = np.array([1.0, 2, 4, 8])
@@ -71,6 +75,14 @@ def test_seeds_have_a_mean_at_each_width(folder: Any) -> None:
     assert_allclose(means[["x", "y"]], [[1 / 64, 4], [1 / 16, 3]])
     assert_allclose(means["deviation"], np.sqrt(2))
     assert "2 seeds" in " ".join(" ".join(figure.notes).split())
+
+
+@pytest.mark.parametrize("width", INCHES)
+def test_it_fits_a_column(width: str, folder: Any, tmp_path: Path) -> None:
+    for seed in (1001, 1002):
+        for units in WIDTHS:
+            write(folder, units, seed)
+    check_column(*draw(study().of_seeds((1001, 1002)), folder.inputs(), ""), width, tmp_path)
 
 
 def test_it_reads_the_first_steps_of_each_run() -> None:

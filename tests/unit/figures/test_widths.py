@@ -22,7 +22,9 @@ def crowded(panels: int, columns: int, words: int = 6) -> NotedFigure:
     for number in range(1, panels + 1):
         axes = figure.add_subplot(-(-panels // columns), columns, number)
         axes.set(
-            title=f"({'abcdefghi'[number - 1]}) " + "curvature " * words, xlabel="epoch", ylabel="largest eigenvalue"
+            title=f"({'abcdefghi'[number - 1]}) " + "curvature " * words,
+            xlabel="epoch",
+            ylabel="largest eigenvalue",
         )
         for place, colour in enumerate(ordered_colours(6)):
             axes.plot([1, 512], [0, 1000.0 * place], color=colour, label=f"η = {0.1 / 2**place:g}")
@@ -61,6 +63,39 @@ def test_what_fits_no_column_takes_two_and_says_so(tmp_path: Path) -> None:
     save(figure, pd.DataFrame(), FOOT, "single", tmp_path / "fig99")
     assert figure.get_size_inches()[0] == INCHES["double"]
     assert "Drawn at width double" in (tmp_path / "fig99.md").read_text()
+
+
+def test_what_fits_no_width_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The most readable layout is taken; its fault is in the notes and on stderr, which is the log of a job."""
+    monkeypatch.setattr("sharpest.figures.widths._PAGE", 2.0)
+    figure = crowded(3, 3, words=1)
+    save(figure, pd.DataFrame(), FOOT, "double", tmp_path / "fig99")
+    said = f"do not fit two columns of a page: {figure.get_size_inches()[1]:.1f} inches high"
+    assert said in (tmp_path / "fig99.md").read_text()
+    assert f"warning    fig99: Its panels {said}" in capsys.readouterr().err
+    assert len({round(axes.bbox.x0) for axes in figure.axes}) == 3
+
+
+def test_a_failed_layout_leaves_no_trace(tmp_path: Path) -> None:
+    ticks = []
+    for width in INCHES:
+        figure = crowded(9, 3, words=12)
+        save(figure, pd.DataFrame(), FOOT, width, tmp_path / "fig99")
+        ticks.append([axes.get_xticks().tolist() for axes in figure.axes])
+    assert ticks[0] == ticks[1]
+
+
+def test_the_only_legend_beside_other_panels_may_be_as_wide_as_they(tmp_path: Path) -> None:
+    figure = crowded(3, 3, words=1)
+    for axes in figure.axes[1:]:
+        axes.get_legend().remove()
+    save(figure, pd.DataFrame(), FOOT, "double", tmp_path / "fig99")
+    box = figure.axes[0].get_legend().get_window_extent()
+    assert box.width > figure.bbox.width / 3
+    assert box.y1 < min(axes.xaxis.get_tightbbox().y0 for axes in figure.axes)
+    check_texts(figure)
 
 
 def test_as_wide_as_its_panels_is_as_before(tmp_path: Path) -> None:

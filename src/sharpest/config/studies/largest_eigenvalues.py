@@ -13,7 +13,7 @@ class EigenvalueCurve(Curve):
     """One measured run in a panel of eigenvalues."""
 
     colour: Literal["red", "green", "blue"] | None = None
-    """Colour of the curve; none = by its place in the panel, from dark to light."""
+    """The first, second or third of three colours from dark to light, by the paper's name; none = by its place."""
 
 
 class EigenvaluePanel(Strict):
