@@ -158,8 +158,8 @@ def test_each_claim_of_the_paper_counts_once_and_contradictions_come_first() -> 
     against = text.partition("## Against the paper")[2].partition("\n## ")[0]
     assert all(f"`{name}`" in against for name in failed)
     rows = [line for line in against.splitlines() if line.startswith("| [")]
-    assert "`sec3.2.alpha1.scnn`" in rows[0]
-    assert "`sec3.2.alpha1.r32`" in rows[1]
+    assert "`sec3.2.alpha1.r32`" in rows[0]  # it fails, the other is inconclusive
+    assert "`sec3.2.alpha1.scnn`" in rows[1]
 
 
 @pytest.mark.parametrize("entry", KEPT, ids=[entry.made.study for entry in KEPT])
