@@ -153,9 +153,10 @@ def draw_over_seeds(
     """
     log = axes.get_yscale() == "log"
     shown = [each.at(each.y > 0) if log else each for each in seeds]
+    lowest = min((each.y.min(initial=np.inf) for each in shown), default=np.inf) if log else -np.inf
     if len(seeds) == 1:
         _keep(points, panel, series, shown[0])
-        return _draw_only(axes, shown[0], line)
+        return _draw_only(axes, shown[0], lowest, line)
     shape = {name: line[name] for name in ("color", *_OF_SHAPE) if name in line}
     for each in shown:
         if not mean_only:
@@ -165,7 +166,6 @@ def draw_over_seeds(
     rows = mean.y > 0 if log else np.ones(len(mean.y), dtype=bool)
     runs, x, y, deviation = mean.runs[rows], mean.x[rows], mean.y[rows], mean.deviation[rows]
     if not mean_only:
-        lowest = min((each.y.min(initial=np.inf) for each in shown), default=np.inf) if log else -np.inf
         _band(axes, x, y, deviation, _BAND, line, lowest)
     (drawn,) = axes.plot(x, y, **line)
     points.add(panel, series, runs, x=x, y=y, deviation=deviation)
@@ -176,11 +176,11 @@ def draw_over_seeds(
     return drawn
 
 
-def _draw_only(axes: Axes, only: OfSeed, line: Mapping[str, Any]) -> Line2D:
+def _draw_only(axes: Axes, only: OfSeed, lowest: float, line: Mapping[str, Any]) -> Line2D:
     """Draw a single seed: its line, its error as the band, and circles."""
     (drawn,) = axes.plot(only.x, only.y, **line)
     if only.error is not None:
-        _band(axes, only.x, only.y, only.error, _ERROR_BAND, line)
+        _band(axes, only.x, only.y, only.error, _ERROR_BAND, line, lowest)
     if only.missed is not None:
         mark_missed(axes, only.x[only.missed], only.y[only.missed])
     return drawn
@@ -193,7 +193,7 @@ def _band(
     half: NDArray[np.float64],
     alpha: float,
     line: Mapping[str, Any],
-    lowest: float = -np.inf,
+    lowest: float,
 ) -> None:
     if not np.isfinite(half).any():
         return

@@ -142,6 +142,14 @@ def test_a_logarithmic_axis_keeps_the_band_above_zero(drawn: Callable[..., tuple
     assert points.table()["y"].tolist() == [1, 20, 0.5, 0.25, 10.25]
 
 
+def test_on_a_logarithmic_axis_the_error_of_one_seed_ends_at_its_lowest_value(
+    drawn: Callable[..., tuple[Axes, PlottedPoints]],
+) -> None:
+    axes, _ = drawn([OfSeed(_run(1), np.arange(2), np.array([4.0, 2]), error=np.array([1.0, 3]))], yscale="log")
+    corners = axes.collections[0].get_paths()[0].vertices
+    assert set(corners[:, 1]) == {3, 5, 2}
+
+
 def test_circles_stand_on_the_mean_where_any_seed_missed() -> None:
     axes, points = Figure().subplots(), PlottedPoints()
     flags = np.eye(3, dtype=bool)[:2]  # the first seed at 0, the second at 1

@@ -78,11 +78,19 @@ def test_what_fits_no_width_says_so(
     assert len({round(axes.bbox.x0) for axes in figure.axes}) == 3
 
 
-def test_a_failed_layout_leaves_no_trace(tmp_path: Path) -> None:
+def test_a_failed_layout_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ticks that were thinned at width single are back at width double."""
+    monkeypatch.setattr("sharpest.figures.widths._PAGE", 3.0)
     ticks = []
     for width in INCHES:
-        figure = crowded(9, 3, words=12)
+        figure = crowded(3, 3, words=1)
+        for axes in figure.axes:
+            axes.set_xscale("log")
+            sizes = [2**power for power in range(5)]
+            axes.set_xticks(sizes, [f"{1000 * size}" for size in sizes])
+            axes.minorticks_off()
         save(figure, pd.DataFrame(), FOOT, width, tmp_path / "fig99")
+        assert figure.get_size_inches()[0] == INCHES["double"]
         ticks.append([axes.get_xticks().tolist() for axes in figure.axes])
     assert ticks[0] == ticks[1]
 
