@@ -84,8 +84,12 @@ def bottom(axes: Any) -> float:
     return axes.bbox.y0 if box is None else min(box.y0, axes.bbox.y0)
 
 
-def lines_of(text: Text, words: str, longest: float) -> Iterator[str]:
-    """Words in lines of at most this many pixels, as the text would draw them; formulas, ``a = b`` are not broken."""
+def wrap(text: Text, whole: str, longest: float) -> None:
+    """Set a text to these words, in lines of at most this many pixels; formulas, ``a = b`` are not broken."""
+    text.set_text("\n".join(line for part in whole.split("\n") for line in _lines_of(text, part, longest)))
+
+
+def _lines_of(text: Text, words: str, longest: float) -> Iterator[str]:
     upright = text.get_rotation() % 180 == 90
     line = ""
     for word in re.findall(_WORD, words):

@@ -18,7 +18,7 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox, ScaledTranslation, blended_transform_factory
 
-from sharpest.figures.texts import all_axes, axes_of, bottom, drawn_texts, keep_ticks, lines_of, outline, thin
+from sharpest.figures.texts import all_axes, axes_of, bottom, drawn_texts, keep_ticks, outline, thin, wrap
 
 INCHES = {"single": 3.35, "double": 6.9}
 """Width of one column and of two."""
@@ -211,8 +211,7 @@ class _Layout:
 
     def _break(self, text: Text, longest: float) -> None:
         """Wrap a text between words at this many pixels."""
-        whole = self._texts[text]
-        text.set_text("\n".join(line for part in whole.split("\n") for line in lines_of(text, part, longest)))
+        wrap(text, self._texts[text], longest)
 
     def _neighbours(self, panel: _Panel) -> list[_Panel]:
         """The panels of its row."""
@@ -256,9 +255,8 @@ class _Layout:
             return False
         handle = 2.6 * 7 * _POINT * self._figure.dpi
         for text, label in zip(legend.get_texts(), labels, strict=True):
-            text.set_text("\n".join(line for part in label.split("\n") for line in lines_of(text, part, room - handle)))
-        heading = legend.get_title()
-        heading.set_text("\n".join(line for part in title.split("\n") for line in lines_of(heading, part, room)))
+            wrap(text, label, room - handle)
+        wrap(legend.get_title(), title, room)
         return True
 
     def faults(self) -> list[str]:
