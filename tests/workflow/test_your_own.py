@@ -54,8 +54,8 @@ MISTAKES = {
         "{run: mynet-mine-sgd-lr0.2-",
         ["did you mean mynet-mine-sgd-lr0.1"],
     ),
-    "no id": ("mynet-mine-sgd-lr0.1-S32-s777: 8", "mynet-mine: 8", ["mine.yaml, line 9: runs: ", "'mynet-mine'"]),
-    "no such kind": ("kind: step_surface", "kind: step_surfaces", ["mine.yaml, line 24: studies.fig_mine.kind"]),
+    "no id": ("mynet-mine-sgd-lr0.1-S32-s777: 8", "mynet-mine: 8", ["mine.yaml, line 10: runs: ", "'mynet-mine'"]),
+    "no such kind": ("kind: step_surface", "kind: step_surfaces", ["mine.yaml, line 25: studies.fig_mine.kind"]),
 }
 
 

@@ -55,7 +55,7 @@ def hold_folders(paths: Paths) -> None:
     # folders that are linked from top belong to someone else and are only read
     for name, _, _ in os.walk(top):
         _check_access(Path(name), os.W_OK | os.X_OK, "written", "results folder ")
-    hold((paths.folder / "work/lock").resolve(), paths.folder.resolve())
+    hold(paths.work("lock").resolve(), paths.folder.resolve())
 
 
 def check_imported(runs: Iterable[str], paths: Paths) -> None:
