@@ -10,7 +10,7 @@ from torch import Tensor
 from sharpest.curvature import gradient_noise as noise
 from sharpest.curvature.stochastic import Estimate
 from sharpest.measures.gradient_sample import Settings
-from sharpest.measures.gradient_sample.sampling import images, sampled
+from sharpest.measures.gradient_sample.sampling import images, products, sampled
 from sharpest.measures.point import Point
 
 
@@ -23,7 +23,7 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
     assert point.eigenvectors is not None  # the measure needs spectra with vectors
     full, vectors = point.hessian.gradient[None], point.eigenvectors[: settings.num_directions]
     gradients, curvature = sampled(point, settings.num_batches)
-    gram, full_sq = noise.gram(gradients), noise.gram(full)[0]
+    gram, full_sq = products(point, gradients), noise.gram(full)[0]
     squares, eigenvalues = gram.diagonal(), noise.covariance_eigenvalues(gram)
     projection, full_projection = noise.gram(gradients, vectors), noise.gram(full, vectors)
     return {
@@ -51,15 +51,15 @@ def _by_full_hessian(point: Point, gradients: Tensor, gram: Tensor, full_sq: flo
     if (j := len(gradients)) == 0:
         return {"full_curvature": gram.new_empty(0)}
     assert point.eigenvalues is not None
-    products, size = images(point, gradients), point.problem.settings.batch_size
+    curved, size = images(point, gradients), point.problem.settings.batch_size
     curvature = float(images(point, point.hessian.gradient[None]))
     return {
-        **_estimate("gni", noise.gradient_noise_interaction(products.diagonal(), full_sq)),
-        "full_curvature": products.diagonal(),
-        "interaction_sharpness": noise.ratio_of_means(products.diagonal(), gram.diagonal()[:j]).value,
+        **_estimate("gni", noise.gradient_noise_interaction(curved.diagonal(), full_sq)),
+        "full_curvature": curved.diagonal(),
+        "interaction_sharpness": noise.ratio_of_means(curved.diagonal(), gram.diagonal()[:j]).value,
         "directional_sharpness": curvature / (full_sq or math.nan),
-        "curvature_noise_scale": noise.noise_scale(products, size, curvature),
-        "alignment": noise.noise_curvature_alignment(gram[:j, :j], products, float(point.eigenvalues[0])),
+        "curvature_noise_scale": noise.noise_scale(curved, size, curvature),
+        "alignment": noise.noise_curvature_alignment(gram[:j, :j], curved, float(point.eigenvalues[0])),
     }
 
 
