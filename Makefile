@@ -11,7 +11,7 @@ SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores
 SOURCES := src workflow tests benchmarks notebooks docs/site
 RULES := Snakefile workflow/rules
 
-.PHONY: figures replicate unlocked first test test-slow environment lint format notebooks benchmarks mutants fuzz docs docs-serve why forecast test-gpu test-slurm test-matrix
+.PHONY: figures replicate unlocked first test test-slow test-long environment lint format notebooks benchmarks mutants fuzz docs docs-serve why forecast test-gpu test-slurm test-matrix
 
 figures: unlocked
 	$(SNAKEMAKE) --prioritize first -- all
@@ -36,6 +36,9 @@ test: environment lint
 
 test-slow: environment
 	$(BIN)/pytest -m slow --numprocesses auto --dist worksteal
+
+test-long: environment
+	$(BIN)/pytest -m long --numprocesses auto --dist worksteal
 
 # tests of the core in each environment of envs/matrix.toml, built in .matrix; downloads gigabytes
 test-matrix: environment

@@ -136,7 +136,7 @@ def test_six_deaths(edited: Project, tiny: Project) -> None:
     die_and_go_on(with_make(edited), tiny.folder / "results/tiny", victims, seed=1, wiped=wiped)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_twenty_deaths_in_a_row(edited: Project, tiny: Project) -> None:
     """In a run from the start."""
     victims = random.Random(2).sample(4 * VICTIMS, 4 * len(VICTIMS))

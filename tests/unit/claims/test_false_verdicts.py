@@ -31,7 +31,7 @@ def test_a_false_verdict_is_rare(kind: str) -> None:
     check(kind, FEW)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_false_verdict_is_rare_in_many_draws(kind: str) -> None:
     check(kind, MANY)
