@@ -114,7 +114,8 @@ def _recorded(paths: Paths) -> Iterator[Callable[[], list[str]]]:
 
 def _check_recorded(paths: Paths, path: Path) -> list[str]:
     record = read_made(path)
-    files = [paths.folder / place for place in record["files"]]
+    beside = {file for file in path.parent.iterdir() if file != path and paths.made(file) == path}
+    files = sorted(beside | {paths.folder / place for place in record["files"]})
     return [_line(paths, file, check_recorded(file, record, paths), record[MADE_FROM]) for file in files]
 
 

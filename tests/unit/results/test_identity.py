@@ -311,6 +311,12 @@ WRONG: dict[str, tuple[Callable[[Results], object], str]] = {
         lambda results: results.paths.made(results.paths.figure("fig06", "csv")).unlink(),
         "has no record",
     ),
+    "record of another file": (
+        lambda results: shutil.copy(
+            results.paths.made(results.paths.history(ONE.run)), results.paths.made(results.paths.figure("fig06", "csv"))
+        ),
+        "fig06.csv: has changed since it was written",
+    ),
     "missing csv": (lambda results: results.paths.figure("fig06", "csv").unlink(), "cannot be read"),
     "unknown kind": (
         lambda results: shutil.copytree(
