@@ -1,6 +1,7 @@
 """The gallery: what it keeps of a finished figure, its report of code changes, and that its pages are up to date."""
 
 import csv
+import gzip
 import hashlib
 import shutil
 import subprocess
@@ -62,6 +63,16 @@ def test_an_entry_records_what_made_it(kept: Project) -> None:
     assert "its code since then | unchanged |" in page
     table = (kept.folder / "docs/gallery/tab1/README.md").read_text()
     assert (kept.folder / "results/tiny/tables/tab1.md").read_text().strip() in table
+
+
+def test_many_numbers_are_compressed(kept: Project) -> None:
+    folder, drawn = kept.folder / "docs/gallery/fig06", kept.folder / "results/tiny/figures/fig06.csv"
+    limit = str(drawn.stat().st_size - 1)
+    kept.edit("src/sharpest/pipeline/gallery/entry.py", lambda text: text.replace("300_000", limit))
+    assert gallery(kept, "fig06").returncode == 0
+    assert gzip.decompress((folder / "fig06.csv.gz").read_bytes()) == drawn.read_bytes()
+    assert not (folder / "fig06.csv").exists()
+    assert "[fig06.csv.gz](fig06.csv.gz), SHA-256" in (folder / "README.md").read_text()
 
 
 def test_only_scale_free_claims_count() -> None:
@@ -165,9 +176,12 @@ def test_each_claim_of_the_paper_counts_once_and_contradictions_come_first() -> 
 @pytest.mark.parametrize("entry", KEPT, ids=[entry.made.study for entry in KEPT])
 def test_an_entry_of_the_repository_is_complete(entry: Entry) -> None:
     made, claims = entry.made, entry.about
-    picture, points = entry.kept(".png"), entry.kept(".csv")
+    picture, points, compressed = map(entry.kept, (".png", ".csv", ".csv.gz"))
     assert picture is None or picture.stat().st_size <= LARGEST_PICTURE
-    assert points is None or hashlib.sha256(points.read_bytes()).hexdigest() == made.sha256[points.name]
+    assert not (points and compressed)
+    if points or compressed:
+        content = points.read_bytes() if points else gzip.decompress(compressed.read_bytes())
+        assert hashlib.sha256(content).hexdigest() == made.sha256[f"{made.study}.csv"]
     assert "unknown" not in made.commits
     assert sum(made.minutes.values()) > 0
     by_hand = (entry.folder / "README.md").read_text(encoding="utf-8").partition("written by hand -->")[2]

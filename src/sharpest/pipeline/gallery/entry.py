@@ -1,5 +1,6 @@
 """One figure or table of the gallery, collected with its origin from the files of a scale into its own folder."""
 
+import gzip
 import hashlib
 import io
 from collections.abc import Iterable, Sequence
@@ -28,7 +29,7 @@ from sharpest.results.whole import present
 LARGEST_PICTURE = 150_000
 """Largest size of a picture, in bytes."""
 LARGEST_TABLE = 300_000
-"""Largest size of a csv file, in bytes; only the digest of a larger one is kept."""
+"""Largest size of a csv file, in bytes. A larger one is compressed, and left out if it is still larger."""
 
 _RECORD = "made.json"
 _CLAIMS = "claims.csv"
@@ -147,9 +148,7 @@ def collect(
     folder = gallery / study
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, path in outputs.items():
-        kept = _small_picture(path) if suffix == ".png" else path.read_bytes()
-        if len(kept) <= LARGEST_TABLE:
-            (folder / f"{study}{suffix}").write_bytes(kept)
+        _keep(path, folder / f"{study}{suffix}")
     answers.reset_index().to_csv(folder / _CLAIMS, index=False, lineterminator="\n")
     (folder / _RECORD).write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return Entry(folder)
@@ -222,6 +221,18 @@ def _minutes(paths: Paths, setup: Setup) -> dict[str, float]:
 def _item(study: str, beyond: bool) -> str:
     """The name of a study in the ledger; parts of a figure, such as ``fig04_without_resnet``, share its name."""
     return study if beyond else item_of(study.partition("_")[0])
+
+
+def _keep(path: Path, place: Path) -> None:
+    """Copy a file into the gallery, and remove its earlier copy."""
+    compressed = place.with_name(f"{place.name}.gz")
+    for earlier in (place, compressed):
+        earlier.unlink(missing_ok=True)
+    content = _small_picture(path) if path.suffix == ".png" else path.read_bytes()
+    if len(content) > LARGEST_TABLE:
+        place, content = compressed, gzip.compress(content, mtime=0)
+    if len(content) <= LARGEST_TABLE:
+        place.write_bytes(content)
 
 
 def _small_picture(path: Path) -> bytes:

@@ -116,7 +116,7 @@ def _entry_page(entry: Entry, scripts: Path) -> str:
     about = entry.about
     picture, table = entry.kept(".png"), entry.kept(".md")
     missing = claims[claims["verdict"] == NOT_RUN]
-    points = entry.kept(".csv")
+    points = entry.kept(".csv") or entry.kept(".csv.gz")
     digest = made.sha256[f"{made.study}.csv"]
     rows = {
         "command": f"`{made.command}`",
