@@ -24,20 +24,16 @@ def sampled(point: Point, num_batches: int) -> tuple[Tensor, Tensor]:
 
 def products(point: Point, gradients: Tensor) -> Tensor:
     """g_m.g_n, (m, m) float64, for gradients (m, p)."""
-    return _alike(point, gram(_distinct(point, gradients)), len(gradients))
+    return gram(_distinct(point, gradients)).expand(len(gradients), len(gradients))
 
 
 def images(point: Point, gradients: Tensor) -> Tensor:
     """g_m.H g_n, (j, j) float64, for gradients (j, p)."""
     distinct = _distinct(point, gradients)
     columns = [gram(distinct, point.hessian.product(gradient)[None]) for gradient in distinct]
-    return _alike(point, torch.cat(columns, dim=1), len(gradients))
+    return torch.cat(columns, dim=1).expand(len(gradients), len(gradients))
 
 
 def _distinct(point: Point, gradients: Tensor) -> Tensor:
+    """In a full-batch run all are equal: one is enough, and products expanded from it are equal to the last bit."""
     return gradients[:1] if point.problem.settings.full_batch else gradients
-
-
-def _alike(point: Point, values: Tensor, number: int) -> Tensor:
-    """Values of distinct gradients, for all; in a full-batch run all are equal to the last bit."""
-    return values.expand(number, number) if point.problem.settings.full_batch else values
