@@ -272,7 +272,7 @@ class Soak:
         killed = victim not in ("disk", "none") and self.kill(command, victim)
         status = command.wait()
         output = (self.project.folder / "terminal").read_text(errors="replace")
-        if status and not killed and "error " not in output:
+        if status and not killed and not re.search("^(error |WorkflowError )", output, re.MULTILINE):
             raise ModelError(f"failed without a line about the error:\n{output[-3000:]}")
         self.log("run", f"{victim} {limit or ''}".strip(), "killed" if killed else f"exit status {status}")
 

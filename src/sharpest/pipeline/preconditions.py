@@ -1,6 +1,7 @@
-"""Check what must hold before Snakemake plans: environment variables, permissions of folders, and imported runs."""
+"""Check what must hold before Snakemake plans: environment variables, room, permissions of folders, imported runs."""
 
 import os
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,6 +28,27 @@ def check_variables() -> None:
     for name in _PRECISION:
         if (value := os.getenv(name, "")).upper() not in ("", "0", "STRICT"):
             raise SharpestError(f"{name}={value} lets torch compute with less than float32; unset {name}")
+
+
+def check_room(cache: Path, rules: Iterable[Path]) -> None:
+    """Check that Snakemake can copy the rules to its cache; it would fail with a line of Python's library.
+
+    Args:
+        cache: Folder of the copies.
+        rules: Files that Snakemake copies.
+
+    Raises:
+        SharpestError: If a file as large as the largest of them cannot be written.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=cache) as file:
+            file.write(bytes(max(path.stat().st_size for path in rules)))
+            file.flush()
+    except OSError as error:
+        raise SharpestError(
+            f"{cache}: Snakemake cannot copy its rules there ({error.strerror}); free space, or set TMPDIR and "
+            "XDG_CACHE_HOME to folders on another disk"
+        )
 
 
 def check_records() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import subprocess
 import sys
 import warnings
@@ -13,7 +14,7 @@ import pytest
 from sharpest.errors import SharpestError, StoreError
 from sharpest.pipeline import exclusive
 from sharpest.pipeline.exclusive import LOCK
-from sharpest.pipeline.preconditions import check_imported, check_records, check_variables, hold_folders
+from sharpest.pipeline.preconditions import check_imported, check_records, check_room, check_variables, hold_folders
 from sharpest.results.paths import Paths
 
 RUN = "net-data-sgd-lr0.5-S32-s0"
@@ -167,6 +168,23 @@ def test_folders_in_which_another_snakemake_works_are_refused(
         holder.wait()
     held.clear()
     hold_folders(PATHS)
+
+
+def test_a_disk_without_room_for_the_rules(tmp_path: Path) -> None:
+    rules = [tmp_path / "small.smk", tmp_path / "large.smk"]
+    for path, size in zip(rules, (10, 20_000), strict=True):
+        path.write_bytes(bytes(size))
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (19_999, limits[1]))
+    try:
+        with pytest.raises(SharpestError, match=rf"^{cache}: Snakemake cannot copy its rules there \(File too large\)"):
+            check_room(cache, rules)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    check_room(cache, rules)
+    assert not list(cache.iterdir())
 
 
 def test_folders_stay_locked() -> None:
