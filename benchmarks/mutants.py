@@ -1,14 +1,17 @@
 """Break the code in random places, one at a time, and check whether a test fails: ``python benchmarks/mutants.py 200``.
 
-The operators are those of cosmic-ray; type annotations, which no test needs to check, are not mutated. A mutant first
-runs the tests that name its module, then all others of its package. Everything happens in a copy of the checkout, in
-processes forked from one that has already imported the slow modules.
+The operators are those of cosmic-ray; type annotations, which no test needs to check, are not mutated. All tests run
+once without a mutant, and coverage.py notes which lines each of them reaches. A mutant first runs the tests that reach
+its line, then the others of their files and those of its package that start processes. Everything happens in copies of
+the checkout, one for each job, in processes forked from one that has already imported the slow modules.
 """
 
 import argparse
 import ast
 import csv
 import difflib
+import json
+import multiprocessing
 import os
 import random
 import resource
@@ -19,11 +22,17 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from coverage import Coverage
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent
@@ -37,7 +46,6 @@ ROOMS = {
     "claims": ["tests/unit/claims"],
 }
 COLUMNS = ["seed", "number", "module", "line", "operator", "verdict", "test", "before", "after"]
-NEAR, FAR = 300, 1_200  # CPU seconds after which a mutant hangs: tests that name its module, all others of its package
 
 
 @dataclass(frozen=True)
@@ -104,15 +112,148 @@ def drawn(rooms: Sequence[str], seed: int) -> Iterator[Mutant]:
                 yield mutant
 
 
+@dataclass(frozen=True)
+class Reached:
+    """Which lines each test reaches without a mutant.
+
+    Args:
+        seconds: Of each test.
+        starting: Tests that start processes, whose lines are unknown.
+        tests: For each module and line, the tests that reach it.
+    """
+
+    seconds: dict[str, float]
+    starting: set[str]
+    tests: dict[Path, dict[int, set[str]]]
+
+    def by(self, mutant: Mutant) -> tuple[list[str], list[str]]:
+        """The tests to run, in two stages.
+
+        First those that reach the mutant's line. If it is a constant or a header, which only imports reach, those that
+        reach its function, or any function of its module, or else all of its package; the files of the quickest tests
+        come first. Then the others of these files, which may share fixtures with them, and those of the package that
+        start processes.
+        """
+        lines, functions = self.tests.get(mutant.path, {}), functions_of(mutant.path)
+        around = min((function for function in functions if mutant.line in function.lines), key=len, default=None)
+        if around is not None and mutant.line in around.body and lines.get(mutant.line):
+            reaching = {mutant.line}
+        else:
+            reaching = {line for function in functions if around in (None, function) for line in function.body}
+        folders = tuple(f"{folder}/" for folder in ROOMS[mutant.path.relative_to(SOURCE).parts[0]])
+        near = {test for line in reaching for test in lines.get(line, ())}
+        near = near or {test for test in self.seconds if test.startswith(folders)}
+        total: Counter[str] = Counter()
+        for test in near:
+            total[file_of(test)] += self.seconds[test]
+        others = [test for test in self.seconds if test not in near]
+        far = [
+            each for each in others if file_of(each) in total or (each in self.starting and each.startswith(folders))
+        ]
+        return sorted(near, key=lambda test: (total[file_of(test)], file_of(test), self.seconds[test])), far
+
+    def limit(self, tests: Sequence[str]) -> int:
+        """CPU seconds after which tests hang."""
+        return 60 + round(5 * sum(self.seconds[test] for test in tests))
+
+
+@dataclass(frozen=True)
+class Function:
+    """The lines of a function with its header, and those of its body."""
+
+    lines: range
+    body: range
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+
 @cache
-def tests_of(path: Path) -> tuple[tuple[str, ...], ...]:
-    """Tests that name a module, then the others of its package."""
-    parts = path.relative_to(SOURCE).with_suffix("").parts
-    module, room = ".".join(("sharpest", *parts)).removesuffix(".__init__"), ROOMS[parts[0]]
-    files = [test for folder in room for test in sorted(Path(folder).rglob("test_*.py"))]
-    near = [test for test in files if test.stem == f"test_{path.stem}" or test.parent.name == parts[-2] != parts[0]]
-    near += [test for test in files if test not in near and f"{module} " in test.read_text(encoding="utf-8")]
-    return tuple(map(str, near)), tuple(str(test) for test in files if test not in near)
+def functions_of(path: Path) -> list[Function]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first, end = min(line.lineno for line in [node, *node.decorator_list]), node.end_lineno + 1
+            found.append(Function(range(first, end), range(node.body[0].lineno, end)))
+    return found
+
+
+def options() -> list[str]:
+    """Options of pytest; the files of the tests lie beside the copy, since pytest is slow to clear its usual folder."""
+    return ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={Path.cwd()}-files"]
+
+
+def file_of(test: str) -> str:
+    return test.partition("::")[0]
+
+
+class Contexts:
+    """Tells coverage.py which test runs; keeps the seconds of each test, and which start processes or fail."""
+
+    def __init__(self, measured: "Coverage") -> None:
+        self._measured = measured
+        self.seconds: dict[str, float] = {}
+        self.starting: list[str] = []
+        self.failed: list[str] = []
+        self._test = ""
+        sys.addaudithook(self._note)
+
+    def _note(self, event: str, _: object) -> None:
+        if event in ("subprocess.Popen", "os.fork", "os.posix_spawn"):
+            self.starting.append(self._test)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self._test = item.nodeid
+        self._measured.switch_context(item.nodeid)
+        began = time.monotonic()
+        try:
+            return (yield)
+        finally:
+            self.seconds[item.nodeid] = time.monotonic() - began
+            self._measured.switch_context("")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed.append(report.nodeid)
+
+
+def reached(rooms: Sequence[str], folder: Path) -> Reached:
+    """Run all tests of some packages, in a forked process, and note the lines that each of them reaches.
+
+    Args:
+        rooms: Packages.
+        folder: Receives what the process measures.
+
+    Raises:
+        SystemExit: A test fails without a mutant.
+    """
+    from coverage import Coverage, CoverageData
+
+    files = {"data_file": str(folder / "coverage"), "source": [str(SOURCE.resolve())]}
+    child = os.fork()
+    if child == 0:
+        use(Path.cwd())
+        measured = Coverage(**files, messages=False)
+        contexts = Contexts(measured)
+        measured.start()
+        code = pytest.main([*options(), *sorted({test for room in rooms for test in ROOMS[room]})], plugins=[contexts])
+        measured.stop()
+        measured.save()
+        found = [contexts.seconds, contexts.starting, contexts.failed]
+        (folder / "tests.json").write_text(json.dumps(found), encoding="utf-8")
+        os._exit(int(code))
+    _, status = os.waitpid(child, 0)
+    seconds, starting, failed = json.loads((folder / "tests.json").read_text(encoding="utf-8"))
+    if status:
+        raise SystemExit(f"fix the tests that fail without a mutant first: {' '.join(failed)}")
+    data = CoverageData(files["data_file"])
+    data.read()
+    tests = {}
+    for path in data.measured_files():
+        lines = data.contexts_by_lineno(path)
+        tests[Path(path).relative_to(Path.cwd())] = {line: {test for test in lines[line] if test} for line in lines}
+    return Reached(seconds, set(starting), tests)
 
 
 def tested(tests: Sequence[str], limit: int) -> tuple[int, str]:
@@ -133,8 +274,7 @@ def tested(tests: Sequence[str], limit: int) -> tuple[int, str]:
             silent = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silent, 1)
             os.dup2(silent, 2)
-            options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-            os._exit(int(pytest.main([*options, *tests], plugins=[Failures(writing)])))
+            os._exit(int(pytest.main([*options(), "-x", *tests], plugins=[Failures(writing)])))
         finally:
             os._exit(99)
     os.close(writing)
@@ -162,23 +302,23 @@ class Failures:
 @cache
 def passes(test: str) -> bool:
     """Whether a test passes without a mutant."""
-    return tested([test], FAR)[0] == 0
+    return tested([test], tests_of.limit([test] if test in tests_of.seconds else list(tests_of.seconds)))[0] == 0
 
 
 def verdict(mutant: Mutant, source: str) -> tuple[str, str]:
     """Whether a mutant is ``killed``, ``hangs`` (also killed) or ``survived``, and the test that killed it."""
     original = mutant.path.read_text(encoding="utf-8")
-    for tests, limit in zip(tests_of(mutant.path), (NEAR, FAR), strict=True):
+    for tests in tests_of.by(mutant):
         mutant.path.write_text(source, encoding="utf-8")
         try:
-            code, failed = tested(tests, limit) if tests else (0, "")
+            code, failed = tested(tests, tests_of.limit(tests)) if tests else (0, "")
         finally:
             mutant.path.write_text(original, encoding="utf-8")
         if code < 0:
             return "hangs", failed
         if code:
             if not passes(failed):
-                raise SystemExit(f"{failed or tests} also fails without a mutant; fix it first")
+                raise RuntimeError(f"{failed or tests} also fails without a mutant; fix it first")
             return "killed", failed
     return "survived", ""
 
@@ -199,12 +339,10 @@ def copy_checkout(folder: Path) -> None:
             shutil.copy2(CHECKOUT / name, folder / name)
 
 
-def take_over(folder: Path) -> None:
-    """Make this process and its children use a copy of the package, and import slow modules once."""
-    os.chdir(folder)
-    paths = [str(HERE / ".mutants"), str(folder / "src")]
-    sys.path[:0] = paths
-    os.environ |= {"PYTHONPATH": os.pathsep.join(paths[1:]), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+def prepare() -> None:
+    """Import slow modules once, for all processes forked from this one."""
+    sys.path.insert(0, str(HERE / ".mutants"))
+    os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     sys.dont_write_bytecode = True
     import h5py  # noqa: F401
     import hypothesis  # noqa: F401
@@ -215,31 +353,59 @@ def take_over(folder: Path) -> None:
     torch.set_num_threads(1)
 
 
+def use(folder: Path) -> None:
+    """Make this process and its children use a copy of the package."""
+    os.chdir(folder)
+    sys.path.insert(0, str(folder / "src"))
+    os.environ["PYTHONPATH"] = str(folder / "src")
+
+
+def begin(folder: Path, reached_by: Reached) -> None:
+    """Give a worker its own copy, and what the tests reach."""
+    global tests_of
+    tests_of = reached_by
+    own = Path(tempfile.mkdtemp(dir=folder))
+    copy_checkout(own)
+    use(own)
+
+
+def judged(mutant: Mutant) -> dict[str, object]:
+    """A mutant's row, without its number."""
+    began, source = time.monotonic(), mutant.source()
+    before, after = changed_lines(mutant.path.read_text(encoding="utf-8"), source)
+    ended, test = verdict(mutant, source)
+    module = str(mutant.path.relative_to(SOURCE))
+    print(f"{ended} {time.monotonic() - began:.0f} s {module}:{mutant.line} {before} -> {after}", flush=True)
+    row = [module, mutant.line, mutant.operator, ended, test, before, after]
+    return dict(zip(COLUMNS[2:], row, strict=True))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int, nargs="?", default=200, help="mutants to draw")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=list(ROOMS))
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at a time")
     parser.add_argument("--output", type=Path, default=HERE / "results/mutants.csv", help="file for the results")
-    options = parser.parse_args()
-    output = options.output.resolve()
+    chosen = parser.parse_args()
+    output = chosen.output.resolve()
     output.parent.mkdir(parents=True, exist_ok=True)
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    with tempfile.TemporaryDirectory() as folder, open(output, "w", encoding="utf-8", newline="") as stream:
-        copy_checkout(Path(folder))
-        take_over(Path(folder))
+    with tempfile.TemporaryDirectory() as name, open(output, "w", encoding="utf-8", newline="") as stream:
+        folder = Path(name)
+        copy_checkout(folder / "unchanged")
+        os.chdir(folder / "unchanged")
+        prepare()
+        lines = reached(chosen.rooms, folder)
         rows = csv.DictWriter(stream, COLUMNS)
         rows.writeheader()
-        for number, mutant in zip(range(1, options.count + 1), drawn(options.rooms, options.seed), strict=False):
-            began, source = time.monotonic(), mutant.source()
-            before, after = changed_lines(mutant.path.read_text(encoding="utf-8"), source)
-            ended, test = verdict(mutant, source)
-            module = str(mutant.path.relative_to(SOURCE))
-            row = [options.seed, number, module, mutant.line, mutant.operator, ended, test, before, after]
-            rows.writerow(dict(zip(COLUMNS, row, strict=True)))
-            stream.flush()
-            counts[module.split("/")[0]][ended] += 1
-            print(f"{number} {ended} {time.monotonic() - began:.0f} s {module}:{mutant.line} {before} -> {after}")
+        mutants = list(islice(drawn(chosen.rooms, chosen.seed), chosen.count))
+        fork = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(chosen.jobs, mp_context=fork, initializer=begin, initargs=(folder, lines)) as pool:
+            for number, row in enumerate(pool.map(judged, mutants), start=1):
+                rows.writerow({"seed": chosen.seed, "number": number, **row})
+                stream.flush()
+                counts[row["module"].split("/")[0]][row["verdict"]] += 1
         os.chdir(HERE)
     for room, ends in counts.items():
         print(f"{room}: {sum(ends.values()) - ends['survived']} of {sum(ends.values())} killed")
