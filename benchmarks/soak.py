@@ -133,6 +133,11 @@ def must_run(project: Project) -> None:
         raise ModelError(f"the undisturbed copy fails:\n{output}")
 
 
+def errors(output: str) -> list[str]:
+    """The errors of jobs, and those found before any job."""
+    return re.findall(r"^error .*|(?<=:\n).*(?=\n  File )", output, re.MULTILINE)
+
+
 def verified(project: Project) -> list[str]:
     """The lines of ``sharpest verify`` about wrong files."""
     result = subprocess.run(
@@ -272,7 +277,7 @@ class Soak:
         killed = victim not in ("disk", "none") and self.kill(command, victim)
         status = command.wait()
         output = (self.project.folder / "terminal").read_text(errors="replace")
-        if status and not killed and not re.search("^(error |WorkflowError )", output, re.MULTILINE):
+        if status and not killed and not errors(output):
             raise ModelError(f"failed without a line about the error:\n{output[-3000:]}")
         self.log("run", f"{victim} {limit or ''}".strip(), "killed" if killed else f"exit status {status}")
 
@@ -305,7 +310,7 @@ class Soak:
         for _ in range(ATTEMPTS):
             status, output = run(self.project, *targets)
             targets = []
-            lines = [line for line in output.splitlines() if line.startswith("error ")] if status else []
+            lines = errors(output) if status else []
             if status and not lines:
                 raise ModelError(f"failed without a line about the error:\n{output[-3000:]}")
             lines = lines or verified(self.project)
@@ -327,7 +332,7 @@ class Soak:
 
     def follow(self, line: str) -> None:
         """Do what a message says: delete a file, or make it again."""
-        named = re.match(r"(?:error|wrong:) +(?:.* )?(results/tiny/[^ :]+): ", line)
+        named = re.match(r"(?:(?:error|wrong:) +(?:.* )?)?(results/tiny/[^ :]+): ", line)
         if again := re.search(r"--forcerun (\S+) -- (\S+)$", line):
             self.log("message", line, "made again")
             run(self.project, "--forcerun", again[1], "--", again[2])

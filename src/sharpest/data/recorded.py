@@ -25,8 +25,8 @@ def check_recorded(datasets: Mapping[str, str], paths: Paths) -> None:
         if recorded is not None and recorded != source:
             raise DataError(
                 f"{path}: holds {recorded}, but the configuration says {source}; a results folder cannot mix the two: "
-                f"use the --configfile or datasets that the folder was made with, give snakemake another --directory, "
-                f"or delete {paths.folder}"
+                "use the --configfile or datasets that the folder was made with, give snakemake another --directory, "
+                "or delete it, and whatever was made from it is made again"
             )
 
 
