@@ -1,16 +1,16 @@
 """Break the code in random places, one at a time, and check whether a test fails: ``python benchmarks/mutants.py 200``.
 
 The operators are those of cosmic-ray; type annotations, which no test needs to check, are not mutated. All tests run
-once without a mutant, and coverage.py notes which lines each of them reaches. A mutant first runs the tests that reach
-its line, then the others of their files and those of its package that start processes. Everything happens in copies of
-the checkout, one for each job, in processes forked from one that has already imported the slow modules.
+once without a mutant, and coverage.py notes which lines each of them reaches; the next call reads this again if code
+and tests are the same. A mutant first runs the tests that reach its line, then the others of their files and those of
+its package that start processes, two minutes of each at most. Everything happens in copies of the checkout, one for
+each job, in processes forked from one that has already imported the slow modules.
 """
 
 import argparse
 import ast
 import csv
 import difflib
-import json
 import multiprocessing
 import os
 import random
@@ -27,24 +27,12 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from coverage import Coverage
+from reached import ROOMS, SOURCE, Reached, options, reached, use
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent
-SOURCE = Path("src/sharpest")
-ROOMS = {
-    "curvature": ["tests/unit/curvature", "tests/property", "tests/oracle"],
-    "results": ["tests/unit/results"],
-    "trajectory": ["tests/unit/trajectory", "tests/unit/training"],
-    "training": ["tests/unit/training", "tests/unit/trajectory"],
-    "measures": ["tests/unit/measures"],
-    "claims": ["tests/unit/claims"],
-}
 COLUMNS = ["seed", "number", "module", "line", "operator", "verdict", "test", "before", "after"]
 
 
@@ -112,150 +100,6 @@ def drawn(rooms: Sequence[str], seed: int) -> Iterator[Mutant]:
                 yield mutant
 
 
-@dataclass(frozen=True)
-class Reached:
-    """Which lines each test reaches without a mutant.
-
-    Args:
-        seconds: Of each test.
-        starting: Tests that start processes, whose lines are unknown.
-        tests: For each module and line, the tests that reach it.
-    """
-
-    seconds: dict[str, float]
-    starting: set[str]
-    tests: dict[Path, dict[int, set[str]]]
-
-    def by(self, mutant: Mutant) -> tuple[list[str], list[str]]:
-        """The tests to run, in two stages.
-
-        First those that reach the mutant's line. If it is a constant or a header, which only imports reach, those that
-        reach its function, or any function of its module, or else all of its package; the files of the quickest tests
-        come first. Then the others of these files, which may share fixtures with them, and those of the package that
-        start processes.
-        """
-        lines, functions = self.tests.get(mutant.path, {}), functions_of(mutant.path)
-        around = min((function for function in functions if mutant.line in function.lines), key=len, default=None)
-        if around is not None and mutant.line in around.body and lines.get(mutant.line):
-            reaching = {mutant.line}
-        else:
-            reaching = {line for function in functions if around in (None, function) for line in function.body}
-        folders = tuple(f"{folder}/" for folder in ROOMS[mutant.path.relative_to(SOURCE).parts[0]])
-        near = {test for line in reaching for test in lines.get(line, ())}
-        near = near or {test for test in self.seconds if test.startswith(folders)}
-        total: Counter[str] = Counter()
-        for test in near:
-            total[file_of(test)] += self.seconds[test]
-        others = [test for test in self.seconds if test not in near]
-        far = [
-            each for each in others if file_of(each) in total or (each in self.starting and each.startswith(folders))
-        ]
-        return sorted(near, key=lambda test: (total[file_of(test)], file_of(test), self.seconds[test])), far
-
-    def limit(self, tests: Sequence[str]) -> int:
-        """CPU seconds after which tests hang."""
-        return 60 + round(5 * sum(self.seconds[test] for test in tests))
-
-
-@dataclass(frozen=True)
-class Function:
-    """The lines of a function with its header, and those of its body."""
-
-    lines: range
-    body: range
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-
-@cache
-def functions_of(path: Path) -> list[Function]:
-    found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            first, end = min(line.lineno for line in [node, *node.decorator_list]), node.end_lineno + 1
-            found.append(Function(range(first, end), range(node.body[0].lineno, end)))
-    return found
-
-
-def options() -> list[str]:
-    """Options of pytest; the files of the tests lie beside the copy, since pytest is slow to clear its usual folder."""
-    return ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={Path.cwd()}-files"]
-
-
-def file_of(test: str) -> str:
-    return test.partition("::")[0]
-
-
-class Contexts:
-    """Tells coverage.py which test runs; keeps the seconds of each test, and which start processes or fail."""
-
-    def __init__(self, measured: "Coverage") -> None:
-        self._measured = measured
-        self.seconds: dict[str, float] = {}
-        self.starting: list[str] = []
-        self.failed: list[str] = []
-        self._test = ""
-        sys.addaudithook(self._note)
-
-    def _note(self, event: str, _: object) -> None:
-        if event in ("subprocess.Popen", "os.fork", "os.posix_spawn"):
-            self.starting.append(self._test)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self._test = item.nodeid
-        self._measured.switch_context(item.nodeid)
-        began = time.monotonic()
-        try:
-            return (yield)
-        finally:
-            self.seconds[item.nodeid] = time.monotonic() - began
-            self._measured.switch_context("")
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed:
-            self.failed.append(report.nodeid)
-
-
-def reached(rooms: Sequence[str], folder: Path) -> Reached:
-    """Run all tests of some packages, in a forked process, and note the lines that each of them reaches.
-
-    Args:
-        rooms: Packages.
-        folder: Receives what the process measures.
-
-    Raises:
-        SystemExit: A test fails without a mutant.
-    """
-    from coverage import Coverage, CoverageData
-
-    files = {"data_file": str(folder / "coverage"), "source": [str(SOURCE.resolve())]}
-    child = os.fork()
-    if child == 0:
-        use(Path.cwd())
-        measured = Coverage(**files, messages=False)
-        contexts = Contexts(measured)
-        measured.start()
-        code = pytest.main([*options(), *sorted({test for room in rooms for test in ROOMS[room]})], plugins=[contexts])
-        measured.stop()
-        measured.save()
-        found = [contexts.seconds, contexts.starting, contexts.failed]
-        (folder / "tests.json").write_text(json.dumps(found), encoding="utf-8")
-        os._exit(int(code))
-    _, status = os.waitpid(child, 0)
-    seconds, starting, failed = json.loads((folder / "tests.json").read_text(encoding="utf-8"))
-    if status:
-        raise SystemExit(f"fix the tests that fail without a mutant first: {' '.join(failed)}")
-    data = CoverageData(files["data_file"])
-    data.read()
-    tests = {}
-    for path in data.measured_files():
-        lines = data.contexts_by_lineno(path)
-        tests[Path(path).relative_to(Path.cwd())] = {line: {test for test in lines[line] if test} for line in lines}
-    return Reached(seconds, set(starting), tests)
-
-
 def tested(tests: Sequence[str], limit: int) -> tuple[int, str]:
     """Run tests in a forked process, up to the first failure.
 
@@ -308,7 +152,7 @@ def passes(test: str) -> bool:
 def verdict(mutant: Mutant, source: str) -> tuple[str, str]:
     """Whether a mutant is ``killed``, ``hangs`` (also killed) or ``survived``, and the test that killed it."""
     original = mutant.path.read_text(encoding="utf-8")
-    for tests in tests_of.by(mutant):
+    for tests in tests_of.of(mutant.path, mutant.line):
         mutant.path.write_text(source, encoding="utf-8")
         try:
             code, failed = tested(tests, tests_of.limit(tests)) if tests else (0, "")
@@ -353,13 +197,6 @@ def prepare() -> None:
     torch.set_num_threads(1)
 
 
-def use(folder: Path) -> None:
-    """Make this process and its children use a copy of the package."""
-    os.chdir(folder)
-    sys.path.insert(0, str(folder / "src"))
-    os.environ["PYTHONPATH"] = str(folder / "src")
-
-
 def begin(folder: Path, reached_by: Reached) -> None:
     """Give a worker its own copy, and what the tests reach."""
     global tests_of
@@ -396,7 +233,7 @@ def main() -> None:
         copy_checkout(folder / "unchanged")
         os.chdir(folder / "unchanged")
         prepare()
-        lines = reached(chosen.rooms, folder)
+        lines = reached(chosen.rooms, HERE / "results/reached")
         rows = csv.DictWriter(stream, COLUMNS)
         rows.writeheader()
         mutants = list(islice(drawn(chosen.rooms, chosen.seed), chosen.count))

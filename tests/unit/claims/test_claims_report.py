@@ -47,6 +47,11 @@ def test_the_headline_counts_findings_that_nothing_implies_by_seeds() -> None:
     ]
 
 
+@pytest.mark.parametrize(("p", "holds"), [(0.05, 1), (0.0501, 0)])
+def test_a_corrected_p_of_the_level_itself_is_enough(p: float, holds: int) -> None:
+    assert headline(pd.DataFrame([claim("a", p_holm=p)])).loc["all, after Holm's correction", "holds"] == holds
+
+
 CHANCE = pd.DataFrame([
     {
         "item": "all", "claims": 40, "holds": 17, "null_holds": 3.25, "null_holds_high": 7.0, "p_holds": 0.0001,

@@ -66,6 +66,20 @@ def test_a_scale_with_fewer_seeds_reads_fewer_runs(claims: dict[str, Claim], con
 
 
 @pytest.mark.parametrize(
+    ("claim", "seeds"),
+    [("fig17.scnn.alpha2", {1001, 1002}), ("sec3.2.alpha2.scnn", {1001, 1002, 1003})],
+    ids=["figure", "section, with the schedule of a figure"],
+)
+def test_new_seeds_are_those_of_the_own_study(
+    claim: str, seeds: set[int], claims: dict[str, Claim], configured: Configured
+) -> None:
+    project = configured("paper")
+    scale = project.scale.model_copy(update={"seeds": {"fig17": 2, "fig06": 3}})
+    [changed] = with_new_seeds([claims[claim]], replace(project, scale=scale))
+    assert {RunId.parse(run).seed for run in changed.runs} == seeds
+
+
+@pytest.mark.parametrize(
     ("claim", "schedule"),
     [
         ("fig1.lmax_trend", "growth"),

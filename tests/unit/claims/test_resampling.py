@@ -60,6 +60,10 @@ def test_blocks_are_of_four_autocorrelation_times() -> None:
     assert autocorrelation_time(np.stack([curve, noise(0.0, 1_500, 1)], axis=1)) == pytest.approx(time)
 
 
+def test_a_constant_curve_beside_another_has_no_correlation() -> None:
+    assert autocorrelation_time(np.stack([np.full(200, 7.0), noise(-0.5, 200, 0)], axis=1)) == 1
+
+
 @pytest.mark.parametrize(
     "curve", [np.arange(60.0), noise(0.95, 60, 0), noise(0.0, 19, 0), np.full(60, 7.0), np.arange(3.0), np.ones(1)],
     ids=["a line", "slow noise", "few points", "constant", "three points", "one point"],
