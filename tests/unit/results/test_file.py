@@ -17,7 +17,7 @@ from sealed import changed
 
 from sharpest.config.measures import declared, measure_names
 from sharpest.errors import StoreError
-from sharpest.results.checksum import ROW_CHECKSUMS, verify
+from sharpest.results.checksum import ROW_CHECKSUMS, has_long_rows, verify
 from sharpest.results.data import DATA
 from sharpest.results.file import open_stored, write_stored
 from sharpest.results.layout import Layout
@@ -150,6 +150,14 @@ def test_a_truncated_file_is_refused_at_any_length(tmp_path: Path) -> None:
         path.write_bytes(whole[:length])
         assert "truncated" in refusal(path)
         assert "delete it" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "long"),
+    [((3, 2**17), True), ((3, 2**17 - 1), False), ((3, 1000), False), ((2**20,), False), ((0, 2**17), False)],
+)
+def test_rows_of_a_mebibyte_have_their_own_checksums(shape: tuple[int, ...], long: bool) -> None:
+    assert has_long_rows(shape, np.dtype("f8")) == long
 
 
 @pytest.fixture(scope="module", params=["short rows", "long rows"])

@@ -1,7 +1,9 @@
 """Files of finished results stay readable: a changed layout has a new version."""
 
 import hashlib
+from pathlib import Path
 
+import h5py
 import pytest
 
 from sharpest.config.measures import declared, measure_names
@@ -10,6 +12,7 @@ from sharpest.results.imported import IMPORTED
 from sharpest.results.layout import Layout
 from sharpest.results.reviews import REVIEWS
 from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.results.together import write_together
 from sharpest.results.tokens import TOKENS
 
 LAYOUTS = [DATA, TOKENS, REVIEWS, IMPORTED, SNAPSHOTS, *(declared(name).layout for name in measure_names())]
@@ -46,3 +49,9 @@ def test_a_changed_layout_has_a_new_version(layout: Layout) -> None:
 
 def test_all_layouts_are_known() -> None:
     assert [layout.name for layout in LAYOUTS] == [*KNOWN]
+
+
+def test_a_file_of_several_layouts_has_a_version(tmp_path: Path) -> None:
+    write_together(tmp_path / "a.h5", [])
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert dict(file.attrs) == {"layout": "together", "version": 1}
