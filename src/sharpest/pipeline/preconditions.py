@@ -48,7 +48,7 @@ def check_room(cache: Path, rules: Iterable[Path]) -> None:
         raise SharpestError(
             f"{cache}: Snakemake cannot copy its rules there ({error.strerror}); free space, or set TMPDIR and "
             "XDG_CACHE_HOME to folders on another disk"
-        )
+        ) from error
 
 
 def check_records() -> None:
