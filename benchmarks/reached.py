@@ -154,6 +154,10 @@ class Contexts:
         if report.failed:
             self.failed.append(report.nodeid)
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.failed.append(report.nodeid)
+
 
 def reached(rooms: Sequence[str], folder: Path) -> Reached:
     """Run all tests of some packages, in a forked process, and note the lines that each of them reaches.
