@@ -32,7 +32,8 @@ def test_the_same_sources_and_data_sets_not_yet_prepared(paths):
 def test_an_original_and_a_substitute_are_not_mixed(paths, name, recorded, configured):
     sources = {"c10": "fashion-mnist", "imdb": "imdb", name: configured}
     message = re.escape(f"{paths.data(name)}: holds {recorded}, but the configuration says {configured}; a results")
-    with pytest.raises(DataError, match=rf"^{message}.*--configfile.*--directory, or delete it, and whatever was made"):
+    remedies = "--configfile.*--directory, or delete it, and whatever was made from it is made again"
+    with pytest.raises(DataError, match=rf"^{message}.*{remedies}$"):
         check_recorded(sources, paths)
 
 
