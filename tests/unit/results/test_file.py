@@ -11,22 +11,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from layouts import LAYOUTS
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 from sealed import changed
 
-from sharpest.config.measures import declared, measure_names
+from sharpest.config.measures import declared
 from sharpest.errors import StoreError
 from sharpest.results.checksum import ROW_CHECKSUMS, has_long_rows, verify
-from sharpest.results.data import DATA
 from sharpest.results.file import open_stored, write_stored
 from sharpest.results.layout import Layout
-from sharpest.results.reviews import REVIEWS
-from sharpest.results.snapshots import SNAPSHOTS
-from sharpest.results.tokens import TOKENS
 
 SPECTRA, DIRECTIONS, EVALUATIONS = (declared(name).layout for name in ("spectra", "directions", "evaluations"))
-LAYOUTS = [DATA, TOKENS, REVIEWS, SNAPSHOTS, *(declared(name).layout for name in measure_names())]
 
 
 def arrays_of(layout: Layout, seed: int = 0) -> dict[str, NDArray[Any]]:

@@ -5,17 +5,11 @@ from pathlib import Path
 
 import h5py
 import pytest
+from layouts import LAYOUTS
 
-from sharpest.config.measures import declared, measure_names
-from sharpest.results.data import DATA
-from sharpest.results.imported import IMPORTED
 from sharpest.results.layout import Layout
-from sharpest.results.reviews import REVIEWS
-from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.results.together import write_together
-from sharpest.results.tokens import TOKENS
 
-LAYOUTS = [DATA, TOKENS, REVIEWS, IMPORTED, SNAPSHOTS, *(declared(name).layout for name in measure_names())]
 # name -> version, digest of the names, types and dimensions of its arrays and of its attributes
 KNOWN = {
     "data": (2, "39814e60"),
