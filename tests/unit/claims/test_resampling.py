@@ -41,6 +41,21 @@ def test_the_error_of_a_mean_is_the_known_one(correlation: float) -> None:
     assert math.sqrt(np.mean(variances)) == pytest.approx(1 / ((1 - correlation) * math.sqrt(count)), rel=0.08)
 
 
+def test_the_error_counts_the_correlation_between_blocks() -> None:
+    """The last curve sets only the block length and the correction; both have blocks of five points."""
+    curve, constant = noise(-0.5, 1_500, 0), np.full(1_500, 100.0)
+    spreads, expected = [], []
+    for correlation in (0.0, 0.1):
+        slow = noise(correlation, 1_500, 1)
+        result = resampled(series(curve, constant, slow), per_cent, "run")
+        assert result.blocks == 1_500 / 5
+        time = autocorrelation_time(slow[:, None])
+        found = ((time - 1) / (time + 1)) ** np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
+        spreads.append(np.ptp(result.values))
+        expected.append(math.sqrt(time / found.mean() / 5))  # variances: of a long mean, of the mean of a block
+    assert spreads[1] / spreads[0] == pytest.approx(expected[1] / expected[0], rel=1e-3)
+
+
 def test_the_error_of_a_quotient_is_that_of_its_sums() -> None:
     """In per cent of a constant: the error of the mean times 100 over the constant."""
     curve = noise(0.0, 400, 3)
