@@ -55,7 +55,7 @@ class Made(Strict):
     runs: list[str]
     """Runs shown, and their trunks."""
     minutes: dict[str, float]
-    """Kind of work -> minutes of one core."""
+    """Kind of work -> elapsed minutes of its jobs."""
     commits: list[str]
     """Commits of the code that made the files."""
     packages: list[str]

@@ -53,7 +53,7 @@ def _index(gallery: Path, listed: Sequence[Entry], scripts: Path, ledger: Sequen
         *_against(claims),
         "## Figures and tables",
         "",
-        "| | scale | data | scale-free claims that hold | minutes of one core | made by commit | its code since then |",
+        "| | scale | data | scale-free claims that hold | elapsed minutes of its jobs | made by commit | its code since then |",
         "|---|---|---|---|---|---|---|",
         *rows,
         "",
@@ -122,7 +122,7 @@ def _entry_page(entry: Entry, scripts: Path) -> str:
         "command": f"`{made.command}`",
         "data": ", ".join(made.data),
         "runs": ", ".join(f"`{run}`" for run in made.runs),
-        "minutes of one core": ", ".join(f"{minutes:g} {what}" for what, minutes in made.minutes.items()),
+        "elapsed minutes of its jobs": ", ".join(f"{minutes:g} {what}" for what, minutes in made.minutes.items()),
         "made by": f"commit {_commits(entry)}, {' and '.join(made.days)}; {', '.join(made.packages)}; "
         + ", ".join(made.devices),
         "its code since then": _age(entry, scripts),
