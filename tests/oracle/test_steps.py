@@ -231,6 +231,12 @@ def test_the_catapult_of_two_linear_layers():
     assert (sharpness[catapulted, -1] < 0.9 * sharpness[catapulted, 0]).all()
 
 
+def test_an_increase_within_rounding_is_no_rise():
+    factors, sharpness = np.array([1.0, 2.0]), np.ones((2, 2))
+    losses = np.array([[3.0, np.nextafter(np.float32(3), np.float32(4))], [3.0, 3.0 * (1 + 1e-6)]])
+    assert thresholds(factors, losses, sharpness, 10, 1e-6).loss == 2
+
+
 def test_descents_are_those_of_float64_with_dense_hessians():
     problem, factors = product_net(6, 0.8), np.array([0.5, 1.7, 2.6, 3.1])
     start, losses, sharpness, _ = descents(problem, factors, 5)

@@ -14,7 +14,9 @@ import torch
 
 import sharpest
 from sharpest.commands.main import main
-from sharpest.errors import DataError, StoreError
+from sharpest.config.project import load_project
+from sharpest.config.reading import read_yaml
+from sharpest.errors import ConfigError, DataError, StoreError
 from sharpest.results.states import Snapshots
 
 ROOT = Path(__file__).parents[3]
@@ -90,6 +92,19 @@ def test_a_point_between_checkpoints_is_refused(folder: Path) -> None:
     assert imported() == 0
     with pytest.raises(StoreError, match=f"{RUN} is imported: only its checkpoints can be measured, at .* 0, 64, 128"):
         sharpest.open_point(RUN, 65, "imported")
+
+
+@pytest.mark.parametrize(
+    "measure", ["critical", "evaluations", "gradient_flow", "interventions", "preconditioned"],
+)  # fmt: skip
+def test_what_needs_training_is_refused(folder: Path, measure: str) -> None:
+    assert imported() == 0
+    scale = Path("config/scales/imported.yaml")
+    examples = "{loss_examples: 64, examples: 64}" if measure == "evaluations" else "{}"
+    scale.write_text(scale.read_text().replace("density: {}", f"{measure}: {examples}"))
+    message = f"imported: only its checkpoints can be measured, and {measure} needs its training; remove {measure}"
+    with pytest.raises(ConfigError, match=message):
+        load_project({**read_yaml(Path("config/config.yaml")), "scale": "imported"}, Path("config"))
 
 
 def test_a_changed_module_is_detected(folder: Path) -> None:
