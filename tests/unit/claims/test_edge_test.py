@@ -42,9 +42,9 @@ def test_shares_before_and_after_saturation(folder: Any) -> None:
 
 def test_a_catapult_relaxes_below_half_of_its_height(folder: Any) -> None:
     """A catapult that diverged does not relax."""
-    remaining = [[1, 1], [1, 1], [1, 0.4], [0.4, 0.6], [1, 0.1], [0.1, np.nan]]
+    remaining = [[1, 1], [1, 1], [1, 0.6], [0.4, 0.6], [1, 0.1], [0.1, np.nan]]
     write(folder, remaining=remaining)
-    assert read(folder, "relaxed_catapults") == pytest.approx((1 + 1 / 2 + 1 + 1 / 2) / 4)
+    assert read(folder, "relaxed_catapults") == pytest.approx((0 + 1 / 2 + 1 + 1 / 2) / 4)
 
 
 def test_areas_and_their_differences(folder: Any) -> None:
