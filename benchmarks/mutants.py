@@ -2,9 +2,9 @@
 
 The operators are those of cosmic-ray; type annotations, which no test needs to check, are not mutated. All tests run
 once without a mutant, and coverage.py notes which lines each of them reaches; the next call reads this again if code
-and tests are the same. A mutant first runs the tests that reach its line, then the others of their files and those of
-its package that start processes, two minutes of each at most. Everything happens in copies of the checkout, one for
-each job, in processes forked from one that has already imported the slow modules.
+and tests are the same. A mutant runs a minute of tests: those that reach its line, then the others of its package.
+Everything happens in copies of the checkout, one for each job, in processes forked from one that has already imported
+the slow modules.
 """
 
 import argparse
@@ -152,19 +152,19 @@ def passes(test: str) -> bool:
 def verdict(mutant: Mutant, source: str) -> tuple[str, str]:
     """Whether a mutant is ``killed``, ``hangs`` (also killed) or ``survived``, and the test that killed it."""
     original = mutant.path.read_text(encoding="utf-8")
-    for tests in tests_of.of(mutant.path, mutant.line):
-        mutant.path.write_text(source, encoding="utf-8")
-        try:
-            code, failed = tested(tests, tests_of.limit(tests)) if tests else (0, "")
-        finally:
-            mutant.path.write_text(original, encoding="utf-8")
-        if code < 0:
-            return "hangs", failed
-        if code:
-            if not passes(failed):
-                raise RuntimeError(f"{failed or tests} also fails without a mutant; fix it first")
-            return "killed", failed
-    return "survived", ""
+    tests = tests_of.of(mutant.path, mutant.line)
+    mutant.path.write_text(source, encoding="utf-8")
+    try:
+        code, failed = tested(tests, tests_of.limit(tests))
+    finally:
+        mutant.path.write_text(original, encoding="utf-8")
+    if code == 0:
+        return "survived", ""
+    if code < 0:
+        return "hangs", failed
+    if not passes(failed):
+        raise RuntimeError(f"{failed or tests} also fails without a mutant; fix it first")
+    return "killed", failed
 
 
 def changed_lines(before: str, after: str) -> tuple[str, str]:

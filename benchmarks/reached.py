@@ -7,13 +7,11 @@ import os
 import shutil
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,7 +28,7 @@ ROOMS = {
     "measures": ["tests/unit/measures"],
     "claims": ["tests/unit/claims"],
 }
-MOST = 120  # seconds of tests for each stage
+MOST = 60  # seconds of tests for each mutant
 
 
 @dataclass(frozen=True)
@@ -39,20 +37,19 @@ class Reached:
 
     Args:
         seconds: Of each test.
-        starting: Tests that start processes, whose lines are unknown.
         tests: For each module and line, the tests that reach it.
     """
 
     seconds: dict[str, float]
-    starting: set[str]
     tests: dict[Path, dict[int, set[str]]]
 
-    def of(self, path: Path, line: int) -> tuple[list[str], list[str]]:
-        """The tests to run, in two stages.
+    def of(self, path: Path, line: int) -> list[str]:
+        """The tests to run, ``MOST`` seconds of them.
 
-        First those that reach a line. If it is a constant or a header, which only imports reach, those that
-        reach its function, or any function of its module, or else all of its package. Then the others of their files,
-        which may share fixtures with them, and those of the package that start processes.
+        First those that reach a line. If it is a constant or a header, which only imports reach, those that reach its
+        function, or any function of its module. Then all tests of its package, since those that start processes, and
+        those that read a constant, may reach it unseen. Among these first those in files named after the module or its
+        folder, then those of its package, then the quickest.
         """
         lines, functions = self.tests.get(path, {}), functions_of(path)
         around = min((function for function in functions if line in function.lines), key=len, default=None)
@@ -62,23 +59,13 @@ class Reached:
             reaching = {each for function in functions if around in (None, function) for each in function.body}
         folders = tuple(f"{folder}/" for folder in ROOMS[path.relative_to(SOURCE).parts[0]])
         near = {test for each in reaching for test in lines.get(each, ())}
-        near = near or {test for test in self.seconds if test.startswith(folders)}
-        files = {file_of(test) for test in near}
-        others = {test for test in self.seconds if file_of(test) in files}
-        others |= {test for test in self.starting if test.startswith(folders)}
-        return self.most_telling(near, path), self.most_telling(others - near, path)
-
-    def most_telling(self, tests: set[str], path: Path) -> list[str]:
-        """Tests of at most ``MOST`` seconds, file by file: those named after the module first, then the quickest."""
-        files: dict[str, list[float]] = defaultdict(list)
-        for test in tests:
-            files[file_of(test)].append(self.seconds[test])
+        own = {test for test in self.seconds if test.startswith(folders)}
 
         def key(test: str) -> tuple[object, ...]:
-            file = file_of(test)
-            return path.stem not in file, fmean(files[file]), file, self.seconds[test]
+            named = sum(name in file_of(test) for name in (path.parent.name, path.stem))
+            return test not in near, -named, test not in own, self.seconds[test]
 
-        ordered = sorted(tests, key=key)
+        ordered = sorted(near | own, key=key)
         ends = accumulate(self.seconds[test] for test in ordered)
         return [test for test, end in zip(ordered, ends, strict=True) if end < MOST]
 
@@ -125,23 +112,15 @@ def file_of(test: str) -> str:
 
 
 class Contexts:
-    """Tells coverage.py which test runs; keeps the seconds of each test, and which start processes or fail."""
+    """Tells coverage.py which test runs; keeps the seconds of each test, and which fail."""
 
     def __init__(self, measured: "Coverage") -> None:
         self._measured = measured
         self.seconds: dict[str, float] = {}
-        self.starting: list[str] = []
         self.failed: list[str] = []
-        self._test = ""
-        sys.addaudithook(self._note)
-
-    def _note(self, event: str, _: object) -> None:
-        if event in ("subprocess.Popen", "os.fork", "os.posix_spawn"):
-            self.starting.append(self._test)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self._test = item.nodeid
         self._measured.switch_context(item.nodeid)
         began = time.monotonic()
         try:
@@ -183,11 +162,11 @@ def reached(rooms: Sequence[str], folder: Path) -> Reached:
             pytest.main([*options(), *sorted({test for room in rooms for test in ROOMS[room]})], plugins=[contexts])
             measured.stop()
             measured.save()
-            found = [contexts.seconds, contexts.starting, contexts.failed]
-            (folder / "tests.json").write_text(json.dumps(found), encoding="utf-8")
+            found = json.dumps([contexts.seconds, contexts.failed])
+            (folder / "tests.json").write_text(found, encoding="utf-8")
             os._exit(0)
         os.waitpid(child, 0)
-    seconds, starting, failed = json.loads((folder / "tests.json").read_text(encoding="utf-8"))
+    seconds, failed = json.loads((folder / "tests.json").read_text(encoding="utf-8"))
     if failed:
         shutil.rmtree(folder)
         raise SystemExit(f"fix the tests that fail without a mutant first: {' '.join(failed)}")
@@ -197,7 +176,7 @@ def reached(rooms: Sequence[str], folder: Path) -> Reached:
     for path in data.measured_files():
         lines = data.contexts_by_lineno(path)
         tests[SOURCE / path.rpartition(f"/{SOURCE}/")[2]] = {line: set(lines[line]) - {""} for line in lines}
-    return Reached(seconds, set(starting), tests)
+    return Reached(seconds, tests)
 
 
 def digest(rooms: Sequence[str]) -> str:
