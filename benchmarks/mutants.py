@@ -2,7 +2,7 @@
 
 The operators are those of cosmic-ray; type annotations, which no test needs to check, are not mutated. All tests run
 once without a mutant, and coverage.py notes which lines each of them reaches; the next call reads this again if code
-and tests are the same. A mutant runs a minute of tests: those that reach its line, then the others of its package.
+and tests are the same. A mutant runs tests for some time: those that reach its line, then the others of its package.
 Everything happens in copies of the checkout, one for each job, in processes forked from one that has already imported
 the slow modules.
 """
@@ -152,7 +152,7 @@ def passes(test: str) -> bool:
 def verdict(mutant: Mutant, source: str) -> tuple[str, str]:
     """Whether a mutant is ``killed``, ``hangs`` (also killed) or ``survived``, and the test that killed it."""
     original = mutant.path.read_text(encoding="utf-8")
-    tests = tests_of.of(mutant.path, mutant.line)
+    tests = tests_of.of(mutant.path, mutant.line, seconds_of_tests)
     mutant.path.write_text(source, encoding="utf-8")
     try:
         code, failed = tested(tests, tests_of.limit(tests))
@@ -197,10 +197,10 @@ def prepare() -> None:
     torch.set_num_threads(1)
 
 
-def begin(folder: Path, reached_by: Reached) -> None:
-    """Give a worker its own copy, and what the tests reach."""
-    global tests_of
-    tests_of = reached_by
+def begin(folder: Path, reached_by: Reached, most: float) -> None:
+    """Give a worker its own copy, what the tests reach, and the seconds of tests for each mutant."""
+    global tests_of, seconds_of_tests
+    tests_of, seconds_of_tests = reached_by, most
     own = Path(tempfile.mkdtemp(dir=folder))
     copy_checkout(own)
     use(own)
@@ -223,6 +223,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=list(ROOMS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at a time")
+    parser.add_argument("--seconds", type=float, default=60, help="of tests for each mutant")
     parser.add_argument("--output", type=Path, default=HERE / "results/mutants.csv", help="file for the results")
     chosen = parser.parse_args()
     output = chosen.output.resolve()
@@ -238,7 +239,9 @@ def main() -> None:
         rows.writeheader()
         mutants = list(islice(drawn(chosen.rooms, chosen.seed), chosen.count))
         fork = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(chosen.jobs, mp_context=fork, initializer=begin, initargs=(folder, lines)) as pool:
+        with ProcessPoolExecutor(
+            chosen.jobs, mp_context=fork, initializer=begin, initargs=(folder, lines, chosen.seconds)
+        ) as pool:
             for number, row in enumerate(pool.map(judged, mutants), start=1):
                 rows.writerow({"seed": chosen.seed, "number": number, **row})
                 stream.flush()

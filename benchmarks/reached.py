@@ -28,7 +28,6 @@ ROOMS = {
     "measures": ["tests/unit/measures"],
     "claims": ["tests/unit/claims"],
 }
-MOST = 60  # seconds of tests for each mutant
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Reached:
     seconds: dict[str, float]
     tests: dict[Path, dict[int, set[str]]]
 
-    def of(self, path: Path, line: int) -> list[str]:
-        """The tests to run, ``MOST`` seconds of them.
+    def of(self, path: Path, line: int, most: float) -> list[str]:
+        """The tests to run, at most ``most`` seconds of them.
 
         First those that reach a line. If it is a constant or a header, which only imports reach, those that reach its
         function, or any function of its module. Then all tests of its package, since those that start processes, and
@@ -67,7 +66,7 @@ class Reached:
 
         ordered = sorted(near | own, key=key)
         ends = accumulate(self.seconds[test] for test in ordered)
-        return [test for test, end in zip(ordered, ends, strict=True) if end < MOST]
+        return [test for test, end in zip(ordered, ends, strict=True) if end < most]
 
     def limit(self, tests: Sequence[str]) -> int:
         """CPU seconds after which tests hang."""
