@@ -107,6 +107,7 @@ def test_a_facet_that_does_not_fit_is_one_line(changes: dict[str, str], message:
     [
         {},
         {"facet": "1"},
+        {"quantity": "alpha_change_pct_e3"},
         {"quantity": "surface_rise", "facet": "e3"},
         {"quantity": "surface_curvature", "facet": ""},
         {"kind": "order", "expected": "1>0.5", "facet": ""},

@@ -75,8 +75,8 @@ def test_no_points_give_empty_arrays_of_the_right_shapes(take, segments):
 
 def test_progress_counts_points_and_shows_the_first_number(take):
     reported = []
-    take([[0, 3], [10]], progress=lambda done, note: reported.append((done, note.split()[0] if note else "")))
-    assert reported == [(0, ""), (1, "norm"), (2, "norm"), (3, "norm")]
+    taken = take([[0, 3], [10]], progress=lambda done, note: reported.append((done, note)))
+    assert reported == [(0, ""), *((done, f"norm {norm:.3g}") for done, norm in enumerate(taken["norm"], start=1))]
 
 
 @pytest.mark.parametrize("dtype", ["?", "i8", "f8"])
