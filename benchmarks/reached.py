@@ -70,7 +70,7 @@ class Reached:
 
     def limit(self, tests: Sequence[str]) -> int:
         """CPU seconds after which tests hang."""
-        return 60 + round(5 * sum(self.seconds[test] for test in tests))
+        return 20 + round(3 * sum(self.seconds[test] for test in tests))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from sharpest.config.measure import Planned
 from sharpest.data.randomness import generator
 from sharpest.measures.directions import MEASURE
 from sharpest.measures.point import Point
@@ -227,3 +228,11 @@ def test_gradients_that_are_not_finite_leave_their_rows_empty(tmp_path: Path, mo
     assert np.isfinite(arrays["loss"]).all()
     assert np.isnan(arrays["profile"]).all()
     assert np.isnan(arrays["loss_change"]).all()
+
+
+@pytest.mark.parametrize(("place", "losses"), [(0, 1 + 4 * 27 + 3 * 4), (1, 1 + 4 * 27), (2, 1 + 4 * 27 + 3 * 4)])
+def test_the_cost_counts_whole_steps_only_at_points_of_the_alpha_study(place, losses):
+    cost = MEASURE.cost(SETTINGS, Planned(run_settings(), hessian_settings(), 0, place))
+    assert (cost.gradients, cost.forwards, cost.held) == (3, losses * LOSS_EXAMPLES, 2 * (3 + 3))
+    cost = MEASURE.cost(SETTINGS.model_copy(update={"grid": ()}), Planned(run_settings(), hessian_settings(), 0, place))
+    assert cost.forwards == 0
