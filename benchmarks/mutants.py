@@ -162,8 +162,8 @@ def verdict(mutant: Mutant, source: str) -> tuple[str, str]:
         return "survived", ""
     if code < 0:
         return "hangs", failed
-    if not passes(failed):
-        raise RuntimeError(f"{failed or tests} also fails without a mutant; fix it first")
+    if not passes(failed or tests[0]):  # no test is named if none could be collected
+        raise RuntimeError(f"{failed or tests[0]} also fails without a mutant; fix it first")
     return "killed", failed
 
 

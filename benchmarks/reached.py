@@ -43,7 +43,7 @@ class Reached:
     tests: dict[Path, dict[int, set[str]]]
 
     def of(self, path: Path, line: int, most: float) -> list[str]:
-        """The tests to run, at most ``most`` seconds of them.
+        """The tests to run, at most ``most`` seconds of them, but at least one.
 
         First those that reach a line. If it is a constant or a header, which only imports reach, those that reach its
         function, or any function of its module. Then all tests of its package, since those that start processes, and
@@ -66,7 +66,7 @@ class Reached:
 
         ordered = sorted(near | own, key=key)
         ends = accumulate(self.seconds[test] for test in ordered)
-        return [test for test, end in zip(ordered, ends, strict=True) if end < most]
+        return [test for test, end in zip(ordered, ends, strict=True) if end < most] or ordered[:1]
 
     def limit(self, tests: Sequence[str]) -> int:
         """CPU seconds after which tests hang."""
