@@ -287,6 +287,13 @@ def test_the_flow_of_a_quadratic_and_its_late_steps():
     assert longer.num_gradients < 3 * actual.num_gradients
 
 
+def test_a_short_flow_takes_one_step():
+    """The first step moves theta by 1 %, and its slope is exact."""
+    actual = gradient_flow(lambda theta: theta, torch.ones(2, dtype=torch.float64), 0.01)
+    torch.testing.assert_close(actual.theta, torch.full((2,), math.exp(-0.01), dtype=torch.float64), atol=1e-9, rtol=0)
+    assert actual.num_gradients == 4
+
+
 def test_the_flow_in_parts_is_the_flow():
     problem = two_layer_linear_net(7, 0)
     theta, step = problem.theta, None

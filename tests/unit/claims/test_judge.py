@@ -12,9 +12,11 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
+from sharpest.claims.files import RunSource
+from sharpest.claims.judge import judge
 from sharpest.claims.ledger import COLUMNS, Claim
 
-from .conftest import made_claim, of_seeds
+from .conftest import SCHEDULES, made_claim, of_seeds
 
 THREE = (1001, 1002, 1003)
 LARGE, SMALL, FIVE_LRS = (10.0, 11.0, 12.5), (5.0, 6.2, 7.0), ("0.001", "0.005", "0.01", "0.05", "0.1")
@@ -264,6 +266,19 @@ def test_holm_s_correction_is_over_judged_claims_that_none_implies(folder: Any, 
     assert math.isnan(table["p"]["d"])
     assert (table["value"]["d"], table["error"]["d"]) == (table["value"]["a"], table["error"]["a"])
     assert judged(claims[3], paper_scale=True)[0]["verdict"].tolist() == ["holds"]
+
+
+def test_the_numbers_behind_a_verdict(folder: Any) -> None:
+    distances(folder, r0_1=LARGE)
+    runs = runs_of("0.1")
+    claim = made_claim("dist", "range", "4..20", runs)
+    plans = {claim.id: tuple(RunSource(run=run, schedules=SCHEDULES) for run in runs)}
+    by_seed = judge([claim], plans, folder.paths.folder, paper_scale=False).by_seed
+    assert by_seed["value"].tolist() == list(LARGE)
+    assert by_seed["seed"].tolist() == list(THREE)
+    assert set(by_seed["id"]) == {claim.id}
+    assert set(by_seed["statement"]) == {0}
+    assert (set(by_seed["at_least"]), set(by_seed["at_most"])) == ({4}, {20})
 
 
 def test_the_columns_and_that_the_same_files_give_the_same_table(folder: Any, judged: Any) -> None:

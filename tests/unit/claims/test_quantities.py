@@ -44,6 +44,10 @@ def test_every_quantity_is_used_and_every_one_in_the_ledger_is_known(ledger: tup
     assert {claim["quantity"] for claim in ledger} == set(QUANTITIES) - {quantity.name for quantity in OF_LATER_PAPERS}
 
 
+def test_only_falls_of_the_accuracy_count_where_the_curve_recovers() -> None:
+    assert [name for name, quantity in QUANTITIES.items() if quantity.sudden] == ["train_acc"]
+
+
 def test_the_docs_define_every_quantity() -> None:
     rows = DOCS.read_text().splitlines()
     for quantity in QUANTITIES.values():

@@ -89,6 +89,21 @@ def test_a_note_shows_a_number_of_any_type(take, dtype):
     assert taken["flag"].tolist() == [1]
 
 
+def test_a_note_shows_the_first_of_several_numbers(take):
+    layout = measured_layout(
+        "toy", 1, *(dataset for dataset in LAYOUT.datasets if dataset.name in ("moments", "powers"))
+    )
+    measure = Measure("toy", Settings, layout, TOY.cost, constants=TOY.constants)
+    notes = []
+    taken = take(
+        [[0]],
+        lambda point, settings: {"moments": values_at(point, settings)["moments"]},
+        measure=measure,
+        progress=lambda done, note: notes.append(note),
+    )
+    assert notes == ["", f"moments {taken['moments'][0, 0]:.3g}"]
+
+
 def test_a_measure_of_vectors_alone_has_no_note(take):
     layout = measured_layout("toy", 1, *LAYOUT.datasets[-2:])
     measure = Measure("toy", Settings, layout, TOY.cost, sizes=TOY.sizes)

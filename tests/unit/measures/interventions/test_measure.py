@@ -183,4 +183,4 @@ def test_a_run_that_cannot_take_an_arm_is_refused_before_anything_runs(arm: str,
 def test_a_forecast_counts_all_arms():
     planned = Planned(run_settings(), hessian_settings(), 0, 0)
     cost = MEASURE.cost(Settings(arms=("sgd", "lr2", "S0.5"), updates=10), planned)
-    assert (cost.gradients, cost.forwards) == (25, 3 * 11 * 20)
+    assert (cost.gradients, cost.forwards, cost.held) == (25, 3 * 11 * 20, 4)
