@@ -7,11 +7,13 @@ import os
 import shutil
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,7 +50,7 @@ class Reached:
         First those that reach a line. If it is a constant or a header, which only imports reach, those that reach its
         function, or any function of its module. Then all tests of its package, since those that start processes, and
         those that read a constant, may reach it unseen. Among these first those in files named after the module or its
-        folder, then those of its package, then the quickest.
+        folder, then those of its package, then the files with the quickest tests.
         """
         lines, functions = self.tests.get(path, {}), functions_of(path)
         around = min((function for function in functions if line in function.lines), key=len, default=None)
@@ -60,11 +62,17 @@ class Reached:
         near = {test for each in reaching for test in lines.get(each, ())}
         own = {test for test in self.seconds if test.startswith(folders)}
 
-        def key(test: str) -> tuple[object, ...]:
-            named = sum(name in file_of(test) for name in (path.parent.name, path.stem))
-            return test not in near, -named, test not in own, self.seconds[test]
+        files = defaultdict(list)
+        for test in self.seconds:
+            files[file_of(test)].append(self.seconds[test])
 
-        ordered = sorted(near | own, key=key)
+        def key(test: str) -> tuple[object, ...]:
+            file = file_of(test)
+            named = sum(name in file for name in (path.parent.name, path.stem))
+            return test not in near, -named, test not in own, fmean(files[file]), file
+
+        # within a file tests keep their order, since the first one made the fixtures that they share
+        ordered = sorted((test for test in self.seconds if test in near | own), key=key)
         ends = accumulate(self.seconds[test] for test in ordered)
         return [test for test, end in zip(ordered, ends, strict=True) if end < most] or ordered[:1]
 
