@@ -57,7 +57,7 @@ def test_samples_are_points_and_arms_with_known_values():
 
 
 def test_saturation_is_the_first_point_at_the_late_mean():
-    test = made(np.zeros((6, 1)), [1, 5, 2, 3, 4, 5])
+    test = made(np.zeros((6, 1)), [1, 4, 2, 3, 4, 5])
     assert test.first_saturated("batch_sharpness") == 1
     assert made(np.zeros((3, 1)), [2, 2, 2]).first_saturated("gni") == 0
     assert made(np.zeros((4, 1)), [np.nan] * 4).first_saturated("gni") is None
@@ -75,6 +75,12 @@ def test_resampled_areas_are_the_same_each_time_and_spread_about_the_area():
     low, high = np.percentile(first["gni"], (2.5, 97.5))
     assert low < area < high
     assert 0.05 < high - low < 0.4
+
+
+def test_runs_of_one_point_are_resampled_as_wholes():
+    areas = resampled_areas([made([[0]]), made([[1]], [1])], ["gni"])["gni"]
+    assert set(areas[np.isfinite(areas)]) == {1}  # finite if both runs are drawn
+    assert 0.4 < np.isfinite(areas).mean() < 0.6
 
 
 def test_arms_that_overlap_widen_the_interval():
