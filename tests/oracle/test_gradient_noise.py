@@ -151,6 +151,17 @@ def test_for_the_full_batch_all_equal_the_directional_sharpness(count: int, way:
     assert directional <= np.linalg.eigvalsh(hessian.numpy())[-1]
 
 
+def test_a_small_net_processes_its_batches_at_once() -> None:
+    calls = []
+
+    def counted(theta: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+        calls.append(len(inputs))
+        return REGRESSION.loss(theta, inputs, targets)
+
+    batch_curvature(counted, REGRESSION.theta, subsets(3))
+    assert calls == [3]
+
+
 def test_multiplicative_noise_has_the_mean_curvature() -> None:
     """L_B = h_B x^2 / 2: batch sharpness is E[h] for any spread of h; the ratio of means is E[h^3] / E[h^2]."""
     h = torch.rand(40, 5, generator=rng(3), dtype=torch.float64) * 9 + 0.1
