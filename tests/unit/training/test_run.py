@@ -446,6 +446,9 @@ def test_an_epoch_is_saved_by_the_clock(tmp_path, monkeypatch):
     progress = Silent()
     run = Run(tmp_path / "saved").train(progress)
     assert progress.done == [0, 2, 4, 5, 7, 9, 10, 12, 14, 15, 17, 19, 20]
+    last = read_history(run)[-1]
+    note = f"loss {last['train_loss']:.3g}, validation {100 * last['val_accuracy']:.1f} %"
+    assert progress.lines[-1] == (20, note)
     assert contents(run) == contents(Run(tmp_path / "undisturbed").train())
 
 

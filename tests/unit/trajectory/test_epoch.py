@@ -297,9 +297,9 @@ def test_a_loss_that_is_not_finite_names_its_update(tmp_path, broken):
     problem = Run(tmp_path).problem()
     state, log = through(problem, 1)[1], EpochLog()
     state = advance(problem, state, 10, log, None)
-    log.losses[2] = torch.tensor(broken)
+    log.losses[3] = torch.tensor(broken)
     ended, _ = end_epoch(problem, state, log)
-    assert ended.diverged == 7  # the third update of the second epoch, counted from 0
+    assert ended.diverged == 8  # the fourth update of the second epoch, counted from 0
 
 
 def test_a_validation_loss_that_is_not_finite_is_a_divergence_too(tmp_path):

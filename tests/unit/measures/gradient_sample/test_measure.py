@@ -8,6 +8,7 @@ import pytest
 import torch
 from builders import VGG, Run, full_batch_settings, hessian_settings, run_settings
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from sharpest.config.measure import Planned, Taken
 from sharpest.curvature import batches
@@ -213,6 +214,11 @@ def test_a_gradient_that_is_not_finite_leaves_its_row_empty(tmp_path: Path, monk
     assert np.isnan(sample["batch_sharpness"]).all()
     assert np.isnan(sample["covariance_eigenvalues"]).all()
     assert np.isfinite(sample["full_gradient_sq"]).all()
+
+
+def test_a_negative_number_of_batches_is_refused() -> None:
+    with pytest.raises(ValidationError, match="full_curvature_batches"):
+        Settings(full_curvature_batches=-1)
 
 
 def test_more_directions_than_eigenpairs_are_refused() -> None:
