@@ -270,6 +270,17 @@ def test_an_operator_that_is_not_symmetric_is_not_trusted() -> None:
     assert not pairs.converged.all()
 
 
+def test_an_asymmetry_of_a_fifth_of_the_tolerance_is_enough_to_verify() -> None:
+    matrix, _ = symmetric([9.0, 7, 5, *BULK])
+    noise = torch.randn(63, 63, generator=rng(5), dtype=torch.float64)
+    exact = solve(matrix, 3, tolerance=1e-3)
+    matrix += 1.5e-4 * (noise - noise.T)
+    pairs = solve(matrix, 3, tolerance=1e-3)
+    assert pairs.num_products == exact.num_products + 3  # the exact operator is not verified
+    residuals = matrix @ pairs.eigenvectors.T - pairs.eigenvectors.T * torch.from_numpy(pairs.eigenvalues)
+    np.testing.assert_allclose(pairs.residuals, residuals.norm(dim=0) / pairs.eigenvalues[0], rtol=1e-9)
+
+
 def test_a_start_of_zeros_is_refused() -> None:
     matrix, _ = symmetric([3.0, 2, 1])
     with pytest.raises(ValueError, match="the start vector is zero"):

@@ -150,7 +150,14 @@ def test_a_truncated_file_is_refused_at_any_length(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("shape", "long"),
-    [((3, 2**17), True), ((3, 2**17 - 1), False), ((3, 1000), False), ((2**20,), False), ((0, 2**17), False)],
+    [
+        ((3, 2**17), True),
+        ((3, 2**17 + 1), True),
+        ((3, 2**17 - 1), False),
+        ((3, 1000), False),
+        ((2**20,), False),
+        ((0, 2**17), False),
+    ],
 )
 def test_rows_of_a_mebibyte_have_their_own_checksums(shape: tuple[int, ...], long: bool) -> None:
     assert has_long_rows(shape, np.dtype("f8")) == long
