@@ -42,3 +42,18 @@ def test_a_measure_without_one_is_read_by_the_names_of_its_layout(
     (tmp_path / "toy/reader.py").write_text("class Reader:\n    pass\n")
     assert reader_of("toy").__module__ == "sharpest.measures.toy.reader"
     monkeypatch.delitem(sys.modules, "sharpest.measures.toy.reader")
+
+
+@pytest.mark.parametrize("missing", ["pydantic", "sharpest.measures.spectra"])
+def test_only_another_package_may_be_missing(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    """Where only the core is installed, measures cannot be imported; their files name their own arrays."""
+
+    def find(name: str) -> None:
+        raise ModuleNotFoundError(name=missing)
+
+    monkeypatch.setattr("sharpest.results.readers.find_spec", find)
+    if missing == "pydantic":
+        assert reader_of("spectra") is Measured
+    else:
+        with pytest.raises(ModuleNotFoundError):
+            reader_of("spectra")
