@@ -50,6 +50,7 @@ def test_samples_are_points_and_arms_with_known_values():
     scores, labels = test.samples("gni")
     assert_array_equal(scores, [3, 3, 2])
     assert_array_equal(labels, [False, True, True])
+    assert_array_equal(test.samples("gni", 0)[0], [3])
     assert_array_equal(test.samples("gni", 1)[0], [3, 2])
     assert pooled_area([test, made([[0, 0]], [1])], "gni") == area_under_roc(
         np.array([3, 3, 2, 1, 1.0]), np.array([0, 1, 1, 0, 0], bool)

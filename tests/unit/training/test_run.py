@@ -438,6 +438,11 @@ def test_training_goes_on_from_within_an_epoch(tmp_path, monkeypatch, kind):
     assert contents(run) == undisturbed
 
 
+def test_vectors_are_not_saved_where_they_are_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("sharpest.training.work.TrainingWork.save_vectors", None)
+    Run(tmp_path, run_settings(nudge=CHEAP_NSGD.model_copy(update={"refresh_every": 3}))).train()
+
+
 def test_an_epoch_is_saved_by_the_clock(tmp_path, monkeypatch):
     """Every second update of an epoch here ends after a save is due."""
     seconds = iter(np.arange(0, 1e4, 0.5))
