@@ -219,7 +219,7 @@ def _minutes(paths: Paths, setup: Setup) -> dict[str, float]:
 
 
 def _item(study: str, beyond: bool) -> str:
-    """The name of a study in the ledger; parts of a figure, such as ``fig04_without_resnet``, share its name."""
+    """The name of a study in the ledger; parts of a figure, such as ``fig04_lstm``, share its name."""
     return study if beyond else item_of(study.partition("_")[0])
 
 
