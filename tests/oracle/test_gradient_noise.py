@@ -162,6 +162,12 @@ def test_only_a_small_net_processes_its_batches_at_once(way: str) -> None:
     assert (calls == [3]) == (way == "together")
 
 
+def test_products_of_long_vectors_are_summed_over_their_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = torch.randn(3, 20, generator=rng(0), dtype=torch.float64)
+    monkeypatch.setattr("sharpest.curvature.gradient_noise._COLUMNS", 8)
+    torch.testing.assert_close(gram(vectors, 2 * vectors), 2 * vectors @ vectors.T)
+
+
 def test_multiplicative_noise_has_the_mean_curvature() -> None:
     """L_B = h_B x^2 / 2: batch sharpness is E[h] for any spread of h; the ratio of means is E[h^3] / E[h^2]."""
     h = torch.rand(40, 5, generator=rng(3), dtype=torch.float64) * 9 + 0.1

@@ -15,6 +15,7 @@ from sharpest.claims.files import RunFiles, RunSource
 from sharpest.claims.ledger import Claim
 from sharpest.claims.quantities import QUANTITIES
 from sharpest.claims.series import Number, Series, UnmeasuredError
+from sharpest.claims.shapes import peak, peak_epoch
 from sharpest.claims.steps import lowest_point
 from sharpest.claims.updates import UPDATES
 from sharpest.measures.directions.reader import random_cosine
@@ -46,6 +47,12 @@ def test_every_quantity_is_used_and_every_one_in_the_ledger_is_known(ledger: tup
 
 def test_only_falls_of_the_accuracy_count_where_the_curve_recovers() -> None:
     assert [name for name, quantity in QUANTITIES.items() if quantity.sudden] == ["train_acc"]
+
+
+def test_a_peak_is_a_lower_bound_where_the_curve_still_rises() -> None:
+    """But the largest cosine is that of the run by definition."""
+    others = [name for name, quantity in QUANTITIES.items() if not quantity.lower_bound]
+    assert [name for name in others if QUANTITIES[name].statistic in (peak, peak_epoch)] == ["mean_abs_cosine_max"]
 
 
 def test_the_docs_define_every_quantity() -> None:

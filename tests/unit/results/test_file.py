@@ -18,7 +18,7 @@ from sealed import changed
 
 from sharpest.config.measures import declared
 from sharpest.errors import StoreError
-from sharpest.results.checksum import ROW_CHECKSUMS, has_long_rows, verify
+from sharpest.results.checksum import ROW_CHECKSUMS, digest_of, has_long_rows, verify
 from sharpest.results.file import open_stored, write_stored
 from sharpest.results.layout import Layout
 
@@ -86,6 +86,15 @@ def test_attributes_survive_a_round_trip(tmp_path_factory: pytest.TempPathFactor
     with open_stored(path, EVALUATIONS) as stored:
         assert stored.attributes == {"layout": "evaluations", "version": EVALUATIONS.version, **attributes}
         assert [type(stored.attributes[name]) for name in attributes] == [type(v) for v in attributes.values()]
+
+
+def test_the_order_of_keys_in_an_attribute_does_not_matter(tmp_path: Path) -> None:
+    attributes, digests = attributes_of(EVALUATIONS), set()
+    for number, value in enumerate(({"a": 1, "b": 2}, {"b": 2, "a": 1})):
+        path = tmp_path / f"{number}.h5"
+        write_stored(path, EVALUATIONS, arrays_of(EVALUATIONS), attributes | {"run": value})
+        digests.add(digest_of(path))
+    assert len(digests) == 1
 
 
 def test_not_measured_stays_nan(tmp_path: Path) -> None:
