@@ -123,6 +123,11 @@ def test_a_steady_hump_falls_after_its_peak() -> None:
     assert steady_hump(series(np.r_[DOWN[::-1], [8.0, 0, 0, 0, 0]])) >= -0.5
 
 
+def test_the_maximum_itself_is_the_first_point_of_the_fall() -> None:
+    """With it, the fall has five points, the fewest that count."""
+    assert steady_hump(series(np.array([0, 2, 4, 6, 8, 10, 8, 6, 4, 2]))) > 0
+
+
 def test_a_steady_hump_on_the_edge() -> None:
     """A fall by a quarter of the range: from 8 to 6."""
     curve = np.r_[np.zeros(5), np.full(5, 8.0), np.linspace(8, 6, 20), np.full(5, 6.0)]
