@@ -53,7 +53,7 @@ def _index(gallery: Path, listed: Sequence[Entry], scripts: Path, ledger: Sequen
         *_against(claims),
         "## Figures and tables",
         "",
-        "| | scale | data | scale-free claims that hold | elapsed minutes of its jobs | made by commit | its code since then |",
+        "| | scale | data | scale-free claims that hold | minutes of its jobs | made by commit | its code since then |",
         "|---|---|---|---|---|---|---|",
         *rows,
         "",
