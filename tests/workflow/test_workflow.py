@@ -208,7 +208,7 @@ def test_every_scale_plans_every_figure_and_table(checkout: Project, scale: str)
     planned = checkout.planned("figures", "tables", "--config", f"scale={scale}")
     assert planned == {
         "prepare_data": 5,
-        "draw_figure": 23 if scale == "small" else 22,  # Figure 4 without ResNet-32
+        "draw_figure": 22,
         "write_table": 7,
         **PLANNED[scale],
     }

@@ -16,6 +16,7 @@ _BY_NAME = ("getattr", "hasattr", "setattr", "delattr")
 _RUNS_TEXT = {"eval", "exec", "globals", "__import__"}
 _ASKS_FOR_CLASSES = {"__subclasses__", "__init_subclass__"}
 _IMPORT = "import_module"
+_INTERACTIVE = {"_", "display", "get_ipython"}  # added to the builtins by an interactive session or IPython
 _LONGEST_NAME = 200  # longer texts are not taken for names
 
 
@@ -111,7 +112,7 @@ class Definitions:
     def _outer(self) -> frozenset[str]:
         """All names bound in the module, and builtins."""
         bound = {name for node in self._tree.body for name in _bound(node)}
-        return frozenset({*bound, *self.origins, *dir(builtins)})
+        return frozenset({*bound, *self.origins, *(set(dir(builtins)) - _INTERACTIVE)})
 
     def text(self, part: Part) -> str:
         """The spelling of a part; see ``spelled``."""

@@ -13,6 +13,7 @@ import pytest
 
 import sharpest
 from sharpest.pipeline import fingerprint as module
+from sharpest.pipeline.definitions import Definitions
 from sharpest.pipeline.fingerprint import changed_since, fingerprint, import_closure, source_digest
 
 SOURCE = '''
@@ -99,6 +100,20 @@ def test_fields_of_the_same_value_are_told_apart():
 def test_a_digest_is_the_same_for_ever():
     """A different digest would make all finished results stale."""
     assert source_digest(SOURCE) == "760200dafb4e"
+
+
+@pytest.mark.parametrize("name", ["_", "display", "get_ipython"])
+def test_a_fingerprint_is_the_same_in_an_interactive_session(name, monkeypatch):
+    """Such a session adds names to the builtins."""
+    tree = ast.parse("def double(x):\n    NAME = x\n    return NAME + NAME".replace("NAME", name))
+
+    def text():
+        definitions = Definitions("", tree, (), ())
+        return definitions.text(definitions.parts[0])
+
+    before = text()
+    monkeypatch.setattr("builtins." + name, 3, raising=False)
+    assert text() == before
 
 
 def test_training_is_free_of_curvature_measurements_and_figures():
