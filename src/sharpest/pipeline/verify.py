@@ -43,7 +43,7 @@ def print_verified(folder: Path) -> int:
             wrong.append(str(error))
     for error_line in wrong:
         print(f"wrong: {error_line}")
-    print(f"{folder}: {len(lines)} files are correct, {len(wrong)} are not")
+    print(f"{folder}: {len(lines)} correct files, {len(wrong)} wrong")
     return int(bool(wrong))
 
 

@@ -277,7 +277,7 @@ def test_a_correct_folder_is_verified(results: Results, capsys: pytest.CaptureFi
     lines = capsys.readouterr().out.splitlines()
     assert status == 0, lines
     # data, states and histories of three runs, 6 + 6 + 1 measured files, two figures
-    assert lines[-1].endswith(": 22 files are correct, 0 are not")
+    assert lines[-1].endswith(": 22 correct files, 0 wrong")
     spectra, snapshots = file_of(results, "spectra"), results.paths.snapshots(ONE.run)
     (line,) = [line for line in lines if line.startswith(f"{results.paths.place(spectra)} ")]
     assert f"{digest_of(spectra)[:12]} from data/c10.h5 {digest_of(results.paths.data('c10'))[:12]}, " in line
