@@ -89,9 +89,12 @@ def hand_over() -> None:
     job = json.dumps(
         {"argv": sys.argv, "path": sys.path, "folder": os.getcwd(), "environment": dict(os.environ)}
     ).encode()
-    socket.send_fds(server, [_NUMBER.pack(len(job))], [0, 1, 2])
-    server.sendall(job)
-    status = server.recv(_NUMBER.size)
+    try:
+        socket.send_fds(server, [_NUMBER.pack(len(job))], [0, 1, 2])
+        server.sendall(job)
+        status = server.recv(_NUMBER.size)
+    except ConnectionError:  # it ended without reading all of this
+        status = b""
     if len(status) < _NUMBER.size:
         sys.exit("error      the server that jobs are forked from has ended; run the same command again")
     code = os.waitstatus_to_exitcode(_NUMBER.unpack(status)[0])
@@ -110,9 +113,10 @@ def _peer(connected: socket.socket) -> tuple[int, int]:
 def _ancestors() -> list[int]:
     """The ancestors of this process. A batch system may start unrelated jobs on the server's machine."""
     ancestors, process = [], os.getppid()
-    while process > 1:
-        ancestors.append(process)
-        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    with suppress(OSError):  # one of them has just ended
+        while process > 1:
+            ancestors.append(process)
+            process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
     return ancestors
 
 

@@ -1,6 +1,7 @@
 """The fork server: to an observer, a forked job is the process that Snakemake started."""
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -155,6 +156,28 @@ def test_a_job_that_a_batch_system_starts_on_the_same_machine_runs_by_itself(sta
     """Its process does not descend from Snakemake's, and has its own limits."""
     job = start_job("print(early)", before=("setsid", "--fork"))
     assert ended(job)[1] == "False\n"
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_job_whose_server_ends_before_it_reads_fails_in_one_line(start_job, accepted):
+    """This process is the server; closing a socket with unread data resets the connection."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("")
+        listener.listen()
+        job = start_job("print(early)", SHARPEST_FORKSERVER=f"{listener.getsockname()[1:].decode()} {sys.prefix}")
+        assert select.select([listener], [], [], 60)[0]
+        if accepted:
+            with listener.accept()[0] as connection:
+                assert select.select([connection], [], [], 60)[0]
+    line = "error      the server that jobs are forked from has ended; run the same command again\n"
+    assert ended(job) == (1, "", line)
+
+
+def test_an_ancestor_that_has_just_ended_is_no_error(monkeypatch):
+    parent = subprocess.Popen(["true"])
+    parent.wait()
+    monkeypatch.setattr(os, "getppid", lambda: parent.pid)
+    assert forkserver._ancestors() == [parent.pid]
 
 
 def test_a_server_ends_with_its_owner():
