@@ -43,7 +43,7 @@ class Settings:
         return self.num_eigenpairs if "eigenvalues" in self.quantities else 1
 
 
-@dataclass
+@dataclass(frozen=True)
 class Subject:
     """The objects to measure, and the values that one measurement leaves for the next.
 

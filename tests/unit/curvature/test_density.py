@@ -140,6 +140,7 @@ def test_a_zero_operator_and_the_identity() -> None:
         np.testing.assert_allclose(density.nodes, scale, atol=1e-12)
         assert integral(density) == pytest.approx(1, abs=1e-10)
         assert density.negative_mass.value == 0
+        assert density.width == pytest.approx(2e-3)  # relative to 1, since neither has a spread
 
 
 def test_the_truth_lies_within_the_error_bars() -> None:

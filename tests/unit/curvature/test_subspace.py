@@ -92,3 +92,11 @@ def test_rows_stay_orthogonal_where_little_of_an_image_is_outside() -> None:
         source = space.remainders[-1]
     rows = space.rows.double()
     torch.testing.assert_close(rows @ rows.T, torch.eye(12, dtype=torch.float64), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("eigenvalue", [0.0, 2.0])
+def test_an_exact_eigenvector_leaves_no_remainder(eigenvalue: float) -> None:
+    space = Subspace(torch.zeros(SIZE, dtype=torch.float64), 2)
+    assert space.extend(torch.eye(SIZE, dtype=torch.float64)[3], lambda vector: eigenvalue * vector) == 0
+    assert space.remainders == []
+    assert space.projected.tolist() == [[eigenvalue]]

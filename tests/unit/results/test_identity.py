@@ -1,7 +1,9 @@
 """Swapped files, foreign files, and files made from other sources: each is refused in one line, at every stage."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 import h5py
@@ -15,6 +17,7 @@ from sharpest.measures.gradient_sample import Settings as SampleSettings
 from sharpest.measures.opening import open_point
 from sharpest.pipeline.verify import print_verified
 from sharpest.results.checksum import digest_of
+from sharpest.results.described import layouts_in
 from sharpest.results.made import check_made, write_made
 from sharpest.results.paths import Paths
 from sharpest.results.runs import Results
@@ -282,6 +285,30 @@ def test_a_correct_folder_is_verified(results: Results, capsys: pytest.CaptureFi
     (line,) = [line for line in lines if line.startswith(f"{results.paths.place(spectra)} ")]
     assert f"{digest_of(spectra)[:12]} from data/c10.h5 {digest_of(results.paths.data('c10'))[:12]}, " in line
     assert line.endswith(f"{results.paths.place(snapshots)} {digest_of(snapshots)[:12]}")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Locks all results files, as a program that writes to them would."""
+    with ExitStack() as stack:
+        for path in folder.rglob("*.h5"):
+            flock(stack.enter_context(path.open("rb")), LOCK_EX)
+        yield
+
+
+def test_locked_files_can_be_read(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    with locked(results.paths.folder):
+        assert print_verified(results.paths.folder) == 0, capsys.readouterr().out
+        for measure in MEASURES:
+            _ = read(results, measure)
+            assert layouts_in(file_of(results, measure))
+
+
+def test_sources_of_another_content_are_named_though_locked(results: Results) -> None:
+    spectra = file_of(results, "spectra")
+    resealed(spectra)
+    with locked(results.paths.folder):
+        assert f"was made from another {spectra} than is there now" in refusal(lambda: read(results, "directions"))
 
 
 def test_missing_sources_are_mentioned_but_not_wrong(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
