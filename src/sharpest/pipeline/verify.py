@@ -116,6 +116,9 @@ def _check_recorded(paths: Paths, path: Path) -> list[str]:
     record = read_made(path)
     beside = {file for file in path.parent.iterdir() if file != path and paths.made(file) == path}
     files = sorted(beside | {paths.folder / place for place in record["files"]})
+    for file in files:
+        if not file.exists():
+            raise StoreError(f"{file}: does not exist; {again(file)}")
     return [_line(paths, file, check_recorded(file, record, paths), record[MADE_FROM]) for file in files]
 
 
