@@ -336,6 +336,9 @@ class Soak:
         if again := re.search(r"--forcerun (\S+) -- (\S+)$", line):
             self.log("message", line, "made again")
             run(self.project, "--forcerun", again[1], "--", again[2])
+        elif absent := re.search(r"make it with: snakemake --cores all (\S+)$", line):
+            self.log("message", line, "made")
+            run(self.project, "--", absent[1])
         elif named and "delete it" in line:
             self.log("message", line, "deleted")
             (self.project.folder / named[1]).unlink(missing_ok=True)

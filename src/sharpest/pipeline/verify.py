@@ -15,6 +15,7 @@ from sharpest.results.layout import MADE_FROM, Layout
 from sharpest.results.made import again, check_recorded, read_made
 from sharpest.results.paths import Paths
 from sharpest.results.verified import read_through
+from sharpest.results.whole import present
 
 _SHOWN = 12  # digits of a digest
 
@@ -116,10 +117,7 @@ def _check_recorded(paths: Paths, path: Path) -> list[str]:
     record = read_made(path)
     beside = {file for file in path.parent.iterdir() if file != path and paths.made(file) == path}
     files = sorted(beside | {paths.folder / place for place in record["files"]})
-    for file in files:
-        if not file.exists():
-            raise StoreError(f"{file}: does not exist; {again(file)}")
-    return [_line(paths, file, check_recorded(file, record, paths), record[MADE_FROM]) for file in files]
+    return [_line(paths, file, check_recorded(present(file), record, paths), record[MADE_FROM]) for file in files]
 
 
 def _refuse(text: str) -> list[str]:
