@@ -207,7 +207,7 @@ def load_project(config: Mapping[str, Any], folder: Path) -> Project:
             raise ConfigError(f"config: datasets.{name} is not in the scale; known: {', '.join(scale.datasets)}")
     values = plain_values(files)
     scale = validate(ScaleSettings, {**values, "datasets": _datasets(values["datasets"], settings)}, "config")
-    published, beyond = read_studies(folder, scale.studies)
+    published, beyond = read_studies(folder, settings.scale, scale.studies)
     epochs = read_runs(folder / "runs.tsv") | scale.runs
     project = Project(
         settings=settings,

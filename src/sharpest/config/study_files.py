@@ -17,11 +17,12 @@ _OF_PAPER = ("fig", "tab")
 """Prefixes of the names of the paper's figures and tables."""
 
 
-def read_studies(folder: Path, of_scale: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_studies(folder: Path, scale: str, of_scale: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The paper's studies, including those that a scale adds, and the studies beyond the paper, by name.
 
     Args:
         folder: The folder ``config``.
+        scale: Name of the scale.
         of_scale: Studies that the scale adds.
 
     Raises:
@@ -31,13 +32,14 @@ def read_studies(folder: Path, of_scale: Mapping[str, Any]) -> tuple[dict[str, A
     path = folder / Path(BEYOND).name
     beyond = _read(path, empty=True) if path.exists() else {}
     for name, study in paper.items():
-        _check_name(f"{name} in {PAPER}", name)
-        _check_texts(f"{name} in {PAPER}", study)
+        place = f"{name} in the studies of scale {scale}" if name in of_scale else f"{name} in {PAPER}"
+        _check_name(place, name)
+        _check_texts(place, study)
         if not name.startswith(_OF_PAPER[study.is_table]):
             what = "a table" if study.is_table else "a figure"
             raise ConfigError(
-                f"{name} in {PAPER}: the name of {what} begins with {_OF_PAPER[study.is_table]}; rename it, or move a "
-                f"figure of your own to {BEYOND}"
+                f"{place}: the name of {what} begins with {_OF_PAPER[study.is_table]}; rename it, or move a figure of "
+                f"your own to {BEYOND}"
             )
     for name, study in beyond.items():
         place = f"{name} in {BEYOND}"

@@ -1,5 +1,6 @@
 """Studies beyond the paper: how they differ from the paper's, and mistakes refused in both."""
 
+import re
 from typing import Any
 
 import pytest
@@ -91,6 +92,11 @@ def test_the_papers_keep_their_prefixes(name: str, study: Any, message: str, sca
     studies = yaml.safe_load(path.read_text(encoding="utf-8"))
     path.write_text(yaml.safe_dump({**studies, name: study}), encoding="utf-8")
     assert message in scales.refusal("")
+
+
+def test_a_wrong_name_in_a_scale_is_not_looked_for_in_the_papers_file(scales: Any) -> None:
+    message = scales.refusal(yaml.safe_dump({"studies": {"sharpness": SHARPNESS}}))
+    assert re.search("sharpness in the studies of scale .*: the name of a figure begins with fig", message)
 
 
 def test_they_may_have_seeds_and_a_note_of_the_scale(scales: Any) -> None:
