@@ -86,7 +86,7 @@ def _row_of_panels(
 ) -> None:
     """Draw the panels of one run: eigenvalues up to each limit in epochs, then accuracies up to each limit."""
     for column, (suffix, limit) in enumerate(limits.items()):
-        _spectrum_panel(axes[column], f"{label}: eigenvalues{suffix}", study.num_eigenvalues, seeds, limit, points)
+        _spectrum_panel(axes[column], f"{label}: eigenvalues{suffix}", study, seeds, limit, points)
         if study.accuracy:
             accuracy_panel(axes[len(limits) + column], f"{label}: accuracy{suffix}", seeds, limit, points)
         for panel in axes[column :: len(limits)]:
@@ -105,11 +105,13 @@ def _add_steps(axes: Axes, steps_per_epoch: float) -> None:
 
 
 def _spectrum_panel(
-    axes: Axes, panel: str, num_eigenvalues: int, seeds: Sequence[Spectra], limit: float, points: PlottedPoints
+    axes: Axes, panel: str, study: SpectrumEvolution, seeds: Sequence[Spectra], limit: float, points: PlottedPoints
 ) -> None:
     """Draw one line per eigenvalue up to an epoch; only the largest one with its band and single seeds."""
     axes.set(title=panel, xlabel="epoch", ylabel="eigenvalue")
-    lines = [_by_eigenvalue(spectra, num_eigenvalues, limit) for spectra in seeds]
+    if study.scale == "symlog":
+        axes.set_yscale("symlog", linthresh=1)
+    lines = [_by_eigenvalue(spectra, study.num_eigenvalues, limit) for spectra in seeds]
     if not any(len(of_seed[0].x) for of_seed in lines):
         say_empty(axes)
         return

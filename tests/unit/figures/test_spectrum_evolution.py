@@ -51,6 +51,15 @@ def test_lines_are_the_leading_eigenvalues_red_to_blue(folder: Any) -> None:
     assert list(dict.fromkeys(table["series"])) == ["lambda_1", "lambda_2"]
 
 
+def test_huge_eigenvalues_leave_the_small_ones_visible(folder: Any) -> None:
+    folder.spectra(A)
+    figure, _ = draw(_study(scale="symlog"), folder.inputs({A: 1.5}), "")
+    transform = _axes(figure)["A: eigenvalues"].yaxis.get_transform().transform
+    huge, thousand, ten, one, half, none = transform(np.array([1e5, 1e3, 10.0, 1.0, 0.5, 0.0]))
+    assert huge - thousand == pytest.approx(thousand - ten)
+    assert half - none == pytest.approx(one - half)
+
+
 def test_early_panel_ends_at_the_window(folder: Any) -> None:
     folder.spectra(A)
     figure, table = draw(_study(), folder.inputs({A: 1.5}), "")

@@ -22,6 +22,8 @@ class SpectrumEvolution(Study):
     rows: tuple[Curve, ...] = Field(min_length=1)
     num_eigenvalues: PositiveInt
     """Number of largest eigenvalues drawn."""
+    scale: Literal["linear", "symlog"] = "linear"
+    """Scale of the axis of eigenvalues; symlog = logarithmic, but linear between -1 and 1."""
     accuracy: bool = False
     """Adds accuracy panels."""
     sketch: bool = False
