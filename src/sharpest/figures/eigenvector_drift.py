@@ -222,4 +222,4 @@ def _by_layer(
     points.add(panel, "parameters", "", x=number, y=seeds[0].null)
     if len(layers) <= _MOST_NAMED:
         axes.set_xticks(number, layers, rotation=90, fontsize=_NAME_SIZE)
-    legend_below(axes, ncols=1)
+    axes.legend(loc="best")  # not below, where names of layers may be long
