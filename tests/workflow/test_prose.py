@@ -11,7 +11,7 @@ import pytest
 
 from sharpest.claims.ledger import VERDICTS, read_ledger
 from sharpest.claims.report import read_judged
-from sharpest.pipeline.gallery.entry import NOT_RUN, entries
+from sharpest.pipeline.gallery.entry import NOT_RUN, Entry, entries
 from sharpest.pipeline.gallery.page import by_hand, once
 
 from .conftest import ROOT
@@ -77,3 +77,10 @@ def test_each_verdict_names_its_claim(path: Path) -> None:
 def test_the_central_sentence_is_on_the_first_page() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert all(f"`sec3.2.alpha1.{net}`" in text for net in ("scnn", "r32"))
+
+
+@pytest.mark.parametrize("entry", [entry for entry in LISTED if not entry.made.beyond], ids=lambda entry: entry.item)
+def test_a_page_agrees_with_the_table_of_its_scale(entry: Entry) -> None:
+    table = read_judged(GALLERY / f"claims-{entry.made.scale}" / "claims.csv").set_index("id")["verdict"]
+    judged = entry.claims.loc[entry.claims["verdict"] != NOT_RUN].set_index("id")["verdict"]
+    assert judged.to_dict() == table[judged.index].to_dict()
