@@ -186,4 +186,4 @@ def test_an_entry_of_the_repository_is_complete(entry: Entry) -> None:
     assert sum(made.minutes.values()) > 0
     by_hand = (entry.folder / "README.md").read_text(encoding="utf-8").partition("written by hand -->")[2]
     assert all(name in by_hand for name in claims.loc[claims["verdict"].isin(["fails", "inconclusive"]), "id"])
-    assert pd.to_numeric(claims["value"], errors="coerce").notna().any()
+    assert claims.empty or pd.to_numeric(claims["value"], errors="coerce").notna().any()
