@@ -40,7 +40,9 @@ def outline(text: Text) -> Path:
     level = Text.get_window_extent(text)
     text.set_rotation(angle)
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * (np.array(level.size) / 2 - 1)
-    return Path(Affine2D().rotate_deg(angle).translate(*middle).transform(corners), closed=True)
+    turned = Affine2D().rotate_deg(angle).translate(*middle).transform(corners)
+    # else edges above one another, vertical but for rounding, count as crossing in intersects_path
+    return Path(turned.round(3), closed=True)
 
 
 def all_axes(figure: Figure) -> list[Any]:

@@ -1,15 +1,18 @@
 """At the width of a journal's column every kind of figure keeps its texts apart, inside and large enough."""
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 from PIL import Image
 from printed import check_texts
 
 from sharpest.figures.style import NotedFigure, legend_below, ordered_colours, save, styled
+from sharpest.figures.texts import outline
 from sharpest.figures.widths import INCHES
 
 FOOT = "quick scale, not a reproduction; details: fig99.md"
@@ -112,3 +115,20 @@ def test_as_wide_as_its_panels_is_as_before(tmp_path: Path) -> None:
     save(figure, pd.DataFrame(), FOOT, "panels", tmp_path / "fig99")
     assert np.array_equal(figure.get_size_inches(), size)
     assert Image.open(tmp_path / "fig99.png").width == pytest.approx(150 * size[0], abs=1)
+
+
+def test_upright_texts_above_one_another_do_not_overlap() -> None:
+    """At any place: by rounding, an edge may be vertical in one text and not quite in the other."""
+    figure = Figure(figsize=(6.9, 9.3))
+    texts = [figure.text(0, y, "spike", rotation=90) for y in (0.2, 0.35, 0.5, 0.65, 0.8)]
+    for x in 0.1 + 0.0008 * np.arange(200):
+        for text in texts:
+            text.set_x(x)
+        assert not any(one.intersects_path(other) for one, other in combinations(map(outline, texts), 2)), x
+
+
+def test_texts_on_one_another_overlap() -> None:
+    figure = Figure()
+    for angle in (0, 30, 90):
+        texts = [figure.text(0.5, y, "spike", rotation=angle) for y in (0.5, 0.52)]
+        assert outline(texts[0]).intersects_path(outline(texts[1]))
