@@ -28,7 +28,7 @@ KEPT = {row["id"]: row["verdict"].replace("_", " ") for row in once(LISTED).to_d
 PAGES = sorted(GALLERY.glob("**/README.md"))
 
 _WORDS = "|".join([*VERDICTS.values(), NOT_RUN])
-_CITED = re.compile(rf"`([\w.]+)`(?: (?:is )?({_WORDS})\b)?((?: at quick| at small| at paper)?)")
+_CITED = re.compile(rf"`([\w.]+)`(?: (?:is )?({_WORDS})\b)?((?: at quick| at small-five| at small| at paper)?)")
 _VERDICT = re.compile(
     r"\b(?:hold|holds|held|fail|fails|failed|inconclusive|contradicts?|contradicted)\b", re.IGNORECASE
 )
