@@ -20,15 +20,17 @@ from .conftest import ROOT
 GALLERY = ROOT / "docs/gallery"
 LISTED = entries(GALLERY)
 IDS = {claim.id for claim in read_ledger(ROOT / "config/claims.csv")}
+TABLES = {folder.name.partition("-")[2]: read_judged(folder / "claims.csv") for folder in GALLERY.glob("claims-*")}
 KEPT = {row["id"]: row["verdict"].replace("_", " ") for row in once(LISTED).to_dict("records")} | {
-    f"{name} at {folder.name.partition('-')[2]}": verdict.replace("_", " ")
-    for folder in GALLERY.glob("claims-*")
-    for name, verdict in read_judged(folder / "claims.csv").set_index("id")["verdict"].items()
+    f"{name} at {scale}": verdict.replace("_", " ")
+    for scale, table in TABLES.items()
+    for name, verdict in table.set_index("id")["verdict"].items()
 }
 PAGES = sorted(GALLERY.glob("**/README.md"))
 
 _WORDS = "|".join([*VERDICTS.values(), NOT_RUN])
-_CITED = re.compile(rf"`([\w.]+)`(?: (?:is )?({_WORDS})\b)?((?: at quick| at small-five| at small| at paper)?)")
+_SCALES = "|".join(sorted({*TABLES, "paper"}, key=len, reverse=True))  # small-five before small
+_CITED = re.compile(rf"`([\w.]+)`(?: (?:is )?({_WORDS})\b)?((?: at (?:{_SCALES}))?)")
 _VERDICT = re.compile(
     r"\b(?:hold|holds|held|fail|fails|failed|inconclusive|contradicts?|contradicted)\b", re.IGNORECASE
 )
@@ -82,7 +84,7 @@ def test_the_central_sentence_is_on_the_first_page() -> None:
 
 @pytest.mark.parametrize("entry", [entry for entry in LISTED if not entry.made.beyond], ids=lambda entry: entry.item)
 def test_a_page_agrees_with_the_table_of_its_scale(entry: Entry) -> None:
-    table = read_judged(GALLERY / f"claims-{entry.made.scale}" / "claims.csv").set_index("id")
+    table = TABLES[entry.made.scale].set_index("id")
     judged = read_judged(entry.folder / "claims.csv").set_index("id")
     judged = judged.loc[judged["verdict"] != NOT_RUN]
     pd.testing.assert_frame_equal(judged, table.loc[judged.index], check_dtype=False, check_exact=True)
