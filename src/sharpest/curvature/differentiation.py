@@ -1,7 +1,10 @@
 """Derivatives by autograd that refuse operations without a derivative, instead of silently leaving them out."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
+from torch.autograd.graph import Node
 
 from sharpest.errors import SharpestError
 
@@ -28,17 +31,22 @@ def refuse_undifferentiable(gradient: Tensor) -> None:
     Raises:
         NotTwiceDifferentiableError: If the graph of the gradient holds such an operation.
     """
-    seen, pending = set(), [gradient.grad_fn]
+    if {node.name() for node in nodes_of(gradient)} & {"torch::autograd::Error", "torch::autograd::NotImplemented"}:
+        raise NotTwiceDifferentiableError(
+            "the loss is not twice differentiable: one of its operations has only a first derivative; replace it"
+        )
+
+
+def nodes_of(output: Tensor) -> set[Node]:
+    """The nodes of a tensor's graph; those of its leaves have the attribute ``variable``."""
+    seen: set[Node] = set()
+    pending = [output.grad_fn]
     while pending:
         node = pending.pop()
-        if node is None or node in seen:
-            continue
-        if node.name() in ("torch::autograd::Error", "torch::autograd::NotImplemented"):
-            raise NotTwiceDifferentiableError(
-                "the loss is not twice differentiable: one of its operations has only a first derivative; replace it"
-            )
-        seen.add(node)
-        pending += [following for following, _ in node.next_functions]
+        if node is not None and node not in seen:
+            seen.add(node)
+            pending += [following for following, _ in node.next_functions]
+    return seen
 
 
 def differentiate(

@@ -112,7 +112,8 @@ class Hessian:
         Raises:
             NotDeterministicError: If the loss of an example depends on more than the example and the parameters, as
                 with dropout or batch normalisation in training mode.
-            ValueError: If there are no examples or no trainable parameters, or the loss is not one number.
+            ValueError: If there are no examples or no trainable parameters, the loss is not one number, or it does not
+                depend on the module's parameters alone, as with a loss or a forward that uses the module itself.
             NotTwiceDifferentiableError: See the class.
 
         >>> import torch
@@ -124,7 +125,7 @@ class Hessian:
         tensor([1., 4.])
         """
         chunks, function = _with_examples(batches), ModuleLoss(module, loss)
-        function.check(*chunks[0])
+        function.check(module, *chunks[0])
         return cls(function, function.theta, chunks, function.parts, cuda_graphs)
 
     @property
@@ -275,6 +276,9 @@ class GraphSize:
 
 
 def _with_examples(chunks: Iterable[Chunk]) -> list[Chunk]:
+    chunks = list(chunks)
+    if not all(isinstance(chunk, tuple | list) and len(chunk) == 2 for chunk in chunks):
+        raise ValueError("a chunk is not a pair (inputs, targets) with one target per example")
     chunks = [chunk for chunk in chunks if len(chunk[1])]
     if not chunks:
         raise ValueError("a Hessian needs at least one example")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from sharpest.curvature.dependence import check_dependence
 from sharpest.curvature.determinism import check_deterministic, check_independent
 
 
@@ -36,6 +37,9 @@ class ModuleLoss:
         if not trainable:
             raise ValueError("the module has no trainable parameters; set requires_grad on those to differentiate")
         self._module = copy.deepcopy(module)
+        for layer in self._module.modules():
+            if isinstance(layer, nn.Embedding):
+                layer.sparse = False  # the same gradients, in a form that autograd can differentiate again
         self._loss = loss
         self._shapes = {name: value.shape for name, value in trainable.items()}
         self._sizes = [value.numel() for value in trainable.values()]
@@ -56,11 +60,17 @@ class ModuleLoss:
             )
         return mean
 
-    def check(self, inputs: Tensor, targets: Tensor) -> None:
+    def check(self, module: nn.Module, inputs: Tensor, targets: Tensor) -> None:
         """Check that the loss is a function of its arguments.
 
+        Args:
+            module: The net itself, which the loss must not reach.
+            inputs, targets: A batch.
+
         Raises:
-            NotDeterministicError: If it is not; names the likely layer.
+            NotDeterministicError: If it takes different values; names the likely layer.
+            ValueError: If it does not depend on theta alone; see ``check_dependence``.
         """
+        check_dependence(lambda theta: self(theta, inputs, targets), self.theta, module)
         check_independent(self._module)
         check_deterministic(lambda: self(self.theta, inputs, targets), self._module)
