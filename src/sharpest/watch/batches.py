@@ -1,15 +1,15 @@
-"""Batches of any kind: tensors, and tuples, lists and mappings of them; other objects are passed through unchanged."""
+"""Batches: tensors, and tuples, lists, mappings and dataclasses of them; other objects are passed through unchanged."""
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
-HALF = (torch.float16, torch.bfloat16)
+from sharpest.curvature.dependence import HALF
 
 
 def tensors_in(batch: Any) -> Iterator[Tensor]:
@@ -22,6 +22,8 @@ def tensors_in(batch: Any) -> Iterator[Tensor]:
     elif isinstance(batch, list | tuple):
         for value in batch:
             yield from tensors_in(value)
+    elif _is_dataclass(batch):
+        yield from tensors_in(_fields(batch))
 
 
 def changed(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
@@ -36,7 +38,29 @@ def changed(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(batch, list | tuple):
         values = [changed(value, change) for value in batch]
         return type(batch)(*values) if hasattr(batch, "_fields") else type(batch)(values)
+    if _is_dataclass(batch):
+        twin = copy.copy(batch)
+        for name, value in _fields(batch).items():
+            object.__setattr__(twin, name, changed(value, change))  # also if it is frozen
+        return twin
     return batch
+
+
+def _is_dataclass(batch: Any) -> bool:
+    return dataclasses.is_dataclass(batch) and not isinstance(batch, type)
+
+
+def _fields(batch: Any) -> dict[str, Any]:
+    return {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+
+
+def placed(batch: Any, like: Tensor) -> Any:
+    """A batch on the device of a tensor, its floating-point tensors in the dtype of that tensor."""
+
+    def place(value: Tensor) -> Tensor:
+        return value.to(like.device, like.dtype if value.is_floating_point() else value.dtype)
+
+    return changed(batch, place)
 
 
 def without_half(value: Tensor) -> Tensor:
@@ -61,8 +85,10 @@ def as_probe(probe: Iterable[Any]) -> list[Any]:
     Raises:
         ValueError: If there is no batch, if a batch is empty, or if the probe is itself a batch.
     """
-    if isinstance(probe, Tensor | Mapping) or (
-        isinstance(probe, tuple) and all(isinstance(part, Tensor) for part in probe)
+    if (
+        isinstance(probe, Tensor | Mapping)
+        or _is_dataclass(probe)
+        or (isinstance(probe, tuple) and all(isinstance(part, Tensor) for part in probe))
     ):
         raise ValueError("probe is a single batch, expected a list of batches; pass [batch]")
     batches = list(probe)

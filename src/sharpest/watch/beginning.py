@@ -10,14 +10,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from torch import nn
 from torch.optim import Optimizer
 
 from sharpest.watch.batches import weights_of
 from sharpest.watch.kept import Kept, provenance
 from sharpest.watch.moment import Settings, Subject
-from sharpest.watch.nets import BatchLoss, bare, trainable
+from sharpest.watch.nets import trained
 from sharpest.watch.optimizers import can_precondition
 from sharpest.watch.quantities import QUANTITIES
+from sharpest.watch.wrappers import bare
 
 
 class WatchWarning(UserWarning):
@@ -25,7 +27,9 @@ class WatchWarning(UserWarning):
 
 
 def check_settings(settings: Settings, optimizer: Optimizer | None, steps_per_epoch: int | None) -> None:
-    """Refuse settings that are out of range or do not fit the optimizer."""
+    """Refuse settings that are out of range or do not fit the optimizer, and anything that is not an optimizer."""
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        raise ValueError(f"optimizer is {type(optimizer).__name__}, expected a torch.optim.Optimizer or None")
     known = ", ".join(QUANTITIES)
     if not settings.quantities:
         raise ValueError(f"quantities is empty; pass one or more of {known}")
@@ -87,18 +91,39 @@ def weighed(batches: list[Any], weights: Sequence[int] | None, say: Callable[[st
 
 
 def try_out(subject: Subject) -> None:
-    """Refuse a loss whose curvature cannot be measured."""
-    batch = subject.probe[0][0]
-    function = BatchLoss(bare(subject.model), subject.loss, subject.settings.inference)
-    function.check_function(batch)
+    """Refuse a loss whose curvature cannot be measured, and say what is not measured."""
+    batch, model, function = subject.probe[0][0], bare(subject.model), subject.function()
+    function.check_function(model, batch)
+    say_parts(subject)
     if function.uses_fused_attention(batch):
         subject.say("attention is measured with the math kernel, because the fused kernel has no second derivative")
 
 
-def kept_file(path: str | Path, subject: Subject, name: str, steps_per_epoch: int | None) -> Kept:
+def say_parts(subject: Subject) -> None:
+    """Warn if the optimizer updates only a part of the model's parameters, or others as well."""
+    if subject.optimizer is None:
+        return
+    updated = [value for group in subject.optimizer.param_groups for value in group["params"] if value.requires_grad]
+    measured, trainable = _count(subject.parameters), _count(trained(bare(subject.model), None))
+    if measured < trainable:
+        subject.say(
+            f"the optimizer updates {measured} of the model's {trainable} trainable parameters; the Hessian is that of "
+            f"these {measured}"
+        )
+    if others := _count(updated) - measured:
+        subject.say(
+            f"the optimizer also updates {others} parameters outside of the model, which are constants in the Hessian"
+        )
+
+
+def _count(parameters: Sequence[nn.Parameter]) -> int:
+    return sum(value.numel() for value in parameters)
+
+
+def kept_file(path: str | Path, subject: Subject, name: str, steps_per_epoch: int | None, start: int) -> Kept:
     """The file of a monitor, with its attributes."""
     settings, count = subject.settings, sum(len(examples) for _, examples in subject.probe)
-    p = sum(value.numel() for value in trainable(bare(subject.model)))
+    p = _count(subject.parameters)
     sizes = {
         "spectra": {"k": min(settings.wanted, p), "p": p},
         "preconditioned": {"k": 1},
@@ -123,7 +148,7 @@ def kept_file(path: str | Path, subject: Subject, name: str, steps_per_epoch: in
         "made_from": {},
     }
     layouts = {QUANTITIES[quantity].layout.name: QUANTITIES[quantity].layout for quantity in settings.quantities}
-    return Kept(path, list(layouts.values()), sizes, attributes, steps_per_epoch)
+    return Kept(path, list(layouts.values()), sizes, attributes, steps_per_epoch, start)
 
 
 def _decays(groups: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,22 +17,28 @@ from numpy.typing import NDArray
 
 from sharpest import __version__
 from sharpest.errors import StoreError
+from sharpest.results.file import open_stored
 from sharpest.results.layout import Dataset, Layout
 from sharpest.results.together import write_together
+
+_SAME = ("run", "settings", "hessian")
+"""Attributes that must be equal for an existing file to go on."""
 
 
 class Kept:
     """The file of a monitor. It is complete after each measurement, so that a kill loses nothing.
 
     Args:
-        path: Path of the file, which must not exist yet.
+        path: Path of the file.
         layouts: Layouts that the file holds.
         sizes: Layout -> letter of a dimension -> its length, for all letters but t.
         attributes: Attributes of the file; attributes of a layout that are missing here become null.
         steps_per_epoch: To compute epochs; None = epochs are NaN.
+        start: Updates completed before. Above 0, an existing file goes on after its measurements before that update.
 
     Raises:
-        ValueError: If the file exists already, or another monitor is writing it.
+        ValueError: If another monitor is writing the file, or if it exists already and ``start`` is 0 or its settings
+            are others.
         StoreError: If the file cannot be written.
     """
 
@@ -42,14 +49,35 @@ class Kept:
         sizes: Mapping[str, Mapping[str, int]],
         attributes: Mapping[str, Any],
         steps_per_epoch: int | None,
+        start: int,
     ) -> None:
         self.path, self._layouts, self._sizes = Path(path), layouts, sizes
         self._attributes, self._steps_per_epoch = dict(attributes), steps_per_epoch
         self._rows: dict[str, list[dict[str, Any]]] = {layout.name: [] for layout in layouts}
         self._lock = _locked(self.path)
         if self.path.exists():
-            self.close()
-            raise ValueError(f"{path} exists; delete it, or pass another path")
+            try:
+                self._go_on(start)
+            except BaseException:
+                self.close()
+                raise
+
+    def _go_on(self, start: int) -> None:
+        """Take over the measurements before an update from the existing file."""
+        if start == 0:
+            raise ValueError(
+                f"{self.path} exists; delete it, or pass another path; to go on in it, pass start, the number of "
+                "updates completed before"
+            )
+        for layout in self._layouts:
+            with open_stored(self.path, layout) as stored:
+                settings = {name: stored.attributes.get(name) for name in _SAME}
+                if settings != json.loads(json.dumps({name: self._attributes[name] for name in _SAME})):
+                    raise ValueError(f"{self.path} was measured with other settings; pass the same, or another path")
+                self._attributes["diverged_epoch"] = stored.attributes["diverged_epoch"]
+                columns = {dataset.name: stored[dataset.name] for dataset in layout.datasets if dataset.dims[0] == "t"}
+            count = int(np.searchsorted(columns["iteration"], start))
+            self._rows[layout.name] = [{name: rows[at] for name, rows in columns.items()} for at in range(count)]
 
     def add(self, step: int, arrays: Mapping[str, Mapping[str, Any]], finite: bool) -> None:
         """Write one measurement.

@@ -16,8 +16,15 @@ from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vec
 from sharpest.curvature.sizes import basis_size
 from sharpest.data.randomness import generator
 from sharpest.watch.batches import MiniBatches, num_examples
-from sharpest.watch.nets import BatchLoss, Loss, bare, trainable
+from sharpest.watch.nets import BatchLoss, Loss, trained
 from sharpest.watch.optimizers import Edges, edges_of
+from sharpest.watch.stepping import Stepping
+from sharpest.watch.wrappers import bare
+
+_STALE = (
+    "the parameters changed, but the watched optimizer made no update, so its edge does not hold; set "
+    "monitor.optimizer to the one that trains"
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,15 @@ class Subject:
     say: Callable[[str], None]
     carried: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that are measured: those that the optimizer updates."""
+        return trained(bare(self.model), self.optimizer)
+
+    def function(self, double: bool = False) -> BatchLoss:
+        """The loss at the current state as a function of a vector of the measured parameters."""
+        return BatchLoss(bare(self.model), self.loss, self.parameters, self.settings.inference, double)
+
 
 class Moment:
     """The current state of training, for the duration of one measurement.
@@ -72,10 +88,11 @@ class Moment:
     Args:
         subject: The objects to measure.
         step: Completed updates.
+        stepping: Tells whether the watched optimizer trains the net.
         batch: Batch of the next step, if the caller passed one.
 
     Attributes:
-        parameters: The net's trainable parameters.
+        parameters: The measured parameters.
         function: The loss as a function of a vector of parameters.
         edges: Current edges of the optimizer.
 
@@ -83,14 +100,14 @@ class Moment:
         NotDeterministicError: If the loss takes different values at the same parameters.
     """
 
-    def __init__(self, subject: Subject, step: int, batch: Any = None) -> None:
+    def __init__(self, subject: Subject, step: int, stepping: Stepping, batch: Any = None) -> None:
         self.subject, self.settings, self.step, self.carried = subject, subject.settings, step, subject.carried
         self._batch = batch
-        model = bare(subject.model)
-        self.parameters = trainable(model)
-        self.function = BatchLoss(model, subject.loss, self.settings.inference)
-        self.function.check_function(subject.probe[0][0])
+        self.parameters, self.function = subject.parameters, subject.function()
+        self.function.check_function(bare(subject.model), subject.probe[0][0])
         self.edges: Edges = edges_of(subject.optimizer, self.parameters)
+        if stepping.is_stale(self.theta):
+            self.edges = Edges(reason=_STALE)
 
     @property
     def theta(self) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,14 +16,15 @@ from torch.optim import Optimizer
 
 from sharpest.errors import StoreError
 from sharpest.watch.batches import MiniBatches, as_probe
-from sharpest.watch.beginning import check_settings, kept_file, once_each, try_out, weighed
+from sharpest.watch.beginning import check_settings, kept_file, once_each, say_parts, try_out, weighed
 from sharpest.watch.moment import Moment, Settings, Subject
-from sharpest.watch.nets import Loss, bare, trainable
-from sharpest.watch.optimizers import check_optimizer
+from sharpest.watch.nets import Loss, trained
 from sharpest.watch.quantities import QUANTITIES, Taken
 from sharpest.watch.reading import Reading
 from sharpest.watch.schedule import Schedule
+from sharpest.watch.stepping import Stepping
 from sharpest.watch.undisturbed import undisturbed, where_it_is_called
+from sharpest.watch.wrappers import bare
 
 
 class Monitor:
@@ -43,7 +45,7 @@ class Monitor:
             ``preconditioned``.
         batches: A separate loader of mini-batches for ``batch_sharpness``; by default the batches of the probe.
         log: Called as ``log(step, numbers)`` after each measurement.
-        path: A new file to write, in the layouts of measures.
+        path: A file to write, in the layouts of measures; an existing one goes on if ``start`` is above 0.
         mode: Whether to measure nets in their current mode or in inference mode.
         weights: Number of examples in each batch of the probe; by default the first dimension of its tensors.
         num_eigenpairs: Number of ``eigenvalues``, those of largest magnitude.
@@ -95,24 +97,48 @@ class Monitor:
         settings = Settings(names, mode, num_eigenpairs, num_batches, num_products, tolerance, seed)
         check_settings(settings, optimizer, steps_per_epoch)
         self._schedule = Schedule(every, at, budget)
-        parameters, say, function = trainable(bare(model)), once_each(), where_it_is_called(loss)
-        check_optimizer(optimizer, parameters)
+        parameters, say, function = trained(bare(model), optimizer), once_each(), where_it_is_called(loss)
         with undisturbed(parameters[0].device, settings.inference):
             batches_of_probe = weighed(as_probe(probe), weights, say)
             source = None if batches is None else MiniBatches(batches)
             self._subject = Subject(model, function, optimizer, batches_of_probe, source, settings, say)
             try_out(self._subject)
-        self._kept = None if path is None else kept_file(path, self._subject, name, steps_per_epoch)
+        self._kept = None if path is None else kept_file(path, self._subject, name, steps_per_epoch, start)
+        self._stepping = Stepping(optimizer)
         self._log, self._step, self._readings = log, start, list[tuple[int, Reading]]()
         self.last: Reading | None = None
         if at is None or start in at:
             self.measure()
 
-    def step(self, batch: Any = None) -> Reading | None:
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The watched optimizer. Set it if another optimizer takes over the training.
+
+        Raises:
+            ValueError: If the new one does not train the model, or does not fit the quantities.
+        """
+        return self._subject.optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: Optimizer | None) -> None:
+        check_settings(self._subject.settings, optimizer, None)
+        trained(bare(self._subject.model), optimizer)
+        self._stepping.close()
+        self._subject = dataclasses.replace(self._subject, optimizer=optimizer)
+        self._stepping = Stepping(optimizer)
+        say_parts(self._subject)
+
+    @property
+    def num_steps(self) -> int:
+        """Completed updates."""
+        return self._step
+
+    def step(self, batch: Any = None, updates: int = 1) -> Reading | None:
         """Count an update and measure if one is due; call it after each update of the optimizer.
 
         Args:
             batch: Batch of the update; ``critical`` uses the step for this batch instead of the step for the probe.
+            updates: Number of updates since the last call; a measurement that was due within them is made now.
 
         Returns:
             The measurement, if one was due; else None.
@@ -120,15 +146,17 @@ class Monitor:
         Raises:
             NotDeterministicError: If the loss has become non-deterministic, e.g. because the mode of the net changed.
         """
-        self._step += 1
-        return self.measure(batch) if self._schedule.due(self._step) else None
+        self._stepping.step(updates)
+        self._step += updates
+        due = [step for step in range(self._step - updates + 1, self._step + 1) if self._schedule.due(step)]
+        return self.measure(batch) if due else None
 
     def measure(self, batch: Any = None) -> Reading:
         """Measure now, regardless of the schedule."""
         began = time.perf_counter()
-        device = trainable(bare(self._subject.model))[0].device
+        device = self._subject.parameters[0].device
         with undisturbed(device, self._subject.settings.inference):
-            moment = Moment(self._subject, self._step, batch)
+            moment = Moment(self._subject, self._step, self._stepping, batch)
             taken, reading = self._taken(moment)
         self._keep(taken, bool(reading["finite"]))
         reading["seconds"] = time.perf_counter() - began
@@ -177,7 +205,8 @@ class Monitor:
         return {"step": np.array([step for step, _ in self._readings], dtype=np.float64), **columns}
 
     def close(self) -> None:
-        """Release the file, which is complete; the numbers remain available."""
+        """Release the file, which is complete, and the optimizer; the numbers remain available."""
+        self._stepping.close()
         if self._kept is not None:
             self._kept.close()
             self._kept = None

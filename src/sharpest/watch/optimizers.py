@@ -27,7 +27,7 @@ class Edges:
         hessian: Edge for the largest eigenvalue of the Hessian.
         preconditioned: Edge for the largest eigenvalue of the preconditioned Hessian.
         lr: Learning rate of all parameter groups; NaN if they differ.
-        reason: Why there is no edge of the Hessian; empty if there is one, or if there is no optimizer.
+        reason: Why there is no edge of the Hessian; empty if there is one, without an optimizer, and at lr 0.
     """
 
     hessian: float = math.nan
@@ -92,8 +92,8 @@ def edges_of(optimizer: Optimizer | None, parameters: Sequence[nn.Parameter]) ->
         return Edges(
             lr=lr, reason="there is no edge, because the optimizer's groups differ in learning rate or momentum"
         )
-    if lr == 0:
-        return Edges(math.inf, math.inf, lr)
+    if lr == 0:  # no step, as before a warm-up and after a decay to 0
+        return Edges(lr=lr)
     hessian, preconditioned = (min(pair) for pair in zip(*map(rule, groups), strict=True))
     reason = f"{name} has an edge for the preconditioned Hessian only; add the quantity preconditioned"
     return Edges(hessian, preconditioned, lr, reason if math.isnan(hessian) else "")
@@ -103,20 +103,6 @@ def _groups(optimizer: Optimizer, parameters: Sequence[nn.Parameter]) -> list[Gr
     """The groups that hold some of the parameters."""
     measured = set(map(id, parameters))
     return [group for group in optimizer.param_groups if any(id(value) in measured for value in group["params"])]
-
-
-def check_optimizer(optimizer: Any, parameters: Sequence[nn.Parameter]) -> None:
-    """Refuse an optimizer that does not train the model.
-
-    Raises:
-        ValueError: If it is not an optimizer, or trains none of the parameters.
-    """
-    if optimizer is None:
-        return
-    if not isinstance(optimizer, Optimizer):
-        raise ValueError(f"optimizer is {type(optimizer).__name__}, expected a torch.optim.Optimizer or None")
-    if not _groups(optimizer, parameters):
-        raise ValueError("the optimizer trains none of the model's parameters; pass the one that does")
 
 
 def can_precondition(optimizer: Optimizer | None) -> bool:

@@ -59,14 +59,15 @@ def _spectrum(pairs: Eigenpairs) -> dict[str, Any]:
     }
 
 
-def _error(pairs: Eigenpairs) -> float:
-    """Error of the first eigenvalue: the exact one lies within the norm of the residual."""
-    return float(pairs.residuals[0] * np.abs(pairs.eigenvalues).max())
+def _error(pairs: Eigenpairs, place: int = 0) -> float:
+    """Error of an eigenvalue: the exact one lies within the norm of the residual."""
+    return float(pairs.residuals[place] * np.abs(pairs.eigenvalues).max())
 
 
 def _over_edge(moment: Moment, value: float, edge: float) -> float:
     """Value over edge; NaN without an edge, or if weight decay makes the edge negative or zero."""
-    if math.isnan(edge) and moment.edges.reason:
+    has_other = "preconditioned" in moment.settings.quantities and not math.isnan(moment.edges.preconditioned)
+    if math.isnan(edge) and moment.edges.reason and not has_other:
         moment.subject.say(moment.edges.reason)
     return value / edge if edge > 0 else math.nan
 
@@ -84,12 +85,13 @@ def _lambda_max(moment: Moment) -> Taken:
 
 def _eigenvalues(moment: Moment) -> Taken:
     pairs = moment.pairs
-    value = float(pairs.eigenvalues[0])
+    largest = int(np.abs(pairs.eigenvalues).argmax())  # the first or the last, because they are signed
+    value = float(pairs.eigenvalues[largest])
     by_number = {str(number): float(eigenvalue) for number, eigenvalue in enumerate(pairs.eigenvalues)}
     return Taken(
         value,
-        _error(pairs),
-        _over_edge(moment, value, moment.edges.hessian),
+        _error(pairs, largest),
+        _over_edge(moment, value, moment.edges.hessian) if value > 0 else math.nan,
         pairs.num_products,
         by_number,
         _spectrum(pairs),

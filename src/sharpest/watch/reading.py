@@ -24,6 +24,8 @@ class Reading(dict[str, float]):
         parts = [self._text(name) for name in self.quantities]
         if not self["finite"]:
             parts = ["the loss is not finite"]
+        if self.get("lr") == 0:
+            parts.append("lr 0, no edge")
         return "; ".join([*parts, f"{self['seconds']:.2f} s"])
 
     def _text(self, name: str) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sharpest.curvature.critical import BRACKETED, CriticalStep, critical_step
 from sharpest.watch.moment import Moment
-from sharpest.watch.nets import BatchLoss, bare
+from sharpest.watch.nets import BatchLoss
 from sharpest.watch.optimizers import next_step
 
 _TOLERANCE = 1 / 16
@@ -79,8 +79,7 @@ def _exact_losses(moment: Moment, chunks: Chunks, step: Tensor) -> Callable[[flo
     """The losses in float64; None if theta is in float64 already, or if the net does not run in float64."""
     if moment.theta.dtype == torch.float64:
         return None
-    subject = moment.subject
-    function = BatchLoss(bare(subject.model), subject.loss, moment.settings.inference, double=True)
+    function = moment.subject.function(double=True)
     losses = _losses(function, function.theta, chunks, step)
     try:
         with torch.no_grad():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.overrides import TorchFunctionMode
 
 
 @contextmanager
@@ -35,13 +36,42 @@ def undisturbed(device: torch.device, inference: bool = False) -> Iterator[None]
         stack.enter_context(torch.enable_grad())
         if torch.get_default_device().type != "cpu":  # random vectors are drawn on the CPU
             stack.enter_context(torch.device("cpu"))
-        for kind in {"cpu", device.type}:
-            if _has_autocast(kind):
-                stack.enter_context(torch.autocast(kind, enabled=False))
+        stack.enter_context(_no_autocast(device))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         # looked up in sys.modules, because importing the compiler takes seconds
         if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
             stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield
+
+
+class WithoutAutocast(TorchFunctionMode):
+    """Mode in which autocast is off in every operation, also within code that turns it on.
+
+    Args:
+        device: Device of the parameters.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self._device = device
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: object,
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        with _no_autocast(self._device):
+            return function(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _no_autocast(device: torch.device) -> Iterator[None]:
+    with ExitStack() as stack:
+        for kind in {"cpu", device.type}:
+            if _has_autocast(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
         yield
 
 

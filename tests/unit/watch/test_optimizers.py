@@ -73,8 +73,11 @@ def test_it_follows_the_current_learning_rate() -> None:
     assert reading["lambda_max_over_edge"] == reading["lambda_max"] / 15
     optimizer.param_groups[0]["weight_decay"] = 15.0  # under which every step grows
     assert math.isnan(monitor.measure()["lambda_max_over_edge"])
-    optimizer.param_groups[0]["lr"] = 0.0  # as in a warm-up
-    assert monitor.measure()["lambda_max_over_edge"] == 0
+    optimizer.param_groups[0]["lr"] = 0.0  # as before a warm-up, and after a decay
+    reading = monitor.measure()
+    assert math.isnan(reading["edge"])
+    assert math.isnan(reading["lambda_max_over_edge"])
+    assert "lr 0, no edge" in str(reading)
 
 
 class OfOnesOwn(SGD):
