@@ -4,7 +4,10 @@ pipeline.
 """
 
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch
 
@@ -28,3 +31,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     files = [collection_path] if collection_path.is_file() else collection_path.rglob("test_*.py")
     return None if any(_MARK in file.read_text(encoding="utf-8") for file in files) else True
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Puts a module with some classes in the place of a library."""
+
+    def put(*paths: str, **classes: type) -> None:
+        module = ModuleType(paths[0])
+        vars(module).update(classes)
+        for path in paths:
+            monkeypatch.setitem(sys.modules, path, module)
+        name = f"sharpest.integrations.{paths[0]}"
+        # what is imported from now on has the stand-in as its base, and goes with it
+        monkeypatch.setitem(sys.modules, name, None)
+        del sys.modules[name]
+
+    return put

@@ -3,13 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 import sharpest
+from sharpest.watch.batches import as_probe, placed
 from sharpest.watch.monitor import Monitor
 from sharpest.watch.nets import Loss
+from sharpest.watch.undisturbed import undisturbed
 
 
 def loss_of_output(model: Any, batch: Any) -> Tensor:
@@ -21,8 +24,11 @@ def loss_of_output(model: Any, batch: Any) -> Tensor:
 class WatchCallback(TrainerCallback):  # type: ignore[misc]
     """Watches the curvature of a loss while the Trainer trains; runs in the first process.
 
+    Steps are the updates. If the same callback is used in a second training, they go on, also in the file.
+
     Args:
-        probe: As in ``sharpest.watch.monitor.Monitor``: batches of a data collator, on the model's device.
+        probe: As in ``sharpest.watch.monitor.Monitor``: batches of a data collator. They are moved to the device and
+            dtype of the model.
         loss: ``loss(model, batch)``, the mean over the batch.
         options: Further arguments of ``Monitor``, such as ``log``; the optimizer is the trainer's.
 
@@ -31,15 +37,21 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]
     """
 
     def __init__(self, probe: Iterable[Any], loss: Loss = loss_of_output, **options: Any) -> None:
-        self._probe, self._loss, self._options = list(probe), loss, options
+        with undisturbed(torch.device("cpu")):  # a loader as the probe draws random numbers
+            self._probe = as_probe(probe)
+        self._loss, self._options = loss, options
         self.monitor: Monitor | None = None
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         if state.is_world_process_zero:
-            options = {"optimizer": _bare(kwargs["optimizer"]), "start": state.global_step, **self._options}
-            self.monitor = sharpest.watch(kwargs["model"], self._loss, self._probe, **options)
+            model, before = kwargs["model"], 0 if self.monitor is None else self.monitor.num_steps
+            self._close()  # of a training that ended with an error
+            # a second training begins at step 0, a resumed one at the step of its checkpoint
+            start = state.global_step or before
+            options = {"optimizer": _bare(kwargs["optimizer"]), "start": start, **self._options}
+            self.monitor = sharpest.watch(model, self._loss, placed(self._probe, model), **options)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if self.monitor is not None:
@@ -48,6 +60,9 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self.monitor is not None:
             self.monitor.close()
 

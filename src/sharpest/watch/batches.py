@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from sharpest.curvature.dependence import HALF
 
@@ -54,13 +54,14 @@ def _fields(batch: Any) -> dict[str, Any]:
     return {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
 
 
-def placed(batch: Any, like: Tensor) -> Any:
-    """A batch on the device of a tensor, its floating-point tensors in the dtype of that tensor."""
+def placed(batches: Sequence[Any], module: nn.Module) -> list[Any]:
+    """Batches on the device of a net, their floating-point tensors in its dtype."""
+    like = next(value for value in module.parameters() if value.is_floating_point())
 
     def place(value: Tensor) -> Tensor:
         return value.to(like.device, like.dtype if value.is_floating_point() else value.dtype)
 
-    return changed(batch, place)
+    return [changed(batch, place) for batch in batches]
 
 
 def without_half(value: Tensor) -> Tensor:

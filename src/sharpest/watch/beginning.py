@@ -19,7 +19,7 @@ from sharpest.watch.moment import Settings, Subject
 from sharpest.watch.nets import trained
 from sharpest.watch.optimizers import can_precondition
 from sharpest.watch.quantities import QUANTITIES
-from sharpest.watch.wrappers import bare
+from sharpest.watch.wrappers import bare, refuse_sharded
 
 
 class WatchWarning(UserWarning):
@@ -92,7 +92,9 @@ def weighed(batches: list[Any], weights: Sequence[int] | None, say: Callable[[st
 
 def try_out(subject: Subject) -> None:
     """Refuse a loss whose curvature cannot be measured, and say what is not measured."""
-    batch, model, function = subject.probe[0][0], bare(subject.model), subject.function()
+    batch, model = subject.probe[0][0], bare(subject.model)
+    refuse_sharded(model)
+    function = subject.function()
     function.check_function(model, batch)
     say_parts(subject)
     if function.uses_fused_attention(batch):

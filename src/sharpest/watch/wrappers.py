@@ -14,13 +14,8 @@ _KEEP_THE_FUNCTION = ("torch._dynamo.", "torch.amp.autocast_mode", "accelerate.u
 
 
 def bare(model: nn.Module) -> nn.Module:
-    """The net without wrappers for compilation or distribution.
-
-    Raises:
-        ValueError: If the net is sharded, so that this process holds only a part of its parameters.
-    """
+    """The net without wrappers for compilation or distribution."""
     while True:
-        _refuse_sharded(model)
         inner = getattr(model, "_orig_mod", None)
         if inner is None and isinstance(model, DataParallel | DistributedDataParallel):
             inner = model.module
@@ -29,12 +24,15 @@ def bare(model: nn.Module) -> nn.Module:
         model = inner
 
 
-def _refuse_sharded(model: nn.Module) -> None:
-    """Refuse FSDP, whose two versions are told by the class of a layer and by that of a parameter."""
+def refuse_sharded(model: nn.Module) -> None:
+    """Refuse a net that is sharded by either version of FSDP.
+
+    Raises:
+        ValueError: If it is: this process holds only a part of the parameters.
+    """
     # by name, because importing the classes takes seconds
     classes = {kind.__name__ for layer in model.modules() for kind in type(layer).__mro__}
-    classes |= {type(value).__name__ for value in model.parameters()}
-    if classes & {"FullyShardedDataParallel", "FSDPModule", "DTensor"}:
+    if classes & {"FullyShardedDataParallel", "FSDPModule"}:
         raise ValueError(
             "the model is sharded by FSDP, so that one process holds only a part of its parameters; gather them (with "
             "torch.distributed.checkpoint.state_dict) in a plain copy of the net, and watch that"

@@ -85,6 +85,16 @@ def test_a_batch_on_another_device() -> None:
         monitor.step(elsewhere)
 
 
+def test_a_batch_in_another_precision() -> None:
+    with pytest.raises(ValueError, match=r"in torch\.float32, but the model is in torch\.float64; convert the batch"):
+        sharpest.watch(smooth().double(), cross_entropy, probe())
+
+
+def test_a_loss_that_uses_the_wrapper() -> None:
+    with pytest.raises(ValueError, match=r"uses model\.module, but it gets the net without its wrapper; use model"):
+        sharpest.watch(nn.DataParallel(smooth()), lambda model, batch: cross_entropy(model.module, batch), probe())
+
+
 def test_a_loss_may_move_its_batch() -> None:
     def loss(model: nn.Module, batch: Any) -> Tensor:
         return cross_entropy(model, tuple(part.to("cpu") for part in batch))

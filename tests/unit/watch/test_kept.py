@@ -97,6 +97,23 @@ def test_a_second_monitor_on_one_file_is_refused(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["watch.h5"]
 
 
+def test_a_file_goes_on_after_earlier_updates(tmp_path: Path) -> None:
+    """What was measured from the start on is replaced; other settings are refused."""
+    path = tmp_path / "watch.h5"
+    watched(path, steps=6)
+    before = Spectra(path).eigenvalues
+    watched(path, start=4, steps=2)
+    spectra = Spectra(path)
+    assert (spectra.iteration.tolist(), spectra.epoch.tolist()) == ([0, 2, 4, 6], [0, 1, 2, 3])
+    np.testing.assert_array_equal(spectra.eigenvalues[:2], before[:2])
+    assert not np.array_equal(spectra.eigenvalues[2:], before[2:])
+    with pytest.raises(ValueError, match="was measured with other settings; pass the same, or another path"):
+        watched(path, start=4, num_eigenpairs=2)
+    with pytest.raises(ValueError, match="to go on in it, pass start"):
+        watched(path)
+    assert Spectra(path).iteration.tolist() == [0, 2, 4, 6]
+
+
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):

@@ -1,6 +1,7 @@
 """Nets of all kinds, each compared with a dense Hessian or with an unwrapped copy."""
 
 import copy
+import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
@@ -198,6 +199,39 @@ def test_a_net_distributed_over_processes(tmp_path: Any) -> None:
         assert monitor.last["lambda_max_over_edge"] == expected / 20
     finally:
         torch.distributed.destroy_process_group()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_sharded_net_is_refused(tmp_path: Any) -> None:
+    """By either version of FSDP."""
+    fsdp = pytest.importorskip("torch.distributed.fsdp")
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'meet'}", rank=0, world_size=1)
+    try:
+        nets = [fsdp.FullyShardedDataParallel(smooth(), device_id=torch.device("cpu"))]
+        if hasattr(fsdp, "fully_shard"):  # torch from 2.6
+            nets.append(fsdp.fully_shard(smooth(), mesh=torch.distributed.init_device_mesh("cpu", (1,))))
+        for net in nets:
+            with pytest.raises(ValueError, match=r"the model is sharded by FSDP.*watch that"):
+                sharpest.watch(net, cross_entropy, probe())
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    inputs: Tensor
+    labels: Tensor
+
+
+def test_batches_may_be_dataclasses() -> None:
+    """Those of a net of half precision are measured in float32, as tuples are, and weighed by their length."""
+    net = smooth().bfloat16()
+    batches = [(inputs.bfloat16(), labels) for inputs, labels in probe()]
+    loss = lambda model, batch: functional.cross_entropy(model(batch.inputs), batch.labels)  # noqa: E731
+    expected = sharpest.watch(net, cross_entropy, batches).last["lambda_max"]
+    assert sharpest.watch(net, loss, [Examples(*batch) for batch in batches]).last["lambda_max"] == expected
+    with pytest.raises(ValueError, match="probe is a single batch"):
+        sharpest.watch(net, loss, Examples(*batches[0]))
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])

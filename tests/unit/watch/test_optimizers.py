@@ -2,11 +2,12 @@
 
 import copy
 import math
+import pickle
 from inspect import signature
 
 import pytest
 import torch
-from loops import OPTIMIZERS, cross_entropy, examples, probe, same, smooth, train, watched_on
+from loops import OPTIMIZERS, cross_entropy, dense_hessian, examples, probe, same, smooth, train, watched_on
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, NAdam, Optimizer, RMSprop
 
@@ -78,6 +79,70 @@ def test_it_follows_the_current_learning_rate() -> None:
     assert math.isnan(reading["edge"])
     assert math.isnan(reading["lambda_max_over_edge"])
     assert "lr 0, no edge" in str(reading)
+
+
+def test_what_the_optimizer_updates_is_measured() -> None:
+    """The head of a net that is not frozen."""
+    net = smooth()
+    with pytest.warns(sharpest.watch.WatchWarning, match="updates 18 of the model's 53 trainable parameters") as caught:
+        monitor = watched_on(net, cross_entropy, probe(), optimizer=SGD(net[2].parameters(), lr=0.1), tolerance=1e-6)
+    assert len(caught) == 1
+    frozen = smooth()
+    frozen[0].requires_grad_(False)
+    expected = torch.linalg.eigvalsh(dense_hessian(frozen, cross_entropy, probe()))
+    assert monitor.last["lambda_max"] == pytest.approx(float(expected[-1]), rel=1e-5)
+    assert all(value.requires_grad for value in net.parameters())
+
+
+def test_an_optimizer_may_be_replaced() -> None:
+    net = smooth()
+    first, second = SGD(net.parameters(), lr=0.1), SGD(net.parameters(), lr=0.5)
+    monitor = sharpest.watch(net, cross_entropy, probe(), optimizer=first, every=2)
+    train(net, first, monitor.step, steps=2)
+    monitor.optimizer = second
+    train(net, second, monitor.step, steps=2)
+    assert monitor.optimizer is second
+    assert monitor.values["edge"].tolist() == [20, 20, 4]
+    with pytest.raises(ValueError, match="trains none of the model's parameters"):
+        monitor.optimizer = SGD(smooth().parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="optimizer is int"):
+        monitor.optimizer = 3
+    assert monitor.optimizer is second
+
+
+def test_an_optimizer_that_was_replaced_unseen_has_no_edge() -> None:
+    """It is noticed because the parameters change without an update of the watched one."""
+    net = smooth()
+    first, second = SGD(net.parameters(), lr=0.1), SGD(net.parameters(), lr=0.5)
+    monitor = sharpest.watch(net, cross_entropy, probe(), optimizer=first, every=1)
+    train(net, first, monitor.step, steps=2)
+    with pytest.warns(sharpest.watch.WatchWarning, match=r"made no update.*set monitor\.optimizer") as caught:
+        train(net, second, monitor.step, steps=2)
+    assert len(caught) == 1
+    assert [math.isnan(value) for value in monitor.values["edge"]] == [False] * 3 + [True] * 2
+    train(net, first, monitor.step, steps=1)
+    assert monitor.last["edge"] == 20
+
+
+def test_steps_without_an_update_keep_the_edge() -> None:
+    """A scaler skips updates with infinite gradients; loaded parameters may be measured between updates."""
+    net = smooth()
+    monitor = sharpest.watch(net, cross_entropy, probe(), optimizer=SGD(net.parameters(), lr=0.1), every=1)
+    assert monitor.step()["edge"] == 20
+    net.load_state_dict(smooth(1).state_dict())
+    assert monitor.measure()["edge"] == 20
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_watched_optimizer_is_copied_and_pickled_without_the_watch(name: str) -> None:
+    net = smooth()
+    optimizer = OPTIMIZERS[name](net.parameters())
+    with sharpest.watch(net, cross_entropy, probe(), optimizer=optimizer) as monitor:
+        train(net, optimizer, monitor.step, steps=1)
+        for twin in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
+            assert same(twin.state_dict(), optimizer.state_dict())
+            assert not twin._optimizer_step_post_hooks
+    assert not optimizer._optimizer_step_post_hooks
 
 
 class OfOnesOwn(SGD):

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -177,7 +178,8 @@ def test_the_preconditioned_one_is_that_of_the_dense_matrices(name: str) -> None
     optimizer = OPTIMIZERS[name](net.parameters())
     quantities = ["lambda_max", "preconditioned"]
     monitor = sharpest.watch(net, cross_entropy, probe(), optimizer, at=[6], quantities=quantities, tolerance=1e-5)
-    with pytest.warns(sharpest.watch.WatchWarning, match="add the quantity preconditioned"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the advice to add the quantity has been followed
         train(net, optimizer, monitor.step)
     scale, decay = by_hand(name, optimizer), 0.01 if name == "adam" else 0.0
     root = torch.diag(scale.rsqrt())
@@ -187,6 +189,29 @@ def test_the_preconditioned_one_is_that_of_the_dense_matrices(name: str) -> None
     edges = {"adam": adam_edge(0.01, 0.9), "adamw": adam_edge(0.01, 0.9, 0.1), "rmsprop": edge(0.01, 0.5)}
     assert monitor.last["preconditioned_over_edge"] == pytest.approx(expected / edges[name], rel=1e-4)
     assert math.isnan(monitor.last["lambda_max_over_edge"])
+
+
+def test_without_the_preconditioned_one_it_is_advised() -> None:
+    net = smooth()
+    with pytest.warns(sharpest.watch.WatchWarning, match="add the quantity preconditioned"):
+        sharpest.watch(net, cross_entropy, probe(), OPTIMIZERS["adam"](net.parameters()))
+
+
+def test_the_headline_of_eigenvalues_is_the_largest_in_magnitude() -> None:
+    """Of a quadratic with eigenvalues -5 to -1, and of one with 3 and -1; a negative one has no edge."""
+
+    def loss(model: nn.Module, batch: Tensor) -> Tensor:
+        return (model.weight.flatten().square() * batch[0]).sum() / 2
+
+    for diagonal, expected in (([-5.0, -4.0, -3.0, -2.0, -1.0], -5.0), ([3.0, -1.0, 2.0, -2.0, 0.5], 3.0)):
+        net = nn.Linear(5, 1, bias=False)
+        optimizer = SGD(net.parameters(), lr=0.1)
+        monitor = sharpest.watch(
+            net, loss, [torch.tensor([diagonal])], optimizer, quantities="eigenvalues", num_eigenpairs=3
+        )
+        assert monitor.last["eigenvalues"] == pytest.approx(expected, rel=1e-3)
+        assert math.isnan(monitor.last["eigenvalues_over_edge"]) == (expected < 0)
+        assert str(monitor.last).startswith(f"eigenvalues {expected:.4g} +- ")
 
 
 def test_the_floor_of_a_second_moment_is_reported() -> None:
