@@ -15,16 +15,18 @@ from sharpest.curvature.differentiation import nodes_of
 HALF = (torch.float16, torch.bfloat16)
 
 
-def check_dependence(loss: Callable[[Tensor], Tensor], theta: Tensor, module: nn.Module) -> None:
+def check_dependence(loss: Callable[[Tensor], Tensor], theta: Tensor, module: nn.Module, twin: nn.Module) -> None:
     """Refuse a loss that does not depend on theta alone, or not in the precision of theta.
 
-    A loss is computed with a copy of the net. If it also reaches the net itself, the part that goes through the net is
-    constant in theta and its curvature would be missing.
+    A loss is computed with a copy of the net, whose layers get their parameters from theta. If it also reaches
+    parameters of the net itself, or the copy keeps some in another place, that part is constant in theta and its
+    curvature would be missing.
 
     Args:
         loss: The loss of one batch as a function of theta.
         theta: (p,).
         module: The net itself.
+        twin: The copy.
 
     Raises:
         ValueError: If the loss does not depend on theta, reaches parameters of the net itself, rounds to half
@@ -35,11 +37,14 @@ def check_dependence(loss: Callable[[Tensor], Tensor], theta: Tensor, module: nn
         value = loss(leaf)
     nodes = nodes_of(value)
     reached = {id(node.variable) for node in nodes if hasattr(node, "variable")}
-    itself = [name for name, parameter in module.named_parameters() if id(parameter) in reached]
-    if itself:
+    if name := _reached(module, reached):
         raise ValueError(
-            f"the loss uses the parameter {itself[0]} of the model itself, not of the copy that is measured; "
+            f"the loss uses the parameter {name} of the model itself, not of the copy that is measured; "
             f"{_remedy(module)}"
+        )
+    if name := _reached(twin, reached):
+        raise ValueError(
+            f"the model uses its parameter {name} from another place, such as a list; take it from the layer it is in"
         )
     if id(leaf) not in reached:
         raise ValueError(
@@ -48,6 +53,11 @@ def check_dependence(loss: Callable[[Tensor], Tensor], theta: Tensor, module: nn
         )
     if any(getattr(node, "_saved_sparse", False) for node in nodes):
         raise ValueError("an embedding has sparse gradients, which cannot be differentiated again; use sparse=False")
+
+
+def _reached(module: nn.Module, leaves: set[int]) -> str:
+    """The name of a parameter that is among the leaves; empty if there is none."""
+    return next((name for name, parameter in module.named_parameters() if id(parameter) in leaves), "")
 
 
 def _remedy(module: nn.Module) -> str:

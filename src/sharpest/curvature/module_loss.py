@@ -71,6 +71,6 @@ class ModuleLoss:
             NotDeterministicError: If it takes different values; names the likely layer.
             ValueError: If it does not depend on theta alone; see ``check_dependence``.
         """
-        check_dependence(lambda theta: self(theta, inputs, targets), self.theta, module)
+        check_dependence(lambda theta: self(theta, inputs, targets), self.theta, module, self._module)
         check_independent(self._module)
         check_deterministic(lambda: self(self.theta, inputs, targets), self._module)

@@ -102,6 +102,7 @@ class BatchLoss(ModuleLoss):
         if inference:
             self.net.eval()
         super().__init__(_WithLoss(self.net, loss), lambda value, _: value)
+        self._twin: nn.Module = self._module.get_submodule("model")
 
     def __call__(self, theta: Tensor, batch: Any, examples: Any = None) -> Tensor:
         try:
@@ -111,7 +112,7 @@ class BatchLoss(ModuleLoss):
             self._refuse_unlike(batch, error)
             raise
         except AttributeError as error:
-            if error.name in ("module", "_orig_mod") and error.obj is self._module.model:
+            if error.name in ("module", "_orig_mod") and error.obj is self._twin:
                 raise ValueError(
                     f"loss(model, batch) uses model.{error.name}, but it gets the net without its wrapper; use model"
                 ) from error
@@ -130,7 +131,7 @@ class BatchLoss(ModuleLoss):
             NotDeterministicError: If repeated calls differ; names the layer that is likely at fault, and the remedy.
         """
         check_independent(self.net, _REMEDY)
-        check_dependence(lambda theta: self(theta, batch), self.theta, model)
+        check_dependence(lambda theta: self(theta, batch), self.theta, model, self._twin)
         check_deterministic(lambda: self(self.theta, batch), self.net, _REMEDY)
 
     def _refuse_unlike(self, batch: Any, error: Exception) -> None:

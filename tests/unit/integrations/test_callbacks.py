@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+import sharpest
+
 if folder := os.environ.get("SHARPEST_TRAINERS"):
     sys.path.append(folder)
 
@@ -49,7 +51,7 @@ def test_lightning(tmp_path: Path) -> None:
         logged: list = []  # noqa: RUF012
 
         def log_metrics(self, metrics, step=None):
-            self.said.append((step, metrics))
+            self.logged.append((step, metrics))
 
     def trained(*callbacks) -> Module:
         module = Module()
@@ -69,12 +71,51 @@ def test_lightning(tmp_path: Path) -> None:
     assert callback.monitor.values["step"].tolist() == [0, 1, 2, 3, 4]
     assert callback.monitor.last["edge"] == 4
     assert np.isfinite(callback.monitor.values["lambda_max"]).all()
-    logged = [(step, metrics) for step, metrics in Logger.said if "curvature/lambda_max" in metrics]
+    logged = [(step, metrics) for step, metrics in Logger.logged if "curvature/lambda_max" in metrics]
     assert [step for step, _ in logged] == [0, 1, 2, 3, 4]
     assert all(torch.equal(*pair) for pair in zip(watched.parameters(), alone.parameters(), strict=True))
 
 
-def test_transformers(tmp_path: Path) -> None:
+def test_two_optimizers_of_lightning(tmp_path: Path) -> None:
+    """In float64, each with a callback, trained by hand."""
+    lightning = pytest.importorskip("lightning.pytorch")
+    from sharpest.integrations.lightning import WatchCallback
+
+    class Players(lightning.LightningModule):
+        automatic_optimization = False
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = net(), net()
+
+        def training_step(self, batch, batch_idx):
+            for part, optimizer, count in zip((self.first, self.second), self.optimizers(), (1, 2), strict=True):
+                for _ in range(count):
+                    optimizer.zero_grad()
+                    self.manual_backward(loss(part, batch))
+                    optimizer.step()
+
+        def configure_optimizers(self):
+            return [torch.optim.SGD(self.first.parameters(), lr=0.1), torch.optim.SGD(self.second.parameters(), lr=0.5)]
+
+    loss = lambda part, batch: nn.functional.cross_entropy(part(batch[0]), batch[1])  # noqa: E731
+    callbacks = [
+        WatchCallback(loss, [(INPUTS, LABELS)], optimizer=number, module=name, prefix=name, every=1)
+        for number, name in enumerate(("first", "second"))
+    ]
+    trainer = lightning.Trainer(
+        max_epochs=1, logger=False, callbacks=list(callbacks), accelerator="cpu", precision="64-true",
+        enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, default_root_dir=tmp_path,
+    )  # fmt: skip
+    data = torch.utils.data.TensorDataset(INPUTS, LABELS)
+    trainer.fit(Players(), torch.utils.data.DataLoader(data, batch_size=32))
+    assert [callback.monitor.values["step"].tolist() for callback in callbacks] == [[0, 1, 2], [0, 2, 4]]
+    assert [callback.monitor.last["edge"] for callback in callbacks] == [20, 4]
+
+
+@pytest.mark.parametrize("in_half", [False, True])
+def test_transformers(tmp_path: Path, in_half: bool) -> None:
+    """In mixed precision, too, where accelerate wraps the model's forward."""
     transformers = pytest.importorskip("transformers")
     pytest.importorskip("accelerate")
     from sharpest.integrations.transformers import WatchCallback
@@ -92,7 +133,7 @@ def test_transformers(tmp_path: Path) -> None:
         model = Model()
         arguments = transformers.TrainingArguments(
             output_dir=str(tmp_path), per_device_train_batch_size=16, max_steps=5, learning_rate=1e-2, use_cpu=True,
-            report_to=[], disable_tqdm=True, save_strategy="no", logging_strategy="no",
+            bf16=in_half, report_to=[], disable_tqdm=True, save_strategy="no", logging_strategy="no",
         )  # fmt: skip
         data = [{"inputs": inputs, "labels": label} for inputs, label in zip(INPUTS, LABELS, strict=True)]
         transformers.Trainer(model, arguments, train_dataset=data, callbacks=list(callbacks)).train()
@@ -102,6 +143,9 @@ def test_transformers(tmp_path: Path) -> None:
     callback = WatchCallback(probe, every=1, quantities=("lambda_max", "preconditioned"), path=tmp_path / "watch.h5")
     watched, alone = trained(callback), trained()
     assert callback.monitor.values["step"].tolist() == [0, 1, 2, 3, 4, 5]
+    loss = lambda model, batch: nn.functional.cross_entropy(model(batch["inputs"]), batch["labels"])  # noqa: E731
+    expected = sharpest.watch(net(), loss, probe).last["lambda_max"]
+    assert callback.monitor.values["lambda_max"][0] == pytest.approx(expected, rel=1e-5)
     # the first measurement has no moments yet
     assert np.isfinite(callback.monitor.values["preconditioned_over_edge"][1:]).all()
     assert (tmp_path / "watch.h5").exists()

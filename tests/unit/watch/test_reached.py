@@ -171,6 +171,23 @@ def test_a_forward_that_belongs_to_the_copy_is_measured() -> None:
     assert sharpest.watch(net, cross_entropy, probe()).last["lambda_max"] == expected
 
 
+def test_a_parameter_that_is_used_from_a_list_is_refused() -> None:
+    class Keeping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = smooth()
+            self.kept = [self.inner[0].weight]
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.inner[2]((inputs @ self.kept[0].T).tanh())
+
+    message = r"uses its parameter inner\.0\.weight from another place, such as a list"
+    with pytest.raises(ValueError, match=message):
+        sharpest.watch(Keeping(), cross_entropy, probe())
+    with pytest.raises(ValueError, match=message):
+        Hessian.of(Keeping(), functional.cross_entropy, probe())
+
+
 def test_a_forward_that_is_replaced_during_training_is_noticed() -> None:
     net = smooth()
     monitor = sharpest.watch(net, cross_entropy, probe(), every=1)
