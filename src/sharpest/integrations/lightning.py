@@ -78,7 +78,13 @@ class WatchCallback(Callback):  # type: ignore[misc]
         self._close()  # of a fit that ended with an error
         options = {"optimizer": optimizer, "start": self._steps, "log": log, **self._options}
         self.monitor = sharpest.watch(module, self._loss, placed(self._probe, module), **options)
-        self._updates, self._counted = Updates(optimizer), 0
+        self._updates, self._counted = Updates(self.monitor.optimizer), 0
+        if not self._updates.works:
+            self._close()
+            raise ValueError(
+                f"the updates of {type(self.monitor.optimizer).__name__} cannot be counted; let its __init__ call that "
+                "of torch.optim.Optimizer"
+            )
 
     def _optimizer_of(self, trainer: Trainer) -> Optimizer:
         if callable(self._optimizer):

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 import sharpest
@@ -50,7 +49,7 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]
             self._close()  # of a training that ended with an error
             # a second training begins at step 0, a resumed one at the step of its checkpoint
             start = state.global_step or before
-            options = {"optimizer": _bare(kwargs["optimizer"]), "start": start, **self._options}
+            options = {"optimizer": kwargs["optimizer"], "start": start, **self._options}
             self.monitor = sharpest.watch(model, self._loss, placed(self._probe, model), **options)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -65,9 +64,3 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]
     def _close(self) -> None:
         if self.monitor is not None:
             self.monitor.close()
-
-
-def _bare(optimizer: Any) -> Optimizer:
-    """The optimizer without the wrapper of accelerate."""
-    inner: Optimizer = getattr(optimizer, "optimizer", optimizer)
-    return inner

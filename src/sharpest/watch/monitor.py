@@ -24,7 +24,7 @@ from sharpest.watch.reading import Reading
 from sharpest.watch.schedule import Schedule
 from sharpest.watch.stepping import Stepping
 from sharpest.watch.undisturbed import undisturbed, where_it_is_called
-from sharpest.watch.wrappers import bare
+from sharpest.watch.wrappers import bare, bare_optimizer
 
 
 class Monitor:
@@ -95,6 +95,7 @@ class Monitor:
     ) -> None:
         names = (quantities,) if isinstance(quantities, str) else tuple(quantities)
         settings = Settings(names, mode, num_eigenpairs, num_batches, num_products, tolerance, seed)
+        optimizer = bare_optimizer(optimizer)
         check_settings(settings, optimizer, steps_per_epoch)
         self._schedule = Schedule(every, at, budget)
         parameters, say, function = trained(bare(model), optimizer), once_each(), where_it_is_called(loss)
@@ -121,6 +122,7 @@ class Monitor:
 
     @optimizer.setter
     def optimizer(self, optimizer: Optimizer | None) -> None:
+        optimizer = bare_optimizer(optimizer)
         check_settings(self._subject.settings, optimizer, None)
         trained(bare(self._subject.model), optimizer)
         self._stepping.close()

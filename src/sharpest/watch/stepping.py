@@ -15,11 +15,14 @@ class Updates:
 
     Attributes:
         count: Updates so far.
+        works: Whether there is an optimizer whose updates can be counted. Some classes do not call the ``__init__`` of
+            ``torch.optim.Optimizer``, and then have no hooks.
     """
 
     def __init__(self, optimizer: Optimizer | None) -> None:
         self.count = 0
-        self._handle = None if optimizer is None else optimizer.register_step_post_hook(self._add)
+        self.works = hasattr(optimizer, "_optimizer_step_post_hooks")
+        self._handle = optimizer.register_step_post_hook(self._add) if optimizer is not None and self.works else None
 
     def _add(self, *given: object) -> None:
         self.count += 1
@@ -38,7 +41,7 @@ class Stepping:
     """
 
     def __init__(self, optimizer: Optimizer | None) -> None:
-        self._updates, self._watches = Updates(optimizer), optimizer is not None
+        self._updates = Updates(optimizer)
         self._counted, self._steps = 0, 0
         self._sum: float | None = None
 
@@ -54,7 +57,7 @@ class Stepping:
         """
         total = float(theta.sum(dtype=torch.float64))
         trained = self._steps > 0 and self._sum is not None and total != self._sum
-        stale = self._watches and trained and self._updates.count == self._counted
+        stale = self._updates.works and trained and self._updates.count == self._counted
         self._counted, self._steps, self._sum = self._updates.count, 0, total
         return stale
 

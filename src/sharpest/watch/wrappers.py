@@ -24,6 +24,14 @@ def bare(model: nn.Module) -> nn.Module:
         model = inner
 
 
+def bare_optimizer(optimizer: Any) -> Any:
+    """The optimizer without the wrapper of accelerate or Lightning; anything else unchanged."""
+    # only of these packages: an optimizer of another class may hold one and step differently
+    while type(optimizer).__module__.startswith(("accelerate.", "lightning.", "pytorch_lightning.")):
+        optimizer = optimizer.optimizer
+    return optimizer
+
+
 def refuse_sharded(model: nn.Module) -> None:
     """Refuse a net that is sharded by either version of FSDP.
 

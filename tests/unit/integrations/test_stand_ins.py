@@ -171,6 +171,19 @@ def steps_in(path: Path) -> list[int]:
         return file["spectra/iteration"][:].tolist()
 
 
+class AcceleratedOptimizer(Optimizer):
+    """Accelerate's wrapper, which has no hooks of its own."""
+
+    __module__ = "accelerate.optimizer"
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+
+    @property
+    def param_groups(self) -> Any:
+        return self.optimizer.param_groups
+
+
 class Model(nn.Linear):
     def forward(self, inputs: Tensor, labels: Tensor) -> SimpleNamespace:
         return SimpleNamespace(loss=nn.functional.cross_entropy(super().forward(inputs), labels))
@@ -184,7 +197,7 @@ def test_a_second_training_of_hugging_face_goes_on(watched_by_hugging_face: Any,
 
     def train(first: int, steps: int, fails: bool = False) -> None:
         state = SimpleNamespace(is_world_process_zero=True, global_step=first)
-        callback.on_train_begin(None, state, None, model=model, optimizer=SimpleNamespace(optimizer=optimizer))
+        callback.on_train_begin(None, state, None, model=model, optimizer=AcceleratedOptimizer(optimizer))
         for _ in range(steps):
             optimizer.step()
             callback.on_step_end(None, state, None)

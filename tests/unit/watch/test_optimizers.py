@@ -133,6 +133,37 @@ def test_steps_without_an_update_keep_the_edge() -> None:
     assert monitor.measure()["edge"] == 20
 
 
+class WithoutHooks(SGD):
+    """Wraps an optimizer, without the initialisation of its base."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self.param_groups, self.state = optimizer.param_groups, optimizer.state
+
+    def step(self, closure=None):
+        return self.optimizer.step()
+
+
+def test_an_optimizer_without_hooks_is_watched_without_an_edge() -> None:
+    """It may step in a way of its own, so the edge of the optimizer within is not its edge."""
+    net = smooth()
+    optimizer = WithoutHooks(SGD(net.parameters(), lr=0.1))
+
+    def watched() -> sharpest.watch.Monitor:
+        monitor = sharpest.watch(net, cross_entropy, probe(), optimizer=optimizer, every=1)
+        for _ in range(2):
+            cross_entropy(net, examples()).backward()
+            optimizer.step()
+            monitor.step()
+        return monitor
+
+    with pytest.warns(sharpest.watch.WatchWarning, match="the edge of WithoutHooks is unknown") as caught:
+        monitor = watched()
+    assert len(caught) == 1
+    assert (monitor.values["lambda_max"] > 0).all()
+
+
+@pytest.mark.filterwarnings("ignore::sharpest.watch.WatchWarning")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_watched_optimizer_is_copied_and_pickled_without_the_watch(name: str) -> None:
     net = smooth()

@@ -93,7 +93,7 @@ def test_the_example_with_transformers_runs_on_a_stand_in(stand_in: Any, capsys:
 
         def train(self) -> None:
             state = SimpleNamespace(is_world_process_zero=True, global_step=0)
-            optimizer = SimpleNamespace(optimizer=torch.optim.SGD(self.model.parameters(), lr=0.5))
+            optimizer = torch.optim.SGD(self.model.parameters(), lr=0.5)
             self.callback.on_train_begin(None, state, None, model=self.model, optimizer=optimizer)
             for _ in range(100):
                 self.callback.on_step_end(None, state, None)
