@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sharpest.curvature.hessian import Hessian
-from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
+from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Sharpness:
     Attributes:
         value: NaN if a product is not finite.
         vector: (p,), of unit length.
-        converged: Whether the residual is within the tolerance.
+        converged: Whether the residual is within the tolerance and no larger eigenvalue is missing.
         num_products: Hessian-vector products spent.
     """
 
@@ -46,12 +46,11 @@ def largest_eigenvalue(
 
     def search(shift: float) -> Eigenpairs:
         hints = [hessian.gradient] if warm is None else [hessian.gradient, warm]
-        start = start_vector(rng, len(hessian.theta), hints).to(hessian.theta)
 
         def product(vector: Tensor) -> Tensor:
             return hessian.product(vector) - shift * vector if shift else hessian.product(vector)
 
-        return largest_eigenpairs(product, start, 1, tolerance, max_products, rng)
+        return largest_eigenpairs(product, hessian.theta, 1, tolerance, max_products, rng, hints)
 
     pairs, shift, spent = search(0.0), 0.0, 0
     if pairs.eigenvalues[0] < 0:

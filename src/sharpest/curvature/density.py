@@ -145,10 +145,10 @@ def _rule(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Nodes and weights (m,) of one probe, and the number of products spent."""
     space = Subspace(probe, num_steps)
-    outside = space.extend(probe, product)
-    while space.size < num_steps and outside > _floor(space, probe.dtype):
-        outside = space.extend(space.remainders[-1], product)
-    if not np.isfinite(outside):
+    space.extend(probe, product)
+    while space.size < num_steps and space.remainders[-1].length > _floor(space, probe.dtype):
+        space.extend(space.remainders[-1], product)
+    if not np.isfinite(space.remainders[-1].length):
         return np.full(num_steps, np.nan), np.full(num_steps, np.nan), space.size
     values, vectors = (part.numpy() for part in torch.linalg.eigh(torch.from_numpy(space.projected)))
     padding = num_steps - space.size

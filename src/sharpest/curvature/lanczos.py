@@ -1,6 +1,6 @@
 """Leading eigenpairs of a symmetric operator, by Lanczos iteration with full reorthogonalisation.
 
-Letters: p dimension, k wanted eigenpairs, j basis vectors so far.
+Letters: p dimension, k wanted eigenpairs, j basis vectors so far, m remainders.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,6 +17,10 @@ from torch import Tensor
 
 from sharpest.curvature.sizes import basis_size
 from sharpest.curvature.subspace import Remainder, Subspace, length
+from sharpest.curvature.witness import Witness
+
+_RANDOM = 0.3
+"""Length of the random part of a start, relative to the part that leans towards hints."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,8 @@ class Eigenpairs:
         eigenvalues: (k,) float64.
         eigenvectors: (k, p), unit rows, in the dtype of the operator.
         residuals: (k,), |Hv - lambda v| / |lambda_1| with lambda_1 the largest in magnitude.
-        converged: (k,), whether the residual is within the tolerance.
+        converged: (k,), whether the residual is within the tolerance and the set is complete.
+        complete: Whether all eigenvalues of larger magnitude than the last were found, with a probability of 99 %.
         num_products: Operator applications spent.
         seconds: Wall time.
 
@@ -43,14 +49,13 @@ class Eigenpairs:
     eigenvectors: Tensor
     residuals: NDArray[np.float64]
     converged: NDArray[np.bool_]
+    complete: bool
     num_products: int
     seconds: float
 
 
 def start_vector(rng: torch.Generator, dimension: int, hints: Sequence[Tensor] = ()) -> Tensor:
-    """A unit start vector (p,): random, biased towards hints that overlap with the leading eigenvectors.
-
-    The random part is never left out: a start inside an invariant subspace would hide a new leading direction.
+    """A start vector (p,): a random unit vector, and hints that overlap with the leading eigenvectors.
 
     Args:
         rng: Draws the random part.
@@ -61,85 +66,79 @@ def start_vector(rng: torch.Generator, dimension: int, hints: Sequence[Tensor] =
     random = torch.randn(dimension, generator=rng)
     random /= random.norm()
     leaning = sum((hint / hint.norm() for hint in hints if hint.any()), torch.zeros(()))
-    if not leaning.any():
-        return random
-    start = leaning / leaning.norm() + 0.3 * random.to(leaning)
-    return start / start.norm()
+    return leaning / (_RANDOM * leaning.norm()) + random.to(leaning) if leaning.any() else random
 
 
 def largest_eigenpairs(
     product: Callable[[Tensor], Tensor],
-    start: Tensor,
+    like: Tensor,
     num_eigenpairs: int,
     tolerance: float,
     max_products: int,
     rng: torch.Generator,
+    hints: Sequence[Tensor] = (),
 ) -> Eigenpairs:
     """The eigenpairs of largest magnitude of a symmetric operator.
 
-    The search ends when the residuals of all wanted pairs are within the tolerance and no other Ritz value can still
-    enter the wanted set. If the basis is full before that, it is compressed to the half of the Ritz vectors with the
-    largest magnitudes (thick restart). If the start is exhausted (its Krylov space is invariant, within the tolerance),
-    the search continues from random directions orthogonal to the basis. They find larger eigenvalues outside, and
-    further copies of repeated ones, since one start shows each eigenvalue only once. The search ends when such a
-    direction brings nothing new.
+    The search ends when the residuals of all wanted pairs are within the tolerance, no other Ritz value can still enter
+    the wanted set, and a random start bears witness that no eigenvalue is missing: see ``sharpest.curvature.witness``.
+    For a single pair, the first start is the witness. For more, one start shows each eigenvalue only once, so a further
+    random start looks for copies, and another one after each that finds some. If the basis is full before the end, it
+    is compressed to the half of the Ritz vectors with the largest magnitudes (thick restart).
 
     If the operator's rounding comes near the tolerance, one more product per pair verifies its residual.
 
     Args:
         product: Maps v (p,) to H v (p,).
-        start: (p,), not zero; sets dtype and device.
+        like: (p,), sets dimension, dtype and device.
         num_eigenpairs: k; at most p.
         tolerance: Largest residual relative to |lambda_1|.
-        max_products: Stop after this many, and return the current pairs, flagged as converged or not.
-        rng: Draws the random directions.
+        max_products: Stop after this many, and return the current pairs, flagged as incomplete.
+        rng: Draws the random starts.
+        hints: Vectors (p,) that overlap with the leading eigenvectors; they save products and determine nothing.
 
     Returns:
         The pairs, with residuals, flags and cost; all NaN if a product is not finite.
 
     Raises:
-        ValueError: If k is not within 1..p, max_products is below k, or the start is zero.
+        ValueError: If k is not within 1..p, or max_products is below k.
 
     Source: Lanczos (1950), Wu and Simon (2000) for the restart, Paige's residual bound; the wanted set is that of
     inventory 1.4.
     """
-    _check(start, num_eigenpairs, max_products)
+    _check(like, num_eigenpairs, max_products)
     began = time.perf_counter()
-    search = _Search(product, start, num_eigenpairs, tolerance, rng)
-    source: Tensor | Remainder | None = start
-    while source is not None:
-        search.extend(source)
-        if not search.finite:
-            return search.nothing(began)
-        complete = search.space.size == len(start) or search.num_products == max_products
-        source = None if complete else search.next_source()
-    return search.pairs(began)
+    search = _Search(product, like, num_eigenpairs, tolerance, rng)
+    search.begin(hints)
+    while search.finite and (add_row := search.next_step()) and search.num_products < max_products:
+        add_row()
+    return search.pairs(began) if search.finite else search.nothing(began)
 
 
-def _check(start: Tensor, num_eigenpairs: int, max_products: int) -> None:
-    if not 1 <= num_eigenpairs <= len(start):
-        raise ValueError(f"num_eigenpairs {num_eigenpairs} must lie within 1..{len(start)}, the dimension")
+def _check(like: Tensor, num_eigenpairs: int, max_products: int) -> None:
+    if not 1 <= num_eigenpairs <= len(like):
+        raise ValueError(f"num_eigenpairs {num_eigenpairs} must lie within 1..{len(like)}, the dimension")
     if max_products < num_eigenpairs:
         raise ValueError(f"max_products {max_products} is below num_eigenpairs {num_eigenpairs}; raise it")
-    if not start.any():
-        raise ValueError("the start vector is zero; take a random one")
 
 
-class _Ritz:
+class Ritz:
     """The Ritz pairs of a basis, in ascending order, with bounds on their residuals.
 
     Attributes:
         values: (j,), Ritz values.
         weights: (j, j), Ritz vectors as columns, in coordinates of the basis.
-        outside: For each remainder of the basis, (j,): length of each Ritz vector's image along the remainder.
+        coefficients: (m, j), of the remainders in the Ritz vectors' images.
+        outside: (m, j), length of each Ritz vector's image along each remainder.
         bounds: (j,), the sum of these; an upper bound on |Hv - lambda v|.
         order: (j,), indices of the pairs from the largest magnitude to the smallest.
     """
 
     def __init__(self, space: Subspace) -> None:
         self.values, self.weights = (array.numpy() for array in torch.linalg.eigh(torch.from_numpy(space.projected)))
-        self.outside = [rest.length * np.abs(rest.coefficients @ self.weights) for rest in space.remainders]
-        self.bounds = sum(self.outside, np.zeros(space.size))
+        self.coefficients = np.stack([rest.coefficients for rest in space.remainders]) @ self.weights
+        self.outside = space.lengths[:, None] * np.abs(self.coefficients)
+        self.bounds = self.outside.sum(axis=0)
         self.order = np.argsort(-np.abs(self.values))
 
     def wanted(self, num_eigenpairs: int) -> NDArray[np.intp]:
@@ -162,84 +161,90 @@ class _Search:
     Attributes:
         space: The basis.
         ritz: Ritz pairs of the basis.
+        witness: What the latest random start shows.
         num_products: Products spent so far.
-        betas: Length of the remainder of each row since the latest start, when the row was new.
-        exhausted: Whether any start has been exhausted; from then on the basis is not compressed.
-        before: (k,), the wanted magnitudes before the latest start, if that start looks for more.
+        finite: Whether all products were finite.
+        complete: Whether no wanted eigenvalue is missing.
+        before: (k,), the wanted magnitudes before the latest start; None for the first.
     """
 
-    ritz: _Ritz
+    ritz: Ritz
+    witness: Witness
 
     def __init__(
         self,
         product: Callable[[Tensor], Tensor],
-        start: Tensor,
+        like: Tensor,
         num_eigenpairs: int,
         tolerance: float,
         rng: torch.Generator,
     ) -> None:
-        self._product, self._start, self._rng = product, start, rng
+        self._product, self._like, self._rng = product, like, rng
         self._num_eigenpairs, self._tolerance = num_eigenpairs, tolerance
-        self._capacity = basis_size(num_eigenpairs)
-        self.space = Subspace(start, min(len(start), self._capacity))
+        self._capacity = min(len(like), basis_size(num_eigenpairs))
+        self.space = Subspace(like, self._capacity)
         self.num_products = 0
-        self.betas: list[float] = []
-        self.exhausted = False
+        self.finite = True
+        self.complete = False
         self.before: NDArray[np.float64] | None = None
 
-    @property
-    def finite(self) -> bool:
-        """Whether the latest product was finite."""
-        return bool(np.isfinite(self.betas[-1]))
+    def begin(self, hints: Sequence[Tensor] = ()) -> None:
+        """Add a random vector that leans towards the hints: the first row, or one orthogonal to the basis."""
+        start = start_vector(self._rng, len(self._like), hints).to(self._like)
+        self._make_room()
+        self._extend(self.space.outside(self.space.outside(start)))
+        self.witness = Witness(self.space.inside(start).cpu().numpy(), len(self.space.remainders), len(start))
 
-    def extend(self, source: Tensor | Remainder) -> None:
-        """Add a row, at the cost of one product."""
-        self.betas.append(self.space.extend(source, self._product))
-        self.num_products += 1
-        if self.finite:
-            self.ritz = _Ritz(self.space)
-
-    def next_source(self) -> Tensor | Remainder | None:
-        """The source of the next row; None once the wanted pairs are known."""
-        leading = np.abs(self.ritz.values[self.ritz.order[: self._num_eigenpairs]])
+    def next_step(self) -> Callable[[], None] | None:
+        """What adds the next row, at the cost of one product; None once the wanted pairs are known."""
+        k, size = self._num_eigenpairs, self.space.size
+        leading = np.abs(self.ritz.values[self.ritz.order[:k]])
         allowed = self._tolerance * leading[0]
-        self.exhausted = self.exhausted or self.betas[-1] <= allowed
-        unsettled = self.ritz.unsettled(self._num_eigenpairs, allowed)
-        if unsettled is not None:
-            return self._refine(unsettled)
-        enough_rows = self.space.size >= self._num_eigenpairs
-        if enough_rows and not self.exhausted:
-            return None
-        if self.before is None or not np.allclose(leading, self.before, rtol=0, atol=allowed):
-            self.before = leading if enough_rows else None
-            return self._start_again()
-        block = self.space.projected[-len(self.betas) :, -len(self.betas) :]
-        if self.betas[-1] == 0 or _would_have_shown(block, self.betas, leading[-1] + allowed, len(self._start)):
-            return None
-        return self.space.remainders[-1]
+        unsettled = self.ritz.unsettled(k, allowed)
+        if size < len(self._like):
+            if unsettled is not None:
+                return partial(self._refine, self.ritz.outside[:, unsettled])
+            if size < k or not self._impartial(leading, allowed):
+                self.before = leading if size >= k else None
+                return self.begin
+            hidden = self.witness.hidden(self.ritz, self.space.lengths, k, allowed)
+            if hidden is not None:
+                return partial(self._refine, hidden)
+        self.complete = True
+        return None
 
-    def _refine(self, number: int) -> Remainder:
-        """The remainder that holds most of a pair's residual; compresses a full basis first."""
-        longest = int(np.argmax([lengths[number] for lengths in self.ritz.outside]))
-        if self.space.full and not self.exhausted:
-            self.space.compress(self.ritz.weights[:, self.ritz.order[: self._capacity // 2]])
-            self.betas.clear()
-        source = self.space.remainders[longest]
-        if source.coefficients[-1] == 0:  # an earlier start continues, which ends the latest one
-            self.before = None
-        return source
+    def _impartial(self, leading: NDArray[np.float64], allowed: float) -> bool:
+        """Whether the wanted pairs are the same without the latest start, so that it can bear witness."""
+        if self.before is None:
+            return self._num_eigenpairs == 1  # a further copy of the only eigenvalue does not matter
+        return np.allclose(leading, self.before, rtol=0, atol=allowed)
 
-    def _start_again(self) -> Tensor:
-        """A random vector orthogonal to the basis."""
-        random = torch.randn(len(self._start), generator=self._rng).to(self._start)
-        self.betas.clear()
-        return self.space.outside(self.space.outside(random))
+    def _refine(self, shares: NDArray[np.float64]) -> None:
+        """Continue along the remainder with the largest share (m,)."""
+        self._make_room()
+        number = int(shares.argmax())
+        self.witness.extend(self._extend(self.space.remainders[number]), number)
+
+    def _extend(self, source: Tensor | Remainder) -> NDArray[np.float64]:
+        coupling = self.space.extend(source, self._product)
+        self.num_products += 1
+        self.finite = bool(np.isfinite(self.space.remainders[-1].length))
+        if self.finite:
+            self.ritz = Ritz(self.space)
+        return coupling
+
+    def _make_room(self) -> None:
+        """Compress a full basis."""
+        if self.space.full and self.space.size < len(self._like):
+            kept = self.ritz.order[: self._capacity // 2]
+            self.witness.compress(self.ritz, kept, self._num_eigenpairs)
+            self.space.compress(self.ritz.weights[:, kept])
 
     def pairs(self, began: float) -> Eigenpairs:
         """The wanted pairs; ``began`` is the time at which the search began."""
         wanted = self.ritz.wanted(self._num_eigenpairs)
         values = self.ritz.values[wanted]
-        vectors = torch.from_numpy(self.ritz.weights[:, wanted].T.copy()).to(self._start) @ self.space.rows
+        vectors = torch.from_numpy(self.ritz.weights[:, wanted].T.copy()).to(self._like) @ self.space.rows
         vectors /= torch.linalg.vector_norm(vectors, dim=1, keepdim=True, dtype=torch.float64)
         scale = max(float(np.abs(self.ritz.values).max()), np.finfo(np.float64).tiny)
         residuals = self.ritz.bounds[wanted]
@@ -247,7 +252,8 @@ class _Search:
             residuals = self._verified(values, vectors)
         residuals = residuals / scale
         seconds = time.perf_counter() - began
-        return Eigenpairs(values, vectors, residuals, residuals <= self._tolerance, self.num_products, seconds)
+        converged = (residuals <= self._tolerance) & self.complete
+        return Eigenpairs(values, vectors, residuals, converged, self.complete, self.num_products, seconds)
 
     def _verified(self, values: NDArray[np.float64], vectors: Tensor) -> NDArray[np.float64]:
         """|Hv - lambda v| (k,), at the cost of one product each."""
@@ -258,23 +264,6 @@ class _Search:
     def nothing(self, began: float) -> Eigenpairs:
         """The result for an operator whose products are not finite."""
         values = np.full(self._num_eigenpairs, np.nan)
-        vectors = self._start.new_zeros(self._num_eigenpairs, len(self._start))
+        vectors = self._like.new_zeros(self._num_eigenpairs, len(self._like))
         seconds = time.perf_counter() - began
-        return Eigenpairs(values, vectors, values, np.isfinite(values), self.num_products, seconds)
-
-
-def _would_have_shown(block: NDArray[np.float64], betas: list[float], magnitude: float, dimension: int) -> bool:
-    """Whether a random start would by now have revealed an unseen eigenvalue of at least a given magnitude.
-
-    A unit eigenvector u has |<start, u>| <= prod(beta) / |det(T - lambda I)|, and fewer than one random start in a
-    hundred has a component below 0.01 / sqrt(p) along a given direction.
-
-    Args:
-        block: T (m, m), the operator in the rows since that start.
-        betas: (m,), length of the remainder of each of these rows when it was new.
-        magnitude: Above the magnitude of every eigenvalue of T.
-        dimension: p.
-    """
-    edge = magnitude * np.eye(len(block))
-    determinant = min(float(np.linalg.slogdet(block + shift)[1]) for shift in (-edge, edge))
-    return bool(np.log(betas).sum() - determinant <= np.log(0.01 / np.sqrt(dimension)))
+        return Eigenpairs(values, vectors, values, np.isfinite(values), False, self.num_products, seconds)

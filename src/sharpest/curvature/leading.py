@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
+from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs
 from sharpest.curvature.operators import Operator, Seed, generator_of
 from sharpest.curvature.sizes import basis_size
 
@@ -56,9 +56,9 @@ def eigenpairs(
     if not 1 <= k <= len(theta):
         raise ValueError(f"k {k} must lie within 1..{len(theta)}, the number of parameters")
     hints = [getattr(hessian, "gradient", None), None if warm is None else _direction(warm, len(theta)).to(theta)]
-    start = start_vector(rng, len(theta), [hint for hint in hints if hint is not None]).to(theta)
     limit = 20 * basis_size(k) if max_products is None else max_products
-    return largest_eigenpairs(hessian.product, start, k, tolerance, limit, rng)
+    known = [hint for hint in hints if hint is not None]
+    return largest_eigenpairs(hessian.product, theta, k, tolerance, limit, rng, known)
 
 
 def _direction(warm: Tensor | Eigenpairs, num_parameters: int) -> Tensor:

@@ -6,10 +6,12 @@ Letters: p dimension, m products.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from scipy.stats import t as student_t
 from torch import Tensor
 
 from sharpest.curvature.hessian import Hessian
@@ -18,7 +20,7 @@ from sharpest.curvature.operators import Operator, Seed, generator_of
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and its standard error.
+    """A number and its standard error; two errors on either side cover the truth in about 95 of 100 draws.
 
     >>> from sharpest.curvature import Estimate
     >>> print(Estimate(12.345678, 0.25))
@@ -36,7 +38,8 @@ def trace(hessian: Operator, num_products: int = 30, seed: Seed = 0) -> Estimate
     """Trace of a symmetric operator by Hutchinson++.
 
     A third of the products finds a subspace Q that holds the large eigenvalues, a third computes the trace within Q
-    exactly, and the rest probes the remainder, whose spread alone determines the error.
+    exactly, and the rest probes the remainder A. Its squared Frobenius norm, whose mean the images of the probes give,
+    determines the error: the variance of z'A z is 2 |A|^2. With few probes this is surer than their own spread.
 
     Args:
         hessian: Operator on vectors of p values.
@@ -60,13 +63,19 @@ def trace(hessian: Operator, num_products: int = 30, seed: Seed = 0) -> Estimate
     """
     basis, images, probes = _sketched(hessian, num_products, generator_of(seed))
     inside = float((basis.double() * images.double()).sum())
-    return _probed(inside, [float(probe.double() @ hessian.product(probe).double()) for probe in probes])
+    probed, squares = [], []
+    for probe in probes:
+        image = hessian.product(probe).double()
+        probed.append(float(probe.double() @ image))
+        squares.append(float((image - basis.T.double() @ (basis.double() @ image)).square().sum()))
+    return _probed(inside, probed, statistics.fmean(squares))
 
 
 def frobenius_norm(hessian: Operator, num_products: int = 30, seed: Seed = 0) -> Estimate:
     """Frobenius norm of a symmetric operator: the square root of the trace of its square, by Hutchinson++.
 
-    Arguments and errors are those of ``trace``.
+    The error is a bound: the squared Frobenius norm of the remainder of the square is at most its squared trace.
+    Arguments are those of ``trace``.
 
     >>> import torch
     >>> from sharpest.curvature import Hessian, frobenius_norm
@@ -79,7 +88,8 @@ def frobenius_norm(hessian: Operator, num_products: int = 30, seed: Seed = 0) ->
     """
     _, images, probes = _sketched(hessian, num_products, generator_of(seed))
     inside = float(images.double().square().sum())
-    square = _probed(inside, [float(hessian.product(probe).double().square().sum()) for probe in probes])
+    squares = [float(hessian.product(probe).double().square().sum()) for probe in probes]
+    square = _probed(inside, squares, statistics.fmean(squares) ** 2)
     root = math.sqrt(square.value)
     return Estimate(root, square.error / (2 * root) if root else 0.0)
 
@@ -129,6 +139,14 @@ def _normal(like: Tensor, rng: torch.Generator) -> Tensor:
     return torch.randn(len(like), generator=rng).to(like)
 
 
-def _probed(inside: float, samples: list[float]) -> Estimate:
-    values = torch.tensor(samples, dtype=torch.float64)
-    return Estimate(inside + float(values.mean()), float(values.std()) / math.sqrt(len(samples)))
+def _probed(inside: float, samples: list[float], square: float) -> Estimate:
+    """The sum of a part known exactly and the mean of z'A z over normal probes z.
+
+    Args:
+        inside: The part known exactly.
+        samples: z'A z of each probe.
+        square: Squared Frobenius norm of A, or a bound on it.
+    """
+    count = len(samples)
+    error = math.sqrt(2 * square / count) * float(student_t.ppf(0.975, count - 1)) / 2
+    return Estimate(inside + statistics.fmean(samples), error)

@@ -59,6 +59,11 @@ class Subspace:
         return self._block[: self.size]
 
     @property
+    def lengths(self) -> NDArray[np.float64]:
+        """(m,), lengths of the remainders."""
+        return np.array([remainder.length for remainder in self.remainders])
+
+    @property
     def full(self) -> bool:
         """Whether the next row needs more memory."""
         return self.size == len(self._block)
@@ -75,13 +80,14 @@ class Subspace:
         """The part of a vector outside the span; if little is left, a second call restores the lost digits."""
         return self._split(vector)[0]
 
-    def extend(self, source: Tensor | Remainder, product: Callable[[Tensor], Tensor]) -> float:
-        """Append a row, normalised: a vector orthogonal to the other rows, or the vector of a remainder.
+    def extend(self, source: Tensor | Remainder, product: Callable[[Tensor], Tensor]) -> NDArray[np.float64]:
+        """Append a row, normalised: a vector orthogonal to the other rows, or the vector of a remainder, which ends.
 
-        The host waits for the device once, at the end, to read all numbers together.
+        The row's own remainder is the last. The host waits for the device once, at the end, to read all numbers
+        together.
 
         Returns:
-            Length of the part of the row's image outside the span.
+            (m,), inner products of the row with the remainders before it.
         """
         if self.full:
             self._block = torch.cat([self._block, torch.empty_like(self._block)])
@@ -108,9 +114,8 @@ class Subspace:
         self.remainders = [
             Remainder(vector, float(size), weights)
             for vector, size, weights in zip(cleaned, lengths, coefficients, strict=True)
-            if size != 0
         ]
-        return float(lengths[-1])
+        return shares_read[:-1]
 
     def _without_known(self, image: Tensor, shares: list[Tensor]) -> Tensor:
         """The newest row's image minus its part within the span, as far as the older rows' images determine it.

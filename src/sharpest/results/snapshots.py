@@ -33,7 +33,7 @@ SNAPSHOTS = Layout(
         Dataset("refresh_iteration", "i8", ("r",), "updates", "when the run computed its directions"),
         Dataset("eigenvalues", "f8", ("r", "k"), "nats", "of those directions; signed, largest first"),
         Dataset("residuals", "f8", ("r", "k"), "", "|Hv - lambda v| / |lambda_1|"),
-        Dataset("converged", "?", ("r", "k"), "", "residual within the tolerance"),
+        Dataset("converged", "?", ("r", "k"), "", "residual within the tolerance and no larger one missing"),
         Dataset("hvps", "i8", ("r",), "", "Hessian-vector products"),
         Dataset("seconds", "f8", ("r",), "s", "time of the eigensolve"),
         Dataset("refresh_loss", "f8", ("r",), "nats", "loss without L2 on clean training examples"),

@@ -12,7 +12,7 @@ from torch import Tensor
 from sharpest.config.run import HessianSettings
 from sharpest.curvature.determinism import check_deterministic
 from sharpest.curvature.hessian import Hessian
-from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
+from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs
 from sharpest.data.dataset import Split
 from sharpest.data.randomness import generator
 from sharpest.trajectory.epoch import DirectionSolver
@@ -62,7 +62,7 @@ def solve_eigenpairs(
     Args:
         problem: The run.
         operator: The Hessian (``hessian_at``), or the Hessian in the metric of the run's optimizer.
-        iteration: Determines the random part of the start vector.
+        iteration: Determines the random starts.
         settings: Settings of the Hessian.
         num_eigenpairs: k; limited to p, the number of parameters.
         warm: (p,), sum of earlier eigenvectors, or None.
@@ -71,11 +71,12 @@ def solve_eigenpairs(
     hints = [operator.gradient] if warm is None else [operator.gradient, warm]
     return largest_eigenpairs(
         operator.product,
-        start_vector(generator(seed, "solver", iteration), len(like), hints).to(like),
+        like,
         min(num_eigenpairs, len(like)),
         settings.tolerance,
         settings.max_products,
-        generator(seed, "solver-restart", iteration),
+        generator(seed, "solver", iteration),
+        hints,
     )
 
 

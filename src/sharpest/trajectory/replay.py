@@ -94,7 +94,8 @@ class Replay:
             vectors = torch.from_numpy(self.snapshots.row("eigenvectors", row)).to(self.device)
         values = {name: self.snapshots.row(name, row) for name in ("eigenvalues", "residuals", "converged")}
         num_products, seconds = int(self.snapshots.row("hvps", row)), float(self.snapshots.row("seconds", row))
-        return Eigenpairs(**values, eigenvectors=vectors, num_products=num_products, seconds=seconds)
+        complete = bool(values["converged"].any())  # a pair is flagged as converged only within a complete set
+        return Eigenpairs(**values, eigenvectors=vectors, complete=complete, num_products=num_products, seconds=seconds)
 
     def _look_up(self, problem: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
         """A direction solver that reads recorded eigenpairs instead of recomputing them."""

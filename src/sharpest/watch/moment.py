@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sharpest.curvature.hessian import Hessian
-from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
+from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs
 from sharpest.curvature.sizes import basis_size
 from sharpest.data.randomness import generator
 from sharpest.watch.batches import MiniBatches, num_examples
@@ -149,9 +149,8 @@ class Moment:
         before: Tensor | None = self.carried.get(name)
         # its length differs if layers were frozen or unfrozen since
         warm = [before.to(self.theta)] if before is not None and len(before) == len(self.theta) else []
-        start = start_vector(self.random("solver"), len(self.theta), [*hints, *warm]).to(self.theta)
-        most, restart = 20 * basis_size(k), self.random("solver-restart")
-        pairs = largest_eigenpairs(product, start, k, self.settings.tolerance, most, restart)
+        most, rng = 20 * basis_size(k), self.random("solver")
+        pairs = largest_eigenpairs(product, self.theta, k, self.settings.tolerance, most, rng, [*hints, *warm])
         if pairs.eigenvectors.any():
             self.carried[name] = pairs.eigenvectors.sum(dim=0)
         return pairs

@@ -39,9 +39,9 @@ def solve(
     start: Tensor | None = None,
     seed: int = 0,
 ) -> Eigenpairs:
-    start = torch.randn(len(matrix), generator=rng(seed + 100), dtype=matrix.dtype) if start is None else start
+    hints = [] if start is None else [start]
     return largest_eigenpairs(
-        lambda vector: matrix @ vector, start, num_eigenpairs, tolerance, max_products, rng(seed + 200)
+        lambda vector: matrix @ vector, matrix[0], num_eigenpairs, tolerance, max_products, rng(seed + 200), hints
     )
 
 
@@ -167,9 +167,9 @@ def test_residuals_are_true(tolerance: float, dtype: torch.dtype) -> None:
     true = true_residuals(matrix, pairs)
     noise = 1e-13 if dtype == torch.float64 else 2e-6  # rounding of a product
     assert np.all(true <= 1.05 * pairs.residuals + noise)
-    # a bound far above the true value would cost products
-    assert np.all(pairs.residuals <= 1.05 * true + noise)
-    np.testing.assert_array_equal(pairs.converged, pairs.residuals <= tolerance)
+    # a bound far above the true value would cost products; two starts leave two remainders, whose lengths are added
+    assert np.all(pairs.residuals <= 1.5 * true + noise)
+    np.testing.assert_array_equal(pairs.converged, (pairs.residuals <= tolerance) & pairs.complete)
 
 
 def test_residuals_after_an_exhausted_start_are_true() -> None:
@@ -186,9 +186,9 @@ def test_unconverged_pairs_are_flagged(max_products: int) -> None:
     matrix, _ = symmetric(list(np.linspace(1, 2, 80)))
     pairs = solve(matrix, 5, max_products=max_products)
     assert pairs.num_products == max_products
-    assert not pairs.converged.all()
+    assert not pairs.complete
+    assert not pairs.converged.any()
     true = true_residuals(matrix, pairs)
-    np.testing.assert_array_equal(pairs.converged, true <= TOLERANCE)
     # relative to the largest value found, which is below the true one
     assert np.all(pairs.residuals >= true * (1 - 1e-10))
 
@@ -208,9 +208,9 @@ def test_products_are_counted() -> None:
 
 
 def test_wide_gaps_need_few_products() -> None:
-    """Both ends converge long before the space is full, and no product is spent afterwards."""
+    """Both ends converge long before the space is full, and a few products show that nothing is missing."""
     matrix, _ = symmetric([100.0, -80, 60, *np.linspace(-1, 1, 300)])
-    assert solve(matrix, 3, tolerance=1e-3).num_products <= 9
+    assert solve(matrix, 3, tolerance=1e-3).num_products <= 13
 
 
 @pytest.mark.parametrize("spectrum", [np.linspace(1, 2, 300), np.linspace(-2, 2, 201), np.arange(250) ** 0.5])
@@ -219,11 +219,11 @@ def test_a_full_basis_is_compressed(spectrum: np.ndarray, dtype: torch.dtype, mo
     """Slowly decaying spectra need more products than there are rows; memory stays that of the first block."""
     largest = 0
 
-    def extend(space: Subspace, *arguments: Any) -> float:
+    def extend(space: Subspace, *arguments: Any) -> Any:
         nonlocal largest
-        length = EXTEND(space, *arguments)
+        coupling = EXTEND(space, *arguments)
         largest = max(largest, len(space._block))
-        return length
+        return coupling
 
     monkeypatch.setattr(Subspace, "extend", extend)
     matrix, _ = symmetric(list(spectrum))
@@ -281,12 +281,6 @@ def test_an_asymmetry_of_a_fifth_of_the_tolerance_is_enough_to_verify() -> None:
     np.testing.assert_allclose(pairs.residuals, residuals.norm(dim=0) / pairs.eigenvalues[0], rtol=1e-9)
 
 
-def test_a_start_of_zeros_is_refused() -> None:
-    matrix, _ = symmetric([3.0, 2, 1])
-    with pytest.raises(ValueError, match="the start vector is zero"):
-        solve(matrix, 1, start=torch.zeros(3, dtype=torch.float64))
-
-
 def test_the_same_seed_gives_the_same_bits() -> None:
     matrix, _ = symmetric([5.0, 5, 3, 3, *[0.0] * 20])
     first, second = (solve(matrix.float(), 5, 1e-5) for _ in range(2))
@@ -333,27 +327,24 @@ def test_a_warm_start_finds_a_newly_leading_direction() -> None:
     previous = solve(before, 3).eigenvectors.float().sum(dim=0)
     for value in (9.0, 4.5, -3.2):
         now = before + value * torch.outer(vectors[3], vectors[3])
-        start = start_vector(rng(1), len(now), [previous]).double()
-        pairs = solve(now, 3, tolerance=1e-3, start=start)
+        pairs = solve(now, 3, tolerance=1e-3, start=previous)
         np.testing.assert_allclose(pairs.eigenvalues, expected(now, 3), rtol=0, atol=1e-3 * 9)
 
 
 def test_a_warm_start_saves_products() -> None:
     matrix, _ = symmetric([50.0, -40, 30, 20, *np.linspace(-1, 1, 300)])
-    cold = solve(matrix.float(), 4, 1e-3, start=start_vector(rng(1), 304))
-    warm = solve(matrix.float(), 4, 1e-3, start=start_vector(rng(2), 304, [cold.eigenvectors.sum(dim=0)]))
+    cold = solve(matrix.float(), 4, 1e-3)
+    warm = solve(matrix.float(), 4, 1e-3, start=cold.eigenvectors.sum(dim=0))
     assert warm.num_products < cold.num_products
 
 
-def test_start_vectors_are_unit_and_close_to_the_previous_ones() -> None:
+def test_start_vectors_lean_towards_the_previous_ones() -> None:
     previous = torch.randn(500, generator=rng(3), dtype=torch.float64)
     cold, warm = start_vector(rng(1), 500), start_vector(rng(1), 500, [previous])
     assert warm.dtype == torch.float64
-    assert (float(cold.norm()), float(warm.norm())) == (pytest.approx(1), pytest.approx(1))
-    assert float(warm @ previous / previous.norm()) > 0.9
-    # the random part is present: 0.3 against 1
-    aside = warm - (warm @ previous) / (previous @ previous) * previous
-    assert float(aside.norm()) == pytest.approx(0.3 / 1.09**0.5, rel=0.1)
+    assert float(cold.norm()) == pytest.approx(1)
+    # the random part is whole: the witness of a search counts on its length
+    torch.testing.assert_close(warm, previous / (0.3 * previous.norm()) + cold.double())
     assert torch.equal(start_vector(rng(1), 500), cold)
 
 
@@ -362,8 +353,8 @@ def test_hints_weigh_the_same_whatever_their_lengths() -> None:
     one, other = torch.eye(500, dtype=torch.float64)[:2]
     start = start_vector(rng(1), 500, [1e-3 * one, 5 * other])
     assert torch.equal(start, start_vector(rng(1), 500, [one, other]))
-    # 1 / sqrt(2) of each, plus 0.3 of noise
-    assert (float(start @ one), float(start @ other)) == (pytest.approx(0.68, abs=0.03), pytest.approx(0.68, abs=0.03))
+    # 1 / (0.3 sqrt(2)) of each, plus noise
+    assert (float(start @ one), float(start @ other)) == (pytest.approx(2.36, abs=0.2), pytest.approx(2.36, abs=0.2))
 
 
 @pytest.mark.parametrize("hints", [[torch.zeros(500)], [torch.ones(500), -torch.ones(500)]])
@@ -382,7 +373,7 @@ def test_float32_sums_over_many_parameters_keep_their_digits() -> None:
     def product(vector: Tensor) -> Tensor:
         return (vectors.T @ (values * (vectors @ vector.double()))).float()
 
-    pairs = largest_eigenpairs(product, start_vector(rng(0), size), 2, 1e-5, 50, rng(1))
+    pairs = largest_eigenpairs(product, torch.zeros(size), 2, 1e-5, 50, rng(1))
     np.testing.assert_allclose(pairs.eigenvalues, values, rtol=3e-7)
     lengths = pairs.eigenvectors.double().norm(dim=1)
     torch.testing.assert_close(lengths, torch.ones(2, dtype=torch.float64), rtol=0, atol=3e-7)

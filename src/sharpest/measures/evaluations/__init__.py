@@ -41,7 +41,7 @@ MEASURE = Measure(
         6,
         Dataset("eigenvalues", "f8", ("t", "k"), "nats", "the k largest in magnitude; signed, largest first"),
         Dataset("residuals", "f8", ("t", "k"), "", "|Hv - lambda v| / |lambda_1|"),
-        Dataset("converged", "?", ("t", "k"), "", "residual within the tolerance"),
+        Dataset("converged", "?", ("t", "k"), "", "residual within the tolerance and no larger one missing"),
         Dataset("spectral_norm", "f8", ("t",), "nats", "largest magnitude of an eigenvalue"),
         Dataset("frobenius", "f8", ("t",), "nats", "square root of the sum of the squared eigenvalues"),
         Dataset("frobenius_probe", "f8", ("t",), "nats", "of all eigenvalues, by Hutchinson++ on the square"),

@@ -30,7 +30,7 @@ class Spectra(Measured):
 
     @property
     def converged(self) -> NDArray[np.bool_]:
-        """(t, k), whether the residual is within the tolerance."""
+        """(t, k), whether the residual is within the tolerance and no eigenvalue of larger magnitude is missing."""
         return self["converged"]
 
     @property

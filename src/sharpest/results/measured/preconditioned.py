@@ -10,7 +10,7 @@ PRECONDITIONED = measured_layout(
     Dataset("preconditioned_sharpness", "f8", ("t",), "", "largest signed eigenvalue of P^-1/2 H P^-1/2"),
     Dataset("eigenvalues", "f8", ("t", "k"), "", "of P^-1/2 H P^-1/2, the k largest in magnitude; largest first"),
     Dataset("residuals", "f8", ("t", "k"), "", "|Av - lambda v| / |lambda_1|, with A = P^-1/2 H P^-1/2"),
-    Dataset("converged", "?", ("t", "k"), "", "residual within the tolerance"),
+    Dataset("converged", "?", ("t", "k"), "", "residual within the tolerance and no larger one missing"),
     Dataset("products", "i8", ("t",), "", "Hessian-vector products"),
     Dataset(
         "floor_share", "f8", ("t",), "",

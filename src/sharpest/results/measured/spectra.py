@@ -7,7 +7,7 @@ SPECTRA = measured_layout(
     4,
     Dataset("eigenvalues", "f8", ("t", "k"), "nats", "the k largest in magnitude; signed, largest first"),
     Dataset("residuals", "f8", ("t", "k"), "", "|Hv - lambda v| / |lambda_1|"),
-    Dataset("converged", "?", ("t", "k"), "", "residual within the tolerance"),
+    Dataset("converged", "?", ("t", "k"), "", "residual within the tolerance and no larger one missing"),
     Dataset("hvps", "i8", ("t",), "", "Hessian-vector products"),
     Dataset("seconds", "f8", ("t",), "s", "time of the eigensolve"),
     Dataset("train_loss", "f8", ("t",), "nats", "on clean training examples"),
