@@ -13,7 +13,7 @@ from seven_nets import ALL, measured, on_cpu, tiny_run
 from torch import Tensor, nn
 
 from sharpest.curvature.hessian import Hessian
-from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
+from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs
 from sharpest.curvature.memory import ChunkTooLargeError
 from sharpest.results.states import Snapshots
 from sharpest.trajectory.epoch import EpochLog, advance
@@ -45,8 +45,7 @@ def hessian_of(name: str, dtype: torch.dtype, device: str, cuda_graphs: bool = F
 
 
 def solve(hessian: Hessian, tolerance: float) -> Eigenpairs:
-    start = start_vector(rng(1), len(hessian.theta)).to(hessian.theta)
-    return largest_eigenpairs(hessian.product, start, 3, tolerance, 400, rng(2))
+    return largest_eigenpairs(hessian.product, hessian.theta, 3, tolerance, 400, rng(2))
 
 
 @contextmanager

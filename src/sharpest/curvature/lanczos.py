@@ -35,6 +35,7 @@ class Eigenpairs:
         complete: Whether all eigenvalues of larger magnitude than the last were found, with a probability of 99 %.
         num_products: Operator applications spent.
         seconds: Wall time.
+        num_checks: The part of these applications that came after the residuals were small, to look for missing pairs.
 
     >>> import torch
     >>> from sharpest.curvature import Eigenpairs, Hessian, eigenpairs
@@ -52,6 +53,7 @@ class Eigenpairs:
     complete: bool
     num_products: int
     seconds: float
+    num_checks: int = 0
 
 
 def start_vector(rng: torch.Generator, dimension: int, hints: Sequence[Tensor] = ()) -> Tensor:
@@ -163,6 +165,7 @@ class _Search:
         ritz: Ritz pairs of the basis.
         witness: What the latest random start shows.
         num_products: Products spent so far.
+        settled_after: Products after which all residuals were small for the first time.
         finite: Whether all products were finite.
         complete: Whether no wanted eigenvalue is missing.
         before: (k,), the wanted magnitudes before the latest start; None for the first.
@@ -184,6 +187,7 @@ class _Search:
         self._capacity = min(len(like), basis_size(num_eigenpairs))
         self.space = Subspace(like, self._capacity)
         self.num_products = 0
+        self.settled_after: int | None = None
         self.finite = True
         self.complete = False
         self.before: NDArray[np.float64] | None = None
@@ -204,6 +208,8 @@ class _Search:
         if size < len(self._like):
             if unsettled is not None:
                 return partial(self._refine, self.ritz.outside[:, unsettled])
+            if self.settled_after is None and size >= k:
+                self.settled_after = self.num_products
             if size < k or not self._impartial(leading, allowed):
                 self.before = leading if size >= k else None
                 return self.begin
@@ -247,13 +253,14 @@ class _Search:
         vectors = torch.from_numpy(self.ritz.weights[:, wanted].T.copy()).to(self._like) @ self.space.rows
         vectors /= torch.linalg.vector_norm(vectors, dim=1, keepdim=True, dtype=torch.float64)
         scale = max(float(np.abs(self.ritz.values).max()), np.finfo(np.float64).tiny)
-        residuals = self.ritz.bounds[wanted]
+        residuals, spent = self.ritz.bounds[wanted], self.num_products
         if self.space.asymmetry > 0.1 * self._tolerance * scale:
             residuals = self._verified(values, vectors)
         residuals = residuals / scale
         seconds = time.perf_counter() - began
         converged = (residuals <= self._tolerance) & self.complete
-        return Eigenpairs(values, vectors, residuals, converged, self.complete, self.num_products, seconds)
+        checks = 0 if self.settled_after is None else spent - self.settled_after
+        return Eigenpairs(values, vectors, residuals, converged, self.complete, self.num_products, seconds, checks)
 
     def _verified(self, values: NDArray[np.float64], vectors: Tensor) -> NDArray[np.float64]:
         """|Hv - lambda v| (k,), at the cost of one product each."""

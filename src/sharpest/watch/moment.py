@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -151,6 +152,8 @@ class Moment:
         warm = [before.to(self.theta)] if before is not None and len(before) == len(self.theta) else []
         most, rng = 20 * basis_size(k), self.random("solver")
         pairs = largest_eigenpairs(product, self.theta, k, self.settings.tolerance, most, rng, [*hints, *warm])
+        if not pairs.complete and np.isfinite(pairs.eigenvalues).all():
+            self.subject.say(f"{name}: after {most} products a larger eigenvalue may still be missing; raise tolerance")
         if pairs.eigenvectors.any():
             self.carried[name] = pairs.eigenvectors.sum(dim=0)
         return pairs

@@ -32,16 +32,17 @@ def estimate(estimator: Estimator, matrix: Tensor, num_products: int, seed: int 
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_the_truth_lies_within_the_error_bars(name: str) -> None:
-    """As often as for a normal distribution: 68 % within one error, 95 % within two."""
+@pytest.mark.parametrize("num_products", [10, 30, 60])
+def test_the_truth_lies_within_two_error_bars(name: str, num_products: int) -> None:
+    """In 95 of 100 draws, and in at least 184 of 200 with a probability of 97 %."""
     estimator, exact = ESTIMATORS[name]
-    matrix = slowly_falling()
-    estimates = [estimate(estimator, matrix, 45, seed) for seed in range(400)]
-    deviations = np.array([(e.value - exact(matrix)) / e.error for e in estimates])
-    assert 0.62 < np.mean(np.abs(deviations) < 1) < 0.75
-    assert 0.90 < np.mean(np.abs(deviations) < 2) < 0.98
-    mean = np.mean([e.value for e in estimates])
-    assert mean == pytest.approx(exact(matrix), abs=4 * np.std([e.value for e in estimates]) / math.sqrt(400))
+    few_large = torch.diag(torch.tensor([10.0, 9, 8, 7, 6, 5] + [0.01] * 60, dtype=torch.float64))
+    for matrix in (slowly_falling(200), few_large, torch.diag(1 / torch.arange(1, 201, dtype=torch.float64))):
+        estimates = [estimate(estimator, matrix, num_products, seed) for seed in range(200)]
+        deviations = np.array([(e.value - exact(matrix)) / e.error for e in estimates])
+        assert np.mean(np.abs(deviations) < 2) >= 0.92
+        values = [e.value for e in estimates]
+        assert np.mean(values) == pytest.approx(exact(matrix), abs=5 * np.std(values) / math.sqrt(200), rel=0.01)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -70,7 +71,7 @@ def test_a_net(name: str) -> None:
     problem = reduced_net("simple-cnn-same")
     probed = estimator(problem.hessian(chunk_size=5), 60, 0)
     assert probed.value == pytest.approx(exact(reduced_net_hessian("simple-cnn-same")), abs=3 * probed.error)
-    assert probed.error < 0.1 * probed.value
+    assert probed.error < 0.15 * probed.value
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -120,12 +121,12 @@ def test_a_zero_operator_has_zero_error(name: str) -> None:
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_four_products_are_enough(name: str) -> None:
-    """One for the subspace, one within it, and two probes, the fewest that give a spread."""
+    """One for the subspace, one within it, and two probes; the error is then large."""
     estimator, exact = ESTIMATORS[name]
     matrix = slowly_falling(8) + 10 * torch.eye(8, dtype=torch.float64)
     few = estimate(estimator, matrix, 4)
-    assert few.value == pytest.approx(exact(matrix), abs=5 * few.error)
-    assert 0 < few.error < exact(matrix)
+    assert few.value == pytest.approx(exact(matrix), abs=2 * few.error)
+    assert 0 < few.error < 6 * exact(matrix)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)

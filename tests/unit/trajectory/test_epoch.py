@@ -33,7 +33,9 @@ class Solver:
     def __call__(self, problem: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
         self.asked.append((theta.clone(), iteration, warm))
         self.buffers.append(problem.model.buffers.clone())
-        return Eigenpairs(np.arange(4.0), orthonormal(iteration, 4, len(theta)), np.zeros(4), np.ones(4, bool), 5, 0.1)
+        return Eigenpairs(
+            np.arange(4.0), orthonormal(iteration, 4, len(theta)), np.zeros(4), np.ones(4, bool), True, 5, 0.1
+        )
 
 
 def through(problem: Problem, epochs: int, solver: Solver | None = None) -> list:
