@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
-from sharpest.claims.series import FEWEST_POINTS, Series, UnmeasuredError
+from sharpest.claims.series import Series, UnmeasuredError
 from sharpest.claims.shapes import mean, peak, per_cent, share_of_second
+from sharpest.claims.step_changes import finite_points, last_points, step_change
 from sharpest.measures.directions.reader import RANDOM, Directions, random_cosine
 from sharpest.results.stored import common_points
 
-_LAST_POINTS = 25  # points in the means that the paper quotes (inventory, section 8)
 _STEP_POINTS, _LATE_POINTS = 110, 40  # points of the alpha study at the paper's scale, early and over 200 epochs
 _WALL = 5.0  # distance, in mean steps, at which the walls of the bowl are measured
 
@@ -26,43 +26,25 @@ def _directions(files: RunFiles) -> Directions:
     return files.directions
 
 
-def _finite(epoch: NDArray[np.float64], *columns: NDArray[np.float64]) -> Series:
-    """The points at which all columns (t,) are finite."""
-    values = np.stack(columns, axis=1)
-    finite = np.isfinite(values).all(axis=1)
-    if not finite.any():
-        raise UnmeasuredError("no finite measurement")
-    return Series(epoch[finite], values[finite])
-
-
-def _last(series: Series, paper_points: int) -> Series:
-    """The last 25 points; the same fraction, at least five, if there are fewer points than at the paper's scale."""
-    count = round(_LAST_POINTS * len(series.epoch) / paper_points)
-    return series.rows(slice(-min(max(count, FEWEST_POINTS), _LAST_POINTS), None))
-
-
 def _alpha_change(files: RunFiles, facet: str, direction: int = 1, paper_points: int | None = _STEP_POINTS) -> Series:
     """Change of the loss, and loss, at the last points; at all points if ``paper_points`` is None."""
-    measured = _directions(files)
-    change = measured.along(direction).at(float(facet))
-    series = _finite(measured.epoch, change, measured.loss)
-    return series if paper_points is None else _last(series, paper_points)
+    return step_change(_directions(files), float(facet), direction, paper_points)
 
 
 def _surface_rise(files: RunFiles, facet: str, direction: int | None = None) -> Series:
     """Rise of the loss to the lower wall along a direction, and loss, at the last points of the alpha study."""
     measured = _directions(files)
     rise, studied = _rise(measured, int(facet.removeprefix("e")) if direction is None else direction)
-    series = _finite(measured.epoch, rise, measured.loss, studied)
-    return _last(Series(series.epoch, series.values[:, :2]), _STEP_POINTS)
+    series = finite_points(measured.epoch, rise, measured.loss, studied)
+    return last_points(Series(series.epoch, series.values[:, :2]), _STEP_POINTS)
 
 
 def _surface_rises(files: RunFiles, facet: str, direction: int | None = None) -> Series:
     """Rise of the loss to the lower wall along a direction and along e_1, at the last points of the alpha study."""
     measured = _directions(files)
     rise, studied = _rise(measured, int(facet.removeprefix("e")) if direction is None else direction)
-    series = _finite(measured.epoch, rise, _rise(measured, 1)[0], studied)
-    return _last(Series(series.epoch, series.values[:, :2]), _STEP_POINTS)
+    series = finite_points(measured.epoch, rise, _rise(measured, 1)[0], studied)
+    return last_points(Series(series.epoch, series.values[:, :2]), _STEP_POINTS)
 
 
 def _rise(measured: Directions, direction: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -74,13 +56,13 @@ def _rise(measured: Directions, direction: int) -> tuple[NDArray[np.float64], ND
 
 def _surface_curvature(files: RunFiles, facet: str) -> Series:
     spectra, measured = common_points(files.spectra, _directions(files))
-    series = _finite(measured.epoch, spectra.lambda_max, measured.along(1).loss_change[:, 0])
-    return _last(Series(series.epoch, series.values[:, :1]), _STEP_POINTS)
+    series = finite_points(measured.epoch, spectra.lambda_max, measured.along(1).loss_change[:, 0])
+    return last_points(Series(series.epoch, series.values[:, :1]), _STEP_POINTS)
 
 
 def _alignment(files: RunFiles, facet: str) -> Series:
     measured = _directions(files)
-    return _finite(measured.epoch, measured.alignment)
+    return finite_points(measured.epoch, measured.alignment)
 
 
 def _alignment_over_random(files: RunFiles, facet: str) -> Series:
@@ -95,7 +77,7 @@ def _crossing(files: RunFiles, facet: str, direction: int = 1) -> Series:
     steps = -along.projection / np.abs(along.projection).mean(axis=1, keepdims=True)
     lowest = np.array([lowest_point(measured.grid, row) for row in along.profile])[:, None]
     crossed = np.where(np.isnan(lowest + steps), np.nan, steps * np.sign(lowest) > np.abs(lowest))
-    return _finite(measured.epoch, crossed.mean(axis=1))
+    return finite_points(measured.epoch, crossed.mean(axis=1))
 
 
 def lowest_point(grid: NDArray[np.float64], profile: NDArray[np.float64]) -> float:

@@ -16,6 +16,7 @@ from sharpest.config.scale_files import check_scale_files, plain_values, read_sc
 from sharpest.config.schedule import Schedule
 from sharpest.config.settings import ProjectSettings, ScaleSettings
 from sharpest.config.source import SourceSettings
+from sharpest.config.stated import stated
 from sharpest.config.study_files import BEYOND, PAPER, read_studies
 from sharpest.errors import ConfigError
 
@@ -28,7 +29,8 @@ class Project:
         settings: config/config.yaml.
         scale: The scale, without the keys of single runs; see ``run``, ``hessian`` and ``schedule``.
         paper: The scale of the paper, likewise.
-        studies: Figures and tables, by name, with all seeds: those of the paper, then those beyond it.
+        studies: Figures and tables, by name, as in their files, with all seeds: those of the paper, then those beyond
+            it.
         beyond: Names of the studies beyond the paper, from config/beyond.yaml.
         scale_runs: The runs at the scale.
         paper_runs: The same runs as published.
@@ -107,17 +109,21 @@ class Project:
         return self.settings.sources.get(source, SourceSettings()).model_dump(mode="json")
 
     def study(self, name: str) -> Any:
-        """A study by the name of its figure or table.
+        """A study by the name of its figure or table; its texts state the settings used.
 
         Raises:
             ConfigError: If there is no such study.
         """
         if name not in self.studies:
             raise ConfigError(f"{name!r} is not in {PAPER} or {BEYOND}; they have {', '.join(self.studies)}")
-        study = self.studies[name]
+        study = stated(self.studies[name], self.run, self._published)
         if seeds := self.seeds(name):
             return study.of_seeds(seeds)
         return study.with_first_seeds(self.scale.paper_seeds[name]) if name in self.scale.paper_seeds else study
+
+    def _published(self, run: str) -> RunSettings | None:
+        """The settings of a run in the paper; None if the scale adds the run."""
+        return None if run in self.scale.runs else self.paper_runs.run(run)
 
     def seeds(self, study: str | None = None) -> range:
         """The new seeds of the runs of a study, or of runs outside studies; empty if they have the paper's seeds."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpest.config.reading import validate
+from sharpest.config.stated import PLACEHOLDERS, unknown_placeholder
 from sharpest.config.studies.every import AnyStudy
 from sharpest.config.yaml_file import read_yaml_file
 from sharpest.errors import ConfigError
@@ -82,3 +83,7 @@ def _check_texts(place: str, study: Any) -> None:
             raise ConfigError(f"{place}: {key} {text!r} has a control character; remove it")
         if text.replace(r"\$", "").count("$") % 2:
             raise ConfigError(f"{place}: {key} {text!r} opens a formula and does not close it; write \\$ for a dollar")
+    for key, text in texts_in(study.model_dump()):
+        if unknown := unknown_placeholder(text):
+            known = ", ".join(PLACEHOLDERS)
+            raise ConfigError(f"{place}: {key} has the placeholder {unknown}, which is not one of {known}; correct it")

@@ -11,8 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from sharpest.claims.series import Series
 from sharpest.config.studies.step_surface import StepCurve, StepSurface
 from sharpest.figures.inputs import FigureInputs
+from sharpest.figures.judged_change import JUDGED, last_points, legend_title, legend_value
 from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import (
     BLUE,
@@ -33,8 +35,6 @@ from sharpest.measures.directions.reader import Directions
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.stored import common_points
 
-NUM_AVERAGED = 25  # number of last points in the quoted means (inventory, Figure 6)
-
 _COLOURS = (BLUE, GREEN, RED, *OTHERS)  # as in the authors' code, for increasing alpha (inventory, Figure 6b)
 _MARKERS = "osD*p"  # triangles are points outside the axis
 # if more than the first fraction of the points lies outside, the axis is widened to contain the second fraction
@@ -54,6 +54,7 @@ class _Measured:
     run: str | NDArray[Any]  # (t,) for a mean
     epoch: NDArray[np.float64]  # (t,)
     changes: Mapping[float, NDArray[np.float64]]  # alpha -> (t,), per cent of the loss; NaN where not measured
+    last: Mapping[float, Series]  # alpha -> change of the loss and loss, nats, at the last points; none if diverged
     grid: NDArray[np.float64]  # (g,), k within the drawn limit
     profile: NDArray[np.float64]  # (t, g), nats
     lambda_max: NDArray[np.float64]  # (t,), nats
@@ -101,7 +102,8 @@ def draw(study: StepSurface, inputs: FigureInputs, foot: str) -> tuple[NotedFigu
         foot: What was replaced or reduced.
 
     Returns:
-        The figure, and its points with columns panel, series, run, x, y, z; z is NaN for the scatter panels.
+        The figure, and its points with columns panel, series, run, x, y, z, low, high; z is NaN for the scatter panels.
+        The series ``alpha <alpha>, last points`` hold the numbers of the legend, with the ends of their interval.
 
     Source: Figs. 6, 15-18, 20; inventory, Figures 6 and 20.
     """
@@ -120,18 +122,20 @@ def draw(study: StepSurface, inputs: FigureInputs, foot: str) -> tuple[NotedFigu
         _surface_panel(axes, study, curve, seeds, limit, points)
     counts = (len(curve.by_seed()) for curve in study.rows)
     over_seeds = seeds_line(counts, "Lines, and loss along the direction", "small and faint: single seeds")
-    figure.note(_READING, divergence_line(diverged), over_seeds, foot)
-    return figure, points.table(("x", "y", "z"))
+    figure.note(_READING, JUDGED, divergence_line(diverged), over_seeds, foot)
+    return figure, points.table(("x", "y", "z", "low", "high"))
 
 
 def _read(study: StepSurface, curve: StepCurve, inputs: FigureInputs) -> _Measured:
     spectra, directions = common_points(inputs.read(Spectra, curve), inputs.read(Directions, curve))
+    last = {} if spectra.divergence else last_points(study, directions)
     along, loss = directions.along(study.direction), directions.loss
     drawn = np.abs(directions.grid) <= study.grid_limit
     return _Measured(
         run=curve.run,
         epoch=directions.epoch,
         changes={alpha: 100 * along.at(alpha) / loss for alpha in study.alphas},
+        last=last,
         grid=directions.grid[drawn],
         profile=along.profile[:, drawn],
         lambda_max=spectra.lambda_max,
@@ -152,22 +156,17 @@ def _scatter_panel(
         say_empty(axes)
         return
     limit = curve.change_limit
-    if np.mean(drawn > limit) > _TOLERATED_OUTSIDE:
-        limit = float(np.quantile(drawn, _HELD_INSIDE, method="higher"))
+    means = [np.abs(mean_over_seeds(of_alpha).y).max(initial=0) for of_alpha in chosen.values()]
+    if np.mean(drawn > limit) > _TOLERATED_OUTSIDE or (len(seeds) > 1 and max(means) > limit):
+        limit = max(float(np.quantile(drawn, _HELD_INSIDE, method="higher")), *means)
         axes.set_ylabel("change of the loss (%)\naxis widened")
     axes.axhline(0, color="black", linestyle="--", linewidth=0.7)
-    # if the run is measured beyond the window, give two means: of the drawn points, and of all points
-    last = max(each.epoch.max(initial=-np.inf) for each in seeds)
-    ends = [window, np.inf] if last > window else [np.inf]
+    last = {str(each.run): each.last for each in seeds}
     for (alpha, of_alpha), *look in zip(chosen.items(), cycle(_COLOURS), cycle(_MARKERS), cycle(DASHES)):
-        label = "\n".join([f"α = {alpha:g}", *(_last_means(seeds, alpha, end) for end in ends)])
+        label = f"α = {alpha:g}\n{legend_value(panel, alpha, last, points)}"
         _clouds(axes, panel, f"alpha {alpha:g}", label, of_alpha, limit, look, points)
     axes.set_ylim(-limit, limit)
-    num_averaged = min(NUM_AVERAGED, max(len(each.x) for of_alpha in chosen.values() for each in of_alpha))
-    title = f"mean of the last {num_averaged} points"
-    if len(ends) > 1:
-        title += f"\nup to epoch {window:g} (top) and {last:.3g} (bottom)"
-    legend_below(axes, title=title, ncols=3, handletextpad=0.2, columnspacing=1.5)
+    legend_below(axes, title=legend_title(last, window), ncols=3, handletextpad=0.2, columnspacing=1.5)
 
 
 def _clouds(
@@ -198,16 +197,6 @@ def _clouds(
         axes.plot(mean.x, mean.y, linestyle=dashes, color=colour)
         axes.plot([], [], linestyle=dashes, marker=marker, markersize=3, color=colour, label=label)
         points.add(panel, series, mean.runs, x=mean.x, y=mean.y, deviation=mean.deviation)
-
-
-def _last_means(seeds: Sequence[_Measured], alpha: float, end: float) -> str:
-    """Mean relative change in per cent over the last points up to an epoch; with several seeds, its deviation too."""
-    changes = [each.changed(alpha, end).y for each in seeds if len(seeds) == 1 or not each.diverged]
-    means = [np.mean(change[-NUM_AVERAGED:]) for change in changes if len(change)]
-    if not means:
-        return "–"
-    spread = f"\n± {np.std(means, ddof=1):.2f}" if len(means) > 1 else ""
-    return f"{np.mean(means):+.2f} %{spread}".replace("-", "−")
 
 
 def _below(

@@ -187,9 +187,10 @@ class MeasuredCurves(Study):
 
     @model_validator(mode="after")
     def _have_titles_of_their_own(self) -> Self:
-        titles = [panel.title for panel in self.panels]
+        # the same placeholder stands for another value in a panel of other runs
+        titles = [(panel.title, [curve.run for curve in panel.curves] * ("{" in panel.title)) for panel in self.panels]
         if repeated := [title for title in titles if titles.count(title) > 1]:
-            raise ValueError(f"each panel should have its own title; {repeated[0]!r} is repeated")
+            raise ValueError(f"each panel should have its own title; {repeated[0][0]!r} is repeated")
         return self
 
     @property

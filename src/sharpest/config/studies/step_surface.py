@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from sharpest.config.studies.base import Curve, Input, Schedule, Study, settings_of
 from sharpest.errors import ConfigError
@@ -26,6 +26,8 @@ class StepSurface(Study):
     """Scales of the step that are drawn."""
     grid_limit: PositiveFloat
     """Largest |k| drawn."""
+    paper_points: PositiveInt = 110
+    """Points of the study at the paper's scale; the legend's numbers are over the last 25, or the same fraction."""
     layout: Literal["row", "rows"]
     """All panels in one row (Fig. 6), or one row per run (Fig. 17)."""
 

@@ -1,0 +1,75 @@
+"""The number of a legend of Figs. 6, 15-18 and 20: the change of the loss by a scaled step, as claims judge it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from sharpest.claims.series import Series, UnmeasuredError
+from sharpest.claims.shapes import per_cent
+from sharpest.claims.step_changes import mean_change, step_change
+from sharpest.config.run_id import RunId
+from sharpest.config.studies.base import mean_of
+from sharpest.config.studies.step_surface import StepSurface
+from sharpest.figures.style import PlottedPoints
+from sharpest.measures.directions.reader import Directions
+
+JUDGED = (
+    "Numbers in legends: sum of the changes of the loss over sum of the losses, as the claims judge it; for several "
+    "seeds the mean of their numbers. The 95 % interval is Student's t over seeds. For one seed it comes from a block "
+    "bootstrap within the run; it is missing if the points are too few."
+)
+"""The note on these numbers."""
+
+ByAlpha = Mapping[float, Series]
+"""Alpha -> change of the loss and loss, nats, at the last points."""
+
+
+def last_points(study: StepSurface, directions: Directions) -> ByAlpha:
+    """The points behind the numbers of a run; empty if none is finite."""
+    along = study.direction, study.paper_points
+    try:
+        return {alpha: step_change(directions, alpha, *along) for alpha in study.alphas}
+    except UnmeasuredError:
+        return {}
+
+
+def legend_value(panel: str, alpha: float, last: Mapping[str, ByAlpha], points: PlottedPoints) -> str:
+    """The number for one alpha, such as ``-4.76 %`` above ``± 3.43``; a dash if there is none.
+
+    Args:
+        panel: Name of the panel.
+        alpha: Scale of the step.
+        last: Run -> its last points; the runs differ only in their seed.
+        points: Records the number and the ends of its interval, and the numbers of several seeds.
+    """
+    series, measured = f"alpha {alpha:g}, last points", {run: of[alpha] for run, of in last.items() if alpha in of}
+    if not measured:
+        return "–"
+    x, change = max(each.epoch[-1] for each in measured.values()), mean_change(measured)
+    interval = {"low": change.low, "high": change.high} if np.isfinite(change.error) else {}
+    if len(last) == 1:
+        points.add(panel, series, *measured, x=x, y=change.value, **interval)
+    else:
+        values = {run: per_cent(each) for run, each in measured.items()}
+        for run, value in values.items():
+            points.add(panel, series, run, x=x, y=value)
+        deviation = np.std(list(values.values()), ddof=1) if len(values) > 1 else np.nan
+        name = np.array([mean_of(RunId.parse(run).seed for run in values)], dtype=object)
+        points.add(panel, series, name, x=x, y=change.value, deviation=deviation, **interval)
+    half = f"\n± {float(change.high - change.value):.2f}" if interval else ""
+    return f"{float(change.value):+.2f} %{half}".replace("-", "−")
+
+
+def legend_title(last: Mapping[str, ByAlpha], window: float) -> str:
+    """Which points the numbers are from; empty if there are none.
+
+    Args:
+        last: Run -> its last points.
+        window: Last epoch that is drawn.
+    """
+    series = [each for of_run in last.values() for each in of_run.values()]
+    if not series:
+        return ""
+    end = max(each.epoch[-1] for each in series)
+    beyond = f"\nup to epoch {end:.3g}, beyond the axis" if end > window else ""
+    return f"last {max(len(each.epoch) for each in series)} points, ± 95 % interval{beyond}"
