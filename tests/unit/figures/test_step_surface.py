@@ -1,14 +1,21 @@
 """Scatter and 3-D panels, compared with numbers worked out by hand."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from scipy.stats import t as student
 
+from sharpest.claims.files import RunFiles, RunSource
+from sharpest.claims.ledger import read_ledger
+from sharpest.claims.quantities import quantity_of
+from sharpest.config.project import load_project
 from sharpest.config.studies.step_surface import StepCurve, StepSurface
-from sharpest.figures.step_surface import NUM_AVERAGED, draw
+from sharpest.figures.step_surface import draw
 from sharpest.figures.style import NotedFigure
 
 ALPHAS = (0.5, 1.0, 2.0)
@@ -102,22 +109,80 @@ def test_axis_is_widened_when_many_points_lie_outside(folder: Any) -> None:
     assert axes.get_ylabel() == "change of the loss (%)\naxis widened"
 
 
-def test_legend_gives_the_mean_of_the_last_points_of_both_windows(folder: Any) -> None:
-    t = 60
-    values = np.zeros((t, 3))
-    values[:, 2] = np.arange(t)
-    arrays = {"loss": np.full(t, 2.0), "loss_change": np.zeros((t, 5, 5))}
-    arrays["loss_change"][:, 0, 3] = 0.02 * values[:, 2]
+def _legend(figure: NotedFigure, panel: str = "A: change of the loss") -> tuple[list[list[str]], str]:
+    """The lines of each entry of a legend, and its title."""
+    legend = _axes(figure)[panel].get_legend()
+    return [text.get_text().split("\n") for text in legend.get_texts()], legend.get_title().get_text()
+
+
+def _number(line: str) -> float:
+    return float(line.strip("± %").replace("−", "-"))
+
+
+def _judged(table: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    return table[table["series"] == f"alpha {alpha:g}, last points"]
+
+
+def test_legend_is_a_ratio_of_sums_over_the_last_points(folder: Any) -> None:
+    """Where the loss falls, the mean of the ratios is another number."""
+    loss = np.array([4.0, 4, 4, 2, 2, 1, 0.5, 0.5])
+    changes = np.zeros((T, 5, 5))
+    changes[:, 0, 3] = 0.1 * np.arange(T)
+    folder.spectra(A)
+    folder.directions(A, loss=loss, loss_change=changes)
+    figure, table = draw(_study(), folder.inputs({A: 2.0}), "")
+    entries, title = _legend(figure)
+    assert title == "last 5 points, ± 95 % interval\nup to epoch 3.5, beyond the axis"
+    assert entries[2] == ["α = 2", f"+{100 * 2.5 / 6:.2f} %"]  # not 72.00, the mean of the ratios; too few for blocks
+    row = _judged(table, 2).iloc[0]
+    assert (row["run"], row["y"]) == ("run-A", pytest.approx(100 * 2.5 / 6))
+    assert np.isnan([row["low"], row["high"]]).all()
+    assert table["y"][table["z"].notna()].max() == 2
+
+
+def test_legend_of_several_seeds_has_the_interval_of_the_csv(folder: Any) -> None:
+    row = StepCurve(run="scnn-c10-sgd-lr0.1-S128-s1001", schedule="step", label="A", change_limit=50)
+    curve, factors = row.of_seeds([1001, 1002, 1003]), (1.0, 2.0, 6.0)
+    for each, factor in zip(curve.by_seed(), factors, strict=True):
+        folder.spectra(each)
+        folder.directions(each, loss_change=factor * _changes(np.ones((T, 3)) * [-1, 1, 2]))
+    figure, table = draw(_study(curve), folder.inputs(), "")
+    half = student.ppf(0.975, 2) * np.std(factors, ddof=1) / np.sqrt(3)
+    for entry, alpha, scale in zip(_legend(figure)[0], ALPHAS, (-1, 1, 2), strict=True):
+        *single, mean = _judged(table, alpha).to_dict("records")
+        assert np.allclose([each["y"] for each in single], scale * np.array(factors))
+        assert (mean["run"], mean["y"]) == ("mean of 1001, 1002, 1003", pytest.approx(3 * scale))
+        assert [mean["low"], mean["high"]] == pytest.approx(
+            [3 * scale - abs(scale) * half, 3 * scale + abs(scale) * half]
+        )
+        assert [_number(line) for line in entry[1:]] == pytest.approx([mean["y"], mean["high"] - mean["y"]], abs=0.005)
+
+
+@pytest.mark.parametrize("name", ["fig06", "fig15", "fig17", "fig18", "fig20"])
+def test_legend_and_claims_judge_the_same_number(folder: Any, name: str) -> None:
+    """The study names the points and the direction that the claims about its figure use."""
+    config = Path(__file__).parents[3] / "config"
+    study = load_project({"scale": "quick"}, config).study(name)
+    judged = {
+        claim["quantity"]
+        for claim in read_ledger(config / "claims.csv")
+        if claim["item"] == f"fig{int(name[3:])}" and claim["quantity"].startswith("alpha_change_pct")
+    } - {"alpha_change_pct_all"}
+    assert len(judged) == 1
+    quantity, t = quantity_of(judged.pop()), 110
+    changes = np.random.default_rng(1).normal(size=(t, 5, 5))
+    drawn = _study(direction=study.direction, paper_points=study.paper_points)
     folder.spectra(A, t=t)
-    folder.directions(A, t=t, **arrays)
-    figure, table = draw(_study(), folder.inputs({A: 20.0}), "")
-    legend = _axes(figure)["A: change of the loss"].get_legend()
-    # epoch 20 is point 40: points 16..40 have mean 28, points 35..59 mean 47
-    assert NUM_AVERAGED == 25
-    assert legend.get_texts()[2].get_text() == "α = 2\n+28.00 %\n+47.00 %"
-    assert legend.get_title().get_text() == "mean of the last 25 points\nup to epoch 20 (top) and 29.5 (bottom)"
-    assert table["x"][table["z"].isna()].max() == 20
-    assert table["y"][table["z"].notna()].max() == 20
+    folder.directions(A, t=t, loss_change=changes, loss=np.tile([1.0, 3.0], t // 2))
+    figure, table = draw(drawn, folder.inputs(), "")
+    source = RunSource(run=A.run, schedules={"spectra": "step", "directions": "step"})
+    for entry, alpha in zip(_legend(figure)[0], ALPHAS, strict=True):
+        series = quantity.read(RunFiles(source, folder.results), f"{alpha:g}")
+        expected = quantity.statistic(series)
+        row = _judged(table, alpha).iloc[0]
+        assert row["y"] == pytest.approx(expected, rel=1e-12)
+        assert _number(entry[1]) == pytest.approx(expected, abs=0.005)
+        assert row["high"] - row["y"] == pytest.approx(_number(entry[2]), abs=0.005)
 
 
 def test_surface_lines_are_mirrored_clipped_and_within_the_grid_limit(folder: Any) -> None:
