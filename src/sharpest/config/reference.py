@@ -116,6 +116,8 @@ refused. `best and last` are two snapshots: the one of the best validation accur
 ends.
 
 **Studies.** The name of a study is the name of its files, such as `{_PATHS.figure("<name>", "pdf")}`.
+In labels, titles and captions, `{{eta}}`, `{{S}}` and `{{L}}` stand for the learning rate, the batch size and the epoch
+of the branch that are used, with the paper's in brackets where it differs.
 In `studies.yaml` and in a scale's own `studies`, names of figures begin with `fig` and names of tables with `tab`; the
 target `figures` makes them. A name in `beyond.yaml` describes what its figure shows, such as `batch_sharpness`, in
 lower-case letters, digits and `_`, and begins with neither prefix; the target `beyond` makes these figures and the

@@ -85,7 +85,7 @@ def draw(study: FirstStage, inputs: FigureInputs, foot: str) -> tuple[NotedFigur
     for axes in (curvature, norm, accuracy, rate):
         if not any(np.size(line.get_xdata()) for line in axes.lines):
             say_empty(axes)
-    legend_below(accuracy, handles=handles, most_columns=4)
+    legend_below(accuracy, handles=handles, most_columns=2)
     separate(curvature)
     num_eigenpairs = read_tracked(inputs, study.trunk).num_eigenpairs
     reading = (

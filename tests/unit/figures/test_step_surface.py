@@ -170,7 +170,8 @@ def test_legend_and_claims_judge_the_same_number(folder: Any, name: str) -> None
     } - {"alpha_change_pct_all"}
     assert len(judged) == 1
     quantity, t = quantity_of(judged.pop()), 110
-    changes = np.random.default_rng(1).normal(size=(t, 5, 5))
+    sign = np.resize([1, -1], (t, 1, 1))  # anticorrelated points give enough blocks for an error
+    changes = 0.1 + sign * np.random.default_rng(1).random((t, 5, 5))
     drawn = _study(direction=study.direction, paper_points=study.paper_points)
     folder.spectra(A, t=t)
     folder.directions(A, t=t, loss_change=changes, loss=np.tile([1.0, 3.0], t // 2))

@@ -20,8 +20,7 @@ class NamedRun(Strict):
     run: str
     """A row of config/runs.tsv."""
     label: str
-    """Its name in legends and titles. Here, in other texts of a study and in its caption, {eta}, {S} and {L} stand for
-    the learning rate, the batch size and the epoch of the branch that are used, with the paper's if it differs."""
+    """Its name in legends and titles."""
     replicates: tuple[str, ...] = ()
     """The same run with other seeds; filled by `seeds` of the study."""
 
