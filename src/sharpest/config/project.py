@@ -140,14 +140,14 @@ class Project:
         Raises:
             ConfigError: With the study and the remedy.
         """
-        by_name = self.scale.seeds if isinstance(self.scale.seeds, dict) else {}
-        for name in (*by_name, *self.scale.paper_seeds, *self.scale.notes):
-            self.study(name)
         for name in self.studies:
             try:
                 self._check_study(self.study(name))
             except ConfigError as error:
                 raise ConfigError(f"{name} in {BEYOND if name in self.beyond else PAPER}: {error}") from None
+        by_name = self.scale.seeds if isinstance(self.scale.seeds, dict) else {}
+        for name in (*by_name, *self.scale.paper_seeds, *self.scale.notes):
+            self.study(name)
 
     def _check_study(self, study: Any) -> None:
         for run in study.runs():

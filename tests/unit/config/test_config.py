@@ -507,7 +507,7 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
     ),
     "some of the one seed of the paper": (
         lambda c: c.set("scales/quick.yaml", "paper_seeds", {"fig05": 1}),
-        ["scale quick: a study of kind alignment has one seed", "remove it from the scale's paper_seeds"],
+        ["fig05 in config/studies.yaml: a study of kind", "has one seed", "remove it from the scale's paper_seeds"],
     ),
     # constraints between settings
     "study of an unknown schedule": (
