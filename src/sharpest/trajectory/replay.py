@@ -92,10 +92,12 @@ class Replay:
         vectors = torch.empty(0, self.problem.model.num_parameters)
         if with_vectors:
             vectors = torch.from_numpy(self.snapshots.row("eigenvectors", row)).to(self.device)
-        values = {name: self.snapshots.row(name, row) for name in ("eigenvalues", "residuals", "converged")}
+        values, residuals, converged = (
+            self.snapshots.row(name, row) for name in ("eigenvalues", "residuals", "converged")
+        )
         num_products, seconds = int(self.snapshots.row("hvps", row)), float(self.snapshots.row("seconds", row))
-        complete = bool(values["converged"].any())  # a pair is flagged as converged only within a complete set
-        return Eigenpairs(**values, eigenvectors=vectors, complete=complete, num_products=num_products, seconds=seconds)
+        complete = bool(converged.any())  # a pair is flagged as converged only within a complete set
+        return Eigenpairs(values, vectors, residuals, converged, complete, num_products, seconds)
 
     def _look_up(self, problem: Problem, theta: Tensor, iteration: int, warm: Tensor) -> Eigenpairs:
         """A direction solver that reads recorded eigenpairs instead of recomputing them."""
