@@ -56,12 +56,12 @@ class SpectralDensity:
 
     @property
     def trace(self) -> Estimate:
-        """Sum of the eigenvalues; the quadrature of each probe is exact for it. 1.96 errors cover 95 %."""
+        """Sum of the eigenvalues; the quadrature of each probe is exact for it."""
         return Estimate(*sum_of(self.nodes, self.weights, self.dimension))
 
     @property
     def frobenius_sq(self) -> Estimate:
-        """Sum of the squared eigenvalues. 1.96 errors cover 95 %."""
+        """Sum of the squared eigenvalues."""
         return Estimate(*sum_of(self.nodes**2, self.weights, self.dimension))
 
 

@@ -141,10 +141,10 @@ def test_a_zero_operator_and_the_identity() -> None:
 
 
 def covered(operator: Matrix | Hessian, exact: NDArray[np.float64], num_probes: int) -> dict[str, float]:
-    """Fraction of 100 seeds whose interval of 1.96 errors holds the trace, and the squared Frobenius norm."""
+    """Fraction of 100 seeds whose interval of two errors holds the trace, and the squared Frobenius norm."""
     densities = [spectral_density(operator, num_probes, 3, 2, seed=seed) for seed in range(100)]
     return {
-        name: float(np.mean([abs(estimate.value - true) < 1.96 * estimate.error for estimate in estimates]))
+        name: float(np.mean([abs(estimate.value - true) < 2 * estimate.error for estimate in estimates]))
         for name, true, estimates in (
             ("trace", exact.sum(), [density.trace for density in densities]),
             ("frobenius_sq", (exact**2).sum(), [density.frobenius_sq for density in densities]),
