@@ -16,7 +16,7 @@ _REACH = 7  # widths at which a Gaussian is cut off; 1e-12 of its mass lies beyo
 
 
 class Sum(NamedTuple):
-    """A sum over the eigenvalues and its standard error; two errors on either side cover the truth in 95 of 100 draws."""
+    """A sum over the eigenvalues and its standard error; two errors cover the truth in 95 of 100 draws."""
 
     value: float
     error: float

@@ -76,8 +76,8 @@ class LossLine:
     def mean_changes(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean over samples of L(theta + s e) - L(theta), with an estimated relative error of at most 1.5 %.
 
-        Kinks of ReLU can fool the estimate. On 138 lines of three runs (966 means), the true error exceeded both 1 % and
-        the rounding of a float32 loss in five cases; the worst was 1.7 %. A single strong kink can cause 4 %.
+        Kinks of ReLU can fool the estimate. On 138 lines of three runs (966 means), the true error exceeded both 1 %
+        and the rounding of a float32 loss in five cases; the worst was 1.7 %.
 
         While the estimated error of a mean is too large, the loss is measured at the distance with the largest error,
         which then joins the profile; after five such refinements, at all distances of that mean. A change within the
