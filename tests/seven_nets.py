@@ -107,7 +107,7 @@ CRITICAL = CriticalSettings(num_batches=2)
 FIRST_STEPS = FirstStepsSettings(num_steps=2, lowest=0.5, highest=1, per_octave=1)
 INTERVENTIONS = InterventionsSettings(arms=("sgd", "lr2"), updates=3)
 TRACE = TraceSettings(num_products=4)
-DENSITY = DensitySettings(num_probes=2, num_steps=2)
+DENSITY = DensitySettings(num_probes=2, num_steps=3)
 SAMPLE = GradientSampleSettings(num_batches=4, full_curvature_batches=2, num_eigenvalues=2)
 POINTS = [3]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sharpest.curvature.operators import Operator, Seed, generator_of
-from sharpest.curvature.quadrature import RESOLVED, grid_over, mean_of, smeared
+from sharpest.curvature.quadrature import grid_over, smeared, sum_of
 from sharpest.curvature.stochastic import Estimate
 from sharpest.curvature.subspace import Subspace
 
@@ -42,8 +42,8 @@ class SpectralDensity:
     ...     return (steepness * theta.square()).sum() / 2
     >>> hessian = Hessian(loss, torch.ones(4), [(torch.zeros(1), torch.zeros(1))])
     >>> density = spectral_density(hessian, num_probes=4)  # as many as eigenvalues: exact
-    >>> round(density.trace.value, 4), round(density.frobenius_sq.value, 4), round(density.negative_mass.value, 4)
-    (5.0, 51.0, 0.25)
+    >>> round(density.trace.value, 4), round(density.frobenius_sq.value, 4)
+    (5.0, 51.0)
     """
 
     nodes: NDArray[np.float64]
@@ -57,18 +57,12 @@ class SpectralDensity:
     @property
     def trace(self) -> Estimate:
         """Sum of the eigenvalues; the quadrature of each probe is exact for it."""
-        return Estimate(*mean_of(self.nodes, self.weights, self.dimension, self.dimension))
+        return Estimate(*sum_of(self.nodes, self.weights, self.dimension))
 
     @property
     def frobenius_sq(self) -> Estimate:
         """Sum of the squared eigenvalues."""
-        return Estimate(*mean_of(self.nodes**2, self.weights, self.dimension, self.dimension))
-
-    @property
-    def negative_mass(self) -> Estimate:
-        """Share of negative eigenvalues: below -1e-5 of the largest magnitude, the resolution of float32."""
-        negative = self.nodes < -RESOLVED * np.abs(self.nodes).max()
-        return Estimate(*mean_of(negative, self.weights, self.dimension))
+        return Estimate(*sum_of(self.nodes**2, self.weights, self.dimension))
 
 
 def spectral_density(
@@ -89,7 +83,7 @@ def spectral_density(
     Args:
         hessian: Operator on vectors of p values.
         num_probes: n, at least 2; reduced to p if that is smaller.
-        num_steps: m, products per probe, at least 2; fewer if the Krylov space is exhausted. m vectors of p values
+        num_steps: m, products per probe, at least 3; fewer if the Krylov space is exhausted. m vectors of p values
             are held at once.
         grid_points: g, at least 2.
         relative_width: Width of the Gaussian that smears each node, relative to the distance of the outermost nodes.
@@ -124,13 +118,13 @@ def spectral_density(
 
 
 def _check(num_probes: int, num_steps: int, grid_points: int, relative_width: float) -> None:
-    for name, value, why in (
-        ("num_probes", num_probes, "for an error"),
-        ("num_steps", num_steps, "for the Frobenius norm"),
-        ("grid_points", grid_points, "for a grid"),
+    for name, value, least, why in (
+        ("num_probes", num_probes, 2, "for an error"),
+        ("num_steps", num_steps, 3, "for the error of the Frobenius norm"),
+        ("grid_points", grid_points, 2, "for a grid"),
     ):
-        if value < 2:
-            raise ValueError(f"{name} {value} is too few {why}; take 2 or more")
+        if value < least:
+            raise ValueError(f"{name} {value} is too few {why}; take {least} or more")
     if not relative_width > 0:
         raise ValueError(f"relative_width {relative_width} should be above 0")
 

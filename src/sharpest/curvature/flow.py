@@ -31,14 +31,15 @@ class Flowed:
 
 
 def gradient_flow(
-    gradient: Callable[[Tensor], Tensor], theta: Tensor, time: float, tolerance: float = 1e-4, step: float | None = None
+    gradient: Callable[[Tensor], Tensor], theta: Tensor, time: float, tolerance: float = 1e-5, step: float | None = None
 ) -> Flowed:
     """Follow the gradient flow of a loss for a time.
 
-    The estimated error of each step is at most ``tolerance`` times the norm of theta; the actual error is smaller,
-    since the solution kept is one order better. Steps cannot outgrow 2.5 / sharpness: beyond it the method is unstable,
-    which the error reveals. The error is not limited in proportion to the step: at a kink of ReLU no step would be
-    short enough.
+    The estimated error of each step is at most ``tolerance`` times the norm of theta. Where the loss is smooth, the
+    actual error is smaller, since the solution kept is one order better. At kinks of ReLU it is not. The errors of
+    steps add up, and grow along directions of negative curvature: docs/curvature.md has the error of the path. Steps
+    cannot outgrow 2.5 / sharpness: beyond it the method is unstable, which the error reveals. The error is not limited
+    in proportion to the step: at a kink of ReLU no step would be short enough.
 
     Args:
         gradient: Gradient of the loss, (p,) to (p,); in float64, since the rounding of float32 would count as error.

@@ -146,6 +146,9 @@ def noise_scale(products: Tensor, batch_size: int, gradient_term: float) -> floa
 def noise_curvature_alignment(products: Tensor, images: Tensor, lambda_1: float) -> float:
     """Tr(H Sigma) / (lambda_1 Tr Sigma), at most 1: how much of the gradient noise lies along the sharpest directions.
 
+    The bound of 1 is the reason for this normalisation, which is ours. Wu, Wang and Su (2022), arXiv 2207.02628, relate
+    noise and curvature through the Frobenius norm and the loss: do not compare this number with theirs.
+
     Args:
         products: (j, j), g_m.g_n.
         images: (j, j), g_m.H g_n.
@@ -153,8 +156,6 @@ def noise_curvature_alignment(products: Tensor, images: Tensor, lambda_1: float)
 
     Returns:
         The alignment; NaN if there is no noise.
-
-    Source: Wu, Wang and Su (2022), arXiv 2207.02628.
 
     >>> import torch
     >>> from sharpest.curvature import gram, noise_curvature_alignment

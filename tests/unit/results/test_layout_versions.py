@@ -18,7 +18,7 @@ KNOWN = {
     "imported": (1, "d23bb7c4"),
     "snapshots": (5, "4a959458"),
     "critical": (2, "ff784c23"),
-    "density": (2, "4461e48a"),
+    "density": (3, "73b7a6b0"),
     "directions": (4, "66b14d59"),
     "evaluations": (6, "5d5e83cf"),
     "first_steps": (2, "73d384aa"),

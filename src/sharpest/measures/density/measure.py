@@ -23,7 +23,7 @@ def measure(point: Point, settings: Settings) -> dict[str, Any]:
         settings.relative_width,
         seed=point.random("density"),
     )
-    moments = {name: getattr(density, name) for name in ("trace", "frobenius_sq", "negative_mass")}
+    moments = {name: getattr(density, name) for name in ("trace", "frobenius_sq")}
     return {
         "nodes": density.nodes,
         "weights": density.weights,

@@ -9,14 +9,14 @@ from sharpest.errors import ConfigError
 from sharpest.results.layout import Dataset, measured_layout
 
 _FLOAT64 = 3  # cost of a gradient in float64, relative to float32
-_PER_UPDATE = 7  # gradients of the flow per update with eta = 0.1; docs/curvature.md
+_PER_UPDATE = 33  # gradients of the flow per update of full_batch_edge at quick; docs/curvature.md
 
 
 class Settings(Strict):
     """The gradient flow of the training loss, for comparison with the run."""
 
-    tolerance: float = Field(default=1e-4, gt=0, lt=0.01)
-    """Error of each step of the flow, relative to the norm of theta."""
+    tolerance: float = Field(default=1e-5, gt=0, lt=0.01)
+    """Error of each step of the flow, relative to the norm of theta; docs/curvature.md has the error of the path."""
 
 
 def _cost(settings: Settings, point: Planned) -> Cost:
