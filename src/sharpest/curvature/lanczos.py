@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sharpest.curvature.sizes import basis_size
-from sharpest.curvature.subspace import Remainder, Subspace, length
+from sharpest.curvature.subspace import Remainder, Ritz, Subspace, length
 from sharpest.curvature.witness import Witness
 
 _RANDOM = 0.3
@@ -122,39 +122,6 @@ def _check(like: Tensor, num_eigenpairs: int, max_products: int) -> None:
         raise ValueError(f"num_eigenpairs {num_eigenpairs} must lie within 1..{len(like)}, the dimension")
     if max_products < num_eigenpairs:
         raise ValueError(f"max_products {max_products} is below num_eigenpairs {num_eigenpairs}; raise it")
-
-
-class Ritz:
-    """The Ritz pairs of a basis, in ascending order, with bounds on their residuals.
-
-    Attributes:
-        values: (j,), Ritz values.
-        weights: (j, j), Ritz vectors as columns, in coordinates of the basis.
-        coefficients: (m, j), of the remainders in the Ritz vectors' images.
-        outside: (m, j), length of each Ritz vector's image along each remainder.
-        bounds: (j,), the sum of these; an upper bound on |Hv - lambda v|.
-        order: (j,), indices of the pairs from the largest magnitude to the smallest.
-    """
-
-    def __init__(self, space: Subspace) -> None:
-        self.values, self.weights = (array.numpy() for array in torch.linalg.eigh(torch.from_numpy(space.projected)))
-        self.coefficients = np.stack([rest.coefficients for rest in space.remainders]) @ self.weights
-        self.outside = space.lengths[:, None] * np.abs(self.coefficients)
-        self.bounds = self.outside.sum(axis=0)
-        self.order = np.argsort(-np.abs(self.values))
-
-    def wanted(self, num_eigenpairs: int) -> NDArray[np.intp]:
-        """Indices of the k pairs of largest magnitude, from the largest to the smallest value."""
-        wanted = np.argsort(-np.abs(self.values), kind="stable")[:num_eigenpairs]
-        return wanted[np.argsort(-self.values[wanted], kind="stable")]
-
-    def unsettled(self, num_eigenpairs: int, allowed: float) -> int | None:
-        """Index of the first wanted pair that has not converged, else of the first other that may still be wanted."""
-        wanted, others = self.order[:num_eigenpairs], self.order[num_eigenpairs:]
-        reach = np.abs(self.values[others]) + self.bounds[others]
-        least = np.abs(self.values[wanted[-1]]) + allowed
-        unsettled = [*wanted[self.bounds[wanted] > allowed], *others[reach > least]]
-        return int(unsettled[0]) if unsettled else None
 
 
 class _Search:

@@ -10,13 +10,10 @@ Letters: p dimension, k wanted eigenpairs, j basis vectors, m remainders, g valu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from sharpest.curvature.lanczos import Ritz
+from sharpest.curvature.subspace import Ritz
 
 _RISK = 0.01
 """Probability that a start contains too little of an eigenvector to show it."""
