@@ -17,7 +17,7 @@ from sharpest.curvature.subspace import Ritz
 
 _RISK = 0.01
 """Probability that a start contains too little of an eigenvector to show it."""
-MARGIN = 1.1
+_MARGIN = 1.1
 """How many times larger than the last wanted magnitude a missing one must be; closer ones would cost many products."""
 _MULTIPLES = np.array([1, 1.01, 1.1, 1.5, 5])
 """Magnitudes of mu, as multiples of the least; (mu - T)^-1 falls with the magnitude, so that the least decides."""
@@ -77,7 +77,7 @@ class Witness:
         """
         if not lengths.any():  # the basis is invariant
             return None
-        least = MARGIN * np.abs(ritz.values[ritz.order[num_eigenpairs - 1]]) + allowed
+        least = _MARGIN * np.abs(ritz.values[ritz.order[num_eigenpairs - 1]]) + allowed
         points = np.outer([1, -1], least * _MULTIPLES).ravel() if self._points is None else self._points
         inside = self._inside @ ritz.weights
         seen = self._beyond + _seen(ritz, ritz.order[num_eigenpairs:], inside, points)
