@@ -1,5 +1,6 @@
-"""The small scale: the numbers of docs/small-scale.md, and that its runs are long enough for their effects."""
+"""The small scale: its plan, and that its runs are long enough for their effects."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -10,13 +11,19 @@ from sharpest.config.project import Project, load_project
 from sharpest.config.run_id import RunId
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs/small-scale.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| ((?:Table|Figure).*?) \| (\d+) \| ([\d.]+) \|", PAGE, re.MULTILINE)
+PLAN = (ROOT / "docs/small-scale-plan.md").read_text(encoding="utf-8").partition("## The plan\n")[2].strip()
+ROWS = re.findall(r"^\| ((?:Table|Figure).*?) \| (\d+) \| ([\d.]+) \|", PLAN, re.MULTILINE)
+FIXED = "d4060b95d7b94282541a70b8715feae96712d4b01819c041f6ffc5d1894a2876"
+"""SHA-256 of the section in docs/small-scale.md of the commit that the page names."""
 
 
 @pytest.fixture(scope="module")
 def small() -> Project:
     return load_project({"scale": "small"}, ROOT / "config")
+
+
+def test_the_plan_is_the_one_fixed_before_the_first_run() -> None:
+    assert hashlib.sha256(PLAN.encode()).hexdigest() == FIXED
 
 
 def test_the_plan_counts_each_scale_free_claim_once() -> None:

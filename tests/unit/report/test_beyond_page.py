@@ -93,6 +93,7 @@ def test_the_page_shows_them_under_a_heading_of_their_own(page: Page) -> None:
     assert "Sharper still." in part
     assert 'id="beyond-runs"' in part
     assert part.index("Claims of Andreyev 2024") < part.index('id="claim-later.2"') < part.index("Claims of Cohen 2021")
+    assert "1 hold and 1 fail. A bound may have been written after a look" in " ".join(part.split())
     assert part.count("Sec. 4") == 3
     assert text.count('id="claim-later.0"') == 1
     assert text.count('id="runs"') == 1

@@ -88,7 +88,7 @@ class Entry:
     @property
     def claims(self) -> pd.DataFrame:
         """One row per claim that its runs answer, with the verdict; all cells are texts. Claims about it come first."""
-        return pd.read_csv(self.folder / _CLAIMS, dtype=str, keep_default_na=False)
+        return read_texts(self.folder)
 
     @property
     def item(self) -> str:
@@ -104,6 +104,11 @@ class Entry:
         """Its file with this suffix, if kept."""
         path = self.folder / f"{self.made.study}{suffix}"
         return path if path.exists() else None
+
+
+def read_texts(folder: Path) -> pd.DataFrame:
+    """The judged claims in a folder of the gallery, all cells as texts."""
+    return pd.read_csv(folder / _CLAIMS, dtype=str, keep_default_na=False)
 
 
 def entries(gallery: Path) -> list[Entry]:

@@ -9,8 +9,8 @@ import pandas as pd
 from sharpest.claims.ledger import Claim
 from sharpest.claims.report import claims_table
 from sharpest.pipeline.fingerprint import changed_since
-from sharpest.pipeline.gallery.entry import NOT_RUN, Entry, entries
-from sharpest.pipeline.gallery.verdicts import verdicts
+from sharpest.pipeline.gallery.entry import NOT_RUN, Entry, entries, read_texts
+from sharpest.pipeline.gallery.verdicts import CLAIMS, verdicts
 from sharpest.report.ledger import against_paper
 from sharpest.report.paper import CENTRAL, title_of
 
@@ -62,8 +62,18 @@ def _index(gallery: Path, listed: Sequence[Entry], scripts: Path, ledger: Sequen
 
 
 def once(listed: Sequence[Entry]) -> pd.DataFrame:
-    """The claims of all pages without repetition, with the title and folder of the first page that judges each."""
+    """The claims of all pages and of the tables of their scales, without repetition.
+
+    A claim about the text alone, such as Section 4, may be on no page. Only the table of the scale has it.
+
+    Returns:
+        The rows of the claims as texts, with the title and folder of the first page that judges each.
+    """
     parts = [entry.claims.assign(page=entry.made.title, folder=entry.made.study) for entry in listed]
+    tables = {entry.folder.with_name(f"{CLAIMS}-{entry.made.scale}") for entry in listed}
+    parts += [
+        read_texts(table).assign(page="All claims", folder=table.name) for table in sorted(tables) if table.is_dir()
+    ]
     if not parts:
         return pd.DataFrame(columns=["id", "any_scale", "verdict"])
     claims = pd.concat(parts).fillna("").sort_values("verdict", key=lambda verdict: verdict == NOT_RUN, kind="stable")
