@@ -5,7 +5,7 @@ from pathlib import Path
 
 import h5py
 
-from .conftest import Project, write_tiny
+from .conftest import write_tiny
 
 RUN = "results/tiny/runs/scnn-c10-sgd-lr0.005-S128-s777/snapshots.h5"
 SCALE = "config/scales/tiny.yaml"

@@ -70,13 +70,17 @@ def checks(paths: Paths) -> Iterator[Callable[[], list[str]]]:
 
 def _stored(paths: Paths) -> Iterator[Callable[[], list[str]]]:
     """A check for each HDF5 file, except files of unfinished jobs."""
-    jobs_own = (paths.work("r"), paths.shard("m", "r", "s", 0))
-    unfinished = {paths.place(path).partition("/")[0] for path in jobs_own}
     for path in sorted(paths.folder.rglob(paths.data("*").name)):
         if kind := kind_of(paths, path):
             yield partial(_check_stored, paths, path, *kind)
-        elif paths.place(path).partition("/")[0] not in unfinished:
+        elif not is_unfinished(paths, path):
             yield partial(_refuse, f"{path}: this version of the code writes no such file; remove it")
+
+
+def is_unfinished(paths: Paths, path: Path) -> bool:
+    """Whether a path is in the folder of a job that goes on."""
+    jobs_own = (paths.work("r"), paths.shard("m", "r", "s", 0))
+    return paths.place(path).partition("/")[0] in {paths.place(own).partition("/")[0] for own in jobs_own}
 
 
 def kind_of(paths: Paths, path: Path) -> tuple[list[Layout], dict[str, str]] | None:
