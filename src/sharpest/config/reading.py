@@ -81,7 +81,7 @@ def _complaint(model: Any, value: Any, errors: list[ErrorDetails], where: Where,
     # a misspelt key is also a missing one; reporting the misspelling helps more
     first = min(errors, key=lambda complaint: complaint["type"] != "extra_forbidden")
     kind, keys = first["type"], (*prefix, *_keys(first["loc"], value))
-    key, last = ".".join(map(str, keys)), first["loc"][-1] if first["loc"] else ""
+    key, last = ".".join(str(key) if str(key).isprintable() else repr(key) for key in keys), first["loc"][-1] if first["loc"] else ""
     place = where if isinstance(where, str) else where(keys)
     if kind == "extra_forbidden":
         close = difflib.get_close_matches(str(last), _known_keys(model, first["loc"]), n=1)
@@ -107,8 +107,9 @@ def _keys(location: Keys, value: Any) -> Keys:
     """The keys of a location in ``value``, without the names of types that pydantic tried."""
     keys: list[str | int] = []
     for part in location:
-        if part in value if isinstance(value, Mapping) else isinstance(value, list) and isinstance(part, int):
-            value = value[part]  # type: ignore[index]
+        inside = range(len(value)) if isinstance(value, list) else value if isinstance(value, Mapping) else ()
+        if part in inside:
+            value = value[part]
             keys.append(part)
     return tuple(keys)
 

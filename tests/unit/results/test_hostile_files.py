@@ -78,8 +78,13 @@ def test_a_pipe_in_place_of_states_is_found_at_once(folder: ResultsFolder, capsy
     assert "snapshots.h5: is not a regular file; remove it" in wrong(folder, capsys)
 
 
-@pytest.mark.parametrize("content", ["[]", "3", "Infinity", '{"scale": 1}', '{"scale": 1, "files": [1], "made_from": 2}',
-                                     "[" * 10_000, '{"scale": "quick", "files": {"x": Infinity}, "made_from": [[]]}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]", "3", "Infinity", "[" * 10_000, '{"scale": 1}', '{"scale": 1, "files": [1], "made_from": 2}',
+        '{"scale": "quick", "files": {"x": Infinity}, "made_from": [[]]}',
+    ],
+)  # fmt: skip
 def test_a_record_of_another_type_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "history.made.json"
     path.write_text(content)
