@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, NonNegativeInt
+from pydantic import AfterValidator, Field
 
 from sharpest.config.project import Project
 from sharpest.config.reading import validate
 from sharpest.config.settings import NAME, Name
 from sharpest.config.source import SubstituteSettings
-from sharpest.config.strict import Strict
+from sharpest.config.strict import NewSeeds, Strict
 from sharpest.errors import ConfigError, StoreError
 from sharpest.pipeline.fingerprint import changed_since
 from sharpest.results.paths import Paths, is_inside
@@ -38,7 +38,7 @@ def _inside(place: str) -> str:
 class UsedSettings(Strict):
     """What config.yaml and the command line said when the results were made."""
 
-    seeds: NonNegativeInt | None
+    seeds: NewSeeds | None
     datasets: dict[str, dict[str, Any]]
     substitutes: dict[str, SubstituteSettings]
 
