@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sharpest.errors import StoreError
 from sharpest.results.checksum import ROW_CHECKSUMS, USER_BLOCK, has_long_rows, row_checksums, seal, verify
 from sharpest.results.layout import Layout
-from sharpest.results.structure import check_attributes, check_shapes, check_structure
+from sharpest.results.structure import check_shapes, check_structure
 from sharpest.results.whole import present, written_whole
 
 
@@ -251,8 +251,7 @@ def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
             part = part_of(file, layout)
             check_structure(part, layout)
             stored = StoredFile(part, digest)
-            check_attributes(stored.attributes)
-        # h5py raises these for damaged content, the checks for a mismatch with the layout
+        # h5py raises these for damaged content, the check for a mismatch with the layout
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise StoreError(f"{path}: {error}; {remedy(path)}") from None
         yield stored

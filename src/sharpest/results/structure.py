@@ -4,19 +4,12 @@ A checksum shows that a file is as it was written, but not who wrote it: a file 
 or promise more than it holds.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import h5py
 import numpy as np
 
-from sharpest.results.layout import MADE_FROM, Layout
-from sharpest.results.paths import is_inside
-
-_TEXTS = frozenset({"code", "created", "dataset", "device", "git", "origin", "run", "scale", "schedule", "sha256"})
-_LISTS = frozenset({"left_out", "reductions"})
-_MAPPINGS = frozenset({MADE_FROM, "packages"})
-"""Attributes that are a text, a list of texts, or a mapping from texts to texts."""
+from sharpest.results.layout import Layout
 
 
 def check_shapes(layout: Layout, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -72,25 +65,3 @@ def _check_members(file: h5py.Group, layout: Layout) -> None:
         array = file[name]
         if array.is_virtual or array.external or array.id.get_storage_size() < array.nbytes:
             raise ValueError(f"{name} has {array.nbytes:,} bytes, which are not in the file")
-
-
-def check_attributes(attributes: Mapping[str, Any]) -> None:
-    """Check the types of the attributes that every reader uses.
-
-    Raises:
-        ValueError: If one has another type, or a source would lie outside the folder of the scale.
-    """
-    for name, value in attributes.items():
-        if name in _TEXTS and not isinstance(value, str | None):
-            raise ValueError(f"its attribute {name} is not a text")
-        if name in _LISTS and not (isinstance(value, list) and _are_texts(value)):
-            raise ValueError(f"its attribute {name} is not a list of texts")
-        if name in _MAPPINGS and not (isinstance(value, dict) and _are_texts(value.values())):
-            raise ValueError(f"its attribute {name} is not a mapping of texts")
-    for place in attributes.get(MADE_FROM, {}):
-        if not is_inside(place):
-            raise ValueError(f"was made from {place!r}, which does not lie in the folder of a scale")
-
-
-def _are_texts(values: Iterable[Any]) -> bool:
-    return all(isinstance(value, str) for value in values)
