@@ -8,6 +8,7 @@ import platform
 import sys
 from pathlib import Path
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -90,6 +91,7 @@ def exponents(scaling: pd.DataFrame) -> dict[str, float]:
     return fits
 
 
+@mpl.rc_context(mpl.rcParamsDefault)
 def plot(cold: pd.DataFrame, scaling: pd.DataFrame, fits: dict[str, float], path: Path) -> None:
     figure, axes = plt.subplot_mosaic([["cold"] * 3, ["N", "K", "p"]], figsize=(11, 7), layout="constrained")
     bars = axes.pop("cold")

@@ -88,5 +88,6 @@ class ResultsFolder:
             for dataset in layout.datasets
         }
         synthetic = dict.fromkeys(layout.attributes, "synthetic")
+        synthetic |= {name: kind() for name, kind in (("reductions", list), ("packages", dict)) if name in synthetic}
         write_stored(path, layout, {**empty, **arrays}, {**synthetic, **attributes})
         return path

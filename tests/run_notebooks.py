@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import matplotlib
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
@@ -23,7 +24,8 @@ def execute(notebook: NotebookNode, folder: Path, source: Path = ROOT / "src") -
     Raises:
         nbclient.exceptions.CellExecutionError: If a cell fails.
     """
-    environment = {**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
+    style = str(Path(matplotlib.get_data_path()) / "matplotlibrc")  # not the user's own
+    environment = {**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1", "MATPLOTLIBRC": style}
     client = NotebookClient(
         notebook, timeout=600, record_timing=False, coalesce_streams=True, resources={"metadata": {"path": str(folder)}}
     )

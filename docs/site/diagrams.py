@@ -50,7 +50,8 @@ def _layered(edges: Iterable[tuple[str, str]]) -> str:
         for column, name in enumerate(sorted(row))
     }
     width, height = 1.9 * max(map(len, rows)), 0.85 * len(rows)
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sharpest", "font.family": "sans-serif"}):
+    style = {"svg.fonttype": "none", "svg.hashsalt": "sharpest", "font.family": "sans-serif"}
+    with mpl.rc_context({**mpl.rcParamsDefault, **style}):
         figure = Figure(figsize=(width, height))
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set(xlim=(-width / 2 - 0.1, width / 2 + 0.1), ylim=(-len(rows) + 0.4, 0.5))

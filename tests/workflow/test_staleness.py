@@ -300,6 +300,10 @@ fig02:
     "the number of gradients or alphas of a schedule": (
         replace(SCALE, "num_gradients: 3", "num_gradients: 4"), DIRECTIONS | figures("06") | CLAIMS | REPORT,
     ),
+    "the number of examples behind a Hessian": (
+        replace(SCALE, "hessian: {examples: 32", "hessian: {examples: 33"),
+        train(NSGD, *BRANCHES) | (MEASURED_ON - SPECTRUM[LSTM]),
+    ),
     "the number of CPU threads of a job": (append(SCALE, "torch_threads: 2\n"), EVERY_RUN | MEASURED_ON),
     "an axis limit": (
         replace("config/studies.yaml", "grid_limit: 5", "grid_limit: 4"), figures("06") | REPORT,

@@ -24,6 +24,7 @@ try:
     from sharpest.pipeline.forkserver import start as start_forkserver
     from sharpest.pipeline.planned import lend_package, remember_sources
     from sharpest.pipeline.preconditions import (
+        check_dry_run,
         check_imported,
         check_records,
         check_variables,
@@ -81,13 +82,12 @@ try:
                 logger.warning(line)
     check_records()
     check_variables()
-    # dry runs, lists and jobs on other machines change nothing here: they need neither a lock nor a writable folder
-    if (
-        workflow.is_main_process
-        and not workflow.output_settings.dryrun
-        and not only_reads(sys.argv)
-    ):
-        hold_folders(PATHS)
+    # dry runs, lists and jobs on other machines change no results here: they need neither a lock nor a writable folder
+    if workflow.is_main_process and not only_reads(sys.argv):
+        if workflow.output_settings.dryrun:
+            check_dry_run()
+        else:
+            hold_folders(PATHS)
     check_imported(IMPORTED, PATHS)
 except SharpestError as error:
     raise WorkflowError(str(error))

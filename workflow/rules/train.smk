@@ -21,6 +21,10 @@ rule train_run:
         jobs_per_gpu=JOBS_PER_GPU,
     params:
         settings=settings_of,
+        # notes for readers of the file, as planned. Training does not depend on them, and a function of output is not
+        # recorded, so a different Hessian trains nothing again
+        hessian=lambda wildcards, output: hessian_of(wildcards),
+        reductions=lambda wildcards, output: PROJECT.reductions([wildcards.run]),
         code=training_code,
     script:
         "../scripts/train_run.py"

@@ -1,6 +1,5 @@
 """Train one run."""
 
-from pathlib import Path
 from typing import Any
 
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
@@ -18,7 +17,8 @@ def main(
     data: str,
     paths: Paths,
     scale: str,
-    notes: dict[str, Any],
+    hessian: dict[str, Any],
+    reductions: list[str],
     code: str,
     progress: Progress,
 ) -> None:
@@ -29,30 +29,22 @@ def main(
 
         solver = direction_solver(problem)
     config = settings.model_dump(mode="json")
-    attributes = provenance(scale, config, problem.data.name, notes.pop("reductions"), code) | notes
+    attributes = provenance(scale, config, problem.data.name, reductions, code) | {"hessian": hessian}
     train_run(problem, solver, paths, attributes, progress.update)
     progress.finish()
 
 
 if __name__ == "__main__":
-    # imported here, so that the whole configuration is not part of a run's fingerprint
-    from sharpest.config.project import load_project
-
     paths = Paths.of(snakemake.config["scale"])
     with job(snakemake.log[0], snakemake.resources, paths.benchmark_of(snakemake.log[0])) as terminal:
         settings = RunSettings.model_validate(snakemake.params.settings)
-        # notes for readers of the file; not parameters, since training does not depend on them
-        project = load_project(snakemake.config, Path(snakemake.scriptdir).resolve().parents[1] / "config")
-        notes = {
-            "reductions": project.reductions([settings.run]),
-            "hessian": project.hessian(settings.run).model_dump(mode="json"),
-        }
         main(
             settings,
             snakemake.input.data,
             paths,
-            project.settings.scale,
-            notes,
+            snakemake.config["scale"],
+            snakemake.params.hessian,
+            snakemake.params.reductions,
             snakemake.params.code,
             Progress("train", settings.run, settings.num_iterations, "iterations", terminal),
         )

@@ -59,11 +59,14 @@ def chosen_scale(options: argparse.Namespace) -> str:
     config = CONFIG / "config.yaml"
     if config.exists():
         try:
-            from sharpest.config.yaml_file import read_yaml_file
+            from sharpest.config.reading import read_keys
         except ModuleNotFoundError:  # only the core is installed
             pass
         else:
-            return str(read_yaml_file(config).values["scale"])
+            keys = read_keys(config)
+            if "scale" not in keys:
+                raise ConfigError(f"{config}: scale is missing; add it")
+            return str(keys["scale"])
     scales = sorted(path.name for path in options.results.glob("*/"))
     if len(scales) != 1:
         raise StoreError(f"{options.results} has {', '.join(scales) or 'no scale'}; choose one with --scale")
@@ -89,12 +92,12 @@ def chosen_project(options: argparse.Namespace) -> "Project":
         ConfigError: If it is invalid.
     """
     from sharpest.config.project import load_project
-    from sharpest.config.reading import merge, read_yaml
+    from sharpest.config.reading import merge, read_keys
     from sharpest.pipeline.bundle.placed import with_bundle
 
-    config = read_yaml(CONFIG / "config.yaml")
+    config = read_keys(CONFIG / "config.yaml")
     if options.configfile:
-        config = merge(config, read_yaml(options.configfile))
+        config = merge(config, read_keys(options.configfile))
     config = with_bundle({**config, **({"scale": options.scale} if options.scale else {})})
     return load_project(config, CONFIG)
 

@@ -33,6 +33,18 @@ def read_yaml(path: Path) -> Any:
     return read_yaml_file(path).values
 
 
+def read_keys(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file.
+
+    Raises:
+        ConfigError: As for ``read_yaml``, and if the file is empty, or holds a list or a single value.
+    """
+    values = read_yaml(path)
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds no keys with values; correct or restore it")
+    return values
+
+
 def validate(model: type[_T], value: Any, where: Where, prefix: Keys = ()) -> _T:
     """Validate a value against a typed class.
 
@@ -81,7 +93,8 @@ def _complaint(model: Any, value: Any, errors: list[ErrorDetails], where: Where,
     # a misspelt key is also a missing one; reporting the misspelling helps more
     first = min(errors, key=lambda complaint: complaint["type"] != "extra_forbidden")
     kind, keys = first["type"], (*prefix, *_keys(first["loc"], value))
-    key, last = ".".join(map(str, keys)), first["loc"][-1] if first["loc"] else ""
+    key = ".".join(str(part) if str(part).isprintable() else repr(part) for part in keys)
+    last = first["loc"][-1] if first["loc"] else ""
     place = where if isinstance(where, str) else where(keys)
     if kind == "extra_forbidden":
         close = difflib.get_close_matches(str(last), _known_keys(model, first["loc"]), n=1)
@@ -107,8 +120,9 @@ def _keys(location: Keys, value: Any) -> Keys:
     """The keys of a location in ``value``, without the names of types that pydantic tried."""
     keys: list[str | int] = []
     for part in location:
-        if part in value if isinstance(value, Mapping) else isinstance(value, list) and isinstance(part, int):
-            value = value[part]  # type: ignore[index]
+        inside = range(len(value)) if isinstance(value, list) else value if isinstance(value, Mapping) else ()
+        if part in inside:
+            value = value[part]
             keys.append(part)
     return tuple(keys)
 

@@ -18,7 +18,7 @@ from sharpest.config.architectures.vgg import VggSettings
 from sharpest.config.datasets import DatasetSettings
 from sharpest.config.run import HessianSettings
 from sharpest.config.source import SourceSettings, SubstituteSettings
-from sharpest.config.strict import Strict
+from sharpest.config.strict import NewSeeds, Strict
 from sharpest.config.studies.every import AnyStudy
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
@@ -106,7 +106,7 @@ class ScaleSettings(RunKeys):
     """Training images of the full-batch runs."""
     adam_epsilon: PositiveFloat = 1e-8
     """Added to the root of the second moment, by Adam, AdamW and RMSProp."""
-    seeds: NonNegativeInt | dict[str, NonNegativeInt] = Field(default=0)
+    seeds: NewSeeds | dict[str, NewSeeds] = Field(default=0)
     """Number of new seeds per run, from 1001 on, instead of the paper's: one number, or one by figure or table."""
     paper_seeds: dict[str, PositiveInt] = Field(default={})
     """How many of the paper's seeds to use if there are no new ones, by figure or table; for others, all."""
@@ -149,7 +149,7 @@ class ProjectSettings(Strict):
     """Where jobs train and measure; cuda takes one GPU per job."""
     jobs_per_gpu: PositiveInt = Field(default=1)
     """Jobs that share a GPU on one machine, each with its part of the memory; small nets leave most of a GPU idle."""
-    seeds: NonNegativeInt | None = None
+    seeds: NewSeeds | None = None
     """New seeds per run, from 1001 on, instead of the paper's; 0 = the paper's; none = as the scale and studies say."""
     width: Literal["panels", "single", "double"] = Field(default="panels")
     """Width of figures: one or two columns of a journal, 3.35 or 6.9 inches; panels = as wide as the panels need."""

@@ -1,6 +1,11 @@
 """The base of all settings."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NewSeeds = Annotated[int, Field(strict=True, ge=0, le=1000)]
+"""A number of new seeds; each is a run of its own, so the limit catches a slip of the keyboard."""
 
 
 class Strict(BaseModel):

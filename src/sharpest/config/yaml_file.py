@@ -53,6 +53,8 @@ def read_text(path: Path) -> str:
     Raises:
         ConfigError: If it cannot be read; in one line, with the remedy.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ConfigError(f"{path} is not a regular file; put a file in its place")
     try:
         # spreadsheets put a byte order mark before the text
         return path.read_text(encoding="utf-8-sig")

@@ -40,9 +40,11 @@ _LABEL_DEPTH = -28  # points; tick and axis labels end here
 _POINTS_PER_INCH = 72
 _ROOM, _LEGEND_LINE = 3, 0.14  # legend lines that fit in a panel; height of each further line, inches
 
-# decorates every function that makes or saves artists: some settings are read only when saving
+# decorates every function that makes or saves artists: some settings are read only when saving. Begins with the
+# defaults of matplotlib, so that a matplotlibrc changes no figure
 styled = matplotlib.rc_context(
     {
+        **matplotlib.rcParamsDefault,
         "font.size": 8,
         "axes.titlesize": 8.5,
         "axes.titlelocation": "left",

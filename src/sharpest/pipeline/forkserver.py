@@ -14,6 +14,7 @@ import ctypes
 import gc
 import json
 import os
+import resource
 import runpy
 import selectors
 import signal
@@ -96,11 +97,32 @@ def hand_over() -> None:
     except ConnectionError:  # it ended without reading all of this
         status = b""
     if len(status) < _NUMBER.size:
-        sys.exit("error      the server that jobs are forked from has ended; run the same command again")
+        sys.exit(
+            f"error      the server that jobs are forked from has ended{_memory_limit()}; run the same command again"
+        )
     code = os.waitstatus_to_exitcode(_NUMBER.unpack(status)[0])
     if code < 0:
         os.kill(os.getpid(), -code)
     os._exit(abs(code))
+
+
+def _memory_limit() -> str:
+    """The limit of memory in force, which may be why a server ended, for its message; empty if there is none."""
+    limits = {
+        f"ulimit -{letter}": resource.getrlimit(kind)[0]
+        for letter, kind in (("v", resource.RLIMIT_AS), ("d", resource.RLIMIT_DATA))
+    }
+    root = Path("/sys/fs/cgroup")
+    with suppress(OSError):
+        own = root / Path("/proc/self/cgroup").read_text().rpartition("::")[2].strip().lstrip("/")
+        for group in (own, *own.parents):
+            with suppress(OSError, ValueError):
+                limits[f"{group}/memory.max"] = int((group / "memory.max").read_text())
+    finite = {name: limit for name, limit in limits.items() if limit != resource.RLIM_INFINITY}
+    if not finite:
+        return ""
+    name = min(finite, key=lambda name: finite[name])
+    return f", and memory is limited to {finite[name] / 1e9:.1f} GB by {name}: raise that limit"
 
 
 def _peer(connected: socket.socket) -> tuple[int, int]:

@@ -30,6 +30,19 @@ def check_variables() -> None:
             raise SharpestError(f"{name}={value} lets torch compute with less than float32; unset {name}")
 
 
+def check_braces(folder: Path) -> None:
+    """Check that Snakemake does not take a part of its folder for a wildcard; it would fail with a traceback.
+
+    Args:
+        folder: The folder of the Snakefile.
+
+    Raises:
+        SharpestError: If the path has braces.
+    """
+    if {"{", "}"} & set(str(folder)):
+        raise SharpestError(f"{folder}: Snakemake takes braces in its path for wildcards; rename that folder")
+
+
 def check_room(cache: Path, rules: Iterable[Path]) -> None:
     """Check that Snakemake can copy the rules to its cache; it would fail with a line of Python's library.
 
@@ -59,6 +72,16 @@ def check_records() -> None:
     """
     for folder in _folders_of_records():
         _check_access(folder, os.R_OK | os.X_OK, "read")
+
+
+def check_dry_run() -> None:
+    """Check that Snakemake can write its records, which it also does in a dry run; it would fail with a traceback.
+
+    Raises:
+        SharpestError: If ``.snakemake``, a folder in it, or the folder in which it would be made cannot be written.
+    """
+    for folder in list(_folders_of_records()) or [Path()]:
+        _check_access(folder, os.W_OK | os.X_OK, "written")
 
 
 def hold_folders(paths: Paths) -> None:

@@ -17,6 +17,7 @@ from sharpest.results.file import remedy
 from sharpest.results.identity import changed_source
 from sharpest.results.made import again, read_made
 from sharpest.results.paths import Paths
+from sharpest.results.whole import regular
 
 
 def other_settings(path: Path, expected: Mapping[str, Any], points: int | None = None) -> str:
@@ -28,10 +29,10 @@ def other_settings(path: Path, expected: Mapping[str, Any], points: int | None =
         points: Number of points of a measurement.
     """
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with h5py.File(regular(path), "r", locking=False) as file:
             stored = json.loads(file.attrs["config"])
             planned = None if points is None else int(file.attrs["planned_points"])
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError):
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, StoreError):
         return ""
     now = json.loads(json.dumps(dict(expected)))
     differences = [

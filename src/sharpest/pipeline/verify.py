@@ -30,10 +30,13 @@ def print_verified(folder: Path) -> int:
         The exit status: 1 if any file is wrong.
 
     Raises:
-        StoreError: If the folder does not exist.
+        StoreError: If the folder does not exist, or has no results of a scale.
     """
     if not folder.is_dir():
         raise StoreError(f"{folder} does not exist; name a folder of results, or --scale")
+    if not _has_results(folder):
+        scales = sorted(str(inner) for inner in folder.iterdir() if inner.is_dir() and _has_results(inner))
+        raise StoreError(f"{folder}: has no results of a scale; name {' or '.join(scales) or 'the folder of a scale'}")
     lines, wrong = list[str](), list[str]()
     for check in checks(Paths(folder)):
         try:
@@ -46,6 +49,11 @@ def print_verified(folder: Path) -> int:
         print(f"wrong: {error_line}")
     print(f"{folder}: {len(lines)} correct files, {len(wrong)} wrong")
     return int(bool(wrong))
+
+
+def _has_results(folder: Path) -> bool:
+    paths = Paths(folder)
+    return any(kind_of(paths, path) for path in folder.rglob(paths.data("*").name))
 
 
 def checks(paths: Paths) -> Iterator[Callable[[], list[str]]]:
@@ -62,13 +70,17 @@ def checks(paths: Paths) -> Iterator[Callable[[], list[str]]]:
 
 def _stored(paths: Paths) -> Iterator[Callable[[], list[str]]]:
     """A check for each HDF5 file, except files of unfinished jobs."""
-    jobs_own = (paths.work("r"), paths.shard("m", "r", "s", 0))
-    unfinished = {paths.place(path).partition("/")[0] for path in jobs_own}
     for path in sorted(paths.folder.rglob(paths.data("*").name)):
         if kind := kind_of(paths, path):
             yield partial(_check_stored, paths, path, *kind)
-        elif paths.place(path).partition("/")[0] not in unfinished:
+        elif not is_unfinished(paths, path):
             yield partial(_refuse, f"{path}: this version of the code writes no such file; remove it")
+
+
+def is_unfinished(paths: Paths, path: Path) -> bool:
+    """Whether a path is in the folder of a job that goes on."""
+    jobs_own = (paths.work("r"), paths.shard("m", "r", "s", 0))
+    return paths.place(path).partition("/")[0] in {paths.place(own).partition("/")[0] for own in jobs_own}
 
 
 def kind_of(paths: Paths, path: Path) -> tuple[list[Layout], dict[str, str]] | None:

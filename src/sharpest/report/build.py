@@ -27,7 +27,6 @@ from sharpest.report.page import (
     Drawing,
     Figure,
     Item,
-    JobTime,
     Origin,
     Page,
     SectionCounts,
@@ -36,7 +35,6 @@ from sharpest.report.page import (
 )
 from sharpest.report.paper import SECTIONS, item_of, title_of
 from sharpest.report.setup import Setup
-from sharpest.report.times import seconds_of
 from sharpest.report.trained import Run, trained_run
 from sharpest.results.datasets import data_layout
 from sharpest.results.file import attributes_of
@@ -93,7 +91,6 @@ def build_page(setup: Setup, results: Results) -> Page:
         later_counts=count(later),
         runs=runs,
         datasets=tuple(_dataset(paths.data(name), *sources, runs) for name, sources in setup.sources.items()),
-        costs=tuple(_job_time(what, records) for what, records in setup.benchmarks(paths).items()),
         qualities=tuple(add_up(declared(measure).title, group) for measure, group in measured.items()),
         origins=_origins([*(run.origin for run in runs), *(file.origin for file in files)]),
         departures=departures,
@@ -216,11 +213,6 @@ def _dataset(path: Path, paper: str, used: str, runs: Sequence[Run]) -> DataSet:
         sha256=attributes["sha256"],
         sizes=f"{settings.train:,} / {settings.val:,} / {settings.test:,} {settings.unit}",
     )
-
-
-def _job_time(what: str, paths: Sequence[Path]) -> JobTime:
-    recorded = [path for path in paths if path.exists()]
-    return JobTime(what, len(paths), len(recorded), sum(map(seconds_of, recorded)))
 
 
 def _origins(origins: Sequence[Mapping[str, Any]]) -> tuple[Origin, ...]:

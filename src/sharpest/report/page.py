@@ -128,16 +128,6 @@ class DataSet:
 
 
 @dataclass(frozen=True)
-class JobTime:
-    """Total time of one kind of job; only ``recorded`` of ``jobs`` have a time on record."""
-
-    what: str
-    jobs: int
-    recorded: int
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Origin:
     """One aspect of provenance: its values, and the number of files with each value."""
 
@@ -174,7 +164,6 @@ class Page:
     later_counts: Counts
     runs: tuple[Run, ...]
     datasets: tuple[DataSet, ...]
-    costs: tuple[JobTime, ...]
     qualities: tuple[Quality, ...]
     origins: tuple[Origin, ...]
     departures: tuple[Departure, ...]

@@ -17,15 +17,13 @@ _STYLES = ("vendor/uplot/uPlot.min.css", "page.css")
 _SCRIPTS = ("vendor/uplot/uPlot.iife.min.js", "page.js")
 _LICENCE = "vendor/uplot/LICENSE"
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
-
 
 def render(page: Page) -> str:
     """The whole page; all text from files is escaped."""
     environment = Environment(
         loader=BaseLoader(), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": number, "words": words, "duration": duration, "trimmed": trimmed}
+    environment.filters |= {"number": number, "words": words, "trimmed": trimmed}
     environment.tests["missing"] = math.isnan
     return environment.from_string(_read(_TEMPLATE)).render(
         page=page,
@@ -70,11 +68,3 @@ def words(text: str, digits: int = 3) -> str:
         return trimmed(number(float(text), digits))
     except ValueError:
         return text
-
-
-def duration(seconds: float) -> str:
-    """A time in a suitable unit."""
-    for unit, size in (("days", _DAY), ("h", _HOUR), ("min", _MINUTE)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:,.1f} {unit}"
-    return f"{seconds:.3g} s"

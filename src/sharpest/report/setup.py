@@ -103,7 +103,7 @@ class Setup(Strict):
         ]
 
     def benchmarks(self, paths: Paths) -> dict[str, list[Path]]:
-        """Kind of work -> its records of time. The cost leaves out records that do not exist."""
+        """Kind of work -> its records of time, for the gallery; nothing checks them, so the report leaves them out."""
         return {
             "training": [paths.benchmark("train", run) for run in self.runs],
             **{

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharpest.errors import StoreError
+from sharpest.results.whole import regular
 
 USER_BLOCK = 1024  # bytes that HDF5 leaves to applications
 LONG_ROW = 2**20  # bytes; an attribute has room for the checksums of 16,000 rows
@@ -100,6 +101,7 @@ def digest_of(path: Path) -> str:
     Raises:
         StoreError: If the file cannot be read.
     """
+    regular(path)
     try:
         if path.suffix != ".h5":
             return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -119,8 +121,9 @@ def verify(path: str | Path) -> str:
     Raises:
         ValueError: If the bytes differ from those that were written; the message says what is wrong.
         OSError: If the file cannot be read.
+        StoreError: If it is not a regular file.
     """
-    with open(path, "rb") as stream:
+    with open(regular(Path(path)), "rb") as stream:
         sealed = _sealed(stream.read(USER_BLOCK))
         if os.fstat(stream.fileno()).st_size != sealed["size"]:
             raise ValueError(f"is truncated or damaged (expected {sealed['size']} bytes)")
@@ -137,7 +140,7 @@ def _sealed(block: bytes) -> dict[str, Any]:
         sealed = json.loads(block[len(_MARK) :].rstrip(b"\0"))
         apart = [(int(start), int(length)) for start, length in sealed["apart"]]
         return {"digest": "", "size": sealed["size"], "crc32": sealed["crc32"], **sealed, "apart": apart}
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise ValueError("is truncated or damaged (its checksum cannot be read)") from None
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sharpest.errors import StoreError
 from sharpest.results.checksum import ROW_CHECKSUMS, USER_BLOCK, has_long_rows, row_checksums, seal, verify
 from sharpest.results.layout import Layout
+from sharpest.results.structure import check_shapes, check_structure
 from sharpest.results.whole import present, written_whole
 
 
@@ -121,17 +122,6 @@ def _check_names(layout: Layout, arrays: Iterable[str], attributes: Iterable[str
             )
 
 
-def _check_shapes(layout: Layout, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    sizes: dict[str, int] = {}
-    for dataset in layout.datasets:
-        shape = shapes[dataset.name]
-        if len(shape) != len(dataset.dims):
-            raise ValueError(f"{dataset.name} has shape {shape}, expected dimensions ({', '.join(dataset.dims)})")
-        for letter, size in zip(dataset.dims, shape, strict=True):
-            if sizes.setdefault(letter, size) != size:
-                raise ValueError(f"{dataset.name} has {letter} = {size}, other arrays have {sizes[letter]}")
-
-
 def write_stored(path: str | Path, layout: Layout, arrays: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
     """Write a file whose arrays are in memory.
 
@@ -196,7 +186,7 @@ class StoredWriter:
         _check_names(self._layout, [*self._streamed, *arrays], attributes)
         values = {name: np.asarray(array, dtype=self._datasets[name].dtype) for name, array in arrays.items()}
         shapes = {name: self._file[name].shape for name in self._streamed}
-        _check_shapes(self._layout, {**shapes, **{name: value.shape for name, value in values.items()}})
+        check_shapes(self._layout, {**shapes, **{name: value.shape for name, value in values.items()}})
         for name, value in attributes.items():
             self._file.attrs[name] = _encode(value)
         for name, value in values.items():
@@ -259,29 +249,9 @@ def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
     with h5py.File(path, "r", locking=False) as file:
         try:
             part = part_of(file, layout)
-            _check_file(part, layout)
+            check_structure(part, layout)
             stored = StoredFile(part, digest)
-        # h5py raises these for damaged content, _check_file for a mismatch with the layout
+        # h5py raises these for damaged content, the check for a mismatch with the layout
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise StoreError(f"{path}: {error}; {remedy(path)}") from None
         yield stored
-
-
-def _check_file(file: h5py.Group, layout: Layout) -> None:
-    name, version = file.attrs.get("layout"), file.attrs.get("version")
-    if name != layout.name:
-        raise ValueError(f"holds the layout {name!r}, not {layout.name!r}")
-    if version != layout.version:
-        age = "a newer" if version > layout.version else "an older"
-        raise ValueError(
-            f"was written by {age} version of the code: {layout.name} version {version}, this one reads "
-            f"{layout.version}"
-        )
-    missing = [dataset.name for dataset in layout.datasets if not isinstance(file.get(dataset.name), h5py.Dataset)]
-    missing += [name for name in layout.attributes if name not in file.attrs]
-    if missing:
-        raise ValueError(f"lacks {', '.join(missing)}")
-    for dataset in layout.datasets:
-        if file[dataset.name].dtype != np.dtype(dataset.dtype):
-            raise ValueError(f"{dataset.name} has type {file[dataset.name].dtype}, expected {dataset.dtype}")
-    _check_shapes(layout, {dataset.name: file[dataset.name].shape for dataset in layout.datasets})

@@ -1,6 +1,6 @@
 """Checks that an HDF5 file belongs to the expected run, schedule and scale, and was made from the present files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,36 @@ from sharpest.errors import StoreError
 from sharpest.results.checksum import digest_of, verify
 from sharpest.results.file import remedy
 from sharpest.results.layout import MADE_FROM
-from sharpest.results.paths import Paths
+from sharpest.results.paths import Paths, is_inside
+
+_TEXTS = frozenset({"code", "created", "dataset", "device", "git", "origin", "run", "scale", "schedule", "sha256"})
+_LISTS = frozenset({"left_out", "reductions"})
+_MAPPINGS = frozenset({MADE_FROM, "packages"})
+"""Attributes that are a text, a list of texts, or a mapping from texts to texts."""
+
+
+def check_attributes(path: Path, attributes: Mapping[str, Any]) -> None:
+    """Check the types of the attributes that tell where a file comes from.
+
+    Raises:
+        StoreError: If one has another type, or a source would lie outside the folder of the scale.
+    """
+    for name, value in attributes.items():
+        if name in _TEXTS and not isinstance(value, str | None):
+            raise StoreError(f"{path}: its attribute {name} is not a text; {remedy(path)}")
+        if name in _LISTS and not (isinstance(value, list) and _are_texts(value)):
+            raise StoreError(f"{path}: its attribute {name} is not a list of texts; {remedy(path)}")
+        if name in _MAPPINGS and not (isinstance(value, dict) and _are_texts(value.values())):
+            raise StoreError(f"{path}: its attribute {name} is not a mapping of texts; {remedy(path)}")
+    for place in attributes.get(MADE_FROM, {}):
+        if not is_inside(place):
+            raise StoreError(
+                f"{path}: was made from {place!r}, which does not lie in the folder of a scale; {remedy(path)}"
+            )
+
+
+def _are_texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def check_stored(path: Path, attributes: Mapping[str, Any], paths: Paths, **expected: str) -> None:
@@ -25,6 +54,7 @@ def check_stored(path: Path, attributes: Mapping[str, Any], paths: Paths, **expe
     Raises:
         StoreError: If it belongs to another run, schedule or scale, or was not made from the present files.
     """
+    check_attributes(path, attributes)
     if attributes["scale"]:  # the file of a monitor has no scale
         expected["scale"] = paths.folder.name
     check_identity(path, attributes, expected)

@@ -11,7 +11,7 @@ from typing import Any
 from sharpest.errors import StoreError
 from sharpest.results.checksum import digest_of
 from sharpest.results.identity import changed_source
-from sharpest.results.paths import Paths
+from sharpest.results.paths import Paths, is_inside
 from sharpest.results.whole import present, written_whole
 
 
@@ -44,13 +44,15 @@ def read_made(path: Path) -> dict[str, Any]:
     """
     try:
         record = json.loads(present(path).read_bytes())
+        if outside := [place for place in (*record["files"], *record["made_from"]) if not is_inside(place)]:
+            raise ValueError(f"it names {outside[0]!r}")
         return {
             "scale": str(record["scale"]),
             "files": {str(place): str(digest) for place, digest in record["files"].items()},
             "made_from": {str(place): str(digest) for place, digest in record["made_from"].items()},
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise StoreError(f"{path}: is not a record of finished files ({type(error).__name__}); {again(path)}") from None
+        raise StoreError(f"{path}: is not a record of finished files of this folder ({error}); {again(path)}") from None
 
 
 def check_made(path: Path, paths: Paths) -> str:

@@ -12,6 +12,11 @@ def is_stored(name: str | Path) -> bool:
     return Path(name).suffix == _STORED
 
 
+def is_inside(place: str) -> bool:
+    """Whether a place that a record or a bundle names is a path within a folder, and can be printed in a line."""
+    return place.isprintable() and not {"", ".", ".."} & set(place.split("/"))
+
+
 @dataclass(frozen=True)
 class Paths:
     """The folder of a scale. Names may contain Snakemake wildcards.

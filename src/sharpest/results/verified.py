@@ -9,6 +9,7 @@ import numpy as np
 from sharpest.errors import StoreError
 from sharpest.results.checksum import content_digest, has_long_rows, own_digest, verify
 from sharpest.results.file import StoredFile, open_stored, remedy
+from sharpest.results.identity import check_attributes
 from sharpest.results.layout import Layout
 
 
@@ -28,6 +29,7 @@ def read_through(path: Path, layouts: Iterable[Layout]) -> StoredFile:
     *others, last = layouts
     layout = next((layout for layout in others if layout.name == _name(path)), last)
     with open_stored(path, layout) as file:
+        check_attributes(path, file.attributes)
         for name, shape, dtype in ((each.name, file.shape(each.name), each.dtype) for each in layout.datasets):
             # gigabytes, read row by row; everything else was verified when the file was opened
             for row in range(shape[0] if has_long_rows(shape, np.dtype(dtype)) else 0):

@@ -8,6 +8,7 @@ import h5py
 from sharpest.errors import StoreError
 from sharpest.results.paths import Paths
 from sharpest.results.snapshots import SNAPSHOTS
+from sharpest.results.whole import regular
 
 
 def check_folder(paths: Paths) -> None:
@@ -48,7 +49,7 @@ def check_version(paths: Paths) -> None:
 def _version(path: Path) -> int | None:
     """The layout version of a file; None if the file is damaged, which the jobs that read it report."""
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with h5py.File(regular(path), "r", locking=False) as file:
             return int(file.attrs["version"])
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError):
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, StoreError):
         return None

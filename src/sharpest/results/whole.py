@@ -12,10 +12,21 @@ def present(path: Path) -> Path:
     """The path itself, if the file exists.
 
     Raises:
-        StoreError: If the file does not exist.
+        StoreError: If the file does not exist, or is not a regular file.
     """
     if not path.exists():
         raise StoreError(f"{path}: does not exist; make it with: snakemake --cores all {path}")
+    return regular(path)
+
+
+def regular(path: Path) -> Path:
+    """The path itself, unless something else than a file is there: reading a pipe or a device may never end.
+
+    Raises:
+        StoreError: If a pipe, a device or a folder is there.
+    """
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path}: is not a regular file; remove it")
     return path
 
 

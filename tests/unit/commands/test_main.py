@@ -1,5 +1,6 @@
 """The command: grouped help, one-line errors, and no error when a reader closes the pipe."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,30 @@ def test_an_error_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert message in line
+
+
+@pytest.mark.parametrize("content", ["", "- scale", "3", "{}", "device: cpu", None])
+@pytest.mark.parametrize("command", [["forecast"], ["show", RUN], ["list"], ["verify"]])
+def test_a_configuration_without_keys_is_one_line(
+    command: list[str],
+    content: str | None,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """None is a pipe, which a reader would wait for."""
+    monkeypatch.chdir(tmp_path)
+    config = Path("config/config.yaml")
+    config.parent.mkdir()
+    if content is None:
+        os.mkfifo(config)
+    else:
+        config.write_text(content)
+    assert main(command) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: config")
+    wanted = {None: "is not a regular file", "{}": "scale is missing", "device: cpu": "scale is missing"}
+    assert wanted.get(content, "config/config.yaml holds no keys with values; correct or restore it") in line
 
 
 def test_a_reader_may_close_the_pipe() -> None:

@@ -501,6 +501,10 @@ MISTAKES: dict[str, tuple[Callable[[Config], object], list[str]]] = {
         lambda c: c.set("scales/quick.yaml", "seeds", -1),
         ["quick.yaml, line ", "seeds should be greater than or equal to 0", "found -1"],
     ),
+    "seeds without end": (
+        lambda c: c.set("scales/quick.yaml", "seeds", 1001),
+        ["quick.yaml, line ", "seeds should be less than or equal to 1000", "found 1001"],
+    ),
     "seeds of a study that are no number": (
         lambda c: c.set("studies.yaml", "fig01.seeds", "many"),
         ["fig01.seeds should be a valid integer", "found 'many'"],
@@ -654,6 +658,9 @@ def test_a_mistake_is_refused_with_its_key_and_remedy(mistake: str, config: Conf
             {"sources": {"cifar-10": {"folder": "~nobody9/x"}}},
             ["config: sources.cifar-10.folder '~nobody9/x' is not a folder; correct the path"],
         ),
+        ({"seeds": True}, ["config: seeds should be a valid integer", "found True"]),
+        ({"seeds": "5"}, ["config: seeds should be a valid integer", "found '5'"]),
+        ({"seeds": 10**9}, ["config: seeds should be less than or equal to 1000", "found 1000000000"]),
         ({"scale": 3}, ["config: scale should be a valid string", "found 3"]),
         (
             {"datasets": {"mnist": {"source": "digits"}}},

@@ -1,10 +1,14 @@
 """The record of points, the foot line, and the bytes of saved files."""
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
@@ -69,3 +73,59 @@ def test_saving_twice_gives_the_same_bytes_and_full_precision(tmp_path: Path) ->
     assert b"CreationDate" not in contents[0][0]
     assert pd.read_csv(tmp_path / "a/fig99.csv")["x"].tolist() == [0.1 + 0.2, np.pi]
     assert "0.30000000000000004" in (tmp_path / "a/fig99.csv").read_text()
+
+
+HOSTILE = """
+text.usetex: True
+axes.edgecolor: red
+axes.facecolor: yellow
+axes.spines.left: False
+axes.prop_cycle: cycler(color=["lime"])
+font.family: monospace
+font.weight: bold
+figure.dpi: 37
+figure.constrained_layout.h_pad: 1
+savefig.bbox: tight
+savefig.transparent: True
+lines.linestyle: :
+mathtext.fontset: stix
+axes.formatter.use_locale: True
+path.simplify: False
+pdf.compression: 0
+"""
+DRAWING = """
+from pathlib import Path
+import pandas as pd
+from sharpest.figures.style import NotedFigure, save, styled
+
+@styled
+def draw():
+    figure = NotedFigure(4, 3)
+    axes = figure.subplots()
+    axes.plot(range(999), [number % 7 for number in range(999)], label=r"$\\lambda_1$")
+    axes.set(title="title", xlabel="iteration", ylabel="loss", yscale="symlog")
+    axes.legend()
+    return figure
+
+save(draw(), pd.DataFrame({"x": [1.0]}), "foot", "single", Path("fig99"))
+"""
+
+
+def drawn(folder: Path, **environment: str) -> dict[str, bytes]:
+    """The files of a figure that another process draws in a folder."""
+    folder.mkdir(exist_ok=True)
+    apart = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "MPLCONFIGDIR": str(folder / "cache")}
+    subprocess.run([sys.executable, "-c", DRAWING], cwd=folder, env={**os.environ, **apart, **environment}, check=True)
+    return {path.name: path.read_bytes() for path in folder.glob("fig99.*")}
+
+
+@pytest.mark.parametrize("place", ["matplotlibrc", "cache/matplotlibrc", "own.rc"])
+def test_a_personal_style_changes_no_figure(tmp_path: Path, place: str) -> None:
+    """In the folder, in MPLCONFIGDIR, and named by a variable."""
+    rc = tmp_path / "personal" / place
+    rc.parent.mkdir(parents=True)
+    rc.write_text(HOSTILE)
+    named = {"MATPLOTLIBRC": str(rc)} if place == "own.rc" else {}
+    expected = drawn(tmp_path / "plain")
+    assert expected.keys() == {"fig99.png", "fig99.pdf", "fig99.csv", "fig99.md"}
+    assert drawn(tmp_path / "personal", **named) == expected

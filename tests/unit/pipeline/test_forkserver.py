@@ -1,6 +1,7 @@
 """The fork server: to an observer, a forked job is the process that Snakemake started."""
 
 import os
+import resource
 import select
 import signal
 import socket
@@ -169,8 +170,15 @@ def test_a_job_whose_server_ends_before_it_reads_fails_in_one_line(start_job, ac
         if accepted:
             with listener.accept()[0] as connection:
                 assert select.select([connection], [], [], 60)[0]
-    line = "error      the server that jobs are forked from has ended; run the same command again\n"
+    limit = forkserver._memory_limit()  # of a container
+    line = f"error      the server that jobs are forked from has ended{limit}; run the same command again\n"
     assert ended(job) == (1, "", line)
+
+
+def test_a_limit_of_memory_is_named(monkeypatch):
+    limits = {resource.RLIMIT_AS: 2 * 10**8, resource.RLIMIT_DATA: resource.RLIM_INFINITY}
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits[kind], resource.RLIM_INFINITY))
+    assert forkserver._memory_limit() == ", and memory is limited to 0.2 GB by ulimit -v: raise that limit"
 
 
 def test_an_ancestor_that_has_just_ended_is_no_error(monkeypatch):

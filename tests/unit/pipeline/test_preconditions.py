@@ -14,7 +14,15 @@ import pytest
 from sharpest.errors import SharpestError, StoreError
 from sharpest.pipeline import exclusive
 from sharpest.pipeline.exclusive import LOCK
-from sharpest.pipeline.preconditions import check_imported, check_records, check_room, check_variables, hold_folders
+from sharpest.pipeline.preconditions import (
+    check_braces,
+    check_dry_run,
+    check_imported,
+    check_records,
+    check_room,
+    check_variables,
+    hold_folders,
+)
 from sharpest.results.paths import Paths
 
 RUN = "net-data-sgd-lr0.5-S32-s0"
@@ -61,6 +69,25 @@ def holder_of(path: str) -> "subprocess.Popen[bytes]":
     assert process.stdout is not None
     process.stdout.readline()
     return process
+
+
+def test_braces_in_the_path_are_refused() -> None:
+    check_braces(Path("/home/me"))
+    for path in ("/home/{me}", "/home/a}b"):
+        with pytest.raises(SharpestError, match=f"^{path}: Snakemake takes braces in its path for wildcards; rename"):
+            check_braces(Path(path))
+
+
+def test_a_dry_run_needs_a_folder_for_its_records(folder: Path, denied: dict[str, int]) -> None:
+    check_dry_run()
+    denied["."] = os.W_OK
+    with pytest.raises(SharpestError, match=line_of(str(folder), "written")):
+        check_dry_run()
+    (folder / ".snakemake/iocache").mkdir(parents=True)
+    check_dry_run()
+    denied[".snakemake/iocache"] = os.W_OK
+    with pytest.raises(SharpestError, match=line_of(f"{folder}/.snakemake/iocache", "written")):
+        check_dry_run()
 
 
 @pytest.mark.parametrize("name", PRECISION)

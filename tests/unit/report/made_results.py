@@ -95,9 +95,6 @@ def write_results(path: Path) -> Results:
         write_made(paths, [paths.figure(name, suffix) for suffix in ("csv", "png", "md")], {})
     write_made(paths, [paths.table("tab1", "csv")], {})
     write_made(paths, [paths.claims("csv"), paths.claims("by_chance.csv")], {})
-    time = paths.benchmark("train", FINISHED)
-    time.parent.mkdir(parents=True)
-    time.write_text("s\th:m:s\n90.5\t0:01:30\n")
     return folder.results
 
 

@@ -8,7 +8,7 @@ import pytest
 from unit.report.made_results import HOSTILE, made_setup, write_results
 
 from sharpest.report.build import build_page
-from sharpest.report.render import assets_digest, duration, number, render, trimmed, words
+from sharpest.report.render import assets_digest, number, render, trimmed, words
 
 
 class Parsed(HTMLParser):
@@ -92,10 +92,3 @@ def test_texts_that_are_not_numbers_are_kept() -> None:
     assert words("0.0500") == "0.05"
     assert words("0.5 > 0.25") == "0.5 > 0.25"
     assert trimmed("1,020") == "1,020"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "printed"), [(90.5, "90.5 s"), (600, "10.0 min"), (9000, "2.5 h"), (1e6, "11.6 days")]
-)
-def test_durations(seconds: float, printed: str) -> None:
-    assert duration(seconds) == printed

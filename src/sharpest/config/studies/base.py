@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 
 from sharpest.config.run_id import RunId
-from sharpest.config.strict import Strict
+from sharpest.config.strict import NewSeeds, Strict
 from sharpest.errors import ConfigError
 
 RUN_FILES = ("snapshots", "history")
@@ -111,7 +111,7 @@ class Study(Strict):
     caption: str
     """What is shown, and what was used where paper and code differ."""
     kind: str
-    seeds: NonNegativeInt | None = None
+    seeds: NewSeeds | None = None
     """New seeds per run, from 1001 on, instead of the paper's; 0 = the paper's; none = as the scale says."""
 
     @property

@@ -24,6 +24,8 @@ def read_file(path: Path, remedy: str) -> bytes:
     Raises:
         DataError: If the file or its folder does not exist, or cannot be read.
     """
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is not a regular file; {remedy}")
     try:
         return path.read_bytes()
     except FileNotFoundError:

@@ -93,7 +93,7 @@ def checksums(text: bytes) -> dict[str, tuple[int, str]]:
     """Size and SHA-256 of each file that the metadata describe, by its name.
 
     Raises:
-        ValueError, TypeError, KeyError: If they are not those of a bundle.
+        ValueError, TypeError, KeyError, OverflowError: If they are not those of a bundle.
     """
     entities = json.loads(text)["@graph"]
     return {str(each["@id"]): (int(each["contentSize"]), str(each["sha256"])) for each in entities if "sha256" in each}

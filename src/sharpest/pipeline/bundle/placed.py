@@ -5,30 +5,40 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeInt
+from pydantic import AfterValidator, Field
 
 from sharpest.config.project import Project
 from sharpest.config.reading import validate
-from sharpest.config.settings import NAME
+from sharpest.config.settings import NAME, Name
 from sharpest.config.source import SubstituteSettings
-from sharpest.config.strict import Strict
+from sharpest.config.strict import NewSeeds, Strict
 from sharpest.errors import ConfigError, StoreError
 from sharpest.pipeline.fingerprint import changed_since
-from sharpest.results.paths import Paths
+from sharpest.results.paths import Paths, is_inside
+from sharpest.results.whole import regular
 
 MARKER = "bundle.json"
 VERSION = 1
 """Of what a bundle holds and where; another one is refused."""
 AGAIN = "run sharpest unbundle again"
 _GONE = "none"  # the settings of what the configuration no longer has
+_COMMIT = r"^[0-9a-z]+\+?$"
+# a line for a script and for each module: name, digest, names that count. Imported files have none
+_FINGERPRINT = r"^((scripts/\w+\.py|sharpest[\w.]*) [0-9a-f]{12}( [\w,-]+)?(\n|$))*$"
+
+
+def _inside(place: str) -> str:
+    if not is_inside(place):
+        raise ValueError(f"{place!r} does not lie in the folder of the scale")
+    return place
 
 
 class UsedSettings(Strict):
     """What config.yaml and the command line said when the results were made."""
 
-    seeds: NonNegativeInt | None
+    seeds: NewSeeds | None
     datasets: dict[str, dict[str, Any]]
     substitutes: dict[str, SubstituteSettings]
 
@@ -36,9 +46,9 @@ class UsedSettings(Strict):
 class Made(Strict):
     """A file that nothing here can make again."""
 
-    place: str
+    place: Annotated[str, AfterValidator(_inside)]
     """In the folder of the scale."""
-    of: tuple[str, ...]
+    of: tuple[Name, str] | tuple[Name, str, str]
     """``data`` and a data set, ``runs`` and a run, or a measure, a run and a schedule."""
     code: str
     """Key of the fingerprint of the code that made it."""
@@ -49,18 +59,18 @@ class Made(Strict):
 class Bundle(Strict):
     """What a ``bundle.json`` says, in a bundle and beside the results that came in one."""
 
-    version: int
+    version: Annotated[int, Field(strict=True)]
     """Of bundles."""
     scale: str = Field(pattern=NAME)
     settings: UsedSettings
-    layouts: dict[str, int]
+    layouts: dict[Name, int]
     """Versions of the layouts of its files."""
-    git: tuple[str, ...]
+    git: tuple[Annotated[str, Field(pattern=_COMMIT)], ...]
     """Commits of the code that made the files."""
-    code: dict[str, str]
+    code: dict[str, Annotated[str, Field(pattern=_FINGERPRINT)]]
     """Fingerprints of it."""
     made: tuple[Made, ...]
-    finished: tuple[str, ...]
+    finished: tuple[Name, ...]
     """Figures that come drawn, since what they are drawn from is left out."""
 
 
@@ -76,7 +86,7 @@ def read_bundle(paths: Paths) -> Bundle | None:
         StoreError: If it is damaged.
     """
     path = marker(paths)
-    return parse_bundle(path.read_bytes(), str(path)) if path.exists() else None
+    return parse_bundle(regular(path).read_bytes(), str(path)) if path.exists() else None
 
 
 def parse_bundle(content: bytes, name: str) -> Bundle:

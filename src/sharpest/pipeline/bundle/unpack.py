@@ -5,25 +5,35 @@ import os
 import re
 import shutil
 import stat
+import struct
 import zlib
 from collections.abc import Sequence
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
+from sharpest.claims.ledger import read_ledgers
+from sharpest.config.architectures.imported import ImportedNetSettings
+from sharpest.config.datasets import ImportedSettings
 from sharpest.config.measures import declared, measure_names
-from sharpest.errors import StoreError
+from sharpest.config.project import load_project
+from sharpest.errors import ConfigError, StoreError
 from sharpest.pipeline.bundle.crate import METADATA, checksums
 from sharpest.pipeline.bundle.placed import MARKER, Bundle, marker, parse_bundle
 from sharpest.pipeline.exclusive import LOCK, hold
-from sharpest.pipeline.verify import checks
+from sharpest.pipeline.verify import checks, is_unfinished
 from sharpest.results.kinds import kinds_of_files
-from sharpest.results.paths import Paths
-from sharpest.results.whole import written_whole
+from sharpest.results.paths import Paths, is_inside
+from sharpest.results.whole import regular, written_whole
 
+_DAMAGED = (BadZipFile, EOFError, LZMAError, OverflowError, ValueError, struct.error, zlib.error)
+"""What zipfile raises for a part of a bundle, and for damaged content."""
 _CHUNK, _LONGEST = 2**20, 2**28  # bytes: read at once; of a description
 _CONFIG = "config"
 _CONFIG_FILE = re.compile(r"config/(scales/[^/]+\.yaml|claims/[^/]+\.csv|runs\.tsv|(studies|beyond)\.yaml|claims\.csv)")
 _RESULT = re.compile(r".+\.(h5|csv|tsv|json|pdf|png|md)")
+_FOR_READERS = re.compile(r"README\.md|Snakefile|workflow/(rules/[^/]+\.smk|scripts/[^/]+\.py)")
+"""Names of files that are not put in place."""
 
 
 def unpack(file: Path, force: bool) -> str:
@@ -45,12 +55,12 @@ def unpack(file: Path, force: bool) -> str:
     if not Path(_CONFIG, "scales").is_dir():
         raise StoreError(f"there is no folder {_CONFIG}/scales; run sharpest unbundle in the folder of the Snakefile")
     try:
-        with ZipFile(file) as archive:
+        with ZipFile(regular(file)) as archive:
             return _Unpacking(file, archive).put_in_place(force)
     except FileNotFoundError:
         raise StoreError(f"{file}: does not exist; correct the name") from None
-    except (BadZipFile, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError, zlib.error) as error:
-        # what zipfile raises for a part, another method, a password, a name that is no text, and damaged content
+    except (*_DAMAGED, NotImplementedError, RuntimeError) as error:
+        # the last two for an unknown method and a password
         raise StoreError(f"{file}: is truncated, damaged or no bundle ({error}); get it again") from None
     except OSError as error:
         raise StoreError(f"{file}: cannot be put in place ({error}); free space or correct the rights") from None
@@ -79,9 +89,16 @@ class _Unpacking:
         self._folder = Paths.of(self._bundle.scale).folder
         self._results = [name for name in self._checksums if name.startswith(f"{self._folder}/")]
         self._config = [name for name in self._checksums if name.startswith(f"{_CONFIG}/")]
-        for name in (*self._results, *self._config):
-            if not (_CONFIG_FILE if name in self._config else _RESULT).fullmatch(name):
+        for name in self._results:
+            if not _RESULT.fullmatch(name) or is_unfinished(Paths(self._folder), Path(name)):
                 raise self._wrong(f"has {name}, which is neither a result nor configuration")
+        for name in self._checksums.keys() - {*self._results}:
+            if not (_CONFIG_FILE.fullmatch(name) or _FOR_READERS.fullmatch(name)):
+                raise self._wrong(f"has {name}, which is neither a result nor configuration")
+        named = [made.place for made in self._bundle.made]
+        named += [f"figures/{figure}.{suffix}" for figure in self._bundle.finished for suffix in ("csv", "png")]
+        if absent := [place for place in named if f"{self._folder}/{place}" not in self._checksums]:
+            raise self._wrong(f"does not hold {absent[0]}, which its {MARKER} names")
 
     def _wrong(self, what: str) -> StoreError:
         return StoreError(f"{self._file}: {what}; get it again, nothing was changed")
@@ -92,7 +109,7 @@ class _Unpacking:
             raise self._wrong(f"has no {METADATA}")
         try:
             described = checksums(self._read(METADATA))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             raise self._wrong(f"has a {METADATA} that does not say what it holds") from None
         if differing := {METADATA, *described} ^ self._entries.keys():
             raise self._wrong(f"holds other files than {METADATA} says, such as {min(differing)!r}")
@@ -107,7 +124,7 @@ class _Unpacking:
     def _check_entry(self, name: str) -> None:
         """That an entry is a file within the folder, of the size that is described."""
         entry = self._entries[name]
-        if "\\" in name or {"", ".", ".."} & set(name.split("/")):
+        if "\\" in name or not is_inside(name):
             raise self._wrong(f"has a file {name!r} that would lie elsewhere")
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
             raise self._wrong(f"has {name}, which is not a regular file")
@@ -137,8 +154,9 @@ class _Unpacking:
         replaced = self._in_the_way(force)
         staging = self._folder.parent / f".unbundle.{os.getpid()}"
         try:
-            self._extract([*self._results, *self._config], staging)
+            self._extract(list(self._checksums), staging)
             self._check_results(Paths(staging / self._folder))
+            foreign = self._foreign_code(staging)
             for path, aside in replaced.items():
                 if path == self._folder:
                     path.rename(aside)
@@ -153,7 +171,7 @@ class _Unpacking:
             shutil.rmtree(staging, ignore_errors=True)
         kept = "".join(f"; what was {path} is {aside}" for path, aside in replaced.items())
         return (
-            f"{self._folder}: {len(self._results)} files{kept}; to draw all: snakemake --workflow-profile "
+            f"{self._folder}: {len(self._results)} files{kept}{foreign}; to draw all: snakemake --workflow-profile "
             f"workflow/profiles/local --cores all --config scale={self._bundle.scale} -- all"
         )
 
@@ -193,6 +211,26 @@ class _Unpacking:
                     target.write(content)
             if digest.hexdigest() != self._checksums[name][1]:
                 raise self._wrong(f"has {name}, which is not the file that was packed (its SHA-256 differs)")
+
+    def _foreign_code(self, staging: Path) -> str:
+        """Read the configuration as planning would, and say what code of other people it names; empty if none."""
+        settings = {"scale": self._bundle.scale, **self._bundle.settings.model_dump(mode="json")}
+        try:
+            project = load_project(settings, staging / _CONFIG)
+            read_ledgers(staging / _CONFIG)
+        except ConfigError as error:
+            text = str(error).replace(f"{staging}/", "")
+            raise StoreError(f"{self._file}: its configuration cannot be read: {text}; nothing was changed") from None
+        scale = project.scale
+        names = [
+            f"net {model.net}, loss {model.loss}"
+            for model in scale.models.values()
+            if isinstance(model, ImportedNetSettings)
+        ]
+        names += [f"batches {data.batches}" for data in scale.datasets.values() if isinstance(data, ImportedSettings)]
+        if not names:
+            return ""
+        return f"; foreign code, which is not in the bundle and was not run: {', '.join(dict.fromkeys(names))}"
 
     def _check_results(self, staged: Paths) -> None:
         """That the files belong together, and can be read."""
