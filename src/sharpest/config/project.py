@@ -45,6 +45,7 @@ class Project:
     scale_runs: ScaleRuns = field(compare=False)
     paper_runs: ScaleRuns = field(compare=False)
     folder: Path = field(compare=False)
+    _with_seeds: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def epochs(self) -> Mapping[str, int]:
@@ -116,8 +117,14 @@ class Project:
         """
         if name not in self.studies:
             raise ConfigError(f"{name!r} is not in {PAPER} or {BEYOND}; they have {', '.join(self.studies)}")
+        if name not in self._with_seeds:  # planning asks for each study many times
+            self._with_seeds[name] = self._of_seeds(name, self.seeds(name))
+        return self._with_seeds[name]
+
+    def _of_seeds(self, name: str, seeds: range) -> Any:
+        """A study of some new seeds; without any, of those of the paper that the scale uses."""
         study = stated(self.studies[name], self.run, self._published)
-        if seeds := self.seeds(name):
+        if seeds:
             return study.of_seeds(seeds)
         return study.with_first_seeds(self.scale.paper_seeds[name]) if name in self.scale.paper_seeds else study
 
@@ -142,7 +149,8 @@ class Project:
         """
         for name in self.studies:
             try:
-                self._check_study(self.study(name))
+                # runs that differ only in a new seed have the same settings
+                self._check_study(self._of_seeds(name, self.seeds(name)[:1]))
             except ConfigError as error:
                 raise ConfigError(f"{name} in {BEYOND if name in self.beyond else PAPER}: {error}") from None
         by_name = self.scale.seeds if isinstance(self.scale.seeds, dict) else {}
