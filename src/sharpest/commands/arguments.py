@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sharpest.errors import ConfigError, StoreError
+from sharpest.errors import ConfigError
 from sharpest.results.runs import Results, open_results
+from sharpest.results.scales import scale_in
 
 if TYPE_CHECKING:
     from sharpest.claims.ledger import Claim
@@ -49,25 +50,23 @@ def chosen_results(options: argparse.Namespace) -> Results:
 
 
 def chosen_scale(options: argparse.Namespace) -> str:
-    """The scale in the options, else in the configuration, else the only one with results.
+    """The scale in the options, else that of ``scale_in``.
 
     Raises:
         StoreError: If there are no results, or those of several scales.
     """
-    if options.scale:
-        return str(options.scale)
-    config = CONFIG / "config.yaml"
-    if config.exists():
-        try:
-            from sharpest.config.yaml_file import read_yaml_file
-        except ModuleNotFoundError:  # only the core is installed
-            pass
-        else:
-            return str(read_yaml_file(config).values["scale"])
-    scales = sorted(path.name for path in options.results.glob("*/"))
-    if len(scales) != 1:
-        raise StoreError(f"{options.results} has {', '.join(scales) or 'no scale'}; choose one with --scale")
-    return scales[0]
+    return str(options.scale or scale_in(options.results))
+
+
+def in_project(folder: Path) -> Path:
+    """A folder of the project itself.
+
+    Raises:
+        ConfigError: If the current folder does not have it.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"no folder {folder}; run this command in the folder of the Snakefile")
+    return folder
 
 
 def run_and_iteration(text: str) -> tuple[str, int]:
@@ -92,7 +91,7 @@ def chosen_project(options: argparse.Namespace) -> "Project":
     from sharpest.config.reading import merge, read_yaml
     from sharpest.pipeline.bundle.placed import with_bundle
 
-    config = read_yaml(CONFIG / "config.yaml")
+    config = read_yaml(in_project(CONFIG) / "config.yaml")
     if options.configfile:
         config = merge(config, read_yaml(options.configfile))
     config = with_bundle({**config, **({"scale": options.scale} if options.scale else {})})

@@ -105,6 +105,16 @@ class Project:
             if isinstance(run.dataset, ImageSettings) and run.batch_size > run.dataset.num_train
         ]
 
+    def contents(self) -> str:
+        """What a scale holds, in one line: studies, runs, and how many new seeds each run has."""
+        runs = {run for name in self.studies for run in self.study(name).runs()}
+        counts = [len(self.seeds(name)) for name in self.studies]
+        seeds = f", with up to {max(counts)} new seeds each" if any(counts) else ""
+        return (
+            f"scale {self.settings.scale}: {len(self.figures)} figures, {len(self.tables)} tables and "
+            f"{len(self.beyond)} figures beyond the paper, of {len(runs):,} runs{seeds}"
+        )
+
     def place(self, source: str) -> dict[str, Any]:
         """The location of the files of a data source."""
         return self.settings.sources.get(source, SourceSettings()).model_dump(mode="json")

@@ -177,7 +177,7 @@ class RunResults:
             )
 
 
-def open_results(folder: str | Path = "results", scale: str = "quick") -> Results:
+def open_results(folder: str | Path, scale: str) -> Results:
     """Open the results of a scale.
 
     Args:

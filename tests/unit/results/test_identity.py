@@ -292,7 +292,9 @@ def test_a_folder_mixed_from_two_machines_shows_it(results: Results, capsys: pyt
     assert print_verified(results.paths.folder) == 0
     verdict, devices = capsys.readouterr().out.splitlines()
     assert verdict.endswith(": 22 correct files, 0 wrong")
-    assert re.fullmatch(rf"made on several devices, .*: \d+ on cpu \(.*{capability}\); 1 on cpu \(x86_64, OTHER\)", devices)
+    assert re.fullmatch(
+        rf"made on several devices, .*: \d+ on cpu \(.*{capability}\); 1 on cpu \(x86_64, OTHER\)", devices
+    )
 
 
 def test_the_correct_files_are_listed_on_request(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
