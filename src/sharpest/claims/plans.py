@@ -41,9 +41,11 @@ Plans = Mapping[str, tuple[RunSource, ...]]
 def with_new_seeds(claims: Iterable[Claim], project: Project) -> tuple[Claim, ...]:
     """The claims with the seeds of their runs replaced by the new seeds of their study, if it has any.
 
-    The study is that of the claim's figure or table, or else the one whose schedule its quantity is bound to.
+    The study is that of the claim's figure or table, or else the one whose schedule its quantity is bound to. A scale
+    with studies of its own has only their claims.
     """
-    return tuple(_with_seeds(claim, project) for claim in claims)
+    there = [claim for claim in claims if not project.scale.studies or _own_study(claim) in project.studies]
+    return tuple(_with_seeds(claim, project) for claim in there)
 
 
 def _with_seeds(claim: Claim, project: Project) -> Claim:

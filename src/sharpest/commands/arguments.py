@@ -81,8 +81,8 @@ def run_and_iteration(text: str) -> tuple[str, int]:
     return match[1], int(match[2])
 
 
-def chosen_project(options: argparse.Namespace) -> "Project":
-    """The configuration in the current folder.
+def chosen_project(options: argparse.Namespace, checked: bool = True) -> "Project":
+    """The configuration in the current folder; see ``load_project``.
 
     Raises:
         ConfigError: If it is invalid.
@@ -95,7 +95,7 @@ def chosen_project(options: argparse.Namespace) -> "Project":
     if options.configfile:
         config = merge(config, read_yaml(options.configfile))
     config = with_bundle({**config, **({"scale": options.scale} if options.scale else {})})
-    return load_project(config, CONFIG)
+    return load_project(config, CONFIG, checked)
 
 
 def claims_of(project: "Project") -> "dict[str, tuple[Claim, ...]]":
