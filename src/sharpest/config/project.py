@@ -62,7 +62,7 @@ class Project:
 
     def _with_trunks(self, run: str) -> Iterator[str]:
         """The trunks that a branch leaves, first the one that is no branch itself, then the run."""
-        if (parent := RunId.parse(run).parent) in self.epochs:
+        if (parent := RunId.parse(run).parent) is not None and parent in self.epochs:
             yield from self._with_trunks(parent)
         yield run
 
