@@ -79,8 +79,8 @@ MEASURE = Measure(
         Dataset("loss", "f8", ("t",), "nats", "L(theta) on clean training examples"),
         Dataset(
             "loss_change", "f8", ("t", "d", "a"), "nats",
-            "mean over m of L(theta - alpha eta <g_m,e_i> e_i), minus L(theta); the full step exactly, other directions "
-            "from a cubic spline through the profile and points added to it",
+            "mean over m of L(theta - alpha eta <g_m,e_i> e_i), minus L(theta); from a cubic spline through the "
+            "profile and points added to it, except for the full step",
         ),
         Dataset(
             "loss_change_error", "f8", ("t", "d", "a"), "nats",

@@ -54,7 +54,7 @@ def _losses(
     steps: NDArray[np.float64],
     lengths: NDArray[np.float64],
 ) -> dict[str, Any]:
-    """The loss at the point, its profile along each direction (d, g), its changes by scaled steps and their errors (d, a).
+    """The loss at the point, its profile along each direction (d, g), its changes by scaled steps, their errors (d, a).
 
     Args:
         gradients: (m, p).

@@ -26,8 +26,8 @@ class Along:
         projection: (t, m), <g_m, e_i>.
         step_length: (t,), eta times mean |<g_m, e_i>|.
         profile: (t, g), loss at multiples of the mean step, nats.
-        loss_change: (t, a), mean over m of L(theta - alpha eta <g_m, e_i> e_i) - L(theta), nats; NaN: not measured. Read
-            from a spline through the profile, except for the full step.
+        loss_change: (t, a), mean over m of L(theta - alpha eta <g_m, e_i> e_i) - L(theta), nats; NaN: not measured.
+            Read from a spline through the profile, except for the full step.
         loss_change_error: (t, a), its estimated error by the spline, nats.
     """
 
