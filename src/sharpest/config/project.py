@@ -45,7 +45,7 @@ class Project:
     scale_runs: ScaleRuns = field(compare=False)
     paper_runs: ScaleRuns = field(compare=False)
     folder: Path = field(compare=False)
-    _with_seeds: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    _with_seeds: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def epochs(self) -> Mapping[str, int]:
