@@ -29,8 +29,8 @@ class Project:
         settings: config/config.yaml.
         scale: The scale, without the keys of single runs; see ``run``, ``hessian`` and ``schedule``.
         paper: The scale of the paper, likewise.
-        studies: Figures and tables, by name, as in their files, with all seeds: those of the scale, or else those of the
-            paper, then those beyond it.
+        studies: Figures and tables, by name, as in their files, with all seeds: those of the scale, or else the paper's
+            and then those beyond it.
         beyond: Names of the studies beyond the paper, from config/beyond.yaml.
         scale_runs: The runs at the scale.
         paper_runs: The same runs as published.

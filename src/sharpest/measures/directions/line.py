@@ -74,7 +74,7 @@ class LossLine:
         self._start = float(values[np.flatnonzero(distances == 0)[0]])
 
     def mean_changes(self, distances: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean over samples of L(theta + s e) - L(theta), with an estimated relative error of at most 1.5 %; and its error.
+        """Mean over samples of L(theta + s e) - L(theta) and its estimated error, at most 1.5 % of the change.
 
         Kinks of ReLU can fool the estimate. On 138 lines of three runs (966 means), the true error exceeded both 1 %
         and the rounding of a float32 loss in five cases; the worst was 1.7 %.
@@ -88,8 +88,8 @@ class LossLine:
 
         Returns:
             The means (a,) and their estimated errors of interpolation (a,), nats: the mean over samples of the size of
-            the error, 0 where all samples were measured. Of 215 means on 40 lines of a small ReLU net, the true error
-            was within the estimate for 98 %, and at most 1.8 times as large.
+            the error, 0 where all samples were measured. The estimate is no bound: of 215 means on 40 lines of a
+            small ReLU net, the true error was within it for 98 %, and at most 1.8 times as large.
         """
         refined = np.zeros(len(distances), int)
         while True:
