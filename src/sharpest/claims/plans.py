@@ -76,24 +76,15 @@ def plan_claims(claims: Iterable[Claim], project: Project) -> Plans:
     """
     # a study beyond the paper adds no seed to the paper's claims
     left_out = {beyond: _left_out(project, beyond) for beyond in (False, True)}
-    plans = {}
+    plans, row = {}, project.scale_runs.row
     for claim in claims:
         with _errors_named(claim):
             _check(claim, project)
             runs = [run for run in claim.runs if run not in left_out[bool(claim.paper)]]
-            plans[claim.id] = tuple(_sources(claim, runs, project))
+            # a new seed has the settings of a row of the table
+            planned = {each: _source(claim, each, project) for each in dict.fromkeys(map(row, runs))}
+            plans[claim.id] = tuple(planned[row(run)].of_run(run) for run in runs)
     return plans
-
-
-def _sources(claim: Claim, runs: Iterable[str], project: Project) -> Iterator[RunSource]:
-    """What a claim reads of each run; a new seed has the settings of a row of the table, so it is planned like it."""
-    planned: dict[str, RunSource] = {}
-    for run in runs:
-        row = project.scale_runs.row(run)
-        if row not in planned:
-            planned[row] = _source(claim, run, project)
-        like = planned[row]
-        yield like.model_copy(update={"run": run, "parent": like.parent and RunId.parse(run).parent})
 
 
 def _left_out(project: Project, beyond: bool) -> set[str]:
