@@ -140,7 +140,7 @@ def test_the_same_results_give_the_same_bytes_also_from_a_bundle(received: Proje
 
 
 def test_a_received_folder_is_verified(received: Project) -> None:
-    verified = sharpest(received, "verify")
+    verified = sharpest(received, "verify", "--list")
     assert verified.returncode == 0, verified.stdout
     lines = verified.stdout.splitlines()
     assert any(line.startswith("runs/") and "theta" in line and "not in the bundle)" in line for line in lines)

@@ -103,7 +103,7 @@ def test_what_the_page_of_results_shows_works(tiny: Project) -> None:
     page = (ROOT / "docs/results.md").read_text()
     page = page.replace('scale="quick"', 'scale="tiny"').replace("iteration=120", "iteration=8")
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     environment = {**os.environ, "PYTHONPATH": str(tiny.folder / "src")}
     subprocess.run([sys.executable, "-c", "\n".join(blocks)], cwd=tiny.folder, env=environment, check=True)
 

@@ -51,6 +51,8 @@ try:
     PROJECT = load_project(config, Path(workflow.basedir) / "config")
 except SharpestError as error:
     raise WorkflowError(str(error))
+if workflow.is_main_process:
+    logger.info(f"planning {PROJECT.contents()}")
 for warning in PROJECT.warnings():
     logger.warning(warning)
 

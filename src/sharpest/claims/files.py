@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from sharpest.config.run_id import RunId
 from sharpest.config.strict import Strict
 from sharpest.measures.directions.reader import Directions
 from sharpest.measures.evaluations.reader import Evaluations
@@ -33,6 +34,10 @@ class RunSource(Strict):
     """Early window of the schedule of the spectra, in epochs."""
     parent: str | None = None
     """The run it branched from, if that is read too."""
+
+    def of_run(self, run: str) -> "RunSource":
+        """The same for a run that differs only in its seed."""
+        return self.model_copy(update={"run": run, "parent": self.parent and RunId.parse(run).parent})
 
     def path(self, need: str, paths: Paths) -> Path:
         """The file that holds a need."""

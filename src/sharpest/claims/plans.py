@@ -41,9 +41,11 @@ Plans = Mapping[str, tuple[RunSource, ...]]
 def with_new_seeds(claims: Iterable[Claim], project: Project) -> tuple[Claim, ...]:
     """The claims with the seeds of their runs replaced by the new seeds of their study, if it has any.
 
-    The study is that of the claim's figure or table, or else the one whose schedule its quantity is bound to.
+    The study is that of the claim's figure or table, or else the one whose schedule its quantity is bound to. A scale
+    with studies of its own has only their claims.
     """
-    return tuple(_with_seeds(claim, project) for claim in claims)
+    there = [claim for claim in claims if not project.scale.studies or _own_study(claim) in project.studies]
+    return tuple(_with_seeds(claim, project) for claim in there)
 
 
 def _with_seeds(claim: Claim, project: Project) -> Claim:
@@ -74,12 +76,14 @@ def plan_claims(claims: Iterable[Claim], project: Project) -> Plans:
     """
     # a study beyond the paper adds no seed to the paper's claims
     left_out = {beyond: _left_out(project, beyond) for beyond in (False, True)}
-    plans = {}
+    plans, row = {}, project.scale_runs.row
     for claim in claims:
         with _errors_named(claim):
             _check(claim, project)
             runs = [run for run in claim.runs if run not in left_out[bool(claim.paper)]]
-            plans[claim.id] = tuple(_source(claim, run, project) for run in runs)
+            # a new seed has the settings of a row of the table
+            planned = {each: _source(claim, each, project) for each in dict.fromkeys(map(row, runs))}
+            plans[claim.id] = tuple(planned[row(run)].of_run(run) for run in runs)
     return plans
 
 

@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sharpest.errors import ConfigError, StoreError
+from sharpest.errors import ConfigError
 from sharpest.results.runs import Results, open_results
+from sharpest.results.scales import scale_in
 
 if TYPE_CHECKING:
     from sharpest.claims.ledger import Claim
@@ -49,28 +50,23 @@ def chosen_results(options: argparse.Namespace) -> Results:
 
 
 def chosen_scale(options: argparse.Namespace) -> str:
-    """The scale in the options, else in the configuration, else the only one with results.
+    """The scale in the options, else that of ``scale_in``.
 
     Raises:
         StoreError: If there are no results, or those of several scales.
     """
-    if options.scale:
-        return str(options.scale)
-    config = CONFIG / "config.yaml"
-    if config.exists():
-        try:
-            from sharpest.config.reading import read_keys
-        except ModuleNotFoundError:  # only the core is installed
-            pass
-        else:
-            keys = read_keys(config)
-            if "scale" not in keys:
-                raise ConfigError(f"{config}: scale is missing; add it")
-            return str(keys["scale"])
-    scales = sorted(path.name for path in options.results.glob("*/"))
-    if len(scales) != 1:
-        raise StoreError(f"{options.results} has {', '.join(scales) or 'no scale'}; choose one with --scale")
-    return scales[0]
+    return str(options.scale or scale_in(options.results))
+
+
+def in_project(folder: Path) -> Path:
+    """A folder of the project itself.
+
+    Raises:
+        ConfigError: If the current folder does not have it.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"no folder {folder}; run this command in the folder of the Snakefile")
+    return folder
 
 
 def run_and_iteration(text: str) -> tuple[str, int]:
@@ -85,8 +81,8 @@ def run_and_iteration(text: str) -> tuple[str, int]:
     return match[1], int(match[2])
 
 
-def chosen_project(options: argparse.Namespace) -> "Project":
-    """The configuration in the current folder.
+def chosen_project(options: argparse.Namespace, checked: bool = True) -> "Project":
+    """The configuration in the current folder; see ``load_project``.
 
     Raises:
         ConfigError: If it is invalid.
@@ -95,11 +91,11 @@ def chosen_project(options: argparse.Namespace) -> "Project":
     from sharpest.config.reading import merge, read_keys
     from sharpest.pipeline.bundle.placed import with_bundle
 
-    config = read_keys(CONFIG / "config.yaml")
+    config = read_keys(in_project(CONFIG) / "config.yaml")
     if options.configfile:
         config = merge(config, read_keys(options.configfile))
     config = with_bundle({**config, **({"scale": options.scale} if options.scale else {})})
-    return load_project(config, CONFIG)
+    return load_project(config, CONFIG, checked)
 
 
 def claims_of(project: "Project") -> "dict[str, tuple[Claim, ...]]":

@@ -20,32 +20,44 @@ from sharpest.results.runs import RunResults
 from sharpest.results.stored import Measured
 
 _MEASURE = "spectra"
+_FEW = 5  # eigenvalues that are printed unless the user asks for others
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("measured", metavar="FILE|RUN@ITERATION", help="a file with eigenvalues, or a point of a run")
     parser.add_argument("--at", type=int, metavar="ITERATION", help="only this point of a file")
-    parser.add_argument("-k", type=int, default=5, metavar="K", help="eigenvalues to print for each point; default: 5")
+    parser.add_argument("-k", type=int, metavar="K", help=f"eigenvalues to print for each point; default: {_FEW}")
     add_kind(parser)
     add_results(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    if options.k < 1:
-        raise StoreError(f"-k {options.k} must be at least 1")
     if is_stored(options.measured):
         measured, iteration = _eigenvalues_in(options.measured, options.kind), options.at
         row = None if iteration is None else _row(measured, iteration)
     else:
         name, iteration = run_and_iteration(options.measured)
         measured, row = _point(chosen_results(options)[name], iteration)
+    k = _number(options.k, measured)
     rows = np.arange(len(measured.iteration)) if row is None else np.array([row])
     if options.json:
         print(as_json(_as_mapping(measured, rows)))
     else:
-        print(_of_points(measured, options.k) if row is None else _of_point(measured, row, options.k))
+        print(_of_points(measured, k) if row is None else _of_point(measured, row, k))
     return 0
+
+
+def _number(asked: int | None, measured: Measured) -> int:
+    """How many eigenvalues to print for each point."""
+    stored = measured.shape("eigenvalues")[1]
+    if asked is None:
+        return min(_FEW, stored)
+    if not 1 <= asked <= stored:
+        raise StoreError(
+            f"-k {asked}: {measured.path} holds {stored} eigenvalues for each point; ask for 1 to {stored}"
+        )
+    return asked
 
 
 def _eigenvalues_in(path: Any, kind: str | None) -> Measured:
@@ -98,7 +110,7 @@ def _edge(measured: Measured) -> tuple[float, str]:
 
 def _of_points(measured: Measured, k: int) -> str:
     edge, over = _edge(measured)
-    eigenvalues, k = measured["eigenvalues"], min(k, measured.shape("eigenvalues")[1])
+    eigenvalues = measured["eigenvalues"]
     head = ("iteration", "epoch", over, *(f"lambda_{number}" for number in range(1, k + 1)), "residual")
     rows = [
         (

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sharpest.commands.arguments import CONFIG
+from sharpest.commands.arguments import CONFIG, in_project
 from sharpest.errors import ConfigError, some_of
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_unused(scale_file: Path, paths: "Paths") -> None:
     """Refuse to overwrite files."""
-    if not scale_file.parent.is_dir():
-        raise ConfigError(f"no folder {scale_file.parent}; run sharpest import in the folder of the Snakefile")
+    in_project(scale_file.parent)
     for path in (scale_file, paths.folder):
         if path.exists():
             raise ConfigError(

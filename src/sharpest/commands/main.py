@@ -93,7 +93,9 @@ def _run(arguments: list[str]) -> int:
     name, *rest = arguments
     with needs_pipeline(f"sharpest {name}"):
         module = module_of(name)
-        options = parser_of(name, module).parse_args(rest)
+        # the arguments of another program follow its rules, not those of argparse
+        passed_on = getattr(module, "PASSES_ON", False) and rest[:1] not in (["-h"], ["--help"])
+        options = argparse.Namespace(arguments=rest) if passed_on else parser_of(name, module).parse_args(rest)
         status: int = module.run(options)
     return status
 

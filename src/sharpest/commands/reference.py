@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from sharpest.commands.arguments import in_project
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     pass
@@ -11,5 +13,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from sharpest.config.reference import write_pages
 
-    write_pages(Path("docs"))
+    write_pages(in_project(Path("docs")))
     return 0

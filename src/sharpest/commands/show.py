@@ -35,7 +35,9 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"--json works for files only; {options.shown!r} is a run")
     from sharpest.config.show import show
 
-    print(show(chosen_project(options), options.shown))
+    project = chosen_project(options, checked=False)
+    print(show(project, options.shown))
+    project.check()  # after the settings, in which a mistake is found
     return 0
 
 

@@ -3,9 +3,12 @@
 import argparse
 from importlib.util import find_spec
 
+PASSES_ON = True
+"""All arguments go to snakemake."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="targets and options of snakemake")
+    parser.add_argument("arguments", nargs="*", metavar="...", help="targets and options of snakemake; default: all")
 
 
 def run(options: argparse.Namespace) -> int:

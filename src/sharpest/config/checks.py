@@ -1,5 +1,6 @@
 """Checks that settings agree with each other, made before any job starts."""
 
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,8 +20,13 @@ from sharpest.config.sources.registry import SOURCES
 from sharpest.errors import ConfigError
 
 
-def check_scale(settings: ProjectSettings, scale_runs: ScaleRuns) -> None:
+def check_scale(settings: ProjectSettings, scale_runs: ScaleRuns, used: Iterable[str]) -> None:
     """Check that settings agree with each other.
+
+    Args:
+        settings: config/config.yaml.
+        scale_runs: The runs of the scale.
+        used: Those that the scale uses.
 
     Raises:
         ConfigError: For the first mistake, with key and remedy.
@@ -39,7 +45,7 @@ def check_scale(settings: ProjectSettings, scale_runs: ScaleRuns) -> None:
                 f"config: sources.{source}.folder {place.folder!r} is not a folder; correct the path{hint}"
             )
     scale_runs.check_patterns()
-    for run in map(scale_runs.run, scale_runs.epochs):
+    for run in map(scale_runs.run, used):
         _check_run(scale_runs, run)
         if run.branch is not None:
             has_parent = run.branch.parent in scale_runs.epochs

@@ -1,6 +1,6 @@
 """The whole project as one validated object: configuration, scale, runs and studies."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ from sharpest.config.datasets import ImageSettings
 from sharpest.config.reading import merge, read_runs, validate
 from sharpest.config.reductions import describe_measures, describe_points, describe_runs, describe_seeds
 from sharpest.config.run import HessianSettings, RunSettings
-from sharpest.config.run_id import FIRST_NEW_SEED, without_seed
+from sharpest.config.run_id import FIRST_NEW_SEED, RunId, without_seed
 from sharpest.config.scale import ScaleRuns
-from sharpest.config.scale_files import check_scale_files, plain_values, read_scale
+from sharpest.config.scale_files import check_scale_files, place_in, plain_values, read_scale
 from sharpest.config.schedule import Schedule
 from sharpest.config.settings import ProjectSettings, ScaleSettings
 from sharpest.config.source import SourceSettings
@@ -29,8 +29,8 @@ class Project:
         settings: config/config.yaml.
         scale: The scale, without the keys of single runs; see ``run``, ``hessian`` and ``schedule``.
         paper: The scale of the paper, likewise.
-        studies: Figures and tables, by name, as in their files, with all seeds: those of the paper, then those beyond
-            it.
+        studies: Figures and tables, by name, as in their files, with all seeds: those of the scale, or else the paper's
+            and then those beyond it.
         beyond: Names of the studies beyond the paper, from config/beyond.yaml.
         scale_runs: The runs at the scale.
         paper_runs: The same runs as published.
@@ -45,6 +45,7 @@ class Project:
     scale_runs: ScaleRuns = field(compare=False)
     paper_runs: ScaleRuns = field(compare=False)
     folder: Path = field(compare=False)
+    _with_seeds: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def epochs(self) -> Mapping[str, int]:
@@ -53,7 +54,17 @@ class Project:
 
     @property
     def run_ids(self) -> list[str]:
-        return list(self.epochs)
+        """The runs that the scale uses: all, or if it has studies of its own, those of them, and its own runs."""
+        if not self.scale.studies:
+            return list(self.epochs)
+        named = [*self.scale.runs, *(run for study in self.studies.values() for run in study.runs())]
+        return list(dict.fromkeys(run for each in named for run in self._with_trunks(each)))
+
+    def _with_trunks(self, run: str) -> Iterator[str]:
+        """The trunks that a branch leaves, first the one that is no branch itself, then the run."""
+        if (parent := RunId.parse(run).parent) is not None and parent in self.epochs:
+            yield from self._with_trunks(parent)
+        yield run
 
     @property
     def figures(self) -> list[str]:
@@ -104,6 +115,16 @@ class Project:
             if isinstance(run.dataset, ImageSettings) and run.batch_size > run.dataset.num_train
         ]
 
+    def contents(self) -> str:
+        """What a scale holds, in one line: studies, runs, and how many new seeds each run has."""
+        runs = {run for name in self.studies for run in self.study(name).runs()}
+        counts = [len(self.seeds(name)) for name in self.studies]
+        seeds = f", with up to {max(counts)} new seeds each" if any(counts) else ""
+        return (
+            f"scale {self.settings.scale}: {len(self.figures)} figures, {len(self.tables)} tables and "
+            f"{len(self.beyond)} figures beyond the paper, of {len(runs):,} runs{seeds}"
+        )
+
     def place(self, source: str) -> dict[str, Any]:
         """The location of the files of a data source."""
         return self.settings.sources.get(source, SourceSettings()).model_dump(mode="json")
@@ -116,8 +137,14 @@ class Project:
         """
         if name not in self.studies:
             raise ConfigError(f"{name!r} is not in {PAPER} or {BEYOND}; they have {', '.join(self.studies)}")
+        if name not in self._with_seeds:  # planning asks for each study many times
+            self._with_seeds[name] = self._of_seeds(name, self.seeds(name))
+        return self._with_seeds[name]
+
+    def _of_seeds(self, name: str, seeds: range) -> Any:
+        """A study of some new seeds; without any, of those of the paper that the scale uses."""
         study = stated(self.studies[name], self.run, self._published)
-        if seeds := self.seeds(name):
+        if seeds:
             return study.of_seeds(seeds)
         return study.with_first_seeds(self.scale.paper_seeds[name]) if name in self.scale.paper_seeds else study
 
@@ -134,20 +161,36 @@ class Project:
         count = next(number for number in wanted if number is not None)
         return range(FIRST_NEW_SEED, FIRST_NEW_SEED + count)
 
-    def check_studies(self) -> None:
-        """Check that all runs and schedules of the studies exist, and that the schedules measure what is drawn.
+    def check(self) -> None:
+        """Check the settings of the runs that the scale uses, and its studies.
 
         Raises:
-            ConfigError: With the study and the remedy.
+            ConfigError: For the first mistake, with the remedy.
         """
+        try:
+            check_scale(self.settings, self.scale_runs, self.run_ids)
+            self._check_studies()
+        except ConfigError as error:
+            raise ConfigError(f"scale {self.settings.scale}: {error}") from None
+
+    def _check_studies(self) -> None:
+        """Check that all runs and schedules of the studies exist, and that the schedules measure what is drawn."""
         for name in self.studies:
             try:
-                self._check_study(self.study(name))
+                # runs that differ only in a new seed have the same settings
+                self._check_study(self._of_seeds(name, self.seeds(name)[:1]))
             except ConfigError as error:
-                raise ConfigError(f"{name} in {BEYOND if name in self.beyond else PAPER}: {error}") from None
+                raise ConfigError(f"{name} in {self._file_of(name)}: {error}") from None
         by_name = self.scale.seeds if isinstance(self.scale.seeds, dict) else {}
-        for name in (*by_name, *self.scale.paper_seeds, *self.scale.notes):
+        # a scale of other studies may extend one that names the paper's
+        for name in () if self.scale.studies else (*by_name, *self.scale.paper_seeds, *self.scale.notes):
             self.study(name)
+
+    def _file_of(self, study: str) -> str:
+        """The file in which a study stands; for one of the scale, with the line."""
+        if study in self.scale.studies:
+            return place_in(self.scale_runs.files, ("studies", study))
+        return BEYOND if study in self.beyond else PAPER
 
     def _check_study(self, study: Any) -> None:
         for run in study.runs():
@@ -193,12 +236,13 @@ def _datasets(datasets: Mapping[str, Any], settings: ProjectSettings) -> dict[st
     return merge(substituted, settings.datasets)
 
 
-def load_project(config: Mapping[str, Any], folder: Path) -> Project:
+def load_project(config: Mapping[str, Any], folder: Path, checked: bool = True) -> Project:
     """Read and check the whole configuration.
 
     Args:
         config: The content of ``config/config.yaml``, with the changes from the command line.
         folder: The folder ``config`` with ``scales``, ``runs.tsv``, ``studies.yaml`` and ``beyond.yaml``.
+        checked: Check its runs and studies; otherwise only its keys, so that an invalid scale can be looked at.
 
     Raises:
         ConfigError: In one line, with file, key and remedy.
@@ -213,7 +257,7 @@ def load_project(config: Mapping[str, Any], folder: Path) -> Project:
             raise ConfigError(f"config: datasets.{name} is not in the scale; known: {', '.join(scale.datasets)}")
     values = plain_values(files)
     scale = validate(ScaleSettings, {**values, "datasets": _datasets(values["datasets"], settings)}, "config")
-    published, beyond = read_studies(folder, settings.scale, scale.studies)
+    published, beyond = read_studies(folder, scale.studies, lambda name: place_in(files, ("studies", name)))
     epochs = read_runs(folder / "runs.tsv") | scale.runs
     project = Project(
         settings=settings,
@@ -225,9 +269,6 @@ def load_project(config: Mapping[str, Any], folder: Path) -> Project:
         paper_runs=ScaleRuns(paper, paper_files, epochs, only_compared=True),
         folder=folder,
     )
-    try:
-        check_scale(settings, project.scale_runs)
-        project.check_studies()
-    except ConfigError as error:
-        raise ConfigError(f"scale {settings.scale}: {error}") from None
+    if checked:
+        project.check()
     return project

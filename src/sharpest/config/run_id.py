@@ -198,6 +198,7 @@ def _check_optimizer(run: RunId, text: str, parts: dict[str, Any]) -> None:
         )
 
 
+@cache
 def without_seed(run: str) -> RunId:
     """The id without its seed, which is equal for runs that differ only in the seed."""
     return RunId.parse(run).of_seed(0)

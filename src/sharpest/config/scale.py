@@ -118,14 +118,14 @@ class ScaleRuns:
 
     def _entries_that_fit(self, run: str) -> _Fitting:
         if run not in self._fitting:
-            row = self._row(run)
+            row = self.row(run)
             self._fitting[run] = tuple(number for number, fits in enumerate(self._patterns) if fits(row))
         return self._fitting[run]
 
     def _length(self, run: str) -> int:
-        return self.epochs[self._row(run)]
+        return self.epochs[self.row(run)]
 
-    def _row(self, run: str) -> str:
+    def row(self, run: str) -> str:
         """The run itself, or for a run with a new seed, the first that differs only in the seed."""
         if run in self.epochs:
             return run

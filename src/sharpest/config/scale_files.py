@@ -63,9 +63,16 @@ def plain_values(files: Sequence[YamlFile]) -> dict[str, Any]:
     return merge_all(plain)
 
 
+def place_in(files: Sequence[YamlFile], keys: Keys) -> str:
+    """File and line of a key; of several files that set it, the last."""
+    return next((file for file in reversed(files) if file.line(keys)), files[-1]).place(keys)
+
+
 def entries_of(file: YamlFile) -> Iterator[Entry]:
-    """The run keys of a checked file, in order: those for all runs, then entry by entry those for some."""
+    """The run keys of a checked file: those for all runs, the lengths of its own runs, then those for some runs."""
     yield Entry(file, (), "*", {key: file.values[key] for key in RunKeys.model_fields if key in file.values})
+    for run, epochs in file.values.get("runs", {}).items():
+        yield Entry(file, ("runs", run), run, {"epochs": epochs})
     for number, entry in enumerate(file.values.get("for_runs", ())):
         for key in ForRuns.model_fields:
             if key not in entry:
@@ -93,7 +100,7 @@ def _checked_whole(files: Sequence[YamlFile]) -> ScaleSettings:
     """The combined scale of files, whose own keys were checked before."""
 
     def place(keys: Keys) -> str:
-        return next((file for file in reversed(files) if file.line(keys)), files[-1]).place(keys)
+        return place_in(files, keys)
 
     scale = validate(ScaleSettings, plain_values(files), place)
     taken: set[tuple[str, str]] = set()

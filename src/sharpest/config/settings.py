@@ -113,9 +113,10 @@ class ScaleSettings(RunKeys):
     notes: dict[str, str] = Field(default={})
     """What a figure or table does not show at this scale, for its notes."""
     runs: dict[str, PositiveInt] = Field(default={})
-    """Runs besides those of config/runs.tsv, with their lengths if `epochs` is none; not compared with the paper."""
+    """Runs besides those of config/runs.tsv, with their lengths in epochs, which take precedence over `epochs` outside
+    this file's for_runs; not compared with the paper."""
     studies: dict[str, AnyStudy] = Field(default={})
-    """Figures and tables besides those of config/studies.yaml; their keys are below."""
+    """Figures and tables instead of those of config/studies.yaml and config/beyond.yaml; their keys are below."""
     torch_threads: int = Field(ge=1, le=1024)
     """Threads of each job; part of a run's identity, since the bits depend on it."""
     time_limit: PositiveInt

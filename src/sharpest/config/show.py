@@ -13,6 +13,7 @@ from sharpest.config.scale_files import plain_values
 from sharpest.config.schedule import Schedule
 from sharpest.config.settings import VariantSettings
 from sharpest.config.yaml_file import YamlFile, read_text
+from sharpest.errors import ConfigError
 
 _BY_ID, _BY_DEFAULT, _BY_CODE = "the id", "default", "the code"
 _WIDEST = 50  # limit of the column of values; a longer value pushes its origin to the right
@@ -41,8 +42,11 @@ def show(project: Project, run: str) -> str:
         ("hessian", [(key, value, origins.of_run("hessian", key)) for key, value in project.hessian(run)]),
     ]
     for name, studies in _schedules_of(project, run).items():
-        schedule = project.schedule(run, name)
-        parts.append((f"schedule {name}, for {', '.join(studies)}", list(_schedule_rows(schedule, origins))))
+        try:
+            rows = list(_schedule_rows(project.schedule(run, name), origins))
+        except ConfigError as error:
+            rows = [("wrong", str(error), "")]
+        parts.append((f"schedule {name}, for {', '.join(studies)}", rows))
     return _aligned(parts)
 
 
@@ -51,12 +55,14 @@ class _Origins:
 
     def __init__(self, project: Project, run: str) -> None:
         self.project, self.run, self.id = project, run, RunId.parse(run)
-        self.keys = project.scale_runs.keys(run)
+        self.keys, self.row = project.scale_runs.keys(run), project.scale_runs.row(run)
         self._entries = project.scale_runs.entries_of(run)
 
     def of_run(self, *keys: str) -> str:
         """The origin of a key of runs."""
         for entry in reversed(self._entries):
+            if entry.keys == ("runs", self.row) and keys == ("epochs",):
+                return self.of_scale(*entry.keys)
             if line := entry.file.line((*entry.keys, *keys)):
                 return self._place(entry.file, line) + (f", for {entry.pattern}" if entry.keys else "")
             if _ends_in_none(entry.values, keys):
@@ -79,11 +85,9 @@ class _Origins:
         """The origin of the end of the run."""
         if self.keys.epochs is not None:
             return self.of_run("epochs")
-        if self.run in self.project.scale.runs:
-            return self.of_scale("runs", self.run)
         table = self.project.folder / "runs.tsv"
         rows = [row.partition("\t")[0] for row in read_text(table).splitlines()]
-        return f"{table.relative_to(self.project.folder.parent)}:{rows.index(self.run) + 1}"
+        return f"{table.relative_to(self.project.folder.parent)}:{rows.index(self.row) + 1}"
 
     def of_dataset(self, name: str, key: str) -> str:
         """The origin of a key of a data set, which config.yaml can change."""

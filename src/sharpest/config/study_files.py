@@ -1,7 +1,7 @@
 """The studies of the paper, ``config/studies.yaml``, and those beyond it, ``config/beyond.yaml``."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,39 +18,48 @@ _OF_PAPER = ("fig", "tab")
 """Prefixes of the names of the paper's figures and tables."""
 
 
-def read_studies(folder: Path, scale: str, of_scale: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The paper's studies, including those that a scale adds, and the studies beyond the paper, by name.
+def read_studies(
+    folder: Path, of_scale: Mapping[str, Any], place: Callable[[str], str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The paper's studies, and the studies beyond the paper, by name; those of a scale, if any, replace both.
 
     Args:
         folder: The folder ``config``.
-        scale: Name of the scale.
-        of_scale: Studies that the scale adds.
+        of_scale: Studies of the scale.
+        place: Tells the place of a study of the scale, for error messages.
 
     Raises:
         ConfigError: In one line, with file, key and remedy.
     """
-    paper = _read(folder / Path(PAPER).name) | dict(of_scale)
+    for name, study in of_scale.items():
+        _check_paper(f"{name} in {place(name)}", name, study)
+    if of_scale:
+        return dict(of_scale), {}
+    paper = _read(folder / Path(PAPER).name)
     path = folder / Path(BEYOND).name
     beyond = _read(path, empty=True) if path.exists() else {}
     for name, study in paper.items():
-        place = f"{name} in the studies of scale {scale}" if name in of_scale else f"{name} in {PAPER}"
-        _check_name(place, name)
-        _check_texts(place, study)
-        if not name.startswith(_OF_PAPER[study.is_table]):
-            what = "a table" if study.is_table else "a figure"
-            raise ConfigError(
-                f"{place}: the name of {what} begins with {_OF_PAPER[study.is_table]}; rename it, or move a figure of "
-                f"your own to {BEYOND}"
-            )
+        _check_paper(f"{name} in {PAPER}", name, study)
     for name, study in beyond.items():
-        place = f"{name} in {BEYOND}"
-        _check_name(place, name)
-        _check_texts(place, study)
+        where = f"{name} in {BEYOND}"
+        _check_name(where, name)
+        _check_texts(where, study)
         if name.startswith(_OF_PAPER):
-            raise ConfigError(f"{place}: names that begin with fig or tab are the paper's; say what the figure shows")
+            raise ConfigError(f"{where}: names that begin with fig or tab are the paper's; say what the figure shows")
         if study.is_table:
-            raise ConfigError(f"{place}: a study of kind {study.kind} makes a table; name a kind that draws")
+            raise ConfigError(f"{where}: a study of kind {study.kind} makes a table; name a kind that draws")
     return paper, beyond
+
+
+def _check_paper(place: str, name: str, study: Any) -> None:
+    _check_name(place, name)
+    _check_texts(place, study)
+    if not name.startswith(_OF_PAPER[study.is_table]):
+        what = "a table" if study.is_table else "a figure"
+        raise ConfigError(
+            f"{place}: the name of {what} begins with {_OF_PAPER[study.is_table]}; rename it, or move a figure of "
+            f"your own to {BEYOND}"
+        )
 
 
 def _read(path: Path, empty: bool = False) -> dict[str, Any]:

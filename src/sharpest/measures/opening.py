@@ -10,17 +10,18 @@ from sharpest.measures.point import Point
 from sharpest.results.abridged import check_unabridged
 from sharpest.results.readers import reader_of
 from sharpest.results.runs import RunResults, open_results
+from sharpest.results.scales import scale_in
 from sharpest.results.stored import Measured
 from sharpest.trajectory.replay import open_run
 
 
-def open_point(run: str, iteration: int, scale: str = "quick", results: str | Path = "results") -> Point:
+def open_point(run: str, iteration: int, scale: str | None = None, results: str | Path = "results") -> Point:
     """Open any iteration of a trained run, measured or not, by replay from the snapshot before it.
 
     Args:
         run: Run id.
         iteration: Completed updates, from 0 to the end of the run.
-        scale: Name of the scale.
+        scale: Name of the scale; None = that of config/config.yaml, or the only one with results.
         results: The results folder.
 
     Raises:
@@ -30,7 +31,7 @@ def open_point(run: str, iteration: int, scale: str = "quick", results: str | Pa
 
     Source: design, section 5.
     """
-    files = open_results(results, scale)
+    files = open_results(results, scale or scale_in(results))
     snapshots = files[run].snapshots
     check_unabridged(snapshots.path, snapshots.attributes)
     replay = open_run(snapshots, files.paths.data(snapshots.attributes["config"]["dataset_name"]))

@@ -32,6 +32,12 @@ def git_commit() -> str:
         return "unknown"
 
 
+def device() -> str:
+    """The device with the processor's instruction set, as torch uses it: bits of results depend on both."""
+    cpu = f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"
+    return f"{torch.cuda.get_device_name()}, {cpu}" if torch.cuda.is_available() else cpu
+
+
 def now() -> str:
     """The current time, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -61,7 +67,6 @@ def provenance(
         reductions: What was replaced or reduced compared with the paper.
         code: Fingerprint of the code behind the job.
     """
-    cuda = torch.cuda.is_available()
     return {
         "scale": scale,
         "config": config,
@@ -74,7 +79,7 @@ def provenance(
             "sharpest": __version__,
             **{name: version(name) for name in _PACKAGES},
         },
-        "device": torch.cuda.get_device_name() if cuda else f"cpu ({platform.machine()})",
+        "device": device(),
         "torch_threads": torch.get_num_threads(),
         "created": now(),
     }

@@ -1,8 +1,10 @@
-"""Check every byte of a results folder, and print what each file was made from."""
+"""Check every byte of a results folder, and what each file was made from."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from sharpest.config.measures import declared, measure_names
 from sharpest.errors import StoreError
@@ -20,11 +22,19 @@ from sharpest.results.whole import present
 _SHOWN = 12  # digits of a digest
 
 
-def print_verified(folder: Path) -> int:
-    """Print a line per file with its digest and those of its sources, then the errors.
+class Correct(NamedTuple):
+    """A file that was found right: its line in the list, and the device that made it, if it says so."""
+
+    line: str
+    device: str | None = None
+
+
+def print_verified(folder: Path, listed: bool = False) -> int:
+    """Print the errors, the verdict, and the devices if the files were made on several.
 
     Args:
         folder: Results folder of a scale, named after the scale.
+        listed: Print a line per correct file first, with its digest and those of its sources.
 
     Returns:
         The exit status: 1 if any file is wrong.
@@ -37,17 +47,21 @@ def print_verified(folder: Path) -> int:
     if not _has_results(folder):
         scales = sorted(str(inner) for inner in folder.iterdir() if inner.is_dir() and _has_results(inner))
         raise StoreError(f"{folder}: has no results of a scale; name {' or '.join(scales) or 'the folder of a scale'}")
-    lines, wrong = list[str](), list[str]()
+    correct, wrong = list[Correct](), list[str]()
     for check in checks(Paths(folder)):
         try:
-            for line in check():
-                print(line)
-                lines.append(line)
+            correct += check()
         except StoreError as error:
             wrong.append(str(error))
+    if listed:
+        print(*(file.line for file in correct), sep="\n")
     for error_line in wrong:
         print(f"wrong: {error_line}")
-    print(f"{folder}: {len(lines)} correct files, {len(wrong)} wrong")
+    print(f"{folder}: {len(correct)} correct files, {len(wrong)} wrong")
+    devices = Counter(file.device for file in correct if file.device)
+    if len(devices) > 1:
+        made = "; ".join(f"{count} on {device}" for device, count in devices.most_common())
+        print(f"made on several devices, whose bits may differ: {made}")
     return int(bool(wrong))
 
 
@@ -56,8 +70,8 @@ def _has_results(folder: Path) -> bool:
     return any(kind_of(paths, path) for path in folder.rglob(paths.data("*").name))
 
 
-def checks(paths: Paths) -> Iterator[Callable[[], list[str]]]:
-    """A check for each file of a scale: it gives a line for each file that it finds right.
+def checks(paths: Paths) -> Iterator[Callable[[], list[Correct]]]:
+    """A check for each file of a scale: it gives the files that it finds right.
 
     Each raises a StoreError if a file is not what it should be.
     """
@@ -68,7 +82,7 @@ def checks(paths: Paths) -> Iterator[Callable[[], list[str]]]:
             yield partial(_refuse, complaint)
 
 
-def _stored(paths: Paths) -> Iterator[Callable[[], list[str]]]:
+def _stored(paths: Paths) -> Iterator[Callable[[], list[Correct]]]:
     """A check for each HDF5 file, except files of unfinished jobs."""
     for path in sorted(paths.folder.rglob(paths.data("*").name)):
         if kind := kind_of(paths, path):
@@ -97,11 +111,11 @@ def kind_of(paths: Paths, path: Path) -> tuple[list[Layout], dict[str, str]] | N
     return None
 
 
-def _check_stored(paths: Paths, path: Path, layouts: list[Layout], expected: Mapping[str, str]) -> list[str]:
+def _check_stored(paths: Paths, path: Path, layouts: list[Layout], expected: Mapping[str, str]) -> list[Correct]:
     file = read_checked(paths, path, layouts, expected)
     left_out = ", ".join(file.attributes.get(LEFT_OUT, ()))
     line = _line(paths, path, file.digest, file.attributes.get(MADE_FROM, {}))
-    return [line + f" ({left_out} not in the bundle)" * bool(left_out)]
+    return [Correct(line + f" ({left_out} not in the bundle)" * bool(left_out), file.attributes.get("device"))]
 
 
 def read_checked(paths: Paths, path: Path, layouts: list[Layout], expected: Mapping[str, str]) -> StoredFile:
@@ -116,7 +130,7 @@ def read_checked(paths: Paths, path: Path, layouts: list[Layout], expected: Mapp
     return file
 
 
-def _recorded(paths: Paths) -> Iterator[Callable[[], list[str]]]:
+def _recorded(paths: Paths) -> Iterator[Callable[[], list[Correct]]]:
     """A check for each record of finished files, and an error for each csv file without a record."""
     for path in sorted(paths.folder.rglob(paths.made("*.csv").name)):
         yield partial(_check_recorded, paths, path)
@@ -125,14 +139,16 @@ def _recorded(paths: Paths) -> Iterator[Callable[[], list[str]]]:
             yield partial(_refuse, f"{path}: has no record; {again(path)}")
 
 
-def _check_recorded(paths: Paths, path: Path) -> list[str]:
+def _check_recorded(paths: Paths, path: Path) -> list[Correct]:
     record = read_made(path)
     beside = {file for file in path.parent.iterdir() if file != path and paths.made(file) == path}
     files = sorted(beside | {paths.folder / place for place in record["files"]})
-    return [_line(paths, file, check_recorded(present(file), record, paths), record[MADE_FROM]) for file in files]
+    return [
+        Correct(_line(paths, file, check_recorded(present(file), record, paths), record[MADE_FROM])) for file in files
+    ]
 
 
-def _refuse(text: str) -> list[str]:
+def _refuse(text: str) -> list[Correct]:
     raise StoreError(text)
 
 

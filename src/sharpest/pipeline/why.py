@@ -126,11 +126,18 @@ def _counted(rules: Counter[str]) -> str:
     return ", ".join(f"{count} {rule}" for rule, count in sorted(rules.items()))
 
 
+_DRY_RUN = """
+import sys
+from snakemake.cli import main, parse_args
+arguments = ["--dry-run", *sys.argv[1:]]
+main(arguments if parse_args(arguments)[1].targets else [*arguments, "--", "all"])
+"""
+"""A dry run of the named targets, or of ``all``; Snakemake's own parser knows which arguments are targets."""
 _REFUSAL = re.compile(r"^WorkflowError in file .*:\n(?P<message>.+)$", re.MULTILINE)
 
 
 def print_stale(arguments: Sequence[str]) -> int:
-    """Print the summary of a dry run with targets and options of snakemake.
+    """Print the summary of a dry run with targets and options of snakemake; without a target, of ``all``.
 
     Returns:
         The exit status of snakemake; if it fails for a reason not known here, its output is printed.
@@ -138,7 +145,7 @@ def print_stale(arguments: Sequence[str]) -> int:
     Raises:
         SharpestError: If the Snakefile refuses the run, for example because of a setting.
     """
-    command = [sys.executable, "-m", "snakemake", "--dry-run", *(arguments or ["all"])]
+    command = [sys.executable, "-c", _DRY_RUN, *arguments]
     plan = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if plan.returncode and (refusal := _REFUSAL.search(plan.stdout)):
         raise SharpestError(refusal["message"])

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 class _CallableModule(ModuleType):
     """Makes ``sharpest.results`` both a package and a function that opens the results of a scale."""
 
-    def __call__(self, folder: str | Path = "results", scale: str = "quick") -> "Results":
-        """See ``sharpest.results.runs.open_results``."""
+    def __call__(self, folder: str | Path = "results", scale: str | None = None) -> "Results":
+        """See ``sharpest.results.runs.open_results``; without a scale, that of ``scale_in``."""
         # imported by name, which keeps the readers out of the fingerprints of jobs that only write
         runs = import_module("sharpest.results.runs")
+        scale = scale or import_module("sharpest.results.scales").scale_in(folder)
         results: Results = runs.open_results(folder, scale)
         return results
 

@@ -24,12 +24,17 @@ def export(path: str | Path, output: str | Path, vectors: bool = False, kind: st
         kind: Which layout of a combined file to export.
 
     Raises:
-        StoreError: If the file is damaged or has no points, the ending is unknown, or the export cannot be written.
+        StoreError: If the file is damaged or has no points, the ending is unknown, the export exists already or its
+            folder does not, or it cannot be written.
         MissingPackageError: For NetCDF, if xarray is not installed.
     """
     write = _FORMATS.get(Path(output).suffix)
     if write is None:
         raise StoreError(f"{output}: unknown format; give it a name that ends in {', '.join(_FORMATS)}")
+    if Path(output).exists():
+        raise StoreError(f"{output}: exists; delete it, or choose another name")
+    if not Path(output).parent.is_dir():
+        raise StoreError(f"{output}: there is no folder {Path(output).parent}; make it, or choose another one")
     write(Measured(path, layout_in(path, kind)), Path(output), vectors)
 
 

@@ -15,6 +15,7 @@ from sharpest.results.paths import Paths
 from sharpest.results.readers import reader_of
 from sharpest.results.states import Snapshots
 from sharpest.results.stored import Measured, Stored
+from sharpest.results.tidy import tidy_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,36 @@ class Results:
         return iter(
             sorted(str(path.parent.relative_to(folder)) for path in folder.rglob(self.paths.snapshots("").name))
         )
+
+    def to_frame(self, measure: str, array: str | None = None) -> pd.DataFrame:
+        """An array of a measure on all runs and schedules, one row per value.
+
+        Columns: run, net, data, optimizer, lr, momentum, schedule, iteration, epoch, index, value. Learning rate and
+        momentum are those of the run at this scale; the index counts from 0 within a point.
+
+        Args:
+            measure: Name of the measure.
+            array: An array with at most one dimension besides the points; None = ``eigenvalues``, or the one with the
+                name of the measure.
+
+        Raises:
+            StoreError: If the measure was not taken, the array does not exist or has more dimensions, or a file is
+                damaged.
+            MissingPackageError: If pandas is not installed.
+        """
+        with needs_pipeline("to_frame"):
+            import pandas as pd
+        files = [
+            self[run].read(reader_of(measure), schedule, measure)
+            for run in self
+            for schedule in self[run].schedules(measure)
+        ]
+        if not files:
+            raise StoreError(f"{self.paths.folder} has no {measure}; it has {', '.join(self._measures()) or 'none'}")
+        return pd.concat([pd.DataFrame(tidy_columns(file, array)) for file in files], ignore_index=True)
+
+    def _measures(self) -> list[str]:
+        return sorted({measure for run in self for measure in self[run].measures})
 
     def once(self, path: Path, read: Callable[[Path], _File], **expected: str) -> _File:
         """Read and check a file on the first call; later calls return the same object.
@@ -177,7 +208,7 @@ class RunResults:
             )
 
 
-def open_results(folder: str | Path = "results", scale: str = "quick") -> Results:
+def open_results(folder: str | Path, scale: str) -> Results:
     """Open the results of a scale.
 
     Args:

@@ -15,7 +15,7 @@ def present(path: Path) -> Path:
         StoreError: If the file does not exist, or is not a regular file.
     """
     if not path.exists():
-        raise StoreError(f"{path}: does not exist; make it with: snakemake --cores all {path}")
+        raise StoreError(f"{path}: does not exist; {_remedy(path)}")
     return regular(path)
 
 
@@ -28,6 +28,15 @@ def regular(path: Path) -> Path:
     if path.exists() and not path.is_file():
         raise StoreError(f"{path}: is not a regular file; remove it")
     return path
+
+
+def _remedy(path: Path) -> str:
+    """How to make a missing file: the rules make only files below the folder ``results``."""
+    above, results, below = str(path).rpartition("results/")
+    if not results or above.rstrip("/") != above[:-1] or "/" not in below:
+        return "correct the path"
+    directory = f"--directory {above} " if above else ""
+    return f"make it with: snakemake --cores all {directory}{results}{below}"
 
 
 @contextmanager

@@ -56,6 +56,8 @@ class Made:
         default_factory=lambda: {"fig06": study(RUN, OTHER), "sharpness": study(RUN, OTHER)}
     )
     beyond: tuple[str, ...] = ("sharpness",)
+    scale: Any = field(default_factory=lambda: SimpleNamespace(studies={}))
+    scale_runs: Any = field(default_factory=lambda: SimpleNamespace(row=lambda run: run))
 
     def study(self, name: str) -> Any:
         return study(RUN) if name == "fig06" else self.studies[name]

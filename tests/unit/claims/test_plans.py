@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from sharpest.claims.files import RunSource
 from sharpest.claims.ledger import Claim
 from sharpest.claims.plans import facets, files_behind, ordered_groups, plan_claims, with_new_seeds
-from sharpest.config.project import Project
+from sharpest.config.project import Project, load_project
 from sharpest.config.run_id import RunId
 from sharpest.errors import ConfigError
 from sharpest.results.paths import Paths
@@ -207,3 +208,14 @@ def test_a_schedule_without_the_quantity_is_refused(claims: dict[str, Claim], co
     ):
         with pytest.raises(ConfigError, match=remedy):
             plan_claims([claims[name]], Changed(configured("paper"), changes))
+
+
+def test_a_hundred_seeds_are_planned_in_seconds(ledger: tuple[Claim, ...]) -> None:
+    """Each study is given its seeds once, and what differs only in a new seed is planned once."""
+    begun = process_time()
+    project = load_project({"scale": "quick", "seeds": 100}, Path(__file__).parents[3] / "config")
+    plans = plan_claims(with_new_seeds(ledger, project), project)
+    assert sum(map(len, plans.values())) > 30_000
+    assert process_time() - begun < 20
+    assert "figures beyond the paper, of " in project.contents()
+    assert project.contents().endswith(" runs, with up to 100 new seeds each")

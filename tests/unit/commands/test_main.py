@@ -108,3 +108,12 @@ def test_a_reader_may_close_the_pipe() -> None:
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait(60) == 1
+
+
+@pytest.mark.parametrize(("command", "folder"), [("reference", "docs"), ("forecast", "config")])
+def test_commands_on_the_project_run_in_its_folder(
+    command: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([command]) == 1
+    assert capsys.readouterr().err == f"error: no folder {folder}; run this command in the folder of the Snakefile\n"

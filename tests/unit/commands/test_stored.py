@@ -15,6 +15,7 @@ from builders import Run
 import sharpest
 from sharpest.commands.main import main
 from sharpest.edge import edge
+from sharpest.errors import StoreError
 from sharpest.results.stored import Measured
 
 RUN = "scnn-c10-sgd-lr0.01-S128-s777"
@@ -81,8 +82,22 @@ def test_points_and_files_without_eigenvalues(folder: Path, measured: Run, capsy
     assert "but no eigenvalues along training" in refused(capsys, "eigs", str(measured.snapshots))
     assert "neither an existing file nor a run at an iteration" in refused(capsys, "eigs", RUN)
     assert f"did you mean {RUN}?" in refused(capsys, "eigs", f"{RUN[:-1]}@4")
-    assert "-k 0 must be at least 1" in refused(capsys, "eigs", f"{RUN}@4", "-k", "0")
-    assert "none.h5: does not exist" in refused(capsys, "eigs", "none.h5")
+    for k in ("0", "99"):
+        assert f"-k {k}: {measured.spectrum('grid')} holds 2 eigenvalues for each point; ask for 1 to 2" in refused(
+            capsys, "eigs", str(measured.spectrum("grid")), "-k", k
+        )
+
+
+def test_a_missing_file_that_snakemake_cannot_make(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It gets no command that fails."""
+    for command in (["eigs"], ["show"], ["export", "new.csv"]):
+        line = refused(capsys, command[0], "none.h5", *command[1:])
+        assert line == "error: none.h5: does not exist; correct the path"
+    place = "results/quick/spectra/a/step.h5"
+    assert refused(capsys, "eigs", place).endswith(f"make it with: snakemake --cores all {place}")
+    assert refused(capsys, "eigs", f"/b/{place}").endswith(
+        f"make it with: snakemake --cores all --directory /b/ {place}"
+    )
 
 
 def test_runs_are_listed_with_their_measurements(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,6 +112,25 @@ def test_several_scales_need_a_choice(folder: Path, tmp_path: Path, capsys: pyte
         (tmp_path / scale).mkdir()
     assert "has quick, small; choose one with --scale" in refused(capsys, "list", "--results", str(tmp_path))
     assert "has no scale" in refused(capsys, "list", "--results", str(tmp_path / "quick"))
+
+
+def test_the_only_scale_needs_no_choice(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Even if the configuration names another, as after an import; the same holds in Python."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/imported").symlink_to(folder / "results/quick")
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text("scale: quick\n")
+    monkeypatch.chdir(tmp_path)
+    assert RUN in printed(capsys, "list")
+    assert list(sharpest.results()) == [RUN]
+    (tmp_path / "results/small").mkdir()
+    assert "has imported, small; choose one with --scale, in Python with scale=..." in refused(capsys, "list")
+    (tmp_path / "config/config.yaml").write_text("scale: small\n")
+    assert list(sharpest.results()) == []
+    with pytest.raises(StoreError, match=f"small has no run '{RUN}'"):
+        sharpest.open_point(RUN, 4)
 
 
 def test_a_file_is_described(folder: Path, measured: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,7 +180,13 @@ def test_refused_exports(folder: Path, measured: Run, tmp_path: Path, capsys: py
     )
     assert "leave --vectors out" in refused(capsys, "export", path, str(tmp_path / "a.csv"), "--vectors")
     assert "write npz instead" in refused(capsys, "export", str(measured.data), str(tmp_path / "a.csv"))
+    assert "there is no folder" in refused(capsys, "export", path, str(tmp_path / "new/a.csv"))
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "a.csv").write_text("mine")
+    assert "a.csv: exists; delete it, or choose another name" in refused(
+        capsys, "export", path, str(tmp_path / "a.csv")
+    )
+    assert (tmp_path / "a.csv").read_text() == "mine"
 
 
 def test_kinds_of_files(capsys: pytest.CaptureFixture[str]) -> None:

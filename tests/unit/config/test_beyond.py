@@ -96,7 +96,7 @@ def test_the_papers_keep_their_prefixes(name: str, study: Any, message: str, sca
 
 def test_a_wrong_name_in_a_scale_is_not_looked_for_in_the_papers_file(scales: Any) -> None:
     message = scales.refusal(yaml.safe_dump({"studies": {"sharpness": SHARPNESS}}))
-    assert re.search("sharpness in the studies of scale .*: the name of a figure begins with fig", message)
+    assert re.search(r"sharpness in .*scales/mine.yaml, line \d+: the name of a figure begins with fig", message)
 
 
 def test_they_may_have_seeds_and_a_note_of_the_scale(scales: Any) -> None:

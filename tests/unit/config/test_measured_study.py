@@ -90,7 +90,7 @@ def test_measured_columns_are_drawn(panel: dict[str, Any]) -> None:
         (
             {"measure": "directions", "column": "xyz", "index": []},
             "directions has no column 'xyz'; it has iteration, epoch, direction, projection, gradient_norm, alphas, "
-            "loss, loss_change, grid, step_length, profile, cosine",
+            "loss, loss_change, loss_change_error, grid, step_length, profile, cosine",
         ),
         (
             {"column": "eigenvectors"},

@@ -8,7 +8,7 @@ TRUNK = "fcn-few-sgd-lr0.05-S64-mse-s5"
 
 
 def settings(scales, run: str, *others: str, text: str = ""):
-    runs = "".join(f"  {name}: 40\n" for name in (run, *others))
+    runs = "".join(f"  {name}: 800\n" for name in (run, *others))
     return scales.load(f"runs:\n{runs}{text}").run(run)
 
 
@@ -76,7 +76,7 @@ def test_a_branch_has_the_batch_size_of_its_parent_or_a_variant(scales):
 )
 def test_measures_of_the_sgd_step_are_refused_for_adam(scales, schedule, reason):
     run = "fcn-few-adam-lr0.001-S2560-n2560-mse-fb-s5"
-    project = scales.load(f"runs:\n  {run}: 400\n")
+    project = scales.load(f"runs:\n  {run}: 800\n")
     with pytest.raises(ConfigError, match=reason) as caught:
         project.schedule(run, schedule)
     assert "\n" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sharpest.commands.main import main
 from sharpest.errors import SharpestError
 from sharpest.pipeline.why import changes, print_stale, summary
 
@@ -101,3 +102,23 @@ def test_a_refusal_of_the_snakefile_is_one_line(tmp_path, monkeypatch):
     )
     with pytest.raises(SharpestError, match=r"^a: is wrong; mend it$"):
         print_stale(["all"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "planned"),
+    [
+        ([], "all"),
+        (["-n"], "all"),
+        (["--config", "scale=b"], "all"),
+        (["-n", "one"], "one"),
+        (["one", "--config", "scale=b"], "one"),
+    ],
+)
+def test_everything_is_planned_without_a_target(tmp_path, monkeypatch, capsys, arguments, planned):
+    monkeypatch.chdir(tmp_path)
+    rules = "".join(
+        f"rule {name}:\n    output: '{name}.txt'\n    shell: 'touch {{output}}'\n" for name in ("one", "all")
+    )
+    (tmp_path / "Snakefile").write_text(rules)
+    assert main(["why", *arguments]) == 0
+    assert capsys.readouterr().out == f"not made yet: 1 {planned}\n"

@@ -178,7 +178,7 @@ def test_nearness_has_no_direction(value: float, paper: float, points: bool, nea
 def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
     results = write_results(tmp_path / "quick")
     (results.paths.folder / name).unlink()
-    with pytest.raises(StoreError, match=f"{name}: does not exist; make it with"):
+    with pytest.raises(StoreError, match=f"{name}: does not exist"):
         build_page(made_setup(), results)
 
 

@@ -303,8 +303,10 @@ def test_another_type_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named_with_its_target(tmp_path: Path) -> None:
-    path = tmp_path / "none.h5"
-    assert f"does not exist; make it with: snakemake --cores all {path}" in refusal(path)
+    path = tmp_path / "results/quick/none.h5"
+    path.parent.mkdir(parents=True)
+    target = f"--directory {tmp_path}/ results/quick/none.h5"
+    assert f"does not exist; make it with: snakemake --cores all {target}" in refusal(path)
 
 
 def test_a_failure_while_writing_leaves_the_old_file(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_it_is_read_without_the_states(tmp_path: Path) -> None:
 
 
 def test_a_missing_history_is_named_with_the_command_that_makes_it(tmp_path: Path) -> None:
-    folder = ResultsFolder(tmp_path)
+    folder = ResultsFolder(tmp_path / "results/quick")
     folder.write_snapshots(RUN, {"t": 1}, {})
     with pytest.raises(StoreError, match=r"history\.csv: does not exist; make it with: snakemake") as caught:
         _ = folder.results[RUN].history

