@@ -39,7 +39,7 @@ def arrays_of(layout: Layout) -> dict[str, NDArray[Any]]:
 
 def attributes_of(layout: Layout) -> dict[str, Any]:
     return dict.fromkeys(layout.attributes, "x") | {
-        "run": "a-run", "schedule": "s", "scale": "quick", "made_from": {}, "lr": 0.5,
+        "run": "a-run", "schedule": "s", "scale": "quick", "made_from": {}, "packages": {}, "reductions": [], "lr": 0.5,
     }  # fmt: skip
 
 

@@ -86,18 +86,19 @@ class _Unpacking:
         for name in self._checksums:
             self._check_entry(name)
         self._bundle = self._described()
-        self._folder = Paths.of(self._bundle.scale).folder
+        paths = Paths.of(self._bundle.scale)
+        self._folder = paths.folder
         self._results = [name for name in self._checksums if name.startswith(f"{self._folder}/")]
         self._config = [name for name in self._checksums if name.startswith(f"{_CONFIG}/")]
         for name in self._results:
-            if not _RESULT.fullmatch(name) or is_unfinished(Paths(self._folder), Path(name)):
+            if not _RESULT.fullmatch(name) or is_unfinished(paths, Path(name)):
                 raise self._wrong(f"has {name}, which is neither a result nor configuration")
         for name in self._checksums.keys() - {*self._results}:
             if not (_CONFIG_FILE.fullmatch(name) or _FOR_READERS.fullmatch(name)):
                 raise self._wrong(f"has {name}, which is neither a result nor configuration")
-        named = [made.place for made in self._bundle.made]
-        named += [f"figures/{figure}.{suffix}" for figure in self._bundle.finished for suffix in ("csv", "png")]
-        if absent := [place for place in named if f"{self._folder}/{place}" not in self._checksums]:
+        named = [paths.folder / made.place for made in self._bundle.made]
+        named += [paths.figure(name, suffix) for name in self._bundle.finished for suffix in ("csv", "png")]
+        if absent := [paths.place(path) for path in named if path.as_posix() not in self._checksums]:
             raise self._wrong(f"does not hold {absent[0]}, which its {MARKER} names")
 
     def _wrong(self, what: str) -> StoreError:
