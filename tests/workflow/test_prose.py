@@ -67,7 +67,7 @@ def test_citations_are_found(text: str, wrong: list[str], bare: list[str]) -> No
 @pytest.mark.parametrize(
     "path",
     [*PAGES, *(ROOT / name for name in ("README.md", "docs/findings.md", "docs/edge.md"))],
-    ids=lambda path: path.parent.name
+    ids=lambda path: path.parent.name,
 )
 def test_each_verdict_is_that_of_the_table(path: Path) -> None:
     text = by_hand(path) if path in PAGES else path.read_text(encoding="utf-8")
