@@ -387,7 +387,7 @@ def test_errors_in_a_folder_are_listed(results: Results, name: str, capsys: pyte
     status, wrong = verified(results, capsys)
     assert status == 1
     assert any(words in line for line in wrong), wrong
-    assert [line for line in wrong if not re.search("snakemake|remove it|delete it|correct the path", line)] == []  # a remedy
+    assert [line for line in wrong if not re.search("snakemake|remove it|delete it|correct the path", line)] == []
 
 
 def test_a_wrong_digest_is_found(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
