@@ -55,6 +55,7 @@ class Project:
             Schedule("ends", {"evaluations": None}),
             Schedule("whole ends", {"evaluations": None}),
         )
+        self.scale, self.scale_runs = SimpleNamespace(studies={}), SimpleNamespace(row=lambda run: run)
         self._schedules = {schedule.name: schedule for schedule in schedules}
 
     def study(self, name: str) -> Any:
