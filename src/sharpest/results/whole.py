@@ -25,7 +25,7 @@ def regular(path: Path) -> Path:
     Raises:
         StoreError: If a pipe, a device or a folder is there.
     """
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):  # unlike methods of Path, false for a name that is too long
         raise StoreError(f"{path}: is not a regular file; remove it")
     return path
 

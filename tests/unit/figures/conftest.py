@@ -88,7 +88,9 @@ class Folder(ResultsFolder):
             "profile": np.repeat(profile[:, None], d, axis=1),
             "cosine": 0.1 * (time[:, None] + 1) / np.arange(1, d + 1),
         }
-        self.write_measure("directions", curve.run, curve.schedule, {"t": t, "m": 2, "d": d}, values | arrays)
+        values |= arrays
+        values["loss_change_error"] = np.zeros_like(values["loss_change"])
+        self.write_measure("directions", curve.run, curve.schedule, {"t": t, "m": 2, "d": d}, values)
 
     def snapshots(self, run: str, r: int = 6, k: int = 2, diverged: int = -1, **arrays: Any) -> None:
         """Write the states of a branch at iteration 40 with r refreshes, one per iteration."""

@@ -22,6 +22,7 @@ def arrays() -> dict[str, np.ndarray]:
         "step_length": "td",
         "profile": "tdg",
         "loss_change": "tda",
+        "loss_change_error": "tda",
         "loss": "t",
     }
     values = {name: rng.standard_normal([SIZES[letter] for letter in dims]) for name, dims in shapes.items()}
