@@ -95,4 +95,4 @@ def test_flags_are_correct_for_any_limit(seed: int, max_products: int, tolerance
     residuals = (images - torch.from_numpy(pairs.eigenvalues.copy())[:, None] * pairs.eigenvectors).norm(dim=1).numpy()
     scale = np.abs(pairs.eigenvalues).max()
     np.testing.assert_allclose(residuals / scale, pairs.residuals, rtol=1e-6, atol=1e-13)
-    np.testing.assert_array_equal(pairs.converged, pairs.residuals <= tolerance)
+    np.testing.assert_array_equal(pairs.converged, (pairs.residuals <= tolerance) & pairs.complete)
