@@ -24,7 +24,7 @@ def read_file(path: Path, remedy: str) -> bytes:
     Raises:
         DataError: If the file or its folder does not exist, or cannot be read.
     """
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):  # unlike methods of Path, false for a name that is too long
         raise DataError(f"{path} is not a regular file; {remedy}")
     try:
         return path.read_bytes()
