@@ -24,7 +24,8 @@ def read_file(path: Path, remedy: str) -> bytes:
     Raises:
         DataError: If the file or its folder does not exist, or cannot be read.
     """
-    if os.path.exists(path) and not os.path.isfile(path):  # unlike methods of Path, false for a name that is too long
+    # unlike methods of Path, these are false for a name that is too long; a folder has its own error below
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
         raise DataError(f"{path} is not a regular file; {remedy}")
     try:
         return path.read_bytes()
