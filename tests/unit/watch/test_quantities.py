@@ -66,7 +66,7 @@ def test_lambda_max_is_the_largest_signed_one() -> None:
         return (steepness * model.weight.square()).sum() / 2 + 0 * model(batch).mean()
 
     reading = sharpest.watch(net, loss, [torch.ones(2, 3)]).last
-    assert reading["lambda_max"] == pytest.approx(0.5, rel=1e-3)
+    assert reading["lambda_max"] == pytest.approx(0.5, rel=1e-4)
 
 
 def test_without_an_optimizer_there_is_no_edge_and_no_message(recwarn: pytest.WarningsRecorder) -> None:
@@ -267,4 +267,4 @@ def test_a_search_starts_where_the_previous_one_ended() -> None:
     net = smooth()
     monitor = sharpest.watch(net, cross_entropy, probe(), quantities=["eigenvalues"])
     cold = monitor.last["eigenvalues_products"]
-    assert monitor.measure()["eigenvalues_products"] <= cold
+    assert monitor.measure()["eigenvalues_products"] < cold
