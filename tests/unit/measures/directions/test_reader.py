@@ -60,7 +60,12 @@ def test_a_direction_that_was_not_measured_is_named_with_those_that_were(directi
 
 def test_without_alphas_there_is_no_change(tmp_path, arrays) -> None:
     folder = ResultsFolder(tmp_path)
-    without = {**arrays, "alphas": np.zeros(0), "loss_change": np.zeros((2, 3, 0)), "loss_change_error": np.zeros((2, 3, 0))}
+    without = {
+        **arrays,
+        "alphas": np.zeros(0),
+        "loss_change": np.zeros((2, 3, 0)),
+        "loss_change_error": np.zeros((2, 3, 0)),
+    }
     folder.write_measure("directions", "run", "step", SIZES, without)
     along = folder.results["run"].directions("step").along(3)
     assert along.loss_change.shape == (2, 0)
