@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,20 +20,22 @@ from sharpest.curvature.sizes import basis_size
 from sharpest.curvature.subspace import Remainder, Ritz, Subspace, length
 from sharpest.curvature.witness import Witness
 
+Which = Literal["magnitude", "largest", "smallest"]
+_ENDS = {"magnitude": 0, "largest": 1, "smallest": -1}
 _RANDOM = 0.3
 """Length of the random part of a start, relative to the part that leans towards hints."""
 
 
 @dataclass(frozen=True)
 class Eigenpairs:
-    """The k eigenpairs of largest magnitude, in descending order of the signed eigenvalue.
+    """The k eigenpairs of largest magnitude, or at one end of the spectrum, in descending order of the signed eigenvalue.
 
     Attributes:
         eigenvalues: (k,) float64.
         eigenvectors: (k, p), unit rows, in the dtype of the operator.
         residuals: (k,), |Hv - lambda v| / |lambda_1| with lambda_1 the largest in magnitude.
         converged: (k,), whether the residual is within the tolerance and the set is complete.
-        complete: Whether all eigenvalues of larger magnitude than the last were found, with a probability of 99 %.
+        complete: Whether all eigenvalues beyond the last were found, with a probability of 99 %.
         num_products: Operator applications spent.
         seconds: Wall time.
         num_checks: The part of these applications that came after the residuals were small, to look for missing pairs.
@@ -79,14 +82,15 @@ def largest_eigenpairs(
     max_products: int,
     rng: torch.Generator,
     hints: Sequence[Tensor] = (),
+    which: Which = "magnitude",
 ) -> Eigenpairs:
-    """The eigenpairs of largest magnitude of a symmetric operator.
+    """The eigenpairs of largest magnitude of a symmetric operator, or at one end of its spectrum.
 
     The search ends when the residuals of all wanted pairs are within the tolerance, no other Ritz value can still enter
     the wanted set, and a random start bears witness that no eigenvalue is missing: see ``sharpest.curvature.witness``.
     For a single pair, the first start is the witness. For more, one start shows each eigenvalue only once, so a further
     random start looks for copies, and another one after each that finds some. If the basis is full before the end, it
-    is compressed to the half of the Ritz vectors with the largest magnitudes (thick restart).
+    is compressed to the half of the Ritz vectors that are nearest to the wanted end (thick restart).
 
     If the operator's rounding comes near the tolerance, one more product per pair verifies its residual.
 
@@ -98,26 +102,29 @@ def largest_eigenpairs(
         max_products: Stop after this many, and return the current pairs, flagged as incomplete.
         rng: Draws the random starts.
         hints: Vectors (p,) that overlap with the leading eigenvectors; they save products and determine nothing.
+        which: "magnitude", "largest" for the largest signed eigenvalues, or "smallest".
 
     Returns:
         The pairs, with residuals, flags and cost; all NaN if a product is not finite.
 
     Raises:
-        ValueError: If k is not within 1..p, or max_products is below k.
+        ValueError: If k is not within 1..p, max_products is below k, or which is unknown.
 
     Source: Lanczos (1950), Wu and Simon (2000) for the restart, Paige's residual bound; the wanted set is that of
     inventory 1.4.
     """
-    _check(like, num_eigenpairs, max_products)
+    _check(like, num_eigenpairs, max_products, which)
     began = time.perf_counter()
-    search = _Search(product, like, num_eigenpairs, tolerance, rng)
+    search = _Search(product, like, num_eigenpairs, tolerance, rng, _ENDS[which])
     search.begin(hints)
     while search.finite and (add_row := search.next_step()) and search.num_products < max_products:
         add_row()
     return search.pairs(began) if search.finite else search.nothing(began)
 
 
-def _check(like: Tensor, num_eigenpairs: int, max_products: int) -> None:
+def _check(like: Tensor, num_eigenpairs: int, max_products: int, which: str) -> None:
+    if which not in _ENDS:
+        raise ValueError(f"which is {which!r}; give one of {', '.join(_ENDS)}")
     if not 1 <= num_eigenpairs <= len(like):
         raise ValueError(f"num_eigenpairs {num_eigenpairs} must lie within 1..{len(like)}, the dimension")
     if max_products < num_eigenpairs:
@@ -135,7 +142,7 @@ class _Search:
         settled_after: Products after which all residuals were small for the first time.
         finite: Whether all products were finite.
         complete: Whether no wanted eigenvalue is missing.
-        before: (k,), the wanted magnitudes before the latest start; None for the first.
+        before: (k,), the wanted values before the latest start; None for the first.
     """
 
     ritz: Ritz
@@ -148,9 +155,10 @@ class _Search:
         num_eigenpairs: int,
         tolerance: float,
         rng: torch.Generator,
+        end: int = 0,
     ) -> None:
         self._product, self._like, self._rng = product, like, rng
-        self._num_eigenpairs, self._tolerance = num_eigenpairs, tolerance
+        self._num_eigenpairs, self._tolerance, self._end = num_eigenpairs, tolerance, end
         self._capacity = min(len(like), basis_size(num_eigenpairs))
         self.space = Subspace(like, self._capacity)
         self.num_products = 0
@@ -169,8 +177,8 @@ class _Search:
     def next_step(self) -> Callable[[], None] | None:
         """What adds the next row, at the cost of one product; None once the wanted pairs are known."""
         k, size = self._num_eigenpairs, self.space.size
-        leading = np.abs(self.ritz.values[self.ritz.order[:k]])
-        allowed = self._tolerance * leading[0]
+        leading = self.ritz.strengths[self.ritz.order[:k]]
+        allowed = self._tolerance * np.abs(self.ritz.values).max()
         unsettled = self.ritz.unsettled(k, allowed)
         if size < len(self._like):
             if unsettled is not None:
@@ -180,7 +188,7 @@ class _Search:
             if size < k or not self._impartial(leading, allowed):
                 self.before = leading if size >= k else None
                 return self.begin
-            hidden = self.witness.hidden(self.ritz, self.space.lengths, k, allowed)
+            hidden = self.witness.hidden(self.ritz, self.space.gram, k, allowed)
             if hidden is not None:
                 return partial(self._refine, hidden)
         self.complete = True
@@ -203,7 +211,7 @@ class _Search:
         self.num_products += 1
         self.finite = bool(np.isfinite(self.space.remainders[-1].length))
         if self.finite:
-            self.ritz = Ritz(self.space)
+            self.ritz = Ritz(self.space, self._end)
         return coupling
 
     def _make_room(self) -> None:

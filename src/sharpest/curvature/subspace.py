@@ -5,6 +5,7 @@ Letters: p dimension, j basis vectors so far.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -44,6 +45,7 @@ class Subspace:
         size: j.
         projected: T (j, j).
         remainders: The parts of the rows' images outside the span.
+        gram: (m, m), inner products of the remainders' vectors.
         asymmetry: Largest difference so far between the two products that give one entry of T: the operator's rounding.
     """
 
@@ -52,16 +54,12 @@ class Subspace:
         self.size = 0
         self.projected = np.zeros((0, 0))
         self.remainders: list[Remainder] = []
+        self.gram = np.zeros((0, 0))
         self.asymmetry = 0.0
 
     @property
     def rows(self) -> Tensor:
         return self._block[: self.size]
-
-    @property
-    def lengths(self) -> NDArray[np.float64]:
-        """(m,), lengths of the remainders."""
-        return np.array([remainder.length for remainder in self.remainders])
 
     @property
     def full(self) -> bool:
@@ -103,10 +101,15 @@ class Subspace:
         outer, outer_norm, missed = self._cleaned(self._without_known(image, shares))
         others = [remainder for remainder in self.remainders if remainder is not source]
         cleaned = [*(self.outside(remainder.vector) for remainder in others), outer]
-        numbers = [*(share.double() for share in shares), *map(norm, cleaned[:-1]), outer_norm]
-        read = torch.cat([torch.stack(numbers), missed]).cpu().numpy()
-        shares_read, lengths, missed_read = np.split(read, [len(shares), len(numbers)])
+        across = [cleaned[i].dot(cleaned[j]) for i, j in combinations(range(len(cleaned)), 2)]
+        numbers = [*shares, *map(norm, cleaned[:-1]), outer_norm, *across]
+        read = torch.cat([torch.stack([number.double() for number in numbers]), missed]).cpu().numpy()
+        ends = np.cumsum([len(shares), len(cleaned), len(across)])
+        shares_read, lengths, across_read, missed_read = np.split(read, ends)
         self._project(shares_read, missed_read, image.dtype)
+        self.gram = np.diag(lengths**2)
+        self.gram[np.triu_indices(len(lengths), 1)] = across_read
+        self.gram = np.triu(self.gram) + np.triu(self.gram, 1).T
         coefficients = [
             *(np.append(remainder.coefficients, 0.0) for remainder in others),
             np.append(np.zeros(self.size - 1), 1.0),
@@ -190,29 +193,49 @@ class Ritz:
         weights: (j, j), Ritz vectors as columns, in coordinates of the basis.
         coefficients: (m, j), of the remainders in the Ritz vectors' images.
         outside: (m, j), length of each Ritz vector's image along each remainder.
-        bounds: (j,), the sum of these; an upper bound on |Hv - lambda v|.
-        order: (j,), indices of the pairs from the largest magnitude to the smallest.
+        bounds: (j,), |Hv - lambda v| up to rounding.
+        strengths: (j,), how far each value lies at the wanted end: |value|, or the value with the sign of that end.
+        order: (j,), indices of the pairs from the greatest strength to the least.
+
+    Args:
+        space: The basis.
+        end: 0 for the values of largest magnitude, 1 for the largest values, -1 for the smallest.
     """
 
-    def __init__(self, space: Subspace) -> None:
+    def __init__(self, space: Subspace, end: int = 0) -> None:
         self.values, self.weights = (array.numpy() for array in torch.linalg.eigh(torch.from_numpy(space.projected)))
         self.coefficients = np.stack([rest.coefficients for rest in space.remainders]) @ self.weights
-        self.outside = space.lengths[:, None] * np.abs(self.coefficients)
-        self.bounds = self.outside.sum(axis=0)
-        self.order = np.argsort(-np.abs(self.values))
+        self.outside = np.sqrt(space.gram.diagonal())[:, None] * np.abs(self.coefficients)
+        self.bounds = lengths_of(self.coefficients.T, space.gram)
+        self._end = end
+        self.strengths = self.strengths_of(self.values)
+        self.order = np.argsort(-self.strengths, kind="stable")
+
+    def strengths_of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far values lie at the wanted end."""
+        return self._end * values if self._end else np.abs(values)
+
+    def with_strengths(self, strengths: NDArray[np.float64]) -> NDArray[np.float64]:
+        """All values with some strengths: two of each magnitude, one otherwise."""
+        return self._end * strengths if self._end else np.concatenate([strengths, -strengths])
 
     def wanted(self, num_eigenpairs: int) -> NDArray[np.intp]:
-        """Indices of the k pairs of largest magnitude, from the largest to the smallest value."""
-        wanted = np.argsort(-np.abs(self.values), kind="stable")[:num_eigenpairs]
+        """Indices of the k pairs of greatest strength, from the largest to the smallest value."""
+        wanted = self.order[:num_eigenpairs]
         return wanted[np.argsort(-self.values[wanted], kind="stable")]
 
     def unsettled(self, num_eigenpairs: int, allowed: float) -> int | None:
         """Index of the first wanted pair that has not converged, else of the first other that may still be wanted."""
         wanted, others = self.order[:num_eigenpairs], self.order[num_eigenpairs:]
-        reach = np.abs(self.values[others]) + self.bounds[others]
-        least = np.abs(self.values[wanted[-1]]) + allowed
+        reach = self.strengths[others] + self.bounds[others]
+        least = self.strengths[wanted[-1]] + allowed
         unsettled = [*wanted[self.bounds[wanted] > allowed], *others[reach > least]]
         return int(unsettled[0]) if unsettled else None
+
+
+def lengths_of(weights: NDArray[np.float64], gram: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Lengths (n,) of combinations of vectors, with weights (n, m), from the vectors' inner products (m, m)."""
+    return np.sqrt(np.maximum(((weights @ gram) * weights).sum(axis=1), 0))
 
 
 def norm(vector: Tensor) -> Tensor:

@@ -13,18 +13,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.curvature.subspace import Ritz
+from sharpest.curvature.subspace import Ritz, lengths_of
 
 _RISK = 0.01
 """Probability that a start contains too little of an eigenvector to show it."""
-_MARGIN = 1.1
-"""How many times larger than the last wanted magnitude a missing one must be; closer ones would cost many products."""
-_MULTIPLES = np.array([1, 1.01, 1.1, 1.5, 5])
-"""Magnitudes of mu, as multiples of the least; (mu - T)^-1 falls with the magnitude, so that the least decides."""
+_MARGIN = 0.1
+"""How much stronger than the last wanted pair a missing one must be, relative to its magnitude; closer ones would cost
+many products."""
+_OFFSETS = np.array([0, 0.01, 0.1, 0.5, 4])
+"""Strengths of mu, as offsets relative to the magnitude of the least; (mu - T)^-1 falls with the distance, so that the
+least decides."""
 _NUM_POINTS, _FARTHEST = 1_000, 16
-"""Magnitudes of mu to follow through compressions, and the largest as a multiple of the largest Ritz value."""
+"""Strengths of mu to follow through compressions, and the largest offset as a multiple of the largest Ritz value."""
 _SMALLEST = 1e-9
-"""The smallest of these magnitudes at least, if the last wanted pair is one of the null space."""
+"""The smallest of these offsets at least, if the last wanted pair is one of the null space."""
 
 
 class Witness:
@@ -57,33 +59,35 @@ class Witness:
     def compress(self, ritz: Ritz, kept: NDArray[np.intp], num_eigenpairs: int) -> None:
         """Follow a compression of the basis to some Ritz vectors."""
         if self._points is None:
-            largest, least = np.abs(ritz.values[ritz.order[[0, num_eigenpairs - 1]]])
-            magnitudes = np.geomspace(max(least, _SMALLEST * largest), _FARTHEST * largest, _NUM_POINTS + 1)[1:]
-            self._points = np.concatenate([magnitudes, -magnitudes])
+            largest, least = np.abs(ritz.values).max(), ritz.strengths[ritz.order[num_eigenpairs - 1]]
+            nearest = max(_MARGIN / 2 * abs(least), _SMALLEST * largest)
+            self._points = ritz.with_strengths(least + np.geomspace(nearest, _FARTHEST * largest, _NUM_POINTS))
         inside = self._inside @ ritz.weights
         self._beyond = self._beyond + _seen(ritz, np.setdiff1d(ritz.order, kept), inside, self._points)
         self._inside = np.broadcast_to(inside[:, kept], (len(self._points), len(kept)))
 
     def hidden(
-        self, ritz: Ritz, lengths: NDArray[np.float64], num_eigenpairs: int, allowed: float
+        self, ritz: Ritz, gram: NDArray[np.float64], num_eigenpairs: int, allowed: float
     ) -> NDArray[np.float64] | None:
         """What may hide a missing eigenvalue: its share (m,) of each remainder; None if none is missing.
 
         Args:
             ritz: Ritz pairs of the basis.
-            lengths: (m,), of the remainders.
+            gram: (m, m), inner products of the remainders.
             num_eigenpairs: k.
-            allowed: Difference of magnitudes below which eigenvalues count as equal.
+            allowed: Difference of strengths below which eigenvalues count as equal.
         """
-        if not lengths.any():  # the basis is invariant
+        if not gram.any():  # the basis is invariant
             return None
-        least = _MARGIN * np.abs(ritz.values[ritz.order[num_eigenpairs - 1]]) + allowed
-        points = np.outer([1, -1], least * _MULTIPLES).ravel() if self._points is None else self._points
+        last = ritz.strengths[ritz.order[num_eigenpairs - 1]]
+        least = last + _MARGIN * abs(last) + allowed
+        points = ritz.with_strengths(least + abs(last) * _OFFSETS) if self._points is None else self._points
         inside = self._inside @ ritz.weights
         seen = self._beyond + _seen(ritz, ritz.order[num_eigenpairs:], inside, points)
-        shares = lengths * np.abs(seen[np.abs(points) >= least])
-        worst = shares[shares.sum(axis=1).argmax()]
-        return None if worst.sum() <= self._expected else worst
+        seen = seen[ritz.strengths_of(points) >= least]
+        lengths = lengths_of(seen, gram)
+        worst = lengths.argmax()
+        return None if lengths[worst] <= self._expected else np.sqrt(gram.diagonal()) * np.abs(seen[worst])
 
 
 def _seen(

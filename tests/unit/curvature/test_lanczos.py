@@ -167,8 +167,8 @@ def test_residuals_are_true(tolerance: float, dtype: torch.dtype) -> None:
     true = true_residuals(matrix, pairs)
     noise = 1e-13 if dtype == torch.float64 else 2e-6  # rounding of a product
     assert np.all(true <= 1.05 * pairs.residuals + noise)
-    # a bound far above the true value would cost products; two starts leave two remainders, whose lengths are added
-    assert np.all(pairs.residuals <= 1.5 * true + noise)
+    # a bound far above the true value would cost products
+    assert np.all(pairs.residuals <= 1.05 * true + noise)
     np.testing.assert_array_equal(pairs.converged, (pairs.residuals <= tolerance) & pairs.complete)
 
 

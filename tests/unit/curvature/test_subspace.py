@@ -98,5 +98,5 @@ def test_rows_stay_orthogonal_where_little_of_an_image_is_outside() -> None:
 def test_an_exact_eigenvector_leaves_no_remainder(eigenvalue: float) -> None:
     space = Subspace(torch.zeros(SIZE, dtype=torch.float64), 2)
     space.extend(torch.eye(SIZE, dtype=torch.float64)[3], lambda vector: eigenvalue * vector)
-    assert space.lengths.tolist() == [0]
+    assert space.gram.tolist() == [[0]]
     assert space.projected.tolist() == [[eigenvalue]]
