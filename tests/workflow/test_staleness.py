@@ -214,7 +214,8 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
     "the drawing of one kind of figure": (code("figures/step_surface.py"), figures("06") | REPORT),
     "the style of all figures": (code("figures/style.py"), FIGURES | REPORT),
     "the drawing of tables": (code("tables/end_points.py"), TABLES | REPORT),
-    "the rules of verdicts": (code("claims/verdicts.py"), CLAIMS | REPORT),
+    # Figure 6 states the intervals of its claims
+    "the rules of verdicts": (code("claims/verdicts.py"), figures("06") | CLAIMS | REPORT),
     "the code of the report page": (code("report/build.py"), REPORT),
     "the report's template, style or script": (
         all_of(*(append(f"src/sharpest/report/page.{kind}", "\n ") for kind in ("html.jinja", "css", "js"))), REPORT,

@@ -32,7 +32,8 @@ _FRAME = (
 _READS_TEXT = re.compile(r"\bexcept\b[^:]*\bas\b|^class \w+Error\(", re.MULTILINE)
 """Source that defines errors or reads their messages."""
 _FOR_PEOPLE = tuple(
-    f"sharpest.{room}" for room in ("__main__", "checkpoints", "commands", "integrations", "pipeline", "watch")
+    f"sharpest.{room}"
+    for room in ("__main__", "checkpoints", "commands", "config.show", "integrations", "pipeline", "watch")
 )
 """Modules that no job imports, except in its frame."""
 

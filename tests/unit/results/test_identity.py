@@ -343,6 +343,18 @@ def test_missing_sources_are_mentioned_but_not_wrong(results: Results, capsys: p
     assert "(missing)" in out
 
 
+def test_the_parent_folder_and_foreign_folders_are_refused(results: Results, tmp_path: Path) -> None:
+    folder, foreign = results.paths.folder, tmp_path / "foreign"
+    foreign.mkdir()
+    with pytest.raises(StoreError, match=f"^{foreign}: has no results of a scale; name the folder of a scale$"):
+        print_verified(foreign)
+    shutil.copy(file_of(results, "spectra"), foreign / "other.h5")
+    with pytest.raises(StoreError, match=f"^{foreign}: has no results of a scale; name the folder of a scale$"):
+        print_verified(foreign)
+    with pytest.raises(StoreError, match=f"^{folder.parent}: has no results of a scale; name {folder}$"):
+        print_verified(folder.parent)
+
+
 def flip_a_late_byte(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-40] ^= 1
@@ -387,7 +399,9 @@ def test_errors_in_a_folder_are_listed(results: Results, name: str, capsys: pyte
     status, wrong = verified(results, capsys)
     assert status == 1
     assert any(words in line for line in wrong), wrong
-    assert [line for line in wrong if not re.search("snakemake|remove it|delete it|correct the path", line)] == []
+    assert [
+        line for line in wrong if not re.search("snakemake|remove it|delete it|correct the path", line)
+    ] == []  # a remedy
 
 
 def test_a_wrong_digest_is_found(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
