@@ -28,7 +28,7 @@ _RANDOM = 0.3
 
 @dataclass(frozen=True)
 class Eigenpairs:
-    """The k eigenpairs of largest magnitude, or at one end of the spectrum, in descending order of the signed eigenvalue.
+    """The k eigenpairs at the wanted end of the spectrum, in descending order of the signed eigenvalue.
 
     Attributes:
         eigenvalues: (k,) float64.
