@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from sharpest import __version__
+from sharpest.curvature.devices import device_name
 from sharpest.errors import StoreError
 from sharpest.results.file import open_stored
 from sharpest.results.layout import Dataset, Layout
@@ -145,7 +146,7 @@ def provenance() -> dict[str, Any]:
     packages = {name: version(name) for name in ("h5py", "numpy", "scipy", "torch")} | {"sharpest": __version__}
     return {
         "packages": {"python": platform.python_version(), **packages},
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu ({platform.machine()})",
+        "device": device_name(),
         "torch_threads": torch.get_num_threads(),
         "reductions": [],
     }

@@ -59,6 +59,7 @@ def test_readers_find_the_measurements(tmp_path: Path) -> None:
         file = reader_of(measure)(tmp_path / "watch.h5")
         for array, name in names.items():
             np.testing.assert_array_equal(file[array], monitor.values[name])
+        assert str(file.attributes["device"]).endswith(f"{torch.backends.cpu.get_cpu_capability()})")
         assert len(file.to_frame()) == 3
         assert len(file.to_xarray().iteration) == 3
     with h5py.File(tmp_path / "watch.h5") as file:
