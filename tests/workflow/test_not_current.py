@@ -81,7 +81,8 @@ def test_code_that_changes_while_snakemake_runs_is_refused(edited: Project) -> N
         # the first job edits the code of the second
         measure = edited.folder / "src/sharpest/measures/spectra/measure.py"
         edit = f"with open({str(measure)!r}, 'a') as file:\n    file.write({text!r})\n"
-        assert (start := "from typing import Any\n") in original
+        start = "from typing import Any\n"
+        assert start in original
         script.write_text(original.replace(start, f"{start}{edit}", 1))
         result = edited.snakemake("--cores", "1", *PROFILE, f"results/tiny/spectra/{SLOW}/growth.h5")
         assert bool(result.returncode) == bool(expected), result.stdout

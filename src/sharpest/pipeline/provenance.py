@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from sharpest import __version__
-from sharpest.curvature.devices import device_name
 
 _PACKAGES = ("h5py", "numpy", "scipy", "torch")
 _CODE = (":/Snakefile", ":/config", ":/src", ":/workflow")
@@ -31,6 +30,12 @@ def git_commit() -> str:
         return git("rev-parse", "HEAD") + "+" * bool(changed)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+def device() -> str:
+    """The device with the processor's instruction set, as torch uses it: bits of results depend on both."""
+    cpu = f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"
+    return f"{torch.cuda.get_device_name()}, {cpu}" if torch.cuda.is_available() else cpu
 
 
 def now() -> str:
@@ -74,7 +79,7 @@ def provenance(
             "sharpest": __version__,
             **{name: version(name) for name in _PACKAGES},
         },
-        "device": device_name(),
+        "device": device(),
         "torch_threads": torch.get_num_threads(),
         "created": now(),
     }

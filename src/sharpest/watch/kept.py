@@ -16,7 +16,6 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from sharpest import __version__
-from sharpest.curvature.devices import device_name
 from sharpest.errors import StoreError
 from sharpest.results.file import open_stored
 from sharpest.results.layout import Dataset, Layout
@@ -143,10 +142,11 @@ def _locked(path: Path) -> FileLock:
 
 def provenance() -> dict[str, Any]:
     """Provenance of the numbers: packages, device, threads."""
+    cpu = f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"
     packages = {name: version(name) for name in ("h5py", "numpy", "scipy", "torch")} | {"sharpest": __version__}
     return {
         "packages": {"python": platform.python_version(), **packages},
-        "device": device_name(),
+        "device": f"{torch.cuda.get_device_name()}, {cpu}" if torch.cuda.is_available() else cpu,
         "torch_threads": torch.get_num_threads(),
         "reductions": [],
     }
