@@ -1,5 +1,6 @@
 # sharpest: from data to every figure, table and claim of the paper.
-# Targets: figures, tables, claims, beyond, report, all, first, or any single file.
+# Targets: figures (the default: all that the paper has), beyond (what later papers add), all (both), tables, claims,
+# report, first, or any single file.
 import gc
 
 from snakemake.utils import min_version
@@ -58,12 +59,6 @@ onstart:
         start_forkserver()
 
 
-rule figures:
-    default_target: True
-    input:
-        figure_files(PROJECT.figures),
-
-
 # an early result: add --prioritize first to another target
 rule first:
     input:
@@ -89,13 +84,21 @@ rule beyond:
 
 rule report:
     input:
-        rules.write_report.output,
+        report_files(full=False),
+
+
+# all that the paper has
+rule figures:
+    default_target: True
+    input:
+        figure_files(PROJECT.figures),
+        rules.tables.input,
+        rules.claims.input,
+        rules.report.input,
 
 
 rule all:
     input:
         rules.figures.input,
-        rules.tables.input,
-        rules.claims.input,
         rules.beyond.input,
-        rules.report.input,
+        report_files(full=LATER),

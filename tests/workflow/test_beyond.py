@@ -55,7 +55,7 @@ def test_they_are_made_and_the_papers_results_stay_byte_for_byte(later: Project)
     assert len(before) == 5 + 5 * 5
     assert later.planned("figures", "tables", "claims") == {}
     assert later.planned("beyond") == {"draw_figure": 1, "judge_claims": 1}
-    assert later.planned("all") == {"draw_figure": 1, "judge_claims": 1, "write_report": 1}
+    assert later.planned("all") == {"draw_figure": 1, "judge_claims": 1, "write_full_report": 1}
     result = later.snakemake("--cores", "2", "--prioritize", "first", "--", "all")
     assert result.returncode == 0, result.stdout
     assert {path: path.read_bytes() for path in before} == before
@@ -65,8 +65,9 @@ def test_they_are_made_and_the_papers_results_stay_byte_for_byte(later: Project)
     assert judged[["paper", "id"]].to_numpy().tolist() == [["cohen2021", "later.edge"]]
     assert 0 < judged["value"][0] < 10
     assert all((results / f"beyond.{suffix}").exists() for suffix in VERDICTS)
-    page = (results / "report.html").read_text()
+    page = (results / "full_report.html").read_text()
     assert "Beyond the paper" in page
+    assert "Beyond the paper" not in (results / "report.html").read_text()
     assert "The largest eigenvalue over the edge." in page
     assert 'id="claim-later.edge"' in page
     kept_and_listed(later)

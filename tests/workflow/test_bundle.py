@@ -33,7 +33,7 @@ drift:
   rows:
     - {run: scnn-c10-sgd-lr0.01-S128-s777, schedule: step, label: SimpleCNN}
 """
-DRAWN = {"draw_figure": 5, "write_table": 1, "judge_claims": 1, "write_report": 1}
+DRAWN = {"draw_figure": 5, "write_table": 1, "judge_claims": 1, "write_report": 1, "write_full_report": 1}
 
 
 def sharpest(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:

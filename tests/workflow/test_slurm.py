@@ -25,7 +25,7 @@ PLACES = {
 }
 GROUPS = [
     "--groups", "draw_figure=draw", "write_table=draw", "judge_claims=judge", "write_report=judge",
-    "measure=measure",
+    "write_full_report=judge", "measure=measure",
     "--group-components", "draw=10", "measure=4",
 ]  # fmt: skip
 

@@ -293,7 +293,7 @@ def caption_labels(wildcard):
 
 def differences_of(study):
     """What differs from the paper in a figure or table: scale, data, reductions."""
-    reductions = SETUP.reductions[study]  # computed once, for the report
+    reductions = REPORTS[True].reductions[study]  # computed once, for the report
     differences = (
         f"Replaced or reduced: {'; '.join(reductions)}."
         if reductions
@@ -305,5 +305,5 @@ def differences_of(study):
 
 def foot_of(figure):
     """The line at the bottom of a figure."""
-    scale = f"{SCALE} scale, not a reproduction; " if SETUP.reductions[figure] else ""
+    scale = f"{SCALE} scale, not a reproduction; " if REPORTS[True].reductions[figure] else ""
     return f"{scale}details: {figure}.md"

@@ -1,18 +1,42 @@
 from sharpest.report.render import assets_digest
 from sharpest.report.setup import setup_of
 
-SETUP = setup_of(
-    PROJECT, CLAIMS[PAPER], CLAIM_PLANS[PAPER], later_claims=BEYOND in CLAIMS
-)
+LATER = bool(PROJECT.beyond) or BEYOND in CLAIMS
+REPORTS = {
+    False: setup_of(
+        PROJECT,
+        CLAIMS[PAPER],
+        CLAIM_PLANS[PAPER],
+        [name for name in PROJECT.studies if name not in PROJECT.beyond],
+    ),
+    # with what later papers add
+    True: setup_of(
+        PROJECT, CLAIMS[PAPER], CLAIM_PLANS[PAPER], later_claims=BEYOND in CLAIMS
+    ),
+}
+
+
+def report_files(full):
+    return [str(PATHS.report(full)), str(PATHS.made(PATHS.report(full)))]
+
+
+def report_params(full):
+    return {
+        **REPORTS[full].parts(),
+        "folder": lambda wildcards, output: str(Path(output[0]).parent),
+        "assets": assets_digest(),
+        "code": code_behind(
+            "write_report.py", *map(reading_module, REPORTS[full].measured())
+        ),
+    }
 
 
 rule write_report:
-    """Write one self-contained page with the claims of all papers and the measurements."""
+    """Write one self-contained page with the claims of the paper and the measurements."""
     input:
-        list(map(str, SETUP.inputs(PATHS))),
+        list(map(str, REPORTS[False].inputs(PATHS))),
     output:
-        str(PATHS.report()),
-        str(PATHS.made(PATHS.report())),
+        report_files(full=False),
     log:
         str(PATHS.log("report")),
     conda:
@@ -21,9 +45,19 @@ rule write_report:
         mem_mb=2000,
         runtime=grows(5),
     params:
-        **SETUP.parts(),
-        folder=lambda wildcards, output: str(Path(output[0]).parent),
-        assets=assets_digest(),
-        code=code_behind("write_report.py", *map(reading_module, SETUP.measured())),
+        **report_params(full=False),
     script:
         "../scripts/write_report.py"
+
+
+if LATER:
+
+    use rule write_report as write_full_report with:
+        input:
+            list(map(str, REPORTS[True].inputs(PATHS))),
+        output:
+            report_files(full=True),
+        log:
+            str(PATHS.log("full_report")),
+        params:
+            **report_params(full=True),

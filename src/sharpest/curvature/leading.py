@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs
+from sharpest.curvature.lanczos import Eigenpairs, Which, largest_eigenpairs
 from sharpest.curvature.operators import Operator, Seed, generator_of
 from sharpest.curvature.sizes import basis_size
 
@@ -16,8 +16,9 @@ def eigenpairs(
     seed: Seed = 0,
     max_products: int | None = None,
     warm: Tensor | Eigenpairs | None = None,
+    which: Which = "magnitude",
 ) -> Eigenpairs:
-    """The k eigenpairs of largest magnitude.
+    """The k eigenpairs of largest magnitude, or at one end of the spectrum.
 
     The search starts from a random vector, biased towards the gradient, if the operator has one, and towards the
     eigenvectors of a nearby measurement. Both save products; neither determines the result.
@@ -30,12 +31,14 @@ def eigenpairs(
         max_products: Stop after this many, and return the current pairs, flagged as converged or not; by default 640,
             or 60 k if that is more.
         warm: Earlier eigenpairs, or a vector (p,) such as the sum of their eigenvectors.
+        which: "magnitude", "largest" for the largest signed eigenvalues, or "smallest".
 
     Returns:
         The pairs, the largest signed eigenvalue first; all NaN if the loss is not finite.
 
     Raises:
-        ValueError: If k is not within 1..p, max_products is below k, or warm has another number of parameters.
+        ValueError: If k is not within 1..p, max_products is below k, which is unknown, or warm has another number of
+            parameters.
 
     Source: see ``sharpest.curvature.lanczos.largest_eigenpairs``.
 
@@ -51,6 +54,8 @@ def eigenpairs(
     >>> bool(pairs.converged.all())
     True
     >>> again = eigenpairs(hessian, k=3, warm=pairs)
+    >>> eigenpairs(hessian, k=1, which="smallest").eigenvalues.round(3).tolist()
+    [-4.0]
     """
     theta, rng = hessian.theta, generator_of(seed)
     if not 1 <= k <= len(theta):
@@ -58,7 +63,7 @@ def eigenpairs(
     hints = [getattr(hessian, "gradient", None), None if warm is None else _direction(warm, len(theta)).to(theta)]
     limit = 20 * basis_size(k) if max_products is None else max_products
     known = [hint for hint in hints if hint is not None]
-    return largest_eigenpairs(hessian.product, theta, k, tolerance, limit, rng, known)
+    return largest_eigenpairs(hessian.product, theta, k, tolerance, limit, rng, known, which)
 
 
 def _direction(warm: Tensor | Eigenpairs, num_parameters: int) -> Tensor:

@@ -129,7 +129,7 @@ def setup_of(
         names: The studies; None = all.
         later_claims: Whether claims of later papers are judged.
     """
-    studies = {name: project.study(name) for name in names or project.studies}
+    studies = {name: project.study(name) for name in (project.studies if names is None else names)}
     runs = _with_trunks(project, [run for study in studies.values() for run in study.runs()])
     names = dict.fromkeys(project.run(run).dataset_name for run in runs)
     return Setup(

@@ -93,9 +93,9 @@ class Paths:
         """The verdicts as ``csv`` or ``md``."""
         return self.folder / f"claims.{suffix}"
 
-    def report(self) -> Path:
-        """The report page."""
-        return self.folder / "report.html"
+    def report(self, full: bool = False) -> Path:
+        """The report page on the paper; the full one adds later papers."""
+        return self.folder / f"{'full_' * full}report.html"
 
     def log(self, *parts: str) -> Path:
         """The log of a job; the last part has no suffix."""

@@ -8,7 +8,7 @@ import torch
 from problems import rng
 from torch import Tensor
 
-from sharpest.curvature.lanczos import _Search, largest_eigenpairs
+from sharpest.curvature.lanczos import Which, _Search, largest_eigenpairs
 
 pytestmark = pytest.mark.core
 
@@ -78,3 +78,30 @@ def test_one_pair_needs_no_second_start() -> None:
     pairs = largest_eigenpairs(product, torch.zeros(len(values)).double(), 1, 1e-3, 640, rng(0))
     assert pairs.complete
     assert pairs.num_products <= 12
+
+
+ENDS: dict[Which, Callable[[np.ndarray], np.ndarray]] = {
+    "magnitude": np.abs, "largest": lambda values: values, "smallest": lambda values: -values,
+}  # fmt: skip
+BOTH_ENDS = {
+    "a small positive end": [0.5, 0.2, -4.0, *SMALL[:100]],
+    "a repeated positive end": [1.0, 1.0, -3.0, *(2 * SMALL)],
+    "all negative": np.linspace(-5, -1, 100).tolist(),
+}
+
+
+@pytest.mark.parametrize("which", ENDS)
+@pytest.mark.parametrize("name", BOTH_ENDS)
+def test_each_end_is_found_whole(name: str, which: Which) -> None:
+    values = torch.tensor(BOTH_ENDS[name], dtype=torch.float64)
+    expected = np.sort(ENDS[which](values.numpy()))[::-1][:2]
+    for seed in range(10):
+        pairs = largest_eigenpairs(lambda vector: values * vector, values, 2, 1e-3, 640, rng(seed), which=which)
+        assert pairs.converged.all()
+        found = np.sort(ENDS[which](pairs.eigenvalues))[::-1]
+        assert np.abs(found - expected).max() <= 1e-3 * float(values.abs().max())
+
+
+def test_an_unknown_end_is_refused() -> None:
+    with pytest.raises(ValueError, match="which is 'both'; give one of magnitude, largest, smallest"):
+        largest_eigenpairs(lambda vector: vector, torch.zeros(3), 1, 1e-3, 640, rng(0), which="both")  # type: ignore[arg-type]

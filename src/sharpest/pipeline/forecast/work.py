@@ -18,7 +18,7 @@ from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.config.schedule import Schedule
 from sharpest.config.studies.base import Input
 from sharpest.pipeline.forecast.sizes import data_bytes, point_bytes, stored_bytes
-from sharpest.results.ledgers import verdicts
+from sharpest.results.ledgers import BEYOND, verdicts
 from sharpest.results.paths import Paths
 
 # number of eigenpairs -> Hessian-vector products of one measurement: means of hvps at the quick scale, with a tolerance
@@ -136,7 +136,10 @@ def jobs_of_claims(project: Project, paths: Paths, ledgers: Mapping[str, Sequenc
             for name in ledgers
             if ledgers[name]
         ),
-        Job("write_report", _name(paths, paths.report()), written=2e7),
+        *(
+            Job(f"write_{full * 'full_'}report", _name(paths, paths.report(full)), written=2e7)
+            for full in (False, True)[: 1 + bool(project.beyond or ledgers.get(BEYOND))]
+        ),
     ]
 
 
