@@ -305,5 +305,9 @@ def differences_of(study):
 
 def foot_of(figure):
     """The line at the bottom of a figure."""
-    scale = f"{SCALE} scale, not a reproduction; " if REPORTS[True].reductions[figure] else ""
+    scale = (
+        f"{SCALE} scale, not a reproduction; "
+        if REPORTS[True].reductions[figure]
+        else ""
+    )
     return f"{scale}details: {figure}.md"
