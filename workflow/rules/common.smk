@@ -311,3 +311,20 @@ def foot_of(figure):
         else ""
     )
     return f"{scale}details: {figure}.md"
+
+
+def report_files(full):
+    """A report and its record."""
+    return [str(PATHS.report(full)), str(PATHS.made(PATHS.report(full)))]
+
+
+def report_params(full):
+    """The parameters of a report; the full one adds later papers."""
+    return {
+        **REPORTS[full].parts(),
+        "folder": lambda wildcards, output: str(Path(output[0]).parent),
+        "assets": assets_digest(),
+        "code": code_behind(
+            "write_report.py", *map(reading_module, REPORTS[full].measured())
+        ),
+    }

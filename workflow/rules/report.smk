@@ -16,21 +16,6 @@ REPORTS = {
 }
 
 
-def report_files(full):
-    return [str(PATHS.report(full)), str(PATHS.made(PATHS.report(full)))]
-
-
-def report_params(full):
-    return {
-        **REPORTS[full].parts(),
-        "folder": lambda wildcards, output: str(Path(output[0]).parent),
-        "assets": assets_digest(),
-        "code": code_behind(
-            "write_report.py", *map(reading_module, REPORTS[full].measured())
-        ),
-    }
-
-
 rule write_report:
     """Write one self-contained page with the claims of the paper and the measurements."""
     input:
