@@ -1,6 +1,6 @@
 """The number of a legend of Figs. 6, 15-18 and 20: the change of the loss by a scaled step, as claims judge it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -60,16 +60,18 @@ def legend_value(panel: str, alpha: float, last: Mapping[str, ByAlpha], points: 
     return f"{float(change.value):+.2f} %{half}".replace("-", "−")
 
 
-def legend_title(last: Mapping[str, ByAlpha], window: float) -> str:
-    """Which points the numbers are from; empty if there are none.
+def legend_title(last: Mapping[str, ByAlpha], window: float, values: Collection[str]) -> str:
+    """Which points the numbers are from, and what follows them; empty if there are none.
 
     Args:
         last: Run -> its last points.
         window: Last epoch that is drawn.
+        values: The numbers, as of ``legend_value``.
     """
     series = [each for of_run in last.values() for each in of_run.values()]
     if not series:
         return ""
     end = max(each.epoch[-1] for each in series)
     beyond = f"\nup to epoch {end:.3g}, beyond the axis" if end > window else ""
-    return f"last {max(len(each.epoch) for each in series)} points, ± 95 % interval{beyond}"
+    interval = ", ± 95 % interval" if any("±" in value for value in values) else ""
+    return f"last {max(len(each.epoch) for each in series)} points{interval}{beyond}"

@@ -164,11 +164,12 @@ def _scatter_panel(
         axes.set_ylabel("change of the loss (%)\naxis widened")
     axes.axhline(0, color="black", linestyle="--", linewidth=0.7)
     last = {str(each.run): each.last for each in seeds}
+    values = {alpha: legend_value(panel, alpha, last, points) for alpha in alphas}
     for (alpha, of_alpha), *look in zip(chosen.items(), cycle(_COLOURS), cycle(_MARKERS), cycle(DASHES)):
-        label = f"α = {alpha:g}\n{legend_value(panel, alpha, last, points)}"
+        label = f"α = {alpha:g}\n{values[alpha]}"
         _clouds(axes, panel, f"alpha {alpha:g}", label, of_alpha, limit, look, points)
     axes.set_ylim(-limit, limit)
-    legend_below(axes, title=legend_title(last, window), ncols=3, handletextpad=0.2, columnspacing=1.5)
+    legend_below(axes, title=legend_title(last, window, values.values()), ncols=3, handletextpad=0.2, columnspacing=1.5)
 
 
 def _clouds(
