@@ -147,6 +147,7 @@ def test_legend_of_several_seeds_has_the_interval_of_the_csv(folder: Any) -> Non
         folder.spectra(each)
         folder.directions(each, loss_change=factor * _changes(np.ones((T, 3)) * [-1, 1, 2]))
     figure, table = draw(_study(curve), folder.inputs(), "")
+    assert "points, ± 95 % interval" in _legend(figure)[1]
     half = student.ppf(0.975, 2) * np.std(factors, ddof=1) / np.sqrt(3)
     for entry, alpha, scale in zip(_legend(figure)[0], ALPHAS, (-1, 1, 2), strict=True):
         *single, mean = _judged(table, alpha).to_dict("records")
