@@ -28,8 +28,7 @@ def eigenpairs(
         k: At most p.
         tolerance: Largest |Hv - lambda v| relative to the largest |lambda|.
         seed: Seed of the random vectors.
-        max_products: Stop after this many, and return the current pairs, flagged as converged or not; by default 640,
-            or 60 k if that is more.
+        max_products: Stop after this many, and return the current, flagged pairs; by default 640, or 60 k if more.
         warm: Earlier eigenpairs, or a vector (p,) such as the sum of their eigenvectors.
         which: "magnitude", "largest" for the largest signed eigenvalues, or "smallest".
 
@@ -37,8 +36,7 @@ def eigenpairs(
         The pairs, the largest signed eigenvalue first; all NaN if the loss is not finite.
 
     Raises:
-        ValueError: If k is not within 1..p, max_products is below k, which is unknown, or warm has another number of
-            parameters.
+        ValueError: If k is not within 1..p, max_products is below k, which is unknown, or warm has another length.
 
     Source: see ``sharpest.curvature.lanczos.largest_eigenpairs``.
 
@@ -49,10 +47,8 @@ def eigenpairs(
     ...     return (steepness * theta.square()).sum() / 2
     >>> hessian = Hessian(loss, torch.ones(4), [(torch.zeros(1), torch.zeros(1))])
     >>> pairs = eigenpairs(hessian, k=3)
-    >>> pairs.eigenvalues.round(3).tolist()
-    [5.0, 3.0, -4.0]
-    >>> bool(pairs.converged.all())
-    True
+    >>> pairs.eigenvalues.round(3).tolist(), bool(pairs.converged.all())
+    ([5.0, 3.0, -4.0], True)
     >>> again = eigenpairs(hessian, k=3, warm=pairs)
     >>> eigenpairs(hessian, k=1, which="smallest").eigenvalues.round(3).tolist()
     [-4.0]
@@ -60,10 +56,15 @@ def eigenpairs(
     theta, rng = hessian.theta, generator_of(seed)
     if not 1 <= k <= len(theta):
         raise ValueError(f"k {k} must lie within 1..{len(theta)}, the number of parameters")
-    hints = [getattr(hessian, "gradient", None), None if warm is None else _direction(warm, len(theta)).to(theta)]
     limit = 20 * basis_size(k) if max_products is None else max_products
-    known = [hint for hint in hints if hint is not None]
-    return largest_eigenpairs(hessian.product, theta, k, tolerance, limit, rng, known, which)
+    return largest_eigenpairs(hessian.product, theta, k, tolerance, limit, rng, _hints(hessian, warm), which)
+
+
+def _hints(hessian: Operator, warm: Tensor | Eigenpairs | None) -> list[Tensor]:
+    """Vectors (p,) that overlap with the leading eigenvectors: the gradient, if there is one, and earlier ones."""
+    theta = hessian.theta
+    hints = [getattr(hessian, "gradient", None), None if warm is None else _direction(warm, len(theta)).to(theta)]
+    return [hint for hint in hints if hint is not None]
 
 
 def _direction(warm: Tensor | Eigenpairs, num_parameters: int) -> Tensor:
