@@ -55,7 +55,7 @@ localrules:
 onstart:
     lift_default_limit(workflow.scheduler)
     # remote jobs and jobs on a GPU import their libraries themselves
-    if workflow.local_exec and not GPUS:
+    if workflow.local_exec and not GPU:
         start_forkserver()
 
 

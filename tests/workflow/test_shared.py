@@ -49,9 +49,9 @@ def test_own_figures_are_drawn_from_shared_measurements(
     for name in SHARED:
         (own / name).symlink_to(shared.folder / "results/tiny" / name)
     second.edit("config/studies.yaml", lambda text: text.replace("alphas: [0.5, 1, 2]", "alphas: [0.5, 2]"))
-    planned = second.planned("figures", "tables")
-    assert set(planned) == {"draw_figure", "write_table"}
-    run = second.snakemake("--cores", "2", "figures", "tables", prefix=bound)
+    planned = second.planned("figures")
+    assert set(planned) == {"draw_figure", "write_table", "judge_claims", "write_report"}
+    run = second.snakemake("--cores", "2", "figures", prefix=bound)
     assert run.returncode == 0, run.stdout
     assert finished(shared) == before
 

@@ -59,8 +59,11 @@ for warning in PROJECT.warnings():
 SCALE = PROJECT.settings.scale
 PATHS = Paths.of(SCALE)
 # per job that trains or measures: Snakemake limits the sum on one machine, and passes it to Slurm as --gpus
-GPUS = int(PROJECT.settings.device == "cuda")
-JOBS_PER_GPU = PROJECT.settings.jobs_per_gpu
+GPU = (
+    {"gpu": 1, "jobs_per_gpu": PROJECT.settings.jobs_per_gpu}
+    if PROJECT.settings.device == "cuda"
+    else {}
+)
 # made by sharpest import; no rule can make them
 IMPORTED = [run for run in PROJECT.scale.runs if PROJECT.run(run).is_imported]
 IMPORTED_DATA = {PROJECT.run(run).dataset_name for run in IMPORTED}
@@ -293,7 +296,7 @@ def caption_labels(wildcard):
 
 def differences_of(study):
     """What differs from the paper in a figure or table: scale, data, reductions."""
-    reductions = REPORTS[True].reductions[study]  # computed once, for the report
+    reductions = PROJECT.study_reductions(study)
     differences = (
         f"Replaced or reduced: {'; '.join(reductions)}."
         if reductions
@@ -307,10 +310,15 @@ def foot_of(figure):
     """The line at the bottom of a figure."""
     scale = (
         f"{SCALE} scale, not a reproduction; "
-        if REPORTS[True].reductions[figure]
+        if PROJECT.study_reductions(figure)
         else ""
     )
     return f"{scale}details: {figure}.md"
+
+
+def files_of_report(full):
+    """All files that a report reads, as a function for input: without the target, nothing lists them."""
+    return lambda wildcards: list(map(str, REPORTS[full].inputs(PATHS)))
 
 
 def report_files(full):

@@ -21,8 +21,7 @@ rule measure:
     resources:
         mem_mb=8000,
         runtime=grows(PROJECT.scale.time_limit),
-        gpu=GPUS,
-        jobs_per_gpu=JOBS_PER_GPU,
+        **GPU,
     params:
         segments=segments_of,
         settings=measure_settings_of,

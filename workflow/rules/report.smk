@@ -19,7 +19,7 @@ REPORTS = {
 rule write_report:
     """Write one self-contained page with the claims of the paper and the measurements."""
     input:
-        list(map(str, REPORTS[False].inputs(PATHS))),
+        files_of_report(full=False),
     output:
         report_files(full=False),
     log:
@@ -39,7 +39,7 @@ if LATER:
 
     use rule write_report as write_full_report with:
         input:
-            list(map(str, REPORTS[True].inputs(PATHS))),
+            files_of_report(full=True),
         output:
             report_files(full=True),
         log:

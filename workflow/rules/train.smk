@@ -17,8 +17,7 @@ rule train_run:
     resources:
         mem_mb=6000,
         runtime=grows(PROJECT.scale.time_limit),
-        gpu=GPUS,
-        jobs_per_gpu=JOBS_PER_GPU,
+        **GPU,
     params:
         settings=settings_of,
         # notes for readers of the file, as planned. Training does not depend on them, and a function of output is not

@@ -45,7 +45,9 @@ class Project:
     scale_runs: ScaleRuns = field(compare=False)
     paper_runs: ScaleRuns = field(compare=False)
     folder: Path = field(compare=False)
+    # planning asks for these of each study many times
     _with_seeds: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _reduced: dict[str, list[str]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def epochs(self) -> Mapping[str, int]:
@@ -137,7 +139,7 @@ class Project:
         """
         if name not in self.studies:
             raise ConfigError(f"{name!r} is not in {PAPER} or {BEYOND}; they have {', '.join(self.studies)}")
-        if name not in self._with_seeds:  # planning asks for each study many times
+        if name not in self._with_seeds:
             self._with_seeds[name] = self._of_seeds(name, self.seeds(name))
         return self._with_seeds[name]
 
@@ -207,7 +209,11 @@ class Project:
 
     def study_reductions(self, name: str) -> list[str]:
         """What was replaced or reduced behind a figure or table: in its runs, and in how they are measured."""
-        study = self.study(name)
+        if name not in self._reduced:
+            self._reduced[name] = self._study_reductions(name, self.study(name))
+        return self._reduced[name]
+
+    def _study_reductions(self, name: str, study: Any) -> list[str]:
         if name in self.scale.studies or name in self.beyond:
             return ["not in the paper", *self.reductions(study.runs())]
         both, measured = (self.scale_runs, self.paper_runs), _measured(study)
