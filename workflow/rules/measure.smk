@@ -19,9 +19,9 @@ rule measure:
         "../../envs/sharpest.yaml"
     threads: PROJECT.scale.torch_threads
     resources:
+        **GPU,
         mem_mb=8000,
         runtime=grows(PROJECT.scale.time_limit),
-        **GPU,
     params:
         segments=segments_of,
         settings=measure_settings_of,

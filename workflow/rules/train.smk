@@ -15,9 +15,9 @@ rule train_run:
         "../../envs/sharpest.yaml"
     threads: PROJECT.scale.torch_threads
     resources:
+        **GPU,
         mem_mb=6000,
         runtime=grows(PROJECT.scale.time_limit),
-        **GPU,
     params:
         settings=settings_of,
         # notes for readers of the file, as planned. Training does not depend on them, and a function of output is not
