@@ -210,10 +210,11 @@ class Project:
     def study_reductions(self, name: str) -> list[str]:
         """What was replaced or reduced behind a figure or table: in its runs, and in how they are measured."""
         if name not in self._reduced:
-            self._reduced[name] = self._study_reductions(name, self.study(name))
+            self._reduced[name] = self._study_reductions(name)
         return self._reduced[name]
 
-    def _study_reductions(self, name: str, study: Any) -> list[str]:
+    def _study_reductions(self, name: str) -> list[str]:
+        study = self.study(name)
         if name in self.scale.studies or name in self.beyond:
             return ["not in the paper", *self.reductions(study.runs())]
         both, measured = (self.scale_runs, self.paper_runs), _measured(study)
