@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from sharpest.claims.ledger import TRENDS, read_ledgers
-from sharpest.claims.trends import trend
+from sharpest.claims.shapes import trend
 from sharpest.config.project import Project, load_project
 from sharpest.config.run_id import RunId
 from sharpest.pipeline.gallery.page import by_hand

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
-from sharpest.claims.files import RunSource
-from sharpest.claims.judge import judge
+from sharpest.claims.judgement import judge
 from sharpest.claims.ledger import parse_claim
+from sharpest.claims.quantity import RunSource
 from sharpest.claims.report import markdown
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress

@@ -1,17 +1,18 @@
-"""Quantities of curves along training: eigenvalues, accuracies, and their change when the learning rate drops."""
+"""Quantities of curves along training, of branches, of the spectral density, and of the loss after each update."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
-from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
-from sharpest.claims.series import FEWEST_POINTS, Series, UnmeasuredError
 from sharpest.claims.shapes import (
+    FEWEST_POINTS,
     SWING,
+    Number,
+    Series,
+    UnmeasuredError,
     before_largest_fall,
     correlation_of_swings,
     largest_fall,
@@ -22,8 +23,153 @@ from sharpest.claims.shapes import (
     points_around,
     sudden_fall,
 )
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.results.crossing import edge_of, first_crossing
 from sharpest.results.stored import Measured, divergence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from sharpest.claims.quantity import RunFiles
+    from sharpest.measures.spectra.reader import Spectra
+
+
+def _first_and_last_loss(files: RunFiles) -> tuple[float, float]:
+    """Training loss at the first and the last measured point."""
+    spectra = files.spectra
+    if spectra.diverged is not None:
+        raise UnmeasuredError(spectra.divergence)
+    loss = spectra["train_loss"]
+    return float(loss[0]), float(loss[-1])
+
+
+def _loss_kept(files: RunFiles, facet: str) -> Number:
+    first, last = _first_and_last_loss(files)
+    return Number(last / first)
+
+
+_SONG = "Song, Ahn and Yun, arXiv 2405.16002"
+
+BRANCHES: Sequence[Quantity] = (
+    Quantity(
+        "loss_kept", "", "Training loss at the last measured point over that at the first.", _SONG, ("spectra",),
+        _loss_kept,
+    ),
+    Quantity(
+        "last_loss_ratio", "", "Training loss at the last measured point, first runs over second.", _SONG,
+        ("spectra",), lambda files, facet: Number(_first_and_last_loss(files)[1]), compare="ratio",
+    ),
+)  # fmt: skip
+
+
+_BULK_WIDTH = 1 / 20  # the bulk lies within this fraction of the largest eigenvalue around zero
+
+
+def _density(files: RunFiles) -> Measured:
+    density = files.measured("density")
+    if density.diverged is not None:
+        raise UnmeasuredError(density.divergence)
+    return density
+
+
+def _mass(
+    inside: Callable[[NDArray[np.float64]], NDArray[np.bool_]], as_count: bool
+) -> Callable[[RunFiles, str], Number]:
+    """Mean and standard error, over the probes, of the fraction or count of eigenvalues in a region.
+
+    Args:
+        inside: Whether a ratio to the largest eigenvalue lies in the region.
+        as_count: Count eigenvalues instead of their fraction.
+    """
+
+    def read(files: RunFiles, facet: str) -> Number:
+        density = _density(files)
+        nodes, weights = density["nodes"][-1], density["weights"][-1]
+        fractions = (weights * inside(nodes / nodes.max())).sum(axis=1)
+        scale = files.spectra.num_parameters if as_count else 1
+        return Number(scale * float(fractions.mean()), scale * float(fractions.std(ddof=1) / np.sqrt(len(fractions))))
+
+    return read
+
+
+def _negative(files: RunFiles, facet: str) -> Number:
+    density = _density(files)
+    return Number(float(max(0.0, -density["lambda_min"][-1]) / density["lambda_max"][-1]))
+
+
+_GHORBANI = "Ghorbani et al., ICML 2019"
+
+DENSITIES: Sequence[Quantity] = (
+    Quantity(
+        "density_outliers", "", "Number of eigenvalues above a twentieth of the largest one at the last point, from "
+        "the density.", _GHORBANI, ("density", "spectra"), _mass(lambda ratio: ratio > _BULK_WIDTH, as_count=True),
+    ),
+    Quantity(
+        "density_bulk", "", "Fraction of the eigenvalues whose magnitude is at most a twentieth of the largest one at "
+        "the last point, from the density.", _GHORBANI, ("density",),
+        _mass(lambda ratio: np.abs(ratio) <= _BULK_WIDTH, as_count=False),
+    ),
+    Quantity(
+        "density_negative", "", "Magnitude of the lowest node of the density over the highest node, at the last point; "
+        "0 if the lowest node is positive.", _GHORBANI, ("density",), _negative,
+    ),
+)  # fmt: skip
+
+
+def _crossing(files: RunFiles) -> int | None:
+    spectra = files.spectra
+    if spectra.diverged is not None:
+        raise UnmeasuredError(spectra.divergence)
+    if (optimizer := spectra.attributes["config"]["run"].get("optimizer", "sgd")) != "sgd":
+        raise UnmeasuredError(f"the edge of {optimizer} bounds the preconditioned curvature, not these eigenvalues")
+    return first_crossing(spectra.iteration, spectra.lambda_max, edge_of(spectra))
+
+
+def _first_crossing(files: RunFiles, facet: str) -> Number:
+    crossing = _crossing(files)
+    if crossing is None:
+        raise UnmeasuredError("the largest eigenvalue never exceeds the edge")
+    return Number(float(crossing))
+
+
+def _rising(after: bool) -> Callable[[RunFiles, str], Series]:
+    """1 for each update that raises the loss, 0 for each other update."""
+
+    def read(files: RunFiles, facet: str) -> Series:
+        crossing, snapshots = _crossing(files), files.snapshots
+        update = snapshots.iteration[0] + np.arange(1, len(snapshots.update_loss))
+        rises = (np.diff(snapshots.update_loss) > 0).astype(float)
+        last = np.inf if crossing is None else crossing
+        counted = update > last if after else update <= last
+        if not counted.any():
+            raise UnmeasuredError(f"no update {'after' if after else 'before'} the crossing of the edge")
+        return Series(update[counted].astype(float), rises[counted, None])
+
+    return read
+
+
+_COHEN = "Cohen et al., ICLR 2021"
+_NEEDS = ("snapshots", "spectra")
+
+UPDATES: Sequence[Quantity] = (
+    Quantity(
+        "first_crossing", "iterations", "First measured iteration at which the largest eigenvalue exceeds the edge of "
+        "the run's optimizer: 2/η for gradient descent, 2 (1 + m)/η with momentum m, 2 (1 + m)/(η (1 + 2 m)) with "
+        "Nesterov momentum.", _COHEN, _NEEDS[1:], _first_crossing,
+    ),
+    Quantity(
+        "rising_updates_before_edge", "", "Fraction of the updates of a full-batch run that raise its loss, up to that "
+        "iteration; of all updates if the edge is never exceeded.", _COHEN, _NEEDS, _rising(after=False), mean,
+        full_batch=True,
+    ),
+    Quantity(
+        "rising_updates_after_edge", "", "The same after that iteration.", _COHEN, _NEEDS, _rising(after=True),
+        mean, full_batch=True,
+    ),
+)  # fmt: skip
+
 
 _PAPER_EPOCHS = 200  # length of a run in the paper; the windows below scale with it (inventory, section 8)
 _LAST_EPOCHS = 10

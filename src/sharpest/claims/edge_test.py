@@ -5,10 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.claims.files import RunFiles
-from sharpest.claims.quantity import Quantity
-from sharpest.claims.series import Number, Series, UnmeasuredError
-from sharpest.claims.shapes import mean
+from sharpest.claims.quantity import Quantity, RunFiles
+from sharpest.claims.shapes import Number, Series, UnmeasuredError, mean
 from sharpest.results.edge_test import CANDIDATES, INTERVENTIONS, MEASURES, TIME, EdgeTest, area_under_roc, edge_test
 
 _BATCH_SHARPNESS = "batch_sharpness"

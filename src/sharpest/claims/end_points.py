@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from sharpest.claims.curves import whole_history
-from sharpest.claims.files import RunFiles
-from sharpest.claims.quantity import Quantity
-from sharpest.claims.series import Number, UnmeasuredError
+from sharpest.claims.quantity import Quantity, RunFiles
+from sharpest.claims.shapes import Number, UnmeasuredError
 from sharpest.config.sources.base import ImportedSource, TokenSource
 from sharpest.config.sources.registry import SOURCES
 from sharpest.measures.evaluations.reader import BEST, LAST, accuracy_at, median_seconds

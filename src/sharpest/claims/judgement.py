@@ -1,20 +1,22 @@
-"""The verdict on one claim."""
+"""The verdict on each claim, and all claims of a scale judged."""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
 
-from sharpest.claims.ledger import Claim
-from sharpest.claims.null import Null, margins_of, of_curves, of_labels, on_side
+from sharpest.claims.ledger import COLUMNS, Claim
+from sharpest.claims.null import Null, Statements, margins_of, neighbours, of_curves, of_labels, on_side, together
 from sharpest.claims.plans import Plans, facets, ordered_groups
 from sharpest.claims.quantities import quantity_of
 from sharpest.claims.samples import Key, Reading, SampleReader, Samples
-from sharpest.claims.series import UnmeasuredError
-from sharpest.claims.statements import Statements, neighbours
-from sharpest.claims.trends import Trend, trend
+from sharpest.claims.shapes import Trend, UnmeasuredError, trend
 from sharpest.claims.verdicts import (
     Bounds,
     Measured,
@@ -28,6 +30,11 @@ from sharpest.claims.verdicts import (
     verdict_of,
 )
 from sharpest.config.run_id import RunId
+from sharpest.results.runs import Results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 _COMPARE = {"difference": difference, "ratio": ratio}
 _WITH_SIBLINGS = ("value", "range", "sign")
@@ -289,3 +296,62 @@ def _names(keys: Sequence[Key], groups: Sequence[Sequence[str]], claim: Claim) -
         level = facet or (claim.levels[number] if claim.levels else "")
         names[group, facet] = f"{run} {facet}" if facet and several else level or run
     return names
+
+
+_AFTER_LEDGER = (*list(Judgement.__dataclass_fields__)[:7], "p_holm", *list(Judgement.__dataclass_fields__)[7:])
+
+
+class Judged(NamedTuple):
+    """The verdicts on all claims.
+
+    Attributes:
+        claims: One row per claim: ``paper`` for claims of later papers, the columns of the ledger and of ``Judgement``,
+            and ``p_holm``, p after Holm's correction over all judged claims that no other claim implies.
+        chance: What chance would give, as returned by ``sharpest.claims.null.together``.
+        by_seed: The numbers behind the verdicts: ``id``, ``statement`` (from 0, if several must hold), ``seed``,
+            ``value``, ``error`` (within the run), and the required bounds ``at_least`` and ``at_most``.
+        made_from: Digests of the files read, by path within the folder of the scale.
+    """
+
+    claims: pd.DataFrame
+    chance: pd.DataFrame
+    by_seed: pd.DataFrame
+    made_from: dict[str, str]
+
+
+def judge(claims: Iterable[Claim], plans: Plans, folder: Path, paper_scale: bool) -> Judged:
+    """Judge every claim.
+
+    Args:
+        claims: The ledger.
+        plans: The runs behind each claim.
+        folder: ``results/<scale>``.
+        paper_scale: Whether this is the paper's scale. Other scales judge only claims with ``any_scale`` and measure
+            the rest without a verdict.
+
+    Raises:
+        StoreError: If a file is missing or damaged.
+    """
+    ledger, reader = tuple(claims), SampleReader(Results(folder))
+    rows, nulls, numbers = [], {}, []
+    for claim in ledger:
+        claim_judge = Judge(claim, plans, reader, ledger)
+        judgement, null = claim_judge.judgement()
+        if not (claim.any_scale or paper_scale):
+            reason = f"judged at the paper's scale only; {judgement.reason}"
+            judgement = replace(judgement, verdict="not_judged", p=math.nan, reason=reason)
+        if null is not None:
+            nulls[claim.id] = null
+        rows.append({**claim.row, **asdict(judgement)})
+        numbers += claim_judge.by_seed()
+    table = pd.DataFrame(rows, columns=None if rows else [*COLUMNS, *Judgement.__dataclass_fields__])
+    counted = (table["verdict"] != "not_judged") & (table["implied_by"] == "")
+    table["p_holm"] = math.nan
+    if counted.any():
+        table.loc[counted, "p_holm"] = multipletests(table.loc[counted, "p"], method="holm")[1]
+    return Judged(
+        table[[*["paper"] * ("paper" in table), *COLUMNS, *_AFTER_LEDGER]],
+        together(table, nulls),
+        pd.DataFrame(numbers, columns=["id", "statement", "seed", "value", "error", "at_least", "at_most"]),
+        reader.results.made_from,
+    )

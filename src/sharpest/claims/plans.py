@@ -10,11 +10,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sharpest.claims.files import OF_SPECTRA, RunSource
 from sharpest.claims.ledger import Claim, parse_claim
 from sharpest.claims.quantities import quantity_of
-from sharpest.claims.quantity import Quantity
-from sharpest.claims.series import FEWEST_POINTS
+from sharpest.claims.quantity import OF_SPECTRA, Quantity, RunSource
+from sharpest.claims.shapes import FEWEST_POINTS
 from sharpest.config.measures import declared
 from sharpest.config.run_id import RunId, without_seed
 from sharpest.errors import ConfigError

@@ -5,17 +5,12 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 
-from sharpest.claims.branches import BRANCHES
-from sharpest.claims.curves import CURVES, of_measured
-from sharpest.claims.densities import DENSITIES
+from sharpest.claims.curves import BRANCHES, CURVES, DENSITIES, UPDATES, of_measured
 from sharpest.claims.edge_test import EDGE_TEST
 from sharpest.claims.end_points import END_POINTS
-from sharpest.claims.files import RunFiles
-from sharpest.claims.quantity import Quantity
-from sharpest.claims.series import Number, Series
-from sharpest.claims.shapes import Statistic, maximum, mean, minimum, peak, peak_epoch
+from sharpest.claims.quantity import Quantity, RunFiles
+from sharpest.claims.shapes import Number, Series, Statistic, maximum, mean, minimum, peak, peak_epoch
 from sharpest.claims.steps import STEPS
-from sharpest.claims.updates import UPDATES
 from sharpest.config.measures import declared
 from sharpest.errors import ConfigError
 from sharpest.results.crossing import edge_of

@@ -39,7 +39,7 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
     """Verdicts on findings that no other row implies.
 
     Args:
-        table: Judged claims, as returned by ``sharpest.claims.judge.judge``.
+        table: Judged claims, as returned by ``sharpest.claims.judgement.judge``.
 
     Returns:
         One row each for findings with three seeds or more, for those with fewer, and for all after Holm's correction
@@ -63,7 +63,7 @@ def markdown(table: pd.DataFrame, chance: pd.DataFrame, foot: str) -> str:
     """The headline, the counts expected by chance, and the claims of each figure, table and section or later paper.
 
     Args:
-        table, chance: As returned by ``sharpest.claims.judge.judge``.
+        table, chance: As returned by ``sharpest.claims.judgement.judge``.
         foot: What was replaced or reduced.
     """
     title = {"item": "the paper", "paper": "later papers"}[group_of(table)]

@@ -10,8 +10,7 @@ import numpy as np
 from arch.bootstrap import optimal_block_length
 from numpy.typing import NDArray
 
-from sharpest.claims.series import SMOOTHING, Series
-from sharpest.claims.shapes import LINEAR, Statistic
+from sharpest.claims.shapes import LINEAR, SMOOTHING, Series, Statistic
 
 NUM_REPLICATES = 200
 NUM_SURROGATES = 199

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.claims.files import RunFiles, RunSource
-from sharpest.claims.quantity import Quantity
+from sharpest.claims.quantity import Quantity, RunFiles, RunSource
 from sharpest.claims.resampling import NUM_REPLICATES, generator, resampled, surrogates
-from sharpest.claims.series import FEWEST_POINTS, Number, Series, UnmeasuredError
-from sharpest.claims.shapes import Statistic, still_rising
+from sharpest.claims.shapes import FEWEST_POINTS, Number, Series, Statistic, UnmeasuredError, still_rising
 from sharpest.claims.verdicts import Sample
 from sharpest.results.runs import Results
 

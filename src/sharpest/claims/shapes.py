@@ -1,13 +1,69 @@
-"""Statistics of curves along training, and measures of their shape."""
+"""Curves along training: their statistics, their shape, and the rule of each trend."""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from sharpest.claims.series import FEWEST_POINTS, Series
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+SMOOTHING = 5  # points in a moving average (inventory, section 8)
+FEWEST_POINTS = 5  # needed by a trend
+
+
+class UnmeasuredError(Exception):
+    """A run does not have what a claim needs: it ended before, or did not measure it. The message is the reason."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number not derived from curves.
+
+    Attributes:
+        value: The number.
+        error: Its standard error; 0 if unknown.
+        answers: For a test accuracy, which examples are answered correctly (n,), bool.
+        examples: The name of the test set; answers on the same test set are compared example by example.
+    """
+
+    value: float
+    error: float = 0.0
+    answers: NDArray[np.bool_] | None = None
+    examples: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Curves over the same points.
+
+    Attributes:
+        epoch: The epochs (t,), increasing; or another abscissa.
+        values: The c curves (t, c), finite.
+    """
+
+    epoch: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+    def rows(self, selected: NDArray[np.bool_] | slice) -> Series:
+        """The selected points, given as a mask (t,) or a slice."""
+        return Series(self.epoch[selected], self.values[selected])
+
+    def smoothed(self) -> Series:
+        """Centred moving average of five points; one mean if there are fewer points."""
+        if len(self.epoch) < SMOOTHING:
+            return Series(self.epoch.mean(keepdims=True), self.values.mean(axis=0, keepdims=True))
+        half = SMOOTHING // 2
+        means = np.lib.stride_tricks.sliding_window_view(self.values, SMOOTHING, axis=0).mean(axis=-1)
+        return Series(self.epoch[half:-half], means)
+
 
 SWING = 0.25  # fraction of the range that counts as a swing; a curve starts low if it starts within it of its minimum
 STEADY = 0.5  # least rank correlation with time of a rising curve; a falling one has at most its negative
@@ -209,3 +265,34 @@ def _sampling_difference(series: Series) -> float:
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
     """``part / whole``; 0 if ``whole`` is 0."""
     return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A statistic of the shape of a curve, and the bounds it must lie in."""
+
+    statistic: Statistic
+    title: str
+    bounds: tuple[float, float]
+
+
+_TRENDS: Mapping[str, Trend] = {
+    "rises": Trend(rank_correlation, "rank correlation", (STEADY, math.inf)),
+    "rises-for-long": Trend(long_rise, "lesser margin of a late peak and a rise until then", (0.0, math.inf)),
+    "rises-then-settles": Trend(settling, "lesser margin of a rise and no growth after half-time", (0.0, math.inf)),
+    "falls": Trend(rank_correlation, "rank correlation", (-math.inf, -STEADY)),
+    "rises-then-falls": Trend(hump, "lesser of rise and fall over range", (SWING, math.inf)),
+    "rises-then-falls-steadily": Trend(steady_hump, "lesser margin of a hump and a steady fall", (0.0, math.inf)),
+    "rises-then-oscillates": Trend(swings, "number of swings up and down", (3.5, math.inf)),
+}
+_SUDDEN = Trend(lasting_fall, "lesser of rise and fall of the smoothed curve over range", (SWING, math.inf))
+
+
+def trend(name: str, sudden: bool) -> Trend:
+    """The rule of a trend.
+
+    Args:
+        name: Name of the trend in the ledger.
+        sudden: Whether a fall counts even if the curve recovers.
+    """
+    return _SUDDEN if sudden and name == "rises-then-falls" else _TRENDS[name]

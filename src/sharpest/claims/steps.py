@@ -1,19 +1,82 @@
-"""Quantities of the step along the sharpest directions: alignment, scaled steps, loss profiles."""
+"""Change of the loss by scaled steps and along the sharpest directions, as claims judge it and figures state it."""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.claims.files import RunFiles
 from sharpest.claims.quantity import Quantity
-from sharpest.claims.series import Series, UnmeasuredError
-from sharpest.claims.shapes import mean, peak, per_cent, share_of_second
-from sharpest.claims.step_changes import finite_points, last_points, step_change
+from sharpest.claims.resampling import resampled
+from sharpest.claims.shapes import FEWEST_POINTS, Series, UnmeasuredError, mean, peak, per_cent, share_of_second
+from sharpest.claims.verdicts import Measured, Sample, Tested, against
 from sharpest.measures.directions.reader import RANDOM, Directions, random_cosine
 from sharpest.results.stored import common_points
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from sharpest.claims.quantity import RunFiles
+
+
+_LAST_POINTS = 25  # points in the means that the paper quotes (inventory, section 8)
+
+
+def step_change(measured: Directions, alpha: float, direction: int, paper_points: int | None) -> Series:
+    """Change of the loss by the step times alpha along a direction, and the loss, in nats, at the last points.
+
+    Args:
+        measured: The directions of a run.
+        alpha: Scale of the step.
+        direction: 1-based eigenvector, or -1 for a random direction.
+        paper_points: Points of the study at the paper's scale, as for ``last_points``; None = return all points.
+
+    Raises:
+        UnmeasuredError: If no point is finite.
+    """
+    series = finite_points(measured.epoch, measured.along(direction).at(alpha), measured.loss)
+    return series if paper_points is None else last_points(series, paper_points)
+
+
+def finite_points(epoch: NDArray[np.float64], *columns: NDArray[np.float64]) -> Series:
+    """The points at which all columns (t,) are finite.
+
+    Raises:
+        UnmeasuredError: If there are none.
+    """
+    values = np.stack(columns, axis=1)
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.any():
+        raise UnmeasuredError("no finite measurement")
+    return Series(epoch[finite], values[finite])
+
+
+def last_points(series: Series, paper_points: int) -> Series:
+    """The last 25 points; the same fraction, at least five, if there are fewer points than at the paper's scale."""
+    count = round(_LAST_POINTS * len(series.epoch) / paper_points)
+    return series.rows(slice(-min(max(count, FEWEST_POINTS), _LAST_POINTS), None))
+
+
+def mean_change(series: Mapping[str, Series]) -> Tested:
+    """Sum of the changes over sum of the losses, in per cent: mean over seeds and 95 % interval, without bounds.
+
+    Args:
+        series: Run -> its ``step_change``; the runs differ only in their seed.
+    """
+    samples = []
+    for run, each in series.items():
+        replicates = resampled(each, per_cent, run)
+        samples.append(Sample(per_cent(each), replicates.values, replicates.blocks))
+    values, errors, blocks = (
+        np.array([getattr(sample, name) for sample in samples]) for name in ("value", "error", "blocks")
+    )
+    return against(Measured(values, errors, blocks, np.array(False), np.array(False)), (-math.inf, math.inf))
+
 
 _STEP_POINTS, _LATE_POINTS = 110, 40  # points of the alpha study at the paper's scale, early and over 200 epochs
 _WALL = 5.0  # distance, in mean steps, at which the walls of the bowl are measured

@@ -4,9 +4,8 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from sharpest.claims.series import Series, UnmeasuredError
-from sharpest.claims.shapes import per_cent
-from sharpest.claims.step_changes import mean_change, step_change
+from sharpest.claims.shapes import Series, UnmeasuredError, per_cent
+from sharpest.claims.steps import mean_change, step_change
 from sharpest.config.run_id import RunId
 from sharpest.config.studies.base import mean_of
 from sharpest.config.studies.step_surface import StepSurface

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from sharpest.claims.series import Series
+from sharpest.claims.shapes import Series
 from sharpest.config.studies.step_surface import StepCurve, StepSurface
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.judged_change import JUDGED, last_points, legend_title, legend_value

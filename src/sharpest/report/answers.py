@@ -9,9 +9,9 @@ from sharpest.config.studies.base import Study
 from sharpest.report.paper import FIGURE
 
 if TYPE_CHECKING:  # not imported at run time: the page would depend on the code of the verdicts
-    from sharpest.claims.files import RunSource
     from sharpest.claims.ledger import Claim
     from sharpest.claims.plans import Plans
+    from sharpest.claims.quantity import RunSource
 
 
 def answered_beside(study: Study, item: str, claims: Iterable[Claim], plans: Plans) -> list[Claim]:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.claims.files import RunSource
 from sharpest.claims.judgement import Judge
 from sharpest.claims.ledger import COLUMNS, parse_claim
+from sharpest.claims.quantity import RunSource
 from sharpest.claims.samples import Reading, SampleReader
-from sharpest.claims.series import Number, Series
+from sharpest.claims.shapes import Number, Series
 from sharpest.results.runs import Results
 
 Noise = Callable[[np.random.Generator, int], NDArray[np.float64]]

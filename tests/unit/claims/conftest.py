@@ -11,9 +11,9 @@ import pytest
 import yaml
 from results_folder import ResultsFolder
 
-from sharpest.claims.files import RunSource
-from sharpest.claims.judge import judge
+from sharpest.claims.judgement import judge
 from sharpest.claims.ledger import COLUMNS, Claim, parse_claim, read_ledger
+from sharpest.claims.quantity import RunSource
 from sharpest.config.project import Project, load_project
 from sharpest.config.run_id import RunId
 from sharpest.measures.directions.reader import RANDOM

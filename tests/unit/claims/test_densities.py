@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sharpest.claims.files import RunFiles, RunSource
 from sharpest.claims.quantities import QUANTITIES
-from sharpest.claims.series import Number, UnmeasuredError
+from sharpest.claims.quantity import RunFiles, RunSource
+from sharpest.claims.shapes import Number, UnmeasuredError
 
 RUN = "scnn-c10-sgd-lr0.1-S128-s1"
 NODES = [[-0.4, 0.05, 0.5, 10.0], [-0.2, 0.1, 2.0, 8.0]]

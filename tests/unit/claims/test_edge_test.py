@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from edge_tests import write_edge_test
 
-from sharpest.claims.files import RunFiles, RunSource
 from sharpest.claims.quantities import QUANTITIES
-from sharpest.claims.series import Number, UnmeasuredError
+from sharpest.claims.quantity import RunFiles, RunSource
+from sharpest.claims.shapes import Number, UnmeasuredError
 from sharpest.results.edge_test import MEASURES
 
 RUN = "fcn-c10-sgd-lr0.1-S4-mse-s1"

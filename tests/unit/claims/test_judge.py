@@ -12,9 +12,9 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
-from sharpest.claims.files import RunSource
-from sharpest.claims.judge import judge
+from sharpest.claims.judgement import judge
 from sharpest.claims.ledger import COLUMNS, Claim
+from sharpest.claims.quantity import RunSource
 
 from .conftest import SCHEDULES, made_claim, of_seeds
 

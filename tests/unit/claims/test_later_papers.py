@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sharpest.claims.files import RunSource
-from sharpest.claims.judge import judge
+from sharpest.claims.judgement import judge
 from sharpest.claims.ledger import COLUMNS, Claim, parse_claim
 from sharpest.claims.plans import plan_claims, with_new_seeds
+from sharpest.claims.quantity import RunSource
 from sharpest.config.project import Project
 from sharpest.config.run_id import RunId
 from sharpest.config.studies.measured import MeasuredCurves

@@ -13,14 +13,15 @@ from sharpest.claims.null import (
     MOST_ORDERS,
     NUM_DRAWS,
     Null,
+    Statements,
     margins_of,
+    neighbours,
     of_curves,
     of_labels,
     on_side,
     orders_of,
     together,
 )
-from sharpest.claims.statements import Statements, neighbours
 from sharpest.claims.verdicts import Measured, Sample, difference
 
 

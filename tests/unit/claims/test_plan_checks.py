@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sharpest.claims.files import RunSource
 from sharpest.claims.ledger import parse_claim
 from sharpest.claims.plans import files_behind, plan_claims
+from sharpest.claims.quantity import RunSource
 from sharpest.config.studies.end_points import EndPoints
 from sharpest.config.studies.step_surface import StepSurface
 from sharpest.errors import ConfigError

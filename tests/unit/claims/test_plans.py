@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sharpest.claims.files import RunSource
 from sharpest.claims.ledger import Claim
 from sharpest.claims.plans import facets, files_behind, ordered_groups, plan_claims, with_new_seeds
+from sharpest.claims.quantity import RunSource
 from sharpest.config.project import Project, load_project
 from sharpest.config.run_id import RunId
 from sharpest.errors import ConfigError

@@ -7,17 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sharpest.claims.branches import BRANCHES
-from sharpest.claims.densities import DENSITIES
+from sharpest.claims.curves import BRANCHES, DENSITIES, UPDATES
 from sharpest.claims.edge_test import EDGE_TEST
 from sharpest.claims.end_points import update_difference
-from sharpest.claims.files import RunFiles, RunSource
 from sharpest.claims.ledger import Claim
 from sharpest.claims.quantities import QUANTITIES
-from sharpest.claims.series import Number, Series, UnmeasuredError
-from sharpest.claims.shapes import peak, peak_epoch
+from sharpest.claims.quantity import RunFiles, RunSource
+from sharpest.claims.shapes import Number, Series, UnmeasuredError, peak, peak_epoch
 from sharpest.claims.steps import lowest_point
-from sharpest.claims.updates import UPDATES
 from sharpest.measures.directions.reader import random_cosine
 
 OF_LATER_PAPERS = (*UPDATES, *BRANCHES, *DENSITIES, *EDGE_TEST)

@@ -15,8 +15,7 @@ from sharpest.claims.resampling import (
     resampled,
     surrogates,
 )
-from sharpest.claims.series import Series
-from sharpest.claims.shapes import correlation_of_swings, mean, peak, per_cent, rank_correlation
+from sharpest.claims.shapes import Series, correlation_of_swings, mean, peak, per_cent, rank_correlation
 
 
 def series(*curves: list[float] | NDArray[np.float64]) -> Series:

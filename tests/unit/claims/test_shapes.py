@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sharpest.claims.series import Series
 from sharpest.claims.shapes import (
     SWING,
+    Series,
     correlation_of_swings,
     hump,
     largest_fall,

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from sharpest.claims.ledger import POSITIVE
-from sharpest.claims.series import Series
-from sharpest.claims.shapes import rank_correlation
-from sharpest.claims.statements import Statements, neighbours
+from sharpest.claims.null import Statements, neighbours
+from sharpest.claims.shapes import Series, rank_correlation
 from sharpest.claims.verdicts import Measured, Sample, difference, ratio
 
 from .made_samples import measured_of

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import sharpest.measures
-from sharpest.claims.files import RunSource
-from sharpest.claims.judge import judge
+from sharpest.claims.judgement import judge
 from sharpest.claims.ledger import parse_claim
 from sharpest.claims.quantities import quantity_of
+from sharpest.claims.quantity import RunSource
 from sharpest.config.measures import declared, measure_names
 from sharpest.errors import ConfigError
 

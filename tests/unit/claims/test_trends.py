@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from sharpest.claims.ledger import TRENDS
-from sharpest.claims.series import Series
-from sharpest.claims.trends import trend
+from sharpest.claims.shapes import Series, trend
 
 TIME = np.linspace(0, 1, 60)
 UP, HUMP, PLATEAU = TIME, np.sin(np.pi * TIME), np.minimum(3 * TIME, 1)

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sharpest.claims.files import RunFiles, RunSource
 from sharpest.claims.quantities import QUANTITIES
+from sharpest.claims.quantity import RunFiles, RunSource
 from sharpest.claims.resampling import resampled
-from sharpest.claims.series import Number, Series, UnmeasuredError
+from sharpest.claims.shapes import Number, Series, UnmeasuredError
 
 RUN = "fcn-c10-sgd-lr0.1-S64-n64-mse-fb-s1"
 EDGE = 20.0

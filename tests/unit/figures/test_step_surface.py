@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from scipy.stats import t as student
 
-from sharpest.claims.files import RunFiles, RunSource
 from sharpest.claims.ledger import read_ledger
 from sharpest.claims.quantities import quantity_of
+from sharpest.claims.quantity import RunFiles, RunSource
 from sharpest.config.project import load_project
 from sharpest.config.studies.step_surface import StepCurve, StepSurface
 from sharpest.figures.step_surface import draw

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from sharpest.claims.judge import judge
+from sharpest.claims.judgement import judge
 from sharpest.claims.ledger import Claim
 from sharpest.claims.plans import files_behind, plan_claims
 from sharpest.config.project import Project
