@@ -30,14 +30,11 @@ from sharpest.measures.spectra import Settings as SpectrumSettings
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.pipeline.progress import Progress
 from sharpest.pipeline.provenance import provenance
-from sharpest.results.data import DATA
+from sharpest.results.datasets import DATA, TOKENS
 from sharpest.results.file import open_stored, write_stored
 from sharpest.results.paths import Paths
-from sharpest.results.readers import reader_of
 from sharpest.results.snapshots import SNAPSHOTS
-from sharpest.results.states import Snapshots
-from sharpest.results.stored import Measured
-from sharpest.results.tokens import TOKENS
+from sharpest.results.stored import Measured, Snapshots, reader_of
 from sharpest.training.run import train_run
 from sharpest.trajectory.eigenpairs import direction_solver
 from sharpest.trajectory.problem import Problem, build_problem

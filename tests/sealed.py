@@ -6,7 +6,7 @@ from pathlib import Path
 
 import h5py
 
-from sharpest.results.checksum import seal
+from sharpest.results.whole import seal
 
 
 @contextmanager

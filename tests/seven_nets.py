@@ -29,11 +29,9 @@ from sharpest.measures.directions.reader import Directions
 from sharpest.measures.first_steps import Settings as FirstStepsSettings
 from sharpest.measures.interventions import Settings as InterventionsSettings
 from sharpest.measures.trace import Settings as TraceSettings
+from sharpest.results.datasets import REVIEWS
 from sharpest.results.file import write_stored
-from sharpest.results.readers import reader_of
-from sharpest.results.reviews import REVIEWS
-from sharpest.results.states import Snapshots
-from sharpest.results.stored import Measured
+from sharpest.results.stored import Measured, Snapshots, reader_of
 
 _SMALL = hessian_settings(examples=6, chunk_size=4, tolerance=0.05, max_products=6)
 _NUDGE = nsgd_settings(num_directions=1, num_eigenpairs=2, loss_examples=12, hessian=_SMALL)

@@ -20,8 +20,7 @@ from stand_in_gpu import stand_in_gpu
 import sharpest.training.run
 from sharpest.config.measures import declared
 from sharpest.config.run import RunSettings
-from sharpest.results.states import Snapshots
-from sharpest.results.stored import Measured
+from sharpest.results.stored import Measured, Snapshots
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from sharpest.curvature.hessian import Hessian
 from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs
 from sharpest.curvature.memory import ChunkTooLargeError
-from sharpest.results.states import Snapshots
+from sharpest.results.stored import Snapshots
 from sharpest.trajectory.epoch import EpochLog, advance
 from sharpest.trajectory.problem import build_problem
 from sharpest.trajectory.state import initial_state

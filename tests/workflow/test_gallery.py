@@ -15,7 +15,7 @@ from PIL import Image
 from sharpest.claims.ledger import read_ledgers
 from sharpest.pipeline.gallery.entry import LARGEST_PICTURE, NOT_RUN, Entry, entries
 from sharpest.pipeline.gallery.page import held_of, pages
-from sharpest.results.ledgers import PAPER
+from sharpest.results.paths import PAPER
 
 from .conftest import ROOT, Project
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sharpest.pipeline.gpu_slots import slots_folder, take_slot
-from sharpest.results.states import Snapshots
+from sharpest.results.stored import Snapshots
 
 
 def test_a_job_of_the_gpu_profile_takes_a_slot(edited, monkeypatch, tmp_path):

@@ -17,7 +17,7 @@ from sharpest.claims.shapes import trend
 from sharpest.config.project import Project, load_project
 from sharpest.config.run_id import RunId
 from sharpest.pipeline.gallery.page import by_hand
-from sharpest.results.ledgers import PAPER
+from sharpest.results.paths import PAPER
 
 from .conftest import ROOT
 from .test_prose import GALLERY, LISTED, PAGES, TABLES

@@ -32,7 +32,7 @@ try:
     )
     from sharpest.pipeline.scheduling import lift_default_limit
     from sharpest.pipeline.wildcards import RUN, but, curves_pattern, one_of
-    from sharpest.results.ledgers import BEYOND, PAPER, verdicts
+    from sharpest.results.paths import BEYOND, PAPER, verdicts
     from sharpest.results.paths import Paths
     from sharpest.results.versions import check_folder, check_version
 except ImportError as error:

@@ -12,8 +12,7 @@ from sharpest.pipeline.progress import Progress
 from sharpest.pipeline.provenance import derived_provenance
 from sharpest.results.identity import check_stored
 from sharpest.results.paths import Paths
-from sharpest.results.readers import reader_of
-from sharpest.results.states import Snapshots
+from sharpest.results.stored import Snapshots, reader_of
 from sharpest.trajectory.replay import open_run
 
 

@@ -13,8 +13,8 @@ from sharpest.checkpoints.files import contents_of, learning_rate
 from sharpest.checkpoints.states import load_net
 from sharpest.data.imported import Examples
 from sharpest.data.named import source_digest, users_code
+from sharpest.results.datasets import write_imported
 from sharpest.results.file import StoredRows
-from sharpest.results.imported import write_imported
 from sharpest.results.paths import Paths
 from sharpest.results.snapshots import create_snapshots
 from sharpest.trajectory.problem import Problem

@@ -23,7 +23,7 @@ from sharpest.claims.shapes import (
     points_around,
     sudden_fall,
 )
-from sharpest.results.crossing import edge_of, first_crossing
+from sharpest.results.edges import edge_of, first_crossing
 from sharpest.results.stored import Measured, divergence
 
 if TYPE_CHECKING:

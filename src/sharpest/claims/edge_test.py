@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sharpest.claims.quantity import Quantity, RunFiles
 from sharpest.claims.shapes import Number, Series, UnmeasuredError, mean
-from sharpest.results.edge_test import CANDIDATES, INTERVENTIONS, MEASURES, TIME, EdgeTest, area_under_roc, edge_test
+from sharpest.results.edges import CANDIDATES, INTERVENTIONS, MEASURES, TIME, EdgeTest, area_under_roc, edge_test
 
 _BATCH_SHARPNESS = "batch_sharpness"
 

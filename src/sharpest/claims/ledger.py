@@ -16,7 +16,7 @@ from pathlib import Path
 from sharpest.config.run_id import RunId
 from sharpest.config.yaml_file import read_text
 from sharpest.errors import ConfigError
-from sharpest.results.ledgers import BEYOND, PAPER
+from sharpest.results.paths import BEYOND, PAPER
 
 COLUMNS = (
     "id", "item", "kind", "statement", "subject", "quantity", "facet", "expected", "tolerance", "unit", "any_scale",

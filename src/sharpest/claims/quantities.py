@@ -13,7 +13,7 @@ from sharpest.claims.shapes import Number, Series, Statistic, maximum, mean, min
 from sharpest.claims.steps import STEPS
 from sharpest.config.measures import declared
 from sharpest.errors import ConfigError
-from sharpest.results.crossing import edge_of
+from sharpest.results.edges import edge_of
 
 QUANTITIES: Mapping[str, Quantity] = {
     quantity.name: quantity for quantity in (*CURVES, *STEPS, *END_POINTS, *UPDATES, *BRANCHES, *EDGE_TEST, *DENSITIES)

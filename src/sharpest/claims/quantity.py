@@ -10,7 +10,7 @@ from sharpest.config.strict import Strict
 from sharpest.measures.directions.reader import Directions
 from sharpest.measures.evaluations.reader import Evaluations
 from sharpest.measures.spectra.reader import Spectra
-from sharpest.results.readers import reader_of
+from sharpest.results.stored import reader_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from sharpest.claims.shapes import Number, Series, Statistic
     from sharpest.results.paths import Paths
     from sharpest.results.runs import Results, RunResults
-    from sharpest.results.states import Snapshots
-    from sharpest.results.stored import Measured
+    from sharpest.results.stored import Measured, Snapshots
 
 OF_SPECTRA = frozenset({"accuracy", "window", "parent"})
 """Needs that are parts of the spectra: their accuracies, the early window of their schedule, the spectra of the parent.

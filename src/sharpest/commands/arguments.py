@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sharpest.errors import ConfigError
-from sharpest.results.runs import Results, open_results
-from sharpest.results.scales import scale_in
+from sharpest.results.runs import Results, open_results, scale_in
 
 if TYPE_CHECKING:
     from sharpest.claims.ledger import Claim

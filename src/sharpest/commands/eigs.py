@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from sharpest.commands.arguments import add_json, add_kind, add_results, chosen_results, run_and_iteration
 from sharpest.commands.table import aligned, as_json
 from sharpest.errors import StoreError
-from sharpest.results.crossing import edge_of
-from sharpest.results.described import layout_in, layouts_in
+from sharpest.results.edges import edge_of
 from sharpest.results.paths import is_stored
 from sharpest.results.runs import RunResults
-from sharpest.results.stored import Measured
+from sharpest.results.stored import Measured, layout_in, layouts_in
 
 _MEASURE = "spectra"
 _FEW = 5  # eigenvalues that are printed unless the user asks for others

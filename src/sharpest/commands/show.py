@@ -9,10 +9,9 @@ from typing import Any
 from sharpest.commands.arguments import add_json, add_kind, add_scale, chosen_project
 from sharpest.commands.table import aligned, as_json
 from sharpest.errors import ConfigError
-from sharpest.results.described import layout_in, layouts_in
 from sharpest.results.layout import Dataset
 from sharpest.results.paths import is_stored
-from sharpest.results.stored import Stored
+from sharpest.results.stored import Stored, layout_in, layouts_in
 
 _HEAD = ("array", "type", "dimensions", "shape", "unit", "meaning")
 

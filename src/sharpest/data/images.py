@@ -16,7 +16,7 @@ from sharpest.data.augmentation import augment
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.shuffled import training_stream
 from sharpest.errors import DataError
-from sharpest.results.data import open_images
+from sharpest.results.datasets import open_images
 
 _ARRAYS = ("train_inputs", "train_targets", "test_inputs", "test_targets")
 

@@ -17,7 +17,7 @@ from sharpest.data.dataset import RunData, Split
 from sharpest.data.named import named, source_digest, users_code
 from sharpest.data.shuffled import training_stream
 from sharpest.errors import DataError
-from sharpest.results.imported import open_imported
+from sharpest.results.datasets import open_imported
 
 WHAT = "--data"
 

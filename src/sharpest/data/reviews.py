@@ -11,7 +11,7 @@ from sharpest.config.run import RunSettings
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.shuffled import training_stream
 from sharpest.errors import DataError
-from sharpest.results.reviews import open_reviews
+from sharpest.results.datasets import open_reviews
 
 PADDING, UNKNOWN = 0, 2  # word ids of Keras
 

@@ -11,7 +11,7 @@ from sharpest.config.run import RunSettings
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.randomness import generator
 from sharpest.errors import DataError
-from sharpest.results.tokens import open_tokens
+from sharpest.results.datasets import open_tokens
 
 
 def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunData:

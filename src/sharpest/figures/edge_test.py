@@ -30,11 +30,11 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.results.crossing import edge_of
-from sharpest.results.edge_test import (
+from sharpest.results.edges import (
     INTERVENTIONS,
     TIME,
     EdgeTest,
+    edge_of,
     edge_test,
     pooled_area,
     pooled_roc,

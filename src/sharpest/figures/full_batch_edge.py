@@ -26,7 +26,7 @@ from sharpest.figures.style import (
     styled,
 )
 from sharpest.measures.spectra.reader import Spectra
-from sharpest.results.crossing import edge_of, first_crossing
+from sharpest.results.edges import edge_of, first_crossing
 
 _LOSS, _RATIO, _DISTANCE = "loss after every update", "λ₁ over its edge", "distance to the gradient flow"
 _XLABELS = {"iteration": "iteration", "iteration x lr": "iteration × learning rate"}

@@ -5,9 +5,8 @@ from typing import TypeVar
 
 from sharpest.config.studies.base import Curve
 from sharpest.errors import ConfigError
-from sharpest.results.readers import reader_of
 from sharpest.results.runs import Results, RunResults
-from sharpest.results.stored import Measured
+from sharpest.results.stored import Measured, reader_of
 
 _Reader = TypeVar("_Reader", bound=Measured)
 

@@ -28,7 +28,7 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.results.crossing import edge_of
+from sharpest.results.edges import edge_of
 from sharpest.results.stored import Measured
 
 _DASHES = ("--", ":", "-.")  # of reference lines, in order

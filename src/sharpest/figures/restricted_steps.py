@@ -30,8 +30,7 @@ from sharpest.figures.style import (
     say_empty,
     styled,
 )
-from sharpest.results.states import Snapshots
-from sharpest.results.stored import divergence
+from sharpest.results.stored import Snapshots, divergence
 
 ORANGE, *_MORE = OTHERS
 _COLOURS = (BLUE, ORANGE, GREEN, RED, *_MORE)  # as in the authors' code: SGD, only top, constant top, no top

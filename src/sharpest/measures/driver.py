@@ -22,9 +22,8 @@ from sharpest.measures.point import Point
 from sharpest.results.file import StoredRows, StoredWriter, create_stored
 from sharpest.results.layout import Dataset
 from sharpest.results.paths import Paths
-from sharpest.results.records import Record
 from sharpest.results.stored import Measured
-from sharpest.results.work import has_work, locked
+from sharpest.results.work import Record, has_work, locked
 from sharpest.trajectory.replay import Replay
 
 

@@ -11,9 +11,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sharpest.measures.carried import Packed, unpacked
-from sharpest.results.records import Record, append_record, cut_records, read_records
 from sharpest.results.whole import written_whole
-from sharpest.results.work import WorkFolder, cannot_write
+from sharpest.results.work import Record, WorkFolder, append_record, cannot_write, cut_records, read_records
 
 CARRIED_BYTES = 2**26
 """At this size the file of carried values starts over, because a vector of p values per point would fill the disk."""

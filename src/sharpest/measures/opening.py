@@ -8,10 +8,8 @@ from sharpest.config.measures import measure_names
 from sharpest.config.run import HessianSettings
 from sharpest.measures.point import Point
 from sharpest.results.abridged import check_unabridged
-from sharpest.results.readers import reader_of
-from sharpest.results.runs import RunResults, open_results
-from sharpest.results.scales import scale_in
-from sharpest.results.stored import Measured
+from sharpest.results.runs import RunResults, open_results, scale_in
+from sharpest.results.stored import Measured, reader_of
 from sharpest.trajectory.replay import open_run
 
 

@@ -11,12 +11,11 @@ from sharpest.errors import StoreError
 from sharpest.pipeline.bundle.placed import marker, missing, read_bundle
 from sharpest.results.abridged import LEFT_OUT
 from sharpest.results.file import StoredFile
-from sharpest.results.identity import check_stored
+from sharpest.results.identity import check_stored, read_through
 from sharpest.results.kinds import kinds_of_files
 from sharpest.results.layout import MADE_FROM, Layout
 from sharpest.results.made import again, check_recorded, read_made
 from sharpest.results.paths import Paths
-from sharpest.results.verified import read_through
 from sharpest.results.whole import present
 
 _SHOWN = 12  # digits of a digest

@@ -39,10 +39,9 @@ from sharpest.report.trained import Run, trained_run
 from sharpest.results.datasets import data_layout
 from sharpest.results.file import attributes_of
 from sharpest.results.identity import check_identity
-from sharpest.results.ledgers import BEYOND, PAPER, verdicts
-from sharpest.results.paths import Paths
-from sharpest.results.readers import reader_of
+from sharpest.results.paths import BEYOND, PAPER, Paths, verdicts
 from sharpest.results.runs import Results
+from sharpest.results.stored import reader_of
 
 _USED = "Used: "
 

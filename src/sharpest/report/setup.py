@@ -12,8 +12,7 @@ from sharpest.config.strict import Strict
 from sharpest.config.studies.every import AnyStudy
 from sharpest.report.answers import answered_beside
 from sharpest.report.paper import item_of
-from sharpest.results.ledgers import BEYOND, PAPER, verdicts
-from sharpest.results.paths import Paths
+from sharpest.results.paths import BEYOND, PAPER, Paths, verdicts
 
 if TYPE_CHECKING:
     from sharpest.claims.ledger import Claim

@@ -8,8 +8,7 @@ import numpy as np
 
 from sharpest.config.run import RunSettings
 from sharpest.config.sources.registry import SOURCES
-from sharpest.results.states import Snapshots
-from sharpest.results.stored import divergence
+from sharpest.results.stored import Snapshots, divergence
 
 
 @dataclass(frozen=True)

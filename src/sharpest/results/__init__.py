@@ -20,7 +20,7 @@ class _CallableModule(ModuleType):
         """See ``sharpest.results.runs.open_results``; without a scale, that of ``scale_in``."""
         # imported by name, which keeps the readers out of the fingerprints of jobs that only write
         runs = import_module("sharpest.results.runs")
-        scale = scale or import_module("sharpest.results.scales").scale_in(folder)
+        scale = scale or import_module("sharpest.results.runs").scale_in(folder)
         results: Results = runs.open_results(folder, scale)
         return results
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from sharpest.errors import StoreError
-from sharpest.results.checksum import seal_as
 from sharpest.results.file import create_stored, open_stored
 from sharpest.results.layout import Layout
+from sharpest.results.whole import seal_as
 
 LEFT_OUT = "left_out"
 """Attribute of an abridged file: names of the arrays whose content it leaves out."""

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sharpest.errors import StoreError
-from sharpest.results.described import layout_in
-from sharpest.results.stored import Measured
+from sharpest.results.stored import Measured, layout_in
 from sharpest.results.whole import written_whole
 
 

@@ -11,10 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharpest.errors import StoreError
-from sharpest.results.checksum import ROW_CHECKSUMS, USER_BLOCK, has_long_rows, row_checksums, seal, verify
-from sharpest.results.layout import Layout
-from sharpest.results.structure import check_shapes, check_structure
-from sharpest.results.whole import present, written_whole
+from sharpest.results.layout import Layout, check_shapes, check_structure
+from sharpest.results.whole import (
+    ROW_CHECKSUMS,
+    USER_BLOCK,
+    has_long_rows,
+    present,
+    row_checksums,
+    seal,
+    verify,
+    written_whole,
+)
 
 
 def read_parts(path: Path, layout: Layout, names: Iterable[str], selection: Any) -> dict[str, NDArray[Any]]:

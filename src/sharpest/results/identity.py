@@ -1,16 +1,21 @@
-"""Checks that an HDF5 file belongs to the expected run, schedule and scale, and was made from the present files."""
+"""What a file is and what made it: checked whenever it is read."""
 
-from collections.abc import Iterable, Mapping
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
+import numpy as np
 
 from sharpest.errors import StoreError
-from sharpest.results.checksum import digest_of, verify
-from sharpest.results.file import remedy
-from sharpest.results.layout import MADE_FROM
+from sharpest.results.file import StoredFile, open_stored, remedy
+from sharpest.results.layout import MADE_FROM, Layout
 from sharpest.results.paths import Paths, is_inside
+from sharpest.results.whole import content_digest, digest_of, has_long_rows, own_digest, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _TEXTS = frozenset({"code", "created", "dataset", "device", "git", "origin", "run", "scale", "schedule", "sha256"})
 _LISTS = frozenset({"left_out", "reductions"})
@@ -109,3 +114,40 @@ def changed_source(made_from: Mapping[str, str], paths: Paths) -> Path | None:
 def other_source(path: Path, source: Path) -> StoreError:
     """The error for a file whose source has changed since."""
     return StoreError(f"{path}: was made from another {source} than is there now; put that one back, or {remedy(path)}")
+
+
+def read_through(path: Path, layouts: Iterable[Layout]) -> StoredFile:
+    """Read and verify a whole file, including the rows that have their own checksums.
+
+    Args:
+        path: The file.
+        layouts: Layouts that it may have.
+
+    Returns:
+        The closed file, with its attributes and digest.
+
+    Raises:
+        StoreError: If it is damaged, of another kind or version, or its content does not match its digest.
+    """
+    *others, last = layouts
+    layout = next((layout for layout in others if layout.name == _name(path)), last)
+    with open_stored(path, layout) as file:
+        check_attributes(path, file.attributes)
+        for name, shape, dtype in ((each.name, file.shape(each.name), each.dtype) for each in layout.datasets):
+            # gigabytes, read row by row; everything else was verified when the file was opened
+            for row in range(shape[0] if has_long_rows(shape, np.dtype(dtype)) else 0):
+                file.row(name, row)
+        with h5py.File(path, "r", locking=False) as opened:
+            if content_digest(opened) != own_digest(path):
+                raise StoreError(f"{path}: its content does not match its digest; {remedy(path)}")
+    return file
+
+
+def _name(path: Path) -> str | None:
+    """The name of a file's layout; None if the file cannot be read."""
+    try:
+        verify(path)
+        with h5py.File(path, "r", locking=False) as file:
+            return str(file.attrs["layout"])
+    except (OSError, RuntimeError, KeyError, ValueError):
+        return None

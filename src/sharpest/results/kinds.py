@@ -5,13 +5,10 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from sharpest.results import measured
-from sharpest.results.data import DATA
-from sharpest.results.imported import IMPORTED
+from sharpest.results.datasets import DATA, IMPORTED, REVIEWS, TOKENS
 from sharpest.results.layout import Layout
 from sharpest.results.paths import Paths
-from sharpest.results.reviews import REVIEWS
 from sharpest.results.snapshots import SNAPSHOTS
-from sharpest.results.tokens import TOKENS
 
 
 def layouts_without_measures() -> list[Layout]:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sharpest.errors import StoreError
-from sharpest.results.checksum import digest_of
 from sharpest.results.identity import changed_source
 from sharpest.results.paths import Paths, is_inside
-from sharpest.results.whole import present, written_whole
+from sharpest.results.whole import digest_of, present, written_whole
 
 
 def write_made(paths: Paths, files: Iterable[str | Path], made_from: Mapping[str, str]) -> None:

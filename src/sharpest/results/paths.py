@@ -1,4 +1,6 @@
-"""The paths of all files of a scale; rules and readers take them from this module."""
+"""Where each file lies, and the ledgers of claims."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,3 +110,12 @@ class Paths:
     def benchmark(self, *parts: str) -> Path:
         """Recorded time and memory of a job; the last part has no suffix."""
         return self.folder.joinpath("benchmarks", *parts[:-1], f"{parts[-1]}.tsv")
+
+
+PAPER, BEYOND = "claims", "beyond"
+"""The paper's ledger, and the ledgers of all later papers together."""
+
+
+def verdicts(paths: Paths, ledger: str, suffix: str) -> Path:
+    """The verdicts on a ledger as ``csv`` or ``md``, and files beside them; the ledger may be a wildcard."""
+    return paths.claims(suffix).with_name(f"{ledger}.{suffix}")

@@ -1,24 +1,95 @@
-"""The results of a scale, run by run: trained states and measured values."""
+"""Results of runs by name, and tidy tables of them."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from importlib import import_module, util
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sharpest.errors import StoreError, needs_pipeline
+import numpy as np
+
+from sharpest.errors import ConfigError, StoreError, needs_pipeline
 from sharpest.results.identity import check_stored
 from sharpest.results.made import check_made
 from sharpest.results.paths import Paths
-from sharpest.results.readers import reader_of
-from sharpest.results.states import Snapshots
-from sharpest.results.stored import Measured, Stored
-from sharpest.results.tidy import tidy_columns
+from sharpest.results.stored import Measured, Snapshots, Stored, reader_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import pandas as pd
+
+
+_TIMES = ("iteration", "epoch")
+
+
+def tidy_columns(measured: Measured, array: str | None = None) -> dict[str, Any]:
+    """The columns of ``Results.to_frame`` for one file.
+
+    Args:
+        measured: The file.
+        array: An array with at most one dimension besides the points; None = see ``Results.to_frame``.
+
+    Raises:
+        StoreError: If there is no such array.
+    """
+    fitting = [
+        dataset.name
+        for dataset in measured.datasets
+        if dataset.dims[0] == "t" and len(dataset.dims) < 3 and dataset.name not in _TIMES and not dataset.is_large
+    ]
+    name = array or next((name for name in ("eigenvalues", measured.kind) if name in fitting), None)
+    if name not in fitting:
+        raise StoreError(
+            f"{measured.path}: name an array with a value or a list of values for each point, not {name!r}: "
+            f"{', '.join(fitting) or 'it has none'}; others are in to_xarray"
+        )
+    values = measured[name].reshape(len(measured.iteration), -1)
+    points, width = values.shape
+    net, data, optimizer = measured.run.split("-")[:3]
+    return {
+        "run": np.full(values.size, measured.run, object),
+        "net": net,
+        "data": data,
+        "optimizer": optimizer,
+        "lr": measured.lr,
+        "momentum": measured.attributes["config"]["run"]["momentum"],
+        "schedule": measured.attributes["schedule"],
+        **{time: np.repeat(measured[time], width) for time in _TIMES},
+        "index": np.tile(np.arange(width), points),
+        "value": values.ravel(),
+    }
+
+
+_CONFIG = Path("config/config.yaml")
+
+
+def scale_in(folder: str | Path) -> str:
+    """The scale of ``config/config.yaml`` in the current folder if it has results, else the only one with results.
+
+    Args:
+        folder: Folder with one folder per scale.
+
+    Raises:
+        StoreError: If there are no results, or those of several scales.
+        ConfigError: If the configuration cannot be read.
+    """
+    scales = sorted(path.name for path in Path(folder).glob("*/"))
+    # only the core is installed without yaml; the configuration is imported by name, since it imports this package
+    if _CONFIG.exists() and util.find_spec("yaml"):
+        keys = import_module("sharpest.config.reading").read_keys(_CONFIG)
+        if "scale" not in keys:
+            raise ConfigError(f"{_CONFIG}: scale is missing; add it")
+        if str(keys["scale"]) in scales:
+            return str(keys["scale"])
+    if len(scales) != 1:
+        raise StoreError(
+            f"{folder} has {', '.join(scales) or 'no scale'}; choose one with --scale, in Python with scale=..."
+        )
+    return scales[0]
+
 
 _File = TypeVar("_File", bound=Stored)
 _Reader = TypeVar("_Reader", bound=Measured)

@@ -1,16 +1,44 @@
-"""Merge the shards of a measurement."""
+"""Shards of a file, and files put together from parts."""
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from sharpest.errors import StoreError
-from sharpest.results.file import StoredFile, create_stored, open_stored
+from sharpest.results.file import TOGETHER, StoredFile, StoredWriter, create_stored, open_stored
 from sharpest.results.layout import Layout
+from sharpest.results.whole import USER_BLOCK, seal, written_whole
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Part = tuple[Layout, Mapping[str, Any], Mapping[str, Any]]
+"""A layout, its arrays, its attributes."""
+
+
+def write_together(path: str | Path, parts: Sequence[Part]) -> None:
+    """Write a combined file atomically. Rows of its arrays must be shorter than a megabyte.
+
+    Args:
+        path: The file to write.
+        parts: Layout, arrays and attributes of each kind, as for ``write_stored``.
+
+    Raises:
+        ValueError: If an array or attribute is missing, unknown, or does not fit its layout.
+        StoreError: If the file cannot be written.
+    """
+    with written_whole(path) as temporary:
+        with open(temporary, "w+b") as stream, h5py.File(stream, "w", userblock_size=USER_BLOCK) as file:
+            file.attrs["layout"], file.attrs["version"] = TOGETHER, 1
+            for layout, arrays, attributes in parts:
+                StoredWriter(file.create_group(layout.name), layout).complete(arrays, attributes)
+        seal(temporary)
 
 
 def _joined(values: Sequence[Any]) -> Any:

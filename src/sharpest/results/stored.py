@@ -1,24 +1,79 @@
-"""Read results files by name: small arrays at once, rows of large ones on demand."""
+"""Stored measurements and snapshots: arrays with descriptions, and the reader of each measure."""
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.errors import needs_pipeline
-from sharpest.results.described import layout_in
-from sharpest.results.file import open_stored, read_parts
+from sharpest.errors import StoreError, needs_pipeline
+from sharpest.results.file import TOGETHER, open_stored, read_parts
 from sharpest.results.layout import Dataset, Layout
+from sharpest.results.snapshots import SNAPSHOTS, STATE
+from sharpest.results.whole import present, verify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import pandas as pd
     import xarray
+    from numpy.typing import NDArray
+
+
+def layouts_in(path: str | Path) -> dict[str, Layout]:
+    """The layouts of a file, by name: one, or several in a combined file.
+
+    Raises:
+        StoreError: If the file is missing or damaged, or does not describe its content.
+    """
+    try:
+        verify(path)
+        with h5py.File(path, "r", locking=False) as file:
+            parts = list(file.values()) if file.attrs.get("layout") == TOGETHER else [file]
+            return {layout.name: layout for layout in map(_described, parts)}
+    except FileNotFoundError:
+        present(Path(path))
+        raise
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path}: {error}; make it again") from None
+
+
+def layout_in(path: str | Path, kind: str | None = None) -> Layout:
+    """One layout of a file.
+
+    Args:
+        path: The file.
+        kind: Name of the layout; None = the only one.
+
+    Raises:
+        StoreError: See ``layouts_in``; also if the file does not have the layout, or has several and none is named.
+    """
+    layouts = layouts_in(path)
+    if kind is None and len(layouts) == 1:
+        return next(iter(layouts.values()))
+    if kind not in layouts:
+        hint = "say which is meant with its kind" if kind is None else f"and no {kind}"
+        raise StoreError(f"{path}: holds {', '.join(layouts)}; {hint}")
+    return layouts[kind]
+
+
+def _described(part: h5py.Group) -> Layout:
+    """The layout that a part of a file describes, with its arrays in alphabetical order."""
+    datasets = []
+    for name, array in part.items():
+        dims = tuple(dimension.label for dimension in array.dims)
+        if not all(dims):
+            raise ValueError(f"does not name the dimensions of {name}: it was written by an older version of the code")
+        datasets.append(Dataset(name, array.dtype.str, dims, array.attrs["unit"], array.attrs["meaning"]))
+    attributes = tuple(name for name in part.attrs if name not in ("layout", "version"))
+    return Layout(str(part.attrs["layout"]), int(part.attrs["version"]), tuple(datasets), attributes)
 
 
 class Stored:
@@ -264,3 +319,57 @@ def common_points(*measured: Measured) -> list[Any]:
     for other in measured[1:]:
         shared = np.intersect1d(shared, other.iteration)
     return [each.rows(np.searchsorted(each.iteration, shared)) for each in measured]
+
+
+def reader_of(measure: str) -> type[Measured]:
+    """The class that reads the files of a measure: the measure's own, or one that only knows the names of its arrays.
+
+    If only the core is installed, the layout is read from the files themselves.
+    """
+    try:
+        if find_spec(f"sharpest.measures.{measure}.reader"):
+            reader: type[Measured] = import_module(f"sharpest.measures.{measure}.reader").Reader
+            return reader
+        layout = import_module(f"sharpest.measures.{measure}").MEASURE.layout
+    except ModuleNotFoundError as error:
+        if (error.name or "sharpest").startswith("sharpest"):
+            raise
+        return Measured
+    return type("Reader", (Measured,), {"layout": layout})
+
+
+class Snapshots(Stored):
+    """The snapshots file of a run: t states, and r computations of directions during training.
+
+    Args:
+        path: The file.
+
+    Raises:
+        StoreError: If it is missing, damaged, of another kind, or of another version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path, SNAPSHOTS)
+
+    @property
+    def iteration(self) -> NDArray[np.int64]:
+        """(t,), completed updates."""
+        return self["iteration"]
+
+    @property
+    def update_loss(self) -> NDArray[np.float64]:
+        """(u,), the loss that a full-batch run trains on, with L2: at its start, and after each of its updates.
+
+        If the run diverged, the last loss or the one before the last update is not finite. Empty for other runs.
+        """
+        return self["update_loss"]
+
+    def state(self, row: int) -> dict[str, NDArray[Any]]:
+        """Everything that training needs to resume from a row, by name."""
+        return self.row_of([dataset.name for dataset in STATE], row)
+
+    @property
+    def diverged(self) -> int | None:
+        """The update at which the loss was no longer finite; None if it stayed finite."""
+        iteration = int(self.attributes["diverged"])
+        return None if iteration < 0 else iteration

@@ -1,11 +1,25 @@
-"""Write files atomically, and require files to exist."""
+"""Files that are whole: written at once, with a checksum of their bytes."""
 
+from __future__ import annotations
+
+import hashlib
+import json
+import math
 import os
-from collections.abc import Iterator
+import zlib
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import h5py
+import numpy as np
 
 from sharpest.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 
 def present(path: Path) -> Path:
@@ -73,3 +87,148 @@ def _remove_leftovers(path: Path) -> None:
                 leftover.unlink(missing_ok=True)
             except (PermissionError, OverflowError):
                 pass  # the process is alive, or not ours
+
+
+USER_BLOCK = 1024  # bytes that HDF5 leaves to applications
+LONG_ROW = 2**20  # bytes; an attribute has room for the checksums of 16,000 rows
+ROW_CHECKSUMS = "crc32"
+_MARK = b"sharpest "
+_CHUNK = 2**20
+# attributes about the making of a file; the digest leaves them out, and also arrays in seconds
+_ORIGIN = frozenset({"code", "created", "device", "git", "origin", "packages", "reductions", "torch_threads"})
+
+
+def has_long_rows(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    """Whether each row of an array has its own checksum."""
+    return math.prod(shape) > 0 and math.prod(shape[1:]) * dtype.itemsize >= LONG_ROW
+
+
+def row_checksums(array: NDArray[Any]) -> NDArray[np.uint32]:
+    """CRC-32 of each row, (t,), of an array (t, ...)."""
+    return np.array([zlib.crc32(np.ascontiguousarray(row).data) for row in array], dtype=np.uint32)
+
+
+def seal(path: str | Path) -> None:
+    """Write checksum and digest into the user block (``USER_BLOCK`` bytes) of a finished HDF5 file."""
+    with h5py.File(path, "r", locking=False) as file:
+        long_arrays = [array for array in file.values() if ROW_CHECKSUMS in array.attrs]
+        apart = sorted((array.id.get_offset(), array.id.get_storage_size()) for array in long_arrays)
+        digest = content_digest(file)
+    with open(path, "r+b") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        checksum = _checksum(stream, size, apart, digest)
+        sealed = {"size": size, "apart": apart, "digest": digest, "crc32": checksum}
+        block = _MARK + json.dumps(sealed).encode()
+        stream.seek(0)
+        stream.write(block.ljust(USER_BLOCK, b"\0"))
+
+
+def seal_as(path: Path, original: str) -> None:
+    """Give a sealed copy the digest of its original; the user block keeps the digest of the copy as ``own``."""
+    with open(path, "r+b") as stream:
+        sealed = _sealed(stream.read(USER_BLOCK))
+        sealed |= {"digest": original, "own": sealed["digest"]}
+        sealed["crc32"] = _checksum(stream, sealed["size"], sealed["apart"], original)
+        stream.seek(0)
+        stream.write((_MARK + json.dumps(sealed).encode()).ljust(USER_BLOCK, b"\0"))
+
+
+def own_digest(path: Path) -> str:
+    """The digest of the content of a verified file; it differs from ``digest_of`` only for a copy of ``seal_as``."""
+    with open(path, "rb") as stream:
+        sealed = _sealed(stream.read(USER_BLOCK))
+    return str(sealed.get("own", sealed["digest"]))
+
+
+def content_digest(file: h5py.File) -> str:
+    """SHA-256 of the content of an open file: equal for files that differ only in clock times and origin.
+
+    Long rows enter by their checksums.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(file.attrs.keys() - _ORIGIN):
+        value = file.attrs[name]
+        digest.update(f"{name} {value.item() if isinstance(value, np.generic) else value!r}\n".encode())
+    for name, array in sorted(file.items()):
+        if isinstance(array, h5py.Dataset) and array.attrs.get("unit") != "s":
+            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+            content = array.attrs[ROW_CHECKSUMS] if ROW_CHECKSUMS in array.attrs else array[...]
+            digest.update(np.ascontiguousarray(content).data)
+    return digest.hexdigest()
+
+
+def digest_of(path: Path) -> str:
+    """The digest that identifies the content of a finished file: for HDF5 the one in its user block, else its SHA-256.
+
+    Empty if the user block holds no digest.
+
+    Raises:
+        StoreError: If the file cannot be read.
+    """
+    regular(path)
+    try:
+        if path.suffix != ".h5":
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        with open(path, "rb") as stream:
+            block = stream.read(USER_BLOCK)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); fix its permissions or the disk") from None
+    try:
+        return str(_sealed(block)["digest"])
+    except ValueError:
+        return ""
+
+
+def verify(path: str | Path) -> str:
+    """Verify all bytes of a file, except rows with their own checksums, and return its digest.
+
+    Raises:
+        ValueError: If the bytes differ from those that were written; the message says what is wrong.
+        OSError: If the file cannot be read.
+        StoreError: If it is not a regular file.
+    """
+    with open(regular(Path(path)), "rb") as stream:
+        sealed = _sealed(stream.read(USER_BLOCK))
+        if os.fstat(stream.fileno()).st_size != sealed["size"]:
+            raise ValueError(f"is truncated or damaged (expected {sealed['size']} bytes)")
+        if _checksum(stream, sealed["size"], sealed["apart"], sealed["digest"]) != sealed["crc32"]:
+            raise ValueError("is damaged, or was changed by another program or version (its checksum does not match)")
+    return str(sealed["digest"])
+
+
+def _sealed(block: bytes) -> dict[str, Any]:
+    """The content of a user block; older versions of the code wrote no digest."""
+    if not block.startswith(_MARK):
+        raise ValueError("is empty, truncated, of an older version, or not a results file (it has no checksum)")
+    try:
+        sealed = json.loads(block[len(_MARK) :].rstrip(b"\0"))
+        apart = [(int(start), int(length)) for start, length in sealed["apart"]]
+        return {"digest": "", "size": sealed["size"], "crc32": sealed["crc32"], **sealed, "apart": apart}
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        raise ValueError("is truncated or damaged (its checksum cannot be read)") from None
+
+
+def _checksum(stream: BinaryIO, size: int, apart: list[tuple[int, int]], digest: str) -> int:
+    """CRC-32 of size, ``apart`` and digest, and of the bytes after the user block that are not ``apart``.
+
+    ``apart`` holds the byte ranges of the long rows as (start, length) pairs.
+    """
+    head = [size, apart, digest] if digest else [size, apart]
+    checksum = zlib.crc32(json.dumps(head).encode())
+    for start, end in _between(size, apart):
+        stream.seek(start)
+        while start < end:
+            content = stream.read(min(_CHUNK, end - start))
+            checksum = zlib.crc32(content, checksum)
+            # a damaged user block may point beyond the end of the file, where nothing can be read
+            start += len(content) or end - start
+    return checksum
+
+
+def _between(size: int, apart: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The byte ranges (start, end) after the user block that are not ``apart``."""
+    position = USER_BLOCK
+    for start, length in apart:
+        yield position, start
+        position = start + length
+    yield position, size

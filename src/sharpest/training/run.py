@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from sharpest.config.run import RunSettings
 from sharpest.errors import StoreError
-from sharpest.results.checksum import digest_of
 from sharpest.results.file import StoredRows, StoredWriter
 from sharpest.results.identity import check_identity, other_source
 from sharpest.results.made import write_made
 from sharpest.results.paths import Paths
 from sharpest.results.snapshots import create_snapshots, open_snapshots, state_at
-from sharpest.results.whole import written_whole
+from sharpest.results.whole import digest_of, written_whole
 from sharpest.results.work import locked
 from sharpest.training.work import TrainingWork
 from sharpest.trajectory.epoch import DirectionSolver, EpochLog, advance, end_epoch

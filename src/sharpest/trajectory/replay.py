@@ -14,7 +14,7 @@ from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.errors import StoreError, some_of
 from sharpest.results.identity import other_source
 from sharpest.results.paths import Paths
-from sharpest.results.states import Snapshots
+from sharpest.results.stored import Snapshots
 from sharpest.trajectory.eigenpairs import direction_solver
 from sharpest.trajectory.epoch import EpochLog, advance, end_epoch
 from sharpest.trajectory.problem import Problem, build_problem

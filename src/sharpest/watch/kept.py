@@ -19,7 +19,7 @@ from sharpest import __version__
 from sharpest.errors import StoreError
 from sharpest.results.file import open_stored
 from sharpest.results.layout import Dataset, Layout
-from sharpest.results.together import write_together
+from sharpest.results.shards import write_together
 
 _SAME = ("run", "settings", "hessian")
 """Attributes that must be equal for an existing file to go on."""

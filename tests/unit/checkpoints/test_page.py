@@ -17,7 +17,7 @@ from sharpest.commands.main import main
 from sharpest.config.project import load_project
 from sharpest.config.reading import read_yaml
 from sharpest.errors import ConfigError, DataError, StoreError
-from sharpest.results.states import Snapshots
+from sharpest.results.stored import Snapshots
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/import.md").read_text()

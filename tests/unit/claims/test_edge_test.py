@@ -9,7 +9,7 @@ from edge_tests import write_edge_test
 from sharpest.claims.quantities import QUANTITIES
 from sharpest.claims.quantity import RunFiles, RunSource
 from sharpest.claims.shapes import Number, UnmeasuredError
-from sharpest.results.edge_test import MEASURES
+from sharpest.results.edges import MEASURES
 
 RUN = "fcn-c10-sgd-lr0.1-S4-mse-s1"
 # batch sharpness reaches its late mean, 4, at the fourth point; gradient-noise interaction at the second

@@ -12,7 +12,7 @@ from sharpest.config.datasets import ImageSettings
 from sharpest.data.dataset import RunData
 from sharpest.data.images import load
 from sharpest.errors import DataError
-from sharpest.results.data import DATA
+from sharpest.results.datasets import DATA
 from sharpest.results.file import open_stored, write_stored
 
 CPU = torch.device("cpu")

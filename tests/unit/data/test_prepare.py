@@ -13,10 +13,8 @@ from sharpest.data.prepare import prepare
 from sharpest.data.sources import digits
 from sharpest.errors import DataError
 from sharpest.pipeline.progress import Progress
-from sharpest.results.data import DATA
+from sharpest.results.datasets import DATA, REVIEWS, TOKENS
 from sharpest.results.file import open_stored
-from sharpest.results.reviews import REVIEWS
-from sharpest.results.tokens import TOKENS
 
 SCRIPT = Path(__file__).parents[3] / "workflow/scripts/prepare_data.py"
 

@@ -11,8 +11,8 @@ from sharpest.config.datasets import ReviewSettings
 from sharpest.config.run import RunSettings
 from sharpest.data.dataset import RunData, load_data
 from sharpest.errors import DataError
+from sharpest.results.datasets import REVIEWS
 from sharpest.results.file import write_stored
-from sharpest.results.reviews import REVIEWS
 
 # lengths 0, 3, 4 and 6; word ids from 4, 1 = start
 REVIEWS_OF = [[], [1, 4, 5], [1, 9, 4, 6], [1, 4, 5, 6, 7, 11]]

@@ -13,8 +13,8 @@ from sharpest.config.datasets import TokenSettings
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.tokens import TokenStream, load
 from sharpest.errors import DataError
+from sharpest.results.datasets import TOKENS
 from sharpest.results.file import write_stored
-from sharpest.results.tokens import TOKENS
 
 CPU = torch.device("cpu")
 

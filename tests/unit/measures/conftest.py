@@ -15,8 +15,7 @@ from sharpest.config.strict import Strict
 from sharpest.measures.driver import measure_run
 from sharpest.measures.point import Point
 from sharpest.results.layout import MEASURED, Dataset, measured_layout
-from sharpest.results.states import Snapshots
-from sharpest.results.stored import Measured
+from sharpest.results.stored import Measured, Snapshots
 
 P = 365
 HESSIAN = hessian_settings(tolerance=1e-2)

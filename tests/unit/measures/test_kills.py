@@ -19,8 +19,8 @@ from sharpest.config.measures import declared
 from sharpest.errors import StoreError
 from sharpest.measures import kept
 from sharpest.measures.point import Point
-from sharpest.results.records import append_record, read_records
 from sharpest.results.stored import Measured
+from sharpest.results.work import append_record, read_records
 
 from .conftest import Settings, values_at
 

@@ -23,8 +23,7 @@ from sharpest.config.run import HessianSettings
 from sharpest.errors import StoreError
 from sharpest.measures.evaluations import Settings as EvaluationSettings
 from sharpest.measures.point import Point
-from sharpest.results.readers import reader_of
-from sharpest.results.stored import Measured
+from sharpest.results.stored import Measured, reader_of
 
 HESSIAN = hessian_settings(resample=True, tolerance=1e-2)
 # each point is a separate segment: none starts from carried values

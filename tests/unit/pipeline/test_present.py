@@ -7,9 +7,9 @@ import h5py
 import pytest
 
 from sharpest.pipeline.present import made_of_others, other_settings
-from sharpest.results.checksum import digest_of
 from sharpest.results.made import write_made
 from sharpest.results.paths import Paths
+from sharpest.results.whole import digest_of
 
 
 @pytest.fixture

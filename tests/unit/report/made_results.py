@@ -12,7 +12,7 @@ from sharpest.config.studies.end_points import EndPoints
 from sharpest.config.studies.every import AnyStudy
 from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
 from sharpest.report.setup import Setup
-from sharpest.results.data import DATA
+from sharpest.results.datasets import DATA
 from sharpest.results.made import write_made
 from sharpest.results.runs import Results
 

@@ -14,8 +14,8 @@ from sharpest.report.page import Page
 from sharpest.report.paper import title_of_paper
 from sharpest.report.render import render
 from sharpest.report.setup import Setup
-from sharpest.results.ledgers import BEYOND, PAPER, verdicts
 from sharpest.results.made import write_made
+from sharpest.results.paths import BEYOND, PAPER, verdicts
 from sharpest.results.runs import Results
 
 NAME = "runs"  # the name of a study; also that of a parameter of the report and of a part of its page

@@ -11,13 +11,12 @@ from sharpest.config.measures import declared
 from sharpest.errors import StoreError
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.abridged import abridge, check_unabridged
-from sharpest.results.checksum import USER_BLOCK, digest_of
-from sharpest.results.data import DATA
+from sharpest.results.datasets import DATA
+from sharpest.results.identity import read_through
 from sharpest.results.layout import Layout
 from sharpest.results.snapshots import SNAPSHOTS
-from sharpest.results.states import Snapshots
-from sharpest.results.stored import Stored
-from sharpest.results.verified import read_through
+from sharpest.results.stored import Snapshots, Stored
+from sharpest.results.whole import USER_BLOCK, digest_of
 
 RUN = "scnn-c10-sgd-lr0.1-S128-s777"
 SPECTRA = declared("spectra").layout

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from sharpest.edge import adam_edge, edge
-from sharpest.results.crossing import edge_of
+from sharpest.results.edges import edge_of
 
 
 @pytest.mark.parametrize(

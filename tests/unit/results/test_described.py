@@ -9,13 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from sharpest.errors import StoreError
-from sharpest.results.checksum import seal
-from sharpest.results.described import layout_in, layouts_in
 from sharpest.results.file import create_stored, write_stored
 from sharpest.results.layout import Dataset, Layout, measured_layout
 from sharpest.results.runs import open_results
-from sharpest.results.stored import Measured, Stored
-from sharpest.results.together import write_together
+from sharpest.results.shards import write_together
+from sharpest.results.stored import Measured, Stored, layout_in, layouts_in
+from sharpest.results.whole import seal
 
 pytestmark = pytest.mark.core
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sharpest.results.edge_test import (
+from sharpest.results.edges import (
     CANDIDATES,
     TIME,
     EdgeTest,

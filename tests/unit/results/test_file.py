@@ -18,9 +18,9 @@ from sealed import changed
 
 from sharpest.config.measures import declared
 from sharpest.errors import StoreError
-from sharpest.results.checksum import ROW_CHECKSUMS, digest_of, has_long_rows, verify
 from sharpest.results.file import open_stored, write_stored
 from sharpest.results.layout import Layout
+from sharpest.results.whole import ROW_CHECKSUMS, digest_of, has_long_rows, verify
 
 SPECTRA, DIRECTIONS, EVALUATIONS = (declared(name).layout for name in ("spectra", "directions", "evaluations"))
 

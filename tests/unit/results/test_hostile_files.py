@@ -12,10 +12,10 @@ from results_folder import ResultsFolder
 
 from sharpest.errors import StoreError
 from sharpest.pipeline.verify import print_verified
-from sharpest.results.checksum import USER_BLOCK
 from sharpest.results.file import TOGETHER
 from sharpest.results.made import read_made
 from sharpest.results.versions import check_version
+from sharpest.results.whole import USER_BLOCK
 
 RUN = "scnn-c10-sgd-lr0.01-S128-s777"
 ROWS = 10**10
@@ -157,7 +157,7 @@ def test_a_sealed_file_leads_nowhere_else(case: str, folder: ResultsFolder, caps
 
 def reseal(path: Path) -> None:
     """A correct checksum, as whoever means harm would write it, and some digest, which needs reading all arrays."""
-    import sharpest.results.checksum as checksum
+    import sharpest.results.whole as checksum
 
     with open(path, "r+b") as stream:
         size, digest = os.fstat(stream.fileno()).st_size, "0" * 64

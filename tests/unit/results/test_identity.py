@@ -18,12 +18,11 @@ from sharpest.measures.evaluations import Settings as EvaluationSettings
 from sharpest.measures.gradient_sample import Settings as SampleSettings
 from sharpest.measures.opening import open_point
 from sharpest.pipeline.verify import print_verified
-from sharpest.results.checksum import digest_of
-from sharpest.results.described import layouts_in
 from sharpest.results.made import check_made, write_made
 from sharpest.results.paths import Paths
 from sharpest.results.runs import Results
-from sharpest.results.stored import Stored
+from sharpest.results.stored import Stored, layouts_in
+from sharpest.results.whole import digest_of
 
 ONE, OTHER = run_settings(), run_settings(run="scnn-c10-sgd-lr0.1-S8-s778", seed=778)
 BRANCH = branch_settings(ONE, 2, lr_factor=0.1)
@@ -406,11 +405,11 @@ def test_errors_in_a_folder_are_listed(results: Results, name: str, capsys: pyte
 
 def test_a_wrong_digest_is_found(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
     """Bytes and checksum agree, but the digest is that of other contents."""
-    from sharpest.results import checksum
+    from sharpest.results import whole
 
     path = file_of(results, "spectra")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checksum, "content_digest", lambda file: "0" * 64)
+        patch.setattr(whole, "content_digest", lambda file: "0" * 64)
         with changed(path):
             pass
     with h5py.File(path):  # the file can be read

@@ -8,7 +8,7 @@ import pytest
 from layouts import LAYOUTS
 
 from sharpest.results.layout import Layout
-from sharpest.results.together import write_together
+from sharpest.results.shards import write_together
 
 # name -> version, digest of the names, types and dimensions of its arrays and of its attributes
 KNOWN = {

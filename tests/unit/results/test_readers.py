@@ -13,8 +13,7 @@ from sharpest.measures.evaluations.reader import Evaluations
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.file import write_stored
 from sharpest.results.layout import MEASURED, Dataset, measured_layout
-from sharpest.results.readers import reader_of
-from sharpest.results.stored import Measured
+from sharpest.results.stored import Measured, reader_of
 
 
 def test_a_measure_has_its_own_reader() -> None:
@@ -51,7 +50,7 @@ def test_only_another_package_may_be_missing(monkeypatch: pytest.MonkeyPatch, mi
     def find(name: str) -> None:
         raise ModuleNotFoundError(name=missing)
 
-    monkeypatch.setattr("sharpest.results.readers.find_spec", find)
+    monkeypatch.setattr("sharpest.results.stored.find_spec", find)
     if missing == "pydantic":
         assert reader_of("spectra") is Measured
     else:

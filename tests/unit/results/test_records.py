@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sharpest.results.records import append_record, cut_records, read_records
+from sharpest.results.work import append_record, cut_records, read_records
 
 pytestmark = pytest.mark.core
 

@@ -15,13 +15,11 @@ from sharpest.config.measures import measure_names
 from sharpest.errors import MissingPackageError, StoreError
 from sharpest.measures.directions import MEASURE as DIRECTIONS
 from sharpest.measures.spectra import MEASURE as SPECTRA
-from sharpest.results.checksum import LONG_ROW
 from sharpest.results.file import create_stored, write_stored
 from sharpest.results.layout import Dataset, Layout
-from sharpest.results.readers import reader_of
 from sharpest.results.snapshots import SNAPSHOTS
-from sharpest.results.states import Snapshots
-from sharpest.results.stored import Measured, Stored, common_points
+from sharpest.results.stored import Measured, Snapshots, Stored, common_points, reader_of
+from sharpest.results.whole import LONG_ROW
 
 RUN = "scnn-c10-sgd-lr0.1-S8-s777"
 SIZES = {"t": 3, "k": 2, "v": 2, "p": 7, "d": 2, "m": 4, "a": 3, "g": 5, "x": 6, "c": 3, "s": 4,

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from sharpest.errors import StoreError
-from sharpest.results.checksum import USER_BLOCK
 from sharpest.results.layout import Layout
 from sharpest.results.measured.spectra import SPECTRA
 from sharpest.results.measured.trace import TRACE
+from sharpest.results.shards import write_together
 from sharpest.results.stored import Measured
-from sharpest.results.together import write_together
+from sharpest.results.whole import USER_BLOCK
 
 
 def part(layout: Layout, **arrays: Any) -> tuple[Layout, dict[str, Any], dict[str, Any]]:

@@ -30,7 +30,7 @@ from forked import start
 from sharpest.data.randomness import derived_seed
 from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS
-from sharpest.results.states import Snapshots
+from sharpest.results.stored import Snapshots
 from sharpest.training.run import HISTORY_COLUMNS, SAVE_INTERVAL
 from sharpest.trajectory.eigenpairs import direction_solver
 from sharpest.trajectory.epoch import EpochLog, advance

@@ -6,7 +6,7 @@ from builders import Run, full_batch_settings, nsgd_settings, run_settings
 from pydantic import ValidationError
 
 from sharpest.config.run import RunSettings
-from sharpest.results.states import Snapshots
+from sharpest.results.stored import Snapshots
 from sharpest.trajectory.epoch import EpochLog, advance
 from sharpest.trajectory.state import initial_state
 

@@ -20,7 +20,7 @@ from sealed import changed
 
 from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS, STATE
-from sharpest.results.states import Snapshots
+from sharpest.results.stored import Snapshots
 from sharpest.trajectory.eigenpairs import direction_solver
 from sharpest.trajectory.epoch import EpochLog, advance, end_epoch
 from sharpest.trajectory.replay import Replay

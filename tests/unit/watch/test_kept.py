@@ -22,8 +22,8 @@ from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.largest_eigenvalues import draw
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.paths import Paths
-from sharpest.results.readers import reader_of
 from sharpest.results.runs import Results
+from sharpest.results.stored import reader_of
 
 torch.set_num_threads(1)
 ALL = ("lambda_max", "eigenvalues", "trace", "batch_sharpness", "critical", "preconditioned")

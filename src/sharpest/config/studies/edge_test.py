@@ -7,7 +7,7 @@ from pydantic import Field
 
 from sharpest.config.studies.base import Curve, Input, Schedule, Study, settings_of
 from sharpest.errors import ConfigError
-from sharpest.results.edge_test import MEASURES
+from sharpest.results.edges import MEASURES
 
 
 class EdgeTestStudy(Study):

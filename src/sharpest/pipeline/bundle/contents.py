@@ -12,8 +12,7 @@ from sharpest.config.study_files import BEYOND as STUDIES_BEYOND
 from sharpest.config.study_files import PAPER as STUDIES
 from sharpest.errors import StoreError
 from sharpest.report.setup import setup_of
-from sharpest.results.ledgers import BEYOND, PAPER
-from sharpest.results.paths import Paths, is_stored
+from sharpest.results.paths import BEYOND, PAPER, Paths, is_stored
 
 OF_VECTORS = frozenset({"eigenvector_drift"})
 """Kinds of studies that draw eigenvectors themselves; such a figure comes drawn."""

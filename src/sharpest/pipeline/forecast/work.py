@@ -18,8 +18,7 @@ from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.config.schedule import Schedule
 from sharpest.config.studies.base import Input
 from sharpest.pipeline.forecast.sizes import data_bytes, point_bytes, stored_bytes
-from sharpest.results.ledgers import BEYOND, verdicts
-from sharpest.results.paths import Paths
+from sharpest.results.paths import BEYOND, Paths, verdicts
 
 # number of eigenpairs -> Hessian-vector products of one measurement: means of hvps at the quick scale, with a tolerance
 # of 1e-3 as at all scales; the entry for 50 is from inventory 4.3

@@ -10,8 +10,7 @@ from sharpest.errors import ConfigError
 from sharpest.pipeline.gallery.entry import collect, judge_measured
 from sharpest.pipeline.gallery.page import pages
 from sharpest.pipeline.gallery.verdicts import CLAIMS, collect_claims
-from sharpest.results.ledgers import BEYOND, PAPER
-from sharpest.results.paths import Paths
+from sharpest.results.paths import BEYOND, PAPER, Paths
 
 GALLERY = Path("docs/gallery")
 SCRIPTS = Path("workflow/scripts")

@@ -22,8 +22,8 @@ from sharpest.report.setup import Setup, setup_of
 from sharpest.report.trained import trained_run
 from sharpest.results.made import check_made
 from sharpest.results.paths import Paths
-from sharpest.results.readers import reader_of
 from sharpest.results.runs import Results
+from sharpest.results.stored import reader_of
 from sharpest.results.whole import present
 
 LARGEST_PICTURE = 150_000
