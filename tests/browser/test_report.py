@@ -11,7 +11,7 @@ from accessibility import serious_violations
 from unit.report.made_results import made_setup, write_results
 
 from sharpest.report.build import build_page
-from sharpest.report.render import render
+from sharpest.report.page import render
 from sharpest.results.paths import Paths
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -1,4 +1,4 @@
-from sharpest.report.render import assets_digest
+from sharpest.report.page import assets_digest
 from sharpest.report.setup import setup_of
 
 LATER = bool(PROJECT.beyond) or BEYOND in CLAIMS

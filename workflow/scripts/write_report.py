@@ -6,7 +6,7 @@ import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
 from sharpest.report.build import build_page
-from sharpest.report.render import render
+from sharpest.report.page import render
 from sharpest.report.setup import Setup
 from sharpest.results.made import write_made
 from sharpest.results.runs import Results

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sharpest.curvature.batches import batch_curvature
     from sharpest.curvature.density import SpectralDensity, spectral_density
-    from sharpest.curvature.determinism import NotDeterministicError
-    from sharpest.curvature.differentiation import NotTwiceDifferentiableError
+    from sharpest.curvature.differentiation import NotDeterministicError, NotTwiceDifferentiableError
     from sharpest.curvature.gradient_noise import (
         batch_sharpness,
         conditioning,
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
         ratio_of_means,
     )
     from sharpest.curvature.hessian import Hessian
-    from sharpest.curvature.lanczos import Eigenpairs
-    from sharpest.curvature.leading import eigenpairs
+    from sharpest.curvature.lanczos import Eigenpairs, eigenpairs
     from sharpest.curvature.operators import Operator
     from sharpest.curvature.preconditioned import Preconditioned, adam_preconditioner
     from sharpest.curvature.stochastic import Estimate, frobenius_norm, sampling_error, trace

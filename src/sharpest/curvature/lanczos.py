@@ -1,24 +1,125 @@
-"""Leading eigenpairs of a symmetric operator, by Lanczos iteration with full reorthogonalisation.
-
-Letters: p dimension, k wanted eigenpairs, j basis vectors so far, m remainders.
-"""
+"""Leading eigenpairs by Lanczos iteration, checked by a witness, and with default settings."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from sharpest.curvature.sizes import basis_size
-from sharpest.curvature.subspace import Remainder, Ritz, Subspace, length
-from sharpest.curvature.witness import Witness
+from sharpest.curvature.operators import Operator, Seed, generator_of
+from sharpest.curvature.subspace import Remainder, Ritz, Subspace, length, lengths_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+
+def basis_size(num_eigenpairs: int) -> int:
+    """Vectors (p,) that the eigensolver holds at once for a number of eigenpairs; fewer if p is smaller.
+
+    Source: thick restart keeps the better half, which must hold the wanted pairs and some to spare.
+
+    >>> basis_size(5), basis_size(50)
+    (32, 150)
+    """
+    return max(32, 3 * num_eigenpairs)
+
+
+_RISK = 0.01
+"""Probability that a start contains too little of an eigenvector to show it."""
+_MARGIN = 0.1
+"""How much stronger than the last wanted pair a missing one must be, relative to its magnitude; closer ones would cost
+many products."""
+_OFFSETS = np.array([0, 0.01, 0.1, 0.5, 4])
+"""Strengths of mu, as offsets relative to the magnitude of the least; (mu - T)^-1 falls with the distance, so that the
+least decides."""
+_NUM_POINTS, _FARTHEST = 1_000, 16
+"""Strengths of mu to follow through compressions, and the largest offset as a multiple of the largest Ritz value."""
+_SMALLEST = 1e-9
+"""The smallest of these offsets at least, if the last wanted pair is one of the null space."""
+
+
+class Witness:
+    """A random start, as an eigenvector with the eigenvalue mu sees it: by its coordinates in basis and remainders.
+
+    The start is in the basis until the basis is compressed. The inner product of u with the lost part is then expressed
+    by its inner products with the remainders, which depends on mu.
+
+    Args:
+        inside: (j,), coordinates in the basis; the random part of the start has unit length.
+        num_remainders: m.
+        dimension: p.
+    """
+
+    def __init__(self, inside: NDArray[np.float64], num_remainders: int, dimension: int) -> None:
+        self._expected = _RISK / np.sqrt(dimension)
+        self._points: NDArray[np.float64] | None = None
+        self._inside, self._beyond = inside[None], np.zeros((1, num_remainders))
+
+    def extend(self, coupling: NDArray[np.float64], ended: int) -> None:
+        """Follow a new row of the basis.
+
+        Args:
+            coupling: (m,), inner products of the row with the remainders before it.
+            ended: Number of the remainder that became the row.
+        """
+        self._inside = np.column_stack([self._inside, self._beyond @ coupling])
+        self._beyond = np.column_stack([np.delete(self._beyond, ended, axis=1), np.zeros(len(self._beyond))])
+
+    def compress(self, ritz: Ritz, kept: NDArray[np.intp], num_eigenpairs: int) -> None:
+        """Follow a compression of the basis to some Ritz vectors."""
+        if self._points is None:
+            largest, least = np.abs(ritz.values).max(), ritz.strengths[ritz.order[num_eigenpairs - 1]]
+            nearest = max(_MARGIN / 2 * abs(least), _SMALLEST * largest)
+            self._points = ritz.with_strengths(least + np.geomspace(nearest, _FARTHEST * largest, _NUM_POINTS))
+        inside = self._inside @ ritz.weights
+        self._beyond = self._beyond + _seen(ritz, np.setdiff1d(ritz.order, kept), inside, self._points)
+        self._inside = np.broadcast_to(inside[:, kept], (len(self._points), len(kept)))
+
+    def hidden(
+        self, ritz: Ritz, gram: NDArray[np.float64], num_eigenpairs: int, allowed: float
+    ) -> NDArray[np.float64] | None:
+        """What may hide a missing eigenvalue: its share (m,) of each remainder; None if none is missing.
+
+        Args:
+            ritz: Ritz pairs of the basis.
+            gram: (m, m), inner products of the remainders.
+            num_eigenpairs: k.
+            allowed: Difference of strengths below which eigenvalues count as equal.
+        """
+        if not gram.any():  # the basis is invariant
+            return None
+        last = ritz.strengths[ritz.order[num_eigenpairs - 1]]
+        least = last + _MARGIN * abs(last) + allowed
+        points = ritz.with_strengths(least + abs(last) * _OFFSETS) if self._points is None else self._points
+        inside = self._inside @ ritz.weights
+        seen = self._beyond + _seen(ritz, ritz.order[num_eigenpairs:], inside, points)
+        seen = seen[ritz.strengths_of(points) >= least]
+        lengths = lengths_of(seen, gram)
+        worst = lengths.argmax()
+        return None if lengths[worst] <= self._expected else np.sqrt(gram.diagonal()) * np.abs(seen[worst])
+
+
+def _seen(
+    ritz: Ritz, some: NDArray[np.intp], inside: NDArray[np.float64], points: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The part of a start within some Ritz vectors, in coordinates (g, m) of the remainders.
+
+    Args:
+        ritz: Ritz pairs of the basis.
+        some: Indices of Ritz vectors.
+        inside: (g or 1, j), coordinates of the start in the Ritz vectors.
+        points: (g,), values of mu.
+    """
+    gaps = points[:, None] - ritz.values[some]
+    return np.asarray((inside[:, some] / gaps) @ ritz.coefficients[:, some].T)
+
 
 Which = Literal["magnitude", "largest", "smallest"]
 _ENDS = {"magnitude": 0, "largest": 1, "smallest": -1}
@@ -87,7 +188,7 @@ def largest_eigenpairs(
     """The eigenpairs of largest magnitude of a symmetric operator, or at one end of its spectrum.
 
     The search ends when the residuals of all wanted pairs are within the tolerance, no other Ritz value can still enter
-    the wanted set, and a random start bears witness that no eigenvalue is missing: see ``sharpest.curvature.witness``.
+    the wanted set, and a random start bears witness that no eigenvalue is missing: see ``sharpest.curvature.lanczos``.
     For a single pair, the first start is the witness. For more, one start shows each eigenvalue only once, so a further
     random start looks for copies, and another one after each that finds some. If the basis is full before the end, it
     is compressed to the half of the Ritz vectors that are nearest to the wanted end (thick restart).
@@ -249,3 +350,72 @@ class _Search:
         vectors = self._like.new_zeros(self._num_eigenpairs, len(self._like))
         seconds = time.perf_counter() - began
         return Eigenpairs(values, vectors, values, np.isfinite(values), False, self.num_products, seconds)
+
+
+def eigenpairs(
+    hessian: Operator,
+    k: int = 5,
+    tolerance: float = 1e-3,
+    seed: Seed = 0,
+    max_products: int | None = None,
+    warm: Tensor | Eigenpairs | None = None,
+    which: Which = "magnitude",
+) -> Eigenpairs:
+    """The k eigenpairs of largest magnitude, or at one end of the spectrum.
+
+    The search starts from a random vector, biased towards the gradient, if the operator has one, and towards the
+    eigenvectors of a nearby measurement. Both save products; neither determines the result.
+
+    Args:
+        hessian: Symmetric operator on vectors of p values.
+        k: At most p.
+        tolerance: Largest |Hv - lambda v| relative to the largest |lambda|.
+        seed: Seed of the random vectors.
+        max_products: Stop after this many, and return the current, flagged pairs; by default 640, or 60 k if more.
+        warm: Earlier eigenpairs, or a vector (p,) such as the sum of their eigenvectors.
+        which: "magnitude", "largest" for the largest signed eigenvalues, or "smallest".
+
+    Returns:
+        The pairs, the largest signed eigenvalue first; all NaN if the loss is not finite.
+
+    Raises:
+        ValueError: If k is not within 1..p, max_products is below k, which is unknown, or warm has another length.
+
+    Source: see ``sharpest.curvature.lanczos.largest_eigenpairs``.
+
+    >>> import torch
+    >>> from sharpest.curvature import Hessian, eigenpairs
+    >>> steepness = torch.tensor([5.0, 3.0, 1.0, -4.0])
+    >>> def loss(theta, inputs, targets):
+    ...     return (steepness * theta.square()).sum() / 2
+    >>> hessian = Hessian(loss, torch.ones(4), [(torch.zeros(1), torch.zeros(1))])
+    >>> pairs = eigenpairs(hessian, k=3)
+    >>> pairs.eigenvalues.round(3).tolist(), bool(pairs.converged.all())
+    ([5.0, 3.0, -4.0], True)
+    >>> again = eigenpairs(hessian, k=3, warm=pairs)
+    >>> eigenpairs(hessian, k=1, which="smallest").eigenvalues.round(3).tolist()
+    [-4.0]
+    """
+    theta, rng = hessian.theta, generator_of(seed)
+    if not 1 <= k <= len(theta):
+        raise ValueError(f"k {k} must lie within 1..{len(theta)}, the number of parameters")
+    limit = 20 * basis_size(k) if max_products is None else max_products
+    return largest_eigenpairs(hessian.product, theta, k, tolerance, limit, rng, _hints(hessian, warm), which)
+
+
+def _hints(hessian: Operator, warm: Tensor | Eigenpairs | None) -> list[Tensor]:
+    """Vectors (p,) that overlap with the leading eigenvectors: the gradient, if there is one, and earlier ones."""
+    theta = hessian.theta
+    hints = [getattr(hessian, "gradient", None), None if warm is None else _direction(warm, len(theta)).to(theta)]
+    return [hint for hint in hints if hint is not None]
+
+
+def _direction(warm: Tensor | Eigenpairs, num_parameters: int) -> Tensor:
+    """One vector (p,) that combines the earlier eigenvectors."""
+    direction = warm.eigenvectors.sum(dim=0) if isinstance(warm, Eigenpairs) else warm
+    if direction.shape != (num_parameters,):
+        raise ValueError(
+            f"warm has shape {tuple(direction.shape)}, but the Hessian has {num_parameters} parameters; "
+            "give earlier eigenpairs of the same parameters, or the sum of their vectors"
+        )
+    return direction

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from sharpest.curvature.dependence import check_dependence
-from sharpest.curvature.determinism import check_deterministic, check_independent
+from sharpest.curvature.differentiation import check_dependence, check_deterministic, check_independent
 
 
 class ModuleLoss:

@@ -10,10 +10,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 import sharpest
-from sharpest.watch.batches import as_probe, placed
+from sharpest.watch.moment import Updates
 from sharpest.watch.monitor import Monitor
-from sharpest.watch.nets import Loss
-from sharpest.watch.stepping import Updates
+from sharpest.watch.nets import Loss, as_probe, placed
 from sharpest.watch.undisturbed import undisturbed
 
 

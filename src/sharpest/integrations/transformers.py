@@ -8,9 +8,8 @@ from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 import sharpest
-from sharpest.watch.batches import as_probe, placed
 from sharpest.watch.monitor import Monitor
-from sharpest.watch.nets import Loss
+from sharpest.watch.nets import Loss, as_probe, placed
 from sharpest.watch.undisturbed import undisturbed
 
 

@@ -16,10 +16,8 @@ from sharpest.config.run_id import RunId
 from sharpest.config.sources.registry import SOURCES
 from sharpest.config.studies.base import Curve, Study
 from sharpest.measures.spectra.reader import Spectra
-from sharpest.report.beyond import later_papers
-from sharpest.report.comparison import read_comparison
-from sharpest.report.ledger import JudgedClaim, count, read_claims
-from sharpest.report.measured import LambdaMax, add_up, lambda_max_of, summary_of
+from sharpest.report.ledger import JudgedClaim, count, later_papers, read_claims
+from sharpest.report.measured import LambdaMax, Run, add_up, lambda_max_of, summary_of, trained_run
 from sharpest.report.page import (
     Chance,
     DataSet,
@@ -33,9 +31,8 @@ from sharpest.report.page import (
     StepsOfNet,
     Table,
 )
-from sharpest.report.paper import SECTIONS, item_of, title_of
+from sharpest.report.paper import SECTIONS, item_of, read_comparison, title_of
 from sharpest.report.setup import Setup
-from sharpest.report.trained import Run, trained_run
 from sharpest.results.datasets import data_layout
 from sharpest.results.file import attributes_of
 from sharpest.results.identity import check_identity

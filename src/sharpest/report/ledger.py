@@ -1,16 +1,23 @@
-"""Read the claims of a ledger with their verdicts."""
+"""The ledgers of claims in a report."""
+
+from __future__ import annotations
 
 import csv
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sharpest.claims.ledger import VERDICTS
 from sharpest.errors import StoreError
-from sharpest.report.paper import CENTRAL
+from sharpest.report.paper import CENTRAL, title_of_paper
 from sharpest.results.whole import present
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
 
 _KEPT = (
     "id", "item", "kind", "statement", "quantity", "facet", "source", "unit", "kind_of", "ours", "implied_by", "value",
@@ -165,3 +172,21 @@ def _expectation(kind: str, expected: str, tolerance: str, unit: str) -> str:
     if kind == "sign":
         return _SIGNS.get(expected, expected)
     return expected.replace("-", " ")
+
+
+@dataclass(frozen=True)
+class LaterPaper:
+    """A later paper and its claims."""
+
+    key: str
+    title: str
+    claims: tuple[JudgedClaim, ...]
+    counts: Counts
+
+
+def later_papers(claims: Iterable[JudgedClaim]) -> tuple[LaterPaper, ...]:
+    """Group the claims by paper, in the order of the ledger."""
+    by_paper: dict[str, list[JudgedClaim]] = {}
+    for claim in claims:
+        by_paper.setdefault(claim.paper, []).append(claim)
+    return tuple(LaterPaper(key, title_of_paper(key), tuple(own), count(own)) for key, own in by_paper.items())

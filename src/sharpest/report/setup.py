@@ -10,8 +10,7 @@ from sharpest.config.measures import declared
 from sharpest.config.project import Project
 from sharpest.config.strict import Strict
 from sharpest.config.studies.every import AnyStudy
-from sharpest.report.answers import answered_beside
-from sharpest.report.paper import item_of
+from sharpest.report.paper import answered_beside, item_of
 from sharpest.results.paths import BEYOND, PAPER, Paths, verdicts
 
 if TYPE_CHECKING:

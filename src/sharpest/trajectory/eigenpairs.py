@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sharpest.config.run import HessianSettings
-from sharpest.curvature.determinism import check_deterministic
+from sharpest.curvature.differentiation import check_deterministic
 from sharpest.curvature.hessian import Hessian
 from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs
 from sharpest.data.dataset import Split

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sharpest.config.run import RunSettings
-from sharpest.trajectory.plateau import FACTOR
 from sharpest.trajectory.problem import Problem
-from sharpest.trajectory.state import TrainingState
+from sharpest.trajectory.state import FACTOR, TrainingState
 from sharpest.trajectory.steps import adam_change, nudge, rmsprop_change, sgd_change
 
 if TYPE_CHECKING:  # SGD trains without the eigensolver, so a change of it must not make SGD runs stale

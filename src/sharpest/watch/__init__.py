@@ -9,8 +9,7 @@ import sys
 from types import ModuleType
 
 from sharpest.watch.beginning import WatchWarning
-from sharpest.watch.monitor import Monitor
-from sharpest.watch.reading import Reading
+from sharpest.watch.monitor import Monitor, Reading
 
 __all__ = ["Monitor", "Reading", "WatchWarning"]
 

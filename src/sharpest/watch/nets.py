@@ -1,22 +1,214 @@
-"""The user's net and loss, as a function of one parameter vector."""
+"""The net, its batches, and the wrappers around them."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MethodType
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.optim import Optimizer
+from torch.nn.parallel import DataParallel, DistributedDataParallel
 
-from sharpest.curvature.dependence import check_dependence
-from sharpest.curvature.determinism import check_deterministic, check_independent
-from sharpest.curvature.differentiation import nodes_of
+from sharpest.curvature.differentiation import HALF, check_dependence, check_deterministic, check_independent, nodes_of
 from sharpest.curvature.module_loss import ModuleLoss
-from sharpest.watch.batches import changed, in_double, tensors_in, without_half
 from sharpest.watch.undisturbed import WithoutAutocast
-from sharpest.watch.wrappers import bare, restore_forwards
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+
+def tensors_in(batch: Any) -> Iterator[Tensor]:
+    """The tensors of a batch, in order."""
+    if isinstance(batch, Tensor):
+        yield batch
+    elif isinstance(batch, Mapping):
+        for value in batch.values():
+            yield from tensors_in(value)
+    elif isinstance(batch, list | tuple):
+        for value in batch:
+            yield from tensors_in(value)
+    elif _is_dataclass(batch):
+        yield from tensors_in(_fields(batch))
+
+
+def changed(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A batch of the same structure, with ``change`` applied to each tensor."""
+    if isinstance(batch, Tensor):
+        return change(batch)
+    if isinstance(batch, Mapping):
+        mapping: Any = copy.copy(batch)
+        for name, value in batch.items():
+            mapping[name] = changed(value, change)
+        return mapping
+    if isinstance(batch, list | tuple):
+        values = [changed(value, change) for value in batch]
+        return type(batch)(*values) if hasattr(batch, "_fields") else type(batch)(values)
+    if _is_dataclass(batch):
+        twin = copy.copy(batch)
+        for name, value in _fields(batch).items():
+            object.__setattr__(twin, name, changed(value, change))  # also if it is frozen
+        return twin
+    return batch
+
+
+def _is_dataclass(batch: Any) -> bool:
+    return dataclasses.is_dataclass(batch) and not isinstance(batch, type)
+
+
+def _fields(batch: Any) -> dict[str, Any]:
+    return {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+
+
+def placed(batches: Sequence[Any], module: nn.Module) -> list[Any]:
+    """Batches on the device of a net, their floating-point tensors in its dtype."""
+    like = next(value for value in module.parameters() if value.is_floating_point())
+
+    def place(value: Tensor) -> Tensor:
+        return value.to(like.device, like.dtype if value.is_floating_point() else value.dtype)
+
+    return [changed(batch, place) for batch in batches]
+
+
+def without_half(value: Tensor) -> Tensor:
+    """A half-precision tensor as float32; others unchanged."""
+    return value.float() if value.dtype in HALF else value
+
+
+def in_double(value: Tensor) -> Tensor:
+    """A floating-point tensor as float64; others unchanged."""
+    return value.double() if value.is_floating_point() else value
+
+
+def num_examples(batch: Any) -> int | None:
+    """The first dimension, if all tensors of a batch share it; else None."""
+    lengths = {len(tensor) for tensor in tensors_in(batch) if tensor.dim()}
+    return lengths.pop() if len(lengths) == 1 else None
+
+
+def as_probe(probe: Iterable[Any]) -> list[Any]:
+    """The probe as a list of batches.
+
+    Raises:
+        ValueError: If there is no batch, if a batch is empty, or if the probe is itself a batch.
+    """
+    if (
+        isinstance(probe, Tensor | Mapping)
+        or _is_dataclass(probe)
+        or (isinstance(probe, tuple) and all(isinstance(part, Tensor) for part in probe))
+    ):
+        raise ValueError("probe is a single batch, expected a list of batches; pass [batch]")
+    batches = list(probe)
+    if not batches:
+        raise ValueError("probe is empty; pass a list of one or more batches, such as [next(iter(loader))]")
+    if any(num_examples(batch) == 0 for batch in batches):
+        raise ValueError("probe has a batch without examples; remove it")
+    return batches
+
+
+def weights_of(batches: Sequence[Any]) -> list[int] | None:
+    """Number of examples in each batch; None if it is unknown for one of them."""
+    counts = [num_examples(batch) for batch in batches]
+    return None if None in counts else [count for count in counts if count is not None]
+
+
+class MiniBatches:
+    """Training mini-batches, some for each measurement; after the last one they start again.
+
+    Args:
+        source: A loader, or an iterator used for nothing else; None = no mini-batches.
+    """
+
+    def __init__(self, source: Iterable[Any] | None) -> None:
+        self._source = source
+        self._open: Iterator[Any] | None = None
+
+    def next(self, count: int) -> list[Any]:
+        """The next ``count`` batches; fewer if an iterator has ended."""
+        assert self._source is not None
+        batches: list[Any] = []
+        for _ in range(2):
+            self._open = iter(self._source) if self._open is None else self._open
+            for batch in self._open:
+                batches.append(batch)
+                if len(batches) == count:
+                    return batches
+            self._open = None
+        return batches
+
+
+# decorators from these modules change speed or precision of a forward, not what it computes
+_KEEP_THE_FUNCTION = ("torch._dynamo.", "torch.amp.autocast_mode", "accelerate.utils.operations")
+
+
+def bare(model: nn.Module) -> nn.Module:
+    """The net without wrappers for compilation or distribution."""
+    while True:
+        inner = getattr(model, "_orig_mod", None)
+        if inner is None and isinstance(model, DataParallel | DistributedDataParallel):
+            inner = model.module
+        if inner is None:
+            return model
+        model = inner
+
+
+def bare_optimizer(optimizer: Any) -> Any:
+    """The optimizer without the wrapper of accelerate or Lightning; anything else unchanged."""
+    # only of these packages: an optimizer of another class may hold one and step differently
+    while type(optimizer).__module__.startswith(("accelerate.", "lightning.", "pytorch_lightning.")):
+        optimizer = optimizer.optimizer
+    return optimizer
+
+
+def refuse_sharded(model: nn.Module) -> None:
+    """Refuse a net that is sharded by either version of FSDP.
+
+    Raises:
+        ValueError: If it is: this process holds only a part of the parameters.
+    """
+    # by name, because importing the classes takes seconds
+    classes = {kind.__name__ for layer in model.modules() for kind in type(layer).__mro__}
+    if classes & {"FullyShardedDataParallel", "FSDPModule"}:
+        raise ValueError(
+            "the model is sharded by FSDP, so that one process holds only a part of its parameters; gather them (with "
+            "torch.distributed.checkpoint.state_dict) in a plain copy of the net, and watch that"
+        )
+
+
+def restore_forwards(model: nn.Module, twin: nn.Module, copies: Mapping[int, Any]) -> None:
+    """Give the layers of a copied net forwards without wrappers, which belong to the copy.
+
+    A forward that was set on a layer may be a closure over the original layer, as from ``torch.compile(net.forward)``.
+    Decorators of torch and accelerate are removed. Others stay, because they may change the output.
+
+    Args:
+        model: The net.
+        twin: Its copy, changed in place.
+        copies: Copies by the id of the original, from ``copy.deepcopy``.
+    """
+    for layer, of_twin in zip(model.modules(), twin.modules(), strict=True):
+        function, owner = _parts(vars(layer).get("forward"))
+        if not _keeps_the_function(function):
+            continue
+        while _keeps_the_function(function):
+            function, inner_owner = _parts(function.__wrapped__)
+            owner = owner or inner_owner
+        # not by setattr, which a wrapper for compilation passes on to its net
+        vars(of_twin)["forward"] = function if owner is None else MethodType(function, copies.get(id(owner), owner))
+
+
+def _parts(forward: Any) -> tuple[Any, Any]:
+    """The function of a method, and the object that it is bound to; None if there is none."""
+    return getattr(forward, "__func__", forward), getattr(forward, "__self__", None)
+
+
+def _keeps_the_function(forward: Any) -> bool:
+    """Whether it is a decorated function, by a decorator that keeps what the function computes."""
+    module = getattr(forward, "__globals__", {}).get("__name__") or type(forward).__module__
+    return hasattr(forward, "__wrapped__") and module.startswith(_KEEP_THE_FUNCTION)
+
 
 Loss = Callable[[Any, Any], Tensor]
 """``loss(model, batch)``, a tensor of one number."""

@@ -14,7 +14,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from sharpest.edge import adam_edge, edge
 from sharpest.results.measured.preconditioned import FLOOR
-from sharpest.watch.batches import without_half
+from sharpest.watch.nets import without_half
 
 Group = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ import torch
 from problems import NETS, examples, reduced_model, rng
 from torch import nn
 
-from sharpest.curvature.determinism import NotDeterministicError, check_deterministic, check_independent
+from sharpest.curvature.differentiation import NotDeterministicError, check_deterministic, check_independent
 
 pytestmark = pytest.mark.core
 

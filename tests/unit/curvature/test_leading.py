@@ -8,8 +8,8 @@ import torch
 from problems import Matrix, reduced_net, rng
 from torch import Tensor
 
-from sharpest.curvature import Eigenpairs, Hessian, eigenpairs, leading
-from sharpest.curvature.sizes import basis_size
+from sharpest.curvature import Eigenpairs, Hessian, eigenpairs, lanczos
+from sharpest.curvature.lanczos import basis_size
 
 pytestmark = pytest.mark.core
 
@@ -108,7 +108,7 @@ def test_an_operator_needs_no_gradient(dtype: torch.dtype) -> None:
 def test_products_are_limited_by_default(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[int] = []
     real = leading.largest_eigenpairs
-    monkeypatch.setattr(leading, "largest_eigenpairs", lambda *given: limits.append(given[4]) or real(*given))
+    monkeypatch.setattr(lanczos, "largest_eigenpairs", lambda *given: limits.append(given[4]) or real(*given))
     eigenpairs(Matrix(torch.diag(torch.arange(60.0))), k=k)
     eigenpairs(Matrix(torch.diag(torch.arange(60.0))), k=k, max_products=50)
     assert limits == [max(640, 60 * k), 50]

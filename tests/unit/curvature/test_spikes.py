@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.testing import assert_array_equal
 
-from sharpest.curvature.spikes import spikes
+from sharpest.curvature.critical import spikes
 
 # the start is not part of a spike; eight updates, of which the last two are the last quarter
 CONTROL = [9.0, 2, 1, 1, 1, 1, 1, 1, 3]

@@ -10,9 +10,8 @@ from unit.report.made_results import CLAIMS, made_setup, write_results
 
 from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
 from sharpest.report.build import build_page
-from sharpest.report.page import Page
+from sharpest.report.page import Page, render
 from sharpest.report.paper import title_of_paper
-from sharpest.report.render import render
 from sharpest.report.setup import Setup
 from sharpest.results.made import write_made
 from sharpest.results.paths import BEYOND, PAPER, verdicts

@@ -9,11 +9,9 @@ from unit.report.made_results import BRANCH, CENTRAL, CLAIMS, DIVERGED, FINISHED
 from sharpest.config.studies.alignment import Alignment
 from sharpest.errors import StoreError
 from sharpest.report.build import _panels, build_page
-from sharpest.report.comparison import Cell, read_comparison
 from sharpest.report.measured import decimate
-from sharpest.report.page import Page
-from sharpest.report.paper import SECTIONS, item_of, title_of
-from sharpest.report.render import render
+from sharpest.report.page import Page, render
+from sharpest.report.paper import SECTIONS, Cell, item_of, read_comparison, title_of
 from sharpest.results.made import write_made
 from sharpest.results.runs import Results
 

@@ -8,7 +8,7 @@ import pytest
 from unit.report.made_results import HOSTILE, made_setup, write_results
 
 from sharpest.report.build import build_page
-from sharpest.report.render import assets_digest, number, render, trimmed, words
+from sharpest.report.page import assets_digest, number, render, trimmed, words
 
 
 class Parsed(HTMLParser):

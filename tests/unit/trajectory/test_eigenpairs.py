@@ -15,7 +15,7 @@ from builders import (
 from torch import nn
 
 from sharpest.config.run import HessianSettings
-from sharpest.curvature.determinism import NotDeterministicError
+from sharpest.curvature.differentiation import NotDeterministicError
 from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.trajectory.eigenpairs import direction_solver, hessian_at, hessian_examples, solve_eigenpairs
 from sharpest.trajectory.problem import Problem

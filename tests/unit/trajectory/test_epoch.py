@@ -10,9 +10,8 @@ from torch import Tensor
 from sharpest.config.variants import variant
 from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.trajectory.epoch import EpochLog, advance, end_epoch
-from sharpest.trajectory.plateau import PlateauRule
 from sharpest.trajectory.problem import Problem
-from sharpest.trajectory.state import initial_state
+from sharpest.trajectory.state import PlateauRule, initial_state
 
 # ten updates of a float32 net against float64
 ROUNDING = 1e-5

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sharpest.trajectory.plateau import THRESHOLD, PlateauRule
+from sharpest.trajectory.state import THRESHOLD, PlateauRule
 
 
 def trace(rule: PlateauRule, epochs: list[tuple[float, float]]) -> tuple[list[int], int | None]:

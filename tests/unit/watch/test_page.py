@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import sharpest
-from sharpest.watch import reading
+import sharpest.watch.monitor
 from sharpest.watch.quantities import QUANTITIES
 
 torch.set_num_threads(1)
@@ -119,7 +119,7 @@ def test_the_page_begins_with_at_most_twelve_lines_that_print_a_value() -> None:
 
 
 def test_the_example_of_a_reading() -> None:
-    assert doctest.testmod(reading) == (0, 1)
+    assert doctest.testmod(sharpest.watch.monitor) == (0, 1)
 
 
 def test_the_first_page_of_the_project_has_the_same_lines() -> None:

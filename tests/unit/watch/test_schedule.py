@@ -5,7 +5,7 @@ import torch
 from loops import cross_entropy, probe, smooth
 
 import sharpest
-from sharpest.watch.schedule import Schedule
+from sharpest.watch.beginning import Schedule
 
 pytestmark = pytest.mark.core
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sharpest.curvature.spikes import spikes
+from sharpest.curvature.critical import spikes
 from sharpest.measures.interventions import UNCHANGED, Settings
 from sharpest.measures.point import Point
 from sharpest.trajectory.epoch import EpochLog, advance, end_epoch

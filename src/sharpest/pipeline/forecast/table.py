@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sharpest.curvature.sizes import basis_size
+from sharpest.curvature.lanczos import basis_size
 from sharpest.pipeline.forecast.sizes import net_of
 from sharpest.pipeline.forecast.work import Job
 

@@ -17,9 +17,9 @@ from sharpest.config.sources.registry import SOURCES
 from sharpest.config.strict import Strict
 from sharpest.pipeline.fingerprint import fingerprint
 from sharpest.pipeline.gallery.times import seconds_of
+from sharpest.report.measured import trained_run
 from sharpest.report.paper import item_of, title_of
 from sharpest.report.setup import Setup, setup_of
-from sharpest.report.trained import trained_run
 from sharpest.results.made import check_made
 from sharpest.results.paths import Paths
 from sharpest.results.runs import Results
