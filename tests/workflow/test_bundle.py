@@ -19,7 +19,7 @@ from urllib3 import HTTPResponse
 
 from sharpest.commands.main import main
 from sharpest.pipeline.bundle import unpack
-from sharpest.pipeline.bundle.contents import OF_VECTORS
+from sharpest.pipeline.bundle.pack import OF_VECTORS
 
 from .conftest import ROOT, Project
 

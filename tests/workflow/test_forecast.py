@@ -12,9 +12,8 @@ from builders import spent
 from sharpest.claims.ledger import read_ledgers
 from sharpest.claims.plans import with_new_seeds
 from sharpest.config.project import load_project
-from sharpest.pipeline.forecast.sizes import net_of
 from sharpest.pipeline.forecast.table import CallTime, Speed, Speeds, need_of, sum_of
-from sharpest.pipeline.forecast.work import Job, jobs_of_claims, jobs_of_study
+from sharpest.pipeline.forecast.work import Job, jobs_of_claims, jobs_of_study, net_of
 from sharpest.results.paths import Paths
 
 from .conftest import ROOT, Project

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sharpest.errors import SharpestError
-from sharpest.pipeline.exclusive import hold, only_reads
+from sharpest.pipeline.preconditions import hold, only_reads
 
 from .conftest import Project
 from .test_deaths import make_figures, wait_for, with_make
@@ -94,7 +94,7 @@ def test_a_killed_one_is_named_with_unlock(at_work: tuple[Project, "subprocess.P
 def test_the_lock_dies_with_its_holder(tmp_path: Path) -> None:
     path = tmp_path / "folder/lock"
     code = (
-        "from pathlib import Path; from sharpest.pipeline.exclusive import hold; "
+        "from pathlib import Path; from sharpest.pipeline.preconditions import hold; "
         f"hold(Path({str(path)!r})); print(); input()"
     )
     holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

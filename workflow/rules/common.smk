@@ -18,8 +18,8 @@ try:
         stale,
         with_bundle,
     )
-    from sharpest.pipeline.formulas import check_formulas
-    from sharpest.pipeline.exclusive import only_reads
+    from sharpest.pipeline.preconditions import check_formulas
+    from sharpest.pipeline.preconditions import only_reads
     from sharpest.pipeline.fingerprint import fingerprint
     from sharpest.pipeline.forkserver import start as start_forkserver
     from sharpest.pipeline.planned import lend_package, remember_sources

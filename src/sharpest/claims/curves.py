@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-from sharpest.claims.quantity import Quantity
+from sharpest.claims.quantity import Quantity, RunFiles
 from sharpest.claims.shapes import (
     FEWEST_POINTS,
     SWING,
@@ -23,17 +26,9 @@ from sharpest.claims.shapes import (
     points_around,
     sudden_fall,
 )
+from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.edges import edge_of, first_crossing
 from sharpest.results.stored import Measured, divergence
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import pandas as pd
-    from numpy.typing import NDArray
-
-    from sharpest.claims.quantity import RunFiles
-    from sharpest.measures.spectra.reader import Spectra
 
 
 def _first_and_last_loss(files: RunFiles) -> tuple[float, float]:

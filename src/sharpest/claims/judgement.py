@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,10 +33,6 @@ from sharpest.claims.verdicts import (
 )
 from sharpest.config.run_id import RunId
 from sharpest.results.runs import Results
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
 _COMPARE = {"difference": difference, "ratio": ratio}
 _WITH_SIBLINGS = ("value", "range", "sign")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, permutations, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,6 @@ from sharpest.claims.ledger import NEGATIVE, POSITIVE
 from sharpest.claims.resampling import generator
 from sharpest.claims.shapes import Series, Statistic
 from sharpest.claims.verdicts import LEVEL, Bounds, Measured, Sample, against, over_all
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Orders = NDArray[np.int64]
 """Row indices (p, n, l): for each of p permutations and n seeds, the row that replaces each of the l rows."""

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
 
+import pandas as pd
+
+from sharpest.claims.shapes import Number, Series, Statistic
 from sharpest.config.run_id import RunId
 from sharpest.config.strict import Strict
 from sharpest.measures.directions.reader import Directions
 from sharpest.measures.evaluations.reader import Evaluations
 from sharpest.measures.spectra.reader import Spectra
-from sharpest.results.stored import reader_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    import pandas as pd
-
-    from sharpest.claims.shapes import Number, Series, Statistic
-    from sharpest.results.paths import Paths
-    from sharpest.results.runs import Results, RunResults
-    from sharpest.results.stored import Measured, Snapshots
+from sharpest.results.paths import Paths
+from sharpest.results.runs import Results, RunResults
+from sharpest.results.stored import Measured, Snapshots, reader_of
 
 OF_SPECTRA = frozenset({"accuracy", "window", "parent"})
 """Needs that are parts of the spectra: their accuracies, the early window of their schedule, the spectra of the parent.

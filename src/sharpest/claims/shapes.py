@@ -5,15 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 
 SMOOTHING = 5  # points in a moving average (inventory, section 8)
 FEWEST_POINTS = 5  # needed by a trend

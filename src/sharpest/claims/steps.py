@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.claims.quantity import Quantity
+from sharpest.claims.quantity import Quantity, RunFiles
 from sharpest.claims.resampling import resampled
 from sharpest.claims.shapes import FEWEST_POINTS, Series, UnmeasuredError, mean, peak, per_cent, share_of_second
 from sharpest.claims.verdicts import Measured, Sample, Tested, against
 from sharpest.measures.directions.reader import RANDOM, Directions, random_cosine
 from sharpest.results.stored import common_points
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from sharpest.claims.quantity import RunFiles
-
 
 _LAST_POINTS = 25  # points in the means that the paper quotes (inventory, section 8)
 

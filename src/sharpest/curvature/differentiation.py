@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 from torch.overrides import TorchFunctionMode
 
 from sharpest.errors import SharpestError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from torch.autograd.graph import Node
 
 
 class NotTwiceDifferentiableError(SharpestError):

@@ -8,16 +8,14 @@ derivative of each layer is a function with a derivative of its own. The numbers
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 
 def dense_rule(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | None:

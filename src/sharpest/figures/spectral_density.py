@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.moments import Moment, moment_name
 from sharpest.config.studies.spectral_density import SpectralDensity
-from sharpest.curvature.density import smeared
+from sharpest.curvature.quadrature import smeared
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.moments import moment_label, row_at
 from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, mean_over_seeds, name_diverged, seeds_line

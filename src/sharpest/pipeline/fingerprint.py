@@ -15,9 +15,7 @@ from pathlib import Path
 import grimp
 
 import sharpest
-from sharpest.pipeline.definitions import Definitions
-from sharpest.pipeline.reach import reached
-from sharpest.pipeline.spelling import spelled, unread_exceptions
+from sharpest.pipeline.reach import Definitions, reached, spelled, unread_exceptions
 
 _PACKAGE = Path(sharpest.__file__).parent
 _FRAME = (

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sharpest.errors import SharpestError
-from sharpest.pipeline.gpu_errors import explained
-from sharpest.pipeline.gpu_slots import choose_device
+from sharpest.pipeline.gpu_slots import choose_device, explained
 from sharpest.results.whole import written_whole
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4

@@ -1,14 +1,105 @@
-"""Check what must hold before Snakemake plans: environment variables, room, permissions of folders, imported runs."""
+"""What is checked before a workflow starts: formulas, records, variables, and that no other process writes."""
 
+from __future__ import annotations
+
+import fcntl
 import os
+import socket
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TextIO
 
-from sharpest.errors import SharpestError, StoreError
-from sharpest.pipeline.exclusive import LOCK, RECORDS, hold
+from sharpest.config.study_files import texts_in
+from sharpest.errors import ConfigError, SharpestError, StoreError
 from sharpest.results.paths import Paths
+
+
+def check_formulas(studies: Mapping[str, Any]) -> None:
+    """Check that matplotlib can draw every formula. Matplotlib is imported only if there is one: half a second.
+
+    Args:
+        studies: Studies that are drawn, by name.
+
+    Raises:
+        ConfigError: If a formula has an unknown symbol or a syntax error; names the study, the key and the place.
+    """
+    texts = [
+        (name, key, text)
+        for name, study in studies.items()
+        for key, text in texts_in(study.model_dump(exclude={"caption"}))
+        if "$" in text.replace(r"\$", "")
+    ]
+    if not texts:
+        return
+    from matplotlib.mathtext import MathTextParser
+
+    parser = MathTextParser("path")
+    for name, key, text in texts:
+        try:
+            parser.parse(text)
+        except ValueError as error:
+            reason = str(error).splitlines()[-1].partition(": ")[2].partition(", found")[0]
+            raise ConfigError(
+                f"study {name}: {key} {text!r} is not a formula that matplotlib draws ({reason}); correct it, or write "
+                r"\$ for a dollar"
+            ) from None
+
+
+RECORDS = Path(".snakemake")
+"""The folder of Snakemake's records, in the folder in which it works."""
+LOCK = RECORDS / "sharpest.lock"
+"""The lock of the folder in which Snakemake works."""
+
+# options with which snakemake changes nothing, besides a dry run
+_READ_ONLY = {
+    "--lint", "-l", "--lt", "--lc", "--li", "--lp", "--lu", "--dag", "--rulegraph", "--filegraph", "--d3dag",
+    "--summary", "-S", "--detailed-summary", "-D", "--report",
+}  # fmt: skip
+
+_held: list[TextIO] = []
+
+
+def only_reads(arguments: Sequence[str]) -> bool:
+    """Whether arguments of snakemake only request a list, a graph or a report."""
+    options = [argument.partition("=")[0] for argument in arguments]
+    return any(option in _READ_ONLY or option.startswith("--list") for option in options)
+
+
+def hold(path: Path, folder: Path | None = None) -> None:
+    """Hold a lock file until this process ends. Does nothing if the file system has no locks.
+
+    Args:
+        path: The lock file; its folder is created if missing.
+        folder: The folder that it locks, for the message; None = the current one.
+
+    Raises:
+        SharpestError: If another process holds the lock; the message names that process.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a+")  # noqa: SIM115 - closing it would free the lock
+    except OSError as error:
+        raise SharpestError(
+            f"{path}: cannot be written ({error.strerror}); correct its permissions or free space"
+        ) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip() or "another process"
+        raise SharpestError(
+            f"another snakemake is running in {folder or Path.cwd()} ({holder}): wait until it ends, or stop it; "
+            "nothing was changed"
+        ) from None
+    except OSError:
+        return  # only Snakemake's own lock remains
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    file.flush()
+    _held.append(file)
+
 
 _PRECISION = ("ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE")
 """Variables that let the libraries behind torch round to bfloat16 or TF32, which is too coarse for curvature."""

@@ -5,19 +5,14 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from sharpest.claims.ledger import VERDICTS
 from sharpest.errors import StoreError
 from sharpest.report.paper import CENTRAL, title_of_paper
 from sharpest.results.whole import present
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
 
 _KEPT = (
     "id", "item", "kind", "statement", "quantity", "facet", "source", "unit", "kind_of", "ours", "implied_by", "value",

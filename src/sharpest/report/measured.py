@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sharpest.config.run import RunSettings
 from sharpest.config.sources.registry import SOURCES
+from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.stored import Measured, Snapshots, divergence
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from sharpest.measures.spectra.reader import Spectra
 
 
 @dataclass(frozen=True)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from importlib.resources.abc import Traversable
+from typing import Any
 
 from jinja2 import BaseLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from sharpest.claims.ledger import VERDICTS
 from sharpest.report.ledger import Counts, JudgedClaim, LaterPaper, count
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from importlib.resources.abc import Traversable
-
-    from sharpest.report.measured import Quality, Run
-    from sharpest.report.paper import Comparison
+from sharpest.report.measured import Quality, Run
+from sharpest.report.paper import Comparison
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
+from sharpest.config.studies.base import Study
 from sharpest.results.whole import present
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
     from sharpest.claims.ledger import Claim
     from sharpest.claims.plans import Plans
     from sharpest.claims.quantity import RunSource
-    from sharpest.config.studies.base import Study
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
@@ -13,9 +14,6 @@ from sharpest.results.file import StoredFile, open_stored, remedy
 from sharpest.results.layout import MADE_FROM, Layout
 from sharpest.results.paths import Paths, is_inside
 from sharpest.results.whole import content_digest, digest_of, has_long_rows, own_digest, verify
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _TEXTS = frozenset({"code", "created", "dataset", "device", "git", "origin", "run", "scale", "schedule", "sha256"})
 _LISTS = frozenset({"left_out", "reductions"})

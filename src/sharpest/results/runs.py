@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Iterator
 from importlib import import_module, util
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,8 +18,6 @@ from sharpest.results.paths import Paths
 from sharpest.results.stored import Measured, Snapshots, Stored, reader_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     import pandas as pd
 
 

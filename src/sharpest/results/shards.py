@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from sharpest.errors import StoreError
 from sharpest.results.file import TOGETHER, StoredFile, StoredWriter, create_stored, open_stored
 from sharpest.results.layout import Layout
 from sharpest.results.whole import USER_BLOCK, seal, written_whole
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Part = tuple[Layout, Mapping[str, Any], Mapping[str, Any]]
 """A layout, its arrays, its attributes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,11 +21,8 @@ from sharpest.results.snapshots import SNAPSHOTS, STATE
 from sharpest.results.whole import present, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     import pandas as pd
     import xarray
-    from numpy.typing import NDArray
 
 
 def layouts_in(path: str | Path) -> dict[str, Layout]:

@@ -8,20 +8,17 @@ import os
 import shutil
 import struct
 import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from sharpest.errors import StoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 # size of the JSON text and of the arrays, CRC-32 of both; the CRC-32 of the head itself follows
 _HEAD = struct.Struct("<QQI")

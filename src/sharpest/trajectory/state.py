@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sharpest.config.interventions import scaled_rate
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sharpest.config.run import RunSettings
-    from sharpest.models.flat import FlatModel
-
+from sharpest.config.run import RunSettings
+from sharpest.models.flat import FlatModel
 
 THRESHOLD = 1e-4  # smallest improvement of the validation loss, absolute
 FACTOR = 0.1

@@ -5,24 +5,20 @@ from __future__ import annotations
 import inspect
 import time
 import warnings
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
+from torch import nn
 from torch.optim import Optimizer
 
 from sharpest.watch.kept import Kept, provenance
+from sharpest.watch.moment import Settings, Subject
 from sharpest.watch.nets import bare, refuse_sharded, trained, weights_of
 from sharpest.watch.optimizers import can_precondition
 from sharpest.watch.quantities import QUANTITIES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-    from pathlib import Path
-    from types import FrameType
-
-    from torch import nn
-
-    from sharpest.watch.moment import Settings, Subject
 
 
 class Schedule:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from sharpest.curvature.hessian import Hessian
 from sharpest.curvature.lanczos import Eigenpairs, basis_size, largest_eigenpairs
 from sharpest.data.randomness import generator
 from sharpest.watch.nets import BatchLoss, Loss, MiniBatches, bare, num_examples, trained
 from sharpest.watch.optimizers import Edges, edges_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from torch.optim import Optimizer
 
 
 class Updates:

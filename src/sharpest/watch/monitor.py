@@ -5,9 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+from torch.optim import Optimizer
 
 from sharpest.errors import StoreError
 from sharpest.watch.beginning import Schedule, check_settings, kept_file, once_each, say_parts, try_out, weighed
@@ -15,15 +21,6 @@ from sharpest.watch.moment import Moment, Settings, Stepping, Subject
 from sharpest.watch.nets import Loss, MiniBatches, as_probe, bare, bare_optimizer, trained
 from sharpest.watch.quantities import QUANTITIES, Taken
 from sharpest.watch.undisturbed import undisturbed, where_it_is_called
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
-    from types import TracebackType
-
-    from numpy.typing import NDArray
-    from torch import nn
-    from torch.optim import Optimizer
 
 
 class Reading(dict[str, float]):

@@ -6,18 +6,16 @@ import copy
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MethodType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.optim import Optimizer
 
 from sharpest.curvature.differentiation import HALF, check_dependence, check_deterministic, check_independent, nodes_of
 from sharpest.curvature.module_loss import ModuleLoss
 from sharpest.watch.undisturbed import WithoutAutocast
-
-if TYPE_CHECKING:
-    from torch.optim import Optimizer
 
 
 def tensors_in(batch: Any) -> Iterator[Tensor]:

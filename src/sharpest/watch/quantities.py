@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,20 +15,17 @@ from sharpest.curvature.algebraic import largest_eigenvalue
 from sharpest.curvature.critical import BRACKETED, CriticalStep, critical_step
 from sharpest.curvature.gradient_noise import batch_sharpness, ratio_of_means
 from sharpest.curvature.hessian import Hessian
-from sharpest.curvature.lanczos import basis_size
+from sharpest.curvature.lanczos import Eigenpairs, basis_size
 from sharpest.curvature.stochastic import trace
+from sharpest.results.layout import Layout
 from sharpest.results.measured.critical import CRITICAL
 from sharpest.results.measured.gradient_sample import GRADIENT_SAMPLE
 from sharpest.results.measured.preconditioned import PRECONDITIONED
 from sharpest.results.measured.spectra import SPECTRA
 from sharpest.results.measured.trace import TRACE
+from sharpest.watch.moment import Moment
 from sharpest.watch.nets import BatchLoss, num_examples
 from sharpest.watch.optimizers import next_step, preconditioner
-
-if TYPE_CHECKING:
-    from sharpest.curvature.lanczos import Eigenpairs
-    from sharpest.results.layout import Layout
-    from sharpest.watch.moment import Moment
 
 _TOLERANCE = 1 / 16
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sharpest.curvature import Hessian, SpectralDensity, spectral_density
-from sharpest.curvature.density import grid_over, smeared, sum_of
+from sharpest.curvature.density import sum_of
+from sharpest.curvature.quadrature import grid_over, smeared
 
 pytestmark = pytest.mark.core
 

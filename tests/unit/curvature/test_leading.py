@@ -107,7 +107,7 @@ def test_an_operator_needs_no_gradient(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("k", [1, 10, 11, 40])
 def test_products_are_limited_by_default(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[int] = []
-    real = leading.largest_eigenpairs
+    real = lanczos.largest_eigenpairs
     monkeypatch.setattr(lanczos, "largest_eigenpairs", lambda *given: limits.append(given[4]) or real(*given))
     eigenpairs(Matrix(torch.diag(torch.arange(60.0))), k=k)
     eigenpairs(Matrix(torch.diag(torch.arange(60.0))), k=k, max_products=50)

@@ -13,8 +13,8 @@ import pytest
 
 import sharpest
 from sharpest.pipeline import fingerprint as module
-from sharpest.pipeline.definitions import Definitions
 from sharpest.pipeline.fingerprint import changed_since, fingerprint, import_closure, source_digest
+from sharpest.pipeline.reach import Definitions
 
 SOURCE = '''
 """A module."""

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from sharpest.errors import ConfigError
-from sharpest.pipeline.formulas import check_formulas
+from sharpest.pipeline.preconditions import check_formulas
 
 
 class Study(BaseModel):
@@ -44,7 +44,7 @@ import sys
 from sharpest.config.project import load_project
 from sharpest.config.reading import read_yaml
 from pathlib import Path
-from sharpest.pipeline.formulas import check_formulas
+from sharpest.pipeline.preconditions import check_formulas
 project = load_project(read_yaml(Path("config/config.yaml")), Path("config"))
 check_formulas({name: project.study(name) for name in project.figures})
 sys.exit("matplotlib" in sys.modules)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sharpest.pipeline.gpu_errors import explained
+from sharpest.pipeline.gpu_slots import explained
 
 LOST = """CUDA error: CUDA-capable device(s) is/are busy or unavailable
 Search for `cudaErrorDevicesUnavailable' in https://docs.nvidia.com/cuda/cuda-runtime-api for more information.

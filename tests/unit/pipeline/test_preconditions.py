@@ -12,9 +12,9 @@ from typing import TextIO
 import pytest
 
 from sharpest.errors import SharpestError, StoreError
-from sharpest.pipeline import exclusive
-from sharpest.pipeline.exclusive import LOCK
+from sharpest.pipeline import preconditions
 from sharpest.pipeline.preconditions import (
+    LOCK,
     check_braces,
     check_dry_run,
     check_imported,
@@ -34,7 +34,7 @@ PRECISION = ["ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE", "TORCH_AL
 def held(monkeypatch: pytest.MonkeyPatch) -> list[TextIO]:
     """The locks that a test holds; they are free when it ends, or clears the list."""
     locks: list[TextIO] = []
-    monkeypatch.setattr(exclusive, "_held", locks)
+    monkeypatch.setattr(preconditions, "_held", locks)
     return locks
 
 
@@ -63,7 +63,7 @@ def line_of(place: str, done: str) -> str:
 
 def holder_of(path: str) -> "subprocess.Popen[bytes]":
     """Another process that holds a lock."""
-    code = f"from pathlib import Path; from sharpest.pipeline.exclusive import hold; hold(Path({path!r})); print()"
+    code = f"from pathlib import Path; from sharpest.pipeline.preconditions import hold; hold(Path({path!r})); print()"
     command = [sys.executable, "-c", f"{code}; input()"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None

@@ -15,10 +15,8 @@ from builders import Run, direction_settings, hessian_settings, nsgd_settings, r
 
 import sharpest
 from sharpest.pipeline import fingerprint as module
-from sharpest.pipeline.definitions import Definitions
 from sharpest.pipeline.fingerprint import fingerprint
-from sharpest.pipeline.reach import reached
-from sharpest.pipeline.spelling import unread_exceptions
+from sharpest.pipeline.reach import Definitions, reached, unread_exceptions
 
 SCRIPTS = Path(__file__).parents[3] / "workflow/scripts"
 PACKAGE = Path(sharpest.__file__).parent

@@ -18,9 +18,9 @@ from sharpest.config.datasets import ImportedSettings
 from sharpest.config.measures import declared, measure_names
 from sharpest.config.project import load_project
 from sharpest.errors import ConfigError, StoreError
-from sharpest.pipeline.bundle.crate import METADATA, checksums
+from sharpest.pipeline.bundle.pack import METADATA, checksums
 from sharpest.pipeline.bundle.placed import MARKER, Bundle, marker, parse_bundle
-from sharpest.pipeline.exclusive import LOCK, hold
+from sharpest.pipeline.preconditions import LOCK, hold
 from sharpest.pipeline.verify import checks, is_unfinished
 from sharpest.results.kinds import kinds_of_files
 from sharpest.results.paths import Paths, is_inside

@@ -23,8 +23,8 @@ from sharpest.data.shuffled import ShuffledStream
 from sharpest.data.tokens import TokenStream
 from sharpest.models.build import build_model
 from sharpest.models.flat import FlatModel
-from sharpest.pipeline.forecast.sizes import image_shape
 from sharpest.pipeline.forecast.table import CallTime, Speed, Speeds
+from sharpest.pipeline.forecast.work import image_shape
 from sharpest.trajectory.eigenpairs import hessian_at
 from sharpest.trajectory.epoch import EpochLog, advance
 from sharpest.trajectory.problem import Problem
