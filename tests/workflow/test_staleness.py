@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sharpest.config.sources.ptb import SOURCE as PTB
+from sharpest.config.sources import PTB
 
 from .conftest import ROOT, Project
 

@@ -9,8 +9,7 @@ import numpy as np
 from sharpest.claims.curves import whole_history
 from sharpest.claims.quantity import Quantity, RunFiles
 from sharpest.claims.shapes import Number, UnmeasuredError
-from sharpest.config.sources.base import ImportedSource, TokenSource
-from sharpest.config.sources.registry import SOURCES
+from sharpest.config.sources import SOURCES, ImportedSource, TokenSource
 from sharpest.measures.evaluations.reader import BEST, LAST, accuracy_at, median_seconds
 from sharpest.trajectory.steps import nudge, sgd_change
 

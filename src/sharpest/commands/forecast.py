@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from sharpest.pipeline.forecast.table import print_forecast  # imports torch
+    from sharpest.pipeline.forecast.command import print_forecast
 
     project = chosen_project(options)
     print_forecast(project, claims_of(project), options.csv)

@@ -4,19 +4,20 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
-from sharpest.config.architectures import architecture_module
-from sharpest.config.architectures.imported import ImportedNetSettings
-from sharpest.config.architectures.lstm import LstmSettings
-from sharpest.config.architectures.own import OwnSettings
-from sharpest.config.architectures.resnet import ResNetSettings
-from sharpest.config.architectures.text_cnn import TextCnnSettings
+from sharpest.config.architectures import (
+    ImportedNetSettings,
+    LstmSettings,
+    OwnSettings,
+    ResNetSettings,
+    TextCnnSettings,
+    architecture_module,
+)
 from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings
 from sharpest.config.run import RunSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.scale import ScaleRuns
 from sharpest.config.settings import ProjectSettings
-from sharpest.config.sources.base import ImageSource, TokenSource
-from sharpest.config.sources.registry import SOURCES
+from sharpest.config.sources import SOURCES, ImageSource, TokenSource
 from sharpest.errors import ConfigError
 
 

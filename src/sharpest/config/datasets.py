@@ -14,7 +14,7 @@ class ImageSettings(Strict):
 
     kind: Literal["images"]
     source: str
-    """Name of the data source that is read; see sharpest.config.sources.registry."""
+    """Name of the data source that is read; see sharpest.config.sources."""
     train: PositiveInt
     """Training examples, the first of the seed's permutation."""
     val: PositiveInt
@@ -43,7 +43,7 @@ class TokenSettings(Strict):
 
     kind: Literal["tokens"]
     source: str
-    """Name of the data source that is read; see sharpest.config.sources.registry."""
+    """Name of the data source that is read; see sharpest.config.sources."""
     train: PositiveInt
     """Training words, the first of the text."""
     val: PositiveInt
@@ -72,7 +72,7 @@ class ReviewSettings(Strict):
 
     kind: Literal["reviews"]
     source: str
-    """Name of the data source that is read; see sharpest.config.sources.registry."""
+    """Name of the data source that is read; see sharpest.config.sources."""
     train: PositiveInt
     """Training reviews, the first of the seed's permutation."""
     val: PositiveInt

@@ -7,7 +7,7 @@ from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettin
 from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.scale import ScaleRuns
-from sharpest.config.sources.registry import SOURCES
+from sharpest.config.sources import SOURCES
 
 # names of models in run ids, and their names for readers
 _MODEL_TITLES = {

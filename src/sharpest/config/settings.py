@@ -7,14 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from sharpest.config.architectures.fcn import FcnSettings
-from sharpest.config.architectures.imported import ImportedNetSettings
-from sharpest.config.architectures.lstm import LstmSettings
-from sharpest.config.architectures.own import OwnSettings
-from sharpest.config.architectures.resnet import ResNetSettings
-from sharpest.config.architectures.simple_cnn import SimpleCnnSettings
-from sharpest.config.architectures.text_cnn import TextCnnSettings
-from sharpest.config.architectures.vgg import VggSettings
+from sharpest.config.architectures import ModelSettings
 from sharpest.config.datasets import DatasetSettings
 from sharpest.config.run import HessianSettings
 from sharpest.config.source import SourceSettings, SubstituteSettings
@@ -24,18 +17,6 @@ from sharpest.config.studies.every import AnyStudy
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
 """Pattern of names that become part of the path of a results file."""
 Name = Annotated[str, Field(pattern=NAME)]
-
-ModelSettings = Annotated[
-    SimpleCnnSettings
-    | ResNetSettings
-    | VggSettings
-    | FcnSettings
-    | LstmSettings
-    | TextCnnSettings
-    | OwnSettings
-    | ImportedNetSettings,
-    Field(discriminator="kind"),
-]
 
 
 class VariantSettings(Strict):

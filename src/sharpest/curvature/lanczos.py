@@ -14,19 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sharpest.curvature.operators import Operator, Seed, generator_of
+from sharpest.curvature.sizes import basis_size
 from sharpest.curvature.subspace import Remainder, Ritz, Subspace, length, lengths_of
-
-
-def basis_size(num_eigenpairs: int) -> int:
-    """Vectors (p,) that the eigensolver holds at once for a number of eigenpairs; fewer if p is smaller.
-
-    Source: thick restart keeps the better half, which must hold the wanted pairs and some to spare.
-
-    >>> basis_size(5), basis_size(50)
-    (32, 150)
-    """
-    return max(32, 3 * num_eigenpairs)
-
 
 _RISK = 0.01
 """Probability that a start contains too little of an eigenvector to show it."""

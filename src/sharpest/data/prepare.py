@@ -13,7 +13,7 @@ def prepare(source: str, settings: SourceSettings, cache: Path) -> Decoded[Any]:
     """Find, verify and decode a source.
 
     Args:
-        source: A key of ``sharpest.config.sources.registry.SOURCES``.
+        source: A key of ``sharpest.config.sources.SOURCES``.
         settings: Where its files are; the folder may begin with ~.
         cache: The folder for downloaded files.
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sharpest.config.architectures.fcn import FcnSettings
+from sharpest.config.architectures import FcnSettings
 
 _HIDDEN: dict[str, tuple[type[nn.Module], float]] = {"relu": (nn.ReLU, 2.0), "tanh": (nn.Tanh, 1.0)}
 """Activation -> its layer, and the gain of the weights that preserves the scale of activations."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from sharpest.config.architectures.imported import ImportedNetSettings
+from sharpest.config.architectures import ImportedNetSettings
 from sharpest.data.imported import Examples
 from sharpest.data.named import named, users_code
 from sharpest.errors import DataError

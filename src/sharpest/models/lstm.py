@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sharpest.config.architectures.lstm import LstmSettings
+from sharpest.config.architectures import LstmSettings
 from sharpest.models.layers import EMBEDDING_LIMIT, glorot_uniform
 from sharpest.models.recurrence import lstm_cells
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sharpest.config.architectures.own import OwnSettings
+from sharpest.config.architectures import OwnSettings
 
 
 def builder(net: Callable[..., nn.Module]) -> Callable[..., nn.Module]:

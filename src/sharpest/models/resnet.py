@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sharpest.config.architectures.resnet import ResNetSettings
+from sharpest.config.architectures import ResNetSettings
 from sharpest.models.layers import batch_norm_2d, glorot_uniform
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sharpest.config.architectures.simple_cnn import SimpleCnnSettings
+from sharpest.config.architectures import SimpleCnnSettings
 from sharpest.models.layers import glorot_uniform
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sharpest.config.architectures.text_cnn import TextCnnSettings
+from sharpest.config.architectures import TextCnnSettings
 from sharpest.models.layers import EMBEDDING_LIMIT, glorot_uniform
 
 _KERNEL = 3  # words

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sharpest.config.architectures.vgg import VggSettings
+from sharpest.config.architectures import VggSettings
 from sharpest.models.layers import batch_norm_1d, batch_norm_2d, glorot_uniform
 
 

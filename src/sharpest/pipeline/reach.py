@@ -228,6 +228,7 @@ def _reads_text(handler: ast.ExceptHandler, unread: Collection[str]) -> bool:
 # calls and decorators from here have no side effects on import
 _PURE_MODULES = ("abc", "collections", "contextlib", "dataclasses", "enum", "functools", "math", "numpy", "operator",
                  "pathlib", "pydantic", "re", "typing")  # fmt: skip
+_CONSTRUCTORS = ("__new__", "__init__", "__post_init__", "__setattr__")
 _PURE_BUILTINS = ("classmethod", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "property", "range",
                   "set", "sorted", "staticmethod", "str", "sum", "tuple", "zip")  # fmt: skip
 _BY_NAME = ("getattr", "hasattr", "setattr", "delattr")
@@ -362,8 +363,22 @@ class Definitions:
             callee = callee.func if isinstance(callee, ast.Call) else callee.value
         if not isinstance(callee, ast.Name):
             return isinstance(callee, ast.Constant)  # a method of a literal
-        return self.origins.get(callee.id, "").split(".")[0] in _PURE_MODULES or (
-            callee.id in _PURE_BUILTINS and callee.id not in self.origins
+        return (
+            self.origins.get(callee.id, "").split(".")[0] in _PURE_MODULES
+            or callee.id in self._records
+            or (callee.id in _PURE_BUILTINS and callee.id not in self.origins)
+        )
+
+    @cached_property
+    def _records(self) -> frozenset[str]:
+        """The module's own data classes that only store what they are given."""
+        return frozenset(
+            node.name
+            for node in self._tree.body
+            if isinstance(node, ast.ClassDef)
+            and [_last_name(getattr(each, "func", each)) for each in node.decorator_list] == ["dataclass"]
+            and not node.bases + node.keywords
+            and not any(isinstance(each, ast.FunctionDef) and each.name in _CONSTRUCTORS for each in node.body)
         )
 
     def is_obscure(self, part: Part) -> bool:

@@ -13,7 +13,7 @@ import pandas as pd
 from sharpest.claims.report import headline, read_judged
 from sharpest.config.measures import declared
 from sharpest.config.run_id import RunId
-from sharpest.config.sources.registry import SOURCES
+from sharpest.config.sources import SOURCES
 from sharpest.config.studies.base import Curve, Study
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.report.ledger import JudgedClaim, count, later_papers, read_claims

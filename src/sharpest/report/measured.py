@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharpest.config.run import RunSettings
-from sharpest.config.sources.registry import SOURCES
+from sharpest.config.sources import SOURCES
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.stored import Measured, Snapshots, divergence
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sharpest.curvature.hessian import Hessian
-from sharpest.curvature.lanczos import Eigenpairs, basis_size, largest_eigenpairs
+from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs
+from sharpest.curvature.sizes import basis_size
 from sharpest.data.randomness import generator
 from sharpest.watch.nets import BatchLoss, Loss, MiniBatches, bare, num_examples, trained
 from sharpest.watch.optimizers import Edges, edges_of

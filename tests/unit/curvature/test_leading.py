@@ -9,7 +9,7 @@ from problems import Matrix, reduced_net, rng
 from torch import Tensor
 
 from sharpest.curvature import Eigenpairs, Hessian, eigenpairs, lanczos
-from sharpest.curvature.lanczos import basis_size
+from sharpest.curvature.sizes import basis_size
 
 pytestmark = pytest.mark.core
 

@@ -178,7 +178,7 @@ def closure_of(tmp_path_factory):
     return closure
 
 
-ENGINE = {f"sharpest.curvature.{name}" for name in ("hessian", "lanczos", "leading", "stochastic", "determinism")}
+ENGINE = {f"sharpest.curvature.{name}" for name in ("hessian", "lanczos", "stochastic", "differentiation")}
 
 
 @pytest.mark.parametrize(

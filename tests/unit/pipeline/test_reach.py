@@ -325,6 +325,38 @@ def mutated(statement: ast.stmt) -> ast.stmt:
     return wrong
 
 
+RECORDS = """
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Plain:
+    size: int
+
+
+@dataclass
+class Counting:
+    size: int
+
+    def __post_init__(self):
+        print(self.size)
+
+
+USED = Plain(1)
+UNUSED = Plain(2)
+NESTED = Plain(len(open("a")))
+COUNTED = Counting(3)
+"""
+
+
+def test_a_record_that_only_stores_what_it_is_given_does_nothing_on_import() -> None:
+    own = Definitions("p.sources", ast.parse(RECORDS), (), {"p.sources"})
+    script = Definitions("", ast.parse("from p.sources import USED"), (), {"p.sources"})
+    assert {name for part in own.parts if part.runs for name in part.names} == {"NESTED", "COUNTED"}
+    assert reached({"p.sources": own}, script)["p.sources"] >= {"USED", "Plain"}
+    assert "UNUSED" not in reached({"p.sources": own}, script)["p.sources"]
+
+
 def test_every_mutant_of_what_is_reached_changes_the_fingerprint_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     before = dict(jobs())
     reach = {job: names_in(lines) for job, lines in before.items()}

@@ -4,7 +4,7 @@ import re
 from itertools import groupby
 from pathlib import Path
 
-from sharpest.config.sources.bible_kjv import SOURCE
+from sharpest.config.sources import BIBLE_KJV as SOURCE
 from sharpest.data.sources.decoded import DecodedTokens
 from sharpest.data.sources.files import read_or_fetch
 from sharpest.data.sources.words import number_words

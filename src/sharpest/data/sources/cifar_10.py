@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from sharpest.config.sources.cifar_10 import SOURCE
+from sharpest.config.sources import CIFAR_10 as SOURCE
 from sharpest.data.sources.cifar import Cifar, load_cifar
 
 CIFAR10 = Cifar(

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from sharpest.config.sources.cifar_100 import SOURCE
+from sharpest.config.sources import CIFAR_100 as SOURCE
 from sharpest.data.sources.cifar import Cifar, load_cifar
 
 CIFAR100 = Cifar(

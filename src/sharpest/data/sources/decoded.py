@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.config.sources.base import ImageSource, ReviewSource, Source, TokenSource
+from sharpest.config.sources import ImageSource, ReviewSource, Source, TokenSource
 from sharpest.errors import DataError
 from sharpest.results.datasets import data_layout
 from sharpest.results.layout import Layout

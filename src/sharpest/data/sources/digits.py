@@ -3,7 +3,7 @@
 import numpy as np
 import sklearn.datasets
 
-from sharpest.config.sources.digits import SOURCE
+from sharpest.config.sources import DIGITS as SOURCE
 from sharpest.data.sources.decoded import DecodedImages
 
 _LARGEST = 16  # the grey values of the 8x8 images are 0 to 16

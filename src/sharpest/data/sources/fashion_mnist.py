@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.config.sources.fashion_mnist import SOURCE
+from sharpest.config.sources import FASHION_MNIST as SOURCE
 from sharpest.data.sources.decoded import DecodedImages
 from sharpest.data.sources.files import fetch, read_file
 from sharpest.errors import DataError

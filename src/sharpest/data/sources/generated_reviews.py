@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.config.sources.generated_reviews import SOURCE
+from sharpest.config.sources import GENERATED_REVIEWS as SOURCE
 from sharpest.data.sources.decoded import DecodedReviews
 
 _SEED = 0

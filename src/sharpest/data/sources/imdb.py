@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.config.sources.imdb import SOURCE
+from sharpest.config.sources import IMDB as SOURCE
 from sharpest.data.sources.decoded import DecodedReviews
 from sharpest.data.sources.files import read_or_fetch
 from sharpest.errors import DataError

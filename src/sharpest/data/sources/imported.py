@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from sharpest.config.sources.imported import SOURCE
+from sharpest.config.sources import IMPORTED as SOURCE
 from sharpest.errors import DataError
 
 __all__ = ["SOURCE", "load"]

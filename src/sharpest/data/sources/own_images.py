@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sharpest.config.sources.own_images import SOURCE
+from sharpest.config.sources import OWN_IMAGES as SOURCE
 from sharpest.data.sources.decoded import DecodedImages
 from sharpest.data.sources.files import read_file
 from sharpest.errors import DataError

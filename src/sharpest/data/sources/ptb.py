@@ -5,7 +5,7 @@ The text is licensed by the Linguistic Data Consortium; neither the text nor dat
 
 from pathlib import Path
 
-from sharpest.config.sources.ptb import SOURCE
+from sharpest.config.sources import PTB as SOURCE
 from sharpest.data.sources.decoded import DecodedTokens
 from sharpest.data.sources.files import folder_with, read_file, read_members, read_or_fetch
 from sharpest.data.sources.words import number_words

@@ -3,7 +3,7 @@
 import platform
 import re
 
-from sharpest.config.sources.python_topics import SOURCE
+from sharpest.config.sources import PYTHON_TOPICS as SOURCE
 from sharpest.data.sources.decoded import DecodedTokens
 from sharpest.data.sources.words import number_words
 from sharpest.errors import DataError

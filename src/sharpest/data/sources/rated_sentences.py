@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.config.sources.rated_sentences import SOURCE
+from sharpest.config.sources import RATED_SENTENCES as SOURCE
 from sharpest.data.sources.decoded import DecodedReviews
 from sharpest.data.sources.files import check_digest, read_members, read_or_fetch
 from sharpest.data.sources.words import ranks

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
 from sharpest.claims.ledger import read_ledgers
-from sharpest.config.architectures.imported import ImportedNetSettings
+from sharpest.config.architectures import ImportedNetSettings
 from sharpest.config.datasets import ImportedSettings
 from sharpest.config.measures import declared, measure_names
 from sharpest.config.project import load_project

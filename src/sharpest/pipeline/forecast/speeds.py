@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sharpest.config.datasets import ImageSettings, ImportedSettings, TokenSettings
 from sharpest.config.run import HessianSettings, RunSettings
-from sharpest.config.sources.registry import SOURCES
+from sharpest.config.sources import SOURCES
 from sharpest.curvature.hessian import GraphSize
 from sharpest.curvature.lanczos import largest_eigenpairs
 from sharpest.data.augmentation import augment

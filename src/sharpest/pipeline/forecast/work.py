@@ -20,8 +20,7 @@ from sharpest.config.project import Project
 from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.schedule import Schedule
-from sharpest.config.sources.base import ImageSource, ImportedSource
-from sharpest.config.sources.registry import SOURCES
+from sharpest.config.sources import SOURCES, ImageSource, ImportedSource
 from sharpest.config.studies.base import Input
 from sharpest.errors import ConfigError
 from sharpest.results.paths import BEYOND, Paths, verdicts

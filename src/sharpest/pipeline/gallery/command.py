@@ -8,7 +8,8 @@ from sharpest.claims.ledger import Claim
 from sharpest.config.project import Project
 from sharpest.errors import ConfigError
 from sharpest.pipeline.gallery.entry import collect, judge_measured
-from sharpest.pipeline.gallery.page import CLAIMS, collect_claims, pages
+from sharpest.pipeline.gallery.page import pages
+from sharpest.pipeline.gallery.verdicts import CLAIMS, collect_claims
 from sharpest.results.paths import BEYOND, PAPER, Paths
 
 GALLERY = Path("docs/gallery")

@@ -13,10 +13,10 @@ from sharpest.claims.judgement import judge
 from sharpest.claims.ledger import Claim
 from sharpest.claims.plans import files_behind, plan_claims
 from sharpest.config.project import Project
-from sharpest.config.sources.registry import SOURCES
+from sharpest.config.sources import SOURCES
 from sharpest.config.strict import Strict
 from sharpest.pipeline.fingerprint import fingerprint
-from sharpest.pipeline.gallery.page import seconds_of
+from sharpest.pipeline.gallery.times import seconds_of
 from sharpest.report.measured import trained_run
 from sharpest.report.paper import item_of, title_of
 from sharpest.report.setup import Setup, setup_of

@@ -1,6 +1,4 @@
-"""A page of the gallery: its verdicts, its times, its text."""
-
-from __future__ import annotations
+"""The pages of the gallery: a generated part between two marks, and text written by hand below it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,66 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from sharpest.claims.ledger import Claim
-from sharpest.claims.report import chance_table, claims_table, headline_table, read_judged
-from sharpest.errors import StoreError
+from sharpest.claims.report import claims_table
 from sharpest.pipeline.fingerprint import changed_since
 from sharpest.pipeline.gallery.entry import NOT_RUN, Entry, entries, read_texts
+from sharpest.pipeline.gallery.verdicts import CLAIMS, verdicts
 from sharpest.report.ledger import against_paper
 from sharpest.report.paper import CENTRAL, title_of
-from sharpest.results.made import check_made
-from sharpest.results.paths import Paths
-
-
-def seconds_of(record: Path) -> float:
-    """Total seconds in a record of time.
-
-    Raises:
-        StoreError: If the record is damaged.
-    """
-    try:
-        return float(pd.read_csv(record, sep="\t", usecols=["s"])["s"].astype(float).sum())
-    except (OSError, ValueError) as error:  # pandas raises these for missing columns and for bytes that are not text
-        raise StoreError(
-            f"{record}: damaged record of time ({type(error).__name__}); delete it, nothing else depends on it"
-        ) from None
-
-
-CLAIMS = "claims"
-_PAGE = "README.md"
-
-
-def collect_claims(paths: Paths, gallery: Path) -> None:
-    """Copy the verdicts of a scale into the gallery.
-
-    Raises:
-        StoreError: If a file of verdicts is missing or was changed.
-    """
-    folder = gallery / f"{CLAIMS}-{paths.folder.name}"
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in (paths.claims("csv"), paths.claims("by_chance.csv"), paths.claims("by_seed.csv"), paths.claims("md")):
-        name = _PAGE if path.suffix == ".md" else path.name
-        check_made(path, paths)
-        (folder / name).write_bytes(path.read_bytes())
-
-
-def verdicts(gallery: Path) -> list[str]:
-    """Lines of the index: the findings of each scale in the gallery, and the number that would hold by chance."""
-    lines = []
-    for folder in sorted(gallery.glob(f"{CLAIMS}-*")):
-        table, chance = read_judged(folder / "claims.csv"), pd.read_csv(folder / "claims.by_chance.csv")
-        seeds = int(table["seeds"].max())
-        lines += [
-            f"## Verdicts at {folder.name.partition('-')[2]}, {seeds} {'seed' if seeds == 1 else 'seeds'}",
-            "",
-            f"All claims with their numbers: [{folder.name}]({folder.name}/{_PAGE}).",
-            "",
-            headline_table(table),
-            "",
-            chance_table(chance[chance["item"] == "all"]),
-            "",
-        ]
-    return lines
-
 
 PAGE = "README.md"
 _MOST_MODULES = 6  # changed modules are named up to this number

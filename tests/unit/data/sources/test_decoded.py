@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sharpest.config.sources.base import ReviewSource, TokenSource
+from sharpest.config.sources import ReviewSource, TokenSource
 from sharpest.data.sources.decoded import DecodedImages, DecodedReviews, DecodedTokens
 from sharpest.data.sources.digits import SOURCE, load
 from sharpest.errors import DataError

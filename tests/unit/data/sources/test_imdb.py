@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sharpest.config.sources.base import ReviewSource
+from sharpest.config.sources import ReviewSource
 from sharpest.data.sources import imdb
 from sharpest.data.sources.imdb import IMDB_FILE, IMDB_URL, load
 from sharpest.errors import DataError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sharpest.config.sources.base import TokenSource
+from sharpest.config.sources import TokenSource
 from sharpest.data.sources import files
 from sharpest.data.sources.ptb import PTB_ARCHIVE, PTB_FILES, PTB_URL, load
 from sharpest.errors import DataError

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from sharpest.config.sources.base import TokenSource
+from sharpest.config.sources import TokenSource
 from sharpest.data.sources import python_topics
 from sharpest.data.sources.python_topics import SOURCE, load
 from sharpest.errors import DataError
