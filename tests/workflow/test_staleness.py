@@ -153,7 +153,7 @@ def new_measure(project: Project) -> None:
     folder = project.folder / "src/sharpest/measures/newest"
     folder.mkdir()
     (folder / "__init__.py").write_text(
-        """from sharpest.config.measure import Cost, Measure
+        """from sharpest.config.measures import Cost, Measure
 from sharpest.config.strict import Strict
 from sharpest.results.layout import Dataset, measured_layout
 

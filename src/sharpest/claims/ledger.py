@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
+from sharpest.config.reading import read_text
 from sharpest.config.run_id import RunId
-from sharpest.config.yaml_file import read_text
 from sharpest.errors import ConfigError
 from sharpest.results.paths import BEYOND, PAPER
 

@@ -1,4 +1,6 @@
-"""Which data represent a data set of the paper, and how many examples: one class for each kind of data."""
+"""Settings of data sets."""
+
+from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 

@@ -16,8 +16,7 @@ from sharpest.config.scale_files import check_scale_files, place_in, plain_value
 from sharpest.config.schedule import Schedule
 from sharpest.config.settings import ProjectSettings, ScaleSettings
 from sharpest.config.source import SourceSettings
-from sharpest.config.stated import stated
-from sharpest.config.study_files import BEYOND, PAPER, read_studies
+from sharpest.config.study_files import BEYOND, PAPER, read_studies, stated
 from sharpest.errors import ConfigError
 
 

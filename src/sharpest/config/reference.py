@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from sharpest.config.measure import Measure
-from sharpest.config.measures import declared, measure_names
-from sharpest.config.points import GRAMMAR
+from sharpest.config.measures import Measure, declared, measure_names
 from sharpest.config.reading import models_in
 from sharpest.config.run_id import GRAMMAR as RUN_ID_GRAMMAR
+from sharpest.config.schedule import GRAMMAR
 from sharpest.config.settings import ForRuns, ProjectSettings, RunKeys, ScaleFile
 from sharpest.config.strict import Strict
 from sharpest.config.studies.every import AnyStudy

@@ -8,15 +8,12 @@ from typing import Any
 
 from sharpest.config.measures import declared
 from sharpest.config.plan import run_settings
-from sharpest.config.points import measurement_points
-from sharpest.config.reading import merge_all, validate
+from sharpest.config.reading import YamlFile, merge_all, validate
 from sharpest.config.run import RunSettings
 from sharpest.config.run_id import FIRST_NEW_SEED, RunId, without_seed
-from sharpest.config.scale_files import Entry, entries_of
-from sharpest.config.schedule import Schedule
+from sharpest.config.scale_files import Entry, entries_of, examples_of, taken_settings
+from sharpest.config.schedule import Schedule, measurement_points
 from sharpest.config.settings import RunKeys, ScaleSettings
-from sharpest.config.taken import examples_of, taken_settings
-from sharpest.config.yaml_file import YamlFile
 from sharpest.errors import ConfigError
 
 _Fitting = tuple[int, ...]

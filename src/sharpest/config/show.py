@@ -7,12 +7,12 @@ from typing import Any
 from sharpest.config.measures import declared
 from sharpest.config.plan import MIN_NSGD_EIGENPAIRS
 from sharpest.config.project import Project
+from sharpest.config.reading import YamlFile, read_text
 from sharpest.config.run import NudgeSettings, RunSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.scale_files import plain_values
 from sharpest.config.schedule import Schedule
 from sharpest.config.settings import VariantSettings
-from sharpest.config.yaml_file import YamlFile, read_text
 from sharpest.errors import ConfigError
 
 _BY_ID, _BY_DEFAULT, _BY_CODE = "the id", "default", "the code"

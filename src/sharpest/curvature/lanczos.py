@@ -1,4 +1,13 @@
-"""Leading eigenpairs by Lanczos iteration, checked by a witness, and with default settings."""
+"""Leading eigenpairs of a symmetric operator, by Lanczos iteration with full reorthogonalisation.
+
+A witness says what a random start shows of eigenvalues that the Krylov basis has not found. Let H Q = Q T + R B, with
+the basis Q and its remainders R. An eigenvector u of H with the eigenvalue mu then satisfies
+Q'u = (mu - T)^-1 B'R'u: its part in the basis follows from its part in the remainders. A random start x in the basis is
+independent of u, so that |x'u| is at least 0.01 / sqrt(p), with 99 % probability. If remainders and (mu - T)^-1 are too
+small for that, there is no such u. The wanted Ritz vectors are left out of T, since u is orthogonal to them.
+
+Letters: p dimension, k wanted eigenpairs, j basis vectors so far, m remainders, g values of mu.
+"""
 
 from __future__ import annotations
 

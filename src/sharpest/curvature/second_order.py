@@ -4,6 +4,9 @@ Autograd's own second derivatives waste work on the nets of this study. For a co
 by convolutions of unusual shapes; for ReLU and pooling they fill tensors with zeros; for the cross-entropy they pass
 through the log-probabilities of all classes; for recurrent cells they take hundreds of small steps. Here the first
 derivative of each layer is a function with a derivative of its own. The numbers are the same up to rounding.
+
+For dense layers over time, autograd adds the two terms of the output's second derivative in a separate pass, as wide as
+the vocabulary; here the matrix product adds them.
 """
 
 from __future__ import annotations

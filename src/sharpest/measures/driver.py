@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sharpest.config.measure import Measure
+from sharpest.config.measures import Measure
 from sharpest.config.run import HessianSettings
 from sharpest.measures.carried import packed
 from sharpest.measures.kept import KeptPoints

@@ -1,4 +1,9 @@
-"""What is checked before a workflow starts: formulas, records, variables, and that no other process writes."""
+"""What is checked before a workflow starts: formulas, records, variables, and that no other process writes.
+
+A lock lets only one snakemake work in a folder; the kernel frees it when its holder dies, for any reason. Snakemake's
+own lock outlives a killed holder and does not show whether the holder is alive. While this lock is held, ``--unlock``
+is refused; once it is free, a remaining lock of Snakemake is stale.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,9 @@
 Names of a module and its imports are followed to their origin. An attribute of another object, ``x.name``, or a text
 that could be a name, reaches every definition with that name. A class is reached with all its methods. Code that runs
 on import always counts. If code could use a name that it does not state, everything counts.
+
+The spelling of a definition is its syntax without comments, docstrings, formatting, local names and messages for
+people. It is the same in every version of Python that parses the source.
 """
 
 from __future__ import annotations

@@ -1,4 +1,15 @@
-"""The layout of a file: its arrays, attributes, and the structure that a file must have."""
+"""The content of each kind of HDF5 file, defined once; writers and readers check against it.
+
+Dimensions: t measurements or snapshots, k eigenpairs, v measurements whose vectors are kept, p parameters, b buffer
+values, d directions, m gradients or updates, a alphas, g grid points, r refreshes of the directions during training, q
+directions in use, s running sums or states of a descent, h epochs trained, u the start and the updates of a full-batch
+run, n training examples, x test examples, c channels or learning rates, y height, w width, o random probes, l Lanczos
+steps. A starred letter means that number or 0.
+In a text, n, v and x count training, validation and test tokens; i and j count the tokens of all training and all test
+reviews. In a gradient sample, m and n count mini-batches, j those with products of the full Hessian, c eigenvalues of
+the gradients' covariance. In interventions, a counts arms, and s the losses before and after each update.
+Values that were not measured are NaN.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ SCHEDULES = {"tilt": "step", "spectra": "step"}
 DECLARATION = '''
 """How the loss leans."""
 
-from sharpest.config.measure import Cost, Measure
+from sharpest.config.measures import Cost, Measure
 from sharpest.config.strict import Strict
 from sharpest.results.layout import Dataset, measured_layout
 

@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from sharpest.config import reductions
-from sharpest.config.points import measurement_points
 from sharpest.config.project import Project, load_project
 from sharpest.config.reading import read_runs
 from sharpest.config.run import RunSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.scale import ScaleRuns
 from sharpest.config.scale_files import check_scale_files, read_scale
+from sharpest.config.schedule import measurement_points
 from sharpest.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]

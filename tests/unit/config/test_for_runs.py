@@ -5,9 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sharpest.config import taken
-from sharpest.config.measure import Cost, Measure
-from sharpest.config.measures import declared
+from sharpest.config import scale_files
+from sharpest.config.measures import Cost, Measure, declared
 from sharpest.config.project import load_project
 from sharpest.config.settings import RunKeys
 from sharpest.config.strict import Strict
@@ -185,12 +184,12 @@ def test_measures_that_need_each_other_are_refused(monkeypatch: pytest.MonkeyPat
         needs = {{"a": "b", "b": "a"}[name]: {}}
         return Measure(name, RunKeys, Layout(name, 1, (), ()), lambda settings, point: Cost(), needs)
 
-    monkeypatch.setattr(taken, "declared", made)
+    monkeypatch.setattr(scale_files, "declared", made)
     schedule = {"points": "every epoch", "measures": {"a": {}, "b": {}}}
     hessian = {"examples": 1, "resample": False, "chunk_size": 1, "tolerance": 0.1, "max_products": 9}
     keys = RunKeys.model_validate({"hessian": hessian, "variants": VARIANTS, "schedules": {"fine": schedule}})
     with pytest.raises(ConfigError, match="measures a, b need each other"):
-        taken.taken_values(keys, "fine", "")
+        scale_files.taken_values(keys, "fine", "")
 
 
 @pytest.mark.parametrize(
@@ -205,12 +204,12 @@ def test_every_dimension_of_a_measure_has_a_length(
 ) -> None:
     layout = measured_layout("mine", 1, Dataset("norms", "f8", ("t", "m"), "", "norms"))
     measure = Measure("mine", Strict, layout, lambda settings, point: Cost(), sizes=sizes)
-    monkeypatch.setattr(taken, "declared", lambda name: measure)
+    monkeypatch.setattr(scale_files, "declared", lambda name: measure)
     hessian = {"examples": 1, "resample": False, "chunk_size": 1, "tolerance": 0.1, "max_products": 9}
     schedules = {"fine": {"points": "every epoch", "measures": {"mine": {}}}}
     keys = RunKeys.model_validate({"hessian": hessian, "variants": VARIANTS, "schedules": schedules})
     with pytest.raises(ConfigError, match=f"^measure mine: {message}.*; correct src/sharpest/measures/mine/"):
-        taken.taken_settings(keys, "fine", "")
+        scale_files.taken_settings(keys, "fine", "")
 
 
 # --- mistakes: (the scale from its third line on, parts of the message)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
-from sharpest.config.points import GRAMMAR, measurement_points
+from sharpest.config.schedule import GRAMMAR, measurement_points
 from sharpest.errors import ConfigError
 
 

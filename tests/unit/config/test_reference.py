@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sharpest.config.points import measurement_points
 from sharpest.config.reference import COMMAND, PAGES
+from sharpest.config.schedule import measurement_points
 
 DOCS = Path(__file__).parents[3] / "docs"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sharpest.config.yaml_file import YamlFile, read_yaml_file
+from sharpest.config.reading import YamlFile, read_yaml_file
 from sharpest.errors import ConfigError
 
 TEXT = """\

@@ -10,7 +10,7 @@ import pytest
 import torch
 from builders import Run, Silent, hessian_settings, run_settings
 
-from sharpest.config.measure import Cost, Measure
+from sharpest.config.measures import Cost, Measure
 from sharpest.config.strict import Strict
 from sharpest.measures.driver import measure_run
 from sharpest.measures.point import Point

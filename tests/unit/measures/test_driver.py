@@ -11,7 +11,7 @@ from builders import Run, branch_settings, run_settings
 from numpy.typing import NDArray
 from sealed import changed
 
-from sharpest.config.measure import Measure
+from sharpest.config.measures import Measure
 from sharpest.errors import StoreError
 from sharpest.measures.point import Point
 from sharpest.results.layout import Dataset, measured_layout

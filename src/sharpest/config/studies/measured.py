@@ -8,8 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
-from sharpest.config.measure import Measure
-from sharpest.config.measures import declared
+from sharpest.config.measures import Measure, declared
 from sharpest.config.strict import Strict
 from sharpest.config.studies.base import Curve, Input, Schedule, Study, settings_of
 from sharpest.errors import ConfigError

@@ -2,7 +2,7 @@
 
 from pydantic import Field, PositiveInt
 
-from sharpest.config.measure import Cost, Measure, Planned
+from sharpest.config.measures import Cost, Measure, Planned
 from sharpest.config.strict import Strict
 from sharpest.results.measured.critical import CRITICAL
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from sharpest.config.measure import Cost, Measure, Planned, Taken
+from sharpest.config.measures import Cost, Measure, Planned, Taken
 from sharpest.config.run import RunSettings
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError

@@ -3,7 +3,7 @@
 from pydantic import Field, PositiveInt
 
 from sharpest.config.datasets import targets_of
-from sharpest.config.measure import Cost, Measure, Planned
+from sharpest.config.measures import Cost, Measure, Planned
 from sharpest.config.strict import Strict
 from sharpest.results.layout import Dataset, measured_layout
 

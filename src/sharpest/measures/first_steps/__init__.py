@@ -5,7 +5,7 @@ import math
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from sharpest.config.measure import Cost, Measure, Planned, Taken
+from sharpest.config.measures import Cost, Measure, Planned, Taken
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
 from sharpest.results.layout import Dataset, measured_layout

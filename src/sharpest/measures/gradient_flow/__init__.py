@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from sharpest.config.measure import Cost, Measure, Planned
+from sharpest.config.measures import Cost, Measure, Planned
 from sharpest.config.run import RunSettings
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError

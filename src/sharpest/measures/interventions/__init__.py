@@ -3,7 +3,7 @@
 from pydantic import Field, PositiveInt
 
 from sharpest.config.interventions import intervened
-from sharpest.config.measure import Cost, Measure, Planned, Taken
+from sharpest.config.measures import Cost, Measure, Planned, Taken
 from sharpest.config.run import RunSettings
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError

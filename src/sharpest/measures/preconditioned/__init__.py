@@ -2,7 +2,7 @@
 
 from pydantic import PositiveInt
 
-from sharpest.config.measure import Cost, Measure
+from sharpest.config.measures import Cost, Measure
 from sharpest.config.run import RunSettings
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from sharpest.config.measure import Cost, Measure
+from sharpest.config.measures import Cost, Measure
 from sharpest.config.strict import Strict
 from sharpest.results.measured.trace import TRACE
 

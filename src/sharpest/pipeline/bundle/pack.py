@@ -1,4 +1,9 @@
-"""Pack a bundle: its files, its description as a research object, and the archive."""
+"""Pack a bundle: its files, its description as a Workflow Run RO-Crate, and the archive.
+
+Source: RO-Crate 1.1 (https://w3id.org/ro/crate/1.1) with the profiles Workflow RO-Crate 1.0
+(https://w3id.org/workflowhub/workflow-ro-crate/1.0), Process Run Crate and Workflow Run Crate 0.5
+(https://w3id.org/ro/wfrun/workflow/0.5).
+"""
 
 from __future__ import annotations
 

@@ -14,8 +14,7 @@ from sharpest.claims.ledger import Claim
 from sharpest.claims.plans import plan_claims
 from sharpest.claims.quantities import quantity_of
 from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings, targets_of
-from sharpest.config.measure import Measure, Planned
-from sharpest.config.measures import declared
+from sharpest.config.measures import Measure, Planned, declared
 from sharpest.config.project import Project
 from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.config.run_id import RunId

@@ -18,7 +18,7 @@ from builders import (
 )
 from torch import Tensor
 
-from sharpest.config.measure import Planned
+from sharpest.config.measures import Planned
 from sharpest.curvature.critical import BRACKETED, NOT_FINITE
 from sharpest.data.dataset import Split
 from sharpest.measures.critical import MEASURE, Settings

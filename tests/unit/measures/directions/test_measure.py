@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from sharpest.config.measure import Planned
+from sharpest.config.measures import Planned
 from sharpest.data.randomness import generator
 from sharpest.measures.directions import MEASURE
 from sharpest.measures.point import Point

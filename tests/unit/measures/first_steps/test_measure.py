@@ -9,7 +9,7 @@ import pytest
 import torch
 from builders import Run, hessian_settings, run_settings
 
-from sharpest.config.measure import Planned, Taken
+from sharpest.config.measures import Planned, Taken
 from sharpest.errors import ConfigError
 from sharpest.measures.first_steps import MEASURE, Settings
 from sharpest.measures.first_steps.measure import measure

@@ -10,7 +10,7 @@ from builders import VGG, Run, branch_settings, full_batch_settings, hessian_set
 from scipy.integrate import solve_ivp
 from torch import nn
 
-from sharpest.config.measure import Planned
+from sharpest.config.measures import Planned
 from sharpest.errors import ConfigError, SharpestError
 from sharpest.measures.gradient_flow import MEASURE, Settings
 from sharpest.models.flat import FlatModel

@@ -10,7 +10,7 @@ from builders import VGG, Run, full_batch_settings, hessian_settings, run_settin
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from sharpest.config.measure import Planned, Taken
+from sharpest.config.measures import Planned, Taken
 from sharpest.curvature import batches
 from sharpest.curvature.hessian import Hessian
 from sharpest.data.dataset import Split

@@ -8,7 +8,7 @@ import torch
 from builders import VGG, Run, full_batch_settings, hessian_settings, lstm_settings, nsgd_settings, run_settings
 from numpy.testing import assert_array_equal
 
-from sharpest.config.measure import Planned, Taken
+from sharpest.config.measures import Planned, Taken
 from sharpest.config.run import RunSettings
 from sharpest.errors import ConfigError
 from sharpest.measures.interventions import MEASURE, Settings
