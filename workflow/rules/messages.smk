@@ -5,7 +5,7 @@ import logging
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from sharpest.pipeline.present import made_of_others, other_settings
-from sharpest.pipeline.time_left import TimeLeft
+from sharpest.pipeline.time_left import TimeLeft, Work
 from sharpest.pipeline.why import changes
 
 
@@ -30,15 +30,21 @@ def say_what_changed(record):
     return True
 
 
+def work_of(job):
+    """What a job does, for the time left; sizes are updates times batch size, and points."""
+    size = 1
+    if job.rule.name == "train_run":
+        run = PROJECT.run(job.wildcards.run)
+        size = run.num_iterations * run.batch_size
+    elif job.rule.name in ("measure", "measure_shard"):
+        size = sum(map(len, segments_of(job.wildcards)))
+    return Work(job.rule.name, job.wildcards.get("measure", ""), size)
+
+
 @functools.cache
 def time_left():
     return TimeLeft(
-        {
-            workflow.dag.jobid(job): " ".join(
-                [job.rule.name, job.wildcards.get("measure", "")]
-            )
-            for job in workflow.dag.needrun_jobs()
-        }
+        {workflow.dag.jobid(job): work_of(job) for job in workflow.dag.needrun_jobs()}
     )
 
 
