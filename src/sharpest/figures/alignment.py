@@ -5,27 +5,14 @@ from dataclasses import dataclass
 from itertools import cycle
 
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from sharpest.config.studies.alignment import Alignment
 from sharpest.config.studies.base import Curve
+from sharpest.figures.canvas import Canvas, Panel, drawing
 from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
-from sharpest.figures.style import (
-    MARKERS,
-    PANEL_HEIGHT,
-    PANEL_WIDTH,
-    NotedFigure,
-    PlottedPoints,
-    legend_below,
-    ordered_colours,
-    run_label,
-    running_mean,
-    say_empty,
-    styled,
-)
+from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged
+from sharpest.figures.style import MARKERS, ordered_colours, run_label, running_mean
 from sharpest.measures.directions.reader import Directions, random_cosine
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.stored import common_points
@@ -46,42 +33,27 @@ class _Run:
     first: NDArray[np.float64]
 
 
-@styled
-def draw(study: Alignment, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
-    """Draw one panel for each model.
-
-    Args:
-        study: The study to draw.
-        inputs: Spectra and directions; all measurements are drawn.
-        foot: What was replaced or reduced.
-
-    Returns:
-        The figure, and its points with columns panel, series, run, x, y.
+@drawing
+def draw(canvas: Canvas, study: Alignment, inputs: FigureInputs) -> None:
+    """Draw one panel for each model, with all measurements.
 
     Source: Fig. 5; inventory, Figure 5.
     """
-    figure = NotedFigure(len(study.panels) * 1.25 * PANEL_WIDTH, 1.6 * PANEL_HEIGHT)
-    points = PlottedPoints()
-    for axes, panel in zip(figure.subplots(1, len(study.panels), squeeze=False)[0], study.panels, strict=True):
-        axes.set(title=panel.title, xlabel="training accuracy (%)", ylabel="mean |cos| with $e_1 … e_5$")
+    canvas.lay_out(1, len(study.panels), height=1.6)
+    for panel in study.panels:
+        drawn = canvas.panel(panel.title, xlabel="training accuracy (%)", ylabel="mean |cos| with $e_1 … e_5$")
         num_parameters = 0
-        looks = zip(ordered_colours(len(panel.curves)), cycle(MARKERS), strict=False)
-        for curve, look in zip(panel.curves, looks, strict=True):
+        for curve, *look in zip(panel.curves, ordered_colours(len(panel.curves)), cycle(MARKERS)):
             seeds = [_along_training(inputs, each, study.smoothing) for each in curve.by_seed()]
             num_parameters = seeds[0].num_parameters
-            _cloud(axes, panel.title, curve.label, seeds, look, points)
-        if len(axes.collections):
-            ends = axes.dataLim.intervalx
+            _cloud(drawn, curve.label, seeds, *look)
+        if drawn.num_points:
             chance = random_cosine(num_parameters)
-            axes.plot(ends, [chance, chance], "--", color="purple", label=f"two random vectors ({chance:.2g})")
-            points.add(panel.title, "two random vectors", "", x=ends, y=chance)
-            axes.set_ylim(bottom=0)
-        else:
-            say_empty(axes)
-        legend_below(axes)
-    counts = (len(curve.by_seed()) for curve in study.curves())
-    figure.note(seeds_line(counts, "Points", "bars: one standard deviation; small and faint: single seeds"), foot)
-    return figure, points.table()
+            label = f"two random vectors ({chance:.2g})"
+            drawn.level("two random vectors", chance, label, color="purple", linewidth=0.9)
+            drawn.axes.set_ylim(bottom=0)
+        drawn.legend()
+    canvas.of_seeds(study.curves(), means="Points", rest="bars: one standard deviation; small and faint: single seeds")
 
 
 def _along_training(inputs: FigureInputs, curve: Curve, smoothing: int) -> _Run:
@@ -95,11 +67,9 @@ def _along_training(inputs: FigureInputs, curve: Curve, smoothing: int) -> _Run:
     return _Run(whole.num_parameters, OfSeed(curve.run, iteration, values, whole.divergence), first)
 
 
-def _cloud(
-    axes: Axes, panel: str, label: str, seeds: Sequence[_Run], look: tuple[str, str], points: PlottedPoints
-) -> None:
+def _cloud(panel: Panel, label: str, seeds: Sequence[_Run], colour: str, marker: str) -> None:
     """Draw the points of a curve; with several seeds, the means with bars and the single seeds small."""
-    colour, marker = look
+    axes = panel.axes
     diverged = name_diverged({str(each.points.run): each.points.diverged for each in seeds})
     tops = [each.first.max() for each in seeds if len(each.first)]
     if not tops:
@@ -111,11 +81,11 @@ def _cloud(
         x, y = each.points.y.T
         own = {"s": 2, "alpha": 0.3} if several else {"s": 7, "alpha": 0.7, "label": name}
         axes.scatter(x, y, color=colour, marker=marker, linewidths=0, **own)
-        points.add(panel, label, each.points.run, x=x, y=y)
+        panel.record(label, each.points.run, x=x, y=y)
     if several:
         # seeds differ in accuracy at the same iteration, so both coordinates are means
         mean = mean_over_seeds([each.points for each in seeds])
         (x, y), deviation = mean.y.T, mean.deviation[:, 1]
         axes.errorbar(x, y, deviation, fmt="none", ecolor=colour, elinewidth=0.6, alpha=0.4)
         axes.scatter(x, y, s=7, color=colour, marker=marker, alpha=0.7, linewidths=0, label=name)
-        points.add(panel, label, mean.runs, x=x, y=y, deviation=deviation)
+        panel.record(label, mean.runs, x=x, y=y, deviation=deviation)

@@ -6,30 +6,14 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
 from sharpest.config.run_id import RunId
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.edge_test import EdgeTestStudy
+from sharpest.figures.canvas import Canvas, Panel, drawing
 from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.style import (
-    BLUE,
-    DASHES,
-    GREEN,
-    GREY,
-    MARKERS,
-    OTHERS,
-    PANEL_HEIGHT,
-    PANEL_WIDTH,
-    RED,
-    NotedFigure,
-    PlottedPoints,
-    count_line,
-    say_empty,
-    styled,
-)
+from sharpest.figures.style import BLUE, DASHES, GREEN, GREY, MARKERS, OTHERS, RED
 from sharpest.results.edges import (
     INTERVENTIONS,
     TIME,
@@ -39,7 +23,7 @@ from sharpest.results.edges import (
     pooled_area,
     pooled_roc,
     resampled_areas,
-)
+)  # fmt: skip
 from sharpest.results.stored import Measured
 
 _LABELS = {
@@ -68,61 +52,47 @@ _AREAS = (
 )
 
 
-@styled
-def draw(study: EdgeTestStudy, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
+@drawing
+def draw(canvas: Canvas, study: EdgeTestStudy, inputs: FigureInputs) -> None:
     """Draw, for each run, spikes against each candidate, the ROC curves, and their areas against the threshold.
 
-    Args:
-        study: The study to draw.
-        inputs: Interventions and candidates of the runs.
-        foot: What was replaced or reduced.
-
-    Returns:
-        The figure, and its points with columns panel, series, run, x, y, low, high. The series of a scatter is the arm.
-        A series that ends in ``: area`` has as y the area under the ROC of a candidate, for all arms or the one it
-        names; low and high are its interval, if it has one.
+    The series of a scatter is the arm. A series that ends in ``: area`` has as y the area under the ROC of a candidate,
+    for all arms or the one it names; low and high are its interval, if it has one.
     """
-    num_panels = len(_LABELS) + 2
+    canvas.columns, num_panels = ("x", "y", "low", "high"), len(_LABELS) + 2
     rows_each = -(-num_panels // _COLUMNS)
-    num_rows = rows_each * len(study.rows)
-    figure = NotedFigure(_COLUMNS * PANEL_WIDTH, num_rows * PANEL_HEIGHT)
-    points, not_drawn = PlottedPoints(), {}
-    for index, row in enumerate(study.rows):
-        first = index * rows_each * _COLUMNS + 1
-        panels = [figure.add_subplot(num_rows, _COLUMNS, first + k) for k in range(num_panels)]
-        not_drawn[row.label] = _row(panels, row, inputs, points)
-    figure.note(
-        _SPIKES,
-        _AREAS.format(", ".join(str(RunId.parse(single.run).seed) for single in study.rows[0].by_seed())),
-        count_line("Not drawn: points without a finite candidate, or whose unchanged arm diverged", not_drawn),
-        foot,
-    )
-    return figure, points.table(("x", "y", "low", "high"))
+    canvas.lay_out(rows_each * len(study.rows), _COLUMNS, 1, 1)
+    canvas.left_out_are = "Not drawn: points without a finite candidate, or whose unchanged arm diverged"
+    for row in study.rows:
+        _row(canvas, row, inputs)
+        for _ in range(rows_each * _COLUMNS - num_panels):
+            next(canvas.places)
+    seeds = ", ".join(str(RunId.parse(single.run).seed) for single in study.rows[0].by_seed())
+    canvas.note(_SPIKES, _AREAS.format(seeds))
 
 
-def _row(panels: Sequence[Axes], row: Curve, inputs: FigureInputs, points: PlottedPoints) -> list[NDArray[np.bool_]]:
-    """Draw one run with its seeds; return which points are not drawn, by candidate and seed."""
+def _row(canvas: Canvas, row: Curve, inputs: FigureInputs) -> None:
+    """Draw one run with its seeds."""
     seeds = row.by_seed()
     changes = [inputs.measured(INTERVENTIONS, each) for each in seeds]
     tests = [edge_test(partial(_measured, inputs, each)) for each in seeds]
-    not_drawn = []
-    for axes, candidate in zip(panels, _LABELS, strict=False):
-        title = f"{row.label}: {_LABELS[candidate]}"
+    for candidate, name in _LABELS.items():
         xlabel = "iteration" if candidate == TIME else "over the edge"
-        axes.set(title=title, xlabel=xlabel, ylabel="spike", yscale="log")
+        panel = canvas.panel(f"{row.label}: {name}", group=row.label, xlabel=xlabel, ylabel="spike", yscale="log")
         for test, each in zip(tests, changes, strict=True):
-            not_drawn.append(_scatter(axes, title, candidate, test, each, points))
-        _references(
-            axes, candidate, changes[0], max(np.nanmax(test.candidates[candidate], initial=0.0) for test in tests)
-        )
-    handles, _ = panels[0].get_legend_handles_labels()
-    panels[0].legend(handles=handles[: len(tests[0].arms)], loc="upper left", handletextpad=0.2, borderaxespad=0.1)
-    *_, roc, areas = panels
+            _scatter(panel, candidate, test, each)
+        largest = max(np.nanmax(test.candidates[candidate], initial=0.0) for test in tests)
+        _references(panel.axes, candidate, changes[0], largest)
+        if candidate == next(iter(_LABELS)):
+            handles, _ = panel.axes.get_legend_handles_labels()
+            arms = handles[: len(tests[0].arms)]
+            panel.axes.legend(handles=arms, loc="upper left", handletextpad=0.2, borderaxespad=0.1)
     pooled = _pooled_name([each.run for each in changes])
-    _roc_curves(roc, f"{row.label}: ROC", tests, pooled, points)
-    areas.axvline(changes[0].settings["factor"], color=GREY, linestyle="--", linewidth=0.7)
-    _areas_by_factor(areas, f"{row.label}: area under the ROC", tests, pooled, points)
-    return not_drawn
+    roc = canvas.panel(f"{row.label}: ROC", xlabel="false positives", ylabel="true positives")
+    _roc_curves(roc, tests, pooled)
+    areas = canvas.panel(f"{row.label}: area under the ROC", xlabel="least spike of a catapult", ylabel="area")
+    areas.axes.axvline(changes[0].settings["factor"], color=GREY, linestyle="--", linewidth=0.7)
+    _areas_by_factor(areas, tests, pooled)
 
 
 def _pooled_name(runs: Sequence[str]) -> str:
@@ -140,27 +110,19 @@ def _name(arm: str) -> str:
     return _NAMES[kind].format(arm.removeprefix(kind))
 
 
-def _scatter(
-    axes: Axes, title: str, candidate: str, test: EdgeTest, changes: Measured, points: PlottedPoints
-) -> NDArray[np.bool_]:
-    """Draw the spikes of one seed against a candidate; return which points and arms are not drawn."""
+def _scatter(panel: Panel, candidate: str, test: EdgeTest, changes: Measured) -> None:
+    """Draw the spikes of one seed against a candidate; count which points and arms are not drawn."""
     x = test.candidates[candidate] / (1 if candidate == TIME else edge_of(changes))
     top = _HEADROOM * test.spike[np.isfinite(test.spike)].max(initial=1.0)
     drawn = np.isfinite(x)[:, None] & ~np.isnan(test.spike)
     for index, arm in enumerate(test.arms):
         rows, colour = drawn[:, index], _ARM_COLOURS[index % len(_ARM_COLOURS)]
-        axes.scatter(
-            x[rows],
-            np.minimum(test.spike[rows, index], top),
-            s=7,
-            marker=MARKERS[index % len(MARKERS)],
-            facecolors="none",
-            edgecolors=colour,
-            linewidths=0.6,
-            label=_name(arm),
-        )
-        points.add(title, _name(arm), changes.run, x=x[rows], y=test.spike[rows, index])
-    return ~drawn
+        panel.axes.scatter(
+            x[rows], np.minimum(test.spike[rows, index], top), s=7, marker=MARKERS[index % len(MARKERS)],
+            facecolors="none", edgecolors=colour, linewidths=0.6, label=_name(arm),
+        )  # fmt: skip
+        panel.record(_name(arm), changes.run, x=x[rows], y=test.spike[rows, index])
+    panel.canvas.left_out[panel.group].append(~drawn)
 
 
 def _references(axes: Axes, candidate: str, changes: Measured, largest: float) -> None:
@@ -175,9 +137,9 @@ def _references(axes: Axes, candidate: str, changes: Measured, largest: float) -
             axes.axvline(x, color=GREY, linestyle=dashes, linewidth=0.9)
 
 
-def _roc_curves(axes: Axes, title: str, tests: Sequence[EdgeTest], pooled: str, points: PlottedPoints) -> None:
+def _roc_curves(panel: Panel, tests: Sequence[EdgeTest], pooled: str) -> None:
     """Draw the ROC of each candidate, with its area in the legend."""
-    axes.set(title=title, xlabel="false positives", ylabel="true positives")
+    axes = panel.axes
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=0.7)
     resampled = resampled_areas(tests, list(_LABELS))
     for candidate, label in _LABELS.items():
@@ -187,20 +149,20 @@ def _roc_curves(axes: Axes, title: str, tests: Sequence[EdgeTest], pooled: str, 
         low, high = np.nanpercentile(resampled[candidate], (2.5, 97.5))
         x, y = pooled_roc(tests, candidate)
         axes.plot(x, y, label=f"{label} {area:.2f} ({low:.2f}-{high:.2f})", **_look(candidate))
-        points.add(title, label, pooled, x=x, y=y)
-        points.add(title, f"{label}: area", pooled, y=area, low=low, high=high)
+        panel.record(label, pooled, x=x, y=y)
+        panel.record(f"{label}: area", pooled, y=area, low=low, high=high)
         for index, arm in enumerate(tests[0].arms):
-            points.add(title, f"{label}, {_name(arm)}: area", pooled, y=pooled_area(tests, candidate, index))
-    if len(axes.lines) == 1:
-        say_empty(axes)
+            panel.record(f"{label}, {_name(arm)}: area", pooled, y=pooled_area(tests, candidate, index))
+    if not panel.num_points:
         return
     box = {"frameon": True, "framealpha": 0.8, "edgecolor": "none"}
     axes.legend(loc="lower right", fontsize=5, handlelength=1.2, labelspacing=0.2, borderaxespad=0.1, **box)
 
 
-def _areas_by_factor(axes: Axes, title: str, tests: Sequence[EdgeTest], pooled: str, points: PlottedPoints) -> None:
+def _areas_by_factor(panel: Panel, tests: Sequence[EdgeTest], pooled: str) -> None:
     """Draw the area under the ROC of each candidate against the catapult threshold."""
-    axes.set(title=title, xlabel="least spike of a catapult", ylabel="area", xscale="log", ylim=(0, 1))
+    axes = panel.axes
+    axes.set(xscale="log", ylim=(0, 1))
     axes.set_xticks(_TICKS, [f"{tick}" for tick in _TICKS])
     axes.minorticks_off()
     axes.axhline(0.5, color=GREY, linestyle=":", linewidth=0.7)
@@ -208,7 +170,7 @@ def _areas_by_factor(axes: Axes, title: str, tests: Sequence[EdgeTest], pooled: 
         areas = np.array([pooled_area([test.at(factor) for test in tests], candidate) for factor in _FACTORS])
         known = np.isfinite(areas)
         axes.plot(_FACTORS[known], areas[known], **_look(candidate))
-        points.add(title, label, pooled, x=_FACTORS[known], y=areas[known])
+        panel.record(label, pooled, x=_FACTORS[known], y=areas[known])
 
 
 def _look(candidate: str) -> dict[str, Any]:

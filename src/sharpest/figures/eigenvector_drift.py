@@ -4,31 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.eigenvector_drift import EigenvectorDrift
 from sharpest.config.studies.moments import Moment, moment_name
+from sharpest.figures.canvas import Canvas, Panel, drawing
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.moments import moment_label, row_at
-from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, mean_over_seeds, name_diverged, seeds_line
-from sharpest.figures.style import (
-    GREY,
-    MISSED,
-    PANEL_HEIGHT,
-    PANEL_WIDTH,
-    NotedFigure,
-    PlottedPoints,
-    count_line,
-    divergence_line,
-    legend_below,
-    looks,
-    ordered_colours,
-    say_empty,
-    styled,
-)
+from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged
+from sharpest.figures.style import GREY, looks, ordered_colours, say_empty
 from sharpest.measures.spectra.reader import Spectra
 
 _MOST_NAMED, _NAME_SIZE = 12, 6  # layers are named up to this number; points
@@ -69,40 +54,31 @@ class _Drift:
     num_parameters: int
 
 
-@styled
-def draw(study: EigenvectorDrift, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
+@drawing
+def draw(canvas: Canvas, study: EigenvectorDrift, inputs: FigureInputs) -> None:
     """Draw a row of four panels for each run.
 
-    Args:
-        study: The study to draw.
-        inputs: Spectra with eigenvectors, and snapshots for the names of the layers.
-        foot: What was replaced or reduced.
-
-    Returns:
-        The figure, and its points with columns panel, series, run, x, y, z. z is NaN except in the map of cosines,
-        where x and y are the two epochs. The x of a layer is its number counted from the input, from 1.
+    The points have a z in the map of cosines, where x and y are the two epochs. The x of a layer is its number counted
+    from the input, from 1.
 
     Source: arXiv 2606.30226.
     """
-    figure = NotedFigure(4 * 1.15 * PANEL_WIDTH, len(study.rows) * 1.35 * PANEL_HEIGHT)
-    all_axes = figure.subplots(len(study.rows), 4, squeeze=False)
-    points, diverged, missed = PlottedPoints(), {}, {}
-    for axes, curve in zip(all_axes, study.rows, strict=True):
+    canvas.lay_out(len(study.rows), 4, 1.15, 1.35)
+    canvas.columns = ("x", "y", "z")
+    titles = ("|⟨e₁(t), e₁(t′)⟩|", f"overlap of the leading {study.num_eigenvectors}", "participation", "e₁ by layer")
+    for curve in study.rows:
         seeds = [_read(study, inputs, each) for each in curve.by_seed()]
-        diverged[curve.label] = name_diverged({each.run: each.diverged for each in seeds})
-        missed[curve.label] = [each.missed for each in seeds]
-        if not any(len(each.epoch) for each in seeds):
-            for panel in axes:
-                say_empty(panel)
-            axes[0].set_title(curve.label)
-            continue
-        _cosines(figure, axes[0], f"{curve.label}: |⟨e₁(t), e₁(t′)⟩|", seeds, points)
-        _overlap(axes[1], f"{curve.label}: overlap of the leading {study.num_eigenvectors}", seeds, points)
-        _participation(axes[2], f"{curve.label}: participation", seeds, points)
-        _by_layer(axes[3], f"{curve.label}: e₁ by layer", seeds, study.moments, points)
-    over_seeds = seeds_line(len(curve.by_seed()) for curve in study.rows)
-    figure.note(_READING, count_line(MISSED, missed), divergence_line(diverged), over_seeds, foot)
-    return figure, points.table(("x", "y", "z"))
+        canvas.diverged[curve.label] = name_diverged({each.run: each.diverged for each in seeds})
+        cosines, overlap, participation, by_layer = (
+            canvas.panel(f"{curve.label}: {title}", group=curve.label) for title in titles
+        )
+        if any(len(each.epoch) for each in seeds):
+            _cosines(cosines, seeds)
+            _overlap(overlap, seeds)
+            _participation(participation, seeds)
+            _by_layer(by_layer, seeds, study.moments)
+    canvas.note(_READING)
+    canvas.of_seeds(study.rows)
 
 
 def _read(study: EigenvectorDrift, inputs: FigureInputs, curve: Curve) -> _Drift:
@@ -149,7 +125,7 @@ def _layers(parameters: Sequence[tuple[str, Sequence[int]]]) -> tuple[list[str],
     return names, np.array(sizes)
 
 
-def _cosines(figure: NotedFigure, axes: Axes, panel: str, seeds: Sequence[_Drift], points: PlottedPoints) -> None:
+def _cosines(panel: Panel, seeds: Sequence[_Drift]) -> None:
     """Draw the cosine as a map over two epochs; with several seeds, their mean."""
     # encode a pair of epochs as one complex number: the mean at a pair is then over the seeds that have it
     pairs = [
@@ -157,69 +133,61 @@ def _cosines(figure: NotedFigure, axes: Axes, panel: str, seeds: Sequence[_Drift
         for each in seeds
     ]
     for pair in pairs:
-        points.add(panel, "cosine", pair.run, x=pair.x.real, y=pair.x.imag, z=pair.y)
+        panel.record("cosine", pair.run, x=pair.x.real, y=pair.x.imag, z=pair.y)
     shown, cosines = pairs[0].x, pairs[0].y
     if len(seeds) > 1:
         mean = mean_over_seeds(pairs)
         shown, cosines = mean.x, mean.y
-        points.add(panel, "cosine", mean.runs, x=shown.real, y=shown.imag, z=cosines, deviation=mean.deviation)
+        panel.record("cosine", mean.runs, x=shown.real, y=shown.imag, z=cosines, deviation=mean.deviation)
     epochs = np.unique(shown.real)
     cells = np.full((len(epochs), len(epochs)), np.nan)
     cells[np.searchsorted(epochs, shown.imag), np.searchsorted(epochs, shown.real)] = cosines
-    axes.set(title=panel, xlabel="epoch", ylabel="epoch", box_aspect=1)
+    axes = panel.axes
+    axes.set(xlabel="epoch", ylabel="epoch", box_aspect=1)
     if len(epochs) < 2:
         say_empty(axes)
         return
     drawn = axes.pcolormesh(epochs, epochs, cells, cmap="magma", vmin=0, vmax=1, shading="nearest", rasterized=True)
-    figure.colorbar(drawn, ax=axes, shrink=0.8)
+    panel.canvas.colorbar(drawn, ax=axes, shrink=0.8)
 
 
-def _overlap(axes: Axes, panel: str, seeds: Sequence[_Drift], points: PlottedPoints) -> None:
-    axes.set(title=panel, xlabel="epoch", ylabel="overlap")
+def _overlap(panel: Panel, seeds: Sequence[_Drift]) -> None:
+    panel.axes.set(xlabel="epoch", ylabel="overlap")
     for name, (colour, dashes) in zip(seeds[0].overlap, looks(), strict=False):
         lines = [OfSeed(each.run, each.epoch[1:], each.overlap[name][1:], each.diverged) for each in seeds]
-        draw_over_seeds(axes, panel, name, lines, points, color=colour, linestyle=dashes, label=name)
+        panel.line(name, lines, color=colour, linestyle=dashes, label=name)
     k = seeds[0].participation.shape[1]
-    _chance(axes, panel, k / seeds[0].num_parameters, f"{k}/p", points)
-    axes.set_ylim(0, 1.03)
-    legend_below(axes, ncols=1)
+    panel.level("random", k / seeds[0].num_parameters, f"{k}/p")
+    panel.axes.set_ylim(0, 1.03)
+    panel.legend(ncols=1)
 
 
-def _participation(axes: Axes, panel: str, seeds: Sequence[_Drift], points: PlottedPoints) -> None:
-    axes.set(title=panel, xlabel="epoch", ylabel="fraction of the parameters", yscale="log")
+def _participation(panel: Panel, seeds: Sequence[_Drift]) -> None:
+    panel.axes.set(xlabel="epoch", ylabel="fraction of the parameters", yscale="log")
     count, p = seeds[0].participation.shape[1], seeds[0].num_parameters
     for index, colour in enumerate(ordered_colours(count)[::-1]):
         lines = [
             OfSeed(each.run, each.epoch, each.participation[:, index], each.diverged, each.missed[:, index])
             for each in seeds
         ]
-        draw_over_seeds(axes, panel, f"e_{index + 1}", lines, points, mean_only=index > 0,
-                        color=colour, label=f"$e_{{{index + 1}}}$", zorder=3 - index / count)  # fmt: skip
-    _chance(axes, panel, (p + 2) / (3 * p), "random", points)
-    legend_below(axes, ncols=3)
+        look = {"color": colour, "label": f"$e_{{{index + 1}}}$", "zorder": 3 - index / count}
+        panel.line(f"e_{index + 1}", lines, mean_only=index > 0, **look)
+    panel.level("random", (p + 2) / (3 * p), "random")
+    panel.legend(ncols=3)
 
 
-def _chance(axes: Axes, panel: str, height: float, label: str, points: PlottedPoints) -> None:
-    """Draw the mean over random directions."""
-    ends = axes.dataLim.intervalx
-    axes.plot(ends, [height, height], "--", color=GREY, linewidth=0.7, zorder=1.5, label=label)
-    points.add(panel, "random", "", x=ends, y=height)
-
-
-def _by_layer(
-    axes: Axes, panel: str, seeds: Sequence[_Drift], moments: Sequence[Moment], points: PlottedPoints
-) -> None:
+def _by_layer(panel: Panel, seeds: Sequence[_Drift], moments: Sequence[Moment]) -> None:
     """Draw the fraction of |e_1|^2 in each layer at each moment, and the fraction of the parameters."""
     layers = seeds[0].layers
     number = np.arange(1, len(layers) + 1)
-    axes.set(title=panel, xlabel="layer, from the input", ylabel="fraction of |e₁|²", ylim=(0, 1.03))
+    axes = panel.axes
+    axes.set(xlabel="layer, from the input", ylabel="fraction of |e₁|²", ylim=(0, 1.03))
     for moment, colour in zip(moments, ordered_colours(len(moments)), strict=True):
         lines = [OfSeed(each.run, number, each.shares[moment][1], each.diverged) for each in seeds if each.shares]
         label = moment_label(moment, [each.shares[moment][0] for each in seeds if each.shares])
-        draw_over_seeds(axes, panel, moment_name(moment), lines, points,
-                        color=colour, label=label, marker="o", markersize=2.5)  # fmt: skip
+        panel.line(moment_name(moment), lines, color=colour, label=label, marker="o", markersize=2.5)
     axes.plot(number, seeds[0].null, "--", color=GREY, linewidth=0.7, marker="o", markersize=2, label="parameters")
-    points.add(panel, "parameters", "", x=number, y=seeds[0].null)
+    panel.record("parameters", "", x=number, y=seeds[0].null)
     if len(layers) <= _MOST_NAMED:
         axes.set_xticks(number, layers, rotation=90, fontsize=_NAME_SIZE)
     axes.legend(loc="best")  # not below, where names of layers may be long

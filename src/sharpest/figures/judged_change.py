@@ -9,7 +9,7 @@ from sharpest.claims.steps import mean_change, step_change
 from sharpest.config.run_id import RunId
 from sharpest.config.studies.base import mean_of
 from sharpest.config.studies.step_surface import StepSurface
-from sharpest.figures.style import PlottedPoints
+from sharpest.figures.canvas import Panel
 from sharpest.measures.directions.reader import Directions
 
 JUDGED = (
@@ -32,14 +32,13 @@ def last_points(study: StepSurface, directions: Directions) -> ByAlpha:
         return {}
 
 
-def legend_value(panel: str, alpha: float, last: Mapping[str, ByAlpha], points: PlottedPoints) -> str:
+def legend_value(panel: Panel, alpha: float, last: Mapping[str, ByAlpha]) -> str:
     """The number for one alpha, such as ``-4.76 %`` above ``± 3.43``; a dash if there is none.
 
     Args:
-        panel: Name of the panel.
+        panel: Records the number and the ends of its interval, and the numbers of several seeds.
         alpha: Scale of the step.
         last: Run -> its last points; the runs differ only in their seed.
-        points: Records the number and the ends of its interval, and the numbers of several seeds.
     """
     series, measured = f"alpha {alpha:g}, last points", {run: of[alpha] for run, of in last.items() if alpha in of}
     if not measured:
@@ -47,14 +46,14 @@ def legend_value(panel: str, alpha: float, last: Mapping[str, ByAlpha], points: 
     x, change = max(each.epoch[-1] for each in measured.values()), mean_change(measured)
     interval = {"low": change.low, "high": change.high} if np.isfinite(change.error) else {}
     if len(last) == 1:
-        points.add(panel, series, *measured, x=x, y=change.value, **interval)
+        panel.record(series, *measured, x=x, y=change.value, **interval)
     else:
         values = {run: per_cent(each) for run, each in measured.items()}
         for run, value in values.items():
-            points.add(panel, series, run, x=x, y=value)
+            panel.record(series, run, x=x, y=value)
         deviation = np.std(list(values.values()), ddof=1) if len(values) > 1 else np.nan
         name = np.array([mean_of(RunId.parse(run).seed for run in values)], dtype=object)
-        points.add(panel, series, name, x=x, y=change.value, deviation=deviation, **interval)
+        panel.record(series, name, x=x, y=change.value, deviation=deviation, **interval)
     half = f"\n± {float(change.high - change.value):.2f}" if interval else ""
     return f"{float(change.value):+.2f} %{half}".replace("-", "−")
 

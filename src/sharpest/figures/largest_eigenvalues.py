@@ -3,53 +3,20 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
-from numpy.typing import NDArray
 
-from sharpest.config.studies.largest_eigenvalues import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
+from sharpest.config.studies.largest_eigenvalues import EigenvaluePanel, LargestEigenvalues
+from sharpest.figures.canvas import Canvas, Panel, drawing
 from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, name_diverged, seeds_line
-from sharpest.figures.style import (
-    MISSED,
-    PANEL_HEIGHT,
-    PANEL_WIDTH,
-    NotedFigure,
-    PlottedPoints,
-    count_line,
-    legend_below,
-    ordered_colours,
-    run_label,
-    say_empty,
-    styled,
-)
+from sharpest.figures.over_seeds import OfSeed
+from sharpest.figures.style import ordered_colours
 from sharpest.measures.spectra.reader import Spectra
 
 _NAMED = dict(zip(("red", "green", "blue"), ordered_colours(3), strict=True))  # the paper's names of their order
 _LINES = (("-", 0.9), ("-.", 0.6))  # dashes and width of lambda_1 and lambda_2
-_LEFT_OUT = "Not drawn on a logarithmic axis: eigenvalues at or below zero"
 _TICK_STEPS = (1, 2, 5, 10)
 _FEW_DECADES = 30  # an axis whose ends have a smaller ratio needs more ticks than the powers of ten
 _LEGEND_TITLES = {1: None, 2: "solid $λ_1$, dash-dotted $λ_2$"}
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """One seed of a curve: t measurements of the k eigenvalues to draw."""
-
-    run: str
-    epoch: NDArray[np.float64]  # (t,)
-    eigenvalues: NDArray[np.float64]  # (t, k), nats
-    converged: NDArray[np.bool_]  # (t, k)
-    plotted: NDArray[np.bool_]  # (t, k); finite, and positive if the axis is logarithmic
-    diverged: str
-
-    def line(self, index: int, limit: float) -> OfSeed:
-        """The finite values of one eigenvalue up to an epoch."""
-        rows = np.isfinite(self.eigenvalues[:, index]) & (self.epoch <= limit)
-        missed = ~self.converged[rows, index]
-        return OfSeed(self.run, self.epoch[rows], self.eigenvalues[rows, index], self.diverged, missed)
 
 
 @dataclass(frozen=True)
@@ -58,103 +25,72 @@ class _Curve:
 
     label: str
     colour: str
-    window: float | None  # epochs
-    seeds: list[_Measured]
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the curve has no point to draw."""
-        return not any(each.plotted.any() for each in self.seeds)
+    lines: list[list[OfSeed]]  # the finite values of each eigenvalue, one per seed
+    diverged: dict[str, str]
+    empty: bool  # no point can be drawn
+    last: float  # epochs
 
 
-@styled
-def draw(study: LargestEigenvalues, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
+@drawing
+def draw(canvas: Canvas, study: LargestEigenvalues, inputs: FigureInputs) -> None:
     """Draw a grid of panels.
 
-    A composite panel has two halves of equal width, both starting at epoch 0: the early window and the whole run.
-
-    Args:
-        study: The study to draw.
-        inputs: Spectra, and early windows if ``study.composite``; a panel uses the widest window of its curves.
-        foot: What was replaced or reduced.
-
-    Returns:
-        The figure, and its points with columns panel, series, run, x, y; x in epochs in both halves.
+    A composite panel has two halves of equal width, both starting at epoch 0: the early window, the widest one of its
+    curves, and the whole run. Epochs are recorded in both halves.
 
     Raises:
         ConfigError: If an early window is drawn and a schedule has none.
 
     Source: Figs. 4, 10, 11, 13 and 21; inventory, Figure 4 and 1.8.
     """
-    num_rows, num_columns = len(study.rows), max(map(len, study.rows))
-    figure = NotedFigure(num_columns * 1.25 * PANEL_WIDTH, num_rows * 1.25 * PANEL_HEIGHT)
-    grid = figure.add_gridspec(num_rows, num_columns)
-    points = PlottedPoints()
-    missed, left_out = {}, {}
-    for row_index, row in enumerate(study.rows):
-        for column, panel in enumerate(row):
-            curves = [
-                _read(study, curve, _NAMED[curve.colour] if curve.colour else colour, inputs)
-                for curve, colour in zip(panel.curves, ordered_colours(len(panel.curves)), strict=True)
-            ]
-            _panel(figure.add_subplot(grid[row_index, column]), study, panel, curves, points)
-            seeds = [each for curve in curves for each in curve.seeds]
-            missed[panel.title] = [each.plotted & ~each.converged for each in seeds]
-            left_out[panel.title] = [np.isfinite(each.eigenvalues) & ~each.plotted for each in seeds]
-    over_seeds = seeds_line(len(curve.by_seed()) for curve in study.curves())
-    figure.note(count_line(_LEFT_OUT, left_out), count_line(MISSED, missed), over_seeds, foot)
-    return figure, points.table()
+    canvas.left_out_are = "Not drawn on a logarithmic axis: eigenvalues at or below zero"
+    columns = max(map(len, study.rows))
+    canvas.lay_out(len(study.rows), columns)
+    for row in study.rows:
+        for panel in row:
+            _panel(canvas, study, panel, inputs)
+        for _ in range(columns - len(row)):
+            next(canvas.places)
+    canvas.of_seeds(study.curves())
 
 
-def _read(study: LargestEigenvalues, curve: EigenvalueCurve, colour: str, inputs: FigureInputs) -> _Curve:
-    window = inputs.early_window(curve) if study.composite else None
-    return _Curve(curve.label, colour, window, [_of_seed(study, each) for each in inputs.by_seed(Spectra, curve)])
-
-
-def _of_seed(study: LargestEigenvalues, spectra: Spectra) -> _Measured:
-    rows = spectra.epoch <= (np.inf if study.last_epoch is None else study.last_epoch)
-    eigenvalues = spectra.eigenvalues[rows, : study.num_eigenvalues]
-    plotted = np.isfinite(eigenvalues)
-    if study.scale == "log":
-        plotted &= eigenvalues > 0
-    return _Measured(
-        run=spectra.run,
-        epoch=spectra.epoch[rows],
-        eigenvalues=eigenvalues,
-        converged=spectra.converged[rows, : study.num_eigenvalues],
-        plotted=plotted,
-        diverged=spectra.divergence,
-    )
-
-
-def _panel(
-    axes: Axes, study: LargestEigenvalues, panel: EigenvaluePanel, curves: list[_Curve], points: PlottedPoints
-) -> None:
-    axes.set_title(panel.title)
-    if all(curve.is_empty for curve in curves):
-        say_empty(axes)
-        whole = axes
-    elif study.composite:
-        window = max(curve.window or 0 for curve in curves)
-        early, whole = _halves(axes, window)
-        _lines(early, study, f"{panel.title}, early", curves, points, window)
+def _panel(canvas: Canvas, study: LargestEigenvalues, panel: EigenvaluePanel, inputs: FigureInputs) -> None:
+    colours = ordered_colours(len(panel.curves))
+    curves = [
+        _read(study, curve.label, _NAMED[curve.colour] if curve.colour else colour, inputs.by_seed(Spectra, curve))
+        for curve, colour in zip(panel.curves, colours, strict=True)
+    ]
+    window = max(inputs.early_window(curve) for curve in panel.curves) if study.composite else None
+    whole = outer = canvas.panel(panel.title)
+    if window and not all(curve.empty for curve in curves):
+        early, whole = _halves(outer, window)
+        _lines(early, study, curves, window)
     else:
-        whole = axes
-        axes.set(xlabel="epoch", ylabel="eigenvalue")
-    limit = max(each.epoch.max(initial=0) for curve in curves for each in curve.seeds)
-    _lines(whole, study, panel.title, curves, points, limit)
-    handles = []
+        outer.axes.set(xlabel="epoch", ylabel="eigenvalue")
+    _lines(whole, study, curves, max(curve.last for curve in curves))
+    outer.num_points = whole.num_points
     for curve in curves:
-        diverged = name_diverged({each.run: each.diverged for each in curve.seeds})
-        handles += whole.plot([], [], color=curve.colour, label=run_label(curve.label, diverged, curve.is_empty))
-    legend_below(axes, handles=handles, title=_LEGEND_TITLES[study.num_eigenvalues], most_columns=3)
+        outer.entry(curve.label, curve.diverged, curve.empty, color=curve.colour)
+    outer.legend(title=_LEGEND_TITLES[study.num_eigenvalues], most_columns=3)
 
 
-def _halves(axes: Axes, window: float) -> tuple[Axes, Axes]:
+def _read(study: LargestEigenvalues, label: str, colour: str, seeds: list[Spectra]) -> _Curve:
+    last = np.inf if study.last_epoch is None else study.last_epoch
+    lines = [
+        [OfSeed.along(each, each.eigenvalues[:, index], ~each.converged[:, index], last) for each in seeds]
+        for index in range(study.num_eigenvalues)
+    ]
+    drawable = [(each.y > 0).any() if study.scale == "log" else len(each.y) > 0 for line in lines for each in line]
+    end = max(each.epoch.max(initial=0, where=each.epoch <= last) for each in seeds)
+    diverged = {each.run: each.divergence for each in seeds}
+    return _Curve(label, colour, lines, diverged, not any(drawable), end)
+
+
+def _halves(outer: Panel, window: float) -> tuple[Panel, Panel]:
     """Split a panel into two of equal width, separated by a blue bar."""
-    axes.set_axis_off()
-    early = axes.inset_axes((0, 0, 0.5, 1))
-    whole = axes.inset_axes((0.5, 0, 0.5, 1), sharey=early)
+    outer.axes.set_axis_off()
+    early = outer.axes.inset_axes((0, 0, 0.5, 1))
+    whole = outer.axes.inset_axes((0.5, 0, 0.5, 1), sharey=early)
     early.set(xlabel=f"epoch, the first {window:g}", ylabel="eigenvalue")
     whole.set_xlabel("epoch, whole run")
     whole.spines.left.set(color="blue", linewidth=2)
@@ -162,23 +98,21 @@ def _halves(axes: Axes, window: float) -> tuple[Axes, Axes]:
     # leave out the ticks that meet at the bar
     early.xaxis.set_major_locator(MaxNLocator(4, steps=_TICK_STEPS, prune="upper"))
     whole.xaxis.set_major_locator(MaxNLocator(4, steps=_TICK_STEPS, prune="lower"))
-    return early, whole
+    canvas, name = outer.canvas, outer.name
+    return canvas.panel_on(early, f"{name}, early", ""), canvas.panel_on(whole, name, name)
 
 
-def _lines(
-    axes: Axes, study: LargestEigenvalues, panel: str, curves: list[_Curve], points: PlottedPoints, limit: float
-) -> None:
+def _lines(panel: Panel, study: LargestEigenvalues, curves: list[_Curve], limit: float) -> None:
     """Draw one line per eigenvalue of each run, up to an epoch."""
-    axes.set_yscale(study.scale)
+    panel.axes.set_yscale(study.scale)
     for curve in curves:
-        for index, (dashes, width) in enumerate(_LINES[: study.num_eigenvalues]):
-            lines = [each.line(index, limit) for each in curve.seeds]
-            draw_over_seeds(axes, panel, f"{curve.label}, lambda_{index + 1}", lines, points,
-                            linestyle=dashes, color=curve.colour, linewidth=width)  # fmt: skip
+        for index, (seeds, (dashes, width)) in enumerate(zip(curve.lines, _LINES, strict=False), start=1):
+            shown = [each.at(each.x <= limit) for each in seeds]
+            panel.line(f"{curve.label}, lambda_{index}", shown, linestyle=dashes, color=curve.colour, linewidth=width)
     if limit > 0:
-        axes.set_xlim(0, limit)
+        panel.axes.set_xlim(0, limit)
     if study.scale == "log":
-        low, high = axes.get_ylim()
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < _FEW_DECADES * low else (1,)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        low, high = panel.axes.get_ylim()
+        panel.axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < _FEW_DECADES * low else (1,)))
+        panel.axes.yaxis.set_major_formatter("{x:g}")
+        panel.axes.yaxis.set_minor_formatter(NullFormatter())

@@ -6,28 +6,13 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from sharpest.config.studies.measured import MeasuredCurve, MeasuredCurves, MeasuredPanel, over_lr, reference_value
+from sharpest.figures.canvas import Canvas, Panel, drawing
 from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, joined, name_diverged, seeds_line
-from sharpest.figures.style import (
-    GREY,
-    PANEL_HEIGHT,
-    PANEL_WIDTH,
-    NotedFigure,
-    PlottedPoints,
-    count_line,
-    divergence_line,
-    legend_below,
-    looks,
-    make_room_for_legends,
-    run_label,
-    say_empty,
-    styled,
-)
+from sharpest.figures.over_seeds import OfSeed, joined, name_diverged
+from sharpest.figures.style import GREY, looks, make_room_for_legends
 from sharpest.results.edges import edge_of
 from sharpest.results.stored import Measured
 
@@ -41,8 +26,6 @@ _XLABELS = {
     _BATCH_SIZE: _BATCH_SIZE,
 }
 _NAMES = {"1": "{}", "lr": "lr × {}", "lr/2": "lr/2 × {}", "1/edge": "{} / edge"}
-_MISSED = "Open circles: residual above the solver's tolerance"
-_LEFT_OUT = "Not drawn on a logarithmic axis: values at or below zero"
 _PLATEAUS = "By batch size: means over the last half of the points of each run, with one standard deviation."
 
 
@@ -51,7 +34,8 @@ class _Line:
     """One curve with its seeds.
 
     Attributes:
-        label, colour, style: Appearance of the curve.
+        label: Its name.
+        look: Its colour and dashes.
         run: The first run of the curve.
         lrs: Learning rates (n,): one along training, that of each run by batch size.
         seeds: The finite points of each seed.
@@ -61,8 +45,7 @@ class _Line:
     """
 
     label: str
-    colour: str
-    style: Any
+    look: Mapping[str, Any]
     run: str
     lrs: NDArray[np.float64]
     seeds: list[OfSeed]
@@ -71,25 +54,21 @@ class _Line:
     diverged: Mapping[str, str]
 
     @property
-    def left_out(self) -> list[NDArray[np.bool_]]:
-        """Which points of each seed (t,) cannot be drawn on a logarithmic axis."""
-        return [each.y <= 0 if self.log else np.zeros(len(each.y), dtype=bool) for each in self.seeds]
-
-    @property
-    def missed(self) -> list[NDArray[np.bool_]]:
-        """Which of the drawn points of each seed missed the solver's tolerance."""
-        drawn = [each.at(~flags) for each, flags in zip(self.seeds, self.left_out, strict=True)]
-        return [each.missed for each in drawn if each.missed is not None]
-
-    @property
     def names_divergence(self) -> bool:
         """Whether the legend says which run diverged; it is too short for several, and by batch size for any."""
         return self.sizes is None and len(self.diverged) == 1
 
     @property
-    def is_empty(self) -> bool:
-        """Whether the curve has no point to draw."""
-        return all(left_out.all() for left_out in self.left_out)
+    def longest(self) -> int:
+        """The largest number of points of a seed that can be drawn."""
+        return max(int((each.y > 0).sum()) if self.log else len(each.y) for each in self.seeds)
+
+    def in_legend(self) -> str:
+        """What the legend says of diverged seeds."""
+        if self.names_divergence:
+            return name_diverged({str(each.run): each.diverged for each in self.seeds})
+        named = self.sizes is None and self.diverged
+        return f"{len(self.diverged)} of {len(self.seeds)} seeds diverged" if named else ""
 
     def ends(self) -> tuple[float, float]:
         """The lowest and the highest x of all seeds."""
@@ -97,41 +76,31 @@ class _Line:
         return x.min(), x.max()
 
 
-@styled
-def draw(study: MeasuredCurves, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
+@drawing
+def draw(canvas: Canvas, study: MeasuredCurves, inputs: FigureInputs) -> None:
     """Draw the panels side by side, at most three in a row.
 
-    Args:
-        study: The study to draw.
-        inputs: The measurements of the study.
-        foot: What was replaced or reduced.
-
-    Returns:
-        The figure, and its points with columns panel, series, run, x, y, and, if the study has a band, error: half the
-        height of the band, which is drawn for curves with one seed. The series of a reference line is its text, and its
-        run is empty if it holds for all runs.
+    If the study has a band, the points have an error: half the height of the band, which is drawn for curves with one
+    seed. The series of a reference line is its text, and its run is empty if it holds for all runs.
     """
     num_rows = -(-len(study.panels) // _MOST_COLUMNS)
-    num_columns = -(-len(study.panels) // num_rows)
-    figure = NotedFigure(num_columns * 1.25 * PANEL_WIDTH, num_rows * 1.25 * PANEL_HEIGHT)
-    points, lines = PlottedPoints(), {}
-    for number, panel in enumerate(study.panels, start=1):
-        lines[panel.title] = _lines(panel, inputs)
-        _panel(figure.add_subplot(num_rows, num_columns, number), panel, lines[panel.title], points)
-    make_room_for_legends(figure, num_rows, _MOST_COLUMNS)
-    all_lines = [line for group in lines.values() for line in group]
-    figure.note(
-        count_line(_LEFT_OUT, {title: [x for line in group for x in line.left_out] for title, group in lines.items()}),
-        count_line(_MISSED, {title: [x for line in group for x in line.missed] for title, group in lines.items()}),
-        _PLATEAUS if any(panel.x == _BATCH_SIZE for panel in study.panels) else "",
-        divergence_line(
-            {run: text for line in all_lines if not line.names_divergence for run, text in line.diverged.items()}
-        ),
-        seeds_line(len(curve.by_seed()) for curve in study.curves()),
-        foot,
-    )
-    with_error = any(each.error is not None for line in all_lines for each in line.seeds)
-    return figure, points.table(("x", "y", "error") if with_error else ("x", "y"))
+    canvas.lay_out(num_rows, -(-len(study.panels) // num_rows))
+    canvas.missed_are = "Open circles: residual above the solver's tolerance"
+    for panel in study.panels:
+        lines = _lines(panel, inputs)
+        labels: dict[str, Any] = {
+            "xlabel": _XLABELS[panel.x],
+            "ylabel": panel.ylabel or _name(panel),
+            "yscale": panel.scale,
+        }
+        _panel(canvas.panel(panel.title, **labels), panel, lines)
+        for line in lines:
+            canvas.diverged |= {} if line.names_divergence else line.diverged
+            if any(each.error is not None for each in line.seeds):
+                canvas.columns = ("x", "y", "error")
+    make_room_for_legends(canvas, num_rows, _MOST_COLUMNS)
+    canvas.averages.append(_PLATEAUS if any(panel.x == _BATCH_SIZE for panel in study.panels) else "")
+    canvas.of_seeds(study.curves())
 
 
 def _lines(panel: MeasuredPanel, inputs: FigureInputs) -> list[_Line]:
@@ -140,20 +109,23 @@ def _lines(panel: MeasuredPanel, inputs: FigureInputs) -> list[_Line]:
     for place, curve in enumerate(panel.curves):
         groups.setdefault(curve.label if panel.x == _BATCH_SIZE else place, []).append(curve)
     read = _plateaus if panel.x == _BATCH_SIZE else _along
-    return [read(panel, curves, look, inputs) for curves, look in zip(groups.values(), looks(), strict=False)]
+    styles = ({"color": colour, "linestyle": dashes} for colour, dashes in looks())
+    return [read(panel, curves, look, inputs) for curves, look in zip(groups.values(), styles, strict=False)]
 
 
-def _along(panel: MeasuredPanel, curves: list[MeasuredCurve], look: tuple[str, Any], inputs: FigureInputs) -> _Line:
+def _along(panel: MeasuredPanel, curves: list[MeasuredCurve], look: Mapping[str, Any], inputs: FigureInputs) -> _Line:
     """One curve along training."""
     (curve,) = curves
     measured = _measured(panel, curve, inputs)
     seeds = [_of_seed(panel, curve, each) for each in measured]
     diverged = {str(each.run): each.diverged for each in seeds if each.diverged}
     lrs = np.array([measured[0].lr])
-    return _Line(curve.label, *look, curve.run, lrs, seeds, panel.scale == "log", None, diverged)
+    return _Line(curve.label, look, curve.run, lrs, seeds, panel.scale == "log", None, diverged)
 
 
-def _plateaus(panel: MeasuredPanel, curves: list[MeasuredCurve], look: tuple[str, Any], inputs: FigureInputs) -> _Line:
+def _plateaus(
+    panel: MeasuredPanel, curves: list[MeasuredCurve], look: Mapping[str, Any], inputs: FigureInputs
+) -> _Line:
     """One line through all runs of a label, one point per run."""
     runs = [(curve, _measured(panel, curve, inputs)) for curve in curves]
     runs.sort(key=lambda run: _batch_size(run[1][0]))
@@ -161,7 +133,7 @@ def _plateaus(panel: MeasuredPanel, curves: list[MeasuredCurve], look: tuple[str
     sizes, lrs = zip(*((_batch_size(seeds[0]), seeds[0].lr) for _, seeds in runs), strict=True)
     return _Line(
         curves[0].label,
-        *look,
+        look,
         runs[0][0].run,
         np.array(lrs),
         joined(points),
@@ -211,62 +183,41 @@ def _factor(panel: MeasuredPanel, measured: Measured) -> float:
             return measured.lr / (2 if factor == "lr/2" else 1)
 
 
-def _panel(axes: Axes, panel: MeasuredPanel, lines: list[_Line], points: PlottedPoints) -> None:
-    axes.set(title=panel.title, xlabel=_XLABELS[panel.x], ylabel=panel.ylabel or _name(panel), yscale=panel.scale)
+def _panel(drawn: Panel, panel: MeasuredPanel, lines: list[_Line]) -> None:
     for line in lines:
         # a line through a single point is invisible, so mark the point
-        longest = max(int((~left_out).sum()) for left_out in line.left_out)
-        draw_over_seeds(axes, panel.title, line.label, line.seeds, points, color=line.colour, linestyle=line.style,
-                        marker="o" if longest == 1 or panel.x == _BATCH_SIZE else "", markersize=3)  # fmt: skip
-    shown = [line for line in lines if not line.is_empty]
-    handles = []
-    for line in lines:
-        diverged = ""
-        if line.names_divergence:
-            diverged = name_diverged({str(each.run): each.diverged for each in line.seeds})
-        elif line.sizes is None and line.diverged:
-            diverged = f"{len(line.diverged)} of {len(line.seeds)} seeds diverged"
-        handles += axes.plot(
-            [], [], color=line.colour, linestyle=line.style, label=run_label(line.label, diverged, line.is_empty)
-        )
-    if not shown:
-        say_empty(axes)
-    else:
+        marker = "o" if line.longest == 1 or panel.x == _BATCH_SIZE else ""
+        drawn.line(line.label, line.seeds, marker=marker, markersize=3, **line.look)
+        drawn.entry(line.label, line.in_legend(), not line.longest, **line.look)
+    shown = [line for line in lines if line.longest]
+    if shown:
         if panel.x == _BATCH_SIZE:
-            _mark_sizes(axes, shown)
+            _mark_sizes(drawn, shown)
         ends = [min(line.ends()[0] for line in shown), max(line.ends()[1] for line in shown)]
         for text, dashes in zip(panel.references, cycle(_DASHES)):
-            _reference(axes, panel, text, dashes, ends, shown, points)
-            handles += axes.plot([], [], dashes, color=GREY, label=text)
-    legend_below(axes, handles=handles, most_columns=_MOST_COLUMNS)
+            _reference(drawn, text, dashes, ends, shown)
+            drawn.legend_line(text, linestyle=dashes, color=GREY)
+    drawn.legend(_MOST_COLUMNS)
 
 
-def _mark_sizes(axes: Axes, lines: list[_Line]) -> None:
+def _mark_sizes(panel: Panel, lines: list[_Line]) -> None:
     """Make the x axis logarithmic, with the batch sizes as ticks."""
     sizes = np.unique(np.concatenate([each.x for line in lines for each in line.seeds]))
-    axes.set_xscale("log")
-    axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
-    axes.minorticks_off()
+    panel.axes.set_xscale("log")
+    panel.axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    panel.axes.minorticks_off()
 
 
-def _reference(
-    axes: Axes,
-    panel: MeasuredPanel,
-    text: str,
-    dashes: str,
-    ends: list[float],
-    lines: list[_Line],
-    points: PlottedPoints,
-) -> None:
+def _reference(panel: Panel, text: str, dashes: str, ends: list[float], lines: list[_Line]) -> None:
     """Draw a horizontal line for all runs, or one per curve in its colour; by batch size, a line through the values."""
     if not over_lr(text):
-        lines = [replace(lines[0], colour=GREY, run="")]
+        lines = [replace(lines[0], look={"color": GREY}, run="")]
     for line in lines:
         y = np.array([reference_value(text, lr) for lr in line.lrs])
         x = ends if line.sizes is None or len(set(y)) == 1 else line.sizes
         y = np.broadcast_to(y if len(set(y)) > 1 else y[:1], len(x))
-        axes.plot(x, y, dashes, color=line.colour, linewidth=0.7, zorder=1.5)
-        points.add(panel.title, text, line.run, x=x, y=y)
+        panel.axes.plot(x, y, dashes, color=line.look["color"], linewidth=0.7, zorder=1.5)
+        panel.record(text, line.run, x=x, y=y)
 
 
 def _name(panel: MeasuredPanel) -> str:

@@ -1,41 +1,26 @@
 """Validation accuracy and curvature along training of NSGD and SGD, and their end points (Figs. 8, 19, 22)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
 from sharpest.config.studies.base import SeedRuns
-from sharpest.config.studies.nsgd_curves import EndPointPanel, NsgdCurves, NsgdPanel
-from sharpest.figures.curvature import OF_SEEDS, Tracked, curvature_lines, norm_axis, read_tracked, separate
+from sharpest.config.studies.nsgd_curves import EndPointPanel, NsgdCurves, NsgdLine, NsgdPanel
+from sharpest.figures.along import OF_SEEDS, curvature_lines, norm_axis, separate, tracked
+from sharpest.figures.canvas import Canvas, Panel, drawing
 from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, mean_over_seeds, name_diverged, seeds_line
-from sharpest.figures.style import (
-    BLUE,
-    MISSED,
-    PANEL_HEIGHT,
-    PANEL_WIDTH,
-    RED,
-    NotedFigure,
-    PlottedPoints,
-    count_line,
-    divergence_line,
-    legend_below,
-    ordered_colours,
-    run_label,
-    running_mean,
-    say_empty,
-    styled,
-)
+from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
+from sharpest.figures.style import BLUE, RED, divergence_line, ordered_colours
 from sharpest.measures.evaluations.reader import Evaluations
+from sharpest.measures.spectra.reader import Spectra
 
 _LEFT_OUT = 1 / 4  # at most this fraction of the longest run is left out at the start of the accuracies
 _PARTS = ("x", "y", "deviation")  # attributes of a mean
 _TEST, _NORM = "test accuracy (%)", "Frobenius norm"
+
+_Tracked = Mapping[str, Mapping[str, OfSeed]]  # run -> column -> its points
 
 
 @dataclass(frozen=True)
@@ -52,152 +37,104 @@ class _EndPoint:
         return OfSeed(self.run, drawn, np.full(len(drawn), self.values[name]), self.diverged)
 
 
-@styled
-def draw(study: NsgdCurves, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
+@drawing
+def draw(canvas: Canvas, study: NsgdCurves, inputs: FigureInputs) -> None:
     """Draw the panels side by side, with the end points last.
-
-    Args:
-        study: The study to draw.
-        inputs: Spectra, and histories and evaluations if the study reads them.
-        foot: What was replaced or reduced.
-
-    Returns:
-        The figure, and its points with columns panel, series, run, x, y.
 
     Source: Figs. 8, 19 and 22; inventory, Figures 8, 19 and 22.
     """
-    tracked = {curve.run: read_tracked(inputs, curve) for curve in study.curves()}
-    num_panels = len(study.panels) + (study.end_points is not None)
-    figure = NotedFigure(num_panels * 1.3 * PANEL_WIDTH, 1.5 * PANEL_HEIGHT)
-    all_axes = figure.subplots(1, num_panels, squeeze=False)[0]
-    points, notes = PlottedPoints(), []
-    missed: dict[str, list[NDArray[np.bool_]]] = {}
-    for axes, panel in zip(all_axes, study.panels, strict=False):
+    end = study.end_points
+    canvas.lay_out(1, len(study.panels) + (end is not None), 1.3, 1.5)
+    spectra = {curve.run: inputs.read(Spectra, curve) for curve in study.curves()}
+    points = {run: tracked(each) for run, each in spectra.items()}
+    panels = [canvas.panel(panel.title, xlabel="epoch") for panel in study.panels]
+    end_panel = None if end is None else canvas.panel(end.title, xlabel=end.xlabel)
+    for panel, drawn in zip(study.panels, panels, strict=True):
         if panel.quantity == "accuracy":
-            notes += _accuracy_panel(axes, study, panel, tracked, inputs, points)
+            _accuracies(drawn, study, panel, points, inputs)
         else:
-            missed[panel.title] = _curvature_panel(axes, study, panel, tracked, points)
+            _curvature(drawn, study, panel, points)
             if panel.quantity == "curvature":
-                notes.append(_tracked_line(panel, tracked))
-    if study.end_points is not None:
-        notes += _end_point_panel(all_axes[-1], study, study.end_points, inputs, points)
-    counts = [len(line.runs) for panel in study.panels for line in panel.lines]
+                counts = sorted({spectra[run].eigenvalues.shape[1] for line in panel.lines for run in line.runs})
+                number = " or ".join(map(str, counts))
+                canvas.note(f"Frobenius norm along training: of the {number} tracked eigenvalues.")
+    if end is not None and end_panel is not None:
+        _end_points(end_panel, study.ends, end, inputs)
     norms = any(panel.quantity == "curvature" for panel in study.panels)
-    over_seeds = seeds_line(counts, rest=OF_SEEDS) if norms else seeds_line(counts)
-    figure.note(*dict.fromkeys(notes), count_line(MISSED, missed), over_seeds, foot)
-    return figure, points.table()
+    num_seeds = [len(line.runs) for panel in study.panels for line in panel.lines]
+    canvas.averages.append(seeds_line(num_seeds, rest=OF_SEEDS) if norms else seeds_line(num_seeds))
 
 
-def _colours(panel: NsgdPanel) -> dict[str, object]:
-    """The colour of each label."""
-    graded = [line.label for line in panel.lines if line.colour is None]
-    return {line.label: line.colour for line in panel.lines} | dict(
-        zip(graded, ordered_colours(len(graded)), strict=True)
-    )
+def _coloured(panel: NsgdPanel) -> list[tuple[NsgdLine, object]]:
+    """Each line with its colour."""
+    graded = iter(ordered_colours(sum(line.colour is None for line in panel.lines)))
+    return [(line, line.colour or next(graded)) for line in panel.lines]
 
 
-def _accuracy_panel(
-    axes: Axes,
-    study: NsgdCurves,
-    panel: NsgdPanel,
-    tracked: Mapping[str, Tracked],
-    inputs: FigureInputs,
-    points: PlottedPoints,
-) -> list[str]:
-    """Draw validation accuracies; return sentences for the notes."""
-    axes.set(title=panel.title, xlabel="epoch", ylabel="validation accuracy (%)")
+def _accuracies(drawn: Panel, study: NsgdCurves, panel: NsgdPanel, points: _Tracked, inputs: FigureInputs) -> None:
+    """Draw validation accuracies, and note which."""
+    drawn.axes.set_ylabel("validation accuracy (%)")
     last = np.inf if study.last_epoch is None else study.last_epoch
-    accuracies = {run: _accuracies(inputs[run].history, study.smoothing) for line in panel.lines for run in line.runs}
-    longest = max(x.max(initial=0, where=x <= last) for x, _ in accuracies.values())
+    seeds = {}
+    for run in (run for line in panel.lines for run in line.runs):
+        table = inputs[run].history[["epoch", "val_accuracy"]]
+        epoch, accuracy = table[np.isfinite(table["val_accuracy"])].to_numpy().T
+        seeds[run] = OfSeed(run, epoch, accuracy, points[run]["lambda_max"].diverged).smoothed(study.smoothing)
+    longest = max(each.x.max(initial=0, where=each.x <= last) for each in seeds.values())
     first = min(study.accuracy_from, _LEFT_OUT * longest)
-    colours, num_drawn = _colours(panel), {}
-    for line in panel.lines:
-        seeds = []
-        for run in line.runs:
-            x, y = accuracies[run]
-            drawn = (x >= first) & (x <= last)
-            seeds.append(OfSeed(run, x[drawn], 100 * y[drawn], tracked[run].diverged))
-        draw_over_seeds(axes, panel.title, line.label, seeds, points, linestyle="--", color=colours[line.label])
-        num_drawn[line.label] = sum(len(each.x) for each in seeds)
-    _legend(axes, panel, tracked, num_drawn)
+    for line, colour in _coloured(panel):
+        lines = [each.at((each.x >= first) & (each.x <= last)) for each in map(seeds.__getitem__, line.runs)]
+        in_per_cent = [replace(each, y=100 * each.y) for each in lines]
+        drawn.line(line.label, in_per_cent, linestyle="--", color=colour)
+        drawn.entry(line.label, _diverged(lines), not any(len(each.x) for each in lines), linestyle="--", color=colour)
+    drawn.legend(most_columns=4)
     smoothed = f"moving averages over {study.smoothing} epochs" if study.smoothing > 1 else ""
     since = f"from epoch {first:.3g} on" if first > 0 else ""
-    return [f"Accuracies: {', '.join(filter(None, [smoothed, since]))}."] if smoothed or since else []
+    drawn.canvas.note(f"Accuracies: {', '.join(filter(None, [smoothed, since]))}." if smoothed or since else "")
 
 
-def _accuracies(history: pd.DataFrame, smoothing: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Epochs and validation accuracies (t,) of a history, smoothed."""
-    history = history[["epoch", "val_accuracy"]]
-    epochs, accuracies = running_mean(history[np.isfinite(history["val_accuracy"])].to_numpy().T, smoothing)
-    return epochs, accuracies
+def _diverged(seeds: Sequence[OfSeed]) -> dict[str, str]:
+    return {str(each.run): each.diverged for each in seeds}
 
 
-def _curvature_panel(
-    axes: Axes, study: NsgdCurves, panel: NsgdPanel, tracked: Mapping[str, Tracked], points: PlottedPoints
-) -> list[NDArray[np.bool_]]:
-    """Draw eigenvalues, and norms if the panel shows them; return which eigenvalues (t,) missed the tolerance."""
-    axes.set(title=panel.title, xlabel="epoch", ylabel="largest eigenvalue")
-    norm = norm_axis(axes) if panel.quantity == "curvature" else None
+def _curvature(drawn: Panel, study: NsgdCurves, panel: NsgdPanel, points: _Tracked) -> None:
+    """Draw eigenvalues, and norms if the panel shows them."""
+    drawn.axes.set_ylabel("largest eigenvalue")
+    norm = norm_axis(drawn) if panel.quantity == "curvature" else None
     last = np.inf if study.last_epoch is None else study.last_epoch
-    colours, num_drawn, missed = _colours(panel), {}, []
-    for line in panel.lines:
-        seeds = [tracked[run].until(last) for run in line.runs]
-        curvature_lines(axes, norm, panel.title, line.label, seeds, colours[line.label], points)
-        num_drawn[line.label] = sum(len(each.table) for each in seeds)
-        missed += [each.missed for each in seeds]
-    _legend(axes, panel, tracked, num_drawn)
+    for line, colour in _coloured(panel):
+        seeds = [{name: each.at(each.x <= last) for name, each in points[run].items()} for run in line.runs]
+        curvature_lines(drawn, norm, line.label, seeds, colour, panel.title)
+        lines = [each["lambda_max"] for each in seeds]
+        drawn.entry(line.label, _diverged(lines), not any(len(each.x) for each in lines), color=colour)
+    drawn.legend(most_columns=4)
     if norm is not None:
-        separate(axes)
-        if not any(num_drawn.values()):
-            norm.set_axis_off()
-    return missed
+        separate(drawn)
 
 
-def _tracked_line(panel: NsgdPanel, tracked: Mapping[str, Tracked]) -> str:
-    """The note on how many eigenvalues the norms along training are computed from."""
-    counts = sorted({tracked[run].num_eigenpairs for line in panel.lines for run in line.runs})
-    return f"Frobenius norm along training: of the {' or '.join(map(str, counts))} tracked eigenvalues."
-
-
-def _legend(axes: Axes, panel: NsgdPanel, tracked: Mapping[str, Tracked], num_drawn: Mapping[str, int]) -> None:
-    """Draw the legend, which names diverged and empty runs; ``num_drawn`` maps labels to numbers of points drawn."""
-    if not any(num_drawn.values()):
-        say_empty(axes)
-    handles, colours, dashes = [], _colours(panel), "--" if panel.quantity == "accuracy" else "-"
-    for line in panel.lines:
-        diverged = name_diverged({run: tracked[run].diverged for run in line.runs})
-        label = run_label(line.label, diverged, empty=not num_drawn[line.label])
-        handles += axes.plot([], [], linestyle=dashes, color=colours[line.label], label=label)
-    legend_below(axes, handles=handles, most_columns=4)
-
-
-def _end_point_panel(
-    axes: Axes, study: NsgdCurves, panel: EndPointPanel, inputs: FigureInputs, points: PlottedPoints
-) -> list[str]:
-    """Draw the end points on two y axes; return sentences for the notes."""
-    norm = axes.twinx()
-    norm.spines.right.set_visible(True)
-    axes.set(title=panel.title, xlabel=panel.xlabel)
-    ends = {group.label: _read_ends(group, study.ends, inputs) for group in (*panel.points, panel.baseline)}
+def _end_points(drawn: Panel, schedule: str, panel: EndPointPanel, inputs: FigureInputs) -> None:
+    """Draw the end points on two y axes, and note what they are."""
+    ends = {group.label: _read_ends(group, schedule, inputs) for group in (*panel.points, panel.baseline)}
     shown = [point for point in panel.points if any(not end.diverged for end in ends[point.label])]
-    baseline = ends[panel.baseline.label]
-    handles = []
-    for name, y_axis, colour, marker, dashes in ((_TEST, axes, RED, "o", "--"), (_NORM, norm, BLUE, "s", "-")):
-        y_axis.set_ylabel(name, color=colour)
+    baseline, handles = ends[panel.baseline.label], []
+    for name, y_axis, colour, marker, dashes in (
+        (_TEST, drawn, RED, "o", "--"), (_NORM, drawn.second(), BLUE, "s", "-")
+    ):  # fmt: skip
+        y_axis.axes.set_ylabel(name, color=colour)
         groups = [[end.at(name, point.x) for end in ends[point.label]] for point in shown]
-        handles.append(_end_point_line(y_axis, panel.title, name, groups, points, color=colour, marker=marker))
+        handles.append(_end_point_line(y_axis, name, groups, color=colour, marker=marker))
         if shown and not all(end.diverged for end in baseline):
             edges = min(point.x for point in shown), max(point.x for point in shown)
             level, label = [end.at(name, *edges) for end in baseline], f"{name}, {panel.baseline.label}"
-            handles.append(draw_over_seeds(y_axis, panel.title, label, level, points,
-                                           linestyle=dashes, color=colour, label=label))  # fmt: skip
-    if not shown:
-        say_empty(axes)
-        norm.set_axis_off()
-    legend_below(axes, handles=handles, ncols=2)
-    diverged = {label: name_diverged({end.run: end.diverged for end in group}) for label, group in ends.items()}
+            handles.append(y_axis.line(label, level, linestyle=dashes, color=colour, label=label))
+    drawn.legend(handles=handles, ncols=2)
     spread = "; bars: one standard deviation; small: single seeds" if max(map(len, ends.values())) > 1 else ""
-    return [f"{panel.title}: at the best validation accuracy, means over seeds{spread}.", divergence_line(diverged)]
+    drawn.canvas.note(
+        f"{panel.title}: at the best validation accuracy, means over seeds{spread}.",
+        divergence_line(
+            {label: name_diverged({end.run: end.diverged for end in group}) for label, group in ends.items()}
+        ),
+    )
 
 
 def _read_ends(group: SeedRuns, schedule: str, inputs: FigureInputs) -> list[_EndPoint]:
@@ -208,19 +145,17 @@ def _read_ends(group: SeedRuns, schedule: str, inputs: FigureInputs) -> list[_En
     ]
 
 
-def _end_point_line(
-    axes: Axes, panel: str, name: str, groups: Sequence[Sequence[OfSeed]], points: PlottedPoints, **line: Any
-) -> Any:
+def _end_point_line(panel: Panel, name: str, groups: Sequence[Sequence[OfSeed]], **line: Any) -> Any:
     """Draw the mean of each group, its standard deviation as a bar, and its seeds; return the line of the means."""
     means = [mean_over_seeds(group) for group in groups]
     x, y, deviation = (np.array([value for mean in means for value in getattr(mean, part)]) for part in _PARTS)
     several = [group for group in groups if len(group) > 1]
     for each in (each for group in several for each in group):
-        axes.plot(each.x, each.y, linestyle="", markersize=2.5, markeredgewidth=0, alpha=0.5, **line)
-        points.add(panel, name, each.run, x=each.x, y=each.y)
+        panel.axes.plot(each.x, each.y, linestyle="", markersize=2.5, markeredgewidth=0, alpha=0.5, **line)
+        panel.record(name, each.run, x=each.x, y=each.y)
     if several:
-        axes.errorbar(x, y, deviation, fmt="none", color=line["color"], elinewidth=0.7, capsize=2)
-    (handle,) = axes.plot(x, y, markersize=4, label=name, **line)
+        panel.axes.errorbar(x, y, deviation, fmt="none", color=line["color"], elinewidth=0.7, capsize=2)
+    (handle,) = panel.axes.plot(x, y, markersize=4, label=name, **line)
     runs = [mean.runs[0] if len(group) > 1 else group[0].run for mean, group in zip(means, groups, strict=True)]
-    points.add(panel, name, np.array(runs, dtype=object), x=x, y=y, **{"deviation": deviation} if several else {})
+    panel.record(name, np.array(runs, dtype=object), x=x, y=y, **{"deviation": deviation} if several else {})
     return handle

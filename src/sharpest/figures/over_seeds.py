@@ -1,9 +1,8 @@
-"""Draw runs that differ only in their seed: the mean as a line, one standard deviation as a band, thin single seeds.
+"""Means over runs that differ only in their seed.
 
 The rules, for every figure: a mean is over the seeds whose run did not diverge. At points that some of these lack, for
 example because a run stopped early, the mean is over those that have the point, if they are more than half; otherwise
-there is no mean. A diverged seed is drawn thin and named in the legend or the notes. A single seed is drawn as a plain
-line.
+there is no mean. A diverged seed is drawn thin and named in the legend or the notes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,18 +11,12 @@ from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from sharpest.config.run_id import RunId
 from sharpest.config.studies.base import mean_of
-from sharpest.figures.style import PlottedPoints, mark_missed
-
-_BAND = 0.16  # opacity of a standard deviation
-_ERROR_BAND = 0.25  # opacity of a measured error
-_THIN: Mapping[str, Any] = {"linewidth": 0.35, "alpha": 0.4, "zorder": 1.8}  # single seeds, below the means
-_OF_SHAPE = ("linestyle", "drawstyle")  # options that thin lines share with the mean, besides the colour
+from sharpest.figures.style import running_mean
+from sharpest.results.stored import Measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +39,20 @@ class OfSeed:
     missed: NDArray[np.bool_] | None = None
     error: NDArray[np.float64] | None = None
 
+    @classmethod
+    def along(
+        cls, measured: Measured, y: NDArray[Any], missed: NDArray[np.bool_] | None = None, last: float = np.inf
+    ) -> "OfSeed":
+        """The finite values (t,) of a measurement by epoch, up to a last one."""
+        points = cls(measured.run, measured.epoch, y, measured.divergence, missed)
+        return points.at(np.isfinite(y) & (measured.epoch <= last))
+
     @property
     def seed(self) -> int:
         """The seed of the run."""
         return RunId.parse(str(np.atleast_1d(self.run)[0])).seed
 
-    def at(self, rows: NDArray[Any]) -> "OfSeed":
+    def at(self, rows: NDArray[Any] | slice) -> "OfSeed":
         """The points in these rows."""
         return replace(
             self,
@@ -61,6 +62,12 @@ class OfSeed:
             missed=None if self.missed is None else self.missed[rows],
             error=None if self.error is None else self.error[rows],
         )
+
+    def smoothed(self, window: int) -> "OfSeed":
+        """Moving averages of the values (n,), with the run and the x of the central point."""
+        x, y = running_mean(np.stack([self.x, self.y]), window)
+        first = (len(self.x) - len(x)) // 2
+        return replace(self.at(slice(first, first + len(x))), x=x, y=y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +114,7 @@ def joined(runs: Iterable[Sequence[OfSeed]]) -> list[OfSeed]:
     """Join several runs, such as one point of each, into one curve per seed, in the order of x.
 
     Args:
-        runs: The seeds of each run; either all have errors or none has.
+        runs: The seeds of each run; either all have errors or none has. The last run says when the seed diverged.
     """
     lines = []
     for seeds in zip_longest(*runs):
@@ -116,95 +123,15 @@ def joined(runs: Iterable[Sequence[OfSeed]]) -> list[OfSeed]:
         errors = [each.error for each in parts if each.error is not None]
         missed = [each.missed for each in parts if each.missed is not None]
         line = OfSeed(
-            np.array([each.run for each in parts for _ in each.x], dtype=object),
+            np.concatenate([np.broadcast_to(np.array(each.run, dtype=object), len(each.x)) for each in parts]),
             x,
             np.concatenate([each.y for each in parts]),
+            parts[-1].diverged,
             missed=np.concatenate(missed) if missed else None,
             error=np.concatenate(errors) if errors else None,
         )
         lines.append(line.at(np.argsort(x, kind="stable")))
     return lines
-
-
-def draw_over_seeds(
-    axes: Axes,
-    panel: str,
-    series: str,
-    seeds: Sequence[OfSeed],
-    points: PlottedPoints,
-    mean_only: bool = False,
-    **line: Any,
-) -> Line2D:
-    """Draw one curve, with circles where a seed missed the tolerance, and record its points.
-
-    On a logarithmic axis, values at or below zero are left out, and a band that would reach them ends at the lowest
-    value of any seed.
-
-    Args:
-        axes: The panel, with its scale already set.
-        panel, series: Names of the panel and the curve.
-        seeds: One or several seeds; a single seed is drawn with its error as the band.
-        points: Records the points of each seed and of the mean.
-        mean_only: Draw neither band nor single seeds; their points are still recorded.
-        line: Options of ``Axes.plot`` for the mean or the only seed.
-
-    Returns:
-        The line of the mean or of the only seed.
-    """
-    log = axes.get_yscale() == "log"
-    shown = [each.at(each.y > 0) if log else each for each in seeds]
-    lowest = min((each.y.min(initial=np.inf) for each in shown), default=np.inf) if log else -np.inf
-    if len(seeds) == 1:
-        _keep(points, panel, series, shown[0])
-        return _draw_only(axes, shown[0], lowest, line)
-    shape = {name: line[name] for name in ("color", *_OF_SHAPE) if name in line}
-    for each in shown:
-        if not mean_only:
-            axes.plot(each.x, each.y, **shape, **_THIN)
-        _keep(points, panel, series, each)
-    mean = mean_over_seeds(seeds)
-    rows = mean.y > 0 if log else np.ones(len(mean.y), dtype=bool)
-    runs, x, y, deviation = mean.runs[rows], mean.x[rows], mean.y[rows], mean.deviation[rows]
-    if not mean_only:
-        _band(axes, x, y, deviation, _BAND, line, lowest)
-    (drawn,) = axes.plot(x, y, **line)
-    points.add(panel, series, runs, x=x, y=y, deviation=deviation)
-    missed = [each.x[each.missed] for each in seeds if each.missed is not None]
-    if missed:
-        circled = np.isin(x, np.concatenate(missed))
-        mark_missed(axes, x[circled], y[circled])
-    return drawn
-
-
-def _draw_only(axes: Axes, only: OfSeed, lowest: float, line: Mapping[str, Any]) -> Line2D:
-    """Draw a single seed: its line, its error as the band, and circles."""
-    (drawn,) = axes.plot(only.x, only.y, **line)
-    if only.error is not None:
-        _band(axes, only.x, only.y, only.error, _ERROR_BAND, line, lowest)
-    if only.missed is not None:
-        mark_missed(axes, only.x[only.missed], only.y[only.missed])
-    return drawn
-
-
-def _band(
-    axes: Axes,
-    x: NDArray[Any],
-    y: NDArray[np.float64],
-    half: NDArray[np.float64],
-    alpha: float,
-    line: Mapping[str, Any],
-    lowest: float,
-) -> None:
-    if not np.isfinite(half).any():
-        return
-    lower = np.where(y - half > 0, y - half, lowest) if np.isfinite(lowest) else y - half
-    step = line["drawstyle"].removeprefix("steps-") if "drawstyle" in line else None
-    axes.fill_between(x, lower, y + half, color=line["color"], alpha=alpha, linewidth=0, step=step)
-
-
-def _keep(points: PlottedPoints, panel: str, series: str, seed: OfSeed) -> None:
-    error = {} if seed.error is None else {"error": seed.error}
-    points.add(panel, series, seed.run, x=seed.x, y=seed.y, **error)
 
 
 def name_diverged(diverged: Mapping[str, str]) -> str:

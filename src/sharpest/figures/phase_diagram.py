@@ -1,26 +1,13 @@
 """The first steps of gradient descent by learning rate and width: catapults and divergence."""
 
 import numpy as np
-import pandas as pd
 
 from sharpest.config.studies.phase_diagram import FIRST_STEPS, PhaseDiagram
 from sharpest.errors import StoreError
+from sharpest.figures.canvas import Canvas, drawing
 from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, joined, seeds_line
-from sharpest.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    PANEL_HEIGHT,
-    PANEL_WIDTH,
-    RED,
-    NotedFigure,
-    PlottedPoints,
-    legend_below,
-    make_room_for_legends,
-    ordered_colours,
-    styled,
-)
+from sharpest.figures.over_seeds import OfSeed, joined
+from sharpest.figures.style import BLUE, GREEN, GREY, RED, make_room_for_legends, ordered_colours
 from sharpest.results.stored import Measured
 
 _DIAGRAM, _AFTER = "outcome of the first steps", "after the last step"
@@ -33,42 +20,32 @@ _MOST_COLUMNS = 3
 _TWO = "Dashed, left: c = 2, above which a quadratic loss rises. Boundaries beyond the measured c are not drawn."
 
 
-@styled
-def draw(study: PhaseDiagram, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
+@drawing
+def draw(canvas: Canvas, study: PhaseDiagram, inputs: FigureInputs) -> None:
     """Draw the phase diagram, and the ratio of the sharpness after the last step to that before the first.
 
-    Args:
-        study: The study to draw.
-        inputs: The first steps of its runs.
-        foot: What was replaced or reduced.
-
-    Returns:
-        The figure, and its points with columns panel, series, run, x, y: 1 / width and the c of a boundary in the
-        first panel, c and the ratio in the second.
+    The points are 1 / width and the c of a boundary in the first panel, c and the ratio in the second.
     """
     measured = [[inputs.measured(FIRST_STEPS, each) for each in line.by_seed()] for line in study.lines]
     measured.sort(key=lambda seeds: _width(seeds[0]))
-    figure, points = NotedFigure(2 * 1.25 * PANEL_WIDTH, 1.25 * PANEL_HEIGHT), PlottedPoints()
-    diagram = figure.add_subplot(1, 2, 1, title=_DIAGRAM, xlabel="1 / width", ylabel="c = η λ₀")
+    canvas.lay_out(1, 2)
+    diagram = canvas.panel(_DIAGRAM, xlabel="1 / width", ylabel="c = η λ₀")
     for column, (label, colour, marker) in _BOUNDARIES.items():
-        runs = [[_boundary(each, column) for each in seeds] for seeds in measured]
-        draw_over_seeds(
-            diagram, _DIAGRAM, label, joined(runs), points, color=colour, marker=marker, markersize=3, label=label
-        )
-    diagram.axhline(2, color=GREY, linestyle="--", linewidth=0.7)
-    after = figure.add_subplot(1, 2, 2, title=_AFTER, xlabel="c = η λ₀", ylabel="λ₁ / λ₀")
-    after.set_xscale("log", base=2)
-    after.set_yscale("log")
-    after.xaxis.set_major_formatter("{x:g}")
-    after.axhline(1, color=GREY, linestyle="--", linewidth=0.7)
+        line = joined([_boundary(each, column) for each in seeds] for seeds in measured)
+        diagram.line(label, line, color=colour, marker=marker, markersize=3, label=label)
+    after = canvas.panel(_AFTER, xlabel="c = η λ₀", ylabel="λ₁ / λ₀", yscale="log")
+    after.axes.set_xscale("log", base=2)
+    after.axes.xaxis.set_major_formatter("{x:g}")
+    for panel, height in ((diagram, 2), (after, 1)):
+        panel.axes.axhline(height, color=GREY, linestyle="--", linewidth=0.7)
     for seeds, shade in zip(measured, ordered_colours(len(measured)), strict=True):
         label = f"width {_width(seeds[0]):,}"
-        draw_over_seeds(after, _AFTER, label, list(map(_sharpness_ratio, seeds)), points, color=shade, label=label)
-    for axes in (diagram, after):
-        legend_below(axes, most_columns=_MOST_COLUMNS)
-    make_room_for_legends(figure, 1, _MOST_COLUMNS)
-    figure.note(_TWO, seeds_line(len(seeds) for seeds in measured), foot)
-    return figure, points.table()
+        after.line(label, list(map(_sharpness_ratio, seeds)), color=shade, label=label)
+    for panel in (diagram, after):
+        panel.legend(_MOST_COLUMNS)
+    make_room_for_legends(canvas, 1, _MOST_COLUMNS)
+    canvas.note(_TWO)
+    canvas.of_seeds(study.lines)
 
 
 def _width(measured: Measured) -> int:

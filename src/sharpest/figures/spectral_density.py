@@ -2,31 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from sharpest.config.studies.base import Curve
 from sharpest.config.studies.moments import Moment, moment_name
 from sharpest.config.studies.spectral_density import SpectralDensity
 from sharpest.curvature.quadrature import smeared
+from sharpest.figures.canvas import Canvas, Panel, drawing
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.moments import moment_label, row_at
-from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, mean_over_seeds, name_diverged, seeds_line
-from sharpest.figures.style import (
-    GREY,
-    PANEL_HEIGHT,
-    PANEL_WIDTH,
-    NotedFigure,
-    PlottedPoints,
-    divergence_line,
-    legend_below,
-    ordered_colours,
-    say_empty,
-    styled,
-)
+from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged
+from sharpest.figures.style import GREY, ordered_colours
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.stored import common_points
 
@@ -63,36 +52,25 @@ class _Moment:
     num_parameters: int
 
 
-@styled
-def draw(study: SpectralDensity, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
-    """Draw one panel for each run.
-
-    Args:
-        study: The study to draw.
-        inputs: Densities and spectra at the same points.
-        foot: What was replaced or reduced.
-
-    Returns:
-        The figure, and its points with columns panel, series, run, x, y. The y of ticks is their height in the panel.
+@drawing
+def draw(canvas: Canvas, study: SpectralDensity, inputs: FigureInputs) -> None:
+    """Draw one panel for each run. The y of ticks is their height in the panel.
 
     Source: Ghorbani, Krishnan and Xiao (2019); Papyan (2019) for the outliers.
     """
     num_rows = -(-len(study.panels) // _MOST_COLUMNS)
-    num_columns = -(-len(study.panels) // num_rows)
-    figure = NotedFigure(num_columns * 1.3 * PANEL_WIDTH, num_rows * 1.35 * PANEL_HEIGHT)
-    points, diverged = PlottedPoints(), {}
-    for number, curve in enumerate(study.panels, start=1):
-        axes = figure.add_subplot(num_rows, num_columns, number)
-        axes.set(title=curve.label, xlabel="eigenvalue, in units of 2/η", ylabel="density", yscale="log")
+    canvas.lay_out(num_rows, -(-len(study.panels) // num_rows), 1.3, 1.35)
+    for curve in study.panels:
+        labels: dict[str, Any] = {"xlabel": "eigenvalue, in units of 2/η", "ylabel": "density", "yscale": "log"}
         seeds = [_read(inputs, each, study.moments) for each in curve.by_seed()]
-        diverged[curve.label] = name_diverged({run: text for run, text, _ in seeds})
+        canvas.diverged[curve.label] = name_diverged({run: text for run, text, _ in seeds})
         by_moment = {
             moment: [of_seed[moment] for _, _, of_seed in seeds if moment in of_seed] for moment in study.moments
         }
-        _panel(axes, curve.label, by_moment, study.width, points)
-    over_seeds = seeds_line(len(curve.by_seed()) for curve in study.panels)
-    figure.note(_READING, divergence_line(diverged), over_seeds, foot)
-    return figure, points.table()
+        # densities are zero beyond the nodes, which is not worth a note
+        _panel(canvas.panel(curve.label, group="", **labels), by_moment, study.width)
+    canvas.note(_READING)
+    canvas.of_seeds(study.panels)
 
 
 def _read(inputs: FigureInputs, curve: Curve, moments: Sequence[Moment]) -> tuple[str, str, dict[Moment, _Moment]]:
@@ -111,10 +89,9 @@ def _read(inputs: FigureInputs, curve: Curve, moments: Sequence[Moment]) -> tupl
     return curve.run, spectra.divergence, by_moment
 
 
-def _panel(axes: Axes, panel: str, by_moment: dict[Moment, list[_Moment]], width: float, points: PlottedPoints) -> None:
+def _panel(panel: Panel, by_moment: dict[Moment, list[_Moment]], width: float) -> None:
     all_seeds = [each for seeds in by_moment.values() for each in seeds]
     if not all_seeds:
-        say_empty(axes)
         return
     height = 1 / (all_seeds[0].num_parameters * width * np.sqrt(2 * np.pi))
     ends = [min(each.nodes.min() for each in all_seeds), max(each.nodes.max() for each in all_seeds)]
@@ -123,16 +100,15 @@ def _panel(axes: Axes, panel: str, by_moment: dict[Moment, list[_Moment]], width
     ):
         if seeds:
             name, label = moment_name(moment), moment_label(moment, [each.epoch for each in seeds])
-            lines = _densities(seeds, width)
-            draw_over_seeds(axes, panel, name, lines, points, color=colour, label=label, linewidth=0.8)
-            tick = height * _BELOW * 1.7**number
-            _ticks(axes, panel, f"eigenvalues, {name}", seeds, tick, colour, points)
+            panel.line(name, _densities(seeds, width), color=colour, label=label, linewidth=0.8)
+            _ticks(panel, f"eigenvalues, {name}", seeds, height * _BELOW * 1.7**number, colour)
+    axes = panel.axes
     axes.plot(ends, [height, height], ":", color=GREY, linewidth=0.7, zorder=1.5)
-    points.add(panel, "one eigenvalue", "", x=ends, y=height)
+    panel.record("one eigenvalue", "", x=ends, y=height)
     axes.set_ylim(bottom=height * _BELOW)
     if ends[1] > 2 / 3:  # a distant line would squeeze the densities
         axes.axvline(1, color=GREY, linestyle="--", linewidth=0.7, zorder=1.5)
-    legend_below(axes, ncols=1)
+    panel.legend(ncols=1)
 
 
 def _densities(seeds: Sequence[_Moment], width: float) -> list[OfSeed]:
@@ -144,16 +120,14 @@ def _densities(seeds: Sequence[_Moment], width: float) -> list[OfSeed]:
     return [OfSeed(each.run, grid, smeared(each.nodes, each.weights, width, grid), each.diverged) for each in seeds]
 
 
-def _ticks(
-    axes: Axes, panel: str, series: str, seeds: Sequence[_Moment], height: float, colour: object, points: PlottedPoints
-) -> None:
+def _ticks(panel: Panel, series: str, seeds: Sequence[_Moment], height: float, colour: object) -> None:
     """Draw the leading eigenvalues as ticks; with several seeds, the means by rank."""
     for each in seeds:
-        points.add(panel, series, each.run, x=each.eigenvalues, y=height)
+        panel.record(series, each.run, x=each.eigenvalues, y=height)
     shown = seeds[0].eigenvalues
     if len(seeds) > 1:
         ranks = [OfSeed(each.run, np.arange(len(each.eigenvalues)), each.eigenvalues, each.diverged) for each in seeds]
         mean = mean_over_seeds(ranks)
         shown = mean.y
-        points.add(panel, series, mean.runs, x=shown, y=height, deviation=0)
-    axes.plot(shown, np.full(len(shown), height), "|", color=colour, markersize=5, markeredgewidth=0.7)
+        panel.record(series, mean.runs, x=shown, y=height, deviation=0)
+    panel.axes.plot(shown, np.full(len(shown), height), "|", color=colour, markersize=5, markeredgewidth=0.7)

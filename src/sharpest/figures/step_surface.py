@@ -6,31 +6,16 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sharpest.claims.shapes import Series
 from sharpest.config.studies.step_surface import StepCurve, StepSurface
+from sharpest.figures.canvas import Canvas, Panel, drawing
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.judged_change import JUDGED, last_points, legend_title, legend_value
-from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
-from sharpest.figures.style import (
-    BLUE,
-    DASHES,
-    GREEN,
-    OTHERS,
-    PANEL_WIDTH,
-    RED,
-    NotedFigure,
-    PlottedPoints,
-    divergence_line,
-    legend_below,
-    ordered_colours,
-    say_empty,
-    styled,
-)
+from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged
+from sharpest.figures.style import BLUE, DASHES, GREEN, OTHERS, PANEL_HEIGHT, RED, ordered_colours
 from sharpest.measures.directions.reader import Directions
 from sharpest.measures.spectra.reader import Spectra
 from sharpest.results.stored import common_points
@@ -40,6 +25,7 @@ _MARKERS = "osD*p"  # triangles are points outside the axis
 # if more than the first fraction of the points lies outside, or a mean over seeds does, the axis is widened to contain
 # the second fraction and the means
 _TOLERATED_OUTSIDE, _HELD_INSIDE = 0.25, 0.95
+_HEIGHT = 3.3 / PANEL_HEIGHT
 _EDGE = 0.96  # fraction of the limit at which points outside are drawn
 _READING = (
     "Triangles: points outside the axis. Loss along the direction: one line per measurement, dark to light by rank of "
@@ -91,40 +77,30 @@ class _Measured:
         return np.where(self.profile[:, :1] > self.profile[:, -1:], profile[:, ::-1], profile)
 
 
-@styled
-def draw(study: StepSurface, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
-    """Draw a scatter panel and a 3-D panel for each run.
+@drawing
+def draw(canvas: Canvas, study: StepSurface, inputs: FigureInputs) -> None:
+    """Draw a scatter panel and a 3-D panel for each run, up to the end of its early window if it has one.
 
-    Points outside the scatter's axis are drawn as triangles at its edge; the returned points keep their values.
-
-    Args:
-        study: The study to draw.
-        inputs: Spectra and directions, and as windows the epochs to draw (None = the whole run).
-        foot: What was replaced or reduced.
-
-    Returns:
-        The figure, and its points with columns panel, series, run, x, y, z, low, high; z is NaN for the scatter panels.
-        The series ``alpha <alpha>, last points`` hold the numbers of the legend, with the ends of their interval.
+    Points outside the scatter's axis are drawn as triangles at its edge; the recorded points keep their values. z is
+    NaN for the scatter panels. The series ``alpha <alpha>, last points`` hold the numbers of the legend, with low and
+    high, the ends of their interval.
 
     Source: Figs. 6, 15-18, 20; inventory, Figures 6 and 20.
     """
-    num_runs = len(study.rows)
-    num_rows, num_columns = (1, 2 * num_runs) if study.layout == "row" else (num_runs, 2)
-    figure = NotedFigure(num_columns * PANEL_WIDTH * (1 if study.layout == "row" else 1.25), num_rows * 3.3)
-    points = PlottedPoints()
-    diverged = {}
+    canvas.columns = ("x", "y", "z", "low", "high")
+    num_runs, in_a_row = len(study.rows), study.layout == "row"
+    rows, columns = (1, 2 * num_runs) if in_a_row else (num_runs, 2)
+    canvas.lay_out(rows, columns, 1 if in_a_row else 1.25, _HEIGHT)
     for index, curve in enumerate(study.rows):
         seeds, window = [_read(study, each, inputs) for each in curve.by_seed()], inputs.window(curve)
-        diverged[curve.label] = name_diverged({str(each.run): each.diverged for each in seeds})
-        scatter, surface = (index, num_runs + index) if study.layout == "row" else (2 * index, 2 * index + 1)
+        canvas.diverged[curve.label] = name_diverged({str(each.run): each.diverged for each in seeds})
+        at = (canvas.grid[0, index], canvas.grid[0, num_runs + index]) if in_a_row else (None, None)
         limit = np.inf if window is None else window
-        _scatter_panel(figure.add_subplot(num_rows, num_columns, scatter + 1), curve, seeds, limit, points)
-        axes = figure.add_subplot(num_rows, num_columns, surface + 1, projection="3d")
-        _surface_panel(axes, study, curve, seeds, limit, points)
-    counts = (len(curve.by_seed()) for curve in study.rows)
-    over_seeds = seeds_line(counts, "Lines, and loss along the direction", "small and faint: single seeds")
-    figure.note(_READING, JUDGED, divergence_line(diverged), over_seeds, foot)
-    return figure, points.table(("x", "y", "z", "low", "high"))
+        _scatter_panel(canvas.panel(f"{curve.label}: change of the loss", at[0]), curve, seeds, limit)
+        surface = canvas.panel(f"{curve.label}: loss along the direction", at[1], projection="3d")
+        _surface_panel(surface, study, seeds, limit)
+    canvas.note(_READING, JUDGED)
+    canvas.of_seeds(study.rows, means="Lines, and loss along the direction", rest="small and faint: single seeds")
 
 
 def _read(study: StepSurface, curve: StepCurve, inputs: FigureInputs) -> _Measured:
@@ -145,16 +121,13 @@ def _read(study: StepSurface, curve: StepCurve, inputs: FigureInputs) -> _Measur
     )
 
 
-def _scatter_panel(
-    axes: Axes, curve: StepCurve, seeds: Sequence[_Measured], window: float, points: PlottedPoints
-) -> None:
-    panel = f"{curve.label}: change of the loss"
-    axes.set(title=panel, xlabel="epoch", ylabel="change of the loss (%)")
+def _scatter_panel(panel: Panel, curve: StepCurve, seeds: Sequence[_Measured], window: float) -> None:
+    axes = panel.axes
+    axes.set(xlabel="epoch", ylabel="change of the loss (%)")
     alphas = list(seeds[0].changes)
     chosen = {alpha: [each.changed(alpha, window) for each in seeds] for alpha in alphas}
     drawn = np.abs(np.concatenate([each.y for of_alpha in chosen.values() for each in of_alpha]))
     if not drawn.size:
-        say_empty(axes)
         return
     limit = curve.change_limit
     lines = [mean_over_seeds(of_alpha).y for of_alpha in chosen.values()] if len(seeds) > 1 else []
@@ -164,25 +137,18 @@ def _scatter_panel(
         axes.set_ylabel("change of the loss (%)\naxis widened")
     axes.axhline(0, color="black", linestyle="--", linewidth=0.7)
     last = {str(each.run): each.last for each in seeds}
-    values = {alpha: legend_value(panel, alpha, last, points) for alpha in alphas}
+    values = {alpha: legend_value(panel, alpha, last) for alpha in alphas}
     for (alpha, of_alpha), *look in zip(chosen.items(), cycle(_COLOURS), cycle(_MARKERS), cycle(DASHES)):
         label = f"α = {alpha:g}\n{values[alpha]}"
-        _clouds(axes, panel, f"alpha {alpha:g}", label, of_alpha, limit, look, points)
+        _clouds(panel, f"alpha {alpha:g}", label, of_alpha, limit, look)
     axes.set_ylim(-limit, limit)
-    legend_below(axes, title=legend_title(last, window, values.values()), ncols=3, handletextpad=0.2, columnspacing=1.5)
+    title = legend_title(last, window, values.values())
+    panel.legend(title=title, ncols=3, handletextpad=0.2, columnspacing=1.5)
 
 
-def _clouds(
-    axes: Axes,
-    panel: str,
-    series: str,
-    label: str,
-    seeds: Sequence[OfSeed],
-    limit: float,
-    look: Sequence[Any],
-    points: PlottedPoints,
-) -> None:
+def _clouds(panel: Panel, series: str, label: str, seeds: Sequence[OfSeed], limit: float, look: Sequence[Any]) -> None:
     """Draw the points of one alpha, with triangles at the edge for those outside; means of several seeds as a line."""
+    axes = panel.axes
     (colour, marker, dashes), several = look, len(seeds) > 1
     size, edge_size, alpha = (3, 5, 0.35) if several else (8, 12, 0.85)
     for each in seeds:
@@ -194,12 +160,12 @@ def _clouds(
             edge = _EDGE * limit * np.sign(y[outside])
             faint = alpha if several else None
             axes.scatter(x[outside], edge, s=edge_size, marker=triangle, color=colour, linewidths=0, alpha=faint)
-        points.add(panel, series, each.run, x=x, y=y)
+        panel.record(series, each.run, x=x, y=y)
     if several:
         mean = mean_over_seeds(seeds)
         axes.plot(mean.x, mean.y, linestyle=dashes, color=colour)
         axes.plot([], [], linestyle=dashes, marker=marker, markersize=3, color=colour, label=label)
-        points.add(panel, series, mean.runs, x=mean.x, y=mean.y, deviation=mean.deviation)
+        panel.record(series, mean.runs, x=mean.x, y=mean.y, deviation=mean.deviation)
 
 
 def _below(
@@ -213,16 +179,8 @@ def _below(
     return grid[first : last + 1], np.minimum(profile[first : last + 1], limit)
 
 
-def _surface_panel(
-    axes: Any,
-    study: StepSurface,
-    curve: StepCurve,
-    seeds: Sequence[_Measured],
-    window: float,
-    points: PlottedPoints,
-) -> None:
-    panel = f"{curve.label}: loss along the direction"
-    axes.set_title(panel)
+def _surface_panel(panel: Panel, study: StepSurface, seeds: Sequence[_Measured], window: float) -> None:
+    axes = panel.axes
     direction = _DIRECTION_NAMES.get(study.direction, f"$e_{study.direction}$")
     axes.set_xlabel(f"k, mean steps along {direction}", labelpad=-7)
     axes.set_ylabel("epoch", labelpad=-7)
@@ -231,14 +189,13 @@ def _surface_panel(
     each_seed = [each.until(window) for each in seeds]
     shown, deviation = _mean_of(each_seed) if len(seeds) > 1 else (each_seed[0], None)
     if not len(shown.epoch):
-        say_empty(axes)
         return
     ranks, colours = np.argsort(np.argsort(shown.lambda_max)), ordered_colours(len(shown.epoch))
     for epoch, (k, loss), rank in zip(shown.epoch, shown.lines(), ranks, strict=True):
         axes.plot(k, np.full(len(k), epoch), loss, color=colours[rank], linewidth=0.7)
     for each in each_seed if len(seeds) > 1 else ():
-        _keep_lines(points, panel, each)
-    _keep_lines(points, panel, shown, deviation)
+        _keep_lines(panel, each)
+    _keep_lines(panel, shown, deviation)
     axes.set(xlim=(-study.grid_limit, study.grid_limit), zlim=(None, shown.largest_loss))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -263,10 +220,8 @@ def _mean_of(seeds: Sequence[_Measured]) -> tuple[_Measured, NDArray[np.float64]
     return mean, profiles.deviation
 
 
-def _keep_lines(
-    points: PlottedPoints, panel: str, measured: _Measured, deviation: NDArray[np.float64] | None = None
-) -> None:
+def _keep_lines(panel: Panel, measured: _Measured, deviation: NDArray[np.float64] | None = None) -> None:
     runs = np.broadcast_to(measured.run, len(measured.epoch))
     for row, (epoch, (k, loss)) in enumerate(zip(measured.epoch, measured.lines(), strict=True)):
         own = {} if deviation is None else {"deviation": deviation[row, np.isin(measured.grid, k)]}
-        points.add(panel, f"epoch {epoch:g}", runs[row], x=k, y=epoch, z=loss, **own)
+        panel.record(f"epoch {epoch:g}", runs[row], x=k, y=epoch, z=loss, **own)

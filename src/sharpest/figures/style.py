@@ -29,8 +29,6 @@ OTHERS = ("#E69F00", "#CC79A7", "#56B4E9", "black")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = "os^Dv*p"
 
-MISSED = "Open circles: eigenvalues whose residual is above the solver's tolerance"
-
 _ORDERED, _LIGHTEST = matplotlib.colormaps["plasma"], 0.82  # lighter colours vanish on white
 _EMPTY = "no finite measurement"
 _FOOT_SIZE = 6.5  # points
@@ -69,8 +67,8 @@ class PlottedPoints:
     def __init__(self) -> None:
         self._parts: list[pd.DataFrame] = []
 
-    def add(self, panel: str, series: str, run: str | NDArray[Any], **coordinates: ArrayLike) -> None:
-        """Record the points of one artist.
+    def add(self, panel: str, series: str, run: str | NDArray[Any], **coordinates: ArrayLike) -> int:
+        """Record the points of one artist; return their number.
 
         Args:
             panel: Name of the panel, unique in the figure.
@@ -82,6 +80,7 @@ class PlottedPoints:
         arrays = {name: np.atleast_1d(np.asarray(values, dtype=float)) for name, values in coordinates.items()}
         columns = dict(zip(arrays, np.broadcast_arrays(*arrays.values()), strict=True))
         self._parts.append(pd.DataFrame({"panel": panel, "series": series, "run": run, **columns}))
+        return len(self._parts[-1])
 
     def table(self, columns: tuple[str, ...] = ("x", "y")) -> pd.DataFrame:
         """All points in the order of plotting; coordinates that a panel lacks are NaN.
@@ -118,8 +117,8 @@ class NotedFigure(Figure):
         self.notes: list[str] = []
 
     def note(self, *sentences: str) -> None:
-        """Add sentences; empty ones are ignored."""
-        self.notes += filter(None, sentences)
+        """Add sentences; empty ones, and those it has, are ignored."""
+        self.notes += (each for each in sentences if each and each not in self.notes)
 
 
 def say_empty(axes: Axes) -> None:
@@ -168,7 +167,7 @@ def make_room_for_legends(figure: Figure, rows_of_panels: int, most_columns: int
 
 
 def mark_missed(axes: Axes, x: NDArray[Any], y: NDArray[Any]) -> None:
-    """Circle the eigenvalues (n,) that missed the solver's tolerance; the notes count them as ``MISSED``."""
+    """Circle the eigenvalues (n,) that missed the solver's tolerance; the notes count them."""
     axes.scatter(x, y, s=9, facecolors="none", edgecolors="black", linewidths=0.5, zorder=4)
 
 

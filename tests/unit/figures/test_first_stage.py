@@ -83,8 +83,8 @@ def test_every_point_of_the_table_is_drawn_with_dashes_and_colours(branched: Any
     drawn = {
         ("curvature", "lambda_max"): (axes["curvature"].lines, "-"),
         ("curvature", "frobenius"): (axes["norm"].lines, "--"),
-        ("accuracy", "train_accuracy"): (axes["accuracy"].lines[0::3], "-"),
-        ("accuracy", "val_accuracy"): (axes["accuracy"].lines[1::3], "--"),
+        ("accuracy", "train_accuracy"): (axes["accuracy"].lines[0::2], "-"),
+        ("accuracy", "val_accuracy"): (axes["accuracy"].lines[1::2], "--"),
         ("learning rate", ""): (axes["learning rate"].lines, "-"),
     }
     for (panel, quantity), (lines, dashes) in drawn.items():

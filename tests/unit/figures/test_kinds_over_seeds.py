@@ -102,7 +102,7 @@ def _texts(figure: NotedFigure) -> str:
 def test_all_kinds_are_tested() -> None:
     figures = import_module("sharpest.figures").__path__[0]
     modules = {path.stem for path in import_module("pathlib").Path(figures).glob("*.py")}
-    shared = {"__init__", "accuracy", "curvature", "inputs", "judged_change", "moments", "over_seeds", "style", "texts"}
+    shared = {"__init__", "along", "canvas", "inputs", "judged_change", "moments", "over_seeds", "style", "texts"}
     apart = {"edge_test", "full_batch_edge", "phase_diagram"}  # the other kinds have tests with seeds of their own
     assert modules - shared - {"widths"} == set(STUDIES) | apart
 

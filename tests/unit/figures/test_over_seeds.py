@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sharpest.figures.over_seeds import OfSeed, draw_over_seeds, mean_over_seeds, name_diverged, seeds_line
+from sharpest.figures.canvas import Canvas
+from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import PlottedPoints
 
 VALUES = np.array([[1.0, 2.0, 4.0], [3.0, 5.0, 9.0], [8.0, 2.0, 2.0]])
@@ -30,10 +30,11 @@ def _seeds() -> list[OfSeed]:
 @pytest.fixture
 def drawn() -> Callable[..., tuple[Axes, PlottedPoints]]:
     def draw(seeds: Sequence[OfSeed], yscale: str = "linear", mean_only: bool = False) -> tuple[Axes, PlottedPoints]:
-        axes, points = Figure().subplots(), PlottedPoints()
-        axes.set_yscale(yscale)
-        draw_over_seeds(axes, "P", "s", seeds, points, mean_only, color="red", linewidth=0.9, label="name")
-        return axes, points
+        canvas = Canvas()
+        canvas.lay_out(1, 1)
+        panel = canvas.panel("P", yscale=yscale)
+        panel.line("s", seeds, mean_only, color="red", linewidth=0.9, label="name")
+        return panel.axes, canvas.points
 
     return draw
 
@@ -150,11 +151,10 @@ def test_on_a_logarithmic_axis_the_error_of_one_seed_ends_at_its_lowest_value(
     assert set(corners[:, 1]) == {3, 5, 2}
 
 
-def test_circles_stand_on_the_mean_where_any_seed_missed() -> None:
-    axes, points = Figure().subplots(), PlottedPoints()
+def test_circles_stand_on_the_mean_where_any_seed_missed(drawn: Callable[..., tuple[Axes, PlottedPoints]]) -> None:
     flags = np.eye(3, dtype=bool)[:2]  # the first seed at 0, the second at 1
     seeds = [OfSeed(_run(seed), np.arange(3), VALUES[seed], missed=flags[seed]) for seed in range(2)]
-    draw_over_seeds(axes, "P", "s", seeds, points, color="red")
+    axes, _ = drawn(seeds)
     assert_allclose(axes.collections[-1].get_offsets(), [[0, 2], [1, 3.5]])
 
 
