@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from sharpest.config.studies.alignment import Alignment, AlignmentPanel
-from sharpest.config.studies.base import Curve
+from sharpest.config.studies.alignment import Alignment
+from sharpest.config.studies.base import Curve, Panel
 from sharpest.figures.alignment import draw
 from sharpest.figures.style import ordered_colours
 from sharpest.measures.directions.reader import random_cosine
@@ -16,7 +16,7 @@ CURVES = tuple(Curve(run=f"run-{lr}", schedule="alignment", label=f"η = {lr}") 
 
 
 def _study(smoothing: int, curves: tuple[Curve, ...] = CURVES) -> Alignment:
-    panel = AlignmentPanel(title="A", curves=curves)
+    panel = Panel(title="A", curves=curves)
     return Alignment(kind="alignment", caption="", panels=(panel,), smoothing=smoothing)
 
 

@@ -1,40 +1,21 @@
 """Alignment of gradients with the top directions against training accuracy (Fig. 5)."""
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from sharpest.config.strict import Strict
-from sharpest.config.studies.base import Curve, Input, Schedule, Study, check_accuracy, settings_of
+from sharpest.config.studies.base import Curve, Input, Panel, Schedule, Study, check_accuracy, settings_of
 from sharpest.errors import ConfigError
-
-
-class AlignmentPanel(Strict):
-    """One panel of Fig. 5: a model at several learning rates."""
-
-    title: str
-    """Written above the panel."""
-    curves: tuple[Curve, ...] = Field(min_length=1)
 
 
 class Alignment(Study):
     """Alignment of gradients with the top directions against training accuracy (Fig. 5)."""
 
+    always_reads: ClassVar[tuple[str, ...]] = ("spectra", "directions")
     kind: Literal["alignment"]
-    panels: tuple[AlignmentPanel, ...] = Field(min_length=1)
+    panels: tuple[Panel, ...] = Field(min_length=1)
     smoothing: PositiveInt
     """Number of points averaged along training."""
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return ("spectra", "directions")
-
-    def curves(self) -> list[Curve]:
-        return [curve for panel in self.panels for curve in panel.curves]
-
-    def groups(self) -> list[tuple[str, Sequence[Curve]]]:
-        return [(panel.title, panel.curves) for panel in self.panels]
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)

@@ -1,14 +1,16 @@
 """The base of all studies: their runs, and the files that they read."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 from pydantic import Field
 
 from sharpest.config.run_id import RunId
 from sharpest.config.strict import NewSeeds, Strict
 from sharpest.errors import ConfigError
+
+_Part = TypeVar("_Part", bound=Strict)
 
 RUN_FILES = ("snapshots", "history")
 """The files of a run itself that a study may read; anything else that it reads is a measure, taken by a schedule."""
@@ -39,6 +41,14 @@ class Curve(NamedRun):
 
     schedule: str
     """Name of one of the scale's schedules."""
+
+
+class Panel(Strict):
+    """One panel of curves."""
+
+    title: str
+    """Written above the panel; each panel has its own."""
+    curves: tuple[Curve, ...] = Field(min_length=1)
 
 
 class SeedRuns(Strict):
@@ -107,6 +117,8 @@ class Study(Strict):
 
     is_table: ClassVar[bool] = False
     """Whether the study is printed as a table instead of drawn."""
+    always_reads: ClassVar[tuple[str, ...]] = ("spectra",)
+    """What every study of the kind reads, as in ``reads``."""
 
     caption: str
     """What is shown, and what was used where paper and code differ."""
@@ -117,19 +129,20 @@ class Study(Strict):
     @property
     def reads(self) -> tuple[str, ...]:
         """Names of the measures, and of the runs' own files (``RUN_FILES``), that the study reads."""
-        return ("spectra",)
+        return self.always_reads
 
     def curves(self) -> list[Curve]:
         """Runs that are measured along training, each with its schedule."""
-        raise TypeError(f"{type(self).__name__} does not say which runs it needs")
+        return list(dict.fromkeys(_found(self, Curve)))
 
     def groups(self) -> list[tuple[str, Sequence[Curve]]]:
         """The curves panel by panel, each with its title; one group without a title if there are no such panels."""
-        return [("", self.curves())]
+        return [(panel.title, panel.curves) for panel in _found(self, Panel)] or [("", self.curves())]
 
     def runs(self) -> list[str]:
         """The ids of all runs behind the study."""
-        return list(dict.fromkeys(curve.run for curve in self.curves_by_seed()))
+        named = [each.run for part in _found(self, NamedRun) for each in part.by_seed()]
+        return list(dict.fromkeys([*named, *(run for part in _found(self, SeedRuns) for run in part.runs)]))
 
     def curves_by_seed(self) -> list[Curve]:
         """``curves()``, one per run."""
@@ -180,6 +193,18 @@ class Study(Strict):
         for file in self.inputs():
             if (file.run, file.schedule) == (curve.run, curve.schedule):
                 settings_of(file.kind, schedule)
+
+
+def _found(part: Any, kind: type[_Part]) -> Iterator[_Part]:
+    """The parts of a given class, in the order of the keys."""
+    if isinstance(part, kind):
+        yield part
+    elif isinstance(part, tuple):
+        for each in part:
+            yield from _found(each, kind)
+    elif isinstance(part, Strict):
+        for _, value in part:
+            yield from _found(value, kind)
 
 
 def _changed(part: Any, kind: Any, change: Callable[[Any], Any]) -> Any:

@@ -1,7 +1,7 @@
 """The edge test: spikes of the loss after a change of settings, compared with measurements before the change."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,16 +13,10 @@ from sharpest.results.edges import MEASURES
 class EdgeTestStudy(Study):
     """The edge test: spikes of the loss after a change of settings, compared with measurements before the change."""
 
+    always_reads: ClassVar[tuple[str, ...]] = MEASURES
     kind: Literal["edge_test"]
     rows: tuple[Curve, ...] = Field(min_length=1)
     """Runs, each with a schedule that takes all candidates at the points of its interventions."""
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return MEASURES
-
-    def curves(self) -> list[Curve]:
-        return list(self.rows)
 
     def groups(self) -> list[tuple[str, Sequence[Curve]]]:
         return [(row.label, [row]) for row in self.rows]

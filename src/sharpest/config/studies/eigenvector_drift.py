@@ -1,6 +1,6 @@
 """How fast the leading eigenvectors turn, and where in the net they lie."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -12,19 +12,13 @@ from sharpest.errors import ConfigError
 class EigenvectorDrift(Study):
     """How fast the leading eigenvectors turn, and where in the net they lie: one row of panels per run."""
 
+    always_reads: ClassVar[tuple[str, ...]] = ("spectra", "snapshots")
     kind: Literal["eigenvector_drift"]
     rows: tuple[Curve, ...] = Field(min_length=1)
     num_eigenvectors: PositiveInt
     """Number of leading eigenvectors drawn; they span the subspace whose overlap is computed."""
     moments: tuple[Moment, ...] = Field(default=("start", "peak", "end"), min_length=1)
     """When the shares of the layers are drawn: start, peak (of the largest eigenvalue), end, or shares of the run."""
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return ("spectra", "snapshots")
-
-    def curves(self) -> list[Curve]:
-        return list(self.rows)
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)

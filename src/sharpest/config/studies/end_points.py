@@ -31,6 +31,7 @@ class EndPoints(Study):
     """End points of runs, mean and spread over seeds, next to the paper's (Tables 1-7)."""
 
     is_table: ClassVar[bool] = True
+    always_reads: ClassVar[tuple[str, ...]] = ("evaluations", "history", "snapshots")
     kind: Literal["end_points"]
     ends: str = "ends"
     """Name of the schedule that measures end points."""
@@ -47,16 +48,6 @@ class EndPoints(Study):
             if unknown := set(row.paper) - set(known):
                 raise ValueError(f"row {row.label}: paper should have keys among {known}, not {sorted(unknown)}")
         return self
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return ("evaluations", "history", "snapshots")
-
-    def curves(self) -> list[Curve]:
-        return []
-
-    def runs(self) -> list[str]:
-        return [run for row in self.rows for run in row.runs]
 
     def files(self, kind: str) -> Iterable[Input]:
         if kind == "evaluations":

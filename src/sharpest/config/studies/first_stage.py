@@ -1,6 +1,6 @@
 """Runs that branch off one run at different times, where the learning rate drops (Fig. 12)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -10,6 +10,7 @@ from sharpest.config.studies.base import Curve, Study
 class FirstStage(Study):
     """Runs that branch off one run at different times, where the learning rate drops (Fig. 12)."""
 
+    always_reads: ClassVar[tuple[str, ...]] = ("spectra", "history")
     kind: Literal["first_stage"]
     trunk: Curve
     """The run that all branches leave."""
@@ -17,13 +18,6 @@ class FirstStage(Study):
     """The branches, earliest first."""
     smoothing: PositiveInt
     """Epochs over which accuracies are averaged."""
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return ("spectra", "history")
-
-    def curves(self) -> list[Curve]:
-        return [self.trunk, *self.branches]
 
 
 STUDY = FirstStage

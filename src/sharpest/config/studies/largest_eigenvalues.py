@@ -1,12 +1,10 @@
 """The one or two largest eigenvalues of runs that differ in one setting (Figs. 4, 10, 11, 13, 21)."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, PositiveFloat
 
-from sharpest.config.strict import Strict
-from sharpest.config.studies.base import Curve, Input, Schedule, Study, check_num_eigenvalues, check_window
+from sharpest.config.studies.base import Curve, Input, Panel, Schedule, Study, check_num_eigenvalues, check_window
 
 
 class EigenvalueCurve(Curve):
@@ -16,11 +14,9 @@ class EigenvalueCurve(Curve):
     """The first, second or third of three colours from dark to light, by the paper's name; none = by its place."""
 
 
-class EigenvaluePanel(Strict):
+class EigenvaluePanel(Panel):
     """One panel of Fig. 4: runs that differ in one setting."""
 
-    title: str
-    """Written above the panel; each panel has its own."""
     curves: tuple[EigenvalueCurve, ...] = Field(min_length=1)
 
 
@@ -38,12 +34,6 @@ class LargestEigenvalues(Study):
     """Whether panels have two halves: the early window, and the whole run."""
     last_epoch: PositiveFloat | None = None
     """End of the x axis; none = end of the longest run."""
-
-    def curves(self) -> list[Curve]:
-        return [curve for row in self.rows for panel in row for curve in panel.curves]
-
-    def groups(self) -> list[tuple[str, Sequence[Curve]]]:
-        return [(panel.title, panel.curves) for row in self.rows for panel in row]
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)

@@ -13,9 +13,6 @@ class LearningCurves(Study):
     kind: Literal["learning_curves"]
     panels: tuple[Curve, ...] = Field(min_length=1)
 
-    def curves(self) -> list[Curve]:
-        return list(self.panels)
-
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
         check_accuracy(schedule)

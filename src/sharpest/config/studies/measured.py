@@ -196,9 +196,6 @@ class MeasuredCurves(Study):
     def reads(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(panel.drawn(curve).measure for panel in self.panels for curve in panel.curves))
 
-    def curves(self) -> list[Curve]:
-        return list(dict.fromkeys(curve for panel in self.panels for curve in panel.curves))
-
     def groups(self) -> list[tuple[str, Sequence[Curve]]]:
         return [(panel.title, panel.runs_once()) for panel in self.panels]
 

@@ -72,9 +72,6 @@ class NsgdCurves(Study):
         named = {run: line.label for panel in self.panels for line in panel.lines for run in line.runs}
         return [Curve(run=run, label=label, schedule=self.schedule) for run, label in named.items()]
 
-    def runs(self) -> list[str]:
-        return list(dict.fromkeys([*super().runs(), *self.ended()]))
-
     def ended(self) -> list[str]:
         """The ids of the runs whose end points are drawn."""
         if self.end_points is None:

@@ -1,6 +1,6 @@
 """The first steps of gradient descent over learning rates and widths: catapult and divergence."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,16 +13,10 @@ FIRST_STEPS = "first_steps"
 class PhaseDiagram(Study):
     """The first steps of gradient descent over learning rates and widths: catapult and divergence."""
 
+    always_reads: ClassVar[tuple[str, ...]] = (FIRST_STEPS,)
     kind: Literal["phase_diagram"]
     lines: tuple[Curve, ...] = Field(min_length=1)
     """Runs of fully connected nets of several widths, at whose first point the first steps are measured."""
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return (FIRST_STEPS,)
-
-    def curves(self) -> list[Curve]:
-        return list(self.lines)
 
 
 STUDY = PhaseDiagram

@@ -1,11 +1,11 @@
 """Branches whose steps are restricted to the top direction, or exclude it (Fig. 7)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from sharpest.config.strict import Strict
-from sharpest.config.studies.base import Curve, NamedRun, Study
+from sharpest.config.studies.base import NamedRun, Study
 
 
 class RestrictedPanel(Strict):
@@ -21,20 +21,9 @@ class RestrictedPanel(Strict):
 class RestrictedSteps(Study):
     """Branches whose steps are restricted to the top direction, or exclude it (Fig. 7)."""
 
+    always_reads: ClassVar[tuple[str, ...]] = ("snapshots",)
     kind: Literal["restricted_steps"]
     panels: tuple[RestrictedPanel, ...] = Field(min_length=1)
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return ("snapshots",)
-
-    def curves(self) -> list[Curve]:
-        return []
-
-    def runs(self) -> list[str]:
-        # a run may be in several panels
-        curves = (curve for panel in self.panels for drawn in panel.curves for curve in drawn.by_seed())
-        return list(dict.fromkeys(curve.run for curve in curves))
 
 
 STUDY = RestrictedSteps

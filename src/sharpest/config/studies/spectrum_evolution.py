@@ -35,9 +35,6 @@ class SpectrumEvolution(Study):
     steps_axis: bool = False
     """Adds a second x axis, in iterations."""
 
-    def curves(self) -> list[Curve]:
-        return list(self.rows)
-
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
         check_num_eigenvalues(self.num_eigenvalues, schedule)

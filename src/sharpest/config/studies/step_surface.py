@@ -1,6 +1,6 @@
 """Loss change for scaled steps, and loss along a direction, over training (Figs. 6, 15-18, 20)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -18,6 +18,7 @@ class StepCurve(Curve):
 class StepSurface(Study):
     """Loss change for scaled steps, and loss along a direction, over training (Figs. 6, 15-18, 20)."""
 
+    always_reads: ClassVar[tuple[str, ...]] = ("spectra", "directions")
     kind: Literal["step_surface"]
     rows: tuple[StepCurve, ...] = Field(min_length=1)
     direction: Annotated[int, Field(ge=-1)]
@@ -30,13 +31,6 @@ class StepSurface(Study):
     """Points of the study at the paper's scale; the legend's numbers are over the last 25, or the same fraction."""
     layout: Literal["row", "rows"]
     """All panels in one row (Fig. 6), or one row per run (Fig. 17)."""
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return ("spectra", "directions")
-
-    def curves(self) -> list[Curve]:
-        return list(self.rows)
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
