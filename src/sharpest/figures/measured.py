@@ -88,12 +88,9 @@ def draw(canvas: Canvas, study: MeasuredCurves, inputs: FigureInputs) -> None:
     canvas.missed_are = "Open circles: residual above the solver's tolerance"
     for panel in study.panels:
         lines = _lines(panel, inputs)
-        labels: dict[str, Any] = {
-            "xlabel": _XLABELS[panel.x],
-            "ylabel": panel.ylabel or _name(panel),
-            "yscale": panel.scale,
-        }
-        _panel(canvas.panel(panel.title, **labels), panel, lines)
+        ylabel = panel.ylabel or _name(panel)
+        drawn = canvas.panel(panel.title, xlabel=_XLABELS[panel.x], ylabel=ylabel, yscale=panel.scale)
+        _panel(drawn, panel, lines)
         for line in lines:
             canvas.diverged |= {} if line.names_divergence else line.diverged
             if any(each.error is not None for each in line.seeds):
