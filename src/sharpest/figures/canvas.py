@@ -51,6 +51,7 @@ class Canvas(NotedFigure):
         missed, left_out: Group of points -> masks of those above the solver's tolerance, and not on a logarithmic axis.
         missed_are, left_out_are: How the notes describe them.
         diverged: Name of a curve -> which of its seeds diverged, and when.
+        grid, places: All places of panels, and those that are still free, row by row.
         averages: The notes on what is averaged, and how several seeds are drawn.
     """
 
