@@ -5,13 +5,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from compileall import compile_dir
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 from filelock import FileLock
-from forked import run_snakemake
+from forked import run_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,7 +125,7 @@ class Project:
     def snakemake(self, *arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         """Run snakemake in the checkout, on its own copy of the package; stdout holds both streams."""
         if not prefix:
-            return run_snakemake(arguments, self.folder, timeout=300)
+            return run_command("snakemake", arguments, self.folder, merged=True)
         return subprocess.run(
             [*prefix, sys.executable, "-m", "snakemake", *arguments],
             cwd=self.folder,
@@ -135,17 +136,22 @@ class Project:
             timeout=300,
         )
 
+    def sharpest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the package in the checkout, on its own copy of it."""
+        return run_command("sharpest", arguments, self.folder)
+
     def planned(self, *arguments: str) -> dict[str, int]:
         """Jobs by rule in the plan of a dry run, without the targets themselves."""
+        return self.plan(*arguments)[0]
+
+    def plan(self, *arguments: str) -> tuple[dict[str, int], str]:
+        """Jobs by rule in the plan of a dry run, without the targets themselves, and all that it prints."""
         result = self.snakemake("-n", *arguments)
         assert result.returncode == 0, result.stdout
         lines = result.stdout.partition("Job stats:")[2].partition("\n\n")[0].splitlines()
         counts = {parts[0]: int(parts[1]) for line in lines if len(parts := line.split()) == 2 and parts[1].isdigit()}
-        return {
-            rule: count
-            for rule, count in counts.items()
-            if rule not in {"total", "figures", "tables", "claims", "beyond", "report", "all"}
-        }
+        targets = {"total", "figures", "tables", "claims", "beyond", "report", "all"}
+        return {rule: count for rule, count in counts.items() if rule not in targets}, result.stdout
 
     def copy_without(self, folder: Path, *names: str) -> "Project":
         """A copy in `folder`, with links kept as links, without the named top-level entries."""
@@ -165,41 +171,64 @@ class Project:
         file.write_text(after)
 
 
-def _copy(folder: Path) -> Project:
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in ("src", "workflow", "config", "envs"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignore, dirs_exist_ok=True)
-    shutil.copy(ROOT / "Snakefile", folder)
-    shutil.copy(ROOT / "profiles", folder, follow_symlinks=False)
-    return Project(folder)
+class MadeOnce:
+    """Folders that all test processes share; the first one that needs a folder makes it."""
 
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        base = factory.getbasetemp()
+        self._folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Project:
-    """A fresh checkout of the repository."""
-    return _copy(tmp_path)
+    def __call__(self, name: str, make: Callable[[Path], object]) -> Project:
+        folder, finished = self._folder / name, self._folder / f"{name}-is-finished"
+        with FileLock(self._folder / f"{name}.lock"):
+            if not finished.exists():
+                make(folder)
+                finished.touch()
+        return Project(folder)
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A checkout whose scale ``tiny`` has been run from an empty results folder; tests leave it as it is.
-
-    Parallel test processes share it; the first one makes it.
-    """
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    finished = shared / "tiny-is-finished"
-    with FileLock(shared / "tiny.lock"):
-        if not finished.exists():
-            _make_tiny(shared / "tiny")
-            finished.touch()
-    return Project(shared / "tiny")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    return MadeOnce(tmp_path_factory)
 
 
-def write_tiny(folder: Path) -> Project:
+@pytest.fixture(scope="session")
+def compiled(made_once: MadeOnce) -> Project:
+    """A checkout of the repository with bytecode, which its copies keep; tests leave it as it is."""
+
+    def make(folder: Path) -> None:
+        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        for name in ("src", "workflow", "config", "envs"):
+            shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+        shutil.copy(ROOT / "Snakefile", folder)
+        shutil.copy(ROOT / "profiles", folder, follow_symlinks=False)
+        assert compile_dir(folder / "src", quiet=1)
+
+    return made_once("checkout", make)
+
+
+@pytest.fixture
+def checkout(compiled: Project, tmp_path: Path) -> Project:
+    """A fresh checkout of the repository."""
+    return compiled.copy_without(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tiny(compiled: Project, made_once: MadeOnce) -> Project:
+    """A checkout whose scale ``tiny`` has been run from an empty results folder; tests leave it as it is."""
+
+    def make(folder: Path) -> None:
+        project = write_tiny(compiled, folder)
+        result = project.snakemake("--cores", "2", "--prioritize", "first", "--", "all")
+        assert result.returncode == 0, result.stdout
+        (folder / "output.txt").write_text(result.stdout)
+
+    return made_once("tiny", make)
+
+
+def write_tiny(compiled: Project, folder: Path) -> Project:
     """A fresh checkout whose configuration has only the scale ``tiny``."""
-    project = _copy(folder)
+    project = compiled.copy_without(folder)
     (project.folder / "config/scales/tiny.yaml").write_text(TINY_SCALE)
     (project.folder / "config/studies.yaml").write_text(TINY_STUDIES)
     # tests of the figures beyond the paper add them
@@ -215,12 +244,6 @@ def write_tiny(folder: Path) -> Project:
     )
     project.edit("config/config.yaml", lambda text: text.replace("scale: quick", "scale: tiny"))
     return project
-
-
-def _make_tiny(folder: Path) -> None:
-    result = write_tiny(folder).snakemake("--cores", "2", "--prioritize", "first", "--", "all")
-    assert result.returncode == 0, result.stdout
-    (folder / "output.txt").write_text(result.stdout)
 
 
 @pytest.fixture

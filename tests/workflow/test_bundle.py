@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from zipfile import ZipFile, ZipInfo
 
 import pytest
+from forked import run_command
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests_cache import CachedSession
@@ -38,14 +38,7 @@ DRAWN = {"draw_figure": 5, "write_table": 1, "judge_claims": 1, "write_report": 
 
 def sharpest(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command in a checkout, on its own copy of the package; stdout holds both streams."""
-    return subprocess.run(
-        [sys.executable, "-m", "sharpest", *arguments],
-        cwd=project.folder,
-        env={**os.environ, "PYTHONPATH": str(project.folder / "src")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return run_command("sharpest", arguments, project.folder, merged=True)
 
 
 def made(project: Project) -> dict[str, bytes]:
@@ -115,6 +108,9 @@ def test_all_is_drawn_again_and_nothing_is_trained(sent: Project, received: Proj
     assert made(project) == expected
     verified = sharpest(project, "verify")
     assert verified.returncode == 0, verified.stdout
+    # other code of a figure draws it again
+    project.edit("src/sharpest/figures/largest_eigenvalues.py", lambda text: text + "\nprint(__name__)\n")
+    assert project.planned(f"{RESULTS}/figures/fig04.csv") == {"draw_figure": 1}
 
 
 def test_a_bundle_holds_no_states_vectors_or_data(sent: Project, bundle: Path) -> None:
@@ -170,28 +166,19 @@ def test_a_missing_or_damaged_file_is_found(edited_copy: Project) -> None:
 
 def test_other_code_of_a_measure_reruns_nothing_and_is_named(edited_copy: Project) -> None:
     edited_copy.edit("src/sharpest/curvature/lanczos.py", lambda text: text + "\nprint(__name__)\n")
-    planned = edited_copy.snakemake("-n", "all")
-    assert planned.returncode == 0, planned.stdout
-    lines = [line for line in planned.stdout.splitlines() if "came in a bundle" in line]
+    planned, printed = edited_copy.plan("all")
+    assert planned == DRAWN
+    lines = [line for line in printed.splitlines() if "came in a bundle" in line]
     assert len(set(lines)) == 1
     assert re.search(r"stale there: 1 directions, .*\d+ spectra \(sharpest\.curvature\.lanczos changed\)$", lines[0])
-    assert edited_copy.planned("all") == DRAWN
 
 
 def test_other_settings_rerun_nothing_and_are_named(edited_copy: Project) -> None:
     edited_copy.edit("config/scales/tiny.yaml", lambda text: text.replace("{points: 2 points}", "{points: 3 points}"))
     edited_copy.edit("config/scales/tiny.yaml", lambda text: text.replace("width: 2", "width: 3"))
-    planned = edited_copy.snakemake("-n", "all")
-    assert re.search(r"stale there: .* runs.* \(settings changed\)", planned.stdout)
-    assert edited_copy.planned("all") == DRAWN
-
-
-def test_other_code_of_a_figure_draws_it_again(received: Project, tmp_path: Path) -> None:
-    project = received.copy_without(tmp_path)
-    assert project.snakemake("--cores", "2", f"{RESULTS}/figures/fig04.csv").returncode == 0
-    assert project.planned(f"{RESULTS}/figures/fig04.csv") == {}
-    project.edit("src/sharpest/figures/largest_eigenvalues.py", lambda text: text + "\nprint(__name__)\n")
-    assert project.planned(f"{RESULTS}/figures/fig04.csv") == {"draw_figure": 1}
+    planned, printed = edited_copy.plan("all")
+    assert planned == DRAWN
+    assert re.search(r"stale there: .* runs.* \(settings changed\)", printed)
 
 
 def test_what_needs_states_is_refused(received: Project) -> None:

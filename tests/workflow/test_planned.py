@@ -5,14 +5,16 @@ from pathlib import Path
 
 import h5py
 
-from .conftest import write_tiny
+from .conftest import Project, write_tiny
 
 RUN = "results/tiny/runs/scnn-c10-sgd-lr0.005-S128-s777/snapshots.h5"
 SCALE = "config/scales/tiny.yaml"
 
 
-def test_a_configuration_edited_after_planning_and_taken_back_leaves_the_planned_record(tmp_path: Path) -> None:
-    project = write_tiny(tmp_path)
+def test_a_configuration_edited_after_planning_and_taken_back_leaves_the_planned_record(
+    compiled: Project, tmp_path: Path
+) -> None:
+    project = write_tiny(compiled, tmp_path)
     planned = (project.folder / SCALE).read_text()
     edited = planned.replace("hessian: {examples: 32, max_products: 60}", "hessian: {examples: 33, max_products: 60}")
     assert edited != planned

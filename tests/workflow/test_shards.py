@@ -95,19 +95,19 @@ def test_shards_are_gone_and_nothing_is_left_to_do(sharded: Project) -> None:
 
 # jobs that rerun although the shards are gone
 STALE = {
-    "curvature/lanczos.py": ALL_JOBS,
-    "measures/directions/line.py": {"measure_shard": 3, "merge_shards": 1},
-    "results/shards.py": ALL_JOBS,
-    "figures/step_surface.py": {},
+    ("curvature/lanczos.py",): ALL_JOBS,
+    ("measures/directions/line.py", "figures/step_surface.py"): {"measure_shard": 3, "merge_shards": 1},
+    ("results/shards.py",): ALL_JOBS,
 }
 
 
-@pytest.mark.parametrize("path", STALE)
-def test_edited_code_reruns_shards(sharded: Project, tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize("paths", STALE)
+def test_edited_code_reruns_shards(sharded: Project, tmp_path: Path, paths: tuple[str, ...]) -> None:
     shutil.copytree(sharded.folder, tmp_path, dirs_exist_ok=True)
     edited = Project(tmp_path)
-    edited.edit(f"src/sharpest/{path}", lambda text: text + "\nassert True\n")
-    assert edited.planned(DIRECTIONS) == STALE[path]
+    for path in paths:
+        edited.edit(f"src/sharpest/{path}", lambda text: text + "\nassert True\n")
+    assert edited.planned(DIRECTIONS) == STALE[paths]
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """What an edit makes stale: a matrix of edits of the finished tiny project, each with the exact jobs that rerun.
 
-The rows are those of the table in ``docs/staleness.md``.
+The rows are those of the table in ``docs/staleness.md``. Edits are planned together: the reason of a stale job names
+the edit that makes it stale.
 """
 
 import hashlib
@@ -10,10 +11,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -305,7 +305,9 @@ fig02:
         replace(SCALE, "hessian: {examples: 32", "hessian: {examples: 33"),
         train(NSGD, *BRANCHES) | (MEASURED_ON - SPECTRUM[LSTM]),
     ),
-    "the number of CPU threads of a job": (append(SCALE, "torch_threads: 2\n"), EVERY_RUN | MEASURED_ON),
+    "the number of CPU threads of a job": (
+        replace(SCALE, "description", "torch_threads: 2\ndescription"), EVERY_RUN | MEASURED_ON,
+    ),
     "an axis limit": (
         replace("config/studies.yaml", "grid_limit: 5", "grid_limit: 4"), figures("06") | REPORT,
     ),
@@ -323,7 +325,7 @@ fig02:
     "a key that no job uses": (
         all_of(
             for_runs("imdb*", "patience: 26, clip_norm: 3"),
-            replace("config/config.yaml", "sources: {}", "sources: {cifar-10: {url: 'http://localhost'}}"),
+            replace("config/config.yaml", "sources: {", "sources: {cifar-10: {url: 'http://localhost'}, "),
         ),
         NOTHING,
     ),
@@ -342,24 +344,61 @@ fig02:
         NOTHING,
     ),
 }  # fmt: skip
+PLANS = {
+    "new": {
+        "a new run in a figure": ": Missing output files: .*lr0.02",
+        "a new study on an old run": ": Missing output files: .*(evolution|fig02)",
+        "a new measure in a schedule": ": Missing output files: .*newest",
+    },
+    "training": {
+        "one architecture": "models.simple_cnn changed",
+        "the number of CPU threads of a job": "torch_threads",
+        "the training loop": "trajectory.epoch changed",
+        "the length of one run": f"{SLOW}: settings.epochs",
+        "the length of a run that others branch off": f"{TRUNK}: settings.epochs",
+        "one kind of data": "data.tokens changed",
+        "the learning rate of one run": "settings.lr ",
+    },
+    "report": {
+        "the report's template, style or script": "^write_report: assets ",
+        "the code of the report page": "report.build changed",
+        "the order of studies": "^write_report: order",
+        "a figure's caption": "^write_report: fig06.study.caption",
+    },
+    "drawing": {
+        "an axis limit": "study.grid_limit",
+        "the drawing of tables": "tables.end_points changed",
+        "the style of all figures": "figures.style changed",
+        "a table's caption": "^write_table tab1: study.caption",
+        "the scale's description": r"Scale tiny: tiny\.",
+        "the drawing of one kind of figure": "figures.step_surface changed",
+        "a claim": "^judge_claims claims: ledger",
+        "the rules of verdicts": "claims.verdicts changed",
+    },
+    "measuring": {
+        "the layout of a kind of file": "measures.spectra changed",
+        "the evaluation of end points": "evaluations.measure changed",
+        "the points of a schedule": ": segments",
+        "a rule's script": "scripts/measure.py changed",
+    },
+    "directions": {
+        "the measurement of directions": "directions.measure changed",
+        "the number of gradients or alphas of a schedule": "settings.num_gradients",
+        "a new setting in the class of a measure": "settings.novelty",
+        "the length of a branch": "settings.epochs",
+        "the decoding of one data set": "sources.python_topics changed",
+    },
+    "curvature": {
+        "the number of examples behind a Hessian": "hessian.examples",
+        "the Hessian": "curvature.hessian changed",
+        "the eigensolver": "curvature.lanczos changed",
+    },
+}
+"""Edits that are planned together -> a pattern in the jobs' own reasons, ``<job>: <reason>``.
 
-
-@dataclass
-class Plans:
-    """Dry runs of edited copies, side by side."""
-
-    tiny: Project
-    folder: Path
-    executor: ThreadPoolExecutor
-    futures: dict[str, Future[set[str]]] = field(default_factory=dict)
-
-    def start(self, edit: str) -> None:
-        self.futures[edit] = self.executor.submit(self._plan, edit)
-
-    def _plan(self, edit: str) -> set[str]:
-        project = copy_of(self.tiny, self.folder / str(list(MATRIX).index(edit)) / "checkout")
-        MATRIX[edit][0](project)
-        return stale_jobs(project)
+Of a job behind another stale one, only that is a reason: none of these edits affects a job behind those of another.
+"""
+PLANS["nothing"] = {edit: "an edit that is not noticed" for edit, (_, jobs) in MATRIX.items() if not jobs}
 
 
 def copy_of(tiny: Project, folder: Path) -> Project:
@@ -369,35 +408,63 @@ def copy_of(tiny: Project, folder: Path) -> Project:
     return copy
 
 
-def stale_jobs(project: Project, *arguments: str) -> set[str]:
+class Planned(NamedTuple):
+    """A job in a plan."""
+
+    reasons: list[str]
+    inputs: set[str]
+    outputs: set[str]
+
+
+def plan_of(project: Project, *arguments: str) -> dict[str, Planned]:
     """Rule and wildcards of each job in the plan of a dry run, without the targets."""
     result = project.snakemake("--dry-run", *(arguments if "results/" in "".join(arguments) else ["all", *arguments]))
     assert result.returncode == 0, result.stdout
-    jobs = []
+    jobs = {}
     for rule, body in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", result.stdout, re.MULTILINE):
-        if "    output: " in body:
-            wildcards = "".join(re.findall("    wildcards: (.*)", body))
-            jobs.append(" ".join([rule, *re.findall("=([^,]+)", wildcards)]))
-    assert len(set(jobs)) == len(jobs)
+        shown = dict(re.findall(r"^    (\w+): (.*)", body, re.MULTILINE))
+        if "output" in shown:
+            name = " ".join([rule, *re.findall("=([^,]+)", shown.get("wildcards", ""))])
+            assert name not in jobs
+            own = re.sub("; Input files updated by another job: .*|Input files updated .*", "", shown["reason"])
+            reasons = re.split(", (?=[a-z])", own.removeprefix("Params have changed since last execution: "))
+            files = (set(shown.get(kind, "").split(", ")) - {""} for kind in ("input", "output"))
+            jobs[name] = Planned(reasons, *files)
     assert jobs or "Nothing to be done" in result.stdout
-    return set(jobs)
+    return jobs
 
 
-@pytest.fixture(scope="module")
-def plans(tiny: Project, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Plans]:
-    """The dry runs of all selected tests start together."""
-    with ThreadPoolExecutor(os.cpu_count()) as executor:
-        begun = Plans(tiny, tmp_path_factory.mktemp("plans"), executor)
-        for item in request.session.items:
-            if isinstance(item, pytest.Function) and item.function is test_an_edit_reruns_these_jobs_and_no_others:
-                begun.start(item.callspec.params["edit"])
-        yield begun
-        executor.shutdown(cancel_futures=True)
+def stale_jobs(project: Project, *arguments: str) -> set[str]:
+    return set(plan_of(project, *arguments))
 
 
-@pytest.mark.parametrize("edit", MATRIX)
-def test_an_edit_reruns_these_jobs_and_no_others(plans: Plans, edit: str) -> None:
-    assert plans.futures[edit].result() == MATRIX[edit][1]
+def stale_through(plan: dict[str, Planned], cause: str) -> set[str]:
+    """The jobs whose own reasons fit the pattern, and all jobs of the plan behind these."""
+    found = {name for name, job in plan.items() if any(re.search(cause, f"{name}: {each}") for each in job.reasons)}
+    while True:
+        made = {path for name in found for path in plan[name].outputs}
+        behind = {name for name, job in plan.items() if job.inputs & made} | found
+        if behind == found:
+            return found
+        found = behind
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_an_edit_reruns_these_jobs_and_no_others(tiny: Project, tmp_path: Path, plan: str) -> None:
+    """Each job of the plan is stale through these edits."""
+    project = copy_of(tiny, tmp_path / "checkout")
+    # edits of style are the first of the matrix; they come last, as the others search for text
+    for edit in reversed(MATRIX):
+        if edit in PLANS[plan]:
+            MATRIX[edit][0](project)
+    planned = plan_of(project)
+    expected = {edit: MATRIX[edit][1] for edit in PLANS[plan]}
+    assert {edit: stale_through(planned, cause) for edit, cause in PLANS[plan].items()} == expected
+    assert set(planned) == set().union(*expected.values())
+
+
+def test_every_edit_is_planned() -> None:
+    assert sorted(edit for plan in PLANS.values() for edit in plan) == sorted(MATRIX)
 
 
 def test_a_comment_in_a_script_counts_without_a_profile_only(tiny: Project, tmp_path: Path) -> None:
@@ -407,10 +474,7 @@ def test_a_comment_in_a_script_counts_without_a_profile_only(tiny: Project, tmp_
     profiles = {path.name: (path / "config.yaml").read_text() for path in (ROOT / "workflow/profiles").iterdir()}
     assert {"default", "local"} <= set(profiles)
     assert all("\nrerun-triggers: [mtime, params, input, software-env]" in text for text in profiles.values())
-    # an executor plugin may be missing
-    usable = [name for name, text in profiles.items() if "executor:" not in text]
-    for arguments in ([], *(["--workflow-profile", f"workflow/profiles/{name}"] for name in usable)):
-        assert stale_jobs(project, *arguments) == NOTHING, arguments
+    assert stale_jobs(project) == NOTHING
     without = ("--workflow-profile", "none")
     assert stale_jobs(project, *without) == TABLES | REPORT
     assert stale_jobs(project, *without, "--rerun-triggers", "mtime", "params", "input", "software-env") == NOTHING
@@ -446,42 +510,7 @@ def test_data_files_count_when_they_are_decoded_only(tiny: Project, tmp_path: Pa
     assert "ptb.{train,valid,test}.txt: the train text has 2 tokens" in refused.stdout
 
 
-def test_results_are_accepted_by_one_command_that_changes_no_byte(edited: Project) -> None:
-    for edit in ("the eigensolver", "the learning rate of one run", "a claim", "an axis limit"):
-        MATRIX[edit][0](edited)
-    assert stale_jobs(edited) >= CLAIMS | SPECTRA
-    before = digests(edited.folder / "results")
-    accepted = edited.snakemake("--touch", "all")
-    assert accepted.returncode == 0, accepted.stdout
-    assert digests(edited.folder / "results") == before
-    assert stale_jobs(edited) == NOTHING
-    # later edits are compared with this state
-    for_runs(LSTM, "snapshot_every: 2")(edited)
-    assert stale_jobs(edited) == LSTM_ON
-
-
-def test_accepting_creates_no_missing_file(edited: Project) -> None:
-    """Missing files stay missing, and the next run makes them."""
-    MATRIX["a new study on an old run"][0](edited)
-    code("figures/step_surface.py")(edited)
-    assert edited.snakemake("--touch", "all").returncode == 0
-    assert stale_jobs(edited) == MATRIX["a new study on an old run"][1]
-
-
-def test_one_file_is_accepted_by_its_name(edited: Project) -> None:
-    MATRIX["the style of all figures"][0](edited)
-    assert edited.snakemake("--touch", "results/tiny/figures/fig06.png").returncode == 0
-    assert stale_jobs(edited) == (FIGURES | REPORT) - figures("06")
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """Digest of every file in the folder, by path; the lock names the process that holds it."""
-    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != "lock"]
-    assert len(paths) > 50
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-
-
-def test_reasons_name_module_and_setting_with_old_and_new_value(edited: Project) -> None:
+def test_reasons_are_named_and_results_are_accepted_without_changing_a_byte(edited: Project) -> None:
     MATRIX["the learning rate of one run"][0](edited)
     code("measures/directions/measure.py", "figures/step_surface.py")(edited)
     replace("config/studies.yaml", "num_eigenvalues: 2", "num_eigenvalues: 1")(edited)
@@ -490,20 +519,35 @@ def test_reasons_name_module_and_setting_with_old_and_new_value(edited: Project)
     assert f"{changed}settings.lr 0.015 -> 0.025\n" in plan
     assert f"{changed}sharpest.measures.directions.measure changed\n" in plan
     assert f"{changed}study.num_eigenvalues 2 -> 1\n" in plan
-    environment = {**os.environ, "PYTHONPATH": str(edited.folder / "src")}
-    why = subprocess.run(
-        [sys.executable, "-m", "sharpest", "why"],
-        cwd=edited.folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert why.stdout.splitlines() == [
+    assert edited.sharpest("why").stdout.splitlines() == [
         f"results/tiny/directions/{SGD}/step.h5: sharpest.measures.directions.measure changed",
         "results/tiny/figures/fig04.pdf: study.num_eigenvalues 2 -> 1",
         f"results/tiny/runs/{SLOW}/snapshots.h5: settings.lr 0.015 -> 0.025",
         "depend on these: 2 draw_figure, 1 judge_claims, 1 measure, 1 write_report",
     ]
+    before = digests(edited.folder / "results")
+    # one file by its name, then all
+    assert edited.snakemake("--touch", "results/tiny/figures/fig04.png").returncode == 0
+    assert stale_jobs(edited) == (train(SLOW) | SPECTRUM[SLOW] | DIRECTIONS | figures("01", "06") | CLAIMS | REPORT)
+    new_study, missing = MATRIX["a new study on an old run"]
+    new_study(edited)
+    accepted = edited.snakemake("--touch", "all")
+    assert accepted.returncode == 0, accepted.stdout
+    after = digests(edited.folder / "results")
+    assert before.items() <= after.items()
+    assert all(path.startswith("tiny/logs/") for path in after.keys() - before.keys())
+    # missing files stay missing, and the next run makes them
+    assert stale_jobs(edited) == missing
+    # later edits are compared with this state
+    for_runs(LSTM, "snapshot_every: 2")(edited)
+    assert stale_jobs(edited) == LSTM_ON | missing
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Digest of every file in the folder, by path; the lock names the process that holds it."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != "lock"]
+    assert len(paths) > 50
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 def test_every_edit_of_the_matrix_is_in_the_documentation_and_no_other() -> None:

@@ -49,13 +49,7 @@ def test_the_page_draws_its_figure(followed: Project) -> None:
 MISTAKES = {
     "no such net": ("net: my_net", "net: my_nett", ["there is no src/sharpest/models/my_nett.py", "write it"]),
     "net as a path": ("net: my_net", "net: ../my_net", ["models.mynet.net", "../my_net"]),
-    "no such run": (
-        "{run: mynet-mine-sgd-lr0.1-",
-        "{run: mynet-mine-sgd-lr0.2-",
-        ["did you mean mynet-mine-sgd-lr0.1"],
-    ),
     "no id": ("mynet-mine-sgd-lr0.1-S32-s777: 8", "mynet-mine: 8", ["mine.yaml, line 10: runs: ", "'mynet-mine'"]),
-    "no such kind": ("kind: step_surface", "kind: step_surfaces", ["mine.yaml, line 25: studies.fig_mine.kind"]),
 }
 
 
