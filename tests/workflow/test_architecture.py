@@ -140,17 +140,6 @@ def test_functions_are_short() -> None:
     assert long == []
 
 
-def test_records_are_immutable() -> None:
-    frozen, mutable = set[str](), set[str]()
-    for path in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            kinds = [ast.unparse(each) for each in node.decorator_list] if isinstance(node, ast.ClassDef) else []
-            if any(kind.startswith("dataclass") for kind in kinds):
-                (frozen if any("frozen=True" in kind for kind in kinds) else mutable).add(node.name)
-    assert len(frozen) > 100
-    assert mutable == {"EpochLog", "SampleReader", "_Bundling", "_Work"}  # they count while they work
-
-
 def test_the_page_of_the_architecture_shows_the_packages() -> None:
     """Its tree names each folder under src/sharpest, and no other."""
     page = (SOURCE.parents[1] / "docs/concepts/architecture.md").read_text(encoding="utf-8")

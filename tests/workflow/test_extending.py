@@ -78,16 +78,6 @@ def judged(project: Project, name: str) -> "pd.Series[object]":
     return claims.loc[name]
 
 
-def test_a_measure_is_two_short_files_and_its_name_in_a_schedule() -> None:
-    files = {
-        name: content
-        for what, name, content in BLOCK.findall((ROOT / "docs/extending.md").read_text())
-        if "measures/participation" in name
-    }
-    assert len(files) == 2
-    assert sum(len(content.splitlines()) for content in files.values()) <= 60
-
-
 def test_the_example_reruns_nothing_existing(edited: Project) -> None:
     """Nothing existing is retrained or remeasured. The ledger has a new row, and the report shows all runs."""
     follow(edited)

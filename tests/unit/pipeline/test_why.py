@@ -108,10 +108,8 @@ def test_a_refusal_of_the_snakefile_is_one_line(tmp_path, monkeypatch):
     ("arguments", "planned"),
     [
         ([], "all"),
-        (["-n"], "all"),
-        (["--config", "scale=b"], "all"),
-        (["-n", "one"], "one"),
-        (["one", "--config", "scale=b"], "one"),
+        (["-n", "--config", "scale=b"], "all"),
+        (["-n", "one", "--config", "scale=b"], "one"),
     ],
 )
 def test_everything_is_planned_without_a_target(tmp_path, monkeypatch, capsys, arguments, planned):
