@@ -2,12 +2,12 @@
 
 import csv
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from builders import spent
+from forked import run_command
 
 from sharpest.claims.ledger import read_ledgers
 from sharpest.claims.plans import with_new_seeds
@@ -39,8 +39,7 @@ def test_its_jobs_are_those_that_snakemake_plans(checkout: Project, scale: str) 
 
 
 def forecast(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sharpest", "forecast", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return run_command("sharpest", ["forecast", *arguments], folder)
 
 
 @pytest.mark.slow
