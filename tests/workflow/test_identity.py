@@ -69,6 +69,10 @@ def results_file(folder: Path) -> None:
 
 SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
     "results is a file": (results_file, "results: is not a folder, but results go there; move it away"),
+    "results is a loop": (
+        lambda folder: (folder / "results").symlink_to("results"),
+        "results: is a link without a folder behind it",
+    ),
     "results leads nowhere": (
         lambda folder: (folder / "results").symlink_to("nowhere"),
         "results: is a link without a folder behind it",
