@@ -19,7 +19,8 @@ from sharpest.config.interventions import intervened
 from sharpest.config.interventions import lr_factor as intervention_factor
 from sharpest.config.measures import declared
 from sharpest.config.run import BranchSettings, HessianSettings, NudgeSettings, RunSettings
-from sharpest.config.variants import intervention, variant
+from sharpest.config.variant_names import intervention
+from sharpest.config.variants import variant
 from sharpest.measures.directions import Settings as DirectionSettings
 from sharpest.measures.driver import measure_run
 from sharpest.measures.evaluations import Settings as EvaluationSettings

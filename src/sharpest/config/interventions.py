@@ -3,7 +3,7 @@
 from typing import Any
 
 from sharpest.config.run import RunSettings
-from sharpest.config.variants import intervention
+from sharpest.config.variant_names import intervention
 from sharpest.errors import ConfigError
 
 

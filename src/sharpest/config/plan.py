@@ -7,7 +7,8 @@ from sharpest.config.reading import validate
 from sharpest.config.run import BranchSettings, NudgeSettings, RunSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.settings import RunKeys, ScaleSettings
-from sharpest.config.variants import intervention, variant
+from sharpest.config.variant_names import intervention
+from sharpest.config.variants import variant
 from sharpest.errors import ConfigError
 
 # NSGD keeps this many eigenpairs and nudges the first K in signed order (inventory 1.6)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
-from sharpest.config.variants import NUMBER, PATTERN, number_of, spelled
+from sharpest.config.variant_names import NUMBER, PATTERN, number_of, spelled
 from sharpest.errors import ConfigError
 
 _COUNT = r"\d{1,18}"

@@ -79,7 +79,7 @@ def open_reviews(path: str | Path) -> AbstractContextManager[StoredFile]:
     return open_stored(path, REVIEWS)
 
 
-IMPORTED = Layout(
+IMPORT_RECORD = Layout(
     "imported",
     1,
     (Dataset("batch_examples", "i8", ("m",), "examples", "in each of the batches, which stay in the user's code"),),
@@ -98,7 +98,7 @@ def write_imported(path: Path, batch_examples: Sequence[int], attributes: Mappin
     Raises:
         StoreError: If it cannot be written.
     """
-    write_stored(path, IMPORTED, {"batch_examples": np.array(batch_examples)}, attributes)
+    write_stored(path, IMPORT_RECORD, {"batch_examples": np.array(batch_examples)}, attributes)
 
 
 def open_imported(path: str | Path) -> AbstractContextManager[StoredFile]:
@@ -107,10 +107,10 @@ def open_imported(path: str | Path) -> AbstractContextManager[StoredFile]:
     Raises:
         StoreError: See ``open_stored``.
     """
-    return open_stored(path, IMPORTED)
+    return open_stored(path, IMPORT_RECORD)
 
 
-_LAYOUTS = {"images": DATA, "tokens": TOKENS, "reviews": REVIEWS, "imported": IMPORTED}
+_LAYOUTS = {"images": DATA, "tokens": TOKENS, "reviews": REVIEWS, "imported": IMPORT_RECORD}
 
 
 def data_layout(kind: str) -> Layout:

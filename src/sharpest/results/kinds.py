@@ -5,7 +5,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from sharpest.results import measured
-from sharpest.results.datasets import DATA, IMPORTED, REVIEWS, TOKENS
+from sharpest.results.datasets import DATA, IMPORT_RECORD, REVIEWS, TOKENS
 from sharpest.results.layout import Layout
 from sharpest.results.paths import Paths
 from sharpest.results.snapshots import SNAPSHOTS
@@ -20,5 +20,5 @@ def layouts_without_measures() -> list[Layout]:
 def kinds_of_files() -> list[tuple[Layout, Path]]:
     """Each layout with the path of its files; variable parts are in angle brackets."""
     paths = Paths.of("<scale>")
-    data = [(layout, paths.data("<dataset>")) for layout in (DATA, TOKENS, REVIEWS, IMPORTED)]
+    data = [(layout, paths.data("<dataset>")) for layout in (DATA, TOKENS, REVIEWS, IMPORT_RECORD)]
     return [*data, (SNAPSHOTS, paths.snapshots("<run>"))]
