@@ -6,7 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 try:
-    from sharpest.config.architectures import architecture_module
+    from sharpest.config import architecture_module
     from sharpest.config.measures import declared, measuring_module, reading_module
     from sharpest.config.project import load_project
     from sharpest.data import data_module

@@ -1,19 +1,10 @@
 """Settings of each architecture."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from sharpest.config.strict import Strict
-
-
-def architecture_module(settings: Mapping[str, Any]) -> str:
-    """The module that holds an architecture, named by its ``kind``, or by its ``net`` for a user's own net.
-
-    It is imported on demand, which keeps the code of an architecture out of the fingerprints of the others.
-    """
-    return f"sharpest.models.{settings['net'] if settings['kind'] == 'own' else settings['kind']}"
 
 
 class Architecture(Strict):

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
+from sharpest.config import architecture_module
 from sharpest.config.architectures import (
     ImportedNetSettings,
     LstmSettings,
     OwnSettings,
     ResNetSettings,
     TextCnnSettings,
-    architecture_module,
 )
 from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings
 from sharpest.config.run import RunSettings

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sharpest.config.architectures import architecture_module
+from sharpest.config import architecture_module
 from sharpest.data.randomness import generator
 
 
