@@ -15,7 +15,7 @@ from pathlib import Path
 import grimp
 
 import sharpest
-from sharpest.pipeline.reach import Definitions, reached, spelled, unread_exceptions
+from sharpest.pipeline.reach import Definitions, reached, records_in, spelled, unread_exceptions
 
 _PACKAGE = Path(sharpest.__file__).parent
 _FRAME = (
@@ -161,7 +161,12 @@ def _unread() -> frozenset[str]:
 
 @cache
 def _definitions(module: str) -> Definitions:
-    return Definitions(module, _tree(_file(module)), _unread(), _graph().modules)
+    return Definitions(module, _tree(_file(module)), _unread(), _graph().modules, _records)
+
+
+@cache
+def _records(module: str) -> frozenset[str]:
+    return records_in(_tree(_file(module))) if module in _graph().modules else frozenset()
 
 
 @cache

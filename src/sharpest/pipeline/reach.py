@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -242,6 +242,18 @@ _INTERACTIVE = {"_", "display", "get_ipython"}  # added to the builtins by an in
 _LONGEST_NAME = 200  # longer texts are not taken for names
 
 
+def records_in(tree: ast.Module) -> frozenset[str]:
+    """The data classes of a module that only store what they are given."""
+    return frozenset(
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        and [_last_name(getattr(each, "func", each)) for each in node.decorator_list] == ["dataclass"]
+        and not node.bases + node.keywords
+        and not any(isinstance(each, ast.FunctionDef) and each.name in _CONSTRUCTORS for each in node.body)
+    )
+
+
 class Part:
     """A statement of a module.
 
@@ -287,10 +299,19 @@ class Definitions:
         tree: Its syntax tree.
         unread: Exceptions whose message only a person reads.
         modules: All modules of the package.
+        records_of: Module of the package -> its data classes as in ``records_in``.
     """
 
-    def __init__(self, module: str, tree: ast.Module, unread: Collection[str], modules: Collection[str]) -> None:
+    def __init__(
+        self,
+        module: str,
+        tree: ast.Module,
+        unread: Collection[str],
+        modules: Collection[str],
+        records_of: Callable[[str], Collection[str]] = lambda module: (),
+    ) -> None:
         self._module, self._tree, self._unread, self._modules = module, tree, unread, modules
+        self._records_of = records_of
         self._texts: dict[Part, str] = {}
         self._obscure: dict[Part, bool] = {}
 
@@ -360,28 +381,21 @@ class Definitions:
     def _is_quiet(self, node: ast.stmt) -> bool:
         return all(self._is_pure(call) for call in _called_on_import(node))
 
+    @cached_property
+    def _records(self) -> frozenset[str]:
+        return records_in(self._tree)
+
     def _is_pure(self, callee: ast.expr) -> bool:
         """Whether a call or decorator that runs on import only returns a value."""
         while isinstance(callee, ast.Call | ast.Attribute | ast.Subscript):
             callee = callee.func if isinstance(callee, ast.Call) else callee.value
         if not isinstance(callee, ast.Name):
             return isinstance(callee, ast.Constant)  # a method of a literal
+        module, _, name = self.origins.get(callee.id, f"{self._module}.{callee.id}").rpartition(".")
         return (
             self.origins.get(callee.id, "").split(".")[0] in _PURE_MODULES
-            or callee.id in self._records
+            or name in (self._records if module == self._module else self._records_of(module))
             or (callee.id in _PURE_BUILTINS and callee.id not in self.origins)
-        )
-
-    @cached_property
-    def _records(self) -> frozenset[str]:
-        """The module's own data classes that only store what they are given."""
-        return frozenset(
-            node.name
-            for node in self._tree.body
-            if isinstance(node, ast.ClassDef)
-            and [_last_name(getattr(each, "func", each)) for each in node.decorator_list] == ["dataclass"]
-            and not node.bases + node.keywords
-            and not any(isinstance(each, ast.FunctionDef) and each.name in _CONSTRUCTORS for each in node.body)
         )
 
     def is_obscure(self, part: Part) -> bool:

@@ -16,7 +16,7 @@ from builders import Run, direction_settings, hessian_settings, nsgd_settings, r
 import sharpest
 from sharpest.pipeline import fingerprint as module
 from sharpest.pipeline.fingerprint import fingerprint
-from sharpest.pipeline.reach import Definitions, reached, unread_exceptions
+from sharpest.pipeline.reach import Definitions, reached, records_in, unread_exceptions
 
 SCRIPTS = Path(__file__).parents[3] / "workflow/scripts"
 PACKAGE = Path(sharpest.__file__).parent
@@ -355,6 +355,20 @@ def test_a_record_that_only_stores_what_it_is_given_does_nothing_on_import() -> 
     assert {name for part in own.parts if part.runs for name in part.names} == {"NESTED", "COUNTED"}
     assert reached({"p.sources": own}, script)["p.sources"] >= {"USED", "Plain"}
     assert "UNUSED" not in reached({"p.sources": own}, script)["p.sources"]
+
+
+def test_a_record_of_another_module_does_nothing_on_import_either() -> None:
+    source = "from p.kinds import Plain, Counting\n\nUSED = Plain(1)\nCOUNTED = Counting(2)\n"
+    records = records_in(ast.parse(RECORDS))
+    own = Definitions("p.made", ast.parse(source), (), {"p.made", "p.kinds"}, {"p.kinds": records}.__getitem__)
+    assert records == {"Plain"}
+    assert {name for part in own.parts if part.runs for name in part.names} == {"COUNTED"}
+
+
+def test_training_on_images_does_not_depend_on_the_layout_of_text() -> None:
+    lines = fingerprint(SCRIPTS / "train_run.py", "sharpest.models.resnet", "sharpest.data.images").splitlines()
+    (names,) = [line.split()[2].split(",") for line in lines if line.startswith("sharpest.results.datasets ")]
+    assert set(names) == {"DATA", "open_images"}
 
 
 def test_every_mutant_of_what_is_reached_changes_the_fingerprint_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
