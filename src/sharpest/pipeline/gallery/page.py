@@ -15,7 +15,6 @@ from sharpest.report.ledger import against_paper
 from sharpest.report.paper import CENTRAL, title_of
 
 PAGE = "README.md"
-_MOST_MODULES = 6  # changed modules are named up to this number
 _BEGIN, _END = "<!-- written by: sharpest gallery -->", "<!-- the rest is written by hand -->"
 
 
@@ -185,8 +184,4 @@ def _commits(entry: Entry) -> str:
 
 
 def _age(entry: Entry, scripts: Path) -> str:
-    changed = changed_since(entry.made.code, scripts)
-    if len(changed) > _MOST_MODULES:
-        modules = {line.split()[0] for line in entry.made.code}  # a module may have several lines
-        return f"changed: {len(changed)} of {len(modules)} modules"
-    return f"changed: {', '.join(changed)}" if changed else "unchanged"
+    return "changed" if changed_since(entry.made.code, scripts) else "unchanged"
