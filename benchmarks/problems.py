@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from sharpest.data.randomness import generator
-from sharpest.data.sources import digits, python_topics
+from sharpest.data.sources.images import read_digits
+from sharpest.data.sources.tokens import read_python_topics
 from sharpest.models.build import build_model
 from sharpest.models.flat import FlatModel
 
@@ -62,7 +63,7 @@ class Problem:
 
 def _images(count: int, side: int, channels: int) -> tuple[Tensor, Tensor]:
     """scikit-learn's digits, enlarged and standardised."""
-    data = digits.load()
+    data = read_digits()
     images = torch.from_numpy(data.train_inputs[:count]).float()
     images = (images - images.mean()) / images.std()
     if side > 8:
@@ -92,7 +93,7 @@ def _resnet() -> Problem:
 
 def _lstm() -> Problem:
     settings = {"kind": "lstm", "width": 200, "num_layers": 2, "dropout": 0.0}
-    words = torch.from_numpy(python_topics.load().train).long().clamp(max=1_999)
+    words = torch.from_numpy(read_python_topics().train).long().clamp(max=1_999)
     windows = words[: len(words) // 21 * 21].view(-1, 21)
     model = _net(settings, (20, 2_000), 2_000)
     return Problem("LSTM", model, windows[:, :-1].contiguous(), windows[:, 1:].contiguous(), 32, 1.0, 20, 150, 23)

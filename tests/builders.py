@@ -14,13 +14,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sharpest.config.datasets import ImageSettings, TokenSettings
-from sharpest.config.interventions import intervened
-from sharpest.config.interventions import lr_factor as intervention_factor
 from sharpest.config.measures import declared
-from sharpest.config.run import BranchSettings, HessianSettings, NudgeSettings, RunSettings
-from sharpest.config.variant_names import intervention
-from sharpest.config.variants import variant
+from sharpest.config.run import (
+    BranchSettings,
+    HessianSettings,
+    ImageSettings,
+    NudgeSettings,
+    RunSettings,
+    TokenSettings,
+)
+from sharpest.config.run_id import intervention
+from sharpest.config.variants import intervened, variant
+from sharpest.config.variants import lr_factor as intervention_factor
 from sharpest.measures.directions import Settings as DirectionSettings
 from sharpest.measures.driver import measure_run
 from sharpest.measures.evaluations import Settings as EvaluationSettings

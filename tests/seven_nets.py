@@ -22,7 +22,7 @@ from builders import (
 )
 from problems import NETS
 
-from sharpest.config.datasets import ReviewSettings
+from sharpest.config.run import ReviewSettings
 from sharpest.measures.critical import Settings as CriticalSettings
 from sharpest.measures.density import Settings as DensitySettings
 from sharpest.measures.directions.reader import Directions

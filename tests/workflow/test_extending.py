@@ -43,7 +43,7 @@ def follow(project: Project) -> int:
 
 @pytest.mark.slow
 def test_the_worked_example_draws_its_figures(checkout: Project) -> None:
-    assert follow(checkout) == 16
+    assert follow(checkout) == 17
     targets = [f"results/quick/figures/{name}.png" for name in ("fig_mlp", "fig_half", "fig_participation")]
     result = checkout.snakemake("--cores", "2", *targets)
     assert result.returncode == 0, result.stdout

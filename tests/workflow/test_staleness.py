@@ -250,7 +250,10 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
         | SPECTRUM[SLOW] | SPECTRUM[SGD] | DIRECTIONS | figures("01", "06", "07") | CLAIMS | REPORT,
     ),
     "one kind of data": (code("data/tokens.py"), LSTM_ON),
-    "the decoding of one data set": (code("data/sources/python_topics.py"), {"prepare_data ptb"} | LSTM_ON),
+    "the decoding of one data set": (
+        replace("src/sharpest/data/sources/tokens.py", 're.findall("[a-z]+"', 're.findall("[a-z]{1,}"'),
+        {"prepare_data ptb"} | LSTM_ON,
+    ),
     "the layout of a kind of file": (
         code("measures/spectra/__init__.py"), SPECTRA | DIRECTIONS | figures("01", "04", "06", "12") | CLAIMS | REPORT,
     ),
@@ -386,7 +389,7 @@ PLANS = {
         "the number of gradients or alphas of a schedule": "settings.num_gradients",
         "a new setting in the class of a measure": "settings.novelty",
         "the length of a branch": "settings.epochs",
-        "the decoding of one data set": "sources.python_topics changed",
+        "the decoding of one data set": "sources.tokens changed",
     },
     "curvature": {
         "the number of examples behind a Hessian": "hessian.examples",

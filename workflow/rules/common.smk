@@ -10,7 +10,7 @@ try:
     from sharpest.config.measures import declared, measuring_module, reading_module
     from sharpest.config.project import load_project
     from sharpest.data import data_module
-    from sharpest.data.recorded import check_recorded
+    from sharpest.data.prepare import check_recorded
     from sharpest.errors import SharpestError
     from sharpest.pipeline.bundle.placed import (
         missing,

@@ -1,4 +1,4 @@
-from sharpest.data.sources import source_module
+from sharpest.data.sources import code_of_source
 
 
 # where snakemake runs: nodes of a cluster seldom reach the network
@@ -25,9 +25,13 @@ rule prepare_data:
         place=lambda wildcards, output: PROJECT.place(
             PROJECT.scale.datasets[wildcards.dataset].source
         ),
+        kind=lambda wildcards: PROJECT.scale.datasets[wildcards.dataset].kind,
         code=lambda wildcards: code_behind(
             "prepare_data.py",
-            source_module(PROJECT.scale.datasets[wildcards.dataset].source),
+            *code_of_source(
+                PROJECT.scale.datasets[wildcards.dataset].kind,
+                PROJECT.scale.datasets[wildcards.dataset].source,
+            ),
         ),
     script:
         "../scripts/prepare_data.py"

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
-from sharpest.config.source import SourceSettings
+from sharpest.config.sources import SourceSettings
 from sharpest.data.prepare import prepare
 from sharpest.pipeline.job import job
 from sharpest.pipeline.progress import Progress
@@ -12,8 +12,8 @@ from sharpest.pipeline.provenance import now
 from sharpest.results.file import write_stored
 
 
-def main(source: str, place: dict[str, Any], code: str, output: str, progress: Progress) -> None:
-    data = prepare(source, SourceSettings.model_validate(place), Path(output).parent / "downloads")
+def main(kind: str, source: str, place: dict[str, Any], code: str, output: str, progress: Progress) -> None:
+    data = prepare(kind, source, SourceSettings.model_validate(place), Path(output).parent / "downloads")
     attributes = {
         "dataset": source,
         "sha256": data.sha256,
@@ -29,6 +29,7 @@ def main(source: str, place: dict[str, Any], code: str, output: str, progress: P
 if __name__ == "__main__":
     with job(snakemake.log[0]) as terminal:
         main(
+            snakemake.params.kind,
             snakemake.params.source,
             snakemake.params.place,
             snakemake.params.code,

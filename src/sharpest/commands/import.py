@@ -14,7 +14,7 @@ from sharpest.commands.arguments import CONFIG, in_project
 from sharpest.errors import ConfigError, some_of
 
 if TYPE_CHECKING:
-    from sharpest.checkpoints.scale import Imported
+    from sharpest.checkpoints.write import Imported
     from sharpest.data.imported import Examples
     from sharpest.results.paths import Paths
 
@@ -37,8 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from sharpest.checkpoints.files import contents_of, found_files, learning_rate, numbered
-    from sharpest.checkpoints.states import load_net
+    from sharpest.checkpoints.files import contents_of, found_files, learning_rate, load_net, numbered
     from sharpest.data.imported import read_examples
     from sharpest.models.imported import build_net
     from sharpest.results.paths import Paths
@@ -79,7 +78,7 @@ def _check_unused(scale_file: Path, paths: "Paths") -> None:
 
 def _scale(options: argparse.Namespace, iterations: list[int], examples: "Examples", lr: float | None) -> "Imported":
     """The settings of the imported run."""
-    from sharpest.checkpoints.scale import Imported
+    from sharpest.checkpoints.write import Imported
     from sharpest.config.run_id import RunId
 
     text = options.run or str(RunId("net", "data", "sgd", lr or 1.0, examples.counts[0], seed=0))

@@ -12,8 +12,7 @@ from sharpest.config.architectures import (
     ResNetSettings,
     TextCnnSettings,
 )
-from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings
-from sharpest.config.run import RunSettings
+from sharpest.config.run import DatasetSettings, ImageSettings, RunSettings, TokenSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.scale import ScaleRuns
 from sharpest.config.settings import ProjectSettings

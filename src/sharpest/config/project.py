@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from sharpest.config.checks import check_scale
-from sharpest.config.datasets import ImageSettings
 from sharpest.config.reading import merge, read_runs, validate
 from sharpest.config.reductions import describe_measures, describe_points, describe_runs, describe_seeds
-from sharpest.config.run import HessianSettings, RunSettings
+from sharpest.config.run import HessianSettings, ImageSettings, RunSettings
 from sharpest.config.run_id import FIRST_NEW_SEED, RunId, without_seed
 from sharpest.config.scale import ScaleRuns
 from sharpest.config.scale_files import check_scale_files, place_in, plain_values, read_scale
 from sharpest.config.schedule import Schedule
 from sharpest.config.settings import ProjectSettings, ScaleSettings
-from sharpest.config.source import SourceSettings
+from sharpest.config.sources import SourceSettings
 from sharpest.config.study_files import BEYOND, PAPER, read_studies, stated
 from sharpest.errors import ConfigError
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings
-from sharpest.config.run import HessianSettings, RunSettings
+from sharpest.config.run import DatasetSettings, HessianSettings, ImageSettings, RunSettings, TokenSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.scale import ScaleRuns
 from sharpest.config.sources import SOURCES

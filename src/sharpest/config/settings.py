@@ -8,9 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from sharpest.config.architectures import ModelSettings
-from sharpest.config.datasets import DatasetSettings
-from sharpest.config.run import HessianSettings
-from sharpest.config.source import SourceSettings, SubstituteSettings
+from sharpest.config.run import DatasetSettings, HessianSettings
+from sharpest.config.sources import SourceSettings, SubstituteSettings
 from sharpest.config.strict import NewSeeds, Strict
 from sharpest.config.studies.every import AnyStudy
 

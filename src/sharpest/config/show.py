@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sharpest.config.measures import declared
-from sharpest.config.plan import MIN_NSGD_EIGENPAIRS
 from sharpest.config.project import Project
 from sharpest.config.reading import YamlFile, read_text
 from sharpest.config.run import NudgeSettings, RunSettings
 from sharpest.config.run_id import RunId
+from sharpest.config.scale import MIN_NSGD_EIGENPAIRS
 from sharpest.config.scale_files import plain_values
 from sharpest.config.schedule import Schedule
 from sharpest.config.settings import VariantSettings

@@ -1,7 +1,13 @@
-"""Properties of data sources that are known before loading; a configuration is checked against them."""
+"""Data sources: what is known of each before it is read, where its files are, and its substitute."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from sharpest.config.strict import Strict
 
 
 @dataclass(frozen=True)
@@ -86,3 +92,21 @@ SOURCES: dict[str, Source] = {
     "own-images": OWN_IMAGES,
     "imported": IMPORTED,
 }
+
+
+class SourceSettings(Strict):
+    """The location of the files of one data source."""
+
+    folder: str | None = None
+    """Folder that holds the files; none = the usual folders, then url."""
+    url: str | None = None
+    """Address of the download; none = the canonical address."""
+
+
+class SubstituteSettings(Strict):
+    """The substitute for one data source."""
+
+    source: str
+    """Name of the source that is read instead."""
+    changes: dict[str, Any] = Field(default={})
+    """Keys of the data sets that change with the substitute."""

@@ -6,10 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sharpest.config.datasets import ReviewSettings
-from sharpest.config.run import RunSettings
-from sharpest.data.dataset import RunData, Split
-from sharpest.data.shuffled import training_stream
+from sharpest.config.run import ReviewSettings, RunSettings
+from sharpest.data.dataset import RunData, Split, training_stream
 from sharpest.errors import DataError
 from sharpest.results.datasets import open_reviews
 

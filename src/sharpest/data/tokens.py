@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sharpest.config.datasets import TokenSettings
-from sharpest.config.run import RunSettings
+from sharpest.config.run import RunSettings, TokenSettings
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.randomness import generator
 from sharpest.errors import DataError

@@ -10,8 +10,7 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sharpest.config.architectures import ImportedNetSettings
-from sharpest.data.imported import Examples
-from sharpest.data.named import named, users_code
+from sharpest.data.imported import Examples, named, users_code
 from sharpest.errors import DataError
 from sharpest.models.flat import FlatModel
 

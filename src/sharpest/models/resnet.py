@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sharpest.config.architectures import ResNetSettings
-from sharpest.models.layers import batch_norm_2d, glorot_uniform
+from sharpest.models.build import batch_norm_2d, glorot_uniform
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int, scale: float, rng: torch.Generator) -> nn.Conv2d:

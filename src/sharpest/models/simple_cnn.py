@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sharpest.config.architectures import SimpleCnnSettings
-from sharpest.models.layers import glorot_uniform
+from sharpest.models.build import glorot_uniform
 
 
 class SimpleCNN(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sharpest.config.architectures import TextCnnSettings
-from sharpest.models.layers import EMBEDDING_LIMIT, glorot_uniform
+from sharpest.models.build import EMBEDDING_LIMIT, glorot_uniform
 
 _KERNEL = 3  # words
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sharpest.config.architectures import VggSettings
-from sharpest.models.layers import batch_norm_1d, batch_norm_2d, glorot_uniform
+from sharpest.models.build import batch_norm_1d, batch_norm_2d, glorot_uniform
 
 
 class VGG(nn.Module):

@@ -88,12 +88,14 @@ def fingerprint(script: Path, *entries: str) -> str:
 
     Args:
         script: The script of the job; its imports at the top count, except those of the frame.
-        entries: Further modules that the job imports, such as one named in its settings; all their public names count.
+        entries: Further modules that the job imports, such as one named in its settings; all their public names count,
+            or of ``module:name`` only this name.
 
     Raises:
         ValueError: If a module does not exist.
     """
-    closure = {module for entry in (*_imports(script), *entries) for module in import_closure(entry)}
+    imported = (*_imports(script), *(entry.partition(":")[0] for entry in entries))
+    closure = {module for entry in imported for module in import_closure(entry)}
     work = Definitions("", _tree(script), (), _graph().modules)
     names = reached({module: _definitions(module) for module in sorted(closure)}, work, entries)
     lines = [f"{module} {_digest(module, names[module])} {','.join(sorted(names[module])) or '-'}" for module in names

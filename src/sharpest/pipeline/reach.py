@@ -591,13 +591,16 @@ def reached(
     Args:
         modules: Name -> definitions of the modules that the job imports, directly or indirectly.
         script: The script of the job, all of which counts.
-        dynamic: Modules that the job imports by a name in its settings; all their public names count.
+        dynamic: Modules that the job imports by a name in its settings; all their public names count, or of
+            ``module:name`` only this name.
     """
-    search = _Search(modules, {*dynamic, *script.objects})
+    chosen = {(module, name) for module, _, name in (entry.partition(":") for entry in dynamic)}
+    search = _Search(modules, {module for module, name in chosen if not name} | script.objects)
     for module, definitions in modules.items():
         for part in definitions.parts:
-            public = module in dynamic and any(not name.startswith("_") for name in part.names)
-            if part.runs or (public and not part.imports):
+            public = (module, "") in chosen and any(not name.startswith("_") for name in part.names)
+            named = any((module, name) in chosen for name in part.names)
+            if part.runs or ((public or named) and not part.imports):
                 search.add(module, part)
     search.follow(script.parts)
     return {module: frozenset(names) for module, names in search.found.items()}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sharpest.config.interventions import intervened, lr_factor
-from sharpest.data.shuffled import ShuffledStream
+from sharpest.config.variants import intervened, lr_factor
+from sharpest.data.dataset import ShuffledStream
 from sharpest.trajectory.problem import Problem
 from sharpest.trajectory.state import TrainingState, changed_state
 

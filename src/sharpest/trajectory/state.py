@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sharpest.config.interventions import scaled_rate
 from sharpest.config.run import RunSettings
+from sharpest.config.variants import scaled_rate
 from sharpest.models.flat import FlatModel
 
 THRESHOLD = 1e-4  # smallest improvement of the validation loss, absolute

@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from sharpest.checkpoints.files import contents_of, learning_rate, numbered
-from sharpest.checkpoints.states import load_net
+from sharpest.checkpoints.files import contents_of, learning_rate, load_net, numbered
 from sharpest.errors import DataError
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sharpest.data.augmentation import augment
+from sharpest.data.images import augment
 
 HEIGHT, WIDTH = 6, 8
 SHIFT = 0.5

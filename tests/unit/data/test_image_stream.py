@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sharpest.data.augmentation import augment
-from sharpest.data.dataset import Split
-from sharpest.data.shuffled import ShuffledStream
+from sharpest.data.dataset import ShuffledStream, Split
+from sharpest.data.images import augment
 
 SIDE = 4
 AUGMENTATION = partial(augment, flip=True, shift=0.25)

@@ -8,7 +8,7 @@ import torch
 from builders import POOL, dataset_settings, full_batch_settings, lstm_settings, run_settings, write_images
 from pydantic import ValidationError
 
-from sharpest.config.datasets import ImageSettings
+from sharpest.config.run import ImageSettings
 from sharpest.data.dataset import RunData
 from sharpest.data.images import load
 from sharpest.errors import DataError

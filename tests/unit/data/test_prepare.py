@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sharpest.config.source import SourceSettings
+from sharpest.config.sources import SOURCES, SourceSettings
 from sharpest.data.prepare import prepare
-from sharpest.data.sources import digits
+from sharpest.data.sources import images
 from sharpest.errors import DataError
 from sharpest.pipeline.progress import Progress
 from sharpest.results.datasets import DATA, REVIEWS, TOKENS
@@ -21,8 +21,8 @@ SCRIPT = Path(__file__).parents[3] / "workflow/scripts/prepare_data.py"
 
 @pytest.mark.parametrize("source", ["digits", "python-topics", "generated-reviews"])
 def test_the_quick_scale_needs_no_files(source, tmp_path):
-    data = prepare(source, SourceSettings(), tmp_path)
-    assert data.sha256 == prepare(source, SourceSettings(), tmp_path).sha256
+    data = prepare(SOURCES[source].kind, source, SourceSettings(), tmp_path)
+    assert data.sha256 == prepare(SOURCES[source].kind, source, SourceSettings(), tmp_path).sha256
     assert not list(tmp_path.iterdir())
 
 
@@ -37,8 +37,8 @@ def test_the_quick_scale_needs_no_files(source, tmp_path):
 def test_the_script_writes_each_kind(source, layout, note, tmp_path):
     path, lines = tmp_path / "data.h5", io.StringIO()
     main = runpy.run_path(str(SCRIPT))["main"]
-    main(source, {}, "fingerprint", str(path), Progress("data", source, 1, "files", lines))
-    data = prepare(source, SourceSettings(), tmp_path)
+    main(SOURCES[source].kind, source, {}, "fingerprint", str(path), Progress("data", source, 1, "files", lines))
+    data = prepare(SOURCES[source].kind, source, SourceSettings(), tmp_path)
     with open_stored(path, layout) as file:
         kept = file.attributes
         assert (kept["dataset"], kept["sha256"], kept["origin"]) == (source, data.sha256, data.origin)
@@ -47,10 +47,10 @@ def test_the_script_writes_each_kind(source, layout, note, tmp_path):
 
 
 def test_decoded_data_are_checked(tmp_path, monkeypatch):
-    short = replace(digits.load(), test_targets=digits.load().test_targets[:-1])
-    monkeypatch.setattr(digits, "load", lambda folder, url, cache: short)
+    short = replace(images.read_digits(), test_targets=images.read_digits().test_targets[:-1])
+    monkeypatch.setattr(images, "read_digits", lambda folder, url, cache: short)
     with pytest.raises(DataError, match="test targets are int64"):
-        prepare("digits", SourceSettings(), tmp_path)
+        prepare("images", "digits", SourceSettings(), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_decoded_data_are_checked(tmp_path, monkeypatch):
 def test_folder_may_begin_with_the_home_folder(source, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(DataError, match=rf"^{tmp_path}/data/.*: its folder does not exist"):
-        prepare(source, SourceSettings(folder="~/data"), tmp_path)
+        prepare(SOURCES[source].kind, source, SourceSettings(folder="~/data"), tmp_path)
 
 
 def test_url_and_cache_reach_the_loader(tmp_path):
     with pytest.raises(DataError, match=r"cannot be downloaded from http://127\.0\.0\.1:9/archive"):
-        prepare("cifar-10", SourceSettings(url="http://127.0.0.1:9/archive"), tmp_path)
+        prepare("images", "cifar-10", SourceSettings(url="http://127.0.0.1:9/archive"), tmp_path)

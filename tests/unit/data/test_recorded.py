@@ -5,7 +5,7 @@ import re
 import h5py
 import pytest
 
-from sharpest.data.recorded import check_recorded
+from sharpest.data.prepare import check_recorded
 from sharpest.errors import DataError
 from sharpest.results.paths import Paths
 

@@ -7,8 +7,7 @@ import pytest
 import torch
 from builders import run_settings
 
-from sharpest.config.datasets import ReviewSettings
-from sharpest.config.run import RunSettings
+from sharpest.config.run import ReviewSettings, RunSettings
 from sharpest.data.dataset import RunData, load_data
 from sharpest.errors import DataError
 from sharpest.results.datasets import REVIEWS

@@ -9,7 +9,7 @@ from builders import Run, lstm_settings, token_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharpest.config.datasets import TokenSettings
+from sharpest.config.run import TokenSettings
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.tokens import TokenStream, load
 from sharpest.errors import DataError

@@ -6,7 +6,7 @@ from problems import rng
 from torch import Tensor
 
 from sharpest.curvature.second_order import SecondOrder
-from sharpest.models.recurrence import lstm_cells
+from sharpest.models.lstm import lstm_cells
 
 EXAMPLES, WIDTH = 3, 4
 

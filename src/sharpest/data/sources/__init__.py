@@ -1,9 +1,10 @@
-"""Data sources, one module each, so that a new source leaves the code of the others unchanged."""
+"""Data sources: one function for each, in the module of its kind."""
 
 
-def source_module(name: str) -> str:
-    """The module that decodes a source (its ``load``) and describes it (its ``SOURCE``); it is named after the source.
+def code_of_source(kind: str, source: str) -> tuple[str, str]:
+    """The function that decodes a source, and its description, as ``module:name``.
 
-    It is imported only when needed, so that the code of one source stays out of the fingerprints of the others.
+    Only these two belong to the fingerprint of the data, so that an edit of one source leaves the others current.
     """
-    return f"sharpest.data.sources.{name.replace('-', '_')}"
+    name = source.replace("-", "_")
+    return f"sharpest.data.sources.{kind}:read_{name}", f"sharpest.config.sources:{name.upper()}"

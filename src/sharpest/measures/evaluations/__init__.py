@@ -2,8 +2,8 @@
 
 from pydantic import Field, PositiveInt
 
-from sharpest.config.datasets import targets_of
 from sharpest.config.measures import Cost, Measure, Planned
+from sharpest.config.run import targets_of
 from sharpest.config.strict import Strict
 from sharpest.results.layout import Dataset, measured_layout
 

@@ -2,10 +2,10 @@
 
 from pydantic import Field, PositiveInt
 
-from sharpest.config.interventions import intervened
 from sharpest.config.measures import Cost, Measure, Planned, Taken
 from sharpest.config.run import RunSettings
 from sharpest.config.strict import Strict
+from sharpest.config.variants import intervened
 from sharpest.errors import ConfigError
 from sharpest.results.layout import Dataset, measured_layout
 

@@ -2,8 +2,8 @@
 
 from pydantic import Field, PositiveInt
 
-from sharpest.config.datasets import targets_of
 from sharpest.config.measures import Cost, Measure, Planned, Taken
+from sharpest.config.run import targets_of
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
 from sharpest.results.measured.spectra import SPECTRA

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from sharpest.config.project import Project
 from sharpest.config.reading import validate
 from sharpest.config.settings import NAME, Name
-from sharpest.config.source import SubstituteSettings
+from sharpest.config.sources import SubstituteSettings
 from sharpest.config.strict import NewSeeds, Strict
 from sharpest.errors import ConfigError, StoreError
 from sharpest.pipeline.fingerprint import changed_since

@@ -14,9 +14,9 @@ from zipfile import BadZipFile, ZipFile
 
 from sharpest.claims.ledger import read_ledgers
 from sharpest.config.architectures import ImportedNetSettings
-from sharpest.config.datasets import ImportedSettings
 from sharpest.config.measures import declared, measure_names
 from sharpest.config.project import load_project
+from sharpest.config.run import ImportedSettings
 from sharpest.errors import ConfigError, StoreError
 from sharpest.pipeline.bundle.pack import METADATA, checksums
 from sharpest.pipeline.bundle.placed import MARKER, Bundle, marker, parse_bundle

@@ -12,14 +12,12 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from sharpest.config.datasets import ImageSettings, ImportedSettings, TokenSettings
-from sharpest.config.run import HessianSettings, RunSettings
+from sharpest.config.run import HessianSettings, ImageSettings, ImportedSettings, RunSettings, TokenSettings
 from sharpest.config.sources import SOURCES
 from sharpest.curvature.hessian import GraphSize
 from sharpest.curvature.lanczos import largest_eigenpairs
-from sharpest.data.augmentation import augment
-from sharpest.data.dataset import RunData, Split
-from sharpest.data.shuffled import ShuffledStream
+from sharpest.data.dataset import RunData, ShuffledStream, Split
+from sharpest.data.images import augment
 from sharpest.data.tokens import TokenStream
 from sharpest.models.build import build_model
 from sharpest.models.flat import FlatModel

@@ -13,10 +13,9 @@ import numpy as np
 from sharpest.claims.ledger import Claim
 from sharpest.claims.plans import plan_claims
 from sharpest.claims.quantities import quantity_of
-from sharpest.config.datasets import DatasetSettings, ImageSettings, TokenSettings, targets_of
 from sharpest.config.measures import Measure, Planned, declared
 from sharpest.config.project import Project
-from sharpest.config.run import HessianSettings, RunSettings
+from sharpest.config.run import DatasetSettings, HessianSettings, ImageSettings, RunSettings, TokenSettings, targets_of
 from sharpest.config.run_id import RunId
 from sharpest.config.schedule import Schedule
 from sharpest.config.sources import SOURCES, ImageSource, ImportedSource

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sharpest.data.sources.bible_kjv import BIBLE_FILE, SOURCE, load
+from sharpest.config.sources import BIBLE_KJV as SOURCE
+from sharpest.data.sources.tokens import BIBLE_FILE
+from sharpest.data.sources.tokens import read_bible_kjv as load
 from sharpest.errors import DataError
 
 REMEDY = rf"; install Debian's bible-kjv 4\.38 and print its text: bible -f gen1:1-rev22:21 > data/{BIBLE_FILE}, with"

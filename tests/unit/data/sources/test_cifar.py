@@ -13,11 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sharpest.data.sources import cifar as module
 from sharpest.data.sources import files
-from sharpest.data.sources.cifar import Cifar, load_cifar
-from sharpest.data.sources.cifar_10 import CIFAR10
-from sharpest.data.sources.cifar_100 import CIFAR100
+from sharpest.data.sources import images as module
+from sharpest.data.sources.images import CIFAR10, CIFAR100, Cifar, load_cifar
 from sharpest.errors import DataError
 
 IMAGES = 2  # per batch

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sharpest.config.sources import DIGITS as SOURCE
 from sharpest.config.sources import ReviewSource, TokenSource
 from sharpest.data.sources.decoded import DecodedImages, DecodedReviews, DecodedTokens
-from sharpest.data.sources.digits import SOURCE, load
+from sharpest.data.sources.images import read_digits as load
 from sharpest.errors import DataError
 from sharpest.results.file import open_stored, write_stored
 

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn import datasets
 
-from sharpest.data.sources.digits import load
+from sharpest.data.sources.images import read_digits as load
 
 # hash of the arrays made with scikit-learn 1.9.1 and numpy 2.4.6
 SHA256 = "4fb977e739eede1d9bd1626f086e34a40d84a7a57c89228fc079268ec6b308f2"

@@ -7,8 +7,10 @@ import struct
 import numpy as np
 import pytest
 
-from sharpest.data.sources import fashion_mnist
-from sharpest.data.sources.fashion_mnist import DEBIAN_FOLDER, FASHION_MNIST_FILES, SOURCE, load
+from sharpest.config.sources import FASHION_MNIST as SOURCE
+from sharpest.data.sources import images
+from sharpest.data.sources.images import DEBIAN_FOLDER, FASHION_MNIST_FILES
+from sharpest.data.sources.images import read_fashion_mnist as load
 from sharpest.errors import DataError
 
 REMEDY = r"; install Debian's dataset-fashion-mnist or set sources\.fashion-mnist\.folder in config/config\.yaml"
@@ -37,7 +39,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def without_debian(monkeypatch, tmp_path):
-    monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path / "not-installed")
+    monkeypatch.setattr(images, "DEBIAN_FOLDER", tmp_path / "not-installed")
 
 
 def _load(folder, url=None, cache=None, sha256=None):
@@ -143,7 +145,7 @@ def test_the_default_hash_is_the_real_one(folder, tmp_path):
 
 
 def test_debians_folder_is_the_usual_place(folder, monkeypatch):
-    monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", folder)
+    monkeypatch.setattr(images, "DEBIAN_FOLDER", folder)
     assert _load(None).origin == str(folder)
 
 
@@ -151,7 +153,7 @@ def test_debians_folder_is_the_usual_place(folder, monkeypatch):
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_download_is_verified_and_kept(folder, tmp_path, monkeypatch, slash):
     known = {name: hashlib.sha256((folder / f"{name}.gz").read_bytes()).hexdigest() for name in ARRAYS}
-    monkeypatch.setattr(fashion_mnist, "FASHION_MNIST_FILES", known)
+    monkeypatch.setattr(images, "FASHION_MNIST_FILES", known)
     data = _load(None, folder.as_uri() + slash, tmp_path / "cache")
     _assert_is_what_was_written(data)
     assert data.origin == folder.as_uri()

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from sharpest.config.sources import GENERATED_REVIEWS as SOURCE
 from sharpest.data.sources.decoded import DecodedReviews
-from sharpest.data.sources.generated_reviews import SOURCE, load
+from sharpest.data.sources.reviews import read_generated_reviews as load
 
 # hash of the arrays made with numpy 2.4.6
 SHA256 = "0eefb80f4745d6383f7655beb6db3cda36f41c7858a4c7cdc4a5c99a9a758d5f"

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sharpest.data.sources.files import read_members
-from sharpest.data.sources.imdb import load as load_imdb
-from sharpest.data.sources.own_images import load as load_own_images
+from sharpest.data.sources.images import read_own_images as load_own_images
+from sharpest.data.sources.reviews import read_imdb as load_imdb
 from sharpest.errors import DataError
 
 

@@ -1,4 +1,4 @@
-"""IMDB: synthetic files in the format of Keras' imdb.npz."""
+"""IMDB: synthetic files in the format of Keras' reviews.npz."""
 
 import hashlib
 import os
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from sharpest.config.sources import ReviewSource
-from sharpest.data.sources import imdb
-from sharpest.data.sources.imdb import IMDB_FILE, IMDB_URL, load
+from sharpest.data.sources import reviews
+from sharpest.data.sources.reviews import IMDB_FILE, IMDB_URL
+from sharpest.data.sources.reviews import read_imdb as load
 from sharpest.errors import DataError
 
 REMEDY = rf"; get {IMDB_FILE} again, e\.g\. from {IMDB_URL}, and set sources\.imdb\.folder in config/config\.yaml to"
@@ -83,7 +84,7 @@ def test_a_wrong_file_is_refused_before_anything_is_unpickled(tmp_path, monkeypa
     def must_not_be_called(*_, **__):
         raise AssertionError("opened before its checksum was found right")
 
-    monkeypatch.setattr(imdb.np, "load", must_not_be_called)
+    monkeypatch.setattr(reviews.np, "load", must_not_be_called)
     with pytest.raises(DataError, match=rf"^{tmp_path}/{IMDB_FILE} has SHA-256 {right}, expected 0{{64}}: .*{REMEDY}"):
         _load(tmp_path)
     with pytest.raises(DataError, match="opened before"):

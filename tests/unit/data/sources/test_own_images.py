@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sharpest.config.source import SourceSettings
+from sharpest.config.sources import SourceSettings
 from sharpest.data.prepare import prepare
-from sharpest.data.sources.own_images import OWN_FILE, load
+from sharpest.data.sources.images import OWN_FILE
+from sharpest.data.sources.images import read_own_images as load
 from sharpest.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -28,7 +29,7 @@ def _write(folder: Path, **changes: object) -> Path:
 
 
 def test_arrays_are_read_unchanged(tmp_path):
-    data = prepare("own-images", SourceSettings(folder=str(_write(tmp_path))), tmp_path)
+    data = prepare("images", "own-images", SourceSettings(folder=str(_write(tmp_path))), tmp_path)
     assert {name: array.tolist() for name, array in data.arrays.items()} == {n: a.tolist() for n, a in ARRAYS.items()}
     assert [array.dtype for array in data.arrays.values()] == [np.uint8, np.int64, np.uint8, np.int64]
     assert data.attributes == {"num_classes": 3}
@@ -75,7 +76,7 @@ def test_a_wrong_array(tmp_path, changes, found):
 )
 def test_inconsistent_arrays(tmp_path, changes, found):
     with pytest.raises(DataError, match=re.escape(f"images of your own from {tmp_path}/{OWN_FILE}: {found}")):
-        prepare("own-images", SourceSettings(folder=str(_write(tmp_path, **changes))), tmp_path)
+        prepare("images", "own-images", SourceSettings(folder=str(_write(tmp_path, **changes))), tmp_path)
 
 
 def test_missing_or_damaged_file(tmp_path):

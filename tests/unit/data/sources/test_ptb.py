@@ -9,7 +9,8 @@ import pytest
 
 from sharpest.config.sources import TokenSource
 from sharpest.data.sources import files
-from sharpest.data.sources.ptb import PTB_ARCHIVE, PTB_FILES, PTB_URL, load
+from sharpest.data.sources.tokens import PTB_ARCHIVE, PTB_FILES, PTB_URL
+from sharpest.data.sources.tokens import read_ptb as load
 from sharpest.errors import DataError
 
 REMEDY = rf"; set sources\.ptb\.folder in config/config\.yaml to a folder with {PTB_ARCHIVE}, e\.g\. from {PTB_URL}, or"

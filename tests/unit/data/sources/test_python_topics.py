@@ -6,9 +6,10 @@ import sys
 import numpy as np
 import pytest
 
+from sharpest.config.sources import PYTHON_TOPICS as SOURCE
 from sharpest.config.sources import TokenSource
-from sharpest.data.sources import python_topics
-from sharpest.data.sources.python_topics import SOURCE, load
+from sharpest.data.sources import tokens
+from sharpest.data.sources.tokens import read_python_topics as load
 from sharpest.errors import DataError
 
 
@@ -29,7 +30,7 @@ def test_words_are_lower_case_and_letters_only_and_the_parts_follow_each_other(m
     """Sections are in alphabetical order."""
     text = {"b": "fgh1IJ, the rest", "a": 'The "if" statement_: éx'}
     monkeypatch.setattr(pydoc_data.topics, "topics", text)
-    monkeypatch.setattr(python_topics, "SOURCE", TokenSource(4, 2, 1, None, "topics"))
+    monkeypatch.setattr(tokens, "PYTHON_TOPICS", TokenSource(4, 2, 1, None, "topics"))
     data = load()
     # the, if, statement, x; then fgh, ij; then the
     assert (data.train.tolist(), data.val.tolist(), data.test.tolist()) == ([2, 0, 1, 3], [4, 4], [2])

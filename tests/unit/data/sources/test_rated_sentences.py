@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sharpest.data.sources import rated_sentences
-from sharpest.data.sources.rated_sentences import PACKAGE, SDIST_FILE, SDIST_URL, SOURCE, load
+from sharpest.config.sources import RATED_SENTENCES as SOURCE
+from sharpest.data.sources import reviews
+from sharpest.data.sources.reviews import PACKAGE, SDIST_FILE, SDIST_URL
+from sharpest.data.sources.reviews import read_rated_sentences as load
 from sharpest.errors import DataError
 
 REMEDY = (
@@ -49,7 +51,7 @@ def _sha256(content: bytes) -> str:
 
 @pytest.fixture(autouse=True)
 def _short_test_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rated_sentences, "SOURCE", replace(SOURCE, num_train=9, num_test=3))
+    monkeypatch.setattr(reviews, "RATED_SENTENCES", replace(SOURCE, num_train=9, num_test=3))
 
 
 def _load(folder: Path | None, **checksums: str):
@@ -88,7 +90,7 @@ def test_another_version_is_refused_before_anything_is_unpacked(tmp_path, monkey
     def must_not_be_called(*_: object) -> None:
         raise AssertionError("opened before its checksum was found right")
 
-    monkeypatch.setattr(rated_sentences, "read_members", must_not_be_called)
+    monkeypatch.setattr(reviews, "read_members", must_not_be_called)
     with pytest.raises(DataError, match=rf"^{tmp_path}/{SDIST_FILE} has SHA-256 {found}, expected 0{{64}}: .*{REMEDY}"):
         _load(tmp_path)
     with pytest.raises(DataError, match="expected 5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"):
@@ -146,7 +148,7 @@ TRUE_FOLDER = Path(__file__).parents[4] / "data"
     reason=f"no {TRUE_FOLDER / SDIST_FILE}: pip download --no-deps --no-binary :all: --dest data vaderSentiment==3.3.2",
 )
 def test_the_real_sentences(monkeypatch):
-    monkeypatch.setattr(rated_sentences, "SOURCE", SOURCE)
+    monkeypatch.setattr(reviews, "RATED_SENTENCES", SOURCE)
     data = load(TRUE_FOLDER, None, TRUE_FOLDER)
     data.check(SOURCE)
     # 10,605 rows, 37 of them rated zero

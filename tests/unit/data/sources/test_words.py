@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharpest.data.sources.words import number_words
+from sharpest.data.sources.decoded import number_words
 
 texts = st.lists(st.sampled_from("abcdef"), max_size=30)
 
