@@ -389,7 +389,7 @@ def test_every_mutant_of_what_is_reached_changes_the_fingerprint_and_no_other(mo
         names = set(Definitions(name, ast.Module([tree.body[number]], []), (), ()).parts[0].names)
         tree.body[number] = mutated(tree.body[number])
         edited.clear()
-        edited[name] = Definitions(name, tree, module._unread(), module._graph().modules)
+        edited[name] = Definitions(name, tree, module._unread(), module._graph().modules, module._records)
         module._digest.cache_clear()
         for job, lines in jobs():
             counts = bool(names & reach[job].get(name, set()))
