@@ -1,6 +1,7 @@
 """Errors that a user can fix: each message names the key or file, the limit, and the remedy."""
 
-from collections.abc import Iterator, Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -52,3 +53,13 @@ def some_of(numbers: Sequence[int]) -> str:
     '0, 1, 2, 3, 4, 5, ... 9'
     """
     return ", ".join(map(str, numbers[:6])) + (f", ... {numbers[-1]}" if len(numbers) > 6 else "")
+
+
+def meant(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The remedy for an unknown name: the most similar known one; ``otherwise`` if none is similar.
+
+    >>> meant("lambda_mx", ["lambda_max", "trace"])
+    'did you mean lambda_max?'
+    """
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else otherwise

@@ -4,7 +4,6 @@
 """
 
 import csv
-import difflib
 import io
 import math
 import re
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from sharpest.config.reading import read_text
 from sharpest.config.run_id import RunId
-from sharpest.errors import ConfigError
+from sharpest.errors import ConfigError, meant
 from sharpest.results.paths import BEYOND, PAPER
 
 COLUMNS = (
@@ -170,10 +169,7 @@ def _check_implied(claim: str, by: str, claims: Mapping[str, Claim]) -> None:
     if by == claim:
         raise ConfigError("implied_by names the claim itself; name another claim, or leave it empty")
     if by not in claims:
-        close = difflib.get_close_matches(by, claims, n=1)
-        raise ConfigError(
-            f"unknown claim {by!r} in implied_by; {f'did you mean {close[0]}?' if close else 'correct it'}"
-        )
+        raise ConfigError(f"unknown claim {by!r} in implied_by; {meant(by, claims, 'correct it')}")
     if root := claims[by].implied_by:
         raise ConfigError(f"implied_by {by} is itself implied by {root}; name {root}")
 

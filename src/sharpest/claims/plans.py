@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from sharpest.claims.quantity import OF_SPECTRA, Quantity, RunSource
 from sharpest.claims.shapes import FEWEST_POINTS
 from sharpest.config.measures import declared
 from sharpest.config.run_id import RunId, without_seed
-from sharpest.errors import ConfigError
+from sharpest.errors import ConfigError, meant
 from sharpest.results.paths import Paths
 
 if TYPE_CHECKING:  # not imported at run time: verdicts would depend on the whole configuration
@@ -125,8 +124,7 @@ def facets(claim: Claim) -> tuple[str, ...]:
 def _check(claim: Claim, project: Project) -> None:
     quantity = quantity_of(claim["quantity"])
     if claim.paper and claim["item"] not in project.beyond:
-        close = difflib.get_close_matches(claim["item"], project.beyond, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(project.beyond) or 'none'}"
+        hint = meant(claim["item"], project.beyond, f"it has {', '.join(project.beyond) or 'none'}")
         raise ConfigError(f"item {claim['item']!r} should be a figure of config/beyond.yaml; {hint}")
     if not claim.paper and not _ITEM.fullmatch(claim["item"]):
         raise ConfigError(

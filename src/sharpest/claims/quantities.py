@@ -1,8 +1,7 @@
 """All quantities, by their names in the ledger."""
 
-import difflib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from sharpest.claims.curves import BRANCHES, CURVES, DENSITIES, UPDATES, of_measured
@@ -12,7 +11,7 @@ from sharpest.claims.quantity import Quantity, RunFiles
 from sharpest.claims.shapes import Number, Series, Statistic, maximum, mean, minimum, peak, peak_epoch
 from sharpest.claims.steps import STEPS
 from sharpest.config.measures import declared
-from sharpest.errors import ConfigError
+from sharpest.errors import ConfigError, meant
 from sharpest.results.edges import edge_of
 
 QUANTITIES: Mapping[str, Quantity] = {
@@ -62,17 +61,12 @@ def quantity_of(name: str) -> Quantity:
         return QUANTITIES[name]
     match = _COLUMN.fullmatch(name)
     if match is None:
-        hint = _hint(name, QUANTITIES, f"known: {', '.join(QUANTITIES)}, and <measure>.<column>")
+        hint = meant(name, QUANTITIES, f"known: {', '.join(QUANTITIES)}, and <measure>.<column>")
         raise ConfigError(f"unknown quantity {name!r}; {hint}")
     try:
         return _stored(name, **match.groupdict())
     except ConfigError as error:
         raise ConfigError(f"quantity {name!r}: {error}") from None
-
-
-def _hint(name: str, known: Collection[str], otherwise: str) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else otherwise
 
 
 def _stored(
@@ -87,10 +81,10 @@ def _stored(
     """A stored column as a curve, or its statistic as a number."""
     datasets = {dataset.name: dataset for dataset in declared(measure).layout.datasets}
     if column not in datasets:
-        hint = _hint(column, datasets, f"it has {', '.join(datasets)}")
+        hint = meant(column, datasets, f"it has {', '.join(datasets)}")
         raise ConfigError(f"{measure} has no column {column!r}; {hint}")
     if statistic is not None and statistic not in _STATISTICS:
-        hint = _hint(statistic, _STATISTICS, f"known: {', '.join(_STATISTICS)}")
+        hint = meant(statistic, _STATISTICS, f"known: {', '.join(_STATISTICS)}")
         raise ConfigError(f"unknown statistic {statistic!r}; {hint}")
     dataset = datasets[column]
     if dataset.dims[0] != "t" or len(dataset.dims) != 1 + (index is not None):

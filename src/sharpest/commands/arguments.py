@@ -1,12 +1,17 @@
-"""Arguments shared by several commands: a scale, a results folder, a run at an iteration."""
+"""How commands are declared, the arguments that they share, and how they print tables."""
 
 import argparse
+import json
+import math
 import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from sharpest.errors import ConfigError
-from sharpest.results.runs import Results, open_results, scale_in
+from sharpest.results.runs import scale_in
 
 if TYPE_CHECKING:
     from sharpest.claims.ledger import Claim
@@ -14,38 +19,58 @@ if TYPE_CHECKING:
 
 CONFIG = Path("config")
 
-
-def add_scale(parser: argparse.ArgumentParser) -> None:
-    """The options of commands that read the configuration."""
-    parser.add_argument("--scale", help="a file in config/scales; default: the scale in config/config.yaml")
-    parser.add_argument("--configfile", type=Path, metavar="FILE", help="as passed to snakemake")
+Argument = tuple[tuple[str, ...], dict[str, Any]]
+"""Names and options of an argument, as for ``argparse``."""
 
 
-def add_results(parser: argparse.ArgumentParser) -> None:
-    """The options of commands that read a results folder."""
-    parser.add_argument(
-        "--scale", help="a folder in the results; default: the scale in config/config.yaml, or the only one"
-    )
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
+class Command(NamedTuple):
+    """A command of the command line.
 
-
-def add_kind(parser: argparse.ArgumentParser) -> None:
-    """The option of commands that read a file, which may hold several layouts."""
-    parser.add_argument("--kind", help="part of a file with several, such as a monitor's: spectra, critical, ...")
-
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """The option of commands that print a table."""
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
-
-
-def chosen_results(options: argparse.Namespace) -> Results:
-    """The results of the chosen scale.
-
-    Raises:
-        StoreError: If they do not exist, or the choice of the scale is ambiguous.
+    Attributes:
+        run: Takes the parsed options, returns the exit status; its docstring describes the command.
+        arguments: Its arguments.
+        passes_on: Whether they belong to another program, so that they are taken as they are.
     """
-    return open_results(options.results, chosen_scale(options))
+
+    run: Callable[[argparse.Namespace], int]
+    arguments: tuple[Argument, ...]
+    passes_on: bool
+
+
+COMMANDS: dict[str, Command] = {}
+"""The commands of the modules that are imported, by name."""
+
+
+def argument(*names: str, **options: Any) -> Argument:
+    """One argument of a command."""
+    return names, options
+
+
+def command(
+    name: str, *arguments: Argument, passes_on: bool = False
+) -> Callable[[Callable[[argparse.Namespace], int]], Callable[[argparse.Namespace], int]]:
+    """Declare a function as a command."""
+
+    def declare(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+        COMMANDS[name] = Command(run, arguments, passes_on)
+        return run
+
+    return declare
+
+
+OF_PROJECT = (
+    argument("--scale", help="a file in config/scales; default: the scale in config/config.yaml"),
+    argument("--configfile", type=Path, metavar="FILE", help="as passed to snakemake"),
+)
+"""The options of commands that read the configuration."""
+RESULTS = argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
+OF_RESULTS = (
+    argument("--scale", help="a folder in the results; default: the scale in config/config.yaml, or the only one"),
+    RESULTS,
+)
+"""The options of commands that read a results folder."""
+KIND = argument("--kind", help="part of a file with several, such as a monitor's: spectra, critical, ...")
+JSON = argument("--json", action="store_true", help="print everything as JSON")
 
 
 def chosen_scale(options: argparse.Namespace) -> str:
@@ -103,3 +128,38 @@ def claims_of(project: "Project") -> "dict[str, tuple[Claim, ...]]":
     from sharpest.claims.plans import with_new_seeds
 
     return {ledger: with_new_seeds(claims, project) for ledger, claims in read_ledgers(CONFIG).items()}
+
+
+def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
+    """A table with aligned columns.
+
+    Args:
+        head: Heading of each column.
+        rows: Rows, with a text for each column.
+        numbers: Indices of the right-aligned columns.
+    """
+    cells = [head, *rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    lines = (
+        "  ".join(
+            text.rjust(width) if column in numbers else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in cells
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def as_json(value: Any) -> str:
+    """JSON of mappings, lists and arrays; numbers that are not finite become null."""
+    return json.dumps(_plain(value), indent=1)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,12 +1,9 @@
-"""Complete commands, options, runs and files.
-
-In ~/.bashrc: source <(sharpest completion bash); in ~/.zshrc: source <(sharpest completion zsh). Runs are completed
-from the folder results in the current folder.
-"""
+"""The command ``completion``."""
 
 import argparse
 from pathlib import Path
 
+from sharpest.commands.arguments import argument, command
 from sharpest.results.paths import Paths
 
 _ALL = Paths(Path("results") / "*")
@@ -38,24 +35,26 @@ complete -o filenames -F _sharpest sharpest
 _ZSH = "autoload -Uz +X compinit bashcompinit\n(( $+functions[compdef] )) || compinit\nbashcompinit\n"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=["bash", "zsh"], help="print the script for this shell")
+@command("completion", argument("shell", choices=["bash", "zsh"], help="print the script for this shell"))
+def print_completion(options: argparse.Namespace) -> int:
+    """Complete commands, options, runs and files.
 
-
-def run(options: argparse.Namespace) -> int:
+    In ~/.bashrc: source <(sharpest completion bash); in ~/.zshrc: source <(sharpest completion zsh). Runs are completed
+    from the folder results in the current folder.
+    """
     print((_ZSH if options.shell == "zsh" else "") + _script(), end="")
     return 0
 
 
 def _script() -> str:
-    from sharpest.commands.main import COMMANDS, module_of, parser_of
+    from sharpest.commands.main import MODULES, parser_of
 
-    parsers = {name: parser_of(name, module_of(name)) for name in COMMANDS}
+    parsers = {name: parser_of(name) for name in MODULES}
     options = {name: " ".join(_options(parser)) for name, parser in parsers.items()}
     choices = {name: " ".join(_choices(parser)) for name, parser in parsers.items()}
     one, two = (_ALL.snapshots(run) for run in ("*", "*/*"))  # the second for branches
     return _SCRIPT.format(
-        commands=" ".join(COMMANDS),
+        commands=" ".join(MODULES),
         options="\n".join(_case(name, words) for name, words in options.items()),
         choices="\n".join(_case(name, words) for name, words in choices.items() if words),
         with_runs="|".join(name for name, parser in parsers.items() if _takes_runs(parser)),

@@ -1,8 +1,4 @@
-"""Eigenvalues, their residuals, and eta lambda / 2, which is 1 at the edge of stability.
-
-For a file, prints one row per point; for one point (RUN@ITERATION, or --at), one row per eigenvalue. With momentum or
-another optimizer, the last column is lambda over the edge of that optimizer at the run's first learning rate.
-"""
+"""The command ``eigs``."""
 
 import argparse
 from typing import Any
@@ -10,34 +6,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.commands.arguments import add_json, add_kind, add_results, chosen_results, run_and_iteration
-from sharpest.commands.table import aligned, as_json
+from sharpest.commands.arguments import (
+    JSON,
+    KIND,
+    OF_RESULTS,
+    aligned,
+    argument,
+    as_json,
+    chosen_scale,
+    command,
+    run_and_iteration,
+)
 from sharpest.errors import StoreError
 from sharpest.results.edges import edge_of
 from sharpest.results.paths import is_stored
-from sharpest.results.runs import RunResults
+from sharpest.results.runs import RunResults, open_results
 from sharpest.results.stored import Measured, layout_in, layouts_in
 
 _MEASURE = "spectra"
 _FEW = 5  # eigenvalues that are printed unless the user asks for others
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("measured", metavar="FILE|RUN@ITERATION", help="a file with eigenvalues, or a point of a run")
-    parser.add_argument("--at", type=int, metavar="ITERATION", help="only this point of a file")
-    parser.add_argument("-k", type=int, metavar="K", help=f"eigenvalues to print for each point; default: {_FEW}")
-    add_kind(parser)
-    add_results(parser)
-    add_json(parser)
+@command(
+    "eigs",
+    argument("measured", metavar="FILE|RUN@ITERATION", help="a file with eigenvalues, or a point of a run"),
+    argument("--at", type=int, metavar="ITERATION", help="only this point of a file"),
+    argument("-k", type=int, metavar="K", help=f"eigenvalues to print for each point; default: {_FEW}"),
+    KIND,
+    *OF_RESULTS,
+    JSON,
+)
+def print_eigenvalues(options: argparse.Namespace) -> int:
+    """Eigenvalues, their residuals, and eta lambda / 2, which is 1 at the edge of stability.
 
-
-def run(options: argparse.Namespace) -> int:
+    For a file, prints one row per point; for one point (RUN@ITERATION, or --at), one row per eigenvalue. With momentum
+    or another optimizer, the last column is lambda over the edge of that optimizer at the run's first learning rate.
+    """
     if is_stored(options.measured):
         measured, iteration = _eigenvalues_in(options.measured, options.kind), options.at
         row = None if iteration is None else _row(measured, iteration)
     else:
         name, iteration = run_and_iteration(options.measured)
-        measured, row = _point(chosen_results(options)[name], iteration)
+        measured, row = _point(open_results(options.results, chosen_scale(options))[name], iteration)
     k = _number(options.k, measured)
     rows = np.arange(len(measured.iteration)) if row is None else np.array([row])
     if options.json:

@@ -1,49 +1,48 @@
 """Run the command that the user named; report any error in one line."""
 
 import argparse
-import difflib
+import inspect
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from types import ModuleType
 from typing import NoReturn
 
 from sharpest import __version__
-from sharpest.errors import SharpestError, needs_pipeline
+from sharpest.commands.arguments import COMMANDS, Command
+from sharpest.errors import SharpestError, meant, needs_pipeline
 
 GROUPS = {
     "look at results": {
-        "list": "the runs of a results folder, and the measures of each",
-        "show": "the contents of a file; for a run, every setting and the line that sets it",
-        "eigs": "eigenvalues, their residuals, and eta lambda / 2",
-        "open": "a Python prompt at any iteration of a run",
-        "export": "write a file as npz, csv or NetCDF",
-        "schema": "the contents of a kind of file: arrays, dimensions, units",
+        "list": ("results", "the runs of a results folder, and the measures of each"),
+        "show": ("results", "the contents of a file; for a run, every setting and the line that sets it"),
+        "eigs": ("eigs", "eigenvalues, their residuals, and eta lambda / 2"),
+        "open": ("results", "a Python prompt at any iteration of a run"),
+        "export": ("results", "write a file as npz, csv or NetCDF"),
+        "schema": ("results", "the contents of a kind of file: arrays, dimensions, units"),
     },
     "import from elsewhere": {
-        "import": "checkpoints of other programs, as a run to measure and plot",
+        "import": ("importing", "checkpoints of other programs, as a run to measure and plot"),
     },
     "plan and check": {
-        "forecast": "hours, memory and gigabytes of each figure and table",
-        "why": "stale results, with the setting or module that changed",
-        "verify": "check every byte of a results folder, and the inputs of each file",
+        "forecast": ("project", "hours, memory and gigabytes of each figure and table"),
+        "why": ("project", "stale results, with the setting or module that changed"),
+        "verify": ("project", "check every byte of a results folder, and the inputs of each file"),
     },
     "give results to others": {
-        "bundle": "what figures, tables and claims are made from, in one file",
-        "unbundle": "put such a file in place",
+        "bundle": ("project", "what figures, tables and claims are made from, in one file"),
+        "unbundle": ("project", "put such a file in place"),
     },
     "write pages": {
-        "gallery": "copy finished figures and tables into the docs",
-        "reference": "write the pages of the docs that are generated from the code",
+        "gallery": ("project", "copy finished figures and tables into the docs"),
+        "reference": ("project", "write the pages of the docs that are generated from the code"),
     },
     "set up": {
-        "completion": "complete commands, options and runs in bash or zsh",
+        "completion": ("completion", "complete commands, options and runs in bash or zsh"),
     },
 }
-"""Commands by purpose, each with a description; the module of a command has ``add_arguments`` and ``run``."""
-
-COMMANDS = {name: line for group in GROUPS.values() for name, line in group.items()}
+"""Commands by purpose, each with the module that declares it and a description."""
+MODULES = {name: module for group in GROUPS.values() for name, (module, _) in group.items()}
 
 
 class UsageError(SharpestError):
@@ -92,43 +91,43 @@ def _run(arguments: list[str]) -> int:
             return 0
     name, *rest = arguments
     with needs_pipeline(f"sharpest {name}"):
-        module = module_of(name)
+        chosen = command_of(name)
         # the arguments of another program follow its rules, not those of argparse
-        passed_on = getattr(module, "PASSES_ON", False) and rest[:1] not in (["-h"], ["--help"])
-        options = argparse.Namespace(arguments=rest) if passed_on else parser_of(name, module).parse_args(rest)
-        status: int = module.run(options)
-    return status
+        passed_on = chosen.passes_on and rest[:1] not in (["-h"], ["--help"])
+        options = argparse.Namespace(arguments=rest) if passed_on else parser_of(name).parse_args(rest)
+        return chosen.run(options)
 
 
-def module_of(name: str) -> ModuleType:
-    """The module of a command.
+def command_of(name: str) -> Command:
+    """The declaration of a command; only its module is imported.
 
     Raises:
         UsageError: If the command does not exist.
     """
-    if name not in COMMANDS:
-        close = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"did you mean {close[0]}? See " if close else ""
-        raise UsageError(f"sharpest has no command {name!r}; {hint or 'see '}sharpest --help")
-    return import_module(f"{__package__}.{name}")
+    if name not in MODULES:
+        hint = f"{close} See " if (close := meant(name, MODULES)) else "see "
+        raise UsageError(f"sharpest has no command {name!r}; {hint}sharpest --help")
+    import_module(f"{__package__}.{MODULES[name]}")
+    return COMMANDS[name]
 
 
-def parser_of(name: str, module: ModuleType) -> argparse.ArgumentParser:
+def parser_of(name: str) -> argparse.ArgumentParser:
     """The argument parser of a command."""
     parser = _Parser(
         prog=f"sharpest {name}",
-        description=module.__doc__,
+        description=inspect.getdoc(command_of(name).run),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    module.add_arguments(parser)
+    for names, options in command_of(name).arguments:
+        parser.add_argument(*names, **options)
     return parser
 
 
 def overview() -> str:
     """All commands by purpose, one line each."""
-    width = max(map(len, COMMANDS))
+    width = max(map(len, MODULES))
     lines = ["usage: sharpest COMMAND [ARGUMENT]...", "", "Curvature along training: results, settings, costs."]
     for group, commands in GROUPS.items():
-        lines += ["", group, *(f"   {name:<{width}}  {line}" for name, line in commands.items())]
+        lines += ["", group, *(f"   {name:<{width}}  {line}" for name, (_, line) in commands.items())]
     return "\n".join([*lines, "", "'sharpest COMMAND --help' lists the arguments of a command."])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,7 +14,7 @@ import numpy as np
 
 from sharpest.config.run import HessianSettings, RunSettings
 from sharpest.config.strict import Strict
-from sharpest.errors import ConfigError
+from sharpest.errors import ConfigError, meant
 from sharpest.results.layout import Layout
 
 
@@ -167,8 +166,7 @@ def declared(name: str) -> Measure:
         ConfigError: If there is no such measure, or its declaration cannot be imported.
     """
     if name not in measure_names():
-        close = difflib.get_close_matches(name, measure_names(), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(measure_names())}"
+        hint = meant(name, measure_names(), f"known: {', '.join(measure_names())}")
         raise ConfigError(f"unknown measure {name!r}; {hint}")
     try:
         measure: Measure = import_module(f"{_PACKAGE}.{name}").MEASURE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from sharpest.config.run_id import RunId
 from sharpest.config.strict import Strict
-from sharpest.errors import ConfigError
+from sharpest.errors import ConfigError, meant
 
 # ten times as fast, if PyYAML was built with it
 _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -219,10 +218,9 @@ def _complaint(model: Any, value: Any, errors: list[ErrorDetails], where: Where,
     last = first["loc"][-1] if first["loc"] else ""
     place = where if isinstance(where, str) else where(keys)
     if kind == "extra_forbidden":
-        close = difflib.get_close_matches(str(last), _known_keys(model, first["loc"]), n=1)
         # within {} a comma ends a text, and the words after it become a key without a value
         rest = "put the text before it in quotes, for its comma" if " " in str(last) else "remove it"
-        return ConfigError(f"{place}: unknown key {key!r}; {f'did you mean {close[0]!r}?' if close else rest}")
+        return ConfigError(f"{place}: unknown key {key!r}; {meant(str(last), _known_keys(model, first['loc']), rest)}")
     if kind == "missing":
         return ConfigError(f"{place}: {key}{'.' * bool(key)}{last} is missing; add it")
     if kind == "union_tag_not_found":

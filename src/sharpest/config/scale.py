@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import translate
@@ -16,7 +15,7 @@ from sharpest.config.scale_files import Entry, entries_of, examples_of, taken_se
 from sharpest.config.schedule import Schedule, measurement_points
 from sharpest.config.settings import RunKeys, ScaleSettings
 from sharpest.config.variants import intervened, lr_factor, scaled_rate, variant
-from sharpest.errors import ConfigError
+from sharpest.errors import ConfigError, meant
 
 # NSGD keeps this many eigenpairs and nudges the first K in signed order (inventory 1.6)
 MIN_NSGD_EIGENPAIRS = 10
@@ -243,17 +242,14 @@ class ScaleRuns:
             return run
         if RunId.parse(run).seed >= FIRST_NEW_SEED and without_seed(run) in self._published:
             return self._published[without_seed(run)]
-        close = difflib.get_close_matches(run, self.epochs, n=1)
-        hint = f"; did you mean {close[0]}?" if close else "; add a row"
-        raise ConfigError(f"run {run!r} is not in config/runs.tsv{hint}")
+        raise ConfigError(f"run {run!r} is not in config/runs.tsv; {meant(run, self.epochs, 'add a row')}")
 
     def _points(self, run: RunSettings, name: str) -> list[int | str]:
         """The points of a schedule on a run, counted from its start."""
         schedules = self.keys(run.run).schedules
         if name not in schedules:
-            close = difflib.get_close_matches(name, schedules, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ConfigError(f"schedule {name!r} is not in the scale's schedules: {', '.join(schedules)}{hint}")
+            hint = meant(name, schedules, "correct it")
+            raise ConfigError(f"schedule {name!r} is not in the scale's schedules: {', '.join(schedules)}; {hint}")
         text = schedules[name].points
         if text is None:
             raise ConfigError(

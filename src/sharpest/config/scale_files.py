@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from sharpest.config.reading import Keys, YamlFile, check_part, is_whole, merge,
 from sharpest.config.run_id import RunId
 from sharpest.config.schedule import check_points
 from sharpest.config.settings import ForRuns, RunKeys, ScaleFile, ScaleSettings
-from sharpest.errors import ConfigError
+from sharpest.errors import ConfigError, meant
 
 
 def taken_values(keys: RunKeys, schedule: str, where: str) -> dict[str, dict[str, Any]]:
@@ -226,8 +225,7 @@ def _check_entry(entry: Entry, scale: ScaleSettings, taken: set[tuple[str, str]]
     for name, schedule in entry.values.get("schedules", {}).items():
         keys = ("schedules", name)
         if name not in scale.schedules:
-            close = difflib.get_close_matches(name, scale.schedules, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "add it to the scale's own schedules"
+            hint = meant(name, scale.schedules, "add it to the scale's own schedules")
             raise ConfigError(f"{entry.place(*keys)}: unknown schedule {name!r}; {hint}")
         if (text := schedule.get("points")) is not None:
             try:

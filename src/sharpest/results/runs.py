@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from importlib import import_module, util
 from importlib.util import find_spec
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from sharpest.errors import ConfigError, StoreError, needs_pipeline
+from sharpest.errors import ConfigError, StoreError, meant, needs_pipeline
 from sharpest.results.identity import check_stored
 from sharpest.results.made import check_made
 from sharpest.results.paths import Paths
@@ -252,8 +251,7 @@ class RunResults:
             known = self.schedules(measure)
             if not known:
                 self._check_trained()
-            close = difflib.get_close_matches(schedule, known, n=1)
-            hint = f"did you mean {close[0]}? Or " if close else ""
+            hint = f"{close} Or " if (close := meant(schedule, known)) else ""
             raise StoreError(
                 f"{path}: does not exist; {self.run} has no {measure} of schedule {schedule!r} "
                 f"(it has {', '.join(known) or 'none'}); {hint}make it with: snakemake --cores all {path}"
@@ -270,8 +268,7 @@ class RunResults:
         path = self._results.paths.snapshots(self.run)
         if not path.exists():
             # ids look alike: the closest one may not be the intended run
-            close = difflib.get_close_matches(self.run, list(self._results), n=1)
-            hint = f"did you mean {close[0]}? Or " if close else ""
+            hint = f"{close} Or " if (close := meant(self.run, self._results)) else ""
             raise StoreError(
                 f"{self._results.paths.folder} has no run {self.run!r}; {hint}make it with: "
                 f"snakemake --cores all {path}"

@@ -113,7 +113,7 @@ def test_a_statistic_makes_it_a_number() -> None:
     ("name", "message"),
     [
         ("lambda_max_pek", "unknown quantity 'lambda_max_pek'; did you mean lambda_max_peak?"),
-        ("tlt.slope", "quantity 'tlt.slope': unknown measure 'tlt'; did you mean 'tilt'?"),
+        ("tlt.slope", "quantity 'tlt.slope': unknown measure 'tlt'; did you mean tilt?"),
         ("weather.slope", "unknown measure 'weather'; known: .*tilt"),
         ("tilt.slop", "quantity 'tilt.slop': tilt has no column 'slop'; did you mean slope?"),
         ("tilt.weather", "tilt has no column 'weather'; it has iteration, epoch, slope, parts, layers"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sharpest.commands.main import COMMANDS, main
+from sharpest.commands.main import MODULES, main
 
 RUN = "scnn-c10-sgd-lr0.01-S128-s777"
 
@@ -41,7 +41,7 @@ def completed(shell: str, folder: Path, *words: str) -> set[str]:
 
 
 def test_commands_options_and_choices(shell: str, tmp_path: Path) -> None:
-    assert completed(shell, tmp_path, "sharpest", "") == set(COMMANDS)
+    assert completed(shell, tmp_path, "sharpest", "") == set(MODULES)
     assert completed(shell, tmp_path, "sharpest", "sh") == {"show"}
     assert completed(shell, tmp_path, "sharpest", "eigs", "--") == {
         "--help",

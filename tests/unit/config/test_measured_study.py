@@ -84,9 +84,9 @@ def test_measured_columns_are_drawn(panel: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("panel", "message"),
     [
-        ({"measure": "spectre"}, "unknown measure 'spectre'; did you mean 'spectra'?"),
+        ({"measure": "spectre"}, "unknown measure 'spectre'; did you mean spectra?"),
         ({"measure": "evaluations"}, "schedules.step does not take evaluations; add evaluations to its measures"),
-        ({"column": "eigenvalue"}, "spectra has no column 'eigenvalue'; did you mean 'eigenvalues'?"),
+        ({"column": "eigenvalue"}, "spectra has no column 'eigenvalue'; did you mean eigenvalues?"),
         (
             {"measure": "directions", "column": "xyz", "index": []},
             "directions has no column 'xyz'; it has iteration, epoch, direction, projection, gradient_norm, alphas, "
@@ -104,7 +104,7 @@ def test_measured_columns_are_drawn(panel: dict[str, Any]) -> None:
             {"measure": "directions", "column": "cosine", "index": [2]},
             "index 2 exceeds cosine of directions in schedules.step, whose d ends at 1; lower it",
         ),
-        ({"error": "residual"}, "spectra has no column 'residual'; did you mean 'residuals'?"),
+        ({"error": "residual"}, "spectra has no column 'residual'; did you mean residuals?"),
         (
             {"error": "seconds"},
             "error seconds has dimensions (t), eigenvalues of spectra has (t, k); name an array of the same dimensions",
@@ -171,7 +171,7 @@ def test_every_measure_of_a_panel_is_read_and_checked() -> None:
     with pytest.raises(ConfigError, match=r"schedules\.step does not take directions"):
         study.check(Input("directions", "b", "step"), without)
     wrong = made(EIGENVALUES | {"curves": [A, A | loss | {"column": "los"}]})
-    with pytest.raises(ConfigError, match=r"directions has no column 'los'; did you mean 'loss'\?"):
+    with pytest.raises(ConfigError, match=r"directions has no column 'los'; did you mean loss\?"):
         wrong.check(Input("spectra", "a", "step"), STEP)
 
 

@@ -1,6 +1,5 @@
 """Any stored column of any measure along training."""
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pydantic import Field, NonNegativeInt, field_validator, model_validator
 from sharpest.config.measures import Measure, declared
 from sharpest.config.strict import Strict
 from sharpest.config.studies.base import Curve, Input, Schedule, Study, settings_of
-from sharpest.errors import ConfigError
+from sharpest.errors import ConfigError, meant
 from sharpest.results.layout import Dataset
 
 _REFERENCE = re.compile(r"(?P<number>-?\d+(\.\d+)?([eE][+-]?\d+)?)(?P<over_lr>/lr)?")
@@ -172,8 +171,7 @@ class MeasuredPanel(Strict):
 def _column(measure: Measure, name: str) -> Dataset:
     arrays = {dataset.name: dataset for dataset in measure.layout.datasets}
     if name not in arrays:
-        close = difflib.get_close_matches(name, arrays, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(arrays)}"
+        hint = meant(name, arrays, f"it has {', '.join(arrays)}")
         raise ConfigError(f"{measure.name} has no column {name!r}; {hint}")
     return arrays[name]
 

@@ -1,16 +1,10 @@
-# ruff: noqa: N999 - named after the command
-"""Import checkpoints as a run: spectra, directions, gradient samples, density and figures work as for any run.
-
-Net, loss and data are given as module:name, with modules in the current folder. --net is a function that returns the
-net; --loss is loss(model, batch), the mean over the batch; --data is a list of batches or a function that returns one.
-Run the command in the folder of the Snakefile.
-"""
+"""The command ``import``."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sharpest.commands.arguments import CONFIG, in_project
+from sharpest.commands.arguments import CONFIG, RESULTS, argument, command, in_project
 from sharpest.errors import ConfigError, some_of
 
 if TYPE_CHECKING:
@@ -19,24 +13,24 @@ if TYPE_CHECKING:
     from sharpest.results.paths import Paths
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("checkpoints", nargs="+", metavar="FILE", help="torch or safetensors; patterns are expanded")
-    parser.add_argument("--net", required=True, metavar="MODULE:NAME", help="a function that returns the net")
-    parser.add_argument(
-        "--loss", required=True, metavar="MODULE:NAME", help="loss(model, batch), the mean over a batch"
-    )
-    parser.add_argument("--data", required=True, metavar="MODULE:NAME", help="batches, the same on every call")
-    parser.add_argument(
-        "--run", metavar="ID", help="default: net-data-sgd-lr<of the checkpoint>-S<size of the first batch>-s0"
-    )
-    parser.add_argument(
-        "--epoch", type=int, metavar="UPDATES", help="updates per epoch; default: one pass over the batches"
-    )
-    parser.add_argument("--scale", default="imported", metavar="NAME", help="file in config/scales; default: imported")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
+@command(
+    "import",
+    argument("checkpoints", nargs="+", metavar="FILE", help="torch or safetensors; patterns are expanded"),
+    argument("--net", required=True, metavar="MODULE:NAME", help="a function that returns the net"),
+    argument("--loss", required=True, metavar="MODULE:NAME", help="loss(model, batch), the mean over a batch"),
+    argument("--data", required=True, metavar="MODULE:NAME", help="batches, the same on every call"),
+    argument("--run", metavar="ID", help="default: net-data-sgd-lr<of the checkpoint>-S<size of the first batch>-s0"),
+    argument("--epoch", type=int, metavar="UPDATES", help="updates per epoch; default: one pass over the batches"),
+    argument("--scale", default="imported", metavar="NAME", help="file in config/scales; default: imported"),
+    RESULTS,
+)
+def import_checkpoints(options: argparse.Namespace) -> int:
+    """Import checkpoints as a run: spectra, directions, gradient samples, density and figures work as for any run.
 
-
-def run(options: argparse.Namespace) -> int:
+    Net, loss and data are given as module:name, with modules in the current folder. --net is a function that returns
+    the net; --loss is loss(model, batch), the mean over the batch; --data is a list of batches or a function that
+    returns one. Run the command in the folder of the Snakefile.
+    """
     from sharpest.checkpoints.files import contents_of, found_files, learning_rate, load_net, numbered
     from sharpest.data.imported import read_examples
     from sharpest.models.imported import build_net

@@ -1,0 +1,104 @@
+"""Commands on a whole project: plan and check it, give its results to others, write its pages."""
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+
+from sharpest.commands.arguments import OF_PROJECT, argument, chosen_project, claims_of, command, in_project
+from sharpest.results.paths import Paths
+
+
+@command(
+    "forecast", argument("--csv", type=Path, metavar="FILE", help="write the rows to this file as well"), *OF_PROJECT
+)
+def forecast(options: argparse.Namespace) -> int:
+    """Hours, memory and gigabytes of each figure and table."""
+    project = chosen_project(options)
+    from sharpest.pipeline.forecast.command import print_forecast
+
+    print_forecast(project, claims_of(project), options.csv)
+    return 0
+
+
+@command(
+    "why",
+    argument("arguments", nargs="*", metavar="...", help="targets and options of snakemake; default: all"),
+    passes_on=True,
+)
+def why(options: argparse.Namespace) -> int:
+    """Stale results, with the setting or module that changed."""
+    from sharpest.pipeline.why import print_stale
+
+    if find_spec("snakemake") is None:  # checked here, because snakemake runs in a separate process
+        raise ModuleNotFoundError("snakemake is not installed", name="snakemake")
+    return print_stale(options.arguments)
+
+
+@command(
+    "verify",
+    argument("folder", nargs="?", type=Path, metavar="FOLDER", help="results of a scale; default: those of --scale"),
+    argument("--list", action="store_true", dest="listed", help="each correct file, with its digest and its sources'"),
+    *OF_PROJECT,
+)
+def verify(options: argparse.Namespace) -> int:
+    """Check every byte of a results folder, and the inputs that each file was made from."""
+    from sharpest.pipeline.verify import print_verified
+
+    folder = options.folder or Paths.of(options.scale or chosen_project(options).settings.scale).folder
+    return print_verified(folder, options.listed)
+
+
+@command("bundle", *OF_PROJECT, argument("--output", type=Path, metavar="FILE", help="default: sharpest-<scale>.zip"))
+def bundle(options: argparse.Namespace) -> int:
+    """Pack what figures, tables, claims and the report of a scale are made from into a file: a Workflow Run RO-Crate.
+
+    States of runs, eigenvectors and data are left out; docs/bundle.md says what that means. Run it in the folder of the
+    Snakefile, when all is made.
+    """
+    from sharpest.pipeline.bundle.pack import pack
+
+    project = chosen_project(options)
+    print(pack(project, claims_of(project), Path(), options.output or Path(f"sharpest-{project.settings.scale}.zip")))
+    return 0
+
+
+@command(
+    "unbundle",
+    argument("file", type=Path, metavar="FILE", help="as sharpest bundle wrote it"),
+    argument("--force", action="store_true", help="replace results and configuration; the old ones are kept aside"),
+)
+def unbundle(options: argparse.Namespace) -> int:
+    """Put a file of sharpest bundle in place: results/<scale>, and the configuration that it needs.
+
+    Every byte is checked before anything is changed. Figures, tables, claims and the report are then made of it, and
+    nothing is trained or measured. Run it in the folder of the Snakefile.
+    """
+    from sharpest.pipeline.bundle.unpack import unpack
+
+    print(unpack(options.file, options.force))
+    return 0
+
+
+@command(
+    "gallery",
+    argument("studies", nargs="*", metavar="STUDY", help="a finished figure or table, such as fig06"),
+    *OF_PROJECT,
+)
+def gallery(options: argparse.Namespace) -> int:
+    """Copy finished figures and tables into the docs."""
+    from sharpest.pipeline.gallery.command import keep
+
+    chosen = [f"--config scale={options.scale}"] * bool(options.scale)
+    chosen += [f"--configfile {options.configfile}"] * bool(options.configfile)
+    project = chosen_project(options)
+    keep(project, claims_of(project), options.studies, chosen)
+    return 0
+
+
+@command("reference")
+def reference(options: argparse.Namespace) -> int:
+    """Write the pages of the docs that are generated from the code."""
+    from sharpest.config.reference import write_pages
+
+    write_pages(in_project(Path("docs")))
+    return 0
