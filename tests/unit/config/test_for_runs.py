@@ -7,7 +7,7 @@ import pytest
 
 from sharpest.config import scale_files
 from sharpest.config.measures import Cost, Measure, declared
-from sharpest.config.project import load_project
+from sharpest.config.project import Project, load_project
 from sharpest.config.settings import RunKeys
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
@@ -66,8 +66,8 @@ for_runs:
     assert mine.scale.description == "mine"
 
 
-def test_unset_keys_have_their_defaults(scales: Scales) -> None:
-    keys = load_project({"scale": "paper"}, scales.folder).scale_runs.keys(RESNET)
+def test_unset_keys_have_their_defaults(paper: Project) -> None:
+    keys = paper.scale_runs.keys(RESNET)
     assert keys.model_dump(exclude={"hessian", "variants", "measures", "schedules"}) == {
         "lr_factor": 1, "batch_factor": 1, "epochs": None, "branch_epoch": None, "snapshot_every": 1,
         "refresh_every": None, "clip_norm": None, "patience": None, "stop_patience": None,
@@ -102,9 +102,9 @@ for_runs:
     }
 
 
-def test_runs_of_one_kind_share_their_settings(scales: Scales) -> None:
+def test_runs_of_one_kind_share_their_settings(paper: Project) -> None:
     """This keeps thousands of runs as fast to plan as a hundred."""
-    runs = load_project({"scale": "paper"}, scales.folder).scale_runs
+    runs = paper.scale_runs
     assert len({id(runs.keys(run)) for run in runs.epochs}) < len(runs.epochs) / 3
     assert runs.schedule(RESNET, "epochs") is runs.schedule(RESNET, "epochs")
     # at one batch size, every 4 iterations are the same iterations for any learning rate
@@ -210,160 +210,6 @@ def test_every_dimension_of_a_measure_has_a_length(
     keys = RunKeys.model_validate({"hessian": hessian, "variants": VARIANTS, "schedules": schedules})
     with pytest.raises(ConfigError, match=f"^measure mine: {message}.*; correct src/sharpest/measures/mine/"):
         scale_files.taken_settings(keys, "fine", "")
-
-
-# --- mistakes: (the scale from its third line on, parts of the message)
-
-MISTAKES: dict[str, tuple[str, list[str]]] = {
-    "pattern that fits no run": (
-        'for_runs:\n  - {runs: "lstm-*", set: {epochs: 1}}\n  - {runs: "alexnet-*", set: {epochs: 3}}\n',
-        ["mine.yaml, line 5: for_runs: pattern 'alexnet-*' fits no run of config/runs.tsv", "correct or remove it"],
-    ),
-    "key that runs have not": (
-        'for_runs:\n  - {runs: "*", set: {epoch: 3}}\n',
-        ["mine.yaml, line 4: unknown key 'for_runs.0.set.epoch'; did you mean epochs?"],
-    ),
-    "key of the scale, for some runs": (
-        'for_runs:\n  - {runs: "*", set: {torch_threads: 3}}\n',
-        ["mine.yaml, line 4: unknown key 'for_runs.0.set.torch_threads'"],
-    ),
-    "key beside set": (
-        'for_runs:\n  - {runs: "*", epochs: 3}\n',
-        ["mine.yaml, line 4: unknown key 'for_runs.0.epochs'"],
-    ),
-    "entry without a pattern": (
-        "description: mine, too\nfor_runs:\n  - {set: {epochs: 3}}\n",
-        ["mine.yaml, line 3: key 'description' is already in line 2; merge the two"],
-    ),
-    "two lists": (
-        'for_runs:\n  - {runs: "*", set: {epochs: 3}}\n\nfor_runs:\n  - {runs: "*", set: {epochs: 4}}\n',
-        ["mine.yaml, line 6: key 'for_runs' is already in line 3; merge the two"],
-    ),
-    "patterns as keys": (
-        'for_runs: {"lstm-*": {epochs: 3}}\n',
-        ["mine.yaml, line 3: for_runs should be a list, found {'lstm-*'"],
-    ),
-    "wrong type": (
-        'for_runs:\n  - {runs: "*-fb-*", set: {}}\n  - runs: "*"\n    set:\n      hessian:\n        examples: many\n',
-        ["mine.yaml, line 8: for_runs.1.set.hessian.examples should be a valid integer", "found 'many'"],
-    ),
-    "out of range": (
-        'for_runs:\n  - {runs: "lstm-*", set: {lr_factor: 0}}\n',
-        ["mine.yaml, line 4: for_runs.0.set.lr_factor should be greater than 0, found 0"],
-    ),
-    "misspelt key of the Hessian": (
-        'for_runs:\n  - {runs: "lstm-*", set: {hessian: {exampels: 3}}}\n',
-        ["mine.yaml, line 4: unknown key 'for_runs.0.set.hessian.exampels'; did you mean examples?"],
-    ),
-    # measures
-    "measure that there is not": (
-        "measures: {spektra: {accuracy_examples: 3}}\n",
-        ["mine.yaml, line 3: unknown measure 'spektra'; did you mean spectra?"],
-    ),
-    "measure that there is not, for some runs": (
-        'for_runs:\n  - {runs: "lstm-*", set: {schedules: {grid: {measures: {spectrum: {}}}}}}\n',
-        ["mine.yaml, line 4: unknown measure 'spectrum'; did you mean spectra?"],
-    ),
-    "key that a measure has not": (
-        "schedules:\n  grid:\n    measures: {spectra: {num_eigenpair: 3}}\n",
-        ["line 5: unknown key 'schedules.grid.measures.spectra.num_eigenpair'; did you mean num_eigenpairs?"],
-    ),
-    "key that a measure has not, for some runs": (
-        'for_runs:\n  - runs: "lstm-*"\n    set: {measures: {directions: {loss_exampels: 3}}}\n',
-        ["line 5: unknown key 'for_runs.0.set.measures.directions.loss_exampels'; did you mean loss_examples?"],
-    ),
-    "wrong type of a measure's key": (
-        "measures: {evaluations: {num_probes: 3}}\n",
-        ["mine.yaml, line 3: measures.evaluations.num_probes should be greater than or equal to 4, found 3"],
-    ),
-    "wrong type of a measure's key, for some runs": (
-        'for_runs:\n  - {runs: "lstm-*", set: {schedules: {grid: {measures: {spectra: {num_eigenpairs: x}}}}}}\n',
-        ["line 4: for_runs.0.set.schedules.grid.measures.spectra.num_eigenpairs should be a valid integer"],
-    ),
-    "measure without a mapping": (
-        "schedules:\n  ends:\n    measures:\n      spectra:\n",
-        ["mine.yaml, line 6: schedules.ends.measures.spectra is empty; write {} to take it with its own settings"],
-    ),
-    "measure that lacks a key": (
-        "schedules: {grid: {measures: {evaluations: {}, directions: {indices: [1]}}}}\n",
-        ["fig04", "run r32-", "schedules.grid.measures.directions: num_gradients is missing; add it"],
-    ),
-    "measure without the one that it needs": (
-        "schedules:\n  fine:\n    points: 3 points\n    measures: {directions: {indices: [1], num_gradients: 2}}\n",
-        ["mine.yaml, line 4: schedules.fine.measures.directions needs spectra at the same points; add spectra to the "
-         "schedule"],
-    ),
-    "measure without the one that it needs, for some runs": (
-        'for_runs:\n  - {runs: "scnn-*", set: {schedules: {step: {measures: {spectra: null}}}}}\n',
-        ["run scnn-", "schedules.step.measures.directions needs spectra at the same points; add spectra to"],
-    ),
-    "settings at odds": (
-        "schedules: {step: {shard_points: 3, measures: {spectra: {accuracy_every: 2}}}}\n",
-        ["mine.yaml, line 3: schedules.step.measures.spectra: accuracy_every 2 does not divide shard_points 3"],
-    ),
-    "settings at odds, for some runs": (
-        'for_runs:\n  - {runs: "scnn-*", set: {schedules: {step: {measures: {spectra: {num_eigenpairs: 4}}}}}}\n',
-        ["run scnn-c10-sgd-lr0.01-S128-s777: schedules.step.measures.directions: indices: direction 5 exceeds"],
-    ),
-    "more examples than there are": (
-        'for_runs:\n  - {runs: "lstm-*", set: {measures: {spectra: {accuracy_examples: 99999}}}}\n',
-        ["run lstm-", "measures.spectra.accuracy_examples 99999 exceeds 2499 training examples; lower measures."],
-    ),
-    "more examples than there are, in a schedule": (
-        "schedules: {step: {measures: {directions: {loss_examples: 1298}}}}\n",
-        ["run scnn-", "schedules.step.measures.directions.loss_examples 1298 exceeds 1297 training examples"],
-    ),
-    "more examples of a variant than there are": (
-        "variants: {loss_examples: 1298}\n",
-        ["run scnn-c10-sgd-lr0.01-S128-s777@e4/sgd: variants.loss_examples 1298 exceeds 1297 training examples"],
-    ),
-    # schedules
-    "schedule that the scale has not": (
-        'for_runs:\n  - {runs: "lstm-*", set: {schedules: {gird: {points: 3 points}}}}\n',
-        ["mine.yaml, line 4: unknown schedule 'gird'; did you mean grid?"],
-    ),
-    "schedule for some runs alone": (
-        'for_runs:\n  - {runs: "lstm-*", set: {schedules: {mine: {points: 3 points}}}}\n',
-        ["mine.yaml, line 4: unknown schedule 'mine'; add it to the scale's own schedules"],
-    ),
-    "points that no study takes": (
-        "schedules:\n  fine:\n    points: often\n    measures: {spectra: {num_eigenpairs: 2}}\n",
-        ["mine.yaml, line 5: schedules.fine.points: schedule 'often' is not understood", "write 'every"],
-    ),
-    "points with a comma": (
-        'for_runs:\n  - {runs: "*-fb-*", set: {schedules: {grid: {points: best and last, then every epoch}}}}\n',
-        ["mine.yaml, line 4: unknown key 'for_runs.0.set.schedules.grid.then every epoch'; put the text before it in"],
-    ),
-    "end points and others": (
-        "schedules:\n  grid:\n    points: best and last, then every epoch\n",
-        ["mine.yaml, line 5: schedules.grid.points: schedule 'best and last, then every epoch' is not understood",
-         "'best and last' alone"],
-    ),
-    "keys of a schedule as they were": (
-        "schedules: {grid: {num_eigenpairs: 3}}\n",
-        ["mine.yaml, line 3: unknown key 'schedules.grid.num_eigenpairs'"],
-    ),
-    # runs
-    "plateau without patience": (
-        'for_runs:\n  - {runs: "*-plat-*", set: {stop_patience: null}}\n',
-        ["run 'r32-c10-nsgd-lr0.01-S128-g0.01-K5-plat-s777': the plateau rule needs patience and stop_patience"],
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_line_with_the_place_to_correct(mistake: str, scales: Scales) -> None:
-    text, parts = MISTAKES[mistake]
-    message = scales.refusal(text)
-    assert [part for part in parts if part not in message] == [], message
-
-
-def test_a_mistake_in_an_extended_scale_has_the_line_there(scales: Scales) -> None:
-    path = scales.folder / "scales/paper.yaml"
-    lines = path.read_text().splitlines()
-    number = next(number for number, line in enumerate(lines, start=1) if "clip_norm: 5" in line)
-    path.write_text(path.read_text().replace("clip_norm: 5", "clip_norm: five"))
-    assert f"paper.yaml, line {number}: for_runs." in scales.refusal("")
 
 
 def test_a_pattern_may_fit_a_run_of_the_scale_itself(scales: Scales) -> None:

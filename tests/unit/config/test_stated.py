@@ -15,11 +15,6 @@ CONFIG = Path(__file__).parents[3] / "config"
 _LABEL = re.compile(r"(η|S|L) = ([\d.,]+)(?: \(paper: ([\d.,]+)\))?")
 
 
-@pytest.fixture(scope="module", params=["quick", "small", "paper"])
-def project(request: Any) -> Project:
-    return load_project({"scale": request.param}, CONFIG)
-
-
 def _labelled(part: Any) -> Any:
     """Each label with its run."""
     if isinstance(part, dict):
@@ -86,14 +81,6 @@ def _with_label(scales: Any, label: str) -> None:
     studies = yaml.safe_load(path.read_text(encoding="utf-8"))
     studies["fig14"]["panels"][0]["label"] = label
     path.write_text(yaml.safe_dump(studies), encoding="utf-8")
-
-
-def test_an_unknown_placeholder_is_refused(scales: Any) -> None:
-    _with_label(scales, "lr = {lr}")
-    assert (
-        "fig14 in config/studies.yaml: panels.0.label has the placeholder {lr}, which is not one of"
-        in scales.refusal("")
-    )
 
 
 def test_a_formula_with_braces_is_no_placeholder(scales: Any) -> None:
