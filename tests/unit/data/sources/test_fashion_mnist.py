@@ -61,43 +61,17 @@ def test_packed_files(folder):
     assert data.origin == str(folder)
 
 
-def test_unpacked_files(folder):
-    for path in list(folder.iterdir()):
-        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
-        path.unlink()
-    _assert_is_what_was_written(_load(folder))
-
-
-@pytest.mark.parametrize("name", ARRAYS)
-def test_missing_file(folder, name):
+def test_missing_file(folder):
+    name = "t10k-labels-idx1-ubyte"
     (folder / f"{name}.gz").unlink()
     with pytest.raises(DataError, match=rf"^{folder}/{name}\.gz does not exist{REMEDY}"):
         _load(folder)
-
-
-def test_missing_folder(tmp_path):
-    with pytest.raises(DataError, match=rf"^{tmp_path}/nowhere/train.*\.gz: its folder does not exist{REMEDY}"):
-        _load(tmp_path / "nowhere")
-
-
-def test_impossible_folder(tmp_path):
-    with pytest.raises(DataError, match=rf"train-images-idx3-ubyte\.gz cannot be read \(File name too long\){REMEDY}"):
-        _load(tmp_path / ("x" * 300))
 
 
 @pytest.mark.parametrize("length", [5, 20, -9, -1])
 def test_truncated_packed_file(folder, length):
     path = folder / "t10k-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(DataError, match=rf"^{path} is truncated or damaged \(.*\){REMEDY}"):
-        _load(folder)
-
-
-def test_damaged_packed_file(folder):
-    path = folder / "train-labels-idx1-ubyte.gz"
-    content = bytearray(path.read_bytes())
-    content[12] ^= 0xFF
-    path.write_bytes(content)
     with pytest.raises(DataError, match=rf"^{path} is truncated or damaged \(.*\){REMEDY}"):
         _load(folder)
 
@@ -164,12 +138,6 @@ def test_download_is_verified_and_kept(folder, tmp_path, monkeypatch, slash):
 def test_download_of_other_files_is_refused(folder, tmp_path):
     with pytest.raises(DataError, match=rf"^{folder.as_uri()}/train-images-idx3-ubyte\.gz has SHA-256 .*{REMEDY}"):
         _load(None, folder.as_uri(), tmp_path / "cache")
-
-
-@pytest.mark.usefixtures("without_debian")
-def test_no_connection(tmp_path):
-    with pytest.raises(DataError, match=rf"^train-images-idx3-ubyte\.gz cannot be .*: no connection .*{REMEDY}"):
-        _load(None, "http://127.0.0.1:9", tmp_path)
 
 
 @pytest.mark.skipif(not DEBIAN_FOLDER.is_dir(), reason=f"no {DEBIAN_FOLDER}: install Debian's dataset-fashion-mnist")
