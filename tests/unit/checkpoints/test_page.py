@@ -1,11 +1,12 @@
 """docs/import.md up to its figure, word for word, and inputs that it refuses."""
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     shutil.copytree(ROOT / "config", folder / "config")
     (folder / "mine.py").write_text(MODULE)
-    subprocess.run([sys.executable, "-c", TRAIN], cwd=folder, check=True)
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(folder), *sys.path])
+        exec(compile(TRAIN, "docs/import.md", "exec"), {})
+        sys.modules.pop("mine")
     return folder
 
 
@@ -52,14 +56,27 @@ def imported(*more: str) -> int:
     return main([*COMMAND.split(), *more])
 
 
-@pytest.mark.parametrize("examples", [512, 500])
-def test_the_page_works(folder: Path, examples: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """Also where the last batch is smaller: each example weighs the same, as in one batch of all."""
-    Path("mine.py").write_text(MODULE.replace("512", str(examples)))
+def expected_loss() -> Callable[[torch.Tensor], torch.Tensor]:
+    """The user's own loss on all examples as one batch, as a function of all parameters in float64."""
+    import mine
+
+    batch = [torch.cat(parts) for parts in zip(*mine.batches(), strict=True)]
+    net = mine.build().double()
+    shapes = {name: value.shape for name, value in net.named_parameters()}
+
+    def loss(theta: torch.Tensor) -> torch.Tensor:
+        parts = theta.split([shape.numel() for shape in shapes.values()])
+        values = {name: part.view(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+        return mine.loss(lambda x: torch.func.functional_call(net, values, (x.double(),)), batch)
+
+    return loss
+
+
+def test_the_page_works(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert imported() == 0
     output = capsys.readouterr().out
     without_numbers = lambda text: re.sub(r"\d+\.\d+", "#", text)  # noqa: E731 - losses, and the id's learning rate
-    assert without_numbers(output) == without_numbers(SHOWN.replace("512", str(examples)))
+    assert without_numbers(output) == without_numbers(SHOWN)
     snapshots = Snapshots(f"results/imported/runs/{RUN}/snapshots.h5")
     assert snapshots.iteration.tolist() == [0, 64, 128]
     assert snapshots.attributes["config"]["dataset"]["kind"] == "imported"
@@ -68,43 +85,34 @@ def test_the_page_works(folder: Path, examples: int, capsys: pytest.CaptureFixtu
     point = sharpest.open_point(RUN, 64, "imported")
     assert torch.equal(point.theta, torch.cat([value.flatten() for value in saved.values()]))
     assert point.lr == 0.5
-
-    import mine
-
-    batch = [torch.cat(parts) for parts in zip(*mine.batches(), strict=True)]
-    net = mine.build().double()
-    names = [name for name, _ in net.named_parameters()]
-    shapes = [value.shape for value in net.parameters()]
-
-    def loss(theta: torch.Tensor) -> torch.Tensor:
-        parts = theta.split([shape.numel() for shape in shapes])
-        values = {name: part.view(shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
-        return mine.loss(lambda x: torch.func.functional_call(net, values, (x.double(),)), batch)
-
     # an independent reference: the dense Hessian of the user's own function, in float64
-    assert float(point.loss(point.theta)) == pytest.approx(float(loss(point.theta.double())), rel=1e-6)
-    dense = torch.autograd.functional.hessian(loss, point.theta.double(), vectorize=True)
-    expected = torch.linalg.eigvalsh(dense)[-2:].flip(0)
-    assert np.allclose(point.eigenpairs(2).eigenvalues, expected, rtol=1e-5)
-
-
-def test_a_point_between_checkpoints_is_refused(folder: Path) -> None:
-    assert imported() == 0
+    theta, loss = point.theta.double(), expected_loss()
+    assert float(point.loss(point.theta)) == pytest.approx(float(loss(theta)), rel=1e-6)
+    dense = torch.autograd.functional.hessian(loss, theta, vectorize=True)
+    assert np.allclose(point.eigenpairs(2).eigenvalues, torch.linalg.eigvalsh(dense)[-2:].flip(0), rtol=1e-5)
     with pytest.raises(StoreError, match=f"{RUN} is imported: only its checkpoints can be measured, at .* 0, 64, 128"):
         sharpest.open_point(RUN, 65, "imported")
+    assert imported() == 1  # nothing is overwritten
+    assert "imported.yaml exists; choose another name with --scale" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "measure", ["critical", "evaluations", "gradient_flow", "interventions", "preconditioned"],
-)  # fmt: skip
-def test_what_needs_training_is_refused(folder: Path, measure: str) -> None:
+def test_each_example_weighs_the_same_where_the_last_batch_is_smaller(folder: Path) -> None:
+    Path("mine.py").write_text(MODULE.replace("512", "500"))
+    assert imported() == 0
+    point = sharpest.open_point(RUN, 64, "imported")
+    assert float(point.loss(point.theta)) == pytest.approx(float(expected_loss()(point.theta.double())), rel=1e-6)
+
+
+def test_what_needs_training_is_refused(folder: Path) -> None:
     assert imported() == 0
     scale = Path("config/scales/imported.yaml")
-    examples = "{loss_examples: 64, examples: 64}" if measure == "evaluations" else "{}"
-    scale.write_text(scale.read_text().replace("density: {}", f"{measure}: {examples}"))
-    message = f"imported: only its checkpoints can be measured, and {measure} needs its training; remove {measure}"
-    with pytest.raises(ConfigError, match=message):
-        load_project({**read_yaml(Path("config/config.yaml")), "scale": "imported"}, Path("config"))
+    text, config = scale.read_text(), read_yaml(Path("config/config.yaml"))
+    for measure in ("critical", "evaluations", "gradient_flow", "interventions", "preconditioned"):
+        examples = "{loss_examples: 64, examples: 64}" if measure == "evaluations" else "{}"
+        scale.write_text(text.replace("density: {}", f"{measure}: {examples}"))
+        message = f"imported: only its checkpoints can be measured, and {measure} needs its training; remove {measure}"
+        with pytest.raises(ConfigError, match=message):
+            load_project({**config, "scale": "imported"}, Path("config"))
 
 
 def test_a_changed_module_is_detected(folder: Path) -> None:
@@ -199,12 +207,6 @@ def test_a_loss_that_fails_is_one_line(
     assert imported() == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert message.replace("(512,)", "(32,)") in line
-
-
-def test_nothing_is_overwritten(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert imported() == 0
-    assert imported() == 1
-    assert "imported.yaml exists; choose another name with --scale" in capsys.readouterr().err
 
 
 def test_batches_that_differ_each_time_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,10 @@
 """Every example of docs/command.md, run in the folder of a small run with the name that the page uses."""
 
+import contextlib
+import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 import xarray
 from builders import Run, run_settings
 
-from sharpest.commands.main import overview
+from sharpest.commands.main import main, overview
 
 PAGE = (Path(__file__).parents[3] / "docs/command.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```\n(\$ .*?)```", PAGE, re.DOTALL)
@@ -34,13 +37,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def output_of(command: str, folder: Path) -> str:
-    """The output of a command of the page, run in a shell."""
-    python = Path(sys.executable)
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(python.parent), os.environ["PATH"]]),
-        "PYTHONPATH": str(Path(__file__).parents[3] / "src"),
-    }
+    """The output of a command of the page; with a pipe or a substitution, of a shell."""
+    if not re.search(r"[|<$]", command):
+        with (
+            contextlib.chdir(folder),
+            contextlib.redirect_stdout(io.StringIO()) as output,
+            contextlib.suppress(SystemExit),
+        ):
+            assert main(shlex.split(command)[1:]) == 0
+        return output.getvalue()
+    python, root = Path(sys.executable), Path(__file__).parents[3]
+    path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(root / "src")}
     command = command.replace("sharpest ", f"{python.name} -m sharpest ")
     result = subprocess.run(
         ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
