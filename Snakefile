@@ -22,7 +22,7 @@ include: "workflow/rules/common.smk"
 
 
 # what came in a bundle is drawn, and nothing of it is made again
-if not BUNDLE:
+if not RULES.bundle:
 
     include: "workflow/rules/data.smk"
     include: "workflow/rules/train.smk"
@@ -33,7 +33,6 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/messages.smk"
 
 
 # planning creates few cycles among millions of objects; the default thresholds would search them thousands of times
@@ -55,43 +54,45 @@ localrules:
 onstart:
     lift_default_limit(workflow.scheduler)
     # remote jobs and jobs on a GPU import their libraries themselves
-    if workflow.local_exec and not GPU:
+    if workflow.local_exec and not RULES.gpu:
         start_forkserver()
 
 
 # an early result: add --prioritize first to another target
 rule first:
     input:
-        figure_files([name for name in PROJECT.figures if name.startswith("fig06")]),
+        RULES.figure_files(
+            [name for name in PROJECT.figures if name.startswith("fig06")]
+        ),
 
 
 rule tables:
     input:
-        table_files(),
+        RULES.table_files(),
 
 
 rule claims:
     input:
-        verdict_files(PAPER),
+        RULES.verdict_files(PAPER),
 
 
 # figures and verdicts on the claims of later papers
 rule beyond:
     input:
-        figure_files(PROJECT.beyond),
-        verdict_files(BEYOND),
+        RULES.figure_files(PROJECT.beyond),
+        RULES.verdict_files(BEYOND),
 
 
 rule report:
     input:
-        report_files(full=False),
+        RULES.report_files(full=False),
 
 
 # all that the paper has
 rule figures:
     default_target: True
     input:
-        figure_files(PROJECT.figures),
+        RULES.figure_files(PROJECT.figures),
         rules.tables.input,
         rules.claims.input,
         rules.report.input,
@@ -101,4 +102,4 @@ rule all:
     input:
         rules.figures.input,
         rules.beyond.input,
-        report_files(full=LATER),
+        RULES.report_files(full=RULES.has_later),

@@ -33,7 +33,7 @@ from sharpest.measures.evaluations.reader import Evaluations
 from sharpest.measures.gradient_sample import Settings as GradientSampleSettings
 from sharpest.measures.spectra import Settings as SpectrumSettings
 from sharpest.measures.spectra.reader import Spectra
-from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.job import Progress
 from sharpest.pipeline.provenance import provenance
 from sharpest.results.datasets import DATA, TOKENS
 from sharpest.results.file import open_stored, write_stored

@@ -18,8 +18,8 @@ from requests_cache import CachedSession
 from urllib3 import HTTPResponse
 
 from sharpest.commands.main import main
-from sharpest.pipeline.bundle import unpack
-from sharpest.pipeline.bundle.pack import OF_VECTORS
+from sharpest.pipeline import unbundle
+from sharpest.pipeline.bundle import OF_VECTORS
 
 from .conftest import ROOT, Project
 
@@ -270,7 +270,7 @@ class Refused:
     def __init__(self, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self.project, self._patch, self._capsys = project, monkeypatch, capsys
         # held until the process ends, and tests share theirs
-        monkeypatch.setattr(unpack, "hold", lambda path: None)
+        monkeypatch.setattr(unbundle, "hold", lambda path: None)
 
     def __call__(self, bundle: Path, message: str, *options: str) -> None:
         before = tree(self.project.folder)

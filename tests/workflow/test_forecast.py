@@ -12,8 +12,7 @@ from forked import run_command
 from sharpest.claims.ledger import read_ledgers
 from sharpest.claims.plans import with_new_seeds
 from sharpest.config.project import load_project
-from sharpest.pipeline.forecast.table import CallTime, Speed, Speeds, need_of, sum_of
-from sharpest.pipeline.forecast.work import Job, jobs_of_claims, jobs_of_study, net_of
+from sharpest.pipeline.forecast import CallTime, Job, Jobs, Speed, Speeds, need_of, net_of, sum_of
 from sharpest.results.paths import Paths
 
 from .conftest import ROOT, Project
@@ -25,10 +24,9 @@ def jobs_of(folder: Path, scale: str) -> dict[str, Job]:
     project = load_project({"scale": scale}, folder / "config")
     ledgers = read_ledgers(folder / "config").items()
     claims = {ledger: with_new_seeds(claims, project) for ledger, claims in ledgers}
-    paths = Paths.of(scale)
-    listed = [jobs_of_study(project, paths, name) for name in project.studies]
-    listed.append(jobs_of_claims(project, paths, claims))
-    return {job.path: job for jobs in listed for job in jobs}
+    jobs = Jobs(project, Paths.of(scale))
+    listed = [*map(jobs.of_study, project.studies), jobs.of_claims(claims)]
+    return {path: job for each in listed for path, job in each.items()}
 
 
 @pytest.mark.parametrize("scale", ["quick", "small", "paper"])

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from sharpest.claims.ledger import read_ledgers
-from sharpest.pipeline.gallery.entry import LARGEST_PICTURE, NOT_RUN, Entry, entries
-from sharpest.pipeline.gallery.page import held_of, pages
+from sharpest.pipeline.gallery import held_of, pages
+from sharpest.pipeline.gallery_entries import LARGEST_PICTURE, NOT_RUN, Entry, entries
 from sharpest.results.paths import PAPER
 
 from .conftest import ROOT, Project
@@ -62,7 +62,7 @@ def test_an_entry_records_what_made_it(kept: Project) -> None:
 def test_many_numbers_are_compressed(kept: Project) -> None:
     folder, drawn = kept.folder / "docs/gallery/fig06", kept.folder / "results/tiny/figures/fig06.csv"
     limit = str(drawn.stat().st_size - 1)
-    kept.edit("src/sharpest/pipeline/gallery/entry.py", lambda text: text.replace("300_000", limit))
+    kept.edit("src/sharpest/pipeline/gallery_entries.py", lambda text: text.replace("300_000", limit))
     assert gallery(kept, "fig06").returncode == 0
     assert gzip.decompress((folder / "fig06.csv.gz").read_bytes()) == drawn.read_bytes()
     assert not (folder / "fig06.csv").exists()

@@ -12,8 +12,8 @@ import pytest
 
 from sharpest.claims.ledger import VERDICTS, read_ledger
 from sharpest.claims.report import read_judged
-from sharpest.pipeline.gallery.entry import NOT_RUN, Entry, entries
-from sharpest.pipeline.gallery.page import by_hand, once
+from sharpest.pipeline.gallery import by_hand, once
+from sharpest.pipeline.gallery_entries import NOT_RUN, Entry, entries
 
 from .conftest import ROOT
 

@@ -16,7 +16,7 @@ from sharpest.claims.ledger import TRENDS, read_ledgers
 from sharpest.claims.shapes import trend
 from sharpest.config.project import Project, load_project
 from sharpest.config.run_id import RunId
-from sharpest.pipeline.gallery.page import by_hand
+from sharpest.pipeline.gallery import by_hand
 from sharpest.results.paths import PAPER
 
 from .conftest import ROOT

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from sharpest.config.project import load_project
-from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.job import Progress
 from sharpest.results.paths import Paths
 
 from .conftest import ROOT, Project

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from sharpest.measures.opening import open_point
-from sharpest.pipeline.gallery.entry import Entry
+from sharpest.pipeline.gallery_entries import Entry
 
 from .conftest import ROOT, Project
 

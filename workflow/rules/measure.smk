@@ -1,16 +1,9 @@
-from sharpest.config.measures import measure_names, reading_module
-
-
-wildcard_constraints:
-    measure="|".join(measure_names()),
-
-
 rule measure:
     """Take a measure of a run at the points of a schedule; a killed job resumes after its last point."""
     input:
-        data=data_of,
-        snapshots=snapshots_of,
-        needed=files_needed,
+        data=RULES.data,
+        snapshots=RULES.snapshots,
+        needed=RULES.needed,
     output:
         str(PATHS.measured("{measure}", "{run}", "{schedule}")),
     log:
@@ -19,14 +12,14 @@ rule measure:
         "../../envs/sharpest.yaml"
     threads: PROJECT.scale.torch_threads
     resources:
-        **GPU,
+        **RULES.gpu,
         mem_mb=8000,
         runtime=grows(PROJECT.scale.time_limit),
     params:
-        segments=segments_of,
-        settings=measure_settings_of,
-        hessian=hessian_of,
-        code=measuring_code,
+        segments=RULES.segments,
+        settings=RULES.measure_settings,
+        hessian=RULES.hessian,
+        code=RULES.measuring_code,
     script:
         "../scripts/measure.py"
 
@@ -41,7 +34,7 @@ use rule measure as measure_shard with:
 rule merge_shards:
     """Merge shards into the file that a single job would have written."""
     input:
-        shards_of,
+        RULES.shards,
     output:
         str(PATHS.curve("{measure}", "{curve}")),
     log:
@@ -52,9 +45,7 @@ rule merge_shards:
         mem_mb=2000,
         runtime=grows(60),
     params:
-        code=lambda wildcards: code_behind(
-            "merge_shards.py", reading_module(wildcards.measure)
-        ),
+        code=RULES.merging_code,
     script:
         "../scripts/merge_shards.py"
 

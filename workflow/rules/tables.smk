@@ -1,13 +1,13 @@
 rule write_table:
     """Write one table: our numbers and the paper's."""
     input:
-        lambda wildcards: files_of_study(wildcards.table),
+        RULES.study_files,
     output:
         csv=report(
             str(PATHS.table("{table}", "csv")),
             caption="../report/table.rst",
             category="Tables",
-            labels=caption_labels("table"),
+            labels=RULES.labels,
         ),
         md=str(PATHS.table("{table}", "md")),
         tex=str(PATHS.table("{table}", "tex")),
@@ -20,10 +20,8 @@ rule write_table:
         mem_mb=2000,
         runtime=grows(5),
     params:
-        study=lambda wildcards: PROJECT.study(wildcards.table).model_dump(mode="json"),
-        differences=lambda wildcards: differences_of(wildcards.table),
-        code=lambda wildcards: code_of_study(
-            "write_table.py", "tables", wildcards.table
-        ),
+        study=RULES.table_settings,
+        differences=RULES.differences,
+        code=RULES.cheap_code("write_table.py"),
     script:
         "../scripts/write_table.py"

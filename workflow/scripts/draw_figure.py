@@ -8,8 +8,7 @@ import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.studies.base import study_class
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.style import save
-from sharpest.pipeline.job import job
-from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.job import Progress, job
 from sharpest.results.made import write_made
 from sharpest.results.runs import Results
 

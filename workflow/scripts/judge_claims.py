@@ -8,8 +8,7 @@ from sharpest.claims.judgement import judge
 from sharpest.claims.ledger import parse_claim
 from sharpest.claims.quantity import RunSource
 from sharpest.claims.report import markdown
-from sharpest.pipeline.job import job
-from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.job import Progress, job
 from sharpest.results.made import write_made
 from sharpest.results.paths import Paths
 from sharpest.results.whole import written_whole

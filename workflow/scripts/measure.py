@@ -7,8 +7,7 @@ import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.measures import declared
 from sharpest.config.run import HessianSettings
 from sharpest.measures.driver import measure_run
-from sharpest.pipeline.job import job
-from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.job import Progress, job
 from sharpest.pipeline.provenance import derived_provenance
 from sharpest.results.identity import check_stored
 from sharpest.results.paths import Paths

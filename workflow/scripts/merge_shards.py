@@ -4,8 +4,7 @@ from pathlib import Path
 
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.measures import declared
-from sharpest.pipeline.job import job
-from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.job import Progress, job
 from sharpest.results.file import attributes_of
 from sharpest.results.identity import check_identity
 from sharpest.results.paths import Paths

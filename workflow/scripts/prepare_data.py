@@ -6,8 +6,7 @@ from typing import Any
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.sources import SourceSettings
 from sharpest.data.prepare import prepare
-from sharpest.pipeline.job import job
-from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.job import Progress, job
 from sharpest.pipeline.provenance import now
 from sharpest.results.file import write_stored
 

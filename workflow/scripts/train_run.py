@@ -4,8 +4,7 @@ from typing import Any
 
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.run import RunSettings
-from sharpest.pipeline.job import job
-from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.job import Progress, job
 from sharpest.pipeline.provenance import provenance
 from sharpest.results.paths import Paths
 from sharpest.training.run import train_run

@@ -3,8 +3,7 @@
 from typing import Any
 
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
-from sharpest.pipeline.job import job
-from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.job import Progress, job
 from sharpest.report.build import build_page
 from sharpest.report.page import render
 from sharpest.report.setup import Setup

@@ -6,8 +6,7 @@ from typing import Any
 
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.studies.base import study_class
-from sharpest.pipeline.job import job
-from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.job import Progress, job
 from sharpest.results.made import write_made
 from sharpest.results.runs import Results
 from sharpest.results.whole import written_whole

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sharpest.claims.ledger import Claim, parse_claim
@@ -16,7 +15,6 @@ from sharpest.claims.shapes import FEWEST_POINTS
 from sharpest.config.measures import declared
 from sharpest.config.run_id import RunId, without_seed
 from sharpest.errors import ConfigError, meant
-from sharpest.results.paths import Paths
 
 if TYPE_CHECKING:  # not imported at run time: verdicts would depend on the whole configuration
     from sharpest.config.project import Project
@@ -90,18 +88,6 @@ def _left_out(project: Project, beyond: bool) -> set[str]:
     names = [name for name in project.studies if (name in project.beyond) == beyond]
     named = {run for name in names for run in project.studies[name].runs()}
     return named - {run for name in names for run in project.study(name).runs()}
-
-
-def files_behind(claims: Iterable[Claim], plans: Plans, paths: Paths) -> list[Path]:
-    """The files that the claims read."""
-    return sorted(
-        {
-            source.path(need, paths)
-            for claim in claims
-            for source in plans[claim.id]
-            for need in quantity_of(claim["quantity"]).needs
-        }
-    )
 
 
 def facets(claim: Claim) -> tuple[str, ...]:

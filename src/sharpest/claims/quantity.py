@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import pandas as pd
@@ -12,10 +11,10 @@ import pandas as pd
 from sharpest.claims.shapes import Number, Series, Statistic
 from sharpest.config.run_id import RunId
 from sharpest.config.strict import Strict
+from sharpest.config.studies.base import Input
 from sharpest.measures.directions.reader import Directions
 from sharpest.measures.evaluations.reader import Evaluations
 from sharpest.measures.spectra.reader import Spectra
-from sharpest.results.paths import Paths
 from sharpest.results.runs import Results, RunResults
 from sharpest.results.stored import Measured, Snapshots, reader_of
 
@@ -41,19 +40,17 @@ class RunSource(Strict):
         """The same for a run that differs only in its seed."""
         return self.model_copy(update={"run": run, "parent": self.parent and RunId.parse(run).parent})
 
-    def path(self, need: str, paths: Paths) -> Path:
+    def input(self, need: str) -> Input:
         """The file that holds a need."""
         match need:
-            case "snapshots":
-                return paths.snapshots(self.run)
-            case "history":
-                return paths.history(self.run)
+            case "snapshots" | "history":
+                return Input(need, self.run, None)
             case "parent":
-                return paths.measured("spectra", str(self.parent), self.schedules["spectra"])
+                return Input("spectra", str(self.parent), self.schedules["spectra"])
             case "accuracy" | "window":
-                return paths.measured("spectra", self.run, self.schedules["spectra"])
+                return Input("spectra", self.run, self.schedules["spectra"])
             case _:
-                return paths.measured(need, self.run, self.schedules[need])
+                return Input(need, self.run, self.schedules[need])
 
 
 @dataclass(frozen=True)

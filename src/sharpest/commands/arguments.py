@@ -113,7 +113,7 @@ def chosen_project(options: argparse.Namespace, checked: bool = True) -> "Projec
     """
     from sharpest.config.project import load_project
     from sharpest.config.reading import merge, read_keys
-    from sharpest.pipeline.bundle.placed import with_bundle
+    from sharpest.pipeline.placed import with_bundle
 
     config = read_keys(in_project(CONFIG) / "config.yaml")
     if options.configfile:

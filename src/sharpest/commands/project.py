@@ -14,9 +14,10 @@ from sharpest.results.paths import Paths
 def forecast(options: argparse.Namespace) -> int:
     """Hours, memory and gigabytes of each figure and table."""
     project = chosen_project(options)
-    from sharpest.pipeline.forecast.command import print_forecast
+    from sharpest.pipeline.forecast import print_forecast
+    from sharpest.pipeline.speeds import measure_speeds
 
-    print_forecast(project, claims_of(project), options.csv)
+    print_forecast(project, claims_of(project), measure_speeds(project), options.csv)
     return 0
 
 
@@ -55,7 +56,7 @@ def bundle(options: argparse.Namespace) -> int:
     States of runs, eigenvectors and data are left out; docs/bundle.md says what that means. Run it in the folder of the
     Snakefile, when all is made.
     """
-    from sharpest.pipeline.bundle.pack import pack
+    from sharpest.pipeline.bundle import pack
 
     project = chosen_project(options)
     print(pack(project, claims_of(project), Path(), options.output or Path(f"sharpest-{project.settings.scale}.zip")))
@@ -73,7 +74,7 @@ def unbundle(options: argparse.Namespace) -> int:
     Every byte is checked before anything is changed. Figures, tables, claims and the report are then made of it, and
     nothing is trained or measured. Run it in the folder of the Snakefile.
     """
-    from sharpest.pipeline.bundle.unpack import unpack
+    from sharpest.pipeline.unbundle import unpack
 
     print(unpack(options.file, options.force))
     return 0
@@ -86,7 +87,7 @@ def unbundle(options: argparse.Namespace) -> int:
 )
 def gallery(options: argparse.Namespace) -> int:
     """Copy finished figures and tables into the docs."""
-    from sharpest.pipeline.gallery.command import keep
+    from sharpest.pipeline.gallery import keep
 
     chosen = [f"--config scale={options.scale}"] * bool(options.scale)
     chosen += [f"--configfile {options.configfile}"] * bool(options.configfile)

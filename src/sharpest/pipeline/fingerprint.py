@@ -22,7 +22,6 @@ _FRAME = (
     "sharpest.pipeline.forkserver",
     "sharpest.pipeline.job",
     "sharpest.pipeline.planned",
-    "sharpest.pipeline.progress",
     "sharpest.pipeline.provenance",
     "sharpest.pipeline.startup",
 )
@@ -79,6 +78,11 @@ def import_closure(entry: str) -> tuple[str, ...]:
         for package in imported & _lazy_exports().keys():
             pending |= _lazy_exports()[package]
     return tuple(sorted(modules))
+
+
+def modules_of(package: str) -> list[str]:
+    """All modules of a package, with itself."""
+    return sorted({package, *_graph().find_descendants(package)})
 
 
 def fingerprint(script: Path, *entries: str) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sharpest.config.measures import declared, measure_names
 from sharpest.errors import StoreError
-from sharpest.pipeline.bundle.placed import marker, missing, read_bundle
+from sharpest.pipeline.placed import marker, missing, read_bundle
 from sharpest.results.abridged import LEFT_OUT
 from sharpest.results.file import StoredFile
 from sharpest.results.identity import check_stored, read_through

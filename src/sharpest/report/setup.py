@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from sharpest.config.measures import declared
 from sharpest.config.project import Project
 from sharpest.config.strict import Strict
 from sharpest.config.studies.every import AnyStudy
@@ -90,25 +89,6 @@ class Setup(Strict):
             *(paths.figure(name, suffix) for name in figures for suffix in ("png", "csv", "md")),
             *(paths.table(name, "csv") for name, study in self.studies.items() if study.is_table),
         ]
-
-    def inputs(self, paths: Paths) -> list[Path]:
-        """Every file that a report reads."""
-        return [
-            *self.made(paths),
-            *map(paths.data, self.sources),
-            *map(paths.snapshots, self.runs),
-            *(paths.measured(measure, *curve) for measure, curves in self.measured().items() for curve in curves),
-        ]
-
-    def benchmarks(self, paths: Paths) -> dict[str, list[Path]]:
-        """Kind of work -> its records of time, for the gallery; nothing checks them, so the report leaves them out."""
-        return {
-            "training": [paths.benchmark("train", run) for run in self.runs],
-            **{
-                declared(measure).title: [paths.benchmark(measure, *curve) for curve in curves]
-                for measure, curves in self.measured().items()
-            },
-        }
 
 
 def setup_of(

@@ -2,21 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sharpest.claims.ledger import parse_claim
-from sharpest.claims.plans import files_behind, plan_claims
+from sharpest.claims.plans import plan_claims
 from sharpest.claims.quantity import RunSource
+from sharpest.config.studies.base import Input
 from sharpest.config.studies.end_points import EndPoints
 from sharpest.config.studies.step_surface import StepSurface
 from sharpest.errors import ConfigError
 from sharpest.measures.directions import Settings as DirectionSettings
 from sharpest.measures.spectra import Settings as SpectrumSettings
-from sharpest.results.paths import Paths
+from sharpest.pipeline.needs import inputs_of_claims
 
 RUN = "scnn-c10-sgd-lr0.1-S128-s777"
 ROW = {
@@ -132,9 +132,8 @@ def test_a_stored_column_is_read_at_the_schedule_of_the_figure() -> None:
     changes = {"quantity": "spectra.eigenvalues[4].mean", "facet": ""}
     source = source_of(**changes)
     assert source == RunSource(run=RUN, schedules={"spectra": "step"})
-    paths = Paths(Path("results/quick"))
-    files = files_behind([parse_claim(ROW | changes)], {"mine": (source,)}, paths)
-    assert files == [paths.measured("spectra", RUN, "step")]
+    files = inputs_of_claims([parse_claim(ROW | changes)], {"mine": (source,)})
+    assert files == [Input("spectra", RUN, "step")]
 
 
 @pytest.mark.parametrize(

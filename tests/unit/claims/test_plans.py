@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from sharpest.claims.ledger import Claim
-from sharpest.claims.plans import facets, files_behind, ordered_groups, plan_claims, with_new_seeds
+from sharpest.claims.plans import facets, ordered_groups, plan_claims, with_new_seeds
 from sharpest.claims.quantity import RunSource
 from sharpest.config.project import Project, load_project
 from sharpest.config.run_id import RunId
+from sharpest.config.studies.base import Input
 from sharpest.errors import ConfigError
-from sharpest.results.paths import Paths
+from sharpest.pipeline.needs import inputs_of_claims
 
 SCALES = ("quick", "small", "paper")
-PATHS = Paths(Path("results/quick"))
 Configured = Callable[[str], Project]
 
 
@@ -48,9 +48,9 @@ def test_every_claim_has_runs_and_schedules(scale: str, ledger: tuple[Claim, ...
         assert bool(plans[claim.id]) == bool(claim.groups)
         # at least one seed of each group
         assert all({source.run for source in plans[claim.id]} & set(group) for group in claim.groups)
-    files = files_behind(ledger, plans, PATHS)
+    files = inputs_of_claims(ledger, plans)
     assert len(files) == len(set(files)) > 100
-    assert not any("None" in str(path) for path in files)
+    assert not any("None" in file.run for file in files)
 
 
 def test_all_runs_are_read_at_paper_scale(ledger: tuple[Claim, ...], configured: Configured) -> None:
@@ -143,7 +143,7 @@ def test_branches_are_read_with_their_trunk(claims: dict[str, Claim], configured
     (source,) = plan_claims([claim], configured("paper"))[claim.id]
     trunk = "r32-c10-sgd-lr0.1-S128-s777"
     assert source == RunSource(run="r32-c10-sgd-lr0.1-S128-L10-s777", schedules={"spectra": "epochs"}, parent=trunk)
-    assert PATHS.measured("spectra", trunk, "epochs") in files_behind([claim], {claim.id: (source,)}, PATHS)
+    assert Input("spectra", trunk, "epochs") in inputs_of_claims([claim], {claim.id: (source,)})
 
 
 def test_facets(claims: dict[str, Claim]) -> None:

@@ -12,7 +12,7 @@ from sharpest.config.sources import SOURCES, SourceSettings
 from sharpest.data.prepare import prepare
 from sharpest.data.sources import images
 from sharpest.errors import DataError
-from sharpest.pipeline.progress import Progress
+from sharpest.pipeline.job import Progress
 from sharpest.results.datasets import DATA, REVIEWS, TOKENS
 from sharpest.results.file import open_stored
 

@@ -8,7 +8,8 @@ import pytest
 from sharpest.config.project import Project, load_project
 from sharpest.config.reading import read_yaml
 from sharpest.errors import ConfigError, StoreError
-from sharpest.pipeline.bundle.placed import (
+from sharpest.pipeline.fingerprint import fingerprint
+from sharpest.pipeline.placed import (
     Bundle,
     Made,
     UsedSettings,
@@ -19,7 +20,6 @@ from sharpest.pipeline.bundle.placed import (
     stale,
     with_bundle,
 )
-from sharpest.pipeline.fingerprint import fingerprint
 from sharpest.results.paths import Paths
 
 ROOT = Path(__file__).parents[3]

@@ -40,7 +40,7 @@ def nothing():
 SCRIPT = Path(__file__).parents[3] / "workflow/scripts/train_run.py"
 FRAME = (
     "sharpest.pipeline.job",
-    "sharpest.pipeline.progress",
+    "sharpest.pipeline.job",
     "sharpest.pipeline.provenance",
     "sharpest.pipeline.startup",
     "sharpest.config.project",

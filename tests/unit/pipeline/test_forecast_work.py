@@ -1,21 +1,18 @@
 """The calls that a forecast counts for one job of a measure."""
 
-from types import SimpleNamespace
 from typing import Any
 
 from builders import hessian_settings, run_settings
 
 from sharpest.measures.density import Settings as DensitySettings
 from sharpest.measures.trace import Settings as TraceSettings
-from sharpest.pipeline.forecast.work import _measured
+from sharpest.pipeline.forecast import measured
 
 
 def calls(measure: str, settings: Any, points: list[int]) -> dict[str, float]:
     """Numbers of calls in a job on a run of 20 updates with a snapshot every 5."""
-    project = SimpleNamespace(run=lambda run: run_settings(), hessian=lambda run: hessian_settings())
-    schedule = SimpleNamespace(run="run", measures={measure: settings})
-    job = _measured(project, schedule, measure, points, "path", temporary=False)
-    return {call.what: call.count for call in job.calls}
+    job = measured("path", run_settings(), hessian_settings(), measure, settings, points)
+    return {what: count for what, count, _ in job.calls}
 
 
 def test_products_alone_need_the_state_as_well() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sharpest.errors import StoreError
-from sharpest.pipeline.gallery.times import seconds_of
+from sharpest.pipeline.gallery_entries import seconds_of
 
 
 @pytest.mark.parametrize("content", [b"", b"a\tb\n1\t2\n", b"s\nfast\n", b"\xff\xfe\0"])

@@ -11,7 +11,7 @@ import pytest
 from results_folder import ResultsFolder
 
 from sharpest.errors import StoreError
-from sharpest.pipeline.bundle import unpack
+from sharpest.pipeline import unbundle
 
 ROOT = Path(__file__).parents[3]
 RUN = "scnn-c10-sgd-lr0.01-S128-s777"
@@ -61,7 +61,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "config/scales").mkdir(parents=True)
     monkeypatch.chdir(folder)
     # held until the process ends, and tests share theirs
-    monkeypatch.setattr(unpack, "hold", lambda path: None)
+    monkeypatch.setattr(unbundle, "hold", lambda path: None)
     return folder
 
 
@@ -85,7 +85,7 @@ def packed(files: Files, change: Change, path: Path, edit: Callable[[dict[str, o
 def refused(clone: Path, bundle: Path) -> str:
     """The one line of the refusal."""
     with pytest.raises(StoreError) as caught:
-        unpack.unpack(bundle, force=False)
+        unbundle.unpack(bundle, force=False)
     assert not [path for path in clone.rglob("*") if path.is_file()]
     message = str(caught.value)
     assert message.isprintable()
@@ -174,7 +174,7 @@ def test_a_pipe_is_no_bundle(clone: Path, tmp_path: Path) -> None:
 
 
 def test_a_good_bundle_is_placed(files: Files, clone: Path, tmp_path: Path) -> None:
-    said = unpack.unpack(packed(files, lambda files: None, tmp_path / "good.zip"), force=False)
+    said = unbundle.unpack(packed(files, lambda files: None, tmp_path / "good.zip"), force=False)
     assert said.startswith("results/quick: 2 files; to draw all: ")
     assert (clone / "results/quick" / STATES).exists()
     assert not (clone / "README.md").exists()
@@ -188,5 +188,5 @@ def test_foreign_code_is_marked_and_not_run(files: Files, clone: Path, tmp_path:
             del files[name]
         files["results/theirs/bundle.json"] = described_there.encode()
 
-    said = unpack.unpack(packed(files, foreign, tmp_path / "foreign.zip"), force=False)
+    said = unbundle.unpack(packed(files, foreign, tmp_path / "foreign.zip"), force=False)
     assert "; foreign code, which is not in the bundle and was not run: net os:abort, loss mine:loss; to draw" in said

@@ -9,6 +9,7 @@ from matplotlib.image import imsave
 from unit.report.made_results import CLAIMS, made_setup, write_results
 
 from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
+from sharpest.pipeline.needs import files_of_report
 from sharpest.report.build import build_page
 from sharpest.report.page import Page, render
 from sharpest.report.paper import title_of_paper
@@ -115,7 +116,7 @@ def test_a_study_may_be_called_like_a_parameter_of_the_report() -> None:
 
 def test_the_page_reads_the_figure_and_the_verdicts(results: Results) -> None:
     paths = results.paths
-    new = set(later_setup().inputs(paths)) - set(made_setup().inputs(paths))
+    new = set(files_of_report(later_setup(), paths)) - set(files_of_report(made_setup(), paths))
     figure = {paths.figure(NAME, suffix) for suffix in ("png", "csv", "md")}
     assert new == {*figure, verdicts(paths, BEYOND, "csv")}
 

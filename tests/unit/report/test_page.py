@@ -8,6 +8,7 @@ from unit.report.made_results import BRANCH, CENTRAL, CLAIMS, DIVERGED, FINISHED
 
 from sharpest.config.studies.alignment import Alignment
 from sharpest.errors import StoreError
+from sharpest.pipeline.needs import files_of_report
 from sharpest.report.build import _panels, build_page
 from sharpest.report.measured import decimate
 from sharpest.report.page import Page, render
@@ -212,7 +213,7 @@ def test_a_foreign_ledger_is_refused(old: str, new: str, message: str, tmp_path:
 
 
 def test_a_report_reads_what_it_declares(results: Results) -> None:
-    paths = made_setup().inputs(results.paths)
+    paths = files_of_report(made_setup(), results.paths)
     assert len(paths) == len(set(paths))
     assert all(path.exists() for path in paths)
 

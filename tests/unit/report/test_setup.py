@@ -9,6 +9,7 @@ import yaml
 from sharpest.claims.ledger import read_ledger
 from sharpest.claims.plans import plan_claims
 from sharpest.config.project import load_project
+from sharpest.pipeline.needs import files_of_report, times_of
 from sharpest.report.paper import SECTIONS, item_of
 from sharpest.report.setup import Setup, setup_of
 from sharpest.results.paths import Paths
@@ -57,8 +58,8 @@ def test_every_study_has_a_place_in_the_paper(setup: Setup) -> None:
 
 def test_inputs_and_records_are_named_once(setup: Setup) -> None:
     paths = Paths(Path("results/quick"))
-    inputs = setup.inputs(paths)
+    inputs = files_of_report(setup, paths)
     assert len(inputs) == len(set(inputs))
-    records = [path for kind in setup.benchmarks(paths).values() for path in kind]
+    records = [path for kind in times_of(setup, paths).values() for path in kind]
     assert len(records) == len(set(records))
     assert not set(records) & set(inputs)

@@ -12,6 +12,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from sharpest.config.project import Project
 from sharpest.config.run import HessianSettings, ImageSettings, ImportedSettings, RunSettings, TokenSettings
 from sharpest.config.sources import SOURCES
 from sharpest.curvature.hessian import GraphSize
@@ -21,8 +22,7 @@ from sharpest.data.images import augment
 from sharpest.data.tokens import TokenStream
 from sharpest.models.build import build_model
 from sharpest.models.flat import FlatModel
-from sharpest.pipeline.forecast.table import CallTime, Speed, Speeds
-from sharpest.pipeline.forecast.work import image_shape
+from sharpest.pipeline.forecast import CallTime, Speed, Speeds, check_sizes, image_shape, net_of
 from sharpest.trajectory.eigenpairs import hessian_at
 from sharpest.trajectory.epoch import EpochLog, advance
 from sharpest.trajectory.problem import Problem
@@ -38,6 +38,21 @@ FAST = 0.03  # a net is fast if a product on MIDDLE examples takes fewer seconds
 REPEATS, LEAST, MOST = 3, 0.1, 1.0  # of one timing: least calls, least seconds, most seconds
 STEPS, LARGEST_BASIS = 30, 200_000  # steps of the timed eigensolver, and its largest dimension
 UPDATES = 4  # updates in one timing of training
+
+
+def measure_speeds(project: Project) -> Speeds:
+    """Time the nets of a scale on this machine.
+
+    Raises:
+        ConfigError: If the size of a data set is unknown until its files are read.
+    """
+    check_sizes(project)
+    nets = {net_of(project.run(run)): run for run in project.run_ids}
+    measured = {}
+    for net, run in nets.items():
+        print(f"timing {net}", file=sys.stderr, flush=True)
+        measured[net] = measure_speed(project.run(run), project.hessian(run))
+    return _all_speeds(measured)
 
 
 def measure_speed(run: RunSettings, hessian: HessianSettings) -> Speed:
@@ -193,7 +208,7 @@ def _kept_bytes(problem: Problem) -> float:
     return float(total - theta.nbytes * (size.bytes == total))
 
 
-def all_speeds(nets: dict[str, Speed]) -> Speeds:
+def _all_speeds(nets: dict[str, Speed]) -> Speeds:
     """The speeds of the nets, and the time and memory of empty jobs, measured in processes with the same imports."""
     torch_job = _idle("sharpest.measures.driver", "sharpest.measures.spectra.measure", "sharpest.pipeline.provenance")
     plain_job = _idle("sharpest.figures.spectrum_evolution")

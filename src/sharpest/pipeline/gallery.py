@@ -1,20 +1,38 @@
-"""The pages of the gallery: a generated part between two marks, and text written by hand below it."""
+"""Keep finished studies in the gallery of the docs, and write its pages.
+
+A page has a generated part between two marks, and text written by hand below it.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
 from sharpest.claims.ledger import Claim
 from sharpest.claims.report import claims_table
+from sharpest.config.project import Project
+from sharpest.errors import ConfigError
 from sharpest.pipeline.fingerprint import changed_since
-from sharpest.pipeline.gallery.entry import NOT_RUN, Entry, entries, read_texts
-from sharpest.pipeline.gallery.verdicts import CLAIMS, verdicts
+from sharpest.pipeline.gallery_entries import (
+    CLAIMS,
+    NOT_RUN,
+    PAGE,
+    Entry,
+    collect,
+    collect_claims,
+    entries,
+    judge_measured,
+    read_texts,
+    verdict_lines,
+)
 from sharpest.report.ledger import against_paper
 from sharpest.report.paper import CENTRAL, title_of
+from sharpest.results.paths import BEYOND, PAPER, Paths
 
-PAGE = "README.md"
+GALLERY = Path("docs/gallery")
+SCRIPTS = Path("workflow/scripts")
 _BEGIN, _END = "<!-- written by: sharpest gallery -->", "<!-- the rest is written by hand -->"
 
 
@@ -48,7 +66,7 @@ def _index(gallery: Path, listed: Sequence[Entry], scripts: Path, ledger: Sequen
         f"The ledger has {len(free)} scale-free claims. {_counted(claims)} The other {len(ledger) - len(free)} claims "
         "are about absolute sizes and are judged only at the paper's scale. A claim on several pages counts once.",
         "",
-        *verdicts(gallery),
+        *verdict_lines(gallery),
         *_against(claims),
         "## Figures and tables",
         "",
@@ -185,3 +203,34 @@ def _commits(entry: Entry) -> str:
 
 def _age(entry: Entry, scripts: Path) -> str:
     return "changed" if changed_since(entry.made.code, scripts) else "unchanged"
+
+
+def keep(
+    project: Project, ledgers: Mapping[str, Sequence[Claim]], studies: Sequence[str], options: Sequence[str]
+) -> None:
+    """Copy finished studies of a scale into the gallery, and write its pages.
+
+    Args:
+        project: The project.
+        ledgers: Ledger -> its claims.
+        studies: Names of finished figures and tables, or ``claims``; if empty, only the pages are updated.
+        options: Options of snakemake that chose scale and data.
+
+    Raises:
+        ConfigError: If a study does not exist.
+        StoreError: If a file behind a study is missing or damaged.
+    """
+    paths = Paths.of(project.settings.scale)
+    judged = cache(lambda ledger: judge_measured(project, ledgers[ledger], paths))
+    for study in studies:
+        if study == CLAIMS:
+            collect_claims(paths, GALLERY)
+            continue
+        if study not in project.studies:
+            raise ConfigError(f"unknown figure or table {study!r}; known: {CLAIMS}, {', '.join(project.studies)}")
+        ledger = BEYOND if study in project.beyond else PAPER
+        target = paths.table(study, "csv") if project.studies[study].is_table else paths.figure(study, "png")
+        command = " ".join(["snakemake --cores 2", str(target), *options])
+        collect(project, ledgers[ledger], judged(ledger), study, paths, SCRIPTS, command, GALLERY)
+    for path, text in pages(GALLERY, SCRIPTS, ledgers[PAPER]).items():
+        path.write_text(text, encoding="utf-8")

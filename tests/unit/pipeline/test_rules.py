@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sharpest.config.project import load_project
-from sharpest.pipeline.wildcards import RUN, but, curves_pattern, one_of
+from sharpest.pipeline.rules import RUN, but, curves_pattern, one_of
 
 CONFIG = Path(__file__).parents[3] / "config"
 SEEDS = range(1000, 1100)

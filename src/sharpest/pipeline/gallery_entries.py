@@ -1,4 +1,6 @@
-"""One figure or table of the gallery, collected with its origin from the files of a scale into its own folder."""
+"""The entries of the gallery: finished figures, tables and verdicts, copied with their origin, costs and claims."""
+
+from __future__ import annotations
 
 import gzip
 import hashlib
@@ -11,12 +13,14 @@ from PIL import Image
 
 from sharpest.claims.judgement import judge
 from sharpest.claims.ledger import Claim
-from sharpest.claims.plans import files_behind, plan_claims
+from sharpest.claims.plans import plan_claims
+from sharpest.claims.report import chance_table, headline_table, read_judged
 from sharpest.config.project import Project
 from sharpest.config.sources import SOURCES
 from sharpest.config.strict import Strict
+from sharpest.errors import StoreError
 from sharpest.pipeline.fingerprint import fingerprint
-from sharpest.pipeline.gallery.times import seconds_of
+from sharpest.pipeline.needs import Needs, times_of
 from sharpest.report.measured import trained_run
 from sharpest.report.paper import item_of, title_of
 from sharpest.report.setup import Setup, setup_of
@@ -26,13 +30,28 @@ from sharpest.results.runs import Results
 from sharpest.results.stored import reader_of
 from sharpest.results.whole import present
 
+
+def seconds_of(record: Path) -> float:
+    """Total seconds in a record of time.
+
+    Raises:
+        StoreError: If the record is damaged.
+    """
+    try:
+        return float(pd.read_csv(record, sep="\t", usecols=["s"])["s"].astype(float).sum())
+    except (OSError, ValueError) as error:  # pandas raises these for missing columns and for bytes that are not text
+        raise StoreError(
+            f"{record}: damaged record of time ({type(error).__name__}); delete it, nothing else depends on it"
+        ) from None
+
+
 LARGEST_PICTURE = 150_000
 """Largest size of a picture, in bytes."""
 LARGEST_TABLE = 300_000
 """Largest size of a csv file, in bytes. A larger one is compressed, and left out if it is still larger."""
 
 _RECORD = "made.json"
-_CLAIMS = "claims.csv"
+_ANSWERS = "claims.csv"
 NOT_RUN = "not run"
 """Replaces the verdict on a claim whose files do not exist."""
 
@@ -108,7 +127,7 @@ class Entry:
 
 def read_texts(folder: Path) -> pd.DataFrame:
     """The judged claims in a folder of the gallery, all cells as texts."""
-    return pd.read_csv(folder / _CLAIMS, dtype=str, keep_default_na=False)
+    return pd.read_csv(folder / _ANSWERS, dtype=str, keep_default_na=False)
 
 
 def entries(gallery: Path) -> list[Entry]:
@@ -154,7 +173,7 @@ def collect(
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, path in outputs.items():
         _keep(path, folder / f"{study}{suffix}")
-    answers.reset_index().to_csv(folder / _CLAIMS, index=False, lineterminator="\n")
+    answers.reset_index().to_csv(folder / _ANSWERS, index=False, lineterminator="\n")
     (folder / _RECORD).write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return Entry(folder)
 
@@ -166,7 +185,8 @@ def judge_measured(project: Project, claims: Sequence[Claim], paths: Paths) -> p
     ``NOT_RUN``.
     """
     plans = plan_claims(claims, project)
-    measured = {claim.id for claim in claims if all(path.exists() for path in files_behind([claim], plans, paths))}
+    needs = Needs(project, paths)
+    measured = {claim.id for claim in claims if all(path.exists() for path in needs.of_claims([claim], plans))}
     at_paper = project.settings.scale == "paper"
     judged = judge([claim for claim in claims if claim.id in measured], plans, paths.folder, at_paper).claims
     rest = pd.DataFrame([dict(claim.row) for claim in claims if claim.id not in measured]).assign(verdict=NOT_RUN)
@@ -218,7 +238,7 @@ def _minutes(paths: Paths, setup: Setup) -> dict[str, float]:
     """Kind of work -> minutes, from the records of time."""
     return {
         what: round(sum(seconds_of(present(path)) for path in records) / 60, 1)
-        for what, records in setup.benchmarks(paths).items()
+        for what, records in times_of(setup, paths).items()
         if records
     }
 
@@ -254,3 +274,40 @@ def _small_picture(path: Path) -> bytes:
 
 def _unique(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
+
+
+CLAIMS = "claims"
+PAGE = "README.md"
+
+
+def collect_claims(paths: Paths, gallery: Path) -> None:
+    """Copy the verdict_lines of a scale into the gallery.
+
+    Raises:
+        StoreError: If a file of verdict_lines is missing or was changed.
+    """
+    folder = gallery / f"{CLAIMS}-{paths.folder.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (paths.claims("csv"), paths.claims("by_chance.csv"), paths.claims("by_seed.csv"), paths.claims("md")):
+        name = PAGE if path.suffix == ".md" else path.name
+        check_made(path, paths)
+        (folder / name).write_bytes(path.read_bytes())
+
+
+def verdict_lines(gallery: Path) -> list[str]:
+    """Lines of the index: the findings of each scale in the gallery, and the number that would hold by chance."""
+    lines = []
+    for folder in sorted(gallery.glob(f"{CLAIMS}-*")):
+        table, chance = read_judged(folder / "claims.csv"), pd.read_csv(folder / "claims.by_chance.csv")
+        seeds = int(table["seeds"].max())
+        lines += [
+            f"## Verdicts at {folder.name.partition('-')[2]}, {seeds} {'seed' if seeds == 1 else 'seeds'}",
+            "",
+            f"All claims with their numbers: [{folder.name}]({folder.name}/{PAGE}).",
+            "",
+            headline_table(table),
+            "",
+            chance_table(chance[chance["item"] == "all"]),
+            "",
+        ]
+    return lines

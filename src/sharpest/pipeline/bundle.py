@@ -18,13 +18,14 @@ from typing import Any, BinaryIO
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from sharpest.claims.ledger import Claim
-from sharpest.claims.plans import files_behind, plan_claims
+from sharpest.claims.plans import plan_claims
 from sharpest.config.project import Project
 from sharpest.config.scale_files import read_scale
 from sharpest.config.study_files import BEYOND as STUDIES_BEYOND
 from sharpest.config.study_files import PAPER as STUDIES
 from sharpest.errors import StoreError
-from sharpest.pipeline.bundle.placed import VERSION, Bundle, Made, UsedSettings, marker, settings_digest
+from sharpest.pipeline.needs import Needs, files_of_report, times_of
+from sharpest.pipeline.placed import VERSION, Bundle, Made, UsedSettings, marker, settings_digest
 from sharpest.pipeline.verify import kind_of, read_checked
 from sharpest.report.setup import setup_of
 from sharpest.results.abridged import abridge
@@ -67,8 +68,9 @@ def contents_of(project: Project, ledgers: Mapping[str, Sequence[Claim]]) -> Con
     paths = Paths.of(project.settings.scale)
     plans = {ledger: plan_claims(claims, project) for ledger, claims in ledgers.items()}
     setup = setup_of(project, ledgers[PAPER], plans[PAPER], later_claims=bool(ledgers[BEYOND]))
-    read = {path for ledger, claims in ledgers.items() for path in files_behind(claims, plans[ledger], paths)}
-    read |= {*setup.inputs(paths)} - {*setup.made(paths)}
+    needs = Needs(project, paths)
+    read = {path for ledger, claims in ledgers.items() for path in needs.of_claims(claims, plans[ledger])}
+    read |= {*files_of_report(setup, paths)} - {*setup.made(paths)}
     folder = paths.snapshots("").parent  # of all runs
     runs = sorted({path.parent for path in read if folder in path.parents})
     finished = tuple(name for name, study in setup.studies.items() if study.kind in OF_VECTORS)
@@ -77,7 +79,7 @@ def contents_of(project: Project, ledgers: Mapping[str, Sequence[Claim]]) -> Con
     records += [paths.figure(name, suffix) for name in finished for suffix in ("csv", "pdf", "png", "md")]
     records += sorted({paths.made(record) for record in records})
     _check_there([*stored, *records], project)
-    times = {record for times in setup.benchmarks(paths).values() for record in times}
+    times = {record for times in times_of(setup, paths).values() for record in times}
     return Contents(
         stored=tuple(stored),
         records=(*records, *sorted(record for record in times if record.exists())),

@@ -18,8 +18,8 @@ from sharpest.config.measures import declared, measure_names
 from sharpest.config.project import load_project
 from sharpest.config.run import ImportedSettings
 from sharpest.errors import ConfigError, StoreError
-from sharpest.pipeline.bundle.pack import METADATA, checksums
-from sharpest.pipeline.bundle.placed import MARKER, Bundle, marker, parse_bundle
+from sharpest.pipeline.bundle import METADATA, checksums
+from sharpest.pipeline.placed import MARKER, Bundle, marker, parse_bundle
 from sharpest.pipeline.preconditions import LOCK, hold
 from sharpest.pipeline.verify import checks, is_unfinished
 from sharpest.results.kinds import kinds_of_files
