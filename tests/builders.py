@@ -24,7 +24,7 @@ from sharpest.config.run import (
     TokenSettings,
 )
 from sharpest.config.run_id import intervention
-from sharpest.config.variants import intervened, variant
+from sharpest.config.variants import intervened, scales_of_step
 from sharpest.config.variants import lr_factor as intervention_factor
 from sharpest.measures.directions import Settings as DirectionSettings
 from sharpest.measures.driver import measure_run
@@ -224,7 +224,7 @@ def branch_settings(
         update={
             "run": run,
             "branch": branch,
-            "nudge": nsgd_settings(**variant(name) | nudge) if name and not changes_settings else None,
+            "nudge": nsgd_settings(**scales_of_step(name) | nudge) if name and not changes_settings else None,
             **changes,
         }
     )

@@ -14,7 +14,7 @@ from sharpest.config.run_id import FIRST_NEW_SEED, RunId, intervention, without_
 from sharpest.config.scale_files import Entry, entries_of, examples_of, taken_settings
 from sharpest.config.schedule import Schedule, measurement_points
 from sharpest.config.settings import RunKeys, ScaleSettings
-from sharpest.config.variants import intervened, lr_factor, scaled_rate, variant
+from sharpest.config.variants import intervened, lr_factor, scaled_rate, scales_of_step
 from sharpest.errors import ConfigError, meant
 
 # NSGD keeps this many eigenpairs and nudges the first K in signed order (inventory 1.6)
@@ -112,7 +112,7 @@ def _nudge(run: str, run_id: RunId, keys: RunKeys) -> NudgeSettings | None:
 
 def _variant(run: str, name: str) -> dict[str, Any]:
     try:
-        return variant(name)
+        return scales_of_step(name)
     except ConfigError as error:
         raise ConfigError(f"run {run!r}: {error}") from None
 

@@ -18,7 +18,7 @@ _STEPS: dict[str, dict[str, Any]] = {
 }
 
 
-def variant(name: str) -> dict[str, Any]:
+def scales_of_step(name: str) -> dict[str, Any]:
     """The scales of a variant of the step, and the number of top directions that they apply to.
 
     ``x<number>`` scales the step along these directions; ``_STEPS`` lists the other names. A suffix ``K<k>`` gives the

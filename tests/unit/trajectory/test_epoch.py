@@ -7,7 +7,7 @@ from builders import RESNET_BN, VGG, Run, lstm_settings, nsgd_settings, run_sett
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sharpest.config.variants import variant
+from sharpest.config.variants import scales_of_step
 from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.trajectory.epoch import EpochLog, advance, end_epoch
 from sharpest.trajectory.problem import Problem
@@ -114,7 +114,7 @@ VARIANTS = {
 @pytest.mark.parametrize("name", VARIANTS)
 def test_variants_are_the_formula(tmp_path, name):
     """Fig. 7: with directions recomputed at every update, except for the variant that keeps those of the start."""
-    nudged = nsgd_settings(**{**variant(name), "num_directions": 1, "refresh_every": 1})
+    nudged = nsgd_settings(**{**scales_of_step(name), "num_directions": 1, "refresh_every": 1})
     problem, solver = Run(tmp_path, run_settings(nudge=nudged, lr=0.05)).problem(), Solver()
     states = through(problem, 2, solver)
     theta = problem.model.initial().double().numpy()
