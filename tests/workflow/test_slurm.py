@@ -2,11 +2,13 @@
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -166,18 +168,24 @@ class _Journal:
     """The journal of a run's epochs, read during training; it must only grow."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / f"results/tiny/work/{RUN}/history.jsonl"
-        self._seen = ""
+        self._folder = folder / f"results/tiny/work/{RUN}"
+        self._seen: list[tuple[int, str]] = []
 
     def _read(self) -> int:
-        if not self._path.exists():
-            return 0
-        text = self._path.read_text()
-        assert text.startswith(self._seen), "training began anew"
-        self._seen = text
-        iterations = [int(number) for number in re.findall(r'"iteration": (\d+)', text)]
-        assert iterations == sorted(set(iterations)), "an epoch was trained twice"
-        return len(iterations)
+        for file in self._folder.glob("*.sqlite"):
+            with (
+                suppress(sqlite3.Error),
+                closing(sqlite3.connect(f"{file.as_uri()}?mode=ro&nolock=1", uri=True)) as work,
+            ):
+                # an older state of the file may be read during a write
+                rows = work.execute(
+                    "select number, content from parts where kind = 'history' order by number"
+                ).fetchall()
+                if len(rows) >= len(self._seen):
+                    assert rows[: len(self._seen)] == self._seen, "training began anew or repeated an epoch"
+                    self._seen = rows
+                return len(rows)
+        return 0
 
     def wait(self, process: "subprocess.Popen[str]", rows: int) -> None:
         """Wait until the journal has a number of rows."""

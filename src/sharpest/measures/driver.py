@@ -16,7 +16,6 @@ from torch import Tensor
 
 from sharpest.config.measures import Measure
 from sharpest.config.run import HessianSettings
-from sharpest.measures.carried import packed
 from sharpest.measures.kept import KeptPoints
 from sharpest.measures.point import Point
 from sharpest.results.file import StoredRows, StoredWriter, create_stored
@@ -71,7 +70,7 @@ def measure_run(
     with locked(work):
         if had_work and not has_work(work, identity) and output.exists():
             return len(Measured(output, measure.layout).iteration)
-        kept = KeptPoints(work, identity)
+        kept = KeptPoints(measure.name, work, identity)
         with create_stored(output, measure.layout) as file:
             arrays, outcome = _measured(measure, replay, segments, settings, hessian, stored, file, kept, progress)
             file.complete(arrays, {**attributes, **outcome})
@@ -131,7 +130,7 @@ def _measured(
             point = Point(replay, walk, segment[index], hessian, stored, index, carried)
             values = rows.add(segment[index], function(point, settings))
             replayed = {"walked": walk.iteration, "checked": replay.checked, "drift": replay.drift}
-            carried = kept.keep(number, replayed, values, packed(measure.name, carried))
+            carried = kept.keep(number, replayed, values, carried)
             progress(number + 1, rows.note)
         walk.finish()
     attributes = {**_attributes(replay), "planned_points": sum(map(len, segments))}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,7 @@ from sharpest.results.made import write_made
 from sharpest.results.paths import Paths
 from sharpest.results.snapshots import create_snapshots, open_snapshots, state_at
 from sharpest.results.whole import digest_of, written_whole
-from sharpest.results.work import locked
-from sharpest.training.work import TrainingWork
+from sharpest.results.work import WorkStore, locked
 from sharpest.trajectory.epoch import DirectionSolver, EpochLog, advance, end_epoch
 from sharpest.trajectory.problem import Problem
 from sharpest.trajectory.state import PROGRESS, TrainingState, branch_state, initial_state
@@ -68,7 +68,7 @@ def train_run(
     with locked(paths.work(problem.settings.run)):
         start, made_from = _start(problem, paths, attributes["scale"])
         attributes = {**attributes, "made_from": made_from}
-        work = TrainingWork(paths.work(problem.settings.run), _identity(problem, start, attributes["code"]))
+        work = WorkStore(paths.work(problem.settings.run), _identity(problem, start, attributes["code"]))
         if not _is_written(problem.settings.run, paths, attributes):
             state = _train(problem, solver, start, work, progress)
             _write(problem, work, state, paths, attributes)
@@ -127,20 +127,20 @@ def _train(
     problem: Problem,
     solver: DirectionSolver | None,
     start: TrainingState,
-    work: TrainingWork,
+    work: WorkStore,
     progress: Callable[[int, str], None],
 ) -> TrainingState:
     settings = problem.settings
     device = problem.data.train.inputs.device
     spe = settings.steps_per_epoch
-    work.drop_damaged(range(settings.start + spe, settings.num_iterations + 1, spe))
-    saved = work.iterations()
+    _drop_after_damage(work, range(settings.start + spe, settings.num_iterations + 1, spe))
+    saved = work.numbers("states")
     if saved:
-        state = TrainingState.from_arrays(work.load(saved[-1]), settings, device)
+        state = TrainingState.from_arrays(_state(work, saved[-1]), settings, device)
         state = _ended(state, work, settings)
     else:
         state = start
-        work.save(state.iteration, state.arrays())
+        work.put("states", state.iteration, {}, state.arrays())
     _drop_unwanted(work, state, settings)  # left behind by a kill
 
     on_refresh = partial(_record_refresh, work, settings)
@@ -153,62 +153,87 @@ def _train(
             state = advance(problem, state, end, log, solver, on_refresh, deadline)
             if state.iteration < end:
                 seconds = time.perf_counter() - began
-                work.save_midway({**state.arrays(), **log.arrays(), "seconds": np.array(seconds)})
+                work.put("midway", 0, {"seconds": seconds}, {**state.arrays(), **log.arrays()})
                 progress(state.iteration, "")
         state, row = end_epoch(problem, state, log)
         seconds = time.perf_counter() - began
         losses = log.arrays()["losses"].tolist() if settings.full_batch else []
         facts = {"stopped": state.stopped, "diverged": state.diverged, "seconds": seconds, "losses": losses}
-        work.append("history", {**row, **facts})
+        work.put("history", int(row["iteration"]), {**row, **facts}, {})
         if state.diverged >= 0:
             # the run ends with its last finite state
             return TrainingState(**{**vars(before), "diverged": state.diverged})
-        work.save(state.iteration, state.arrays())
+        work.put("states", state.iteration, {}, state.arrays())
         _drop_unwanted(work, state, settings)
         progress(state.iteration, f"loss {row['train_loss']:.3g}, validation {100 * row['val_accuracy']:.1f} %")
     return state
 
 
-def _record_refresh(work: TrainingWork, settings: RunSettings, iteration: int, pairs: Eigenpairs, loss: float) -> None:
+def _record_refresh(work: WorkStore, settings: RunSettings, iteration: int, pairs: Eigenpairs, loss: float) -> None:
     """Keep the eigenpairs computed for the directions of the step."""
-    if settings.nudge and settings.nudge.keep_vectors:
-        work.save_vectors(iteration, pairs.eigenvectors.cpu().numpy())
-    work.append(
-        "refreshes",
-        {
-            "iteration": iteration,
-            "eigenvalues": pairs.eigenvalues.tolist(),
-            "residuals": pairs.residuals.tolist(),
-            "converged": pairs.converged.tolist(),
-            "hvps": pairs.num_products,
-            "seconds": pairs.seconds,
-            "refresh_loss": loss,
-        },
-    )
+    facts = {
+        "iteration": iteration,
+        "eigenvalues": pairs.eigenvalues.tolist(),
+        "residuals": pairs.residuals.tolist(),
+        "converged": pairs.converged.tolist(),
+        "hvps": pairs.num_products,
+        "seconds": pairs.seconds,
+        "refresh_loss": loss,
+    }
+    keeps_vectors = settings.nudge is not None and settings.nudge.keep_vectors
+    work.put("refreshes", iteration, facts, {"vectors": pairs.eigenvectors.cpu().numpy()} if keeps_vectors else {})
 
 
 def _midway(
-    work: TrainingWork, start: TrainingState, settings: RunSettings, device: torch.device
+    work: WorkStore, start: TrainingState, settings: RunSettings, device: torch.device
 ) -> tuple[TrainingState, EpochLog, float]:
     """Where a kill left the epoch that begins at ``start``: the state, the log, and the seconds spent on the epoch."""
-    arrays = work.midway()
-    if arrays is None or not start.iteration < arrays["iteration"] < start.iteration + settings.steps_per_epoch:
+    record, end = work.get("midway", 0), start.iteration + settings.steps_per_epoch
+    if record is None or not start.iteration < record.arrays["iteration"] < end:
         return start, EpochLog(), 0.0
-    state = TrainingState.from_arrays(arrays, settings, device)
-    return state, EpochLog.from_arrays(arrays, device), float(arrays["seconds"])
+    state = TrainingState.from_arrays(record.arrays, settings, device)
+    return state, EpochLog.from_arrays(record.arrays, device), record.facts["seconds"]
 
 
-def _drop_unwanted(work: TrainingWork, state: TrainingState, settings: RunSettings) -> None:
+def _state(work: WorkStore, iteration: int) -> dict[str, NDArray[Any]]:
+    """A kept state."""
+    record = work.get("states", iteration)
+    if record is None:
+        raise StoreError(f"{work.path}: is damaged; run snakemake again: training resumes from an earlier state")
+    return record.arrays
+
+
+def _rows(work: WorkStore, kind: str) -> list[dict[str, Any]]:
+    """The facts of all records of a kind by iteration."""
+    return [record.facts for record in work.records(kind)]
+
+
+def _drop_after_damage(work: WorkStore, epoch_ends: Iterable[int]) -> None:
+    """Drop all states after the first record that a power loss or a bad disk took: training computes them again.
+
+    Args:
+        work: Records of the run.
+        epoch_ends: Iterations at which an epoch ends, each with a record in ``history`` if it was trained.
+    """
+    trained = set(work.numbers("history"))
+    bad = [number + (kind == "refreshes") for kind, number in work.damaged if kind in ("states", "refreshes")]
+    first = min(bad + [end for end in epoch_ends if end not in trained][:1], default=math.inf)
+    work.drop("states", *(iteration for iteration in work.numbers("states") if iteration >= first))
+    midway = work.get("midway", 0)
+    if midway is not None and midway.arrays["iteration"] >= first:
+        work.drop("midway", 0)
+
+
+def _drop_unwanted(work: WorkStore, state: TrainingState, settings: RunSettings) -> None:
     """Drop all states but those of the snapshots: the start, every n-th epoch, the best, and the last."""
     interval = settings.snapshot_every * settings.steps_per_epoch
-    for iteration in work.iterations():
-        if iteration % interval and iteration not in (settings.start, state.iteration, state.best_iteration):
-            work.drop(iteration)
+    kept = (settings.start, state.iteration, state.best_iteration)
+    work.drop("states", *(each for each in work.numbers("states") if each % interval and each not in kept))
 
 
-def _ended(state: TrainingState, work: TrainingWork, settings: RunSettings) -> TrainingState:
+def _ended(state: TrainingState, work: WorkStore, settings: RunSettings) -> TrainingState:
     """A state from the work folder, marked as the journal says if the run stopped or diverged there."""
-    for row in work.rows("history"):
+    for row in _rows(work, "history"):
         diverged = row["diverged"] >= 0 and row["iteration"] == state.iteration + settings.steps_per_epoch
         if diverged or (row["stopped"] and row["iteration"] == state.iteration):
             return TrainingState(**{**vars(state), "diverged": row["diverged"], "stopped": row["stopped"]})
@@ -217,12 +242,12 @@ def _ended(state: TrainingState, work: TrainingWork, settings: RunSettings) -> T
 
 def _write(
     problem: Problem,
-    work: TrainingWork,
+    work: WorkStore,
     state: TrainingState,
     paths: Paths,
     attributes: dict[str, Any],
 ) -> None:
-    settings, iterations = problem.settings, work.iterations()
+    settings, iterations = problem.settings, work.numbers("states")
     history, snapshots = paths.history(settings.run), paths.snapshots(settings.run)
     # the best snapshot of a run that ended within its first epoch is its start
     best = iterations.index(max(state.best_iteration, settings.start))
@@ -237,50 +262,50 @@ def _write(
         "buffer_names": problem.model.buffer_layout,
         "progress": PROGRESS,
     }
-    _write_history(history, work.rows("history"))
+    _write_history(history, _rows(work, "history"))
     with create_snapshots(snapshots) as file:
         _write_states(work, iterations, file)
         arrays = _write_refreshes(work, settings, len(state.theta), file)
         arrays["epoch"] = np.array(iterations) / settings.steps_per_epoch
         arrays["update_loss"] = _update_loss(problem, work, state)
-        arrays["epoch_seconds"] = np.array([row["seconds"] for row in work.rows("history")])
+        arrays["epoch_seconds"] = np.array([row["seconds"] for row in _rows(work, "history")])
         file.complete(arrays, {**attributes, **outcome})
     # last, because this record states that all files are complete and belong together
     write_made(paths, [history], {paths.place(snapshots): digest_of(snapshots)})
 
 
-def _update_loss(problem: Problem, work: TrainingWork, state: TrainingState) -> NDArray[np.float64]:
+def _update_loss(problem: Problem, work: WorkStore, state: TrainingState) -> NDArray[np.float64]:
     """(u,), the loss of a full-batch run at its start and after each update; up to divergence, if it diverged."""
     settings = problem.settings
     if not settings.full_batch:
         return np.empty(0)
-    losses = [loss for row in work.rows("history") for loss in row["losses"]]
+    losses = [loss for row in _rows(work, "history") for loss in row["losses"]]
     if state.diverged < 0:
         return np.array([*losses, problem.training_loss(state.theta, state.buffers, state.iteration)])
     return np.array(losses[: state.diverged - settings.start + 1])
 
 
-def _write_states(work: TrainingWork, iterations: Sequence[int], file: StoredWriter) -> None:
+def _write_states(work: WorkStore, iterations: Sequence[int], file: StoredWriter) -> None:
     """Copy states one at a time, because at the paper's scale they take gigabytes."""
     states: dict[str, StoredRows] = {}
     for row, iteration in enumerate(iterations):
-        for name, value in work.load(iteration).items():
+        for name, value in _state(work, iteration).items():
             if row == 0:
                 states[name] = file.stream(name, (len(iterations), *value.shape))
             states[name][row] = value
 
 
 def _write_refreshes(
-    work: TrainingWork, settings: RunSettings, num_parameters: int, file: StoredWriter
+    work: WorkStore, settings: RunSettings, num_parameters: int, file: StoredWriter
 ) -> dict[str, NDArray[Any]]:
     """Copy kept eigenvectors into the file one at a time; returns the other arrays of the refreshes."""
-    refreshes = work.rows("refreshes")
+    refreshes = _rows(work, "refreshes")
     num_pairs = len(refreshes[0]["eigenvalues"]) if refreshes else 0
     keeps_vectors = settings.nudge is not None and settings.nudge.keep_vectors
     shape = (len(refreshes), num_pairs, num_parameters) if keeps_vectors else (0, 0, 0)
     vectors = file.stream("eigenvectors", shape)
-    for row in range(shape[0]):
-        vectors[row] = work.load_vectors(refreshes[row]["iteration"])
+    for row, record in enumerate(work.records("refreshes") if keeps_vectors else ()):
+        vectors[row] = record.arrays["vectors"]
     return {
         "refresh_iteration": np.array([row["iteration"] for row in refreshes], dtype="i8"),
         **{

@@ -16,11 +16,9 @@ from builders import Run, Silent, full_batch_settings
 from sealed import changed
 
 from sharpest.config.measures import declared
-from sharpest.errors import StoreError
-from sharpest.measures import kept
 from sharpest.measures.point import Point
 from sharpest.results.stored import Measured
-from sharpest.results.work import append_record, read_records
+from sharpest.results.work import WorkStore
 
 from .conftest import Settings, values_at
 
@@ -96,7 +94,12 @@ def die(take: Callable[..., Measured], dies_at: int) -> Counting:
 
 
 def entries(work: Path) -> list[str]:
-    return sorted(path.name for path in work.iterdir())
+    return sorted(path.suffix or path.name for path in work.iterdir())
+
+
+def opened(work: Path) -> WorkStore:
+    (file,) = work.glob("*.sqlite")
+    return WorkStore(work, file.stem)
 
 
 # --- kills
@@ -105,7 +108,7 @@ def entries(work: Path) -> list[str]:
 @pytest.mark.parametrize("dies_at", range(COUNT))
 def test_a_death_in_a_point_loses_only_that_point(take, whole, work, dies_at):
     first, progress = die(take, dies_at), Silent()
-    assert entries(work) == ["carried", "identity", "lock", "points"] if dies_at else ["identity", "lock"]
+    assert len(opened(work).numbers("points")) == dies_at
     second = Counting()
     assert contents(take(SEGMENTS, second, progress=progress.update)) == whole
     assert first.calls + second.calls == [point for segment in SEGMENTS for point in segment]
@@ -126,31 +129,28 @@ def test_a_death_between_the_last_point_and_the_file(take, whole, work, monkeypa
             patch.setattr(name, lambda *_, **__: Counting._raise())
             with pytest.raises(Killed):
                 take(SEGMENTS, Counting())
-        assert "points" in entries(work)
+        assert opened(work).numbers("points")
     again = Counting(0)
     assert contents(take(SEGMENTS, again)) == whole
 
 
-@pytest.mark.parametrize("written", ["half", "all"])
+@pytest.mark.parametrize("written", [False, True])
 @pytest.mark.parametrize("dies_at", range(2 * COUNT))
 def test_a_death_in_a_write_loses_at_most_one_point(take, whole, monkeypatch, written, dies_at):
     """Each point is two records. Later jobs die in their second point, so they read much that was written since."""
-    writes = 0
+    writes, put = 0, WorkStore.put
 
-    def append(path: Path, *arguments: Any) -> None:
+    def dying(self: WorkStore, *arguments: Any) -> None:
         nonlocal writes
-        before = path.stat().st_size if path.exists() else 0
         writes += 1
-        if writes <= dies_at:
-            return append_record(path, *arguments)
-        append_record(path, *arguments)
-        if written == "half":
-            os.truncate(path, (before + path.stat().st_size) // 2)
-        raise Killed
+        if writes <= dies_at or written:
+            put(self, *arguments)
+        if writes > dies_at:
+            raise Killed
 
     jobs, taken = [Counting()], []
     with monkeypatch.context() as patch:
-        patch.setattr(kept, "append_record", append)
+        patch.setattr(WorkStore, "put", dying)
         with pytest.raises(Killed):
             take(SEGMENTS, jobs[0])
     while not taken and len(jobs) <= COUNT + 1:
@@ -235,23 +235,6 @@ def test_a_second_job_waits_and_finds_the_file(take, tmp_path):
     assert second.calls == []
 
 
-@pytest.mark.parametrize("name", ["append_record", "cut_records"])
-def test_a_full_disk_is_named_and_leaves_what_was_kept(take, whole, monkeypatch, name):
-    """Or a disk that can only be read."""
-    die(take, 3)
-
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(kept, name, full)
-        with pytest.raises(StoreError, match=r"work/toy: cannot be written .*No space left.*from what it has kept$"):
-            take(SEGMENTS, Counting())
-    counting = Counting()
-    assert contents(take(SEGMENTS, counting)) == whole
-    assert len(counting.calls) == COUNT - 3
-
-
 @pytest.mark.parametrize(("name", "dies_at"), [("critical", 1), ("critical", 4), ("gradient_flow", 2)])
 def test_measures_with_carried_values_resume_with_the_same_bits(tmp_path, monkeypatch, name, dies_at):
     """The last critical step; the flow and its time step."""
@@ -330,67 +313,54 @@ def test_the_clock_and_the_commit_do_not_count(take):
 # --- damage
 
 
-def cut(path: Path, place: int) -> None:
-    os.truncate(path, place)
-
-
-def flip(path: Path, place: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[place] ^= 4
-    path.write_bytes(content)
-
-
-def place_in(path: Path, number: int) -> int:
-    """Near the end of a record, where its arrays are."""
-    return [record.end for record in read_records(path) if record][number] - 5
-
-
-@pytest.mark.parametrize("damage", [cut, flip])
 @pytest.mark.parametrize("number", range(6))
-def test_damaged_points_are_measured_again(take, whole, work, damage, number):
-    """From the last intact one on, and one note says so."""
+def test_damaged_points_are_measured_again(take, whole, work, number):
+    """From the start of the segment on if what was carried to the first of them is gone; one note says so."""
     die(take, 6)
-    damage(work / "points", place_in(work / "points", number))
+    damage(work, "points", number)
     progress, counting = Silent(), Counting()
     assert contents(take(SEGMENTS, counting, progress=progress.update)) == whole
-    verb = "goes on" if number else "starts again"
-    assert progress.lines[0] == (number, f"{verb}: what was kept behind this point is damaged or cut short")
-    assert len(counting.calls) == COUNT - number
+    goes_on_at = 4 if number >= 4 else 0
+    verb = "goes on" if goes_on_at else "starts again"
+    assert progress.lines[0] == (goes_on_at, f"{verb}: what was kept behind this point is damaged or cut short")
+    assert len(counting.calls) == COUNT - goes_on_at
 
 
-@pytest.mark.parametrize(
-    ("damage", "number", "goes_on_at"),
-    # the seventh point is the first of its segment: nothing is carried to it
-    [(cut, 7, 7), (cut, 6, 6), (cut, 0, 6), (flip, 7, 7), (flip, 6, 8), (flip, 0, 8)],
-)
-def test_carried_values_may_be_damaged(take, whole, work, damage, number, goes_on_at):
-    die(take, 8)
-    damage(work / "carried", place_in(work / "carried", number))
+@pytest.mark.parametrize(("points", "goes_on_at"), [(3, 0), (5, 4), (6, 6), (8, 6)])
+def test_carried_values_may_be_damaged(take, whole, work, points, goes_on_at):
+    """The segments start at the points 0, 4 and 6."""
+    die(take, points)
+    damage(work, "carried", 0)
     counting = Counting()
     assert contents(take(SEGMENTS, counting)) == whole
     assert len(counting.calls) == COUNT - goes_on_at
 
 
-@pytest.mark.parametrize("name", ["points", "carried", "identity"])
-@pytest.mark.parametrize("content", [b"", b"a text, longer than the head of a record"])
-def test_foreign_files_are_not_mistaken_for_points(take, whole, work, name, content):
-    die(take, 3)
-    (work / name).write_bytes(content)
-    counting = Counting()
-    assert contents(take(SEGMENTS, counting)) == whole
-    assert len(counting.calls) == COUNT
+def damage(work: Path, kind: str, number: int) -> None:
+    """Replace a record by one whose checksum is of another."""
+    store = opened(work)
+    store._database.execute(
+        "update parts set content = '0 []' where kind = ? and number = ? and part = 0", (kind, number)
+    )
+    store._database.commit()
+    store.close()
 
 
-def test_the_file_of_carried_values_does_not_grow_without_limit(take, whole, work, monkeypatch):
-    """It is rewritten when it is full, and always contains the latest values."""
-    monkeypatch.setattr(kept, "CARRIED_BYTES", 5000)
-    sizes = []
-    for number in range(COUNT - 1):
-        assert len(die(take, 1).calls) == 1
-        sizes.append((work / "carried").stat().st_size)
-        assert not [name for name in entries(work) if name.startswith(".")], number
-    assert max(sizes) < 5000 + 2000 < (work / "points").stat().st_size
-    assert contents(take(SEGMENTS, Counting())) == whole
+def test_a_vector_that_is_a_value_and_is_carried_is_kept_once(take, work):
+    def function(point: Point, settings: Settings) -> dict[str, Any]:
+        if point.place == 2:
+            raise Killed
+        values = values_at(point, settings)
+        if point.place:
+            assert torch.equal(point.carried["first"], before[-1])
+        before.append(torch.as_tensor(values["vectors"]).clone())
+        point.carried |= {"first": before[-1]}
+        return values
+
+    before: list[torch.Tensor] = []
+    with pytest.raises(Killed):
+        take([[0, 3, 7]], function)
+    assert opened(work).get("carried", 0).arrays == {}
 
 
 # --- what may be carried

@@ -3,8 +3,11 @@
 import csv
 import random
 import signal
+import sqlite3
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +34,7 @@ from sharpest.data.randomness import derived_seed
 from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.results.stored import Snapshots
+from sharpest.results.work import Record, WorkStore
 from sharpest.training.run import HISTORY_COLUMNS, SAVE_INTERVAL
 from sharpest.trajectory.eigenpairs import direction_solver
 from sharpest.trajectory.epoch import EpochLog, advance
@@ -438,9 +442,13 @@ def test_training_goes_on_from_within_an_epoch(tmp_path, monkeypatch, kind):
     assert contents(run) == undisturbed
 
 
-def test_vectors_are_not_saved_where_they_are_not_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("sharpest.training.work.TrainingWork.save_vectors", None)
-    Run(tmp_path, run_settings(nudge=CHEAP_NSGD.model_copy(update={"refresh_every": 3}))).train()
+def test_vectors_are_not_saved_where_they_are_not_kept(tmp_path):
+    run = Run(tmp_path, run_settings(nudge=CHEAP_NSGD.model_copy(update={"refresh_every": 3})))
+    with pytest.raises(Killed):
+        run.train(Dying(10))
+    refreshes = list(records_of(run.work, "refreshes"))
+    assert len(refreshes) > 2
+    assert [record.arrays for record in refreshes] == [{}] * len(refreshes)
 
 
 def test_an_epoch_is_saved_by_the_clock(tmp_path, monkeypatch):
@@ -457,21 +465,48 @@ def test_an_epoch_is_saved_by_the_clock(tmp_path, monkeypatch):
     assert contents(run) == contents(Run(tmp_path / "undisturbed").train())
 
 
-def test_work_damaged_by_a_power_loss_is_retrained(tmp_path):
-    """The newest state empty, as after a lost write, and an older one with a flipped bit."""
-    undisturbed = contents(Run(tmp_path / "undisturbed").train())
-    for damaged in ("15.npz", "5.npz"):
-        run = Run(tmp_path / damaged)
-        with pytest.raises(Killed):
-            run.train(Dying(15))
-        path = run.work / "states" / damaged
-        content = bytearray(path.read_bytes())
-        content[content.index(b"theta.npy") + 200] ^= 1
-        path.write_bytes(b"" if damaged == "15.npz" else content)
-        progress = Silent()
-        run.train(progress)
-        assert progress.done[0] == (10 if damaged == "15.npz" else 0)
-        assert contents(run) == undisturbed
+def records_of(work: Path, kind: str) -> Iterator[Record]:
+    """The records of an unfinished run."""
+    (file,) = work.glob("*.sqlite")
+    return WorkStore(work, file.stem).records(kind)
+
+
+def damage(work: Path, kind: str, number: int) -> None:
+    """Replace a record by one whose checksum is of another."""
+    (file,) = work.glob("*.sqlite")
+    with closing(sqlite3.connect(file)) as database, database:
+        where = "where kind = ? and number = ? and part = 0"
+        database.execute(f"update parts set content = '0 []' {where}", (kind, number))
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "goes_on_at"),
+    [
+        ("states", 15, 10),
+        ("states", 5, 0),
+        ("states", 0, 0),
+        ("history", 10, 5),
+        ("refreshes", 9, 5),
+        ("midway", 0, 15),
+        ("whole", 0, 0),
+    ],
+)
+def test_work_damaged_by_a_power_loss_is_retrained(tmp_path, monkeypatch, kind, number, goes_on_at):
+    """From the last state before the damage on."""
+    settings = run_settings(nudge=CHEAP_NSGD.model_copy(update={"refresh_every": 3, "keep_vectors": True}))
+    undisturbed = contents(Run(tmp_path / "undisturbed", settings).train())
+    monkeypatch.setattr("sharpest.training.run.SAVE_INTERVAL", 0.0)
+    run = Run(tmp_path / "damaged", settings)
+    with pytest.raises(Killed):
+        run.train(Dying(17))
+    if kind == "whole":
+        next(run.work.glob("*.sqlite")).write_bytes(b"a text" * 100)
+    else:
+        damage(run.work, kind, number)
+    progress = Silent()
+    run.train(progress)
+    assert progress.done[0] == goes_on_at
+    assert contents(run) == undisturbed
 
 
 def wait_for(condition, seconds: float = 60.0) -> None:
@@ -572,7 +607,7 @@ def test_stale_work_is_not_resumed(tmp_path, changed):
     run = Run(tmp_path / "run")
     with pytest.raises(Killed):
         run.train(Stopping())
-    assert len(list((run.work / "states").iterdir())) == 3
+    assert len(list(records_of(run.work, "states"))) == 3
     undisturbed = Run(tmp_path / "undisturbed", changed.get("settings", run.settings), changed.get("code", "code"))
     run.settings, run.code = undisturbed.settings, undisturbed.code
     if "data" in changed:
