@@ -38,7 +38,7 @@ GROUPS = {
         "reference": ("project", "write the pages of the docs that are generated from the code"),
     },
     "set up": {
-        "completion": ("completion", "complete commands, options and runs in bash or zsh"),
+        "completion": ("project", "complete commands, options and runs in bash or zsh"),
     },
 }
 """Commands by purpose, each with the module that declares it and a description."""

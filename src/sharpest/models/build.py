@@ -1,8 +1,8 @@
-"""Build the model of a run, with its initial weights, from settings; layers that several nets share."""
+"""Build the model of a run, with its initial weights, from settings; layers that several nets share; nets of users."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from sharpest.config import architecture_module
+from sharpest.config.architectures import OwnSettings
 from sharpest.data.randomness import generator
 
 EMBEDDING_LIMIT = 0.05  # Keras draws initial embeddings uniformly from -0.05 to 0.05
@@ -64,3 +65,26 @@ def build_model(
             if value.dim() > 1:
                 value.mul_(settings.get("init_scale", 1))
     return model
+
+
+def builder(net: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    """The function ``build`` for the module of a user's net.
+
+    Args:
+        net: Called with the image shape (channels, height, width), the number of classes and the options of the scale.
+            The seed of the run determines its weights.
+    """
+
+    def build(
+        settings: Mapping[str, Any],
+        input_shape: tuple[int, ...],
+        num_classes: int,
+        batch_size: int,
+        rng: torch.Generator,
+    ) -> nn.Module:
+        """The model for ``sharpest.models.build.build_model``."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(rng.initial_seed())
+            return net(input_shape, num_classes, **OwnSettings.model_validate(settings).options)
+
+    return build

@@ -8,8 +8,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from sharpest.models.build import build_model
-from sharpest.models.own import builder
+from sharpest.models.build import build_model, builder
 
 
 class Net(nn.Module):
