@@ -273,19 +273,40 @@ def _kind(model: type[BaseModel]) -> str | None:
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with ``changes`` merged in, mapping by mapping; other values are replaced."""
+    return merge_all([(None, base), (None, changes)])[0]
+
+
+def merge_all(parts: Iterable[tuple[_T, Mapping[str, Any]]]) -> tuple[dict[str, Any], dict[Keys, _T]]:
+    """Mappings merged in order, and the source of each value.
+
+    Args:
+        parts: The source of each mapping, and the mapping; later ones take precedence.
+
+    Returns:
+        The merged mapping; the keys of each value in it that is not a mapping -> its source.
+    """
+    whole: dict[str, Any] = {}
+    origins: dict[Keys, _T] = {}
+    for source, part in parts:
+        whole = _merged(whole, part, source, origins, ())
+    return whole, origins
+
+
+def _merged(
+    base: Mapping[str, Any], changes: Mapping[str, Any], source: _T, origins: dict[Keys, _T], at: Keys
+) -> dict[str, Any]:
     merged = dict(base)
     for key, value in changes.items():
-        old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        old, keys = merged.get(key), (*at, key)
+        if isinstance(value, Mapping):
+            origins.pop(keys, None)
+            merged[key] = _merged(old if isinstance(old, Mapping) else {}, value, source, origins, keys)
+            continue
+        if isinstance(old, Mapping):
+            for inner in [place for place in origins if place[: len(keys)] == keys]:
+                del origins[inner]
+        merged[key], origins[keys] = value, source
     return merged
-
-
-def merge_all(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Mappings merged in order; later ones take precedence."""
-    whole: dict[str, Any] = {}
-    for part in parts:
-        whole = merge(whole, part)
-    return whole
 
 
 def read_runs(path: Path) -> dict[str, int]:

@@ -8,7 +8,7 @@ from fnmatch import translate
 from typing import Any
 
 from sharpest.config.measures import declared
-from sharpest.config.reading import YamlFile, merge_all, validate
+from sharpest.config.reading import Keys, YamlFile, merge_all, validate
 from sharpest.config.run import BranchSettings, NudgeSettings, RunSettings
 from sharpest.config.run_id import FIRST_NEW_SEED, RunId, intervention, without_seed
 from sharpest.config.scale_files import Entry, entries_of, examples_of, taken_settings
@@ -156,7 +156,7 @@ class ScaleRuns:
         self._entries = [entry for file in files for entry in entries_of(file)]
         self._patterns = [re.compile(translate(entry.pattern)).match for entry in self._entries]
         self._fitting: dict[str, _Fitting] = {}
-        self._keys: dict[_Fitting, RunKeys] = {}
+        self._keys: dict[_Fitting, tuple[RunKeys, Mapping[Keys, Entry]]] = {}
         self._runs: dict[str, RunSettings] = {}
         self._measures: dict[tuple[_Fitting, str], dict[str, Any]] = {}
         self._schedules: dict[tuple[str, str], Schedule] = {}
@@ -173,10 +173,18 @@ class ScaleRuns:
 
     def keys(self, run: str) -> RunKeys:
         """The scale's keys for a run."""
+        return self._keys_of(run)[0]
+
+    def origins(self, run: str) -> Mapping[Keys, Entry]:
+        """The keys of each value of ``keys`` that a file sets -> the entry that sets it."""
+        return self._keys_of(run)[1]
+
+    def _keys_of(self, run: str) -> tuple[RunKeys, Mapping[Keys, Entry]]:
         fitting = self._entries_that_fit(run)
         if fitting not in self._keys:
-            values = merge_all(self._entries[number].values for number in fitting)
-            self._keys[fitting] = validate(RunKeys, values, f"run {run}")
+            entries = [self._entries[number] for number in fitting]
+            values, origins = merge_all((entry, entry.values) for entry in entries)
+            self._keys[fitting] = validate(RunKeys, values, f"run {run}"), origins
         return self._keys[fitting]
 
     def schedule(self, run: str, name: str) -> Schedule:
@@ -208,10 +216,6 @@ class ScaleRuns:
             return len(self._points(self.run(run), name)) > length
         except ConfigError:
             return False
-
-    def entries_of(self, run: str) -> list[Entry]:
-        """The entries of the files that fit a run; later ones take precedence."""
-        return [self._entries[number] for number in self._entries_that_fit(run)]
 
     def check_patterns(self) -> None:
         """Check that every pattern fits a run.

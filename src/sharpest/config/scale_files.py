@@ -154,7 +154,7 @@ def read_scale(folder: Path, name: str, children: tuple[str, ...] = ()) -> tuple
 def plain_values(files: Sequence[YamlFile]) -> dict[str, Any]:
     """The keys of the files for all runs and for the rest of the scale; later files take precedence."""
     plain = ({key: value for key, value in file.values.items() if key in ScaleSettings.model_fields} for file in files)
-    return merge_all(plain)
+    return merge_all((None, part) for part in plain)[0]
 
 
 def place_in(files: Sequence[YamlFile], keys: Keys) -> str:

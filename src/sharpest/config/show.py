@@ -1,12 +1,12 @@
 """Every setting of a run, with its origin."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sharpest.config.measures import declared
 from sharpest.config.project import Project
-from sharpest.config.reading import YamlFile, read_text
+from sharpest.config.reading import Keys, YamlFile, read_text
 from sharpest.config.run import NudgeSettings, RunSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.scale import MIN_NSGD_EIGENPAIRS
@@ -56,24 +56,21 @@ class _Origins:
     def __init__(self, project: Project, run: str) -> None:
         self.project, self.run, self.id = project, run, RunId.parse(run)
         self.keys, self.row = project.scale_runs.keys(run), project.scale_runs.row(run)
-        self._entries = project.scale_runs.entries_of(run)
+        self._origins = project.scale_runs.origins(run)
 
     def of_run(self, *keys: str) -> str:
         """The origin of a key of runs."""
-        for entry in reversed(self._entries):
-            if entry.keys == ("runs", self.row) and keys == ("epochs",):
-                return self.of_scale(*entry.keys)
-            if line := entry.file.line((*entry.keys, *keys)):
-                return self._place(entry.file, line) + (f", for {entry.pattern}" if entry.keys else "")
-            if _ends_in_none(entry.values, keys):
-                break
-        return _BY_DEFAULT
+        if (entry := self._origins.get(keys)) is None:
+            return _BY_DEFAULT
+        if entry.keys[:1] == ("runs",):
+            return self.of_scale(*entry.keys)
+        return self._place(entry.file, (*entry.keys, *keys)) + (f", for {entry.pattern}" if entry.keys else "")
 
-    def of_scale(self, *keys: str) -> str:
+    def of_scale(self, *keys: str | int) -> str:
         """The origin of another key of the scale."""
         for file in reversed(self.project.scale_runs.files):
-            if line := file.line(keys):
-                return self._place(file, line)
+            if file.line(keys):
+                return self._place(file, keys)
         return _BY_DEFAULT
 
     def of_factor(self, key: str) -> str:
@@ -108,8 +105,8 @@ class _Origins:
         by_schedule = self.of_run("schedules", schedule.name, "measures", measure, key)
         return self.of_run("measures", measure, key) if by_schedule == _BY_DEFAULT else by_schedule
 
-    def _place(self, file: YamlFile, line: int) -> str:
-        return f"{file.path.relative_to(self.project.folder.parent)}:{line}"
+    def _place(self, file: YamlFile, keys: Keys) -> str:
+        return f"{file.path.relative_to(self.project.folder.parent)}:{file.line(keys)}"
 
 
 def _training_rows(run: RunSettings, origins: _Origins) -> Iterator[_Row]:
@@ -190,18 +187,6 @@ def _schedule_rows(schedule: Schedule, origins: _Origins) -> Iterator[_Row]:
     for measure, settings in schedule.measures.items():
         for key, value in settings:
             yield f"{measure}.{key}", value, origins.of_measure(schedule, measure, key)
-
-
-def _ends_in_none(values: Mapping[str, Any], keys: Sequence[str]) -> bool:
-    """Whether the values set something around a key to none, so that earlier values do not count."""
-    part: Any = values
-    for key in keys:
-        if not isinstance(part, Mapping) or key not in part:
-            return False
-        part = part[key]
-        if part is None:
-            return True
-    return False
 
 
 def _aligned(parts: Sequence[tuple[str, Sequence[_Row]]]) -> str:

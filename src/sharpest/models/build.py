@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from sharpest.config import architecture_module
-from sharpest.config.architectures import OwnSettings
 from sharpest.data.randomness import generator
 
 EMBEDDING_LIMIT = 0.05  # Keras draws initial embeddings uniformly from -0.05 to 0.05
@@ -83,6 +82,8 @@ def builder(net: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
         rng: torch.Generator,
     ) -> nn.Module:
         """The model for ``sharpest.models.build.build_model``."""
+        from sharpest.config.architectures import OwnSettings  # needs pydantic, which the core lacks
+
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(rng.initial_seed())
             return net(input_shape, num_classes, **OwnSettings.model_validate(settings).options)

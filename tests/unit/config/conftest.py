@@ -15,7 +15,7 @@ from sharpest.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "config"
-REMOVED = object()
+REMOVED = "<removed>"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -225,7 +225,7 @@ def plain_fcn(model: nn.Module, images: Array, settings: Any) -> Array:
         *((plain_fcn, {**FCN, "widths": widths, "activation": activation}, (6, 5))
           for widths in ([50, 40], [11], []) for activation in ("relu", "tanh")),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )  # fmt: skip
 def test_logits_are_those_of_a_plain_forward_pass(plain: Any, settings: Any, sides: tuple[int, int]) -> None:
     """In inference mode, with running averages that differ from those of the images, and no dropout."""

@@ -64,10 +64,6 @@ def test_hash_ignores_memory_layout_and_origin(digits):
     assert in_columns.sha256 == digits.sha256
 
 
-def test_check_accepts_the_source(digits):
-    digits.check(SOURCE)
-
-
 @pytest.mark.parametrize(
     ("name", "change", "complaint"),
     [
@@ -117,10 +113,6 @@ def test_what_is_written_can_be_read(fixture, summary, num_classes, tmp_path, re
     assert data.summary == summary
 
 
-def test_check_accepts_the_right_text(text):
-    text.check(TEXT)
-
-
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
@@ -138,10 +130,6 @@ def test_check_refuses_another_text(text, changes, complaint):
 
 def test_check_leaves_types_open_where_the_text_is(text):
     replace(text, num_types=4).check(replace(TEXT, num_types=None))
-
-
-def test_check_accepts_the_right_reviews(reviews):
-    reviews.check(REVIEWS)
 
 
 @pytest.mark.parametrize(

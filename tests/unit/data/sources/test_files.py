@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from sharpest.data.sources.files import check_digest, fetch, folder_with, read_file, read_members, read_or_fetch
+from sharpest.data.sources.files import fetch, folder_with, read_file, read_members
 from sharpest.errors import DataError
 
 CONTENT = b"the file"
@@ -24,23 +24,9 @@ def served(tmp_path):
     return path
 
 
-def test_read_file_distinguishes_missing_files_and_folders(tmp_path):
-    with pytest.raises(DataError, match=rf"^{tmp_path}/file does not exist; look$"):
-        read_file(tmp_path / "file", "look")
-    with pytest.raises(DataError, match=rf"^{tmp_path}/folder/file: its folder does not exist; look$"):
-        read_file(tmp_path / "folder" / "file", "look")
-
-
 def test_read_file_reports_what_cannot_be_read(tmp_path):
     with pytest.raises(DataError, match=rf"^{tmp_path} cannot be read \(Is a directory\); look$"):
         read_file(tmp_path, "look")
-
-
-@pytest.mark.parametrize(("name", "digest"), [("SHA-256", SHA256), ("MD5", MD5)])
-def test_check_digest(name, digest):
-    check_digest(CONTENT, digest, "file", "look")
-    with pytest.raises(DataError, match=rf"^file has {name} [0-9a-f]{{{len(digest)}}}, expected {digest}: .*; look$"):
-        check_digest(CONTENT + b"!", digest, "file", "look")
 
 
 def test_fetch_keeps_the_file_and_reads_it_the_second_time(served, tmp_path):
@@ -58,13 +44,6 @@ def test_fetch_replaces_a_damaged_file(served, tmp_path):
     assert kept.read_bytes() == CONTENT
 
 
-def test_fetch_keeps_nothing_with_another_checksum(served, tmp_path):
-    served.write_bytes(b"an error page")
-    with pytest.raises(DataError, match=rf"^{served.as_uri()} has SHA-256 .*; look$"):
-        fetch(served.as_uri(), tmp_path / "file", SHA256, "look")
-    assert not (tmp_path / "file").exists()
-
-
 @pytest.mark.parametrize("url", [NO_SERVER, "no address", "file:///nowhere/file"])
 def test_fetch_without_connection(url, tmp_path):
     with pytest.raises(DataError, match=rf"^file cannot be downloaded from {url} \(.*\): no connection .*; look$"):
@@ -75,16 +54,6 @@ def test_fetch_into_a_place_that_cannot_be_written(served, tmp_path):
     (tmp_path / "cache").write_text("a file, no folder")
     with pytest.raises(DataError, match=rf"^{tmp_path}/cache/file: cannot be written .*; free space or correct"):
         fetch(served.as_uri(), tmp_path / "cache" / "file", SHA256, "look")
-
-
-def test_read_or_fetch_prefers_the_folder_and_verifies_it(served, tmp_path):
-    folder, url, cache = served.parent, served.as_uri(), tmp_path / "cache"
-    assert read_or_fetch("file", folder, NO_SERVER, cache, SHA256, "look") == (CONTENT, str(served))
-    assert not cache.exists()
-    assert read_or_fetch("file", None, url, cache, SHA256, "look") == (CONTENT, url)
-    served.write_bytes(b"another")
-    with pytest.raises(DataError, match=rf"^{served} has SHA-256 .*; look$"):
-        read_or_fetch("file", folder, NO_SERVER, cache, SHA256, "look")
 
 
 def test_folder_with_finds_the_first_place_that_holds_a_file(tmp_path):
@@ -114,12 +83,6 @@ def test_read_members_returns_the_requested_order():
         ("folder/a", b"1"),
         ("folder/b", b"2"),
     ]
-
-
-def test_read_members_names_what_is_missing():
-    content = _packed({"folder/a": b"1", "a": b"2"})
-    with pytest.raises(DataError, match=r"^archive lacks folder/b, folder/c; look$"):
-        read_members(content, ["folder/a", "folder/b", "folder/c"], "archive", "look")
 
 
 @pytest.mark.parametrize("length", [0, 3, 20, 100])
