@@ -15,7 +15,7 @@ from problems import PROBLEMS, SEED, Problem
 from torch import Tensor
 
 from sharpest.data.randomness import generator
-from sharpest.measures.directions.line import ROUNDING, LossLine, loss_profile
+from sharpest.measures.directions.measure import ROUNDING, LossLine, loss_profile
 from sharpest.pipeline.job import tune_allocator
 
 ALPHAS = (0.25, 0.33, 0.5, 1, 2, 3, 4)

@@ -28,11 +28,11 @@ from sharpest.config.variants import intervened, scales_of_step
 from sharpest.config.variants import lr_factor as intervention_factor
 from sharpest.measures.directions import Settings as DirectionSettings
 from sharpest.measures.driver import measure_run
+from sharpest.measures.evaluations import Evaluations
 from sharpest.measures.evaluations import Settings as EvaluationSettings
-from sharpest.measures.evaluations.reader import Evaluations
 from sharpest.measures.gradient_sample import Settings as GradientSampleSettings
 from sharpest.measures.spectra import Settings as SpectrumSettings
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 from sharpest.pipeline.job import Progress
 from sharpest.pipeline.provenance import provenance
 from sharpest.results.datasets import DATA, TOKENS

@@ -25,7 +25,7 @@ from problems import NETS
 from sharpest.config.run import ReviewSettings
 from sharpest.measures.critical import Settings as CriticalSettings
 from sharpest.measures.density import Settings as DensitySettings
-from sharpest.measures.directions.reader import Directions
+from sharpest.measures.directions import Directions
 from sharpest.measures.first_steps import Settings as FirstStepsSettings
 from sharpest.measures.interventions import Settings as InterventionsSettings
 from sharpest.measures.trace import Settings as TraceSettings

@@ -26,7 +26,7 @@ from sharpest.claims.shapes import (
     points_around,
     sudden_fall,
 )
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 from sharpest.results.edges import edge_of, first_crossing
 from sharpest.results.stored import Measured, divergence
 

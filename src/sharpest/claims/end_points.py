@@ -10,7 +10,7 @@ from sharpest.claims.curves import whole_history
 from sharpest.claims.quantity import Quantity, RunFiles
 from sharpest.claims.shapes import Number, UnmeasuredError
 from sharpest.config.sources import SOURCES, ImportedSource, TokenSource
-from sharpest.measures.evaluations.reader import BEST, LAST, accuracy_at, median_seconds
+from sharpest.measures.evaluations import BEST, LAST, accuracy_at, median_seconds
 from sharpest.trajectory.steps import nudge, sgd_change
 
 _CHANCE = 0.95  # a run whose loss stays above this fraction of the loss of guessing has not learnt

@@ -12,9 +12,9 @@ from sharpest.claims.shapes import Number, Series, Statistic
 from sharpest.config.run_id import RunId
 from sharpest.config.strict import Strict
 from sharpest.config.studies.base import Input
-from sharpest.measures.directions.reader import Directions
-from sharpest.measures.evaluations.reader import Evaluations
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.directions import Directions
+from sharpest.measures.evaluations import Evaluations
+from sharpest.measures.spectra import Spectra
 from sharpest.results.runs import Results, RunResults
 from sharpest.results.stored import Measured, Snapshots, reader_of
 

@@ -13,7 +13,7 @@ from sharpest.claims.quantity import Quantity, RunFiles
 from sharpest.claims.resampling import resampled
 from sharpest.claims.shapes import FEWEST_POINTS, Series, UnmeasuredError, mean, peak, per_cent, share_of_second
 from sharpest.claims.verdicts import Measured, Sample, Tested, against
-from sharpest.measures.directions.reader import RANDOM, Directions, random_cosine
+from sharpest.measures.directions import RANDOM, Directions, random_cosine
 from sharpest.results.stored import common_points
 
 _LAST_POINTS = 25  # points in the means that the paper quotes (inventory, section 8)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import Any
 
@@ -95,8 +94,8 @@ class Measure:
     """The declaration of a measure, ``MEASURE`` of ``sharpest.measures.<name>``.
 
     Its module ``measure`` has the function ``measure(point, settings)``, which returns the values at one point by the
-    names of the layout. Values that a point lacks are NaN. A module ``reader`` may define a class ``Reader`` with the
-    names under which other code asks for the values.
+    names of the layout. Values that a point lacks are NaN. A class ``Reader`` beside the declaration may add
+    the names under which other code asks for the values.
 
     Attributes:
         title: What is measured, for readers.
@@ -183,7 +182,6 @@ def measuring_module(name: str) -> str:
     return f"{_PACKAGE}.{name}.measure"
 
 
-def reading_module(name: str) -> str:
-    """The module that reads the files of a measure: its own reader, or its declaration."""
-    reader = f"{_PACKAGE}.{name}.reader"
-    return reader if find_spec(reader) else f"{_PACKAGE}.{name}"
+def declaring_module(name: str) -> str:
+    """The module that declares a measure and reads its files."""
+    return f"{_PACKAGE}.{name}"

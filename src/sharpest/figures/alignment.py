@@ -13,8 +13,8 @@ from sharpest.figures.canvas import Canvas, Panel, drawing
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged
 from sharpest.figures.style import MARKERS, ordered_colours, run_label, running_mean
-from sharpest.measures.directions.reader import Directions, random_cosine
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.directions import Directions, random_cosine
+from sharpest.measures.spectra import Spectra
 from sharpest.results.stored import common_points
 
 

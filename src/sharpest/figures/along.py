@@ -7,7 +7,7 @@ import numpy as np
 from sharpest.figures.canvas import Panel
 from sharpest.figures.over_seeds import OfSeed
 from sharpest.figures.style import OTHERS
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 
 OF_SEEDS = "bands: one standard deviation; thin: single seeds; norms: means only"
 """How ``curvature_lines`` draws several seeds, for the notes."""

@@ -14,7 +14,7 @@ from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.moments import moment_label, row_at
 from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged
 from sharpest.figures.style import GREY, looks, ordered_colours, say_empty
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 
 _MOST_NAMED, _NAME_SIZE = 12, 6  # layers are named up to this number; points
 _READING = (

@@ -12,7 +12,7 @@ from sharpest.figures.canvas import Canvas, drawing
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed, joined
 from sharpest.figures.style import ordered_colours
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 
 _ACCURACIES = {"train_accuracy": "-", "val_accuracy": "--"}
 

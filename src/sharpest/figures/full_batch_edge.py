@@ -9,7 +9,7 @@ from sharpest.figures.canvas import Canvas, Panel, drawing
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed
 from sharpest.figures.style import GREY, looks, make_room_for_legends
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 from sharpest.results.edges import edge_of, first_crossing
 from sharpest.results.stored import Measured
 

@@ -10,7 +10,7 @@ from sharpest.config.run_id import RunId
 from sharpest.config.studies.base import mean_of
 from sharpest.config.studies.step_surface import StepSurface
 from sharpest.figures.canvas import Panel
-from sharpest.measures.directions.reader import Directions
+from sharpest.measures.directions import Directions
 
 JUDGED = (
     "Numbers in legends: sum of the changes of the loss over sum of the losses, as the claims judge it; for several "

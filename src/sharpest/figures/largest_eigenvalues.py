@@ -10,7 +10,7 @@ from sharpest.figures.canvas import Canvas, Panel, drawing
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed
 from sharpest.figures.style import ordered_colours
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 
 _NAMED = dict(zip(("red", "green", "blue"), ordered_colours(3), strict=True))  # the paper's names of their order
 _LINES = (("-", 0.9), ("-.", 0.6))  # dashes and width of lambda_1 and lambda_2

@@ -7,7 +7,7 @@ from sharpest.figures.along import accuracy_panel
 from sharpest.figures.canvas import Canvas, drawing
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import name_diverged
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 
 
 @drawing

@@ -13,8 +13,8 @@ from sharpest.figures.canvas import Canvas, Panel, drawing
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
 from sharpest.figures.style import BLUE, RED, divergence_line, ordered_colours
-from sharpest.measures.evaluations.reader import Evaluations
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.evaluations import Evaluations
+from sharpest.measures.spectra import Spectra
 
 _LEFT_OUT = 1 / 4  # at most this fraction of the longest run is left out at the start of the accuracies
 _PARTS = ("x", "y", "deviation")  # attributes of a mean

@@ -16,7 +16,7 @@ from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.moments import moment_label, row_at
 from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged
 from sharpest.figures.style import GREY, ordered_colours
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 from sharpest.results.stored import common_points
 
 _MOST_COLUMNS = 3

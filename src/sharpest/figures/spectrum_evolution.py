@@ -11,7 +11,7 @@ from sharpest.figures.canvas import Canvas, Panel, drawing
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.over_seeds import OfSeed, name_diverged
 from sharpest.figures.style import GREY, RED, ordered_colours
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 
 # valleys of the sketch: curvature, height of the bottom, half width, start and end of the step
 _VALLEYS = {"A": (0.35, 2.35, 2.0, -1.7, -0.8), "B": (1.3, 1.15, 1.2, -0.95, 1.05), "C": (3.6, 0.0, 0.75, -0.6, 0.66)}

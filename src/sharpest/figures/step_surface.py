@@ -16,8 +16,8 @@ from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.judged_change import JUDGED, last_points, legend_title, legend_value
 from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged
 from sharpest.figures.style import BLUE, DASHES, GREEN, OTHERS, PANEL_HEIGHT, RED, ordered_colours
-from sharpest.measures.directions.reader import Directions
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.directions import Directions
+from sharpest.measures.spectra import Spectra
 from sharpest.results.stored import common_points
 
 _COLOURS = (BLUE, GREEN, RED, *OTHERS)  # as in the authors' code, for increasing alpha (inventory, Figure 6b)

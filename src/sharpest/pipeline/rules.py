@@ -17,7 +17,7 @@ from typing import Any
 from sharpest.claims.ledger import Claim, read_ledgers
 from sharpest.claims.plans import plan_claims, with_new_seeds
 from sharpest.config import architecture_module
-from sharpest.config.measures import declared, measuring_module, reading_module
+from sharpest.config.measures import declared, declaring_module, measuring_module
 from sharpest.config.project import Project, load_project
 from sharpest.config.schedule import Schedule
 from sharpest.config.studies.base import Input, settings_of
@@ -93,7 +93,7 @@ class Rules:
     def cheap_code(self, script: str) -> str:
         """The fingerprint of a script that takes seconds: one for all its jobs, with all measures that are read."""
         named = [module for package in _CHEAP[script] for module in modules_of(package)]
-        return _code(self._scripts / script, *named, *map(reading_module, self._measures))
+        return _code(self._scripts / script, *named, *map(declaring_module, self._measures))
 
     @cached_property
     def _measures(self) -> list[str]:
@@ -202,12 +202,12 @@ class Rules:
 
     def measuring_code(self, wildcards: Any) -> str:
         """Fingerprint of a measure, and of reading the measures it needs."""
-        needs = map(reading_module, declared(wildcards.measure).needs)
+        needs = map(declaring_module, declared(wildcards.measure).needs)
         return self._run_code("measure.py", wildcards.run, measuring_module(wildcards.measure), *needs)
 
     def merging_code(self, wildcards: Any) -> str:
         """Fingerprint of merging shards of a measure."""
-        return _code(self._scripts / "merge_shards.py", reading_module(wildcards.measure))
+        return _code(self._scripts / "merge_shards.py", declaring_module(wildcards.measure))
 
     def _run_code(self, script: str, run: str, *entries: str) -> str:
         settings = self.project.run(run)

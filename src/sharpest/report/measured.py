@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sharpest.config.run import RunSettings
 from sharpest.config.sources import SOURCES
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 from sharpest.results.stored import Measured, Snapshots, divergence
 
 

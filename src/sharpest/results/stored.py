@@ -6,7 +6,6 @@ import copy
 import json
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -325,15 +324,15 @@ def reader_of(measure: str) -> type[Measured]:
     If only the core is installed, the layout is read from the files themselves.
     """
     try:
-        if find_spec(f"sharpest.measures.{measure}.reader"):
-            reader: type[Measured] = import_module(f"sharpest.measures.{measure}.reader").Reader
-            return reader
-        layout = import_module(f"sharpest.measures.{measure}").MEASURE.layout
+        module = import_module(f"sharpest.measures.{measure}")
     except ModuleNotFoundError as error:
         if (error.name or "sharpest").startswith("sharpest"):
             raise
         return Measured
-    return type("Reader", (Measured,), {"layout": layout})
+    reader: type[Measured] = getattr(module, "Reader", None) or type(
+        "Reader", (Measured,), {"layout": module.MEASURE.layout}
+    )
+    return reader
 
 
 class Snapshots(Stored):

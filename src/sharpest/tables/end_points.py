@@ -11,7 +11,7 @@ import pandas as pd
 from sharpest.config.run_id import RunId
 from sharpest.config.studies.base import mean_of
 from sharpest.config.studies.end_points import END_POINT_COLUMNS, EndPointRow, EndPoints
-from sharpest.measures.evaluations.reader import Evaluations, accuracy_at, median_seconds
+from sharpest.measures.evaluations import Evaluations, accuracy_at, median_seconds
 from sharpest.results.runs import Results, RunResults
 from sharpest.tables.latex import latex_table
 

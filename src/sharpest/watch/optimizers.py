@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from sharpest.edge import adam_edge, edge
-from sharpest.results.measured.preconditioned import FLOOR
+from sharpest.results.measured import FLOOR
 from sharpest.watch.nets import without_half
 
 Group = Mapping[str, Any]

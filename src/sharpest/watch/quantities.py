@@ -19,11 +19,7 @@ from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.curvature.sizes import basis_size
 from sharpest.curvature.stochastic import trace
 from sharpest.results.layout import Layout
-from sharpest.results.measured.critical import CRITICAL
-from sharpest.results.measured.gradient_sample import GRADIENT_SAMPLE
-from sharpest.results.measured.preconditioned import PRECONDITIONED
-from sharpest.results.measured.spectra import SPECTRA
-from sharpest.results.measured.trace import TRACE
+from sharpest.results.measured import CRITICAL, GRADIENT_SAMPLE, PRECONDITIONED, SPECTRA, TRACE
 from sharpest.watch.moment import Moment
 from sharpest.watch.nets import BatchLoss, num_examples
 from sharpest.watch.optimizers import next_step, preconditioner

@@ -16,7 +16,7 @@ from sharpest.claims.ledger import COLUMNS, Claim, parse_claim, read_ledger
 from sharpest.claims.quantity import RunSource
 from sharpest.config.project import Project, load_project
 from sharpest.config.run_id import RunId
-from sharpest.measures.directions.reader import RANDOM
+from sharpest.measures.directions import RANDOM
 
 CONFIG = Path(__file__).parents[3] / "config"
 PARAMETERS = 50

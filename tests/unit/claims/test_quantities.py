@@ -15,7 +15,7 @@ from sharpest.claims.quantities import QUANTITIES
 from sharpest.claims.quantity import RunFiles, RunSource
 from sharpest.claims.shapes import Number, Series, UnmeasuredError, peak, peak_epoch
 from sharpest.claims.steps import lowest_point
-from sharpest.measures.directions.reader import random_cosine
+from sharpest.measures.directions import random_cosine
 
 OF_LATER_PAPERS = (*UPDATES, *BRANCHES, *DENSITIES, *EDGE_TEST)
 RUN, TRUNK, BRANCH = "run", "trunk", "branch"
@@ -289,7 +289,7 @@ def test_alignment(folder: Any, read: Any) -> None:
 def test_chance_has_the_formula_of_the_measure(folder: Any, read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.spectra(RUN, "grid", np.zeros(6))
     folder.directions(RUN, "grid", 6, cosine=np.full((6, 3), 0.5))
-    monkeypatch.setattr("sharpest.measures.directions.reader.gammaln", lambda x: 0 * x)
+    monkeypatch.setattr("sharpest.measures.directions.gammaln", lambda x: 0 * x)
     assert read("mean_abs_cosine_over_random") == pytest.approx(0.5 * math.sqrt(math.pi))
 
 

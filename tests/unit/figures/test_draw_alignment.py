@@ -10,7 +10,7 @@ from sharpest.config.studies.alignment import Alignment
 from sharpest.config.studies.base import Curve, Panel
 from sharpest.figures.alignment import draw
 from sharpest.figures.style import ordered_colours
-from sharpest.measures.directions.reader import random_cosine
+from sharpest.measures.directions import random_cosine
 
 CURVES = tuple(Curve(run=f"run-{lr}", schedule="alignment", label=f"η = {lr}") for lr in (0.001, 0.01, 0.1))
 
@@ -60,7 +60,7 @@ def test_colours_and_the_level_of_chance(folder: Any) -> None:
 def test_the_level_of_chance_has_the_formula_of_the_measure(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.spectra(CURVES[0])
     folder.directions(CURVES[0])
-    monkeypatch.setattr("sharpest.measures.directions.reader.gammaln", lambda x: 0 * x)
+    monkeypatch.setattr("sharpest.measures.directions.gammaln", lambda x: 0 * x)
     _, table = draw(_study(2, CURVES[:1]), folder.inputs(), "")
     assert np.allclose(table.loc[table["run"] == "", "y"], 1 / np.sqrt(np.pi))
 

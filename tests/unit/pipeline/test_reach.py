@@ -249,9 +249,9 @@ def jobs() -> Iterator[tuple[str, str]]:
         yield measure, fingerprint(SCRIPTS / "measure.py", f"sharpest.measures.{measure}.measure", *images)
     yield (
         "figure",
-        fingerprint(SCRIPTS / "draw_figure.py", "sharpest.figures.alignment", "sharpest.measures.directions.reader"),
+        fingerprint(SCRIPTS / "draw_figure.py", "sharpest.figures.alignment", "sharpest.measures.directions"),
     )
-    yield "claims", fingerprint(SCRIPTS / "judge_claims.py", "sharpest.measures.directions.reader")
+    yield "claims", fingerprint(SCRIPTS / "judge_claims.py", "sharpest.measures.directions")
 
 
 def names_in(lines: str) -> dict[str, set[str]]:

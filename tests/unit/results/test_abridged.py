@@ -9,7 +9,7 @@ from results_folder import ResultsFolder
 
 from sharpest.config.measures import declared
 from sharpest.errors import StoreError
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 from sharpest.results.abridged import abridge, check_unabridged
 from sharpest.results.datasets import DATA
 from sharpest.results.identity import read_through

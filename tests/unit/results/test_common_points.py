@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from results_folder import ResultsFolder
 
-from sharpest.measures.directions.reader import Directions
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.directions import Directions
+from sharpest.measures.spectra import Spectra
 from sharpest.results.stored import common_points
 
 RUN = "scnn-c10-sgd-lr0.1-S8-s777"

@@ -16,8 +16,8 @@ from sealed import changed
 import sharpest
 from sharpest.config.measures import declared, measure_names
 from sharpest.errors import StoreError
-from sharpest.measures.directions.reader import Directions
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.directions import Directions
+from sharpest.measures.spectra import Spectra
 from sharpest.results.made import write_made
 from sharpest.results.runs import Results, open_results
 from sharpest.results.snapshots import SNAPSHOTS

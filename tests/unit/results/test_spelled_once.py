@@ -43,6 +43,8 @@ def layout_constants() -> set[str]:
     """Names of layouts, of their parts, and of holders of a measure's layout."""
     names = {"MEASURE"}
     for module in iter_modules(sharpest.results.__path__):
+        if module.name == "measured":  # written by measures and by the monitor of a training loop, too
+            continue
         for name, value in vars(import_module(f"sharpest.results.{module.name}")).items():
             parts = value if isinstance(value, tuple) else ()
             if isinstance(value, Layout) or any(isinstance(part, Dataset) for part in parts):

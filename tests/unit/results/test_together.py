@@ -8,8 +8,7 @@ import pytest
 
 from sharpest.errors import StoreError
 from sharpest.results.layout import Layout
-from sharpest.results.measured.spectra import SPECTRA
-from sharpest.results.measured.trace import TRACE
+from sharpest.results.measured import SPECTRA, TRACE
 from sharpest.results.shards import write_together
 from sharpest.results.stored import Measured
 from sharpest.results.whole import USER_BLOCK

@@ -20,7 +20,7 @@ from sharpest.config.studies.largest_eigenvalues import EigenvalueCurve, Eigenva
 from sharpest.errors import StoreError
 from sharpest.figures.inputs import FigureInputs
 from sharpest.figures.largest_eigenvalues import draw
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 from sharpest.results.paths import Paths
 from sharpest.results.runs import Results
 from sharpest.results.stored import reader_of

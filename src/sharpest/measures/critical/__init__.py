@@ -4,7 +4,7 @@ from pydantic import Field, PositiveInt
 
 from sharpest.config.measures import Cost, Measure, Planned
 from sharpest.config.strict import Strict
-from sharpest.results.measured.critical import CRITICAL
+from sharpest.results.measured import CRITICAL
 
 _SEARCH = 8  # passes per search; 7 to 9 were observed
 

@@ -5,7 +5,7 @@ from pydantic import Field, PositiveInt
 from sharpest.config.measures import Cost, Measure, Planned, Taken
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
-from sharpest.results.measured.gradient_sample import GRADIENT_SAMPLE
+from sharpest.results.measured import GRADIENT_SAMPLE
 
 
 class Settings(Strict):

@@ -6,7 +6,7 @@ from sharpest.config.measures import Cost, Measure
 from sharpest.config.run import RunSettings
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
-from sharpest.results.measured.preconditioned import PRECONDITIONED
+from sharpest.results.measured import PRECONDITIONED
 
 
 class Settings(Strict):

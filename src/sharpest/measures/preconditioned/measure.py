@@ -10,7 +10,7 @@ from torch import Tensor
 from sharpest.curvature.preconditioned import Preconditioned, adam_preconditioner
 from sharpest.measures.point import Point
 from sharpest.measures.preconditioned import Settings
-from sharpest.results.measured.preconditioned import FLOOR
+from sharpest.results.measured import FLOOR
 from sharpest.trajectory.eigenpairs import solve_eigenpairs
 
 _WARM = "sum of eigenvectors"

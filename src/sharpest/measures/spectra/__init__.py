@@ -1,12 +1,17 @@
 """Leading eigenpairs of the Hessian, with losses and accuracies."""
 
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from sharpest.config.measures import Cost, Measure, Planned, Taken
 from sharpest.config.run import targets_of
 from sharpest.config.strict import Strict
 from sharpest.errors import ConfigError
-from sharpest.results.measured.spectra import SPECTRA
+from sharpest.results.measured import SPECTRA
+from sharpest.results.stored import Measured
 
 
 class Settings(Strict):
@@ -50,3 +55,38 @@ MEASURE = Measure(
     sizes=lambda settings, p: {"k": min(settings.num_eigenpairs, p)},
     check=_check,
 )
+
+
+class Spectra(Measured):
+    """Leading eigenpairs of the Hessian of a run at t points; k eigenvalues, p parameters."""
+
+    layout = MEASURE.layout
+
+    @property
+    def eigenvalues(self) -> NDArray[np.float64]:
+        """(t, k), the largest in magnitude; signed, largest first; nats."""
+        return self["eigenvalues"]
+
+    @property
+    def lambda_max(self) -> NDArray[np.float64]:
+        """(t,), the largest signed eigenvalue, nats."""
+        return self["eigenvalues"][:, 0]
+
+    @property
+    def frobenius(self) -> NDArray[np.float64]:
+        """(t,), Frobenius norm of the k eigenvalues, nats."""
+        norms: NDArray[np.float64] = np.linalg.norm(self["eigenvalues"], axis=1)
+        return norms
+
+    @property
+    def converged(self) -> NDArray[np.bool_]:
+        """(t, k), whether the residual is within the tolerance and no eigenvalue of larger magnitude is missing."""
+        return self["converged"]
+
+    @property
+    def num_parameters(self) -> int:
+        """p, the number of parameters."""
+        return self.shape("eigenvectors")[2]
+
+
+Reader = Spectra

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from sharpest.config.measures import Cost, Measure
 from sharpest.config.strict import Strict
-from sharpest.results.measured.trace import TRACE
+from sharpest.results.measured import TRACE
 
 
 class Settings(Strict):

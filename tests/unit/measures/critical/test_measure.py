@@ -22,9 +22,8 @@ from sharpest.config.measures import Planned
 from sharpest.curvature.critical import BRACKETED, NOT_FINITE
 from sharpest.data.dataset import Split
 from sharpest.measures.critical import MEASURE, Settings
-from sharpest.measures.critical import updates as of_point
-from sharpest.measures.critical.measure import measure
-from sharpest.measures.critical.updates import updates
+from sharpest.measures.critical import measure as of_point
+from sharpest.measures.critical.measure import measure, updates
 from sharpest.measures.point import Point
 from sharpest.results.stored import Measured
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharpest.measures.directions.alignment import absolute_cosines, projections
+from sharpest.measures.directions.measure import absolute_cosines, projections
 
 seeds = st.integers(0, 2**31)
 # vectors with entries near one, in float64

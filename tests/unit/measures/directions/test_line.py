@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sharpest.measures.directions.line import ROUNDING, LossLine, loss_profile
+from sharpest.measures.directions.measure import ROUNDING, LossLine, loss_profile
 from sharpest.trajectory.problem import Problem
 
 # the points of the paper's scale, in mean step lengths

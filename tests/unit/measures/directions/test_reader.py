@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from results_folder import ResultsFolder
 
-from sharpest.measures.directions.reader import Directions, random_cosine
+from sharpest.measures.directions import Directions, random_cosine
 
 SIZES = {"t": 2, "d": 3, "m": 4, "a": 3, "g": 5}
 INDICES = [3, 0, -1]

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import vector_to_parameters
 
-from sharpest.measures.evaluations import MEASURE, Settings
-from sharpest.measures.evaluations.reader import Evaluations
+from sharpest.measures.evaluations import MEASURE, Evaluations, Settings
 from sharpest.models.build import build_model
 from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS

@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 from sealed import changed
 
-from sharpest.measures.evaluations import MEASURE
-from sharpest.measures.evaluations.reader import Evaluations, accuracy_at, median_seconds
+from sharpest.measures.evaluations import MEASURE, Evaluations, accuracy_at, median_seconds
 from sharpest.results.file import write_stored
 
 SETTINGS = {"examples": 30, "early_epoch": 7}

@@ -18,7 +18,7 @@ from sharpest.errors import ConfigError
 from sharpest.measures import kept
 from sharpest.measures.gradient_sample import MEASURE, Settings
 from sharpest.measures.point import Point
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 from sharpest.results.stored import Measured
 from sharpest.trajectory.problem import Problem
 
@@ -158,7 +158,7 @@ def test_one_batch_has_values_without_errors(run, measured):
 def test_a_full_batch_run_has_one_batch(tmp_path: Path, monkeypatch, num_batches):
     run = Run(tmp_path, full_batch_settings()).train().measure_spectrum([0, 4])
     products = []
-    monkeypatch.setattr("sharpest.measures.gradient_sample.sampling.batch_curvature", None)  # no batch is drawn
+    monkeypatch.setattr("sharpest.measures.gradient_sample.measure.batch_curvature", None)  # no batch is drawn
     plain = Hessian.product
     monkeypatch.setattr(Hessian, "product", lambda hessian, vector: products.append(0) or plain(hessian, vector))
     sample = run.sample_gradients(Settings(num_batches=num_batches, full_curvature_batches=num_batches))
@@ -209,7 +209,7 @@ def test_a_gradient_that_is_not_finite_leaves_its_row_empty(tmp_path: Path, monk
     def broken(loss: Any, theta: torch.Tensor, *_: Any) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.full((M, len(theta)), torch.inf), torch.full((M,), torch.inf).double()
 
-    monkeypatch.setattr("sharpest.measures.gradient_sample.sampling.batch_curvature", broken)
+    monkeypatch.setattr("sharpest.measures.gradient_sample.measure.batch_curvature", broken)
     sample = run.sample_gradients(SETTINGS.model_copy(update={"full_curvature_batches": 0}))
     assert np.isnan(sample["batch_sharpness"]).all()
     assert np.isnan(sample["covariance_eigenvalues"]).all()

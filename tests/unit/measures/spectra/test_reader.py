@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from results_folder import ResultsFolder
 
-from sharpest.measures.spectra.reader import Spectra
+from sharpest.measures.spectra import Spectra
 
 EIGENVALUES = np.array([[3.0, 1.0, -4.0], [0.5, 0.25, -0.125]])
 CONVERGED = np.array([[True, True, False], [True, False, True]])
