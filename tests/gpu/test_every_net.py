@@ -16,6 +16,7 @@ from builders import (
 )
 from seven_nets import ALL, HESSIAN, measured, on_cpu, tiny_run
 from stand_in_gpu import stand_in_gpu
+from tiers import fast
 
 import sharpest.training.run
 from sharpest.config.measures import declared
@@ -23,7 +24,7 @@ from sharpest.config.run import RunSettings
 from sharpest.results.stored import Measured, Snapshots
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", fast(ALL, ALL[0]))
 def test_a_run_and_its_measures_are_those_of_the_cpu(name: str, tmp_path: Path) -> None:
     with on_cpu():
         expected = measured(tiny_run(name, tmp_path / "cpu"))

@@ -15,6 +15,7 @@ from builders import (
     run_settings,
 )
 from sealed import changed
+from tiers import fast
 
 from sharpest.config.measures import declared
 from sharpest.errors import StoreError
@@ -50,8 +51,14 @@ def stored_contents(path: Path, layout: Layout) -> dict[str, object]:
         return {**arrays, **{name: value for name, value in file.attributes.items() if name != "created"}}
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("keep_vectors", [True, False])
+@pytest.mark.parametrize(
+    ("case", "keep_vectors"),
+    [
+        ("ends in a shard", True),
+        ("branch", False),
+        *(pytest.param(case, True, marks=pytest.mark.slow) for case in ("sgd", "lstm", "nsgd", "diverges")),
+    ],
+)
 def test_merged_spectra_are_those_of_one_job(case: str, keep_vectors: bool, tmp_path: Path) -> None:
     settings, segments = CASES[case]
     run = Run(tmp_path, settings).train()
@@ -100,7 +107,7 @@ def test_a_segment_starts_cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert warm == [False, True, False, True, True]
 
 
-@pytest.mark.parametrize("case", ["sgd", "ends in a shard", "diverges"])
+@pytest.mark.parametrize("case", fast(["sgd", "ends in a shard", "diverges"], "diverges"))
 def test_merged_directions_are_those_of_one_job(case: str, tmp_path: Path) -> None:
     settings, segments = CASES[case]
     run = Run(tmp_path, settings).train()

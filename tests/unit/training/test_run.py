@@ -29,6 +29,7 @@ from builders import (
     write_images,
 )
 from forked import start
+from tiers import fast
 
 from sharpest.data.randomness import derived_seed
 from sharpest.results.file import open_stored
@@ -80,7 +81,7 @@ CHEAP_NSGD = nsgd_settings(num_directions=1, num_eigenpairs=2, hessian=hessian_s
 DIVERGING = run_settings(lr=2.0, momentum=0.95, l2=0.5, epochs=30, snapshot_every=4, batch_size=20)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=fast(KINDS, "nsgd", "lstm", "resnet-bn", "full-batch", "adamw"))
 def run(request, tmp_path_factory) -> Run:
     return Run(tmp_path_factory.mktemp(request.param), KINDS[request.param]).train()
 
@@ -428,10 +429,13 @@ class Dying(Silent):
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        "sgd", "momentum", "nesterov", "nsgd", "lstm", "vgg", "nsgd-vgg", "resnet-bn", "constant-top", "two-left-out",
-        "halved-batch", "added-momentum", "larger-rate", "adam", "adamw", "rmsprop",
-    ],
+    fast(
+        [
+            "sgd", "momentum", "nesterov", "nsgd", "lstm", "vgg", "nsgd-vgg", "resnet-bn", "constant-top",
+            "two-left-out", "halved-batch", "added-momentum", "larger-rate", "adam", "adamw", "rmsprop",
+        ],
+        "nsgd-vgg", "lstm", "adamw",
+    ),
 )  # fmt: skip
 def test_training_goes_on_from_within_an_epoch(tmp_path, monkeypatch, kind):
     """Saved after each update here: nothing is repeated, and the bits are the same."""
@@ -530,7 +534,7 @@ def epochs_told(told: Path) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize(
     "kind",
-    ["momentum", "nsgd", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("plateau", "lstm", "constant-top"))],
+    fast(["momentum", "nsgd", "plateau", "lstm", "constant-top"], "momentum"),
 )
 def test_a_run_killed_at_random_moments_is_the_same_bit_for_bit(kind, tmp_path):
     """Real processes and SIGKILL; each process has time for an epoch and a bit more."""

@@ -17,6 +17,7 @@ from builders import (
     run_settings,
 )
 from sealed import changed
+from tiers import fast
 
 from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS, STATE
@@ -51,7 +52,7 @@ KINDS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=fast(KINDS, "augmented", "lstm", "nesterov-nsgd", "kept", "branch"))
 def run(request, tmp_path_factory) -> Run:
     return Run(tmp_path_factory.mktemp(request.param), KINDS[request.param]).train()
 

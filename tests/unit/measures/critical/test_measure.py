@@ -16,6 +16,7 @@ from builders import (
     nsgd_settings,
     run_settings,
 )
+from tiers import fast
 from torch import Tensor
 
 from sharpest.config.measures import Planned
@@ -43,7 +44,7 @@ KINDS = {
 POINTS = [0, 3, 5, 11]
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=fast(KINDS, "sgd", "adamw", "lstm"))
 def run(request, tmp_path_factory) -> Run:
     return Run(tmp_path_factory.mktemp("critical"), KINDS[request.param]).train()
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from builders import LOSS_EXAMPLES, VGG, Run, direction_settings, hessian_settings, run_settings
 from numpy.typing import NDArray
+from tiers import fast
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -45,7 +46,7 @@ KINDS = {
 Arrays = dict[str, NDArray[np.float64]]
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=fast(KINDS, "plateau", "vgg"))
 def run(request, tmp_path_factory) -> Run:
     settings, points = KINDS[request.param]
     run = Run(tmp_path_factory.mktemp(request.param), settings).train()

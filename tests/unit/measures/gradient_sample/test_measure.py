@@ -9,6 +9,7 @@ import torch
 from builders import VGG, Run, full_batch_settings, hessian_settings, run_settings
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from tiers import fast
 
 from sharpest.config.measures import Planned, Taken
 from sharpest.curvature import batches
@@ -36,7 +37,7 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=fast(KINDS, "plain", "vgg"))
 def run(request, tmp_path_factory) -> Run:
     run = Run(tmp_path_factory.mktemp("sample"), KINDS[request.param]).train()
     return run.measure_spectrum(POINTS)
