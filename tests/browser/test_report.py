@@ -21,7 +21,7 @@ MOST_MILLISECONDS = 4_000  # generous, for a busy machine
 WIDTHS = (360, 1400)
 
 
-@pytest.fixture(scope="module", params=["made", "finished"])
+@pytest.fixture(scope="module", params=["made", pytest.param("finished", marks=pytest.mark.slow)])
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if request.param == "finished":
         if not FINISHED.exists():

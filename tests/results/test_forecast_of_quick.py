@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_within_a_factor_of_two_of_the_measured_cost(tmp_path: Path) -> None:
     command = [
         sys.executable,

@@ -100,26 +100,6 @@ def test_each_damaged_file_is_named_with_the_remedy(edited: Project) -> None:
     assert_equal(contents(results), expected)
 
 
-@pytest.mark.parametrize(
-    ("difference", "words"), [(-1, ["an older version", "mv results/tiny "]), (1, ["a newer version"])]
-)
-def test_a_results_folder_of_another_version_is_refused_as_a_whole(
-    edited: Project, difference: int, words: list[str]
-) -> None:
-    """Before anything is planned: a new layout would retrain every run over the old files."""
-    for path in (edited.folder / "results/tiny/runs").rglob("snapshots.h5"):
-        with changed(path) as file:
-            file.attrs["version"] += difference
-    before = finished(edited)
-    for arguments in (["-n"], ["--cores", "1"]):
-        result = edited.snakemake(*arguments, "all")
-        assert result.returncode != 0
-        (line,) = [line for line in result.stdout.splitlines() if "results/tiny: was written by" in line]
-        assert all(word in line for word in [*words, "snapshots version", "nothing was changed"]), line
-        assert "Traceback" not in result.stdout
-    assert finished(edited) == before
-
-
 @pytest.mark.slow
 def test_a_data_file_that_vanishes_during_a_run_is_named(edited: Project) -> None:
     """Training has read it and finishes; the measurement after it misses it, and Snakemake itself reports that."""

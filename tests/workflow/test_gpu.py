@@ -7,22 +7,6 @@ from sharpest.pipeline.gpu_slots import slots_folder, take_slot
 from sharpest.results.stored import Snapshots
 
 
-def test_a_job_of_the_gpu_profile_takes_a_slot(edited, monkeypatch, tmp_path):
-    """The message that torch has no such GPU names the slot's id; on the CPU the same command has nothing to do."""
-    (tmp_path / "slots").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "slots"))
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "stand-in")
-    profile = ["--workflow-profile", "workflow/profiles/gpu"]
-    target = "results/tiny/runs/scnn-c10-sgd-lr0.005-S128-s777/snapshots.h5"
-    assert "Nothing to be done" in edited.snakemake(target, *profile).stdout
-    (edited.folder / target).unlink()
-    result = edited.snakemake(target, *profile, "--config", "device=cuda")
-    assert result.returncode == 1
-    assert "torch finds no GPU it can use (CUDA_VISIBLE_DEVICES: stand-in)" in result.stdout
-    (slot,) = (tmp_path / "slots").glob("sharpest-gpu-slots-*/*")
-    assert slot.name == "stand-in"
-
-
 def test_a_job_takes_the_second_place_on_a_shared_gpu(edited, monkeypatch, tmp_path):
     """The first slot is taken."""
     (tmp_path / "slots").mkdir()

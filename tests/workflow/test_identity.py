@@ -69,14 +69,6 @@ def results_file(folder: Path) -> None:
 
 SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
     "results is a file": (results_file, "results: is not a folder, but results go there; move it away"),
-    "results is a loop": (
-        lambda folder: (folder / "results").symlink_to("results"),
-        "results: is a link without a folder behind it",
-    ),
-    "results leads nowhere": (
-        lambda folder: (folder / "results").symlink_to("nowhere"),
-        "results: is a link without a folder behind it",
-    ),
     "a key twice": (
         spoil_config(lambda text: f"{text}\nscale: small\n".encode()),
         "key 'scale' is already in line",
@@ -98,26 +90,7 @@ def test_obstacles_are_named_before_anything_is_planned(checkout: Project, name:
     assert len([line for line in result.stdout.splitlines() if words in line]) == 1, result.stdout
 
 
-@pytest.mark.parametrize(
-    ("folder", "mode", "arguments", "words"),
-    [(".snakemake/metadata", 0o000, ["-n"], "read"), (".snakemake/locks", 0o555, ["--cores", "1"], "written")],
-)
-def test_records_without_permissions_are_named(
-    checkout: Project, bound: tuple[str, ...], folder: str, mode: int, arguments: list[str], words: str
-) -> None:
-    records = checkout.folder / folder
-    records.mkdir(parents=True)
-    records.chmod(mode)
-    result = checkout.snakemake(*arguments, "results/quick/figures/fig06.csv", prefix=bound)
-    records.chmod(0o755)
-    assert result.returncode != 0
-    assert "Traceback" not in result.stdout
-    assert f"cannot be {words}" in result.stdout
-    assert str(records) in result.stdout
-    assert "correct its permissions" in result.stdout
-    assert not (checkout.folder / "results").exists()
-
-
+@pytest.mark.slow
 def test_no_home_folder_is_needed(checkout: Project) -> None:
     """Snakemake's own cache is temporary, as the profiles request."""
     homeless = ("env", "HOME=/proc/none", "XDG_CACHE_HOME=/proc/none", "SHARPEST_FORKSERVER=")
@@ -126,11 +99,3 @@ def test_no_home_folder_is_needed(checkout: Project) -> None:
         result = checkout.snakemake("--cores", "1", *profile, "--forcerun", target, "--", target, prefix=homeless)
         assert result.returncode == 0, result.stdout
     assert (checkout.folder / target).exists()
-
-
-def test_warnings_as_errors_are_refused(checkout: Project) -> None:
-    result = checkout.snakemake("-n", "results/quick/data/c10.h5", prefix=("env", "PYTHONWARNINGS=error"))
-    assert result.returncode != 0
-    assert "unset PYTHONWARNINGS" in result.stdout
-    assert "Traceback" not in result.stdout
-    assert "ResourceWarning" not in result.stdout

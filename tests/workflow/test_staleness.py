@@ -475,6 +475,7 @@ def test_every_edit_is_planned() -> None:
     assert sorted(edit for plan in PLANS.values() for edit in plan) == sorted(MATRIX)
 
 
+@pytest.mark.slow
 def test_a_comment_in_a_script_counts_without_a_profile_only(tiny: Project, tmp_path: Path) -> None:
     """Without the profile, Snakemake compares timestamps of scripts; it finds the default profile itself."""
     project = copy_of(tiny, tmp_path / "checkout")
@@ -518,6 +519,7 @@ def test_data_files_count_when_they_are_decoded_only(tiny: Project, tmp_path: Pa
     assert "ptb.{train,valid,test}.txt: the train text has 2 tokens" in refused.stdout
 
 
+@pytest.mark.slow
 def test_reasons_are_named_and_results_are_accepted_without_changing_a_byte(edited: Project) -> None:
     MATRIX["the learning rate of one run"][0](edited)
     code("measures/directions/measure.py")(edited)

@@ -46,16 +46,7 @@ def test_figure_6_comes_first_and_the_time_left_is_said(tiny: Project) -> None:
     assert tiny.planned("first", "--forceall")["draw_figure"] == 1
 
 
-def test_only_a_limit_of_the_users_own_wakes_the_scheduler(edited: Project) -> None:
-    """One of two jobs waits for the other's core: with a limit of jobs per second, it is reconsidered every second."""
-    paths = [f"results/tiny/runs/{run}/snapshots.h5" for run in (SGD_RUN, NSGD_RUN)]
-    command = ("--cores", "1", "--verbose", "--force", *paths)
-    looks = edited.snakemake(*command).stdout.count("Resources before job selection")
-    assert looks == 2
-    limited = edited.snakemake("--max-jobs-per-timespan", "7/1s", *command).stdout
-    assert limited.count("Resources before job selection") > looks
-
-
+@pytest.mark.slow
 def test_a_job_has_the_same_bits_forked_and_by_itself(edited: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Training and measuring; all arrays except clock times."""
     paths = [f"runs/{NSGD_RUN}/snapshots.h5", f"spectra/{SGD_RUN}/step.h5", f"directions/{SGD_RUN}/step.h5"]
@@ -117,6 +108,7 @@ def test_the_engines_own_report_has_captions_and_categories(tiny: Project, tmp_p
     assert "first stage" in page
 
 
+@pytest.mark.slow
 def test_a_further_seed_makes_its_own_jobs_only(edited: Project) -> None:
     """And the paper's runs stay on disk, so going back redraws and retrains nothing."""
     figure = "results/tiny/figures/fig06.png"
@@ -196,33 +188,6 @@ def test_an_original_and_a_substitute_are_not_mixed_in_one_results_folder(edited
     assert "prepare_data" in edited.planned("figures", *source, "--directory", "elsewhere")
 
 
-PLANNED = {
-    # spectra, directions and evaluations, and what only claims read; one seed for the tables
-    "quick": {"train_run": 102, "measure": 88 + 14 + 37 + 5},
-    "small": {"train_run": 3 * 102, "measure": 3 * (88 + 14 + 37 + 5)},  # three seeds of everything
-    # long schedules in shards
-    "paper": {
-        "train_run": 140,
-        "measure": 75 + 2 + 75 + 11,
-        "measure_shard": 108 + 54 + 67,
-        "merge_shards": 19 + 12 + 7,
-    },
-}
-
-
-@pytest.mark.parametrize("scale", ["quick", "small", "paper"])
-def test_every_scale_plans_every_figure_and_table(checkout: Project, scale: str) -> None:
-    planned = checkout.planned("figures", "--config", f"scale={scale}")
-    assert planned == {
-        "prepare_data": 5,
-        "draw_figure": 22,
-        "write_table": 7,
-        "judge_claims": 1,
-        "write_report": 1,
-        **PLANNED[scale],
-    }
-
-
 def test_one_figure_needs_its_two_runs_only(checkout: Project) -> None:
     planned = checkout.planned("results/quick/figures/fig06.png")
     assert planned["train_run"] == 2
@@ -242,15 +207,3 @@ def test_conda_environment_pins_the_same_versions() -> None:
     environment = yaml.safe_load((ROOT / "envs/sharpest.yaml").read_text())
     (pip,) = [item["pip"] for item in environment["dependencies"] if isinstance(item, dict)]
     assert {name.lower(): version for name, version in (line.split("==") for line in pip)}.items() <= pins.items()
-
-
-def test_scripts_are_importable_without_the_engine() -> None:
-    import importlib.util
-
-    for path in sorted((ROOT / "workflow/scripts").glob("*.py")):
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        assert callable(module.main)

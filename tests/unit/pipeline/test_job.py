@@ -84,27 +84,9 @@ def test_any_other_error_names_the_log(run_job, tmp_path):
     assert "Traceback (most recent call last)" in log
 
 
-@pytest.mark.parametrize(
-    ("error", "line"),
-    [
-        (
-            "torch.OutOfMemoryError('CUDA out of memory.')",
-            "the GPU has too little memory for this job (CUDA out of memory)",
-        ),
-        (
-            "torch.AcceleratorError('CUDA error: unknown')",
-            "the GPU failed or was lost during the job (CUDA error: unkn",
-        ),
-    ],
-)
-def test_an_error_of_the_gpu_is_one_line_and_a_traceback_in_the_log(run_job, error, line):
-    code, terminal, log = run_job("import torch", f"raise {error}")
+def test_an_error_of_the_gpu_is_one_line_and_a_traceback_in_the_log(run_job):
+    code, terminal, log = run_job("import torch", "raise torch.AcceleratorError('CUDA error: unknown')")
     assert code == 1
-    assert terminal.startswith(f"error      {line}")
+    assert terminal.startswith("error      the GPU failed or was lost during the job (CUDA error: unkn")
     assert terminal.count("\n") == 1
     assert "Traceback (most recent call last)" in log
-
-
-def test_an_error_keeps_what_was_printed_before_it(run_job):
-    _, _, log = run_job('print("loading")', 'raise DataError("c10.h5: is damaged")')
-    assert "loading" in log

@@ -1,14 +1,11 @@
 """The commit recorded in results."""
 
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from sharpest.pipeline import provenance
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -20,13 +17,9 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A repository with the package, one file of the configuration and one of the docs."""
-    for name in ("__init__.py", "pipeline/__init__.py", "pipeline/provenance.py"):
-        path = tmp_path / "src/sharpest" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / "src/sharpest" / name, path)
-    for name in ("config/config.yaml", "docs/page.md"):
-        (tmp_path / name).parent.mkdir()
+    """A repository with one file of the package, of the configuration, and of the docs."""
+    for name in ("src/sharpest/pipeline/provenance.py", "config/config.yaml", "docs/page.md"):
+        (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("as committed\n")
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")
@@ -34,20 +27,13 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def commit_in(checkout: Path) -> str:
-    code = "from sharpest.pipeline.provenance import git_commit; print(git_commit())"
-    environment = os.environ | {"PYTHONPATH": str(checkout / "src")}
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
-def test_a_mark_shows_that_code_or_configuration_differ(checkout: Path) -> None:
+def test_a_mark_shows_that_code_or_configuration_differ(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not that docs differ, or that a file of the configuration is not yet added."""
+    monkeypatch.setattr(provenance, "__file__", str(checkout / "src/sharpest/pipeline/provenance.py"))
     head = git(checkout, "rev-parse", "HEAD")
-    assert commit_in(checkout) == head
+    assert provenance.git_commit() == head
     (checkout / "docs/page.md").write_text("edited\n")
     (checkout / "config/new.yaml").write_text("not yet added\n")
-    assert commit_in(checkout) == head
+    assert provenance.git_commit() == head
     (checkout / "config/config.yaml").write_text("edited\n")
-    assert commit_in(checkout) == head + "+"
+    assert provenance.git_commit() == head + "+"

@@ -1,12 +1,20 @@
-"""Wildcards of the rules: short patterns that match the runs of a project."""
+"""The functions of the rules: patterns of wildcards, and what is checked before anything is planned."""
 
+import logging
 import re
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import pytest
+from results_folder import ResultsFolder
+from sealed import changed
 
 from sharpest.config.project import load_project
-from sharpest.pipeline.rules import RUN, but, curves_pattern, one_of
+from sharpest.errors import SharpestError
+from sharpest.pipeline.planned import VARIABLE
+from sharpest.pipeline.rules import RUN, Rules, but, curves_pattern, one_of, open_rules
 
 CONFIG = Path(__file__).parents[3] / "config"
 SEEDS = range(1000, 1100)
@@ -63,3 +71,72 @@ def test_but_leaves_out_some_names() -> None:
     assert not path.fullmatch("fig06/csv")
     assert all(map(path.fullmatch, ("fig06_late.csv", "fig07.csv", "fig07/csv")))
     assert but([], RUN) == RUN
+
+
+# --- what is refused before anything is planned
+
+
+def older_states(results: Path) -> None:
+    path = ResultsFolder(results / "quick").write_snapshots("scnn-c10-sgd-lr0.01-S128-s777", {}, {})
+    with changed(path) as file:
+        file.attrs["version"] -= 1
+
+
+def other_data(results: Path) -> None:
+    (results / "quick/data").mkdir(parents=True)
+    with h5py.File(results / "quick/data/c10.h5", "w") as file:
+        file.attrs["dataset"] = "fashion-mnist"
+
+
+OBSTACLES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "results is a file": (lambda results: results.write_text("mine"), "results: is not a folder, but results go there"),
+    "results is a loop": (lambda results: results.symlink_to("results"), "results: is a link without a folder"),
+    "results leads nowhere": (lambda results: results.symlink_to("nowhere"), "results: is a link without a folder"),
+    "older results": (older_states, "results/quick: was written by an older version"),
+    "other data": (other_data, "holds fashion-mnist, but the configuration says digits"),
+    "records behind a broken link": (lambda results: Path(".snakemake").symlink_to("nowhere"), "cannot be read"),
+}
+VARIABLES = {"PYTHONWARNINGS": "error", "ONEDNN_DEFAULT_FPMATH_MODE": "BF16"}
+
+
+def opened(monkeypatch: pytest.MonkeyPatch, folder: Path, **config: object) -> Rules:
+    """The rules of the scale ``quick`` in an empty folder, as of a dry run."""
+    for name in (VARIABLE, "PYTHONPATH"):
+        monkeypatch.setenv(name, "restored after the test")
+    monkeypatch.chdir(folder)
+    logger = logging.getLogger("test")
+    return open_rules({"scale": "quick", "device": "cpu", **config}, CONFIG.parent, logger, plans=True, is_dry=True)
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_an_obstacle_is_one_line(obstacle: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    make, message = OBSTACLES[obstacle]
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "results")
+    with pytest.raises(SharpestError, match=re.escape(message)) as raised:
+        opened(monkeypatch, tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_variable_that_changes_results_is_refused(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(name, VARIABLES[name])
+    with warnings.catch_warnings(), pytest.raises(SharpestError, match=f"unset {name}"):
+        opened(monkeypatch, tmp_path)
+
+
+def test_a_job_on_a_gpu_asks_for_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert opened(monkeypatch, tmp_path).gpu == {}
+    rules = opened(monkeypatch, tmp_path, device="cuda", jobs_per_gpu=3)
+    assert rules.gpu == {"gpu": 1, "jobs_per_gpu": 3}
+
+
+def test_targets_and_reports_name_their_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Those beyond the paper are in the full report alone."""
+    rules = opened(monkeypatch, tmp_path)
+    assert rules.figure_files(["fig06"]) == [f"results/quick/figures/fig06.{kind}" for kind in ("pdf", "png", "csv")]
+    assert rules.verdict_files("nobody") == []
+    paper, full = (set(rules.files_of_report(full)(None)) for full in (False, True))
+    beyond = {str(rules.paths.figure(name, "png")) for name in rules.project.beyond}
+    assert paper < full
+    assert beyond <= full - paper

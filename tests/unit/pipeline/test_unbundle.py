@@ -87,6 +87,7 @@ def refused(clone: Path, bundle: Path) -> str:
     with pytest.raises(StoreError) as caught:
         unbundle.unpack(bundle, force=False)
     assert not [path for path in clone.rglob("*") if path.is_file()]
+    assert not list(clone.parent.rglob("evil*"))
     message = str(caught.value)
     assert message.isprintable()
     return message
@@ -104,9 +105,32 @@ def made(**changes: object) -> Change:
     return describe(made=[{"place": STATES, "of": ["runs", RUN], "code": "t", "settings": "0", **changes}])
 
 
+def replace(name: str, old: bytes, new: bytes) -> Change:
+    return lambda files: files.update({name: files[name].replace(old, new, 1)})
+
+
+def other_folder(files: Files) -> None:
+    for name in [name for name in files if name.startswith("results/")]:
+        files[name.replace("quick", "teeny")] = files.pop(name)
+
+
 NO_BUNDLE = "does not describe a bundle"
 ELSEWHERE = "neither a result nor configuration"
 REFUSED: dict[str, tuple[Change, str]] = {
+    "a file above the folder": (add("../evil.txt"), "'../evil.txt' that would lie elsewhere"),
+    "a file within, then above": (add("results/quick/../../evil.csv"), "would lie elsewhere"),
+    "an absolute path": (add("/tmp/evil.csv"), "would lie elsewhere"),
+    "a path of Windows": (add("results\\quick\\evil.csv"), "would lie elsewhere"),
+    "the page that a user edits": (add("config/config.yaml"), ELSEWHERE),
+    "code among the configuration": (add("config/evil.py"), ELSEWHERE),
+    "a program among the results": (add("results/quick/evil.sh"), ELSEWHERE),
+    "an unknown layout": (describe(layouts={"phases": 1}), "phases version 1, this one reads none"),
+    "a newer layout": (describe(layouts={"snapshots": 99}), "snapshots version 99, this one reads"),
+    "a newer bundle": (describe(version=2), "bundle version 2, this one reads 1"),
+    "a scale that is a path": (describe(scale="../x"), NO_BUNDLE),
+    "another folder": (other_folder, "results of the scale quick in another folder"),
+    "no description": (lambda files: files.pop(MARKER), "it has 0 files bundle.json"),
+    "a damaged file": (replace(f"results/quick/{STATES}", b"theta", b"thesa"), "snapshots.h5"),
     "code of the package": (add("src/sharpest/evil.py"), ELSEWHERE),
     "a program": (add("evil"), ELSEWHERE),
     "a rule elsewhere": (add("workflow/evil.smk"), ELSEWHERE),
@@ -166,6 +190,48 @@ def test_every_file_is_checked_also_one_that_is_not_placed(files: Files, clone: 
     assert content.count(b"read me") == 1
     bundle.write_bytes(content.replace(b"read me", b"read it"))
     assert "damaged" in refused(clone, bundle)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (replace("config/claims.csv", b"e", b"f"), "config/claims.csv, which is not the file that was packed"),
+        (replace("config/claims.csv", b"e", b"ee"), "config/claims.csv of another size than"),
+        (add("config/scales/more.yaml"), "other files than ro-crate-metadata.json says"),
+        (lambda files: files.pop("README.md"), "other files than ro-crate-metadata.json says"),
+        (lambda files: files.pop(METADATA), "has no ro-crate-metadata.json"),
+        (replace(METADATA, b"{", b"["), "does not say what it holds"),
+    ],
+)
+def test_content_that_the_metadata_do_not_describe_is_refused(
+    change: Change, message: str, files: Files, clone: Path, tmp_path: Path
+) -> None:
+    with ZipFile(packed(files, lambda files: None, tmp_path / "good.zip")) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    change(content)
+    with ZipFile(tmp_path / "damaged.zip", "w") as archive:
+        for name, each in content.items():
+            archive.writestr(name, each)
+    assert message in refused(clone, tmp_path / "damaged.zip")
+
+
+def test_a_link_is_refused(files: Files, clone: Path, tmp_path: Path) -> None:
+    with (
+        ZipFile(packed(files, lambda files: None, tmp_path / "good.zip")) as archive,
+        ZipFile(tmp_path / "hostile.zip", "w") as copy,
+    ):
+        for entry in archive.infolist():
+            content = archive.read(entry)
+            entry.external_attr = (0o120777 << 16) * (entry.filename == "config/claims.csv")
+            copy.writestr(entry, content)
+    assert "config/claims.csv, which is not a regular file" in refused(clone, tmp_path / "hostile.zip")
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.999])
+def test_a_truncated_bundle_is_refused(share: float, files: Files, clone: Path, tmp_path: Path) -> None:
+    bundle = packed(files, lambda files: None, tmp_path / "part.zip")
+    os.truncate(bundle, int(share * bundle.stat().st_size))
+    assert "is truncated, damaged or no bundle" in refused(clone, bundle)
 
 
 def test_a_pipe_is_no_bundle(clone: Path, tmp_path: Path) -> None:

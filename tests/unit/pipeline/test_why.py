@@ -89,12 +89,6 @@ def test_an_empty_plan_says_so():
     assert summary("Nothing to be done (all requested files are present and up to date).\n") == "nothing is stale"
 
 
-def test_errors_of_snakemake_are_shown_unchanged(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert print_stale(["all"]) != 0
-    assert "Snakefile" in capsys.readouterr().out
-
-
 def test_a_refusal_of_the_snakefile_is_one_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Snakefile").write_text(
@@ -107,7 +101,6 @@ def test_a_refusal_of_the_snakefile_is_one_line(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "planned"),
     [
-        ([], "all"),
         (["-n", "--config", "scale=b"], "all"),
         (["-n", "one", "--config", "scale=b"], "one"),
     ],
