@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from sharpest.figures.style import NotedFigure, save
+from sharpest.figures.canvas import NotedFigure, save
 from sharpest.figures.widths import INCHES
 
 

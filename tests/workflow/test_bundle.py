@@ -17,6 +17,7 @@ from requests_cache import CachedSession
 from urllib3 import HTTPResponse
 
 from sharpest.commands.main import main
+from sharpest.config.studies import KINDS
 from sharpest.pipeline import unbundle
 from sharpest.pipeline.bundle import OF_VECTORS
 
@@ -112,7 +113,7 @@ def test_all_is_drawn_again_and_nothing_is_trained(sent: Project, received: Proj
     assert any(line.startswith("runs/") and "theta" in line and "not in the bundle)" in line for line in lines)
     assert any(line.startswith("spectra/") and "eigenvectors not in the bundle)" in line for line in lines)
     # other code of a figure draws it again
-    project.edit("src/sharpest/figures/largest_eigenvalues.py", lambda text: text + "\nprint(__name__)\n")
+    project.edit("src/sharpest/figures/lines.py", lambda text: text + "\nprint(__name__)\n")
     assert project.planned(f"{RESULTS}/figures/fig04.csv") == {"draw_figure": 1}
 
 
@@ -245,7 +246,8 @@ def test_nothing_is_packed_of_an_unfinished_project(sent: Project, tmp_path: Pat
 def test_studies_that_draw_eigenvectors_are_known() -> None:
     """Their figures come drawn; a kind that reads the array and is not known would fail where a bundle is drawn."""
     modules = (ROOT / "src/sharpest/figures").glob("*.py")
-    assert {path.stem for path in modules if '"eigenvectors"' in path.read_text()} == OF_VECTORS
+    readers = {path.stem for path in modules if '"eigenvectors"' in path.read_text()}
+    assert readers == {KINDS[kind].made_by.partition(":")[0].removeprefix("figures.") for kind in OF_VECTORS}
 
 
 class _Context(HTTPAdapter):

@@ -14,7 +14,7 @@ from sharpest.errors import SharpestError
 from sharpest.pipeline.preconditions import hold, only_reads
 
 from .conftest import Project
-from .test_deaths import make_figures, wait_for, with_make
+from .test_deaths import epochs_kept, make_figures, wait_for, with_make
 
 RUN = "scnn-c10-sgd-lr0.005-S128-s777"
 TARGET = f"results/tiny/runs/{RUN}/snapshots.h5"
@@ -32,7 +32,7 @@ def at_work(edited: Project) -> Iterator[tuple[Project, "subprocess.Popen[str]"]
         stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
-        wait_for(lambda: list((project.folder / f"results/tiny/work/{RUN}/states").glob("[1-9]*.npz")))
+        wait_for(lambda: epochs_kept(project.folder / f"results/tiny/work/{RUN}"))
         yield project, process
     finally:
         with suppress(ProcessLookupError):

@@ -96,7 +96,7 @@ def test_shards_are_gone_and_nothing_is_left_to_do(sharded: Project) -> None:
 # jobs that rerun although the shards are gone
 STALE = {
     ("curvature/lanczos.py",): ALL_JOBS,
-    ("measures/directions/line.py", "figures/step_surface.py"): {"measure_shard": 3, "merge_shards": 1},
+    ("measures/directions/measure.py", "figures/step_surface.py"): {"measure_shard": 3, "merge_shards": 1},
     ("results/shards.py",): ALL_JOBS,
 }
 

@@ -214,7 +214,7 @@ MATRIX: dict[str, tuple[Edit, set[str]]] = {
     "the folder of the checkout": (move, NOTHING),
     # code
     "the drawing of one kind of figure": (code("figures/step_surface.py"), FIGURES | REPORT),
-    "the style of all figures": (code("figures/style.py"), FIGURES | REPORT),
+    "the style of all figures": (code("figures/canvas.py"), FIGURES | REPORT),
     "the drawing of tables": (code("tables/end_points.py"), TABLES | REPORT),
     # a figure may state the intervals of its claims
     "the rules of verdicts": (code("claims/verdicts.py"), FIGURES | CLAIMS | REPORT),
@@ -373,7 +373,7 @@ PLANS = {
     "drawing": {
         "an axis limit": "study.grid_limit",
         "the drawing of tables": "tables.end_points changed",
-        "the style of all figures": "figures.style changed",
+        "the style of all figures": "figures.canvas changed",
         "a table's caption": "^write_table tab1: study.caption",
         "the scale's description": r"Scale tiny: tiny\.",
         "the drawing of one kind of figure": "figures.step_surface changed",

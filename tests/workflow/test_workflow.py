@@ -34,7 +34,7 @@ def test_makes_every_declared_file(tiny: Project) -> None:
     assert "gamma 0.01" in table
     assert "Scale tiny" in table
     assert "digits in place of CIFAR-10" in table
-    assert not (results / f"work/{SGD_RUN}/states").exists()
+    assert [path.name for path in (results / f"work/{SGD_RUN}").iterdir()] == ["lock"]
 
 
 def test_figure_6_comes_first_and_the_time_left_is_said(tiny: Project) -> None:

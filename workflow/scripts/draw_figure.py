@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
-from sharpest.config.studies.base import study_class
-from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.style import save
+from sharpest.config.studies import KINDS
+from sharpest.figures.canvas import FigureInputs, save
 from sharpest.pipeline.job import Progress, job
 from sharpest.results.made import write_made
 from sharpest.results.runs import Results
@@ -22,8 +21,9 @@ def main(
     png: str,
     progress: Progress,
 ) -> None:
-    typed = study_class(study["kind"]).model_validate({**study, "caption": ""})
-    figure, table = import_module(f"sharpest.figures.{study['kind']}").draw(typed, inputs, differences)
+    typed = KINDS[study["kind"]].model_validate({**study, "caption": ""})
+    module, _, name = typed.made_by.partition(":")
+    figure, table = getattr(import_module(f"sharpest.{module}"), name)(typed, inputs, differences)
     save(figure, table, foot, width, Path(png).with_suffix(""))
     written = [Path(png).with_suffix(f".{suffix}") for suffix in ("pdf", "png", "csv", "md")]
     write_made(inputs.results.paths, written, inputs.results.made_from)

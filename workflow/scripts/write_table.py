@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
-from sharpest.config.studies.base import study_class
+from sharpest.config.studies import KINDS
 from sharpest.pipeline.job import Progress, job
 from sharpest.results.made import write_made
 from sharpest.results.runs import Results
@@ -15,8 +15,8 @@ from sharpest.results.whole import written_whole
 def main(
     study: dict[str, Any], results: Results, differences: str, csv: str, md: str, tex: str, progress: Progress
 ) -> None:
-    typed = study_class(study["kind"]).model_validate(study)
-    kind = import_module(f"sharpest.tables.{study['kind']}")
+    typed = KINDS[study["kind"]].model_validate(study)
+    kind = import_module(f"sharpest.{typed.made_by}")
     table = kind.build(typed, results)
     with written_whole(md) as path:
         path.write_text(kind.markdown(typed, table, differences))

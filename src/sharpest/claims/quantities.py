@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 
+from sharpest.claims.catapults import EDGE_TEST
 from sharpest.claims.curves import BRANCHES, CURVES, DENSITIES, UPDATES, of_measured
-from sharpest.claims.edge_test import EDGE_TEST
 from sharpest.claims.end_points import END_POINTS
 from sharpest.claims.quantity import Quantity, RunFiles
 from sharpest.claims.shapes import Number, Series, Statistic, maximum, mean, minimum, peak, peak_epoch

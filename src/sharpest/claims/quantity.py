@@ -11,7 +11,7 @@ import pandas as pd
 from sharpest.claims.shapes import Number, Series, Statistic
 from sharpest.config.run_id import RunId
 from sharpest.config.strict import Strict
-from sharpest.config.studies.base import Input
+from sharpest.config.studies import Input
 from sharpest.measures.directions import Directions
 from sharpest.measures.evaluations import Evaluations
 from sharpest.measures.spectra import Spectra

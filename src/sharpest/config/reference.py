@@ -9,7 +9,7 @@ from sharpest.config.measures import Measure, declared, measure_names
 from sharpest.config.reading import models_in, read_text
 from sharpest.config.settings import ForRuns, ProjectSettings, RunKeys, ScaleFile
 from sharpest.config.strict import Strict
-from sharpest.config.studies.every import AnyStudy
+from sharpest.config.studies import AnyStudy
 from sharpest.errors import ConfigError
 from sharpest.results import layout as layouts
 from sharpest.results.kinds import kinds_of_files

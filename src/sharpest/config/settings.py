@@ -11,7 +11,7 @@ from sharpest.config.architectures import ModelSettings
 from sharpest.config.run import DatasetSettings, HessianSettings
 from sharpest.config.sources import SourceSettings, SubstituteSettings
 from sharpest.config.strict import NewSeeds, Strict
-from sharpest.config.studies.every import AnyStudy
+from sharpest.config.studies import AnyStudy
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
 """Pattern of names that become part of the path of a results file."""

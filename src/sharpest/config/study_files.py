@@ -11,8 +11,7 @@ from typing import Any
 from sharpest.config.reading import read_yaml_file, validate
 from sharpest.config.run import RunSettings
 from sharpest.config.strict import Strict
-from sharpest.config.studies.base import NamedRun, SeedRuns
-from sharpest.config.studies.every import AnyStudy
+from sharpest.config.studies import AnyStudy, NamedRun, SeedRuns
 from sharpest.errors import ConfigError
 
 _RunOf = Callable[[str], RunSettings | None]

@@ -7,12 +7,20 @@ from itertools import cycle
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.config.studies.alignment import Alignment
-from sharpest.config.studies.base import Curve
-from sharpest.figures.canvas import Canvas, Panel, drawing
-from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged
-from sharpest.figures.style import MARKERS, ordered_colours, run_label, running_mean
+from sharpest.config.studies import Alignment, Curve
+from sharpest.figures.canvas import (
+    MARKERS,
+    Canvas,
+    FigureInputs,
+    OfSeed,
+    Panel,
+    drawing,
+    mean_over_seeds,
+    name_diverged,
+    ordered_colours,
+    run_label,
+    running_mean,
+)
 from sharpest.measures.directions import Directions, random_cosine
 from sharpest.measures.spectra import Spectra
 from sharpest.results.stored import common_points

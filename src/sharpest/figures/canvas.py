@@ -1,38 +1,466 @@
-"""The canvas of a figure: its panels, the one drawer of lines over seeds, and what drawing collects for csv and notes.
+"""The canvas of a figure: panels, the one drawer of lines over seeds, and what is collected for csv and notes."""
 
-Runs that differ only in their seed are drawn as their mean, a band of one standard deviation, and thin single seeds, by
-the rules of ``over_seeds``. A single seed is drawn as a plain line.
-"""
+from __future__ import annotations
 
+import io
+import sys
+import textwrap
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import wraps
+from itertools import cycle, zip_longest
+from pathlib import Path
 from typing import Any, TypeVar
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
-from sharpest.config.studies.base import NamedRun
-from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
-from sharpest.figures.style import (
-    GREY,
-    PANEL_HEIGHT,
-    PANEL_WIDTH,
-    NotedFigure,
-    PlottedPoints,
-    count_line,
-    divergence_line,
-    legend_below,
-    mark_missed,
-    run_label,
-    say_empty,
-    styled,
-)  # fmt: skip
+from sharpest.config.run_id import RunId
+from sharpest.config.studies import Curve, NamedRun, mean_of
+from sharpest.errors import ConfigError
+from sharpest.figures.widths import INCHES, fit, keep_above
+from sharpest.results.runs import Results, RunResults
+from sharpest.results.stored import Measured, reader_of
+from sharpest.results.whole import written_whole
+
+PANEL_WIDTH, PANEL_HEIGHT = 2.7, 2.3  # inches
+
+# Okabe and Ito (2008): distinguishable with any kind of colour vision
+BLUE, GREEN, RED, GREY = "#0072B2", "#009E73", "#D55E00", "0.45"
+OTHERS = ("#E69F00", "#CC79A7", "#56B4E9", "black")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (5, 1, 1, 1, 1, 1)))
+MARKERS = "os^Dv*p"
+
+_ORDERED, _LIGHTEST = matplotlib.colormaps["plasma"], 0.82  # lighter colours vanish on white
+_EMPTY = "no finite measurement"
+_FOOT_SIZE = 6.5  # points
+_DOTS_PER_INCH, _PRINTED = 150, 300  # on a screen, in a journal
+_SHORT_LABEL, _LABEL_WIDTH = 18, 60  # letters
+_LABEL_DEPTH = -28  # points; tick and axis labels end here
+_POINTS_PER_INCH = 72
+_ROOM, _LEGEND_LINE = 3, 0.14  # legend lines that fit in a panel; height of each further line, inches
+
+# decorates every function that makes or saves artists: some settings are read only when saving. Begins with the
+# defaults of matplotlib, so that a matplotlibrc changes no figure
+styled = matplotlib.rc_context(
+    {
+        **matplotlib.rcParamsDefault,
+        "font.size": 8,
+        "axes.titlesize": 8.5,
+        "axes.titlelocation": "left",
+        "axes.labelsize": 8,
+        "axes.linewidth": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7,
+        "legend.fontsize": 7,
+        "legend.title_fontsize": 7,
+        "legend.frameon": False,
+        "lines.linewidth": 0.9,
+        "pdf.fonttype": 42,  # journals refuse Type 3 fonts
+    }
+)
+
+
+class PlottedPoints:
+    """Record of every plotted point, for the csv of the figure."""
+
+    def __init__(self) -> None:
+        self._parts: list[pd.DataFrame] = []
+
+    def add(self, panel: str, series: str, run: str | NDArray[Any], **coordinates: ArrayLike) -> int:
+        """Record the points of one artist; return their number.
+
+        Args:
+            panel: Name of the panel, unique in the figure.
+            series: Name of the line or cloud in the panel.
+            run: Id of the run behind the points, or one id per point (n,); empty if the points belong to no run.
+            coordinates: x, y and, in 3-D panels, z as plotted, each a number or (n,); and further columns, such as the
+                deviation of a mean.
+        """
+        arrays = {name: np.atleast_1d(np.asarray(values, dtype=float)) for name, values in coordinates.items()}
+        columns = dict(zip(arrays, np.broadcast_arrays(*arrays.values()), strict=True))
+        self._parts.append(pd.DataFrame({"panel": panel, "series": series, "run": run, **columns}))
+        return len(self._parts[-1])
+
+    def table(self, columns: tuple[str, ...] = ("x", "y")) -> pd.DataFrame:
+        """All points in the order of plotting; coordinates that a panel lacks are NaN.
+
+        If there is a mean over seeds, ``deviation`` is a further column, NaN for all other points.
+        """
+        over_seeds = any("deviation" in part for part in self._parts)
+        numbers = [*columns, *["deviation"] * over_seeds]
+        names = ["panel", "series", "run", *numbers]
+        table = pd.concat([pd.DataFrame(columns=names), *self._parts]).reset_index(drop=True)[names]
+        return table.astype(dict.fromkeys(numbers, float))
+
+
+def looks() -> Iterator[tuple[str, Any]]:
+    """Colours and dashes of curves without an order: colours of equal lightness, alike in grey, differ in dashes."""
+    return zip(cycle((RED, GREEN, BLUE, *OTHERS)), cycle(DASHES))
+
+
+def ordered_colours(count: int) -> list[str]:
+    """``count`` colours from dark blue to light orange, whose order is visible in grey print."""
+    return [to_hex(_ORDERED(float(place))) for place in np.linspace(0, _LIGHTEST, count)]
+
+
+class NotedFigure(Figure):
+    """A figure with notes for its reader.
+
+    Attributes:
+        notes: Sentences, in the order they were added.
+    """
+
+    def __init__(self, width: float, height: float) -> None:
+        """Create an empty figure whose panels do not overlap; sizes in inches."""
+        super().__init__(figsize=(width, height), layout="constrained")
+        self.notes: list[str] = []
+
+    def note(self, *sentences: str) -> None:
+        """Add sentences; empty ones, and those it has, are ignored."""
+        self.notes += (each for each in sentences if each and each not in self.notes)
+
+
+def say_empty(axes: Axes) -> None:
+    """Write in a panel that the run gave no points to draw, for example because it diverged at once."""
+    axes.set_axis_off()
+    axes.annotate(_EMPTY, (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color=GREY)
+
+
+def legend_below(axes: Axes, most_columns: int | None = None, **options: Any) -> None:
+    """Draw a legend under the label of the x axis, outside the data.
+
+    Args:
+        axes: The panel.
+        most_columns: Number of columns if all labels are short, else one column.
+        options: Options of ``Axes.legend``.
+    """
+    # in points: a distance relative to the panel would vary with its height
+    below_label = ScaledTranslation(0, _LABEL_DEPTH / _POINTS_PER_INCH, axes.figure.dpi_scale_trans)
+    if most_columns is not None:
+        labels = [handle.get_label() for handle in options.get("handles", axes.get_legend_handles_labels()[0])]
+        options["ncols"] = _num_columns(labels, most_columns)
+    axes.legend(
+        loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=axes.transAxes + below_label, borderpad=0, **options
+    )
+
+
+def _num_columns(labels: Iterable[str], most_columns: int) -> int:
+    return most_columns if all(len(label) <= _SHORT_LABEL for label in labels) else 1
+
+
+def make_room_for_legends(figure: Figure, rows_of_panels: int, most_columns: int) -> None:
+    """Make a figure taller, so that long legends of ``legend_below`` do not shrink its panels.
+
+    Args:
+        figure: The figure, with its legends.
+        rows_of_panels: Number of rows of panels.
+        most_columns: As for ``legend_below``.
+    """
+    lines = 0
+    for legend in filter(None, (axes.get_legend() for axes in figure.axes)):
+        labels = [text.get_text() for text in legend.get_texts()]
+        rows = -(-len(labels) // _num_columns(labels, most_columns))
+        lines = max(lines, rows + sum(label.count("\n") for label in labels))
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + rows_of_panels * max(lines - _ROOM, 0) * _LEGEND_LINE)
+
+
+def mark_missed(axes: Axes, x: NDArray[Any], y: NDArray[Any]) -> None:
+    """Circle the eigenvalues (n,) that missed the solver's tolerance; the notes count them."""
+    axes.scatter(x, y, s=9, facecolors="none", edgecolors="black", linewidths=0.5, zorder=4)
+
+
+def count_line(what: str, special: Mapping[str, list[NDArray[np.bool_]]]) -> str:
+    """The note that counts special points; empty if there are none.
+
+    Args:
+        what: Description of the special points.
+        special: Name of a group -> masks of its points, true for the special ones.
+    """
+    numbers = {name: (sum(map(np.sum, flags)), sum(map(np.size, flags))) for name, flags in special.items()}
+    counts = [f"{name}: {number:,} of {total:,}" for name, (number, total) in numbers.items() if number]
+    return f"{what} ({'; '.join(counts)})." if counts else ""
+
+
+def run_label(label: str, diverged: str, empty: bool) -> str:
+    """The name of a run in a legend, which says if it diverged or is empty.
+
+    Args:
+        label: The plain name.
+        diverged: When the run diverged, as the ``divergence`` of a reader; empty if it did not.
+        empty: Whether no point of the run is drawn.
+    """
+    name = f"{label}: {_EMPTY}" if empty else label
+    return textwrap.fill(f"{name}, {diverged}" if diverged else name, _LABEL_WIDTH)
+
+
+def divergence_line(texts: Mapping[str, str]) -> str:
+    """The note that names the diverged runs by label; empty if none diverged."""
+    named = [f"{label} {text}" for label, text in texts.items() if text]
+    return f"{'; '.join(named)}." if named else ""
+
+
+def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """Moving average along the last axis, (..., t) to (..., t - window + 1); one mean if t < window."""
+    window = min(window, values.shape[-1])
+    if window < 2:
+        return values
+    return np.lib.stride_tricks.sliding_window_view(values, window, axis=-1).mean(axis=-1)
+
+
+def _draw_foot(figure: Figure, text: str) -> Text:
+    """Write a small grey line at the bottom, below the panels."""
+    foot = figure.text(0.008, 0.012, text, color=GREY, fontsize=_FOOT_SIZE, va="bottom")
+    foot.set_in_layout(False)
+    keep_above(figure, foot)
+    return foot
+
+
+@styled
+def save(figure: NotedFigure, table: pd.DataFrame, foot: str, width: str, stem: Path) -> None:
+    """Write a figure as pdf and png, its points as csv, and its notes as md; pdf and png contain the notes as metadata.
+
+    The same figure gives the same bytes: no dates, floats in full precision.
+
+    Args:
+        figure: The figure.
+        table: Its points.
+        foot: The line at its bottom.
+        width: ``single`` or ``double`` column of a journal, or ``panels``, as wide as the panels need.
+        stem: Path without suffix.
+
+    Raises:
+        StoreError: If a file cannot be written.
+    """
+    line = _draw_foot(figure, foot)
+    if width in INCHES:
+        for sentence in fit(figure, line, width):
+            figure.note(sentence)
+            print(f"warning    {stem.name}: {sentence}", file=sys.stderr)
+    notes = "\n".join(figure.notes)
+    pdf = {"metadata": {"CreationDate": None, "Title": stem.name, "Subject": notes}}
+    png = {
+        "metadata": {"Title": stem.name, "Description": notes},
+        "dpi": _PRINTED if width in INCHES else _DOTS_PER_INCH,
+    }
+    for suffix, options in ((".pdf", pdf), (".png", png)):
+        drawn = io.BytesIO()  # on a full disk, the PDF writer would fail with a misleading error
+        figure.savefig(drawn, format=suffix[1:], **options)
+        with written_whole(stem.with_suffix(suffix)) as path:
+            path.write_bytes(drawn.getvalue())
+    with written_whole(stem.with_suffix(".csv")) as path:
+        table.to_csv(path, index=False, lineterminator="\n")
+    with written_whole(stem.with_suffix(".md")) as path:
+        path.write_text(f"# {stem.name}\n\n" + "\n\n".join(figure.notes) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True, eq=False)
+class OfSeed:
+    """The n finite points of one seed.
+
+    Attributes:
+        run: Id of the run; or one id per point (n,), as for a branch and its trunk.
+        x: Abscissae (n,); points of different seeds are matched by x.
+        y: Values (n,); a mean also accepts (n, ...).
+        diverged: When the run diverged, as text after its name; empty if it did not.
+        missed: Whether a point is above the solver's tolerance (n,); None if not applicable.
+        error: Measured errors of y (n,), NaN where not measured; None if there are none to draw.
+    """
+
+    run: str | NDArray[Any]
+    x: NDArray[Any]
+    y: NDArray[np.float64]
+    diverged: str = ""
+    missed: NDArray[np.bool_] | None = None
+    error: NDArray[np.float64] | None = None
+
+    @classmethod
+    def along(
+        cls, measured: Measured, y: NDArray[Any], missed: NDArray[np.bool_] | None = None, last: float = np.inf
+    ) -> OfSeed:
+        """The finite values (t,) of a measurement by epoch, up to a last one."""
+        points = cls(measured.run, measured.epoch, y, measured.divergence, missed)
+        return points.at(np.isfinite(y) & (measured.epoch <= last))
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run."""
+        return RunId.parse(str(np.atleast_1d(self.run)[0])).seed
+
+    def at(self, rows: NDArray[Any] | slice) -> OfSeed:
+        """The points in these rows."""
+        return replace(
+            self,
+            run=self.run if isinstance(self.run, str) else self.run[rows],
+            x=self.x[rows],
+            y=self.y[rows],
+            missed=None if self.missed is None else self.missed[rows],
+            error=None if self.error is None else self.error[rows],
+        )
+
+    def smoothed(self, window: int) -> OfSeed:
+        """Moving averages of the values (n,), with the run and the x of the central point."""
+        x, y = running_mean(np.stack([self.x, self.y]), window)
+        first = (len(self.x) - len(x)) // 2
+        return replace(self.at(slice(first, first + len(x))), x=x, y=y)
+
+
+@dataclass(frozen=True, eq=False)
+class Mean:
+    """Means over seeds at n points.
+
+    Attributes:
+        runs: Names for the run column of the csv of a figure (n,), such as ``mean of 1001, 1002``.
+        counts: Numbers of seeds in the means (n,).
+        x: Abscissae (n,), increasing.
+        y: Means (n, ...).
+        deviation: Sample standard deviations (n, ...); NaN where the mean has only one seed.
+    """
+
+    runs: NDArray[Any]
+    counts: NDArray[np.int64]
+    x: NDArray[Any]
+    y: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+
+def mean_over_seeds(seeds: Sequence[OfSeed]) -> Mean:
+    """Mean and standard deviation of several seeds, by the rules of this module."""
+    averaged = [each for each in seeds if not each.diverged]
+    x = np.unique(np.concatenate([each.x for each in averaged or seeds[:1]]))
+    has_point = np.array([np.isin(x, each.x) for each in averaged], dtype=bool).reshape(len(averaged), len(x))
+    kept = 2 * has_point.sum(axis=0) > len(averaged)
+    x, has_point = x[kept], has_point[:, kept]
+    values = np.full((*has_point.shape, *seeds[0].y.shape[1:]), np.nan)
+    for of_seed, own, each in zip(values, has_point, averaged, strict=True):
+        unique, first = np.unique(each.x, return_index=True)
+        of_seed[own] = each.y[first][np.isin(unique, x)]
+    counts, where = has_point.sum(axis=0), has_point.reshape(*has_point.shape, *[1] * (values.ndim - 2))
+    deviation = np.full(values.shape[1:], np.nan)
+    several = counts > 1
+    if several.any():  # NumPy warns about deviations of too few values
+        deviation[several] = values[:, several].std(axis=0, ddof=1, where=where[:, several])
+    numbers = [each.seed if len(each.x) else 0 for each in averaged]
+    runs = [mean_of(seed for seed, own in zip(numbers, column, strict=True) if own) for column in has_point.T]
+    return Mean(np.array(runs, dtype=object), counts, x, values.mean(axis=0, where=where), deviation)
+
+
+def joined(runs: Iterable[Sequence[OfSeed]]) -> list[OfSeed]:
+    """Join several runs, such as one point of each, into one curve per seed, in the order of x.
+
+    Args:
+        runs: The seeds of each run; either all have errors or none has. The last run says when the seed diverged.
+    """
+    lines = []
+    for seeds in zip_longest(*runs):
+        parts = [each for each in seeds if each is not None]
+        x = np.concatenate([each.x for each in parts])
+        errors = [each.error for each in parts if each.error is not None]
+        missed = [each.missed for each in parts if each.missed is not None]
+        line = OfSeed(
+            np.concatenate([np.broadcast_to(np.array(each.run, dtype=object), len(each.x)) for each in parts]),
+            x,
+            np.concatenate([each.y for each in parts]),
+            parts[-1].diverged,
+            missed=np.concatenate(missed) if missed else None,
+            error=np.concatenate(errors) if errors else None,
+        )
+        lines.append(line.at(np.argsort(x, kind="stable")))
+    return lines
+
+
+def name_diverged(diverged: Mapping[str, str]) -> str:
+    """Which runs of a curve diverged, and when, such as ``seeds 1001, 1003 diverged at epochs 2, 3.5``.
+
+    Args:
+        diverged: Run -> when it diverged, as text after its name; empty if it did not. With a single run, the seed is
+            not named.
+    """
+    if len(diverged) == 1:
+        return next(iter(diverged.values()))
+    by_seed = {RunId.parse(run).seed: text.rpartition(" ") for run, text in diverged.items() if text}
+    if not by_seed:
+        return ""
+    plural, (what, _, _) = "s" if len(by_seed) > 1 else "", next(iter(by_seed.values()))
+    times = ", ".join(time for _, _, time in by_seed.values())
+    return f"seed{plural} {', '.join(map(str, by_seed))} {what}{plural} {times}"
+
+
+def seeds_line(
+    counts: Iterable[int], means: str = "Lines", rest: str = "bands: one standard deviation; thin: single seeds"
+) -> str:
+    """The note on how several seeds are drawn; empty if all curves have only one.
+
+    Args:
+        counts: Number of seeds of each curve.
+        means: How the means are drawn.
+        rest: How deviations and single seeds are drawn.
+    """
+    several = [str(count) for count in sorted(set(counts)) if count > 1]
+    return f"{means}: means over {' or '.join(several)} seeds; {rest}." if several else ""
+
+
+_Reader = TypeVar("_Reader", bound=Measured)
+
+
+class FigureInputs:
+    """The results behind a figure.
+
+    Args:
+        results: The results of the scale.
+        windows: Run and schedule -> early window in epochs; None if the schedule has none.
+
+    Attributes:
+        results: The results of the scale.
+    """
+
+    def __init__(self, results: Results, windows: Mapping[tuple[str, str], float | None]) -> None:
+        self.results, self._windows = results, windows
+
+    def __getitem__(self, run: str) -> RunResults:
+        """A run by its id, with its snapshots and history."""
+        return self.results[run]
+
+    def read(self, reader: type[_Reader], curve: Curve) -> _Reader:
+        """The measurements along a curve, through the reader class of their measure."""
+        return self.results[curve.run].read(reader, curve.schedule)
+
+    def by_seed(self, reader: type[_Reader], curve: Curve) -> list[_Reader]:
+        """The measurements along each seed of a curve."""
+        return [self.read(reader, each) for each in curve.by_seed()]
+
+    def measured(self, measure: str, curve: Curve) -> Measured:
+        """The measurements along a curve, by the name of their measure."""
+        return self.results[curve.run].read(reader_of(measure), curve.schedule)
+
+    def window(self, curve: Curve) -> float | None:
+        """The early window of a curve in epochs; None if its schedule has none."""
+        return self._windows.get((curve.run, curve.schedule))
+
+    def early_window(self, curve: Curve) -> float:
+        """The early window in epochs of a curve that has a panel for it.
+
+        Raises:
+            ConfigError: If its schedule has no early window.
+        """
+        window = self.window(curve)
+        if window is None:
+            raise ConfigError(f"schedules.{curve.schedule} has no window_epochs, which the early panel needs; add it")
+        return window
+
 
 _BAND = 0.16  # opacity of a standard deviation
 _ERROR_BAND = 0.25  # opacity of a measured error
@@ -74,9 +502,7 @@ class Canvas(NotedFigure):
         self.grid = self.add_gridspec(rows, columns)
         self.places = iter([self.grid[row, column] for row in range(rows) for column in range(columns)])
 
-    def panel(
-        self, name: str, place: SubplotSpec | None = None, group: str | None = None, **properties: Any
-    ) -> "Panel":
+    def panel(self, name: str, place: SubplotSpec | None = None, group: str | None = None, **properties: Any) -> Panel:
         """Add a panel at the next place, or at a given one.
 
         Args:
@@ -88,7 +514,7 @@ class Canvas(NotedFigure):
         axes = self.add_subplot(next(self.places) if place is None else place, **{"title": name, **properties})
         return self.panel_on(axes, name, name if group is None else group)
 
-    def panel_on(self, axes: Any, name: str, group: str) -> "Panel":
+    def panel_on(self, axes: Any, name: str, group: str) -> Panel:
         """A panel on axes that exist."""
         self._panels.append(Panel(self, axes, name, group))
         return self._panels[-1]
@@ -143,7 +569,7 @@ class Panel:
         self.num_points = 0
         self._handles: list[Any] = []
 
-    def second(self, **properties: Any) -> "Panel":
+    def second(self, **properties: Any) -> Panel:
         """A second y axis, on the right."""
         axes = self.axes.twinx()
         axes.spines.right.set_visible(True)

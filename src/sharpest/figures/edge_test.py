@@ -9,11 +9,20 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from sharpest.config.run_id import RunId
-from sharpest.config.studies.base import Curve
-from sharpest.config.studies.edge_test import EdgeTestStudy
-from sharpest.figures.canvas import Canvas, Panel, drawing
-from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.style import BLUE, DASHES, GREEN, GREY, MARKERS, OTHERS, RED
+from sharpest.config.studies import Curve, EdgeTestStudy
+from sharpest.figures.canvas import (
+    BLUE,
+    DASHES,
+    GREEN,
+    GREY,
+    MARKERS,
+    OTHERS,
+    RED,
+    Canvas,
+    FigureInputs,
+    Panel,
+    drawing,
+)
 from sharpest.results.edges import (
     INTERVENTIONS,
     TIME,

@@ -8,11 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpest.config.studies.measured import MeasuredCurve, MeasuredCurves, MeasuredPanel, over_lr, reference_value
-from sharpest.figures.canvas import Canvas, Panel, drawing
-from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.over_seeds import OfSeed, joined, name_diverged
-from sharpest.figures.style import GREY, looks, make_room_for_legends
+from sharpest.config.studies import MeasuredCurve, MeasuredCurves, MeasuredPanel, over_lr, reference_value
+from sharpest.figures.canvas import (
+    GREY,
+    Canvas,
+    FigureInputs,
+    OfSeed,
+    Panel,
+    drawing,
+    joined,
+    looks,
+    make_room_for_legends,
+    name_diverged,
+)
 from sharpest.results.edges import edge_of
 from sharpest.results.stored import Measured
 

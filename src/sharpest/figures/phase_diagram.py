@@ -2,12 +2,21 @@
 
 import numpy as np
 
-from sharpest.config.studies.phase_diagram import FIRST_STEPS, PhaseDiagram
+from sharpest.config.studies import FIRST_STEPS, PhaseDiagram
 from sharpest.errors import StoreError
-from sharpest.figures.canvas import Canvas, drawing
-from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.over_seeds import OfSeed, joined
-from sharpest.figures.style import BLUE, GREEN, GREY, RED, make_room_for_legends, ordered_colours
+from sharpest.figures.canvas import (
+    BLUE,
+    GREEN,
+    GREY,
+    RED,
+    Canvas,
+    FigureInputs,
+    OfSeed,
+    drawing,
+    joined,
+    make_room_for_legends,
+    ordered_colours,
+)
 from sharpest.results.stored import Measured
 
 _DIAGRAM, _AFTER = "outcome of the first steps", "after the last step"

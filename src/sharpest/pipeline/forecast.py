@@ -23,7 +23,7 @@ from sharpest.config.project import Project
 from sharpest.config.run import DatasetSettings, HessianSettings, ImageSettings, RunSettings, TokenSettings, targets_of
 from sharpest.config.run_id import RunId
 from sharpest.config.sources import SOURCES, ImageSource, ImportedSource
-from sharpest.config.studies.base import RUN_FILES, Input
+from sharpest.config.studies import RUN_FILES, Input
 from sharpest.curvature.sizes import basis_size
 from sharpest.errors import ConfigError
 from sharpest.pipeline.needs import DATA, Needs, inputs_of_claims

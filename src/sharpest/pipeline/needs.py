@@ -11,7 +11,7 @@ from sharpest.claims.plans import Plans
 from sharpest.claims.quantities import quantity_of
 from sharpest.config.measures import declared
 from sharpest.config.project import Project
-from sharpest.config.studies.base import RUN_FILES, Input
+from sharpest.config.studies import RUN_FILES, Input
 from sharpest.report.setup import Setup
 from sharpest.results.paths import Paths
 

@@ -20,7 +20,7 @@ from sharpest.config import architecture_module
 from sharpest.config.measures import declared, declaring_module, measuring_module
 from sharpest.config.project import Project, load_project
 from sharpest.config.schedule import Schedule
-from sharpest.config.studies.base import Input, settings_of
+from sharpest.config.studies import Input, settings_of
 from sharpest.data import data_module
 from sharpest.data.prepare import check_recorded
 from sharpest.data.sources import code_of_source

@@ -211,7 +211,7 @@ def _kept_bytes(problem: Problem) -> float:
 def _all_speeds(nets: dict[str, Speed]) -> Speeds:
     """The speeds of the nets, and the time and memory of empty jobs, measured in processes with the same imports."""
     torch_job = _idle("sharpest.measures.driver", "sharpest.measures.spectra.measure", "sharpest.pipeline.provenance")
-    plain_job = _idle("sharpest.figures.spectrum_evolution")
+    plain_job = _idle("sharpest.figures.lines")
     if torch.cuda.is_available():
         gpu = f"{torch.cuda.get_device_name()}, measured"
     else:

@@ -14,7 +14,7 @@ from sharpest.claims.report import headline, read_judged
 from sharpest.config.measures import declared
 from sharpest.config.run_id import RunId
 from sharpest.config.sources import SOURCES
-from sharpest.config.studies.base import Curve, Study
+from sharpest.config.studies import Curve, Study
 from sharpest.measures.spectra import Spectra
 from sharpest.report.ledger import JudgedClaim, count, later_papers, read_claims
 from sharpest.report.measured import LambdaMax, Run, add_up, lambda_max_of, summary_of, trained_run

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from sharpest.config.studies.base import Study
+from sharpest.config.studies import Study
 from sharpest.results.whole import present
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sharpest.config.project import Project
 from sharpest.config.strict import Strict
-from sharpest.config.studies.every import AnyStudy
+from sharpest.config.studies import AnyStudy
 from sharpest.report.paper import answered_beside, item_of
 from sharpest.results.paths import BEYOND, PAPER, Paths, verdicts
 

@@ -1,8 +1,6 @@
 """All kinds of files except those of measures, for the reference pages."""
 
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 
 from sharpest.results import measured
 from sharpest.results.datasets import DATA, IMPORT_RECORD, REVIEWS, TOKENS
@@ -13,8 +11,7 @@ from sharpest.results.snapshots import SNAPSHOTS
 
 def layouts_without_measures() -> list[Layout]:
     """Layouts of the measures that can also be taken without the pipeline."""
-    modules = (import_module(f"{measured.__name__}.{module.name}") for module in iter_modules(measured.__path__))
-    return [value for module in modules for value in vars(module).values() if isinstance(value, Layout)]
+    return [value for value in vars(measured).values() if isinstance(value, Layout)]
 
 
 def kinds_of_files() -> list[tuple[Layout, Path]]:

@@ -1,7 +1,10 @@
 """End points of runs: mean and spread over seeds, compared with the paper's numbers (Tables 1-7)."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,11 +12,80 @@ import numpy as np
 import pandas as pd
 
 from sharpest.config.run_id import RunId
-from sharpest.config.studies.base import mean_of
-from sharpest.config.studies.end_points import END_POINT_COLUMNS, EndPointRow, EndPoints
+from sharpest.config.studies import END_POINT_COLUMNS, EndPointRow, EndPoints, mean_of
 from sharpest.measures.evaluations import Evaluations, accuracy_at, median_seconds
 from sharpest.results.runs import Results, RunResults
-from sharpest.tables.latex import latex_table
+
+_ESCAPES = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        "±": r"$\pm$",
+        "×": r"$\times$",
+        "α": r"$\alpha$",
+        "γ": r"$\gamma$",
+        "η": r"$\eta$",
+        "λ": r"$\lambda$",
+        "θ": r"$\theta$",
+    }
+)
+_TITLE_WIDTH = 14  # letters of a line
+# no type smaller than footnotesize unless the table is wider than the text
+_IF_TOO_WIDE = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+
+
+def latex_table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
+    """A floating table, whose document needs the packages booktabs and graphicx.
+
+    Args:
+        caption: Above it.
+        header: A title for each column; long ones are broken.
+        rows: The first cell names the row; a line feed in a cell is kept.
+        notes: Paragraphs below it.
+    """
+    titles = ["\n".join(textwrap.wrap(title, _TITLE_WIDTH)) for title in header]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_escape(caption)}}}",
+            r"\smallskip",
+            r"\footnotesize",
+            r"\setlength{\tabcolsep}{3pt}",
+            _IF_TOO_WIDE,
+            rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+            r"\toprule",
+            _row(titles, "b"),
+            r"\midrule",
+            "\n\\addlinespace[2pt]\n".join(_row(cells, "t") for cells in rows),
+            r"\bottomrule",
+            r"\end{tabular}}",
+            "",
+            r"\smallskip",
+            r"{\raggedright",
+            *[_escape(note) + r"\par" for note in notes],
+            "}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _row(cells: Sequence[str], at: str) -> str:
+    """Cells side by side, whose first (``t``) or last (``b``) lines are level."""
+    return " & ".join(_cell(cell.split("\n"), at) for cell in cells) + r" \\"
+
+
+def _cell(lines: list[str], at: str) -> str:
+    stacked = r" \\ ".join(map(_escape, lines))
+    return rf"\begin{{tabular}}[{at}]{{@{{}}r@{{}}}}{stacked}\end{{tabular}}" if len(lines) > 1 else stacked
+
+
+def _escape(text: str) -> str:
+    return text.translate(_ESCAPES)
+
 
 # accuracies are printed in per cent; everywhere else they are fractions
 _TITLES = {
@@ -206,12 +278,14 @@ def _printed(study: EndPoints, table: pd.DataFrame) -> list[list[str]]:
     means = table.drop_duplicates(["row", "column"])  # the first, before the single seeds
     for label, group in means.groupby("row", sort=False):
         numbers = group.set_index("column")
-        cells = [_cell(numbers.loc[list(END_POINT_COLUMNS[column])], column in _PER_CENT) for column in study.columns]
+        cells = [
+            _printed_cell(numbers.loc[list(END_POINT_COLUMNS[column])], column in _PER_CENT) for column in study.columns
+        ]
         rows.append([str(label), *cells, table.attrs["seeds"][label]])
     return rows
 
 
-def _cell(numbers: pd.DataFrame, per_cent: bool) -> str:
+def _printed_cell(numbers: pd.DataFrame, per_cent: bool) -> str:
     """Print one or two numbers (columns value, spread, paper), as in ``272 ± 12 / 324 ± 9 (paper 272 / 324)``.
 
     A line feed marks where a cell may break.

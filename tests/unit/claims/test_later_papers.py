@@ -14,7 +14,7 @@ from sharpest.claims.plans import plan_claims, with_new_seeds
 from sharpest.claims.quantity import RunSource
 from sharpest.config.project import Project
 from sharpest.config.run_id import RunId
-from sharpest.config.studies.measured import MeasuredCurves
+from sharpest.config.studies import MeasuredCurves
 from sharpest.errors import ConfigError
 from sharpest.measures.directions import Settings as DirectionSettings
 from sharpest.measures.spectra import Settings as SpectrumSettings

@@ -10,9 +10,7 @@ import pytest
 from sharpest.claims.ledger import parse_claim
 from sharpest.claims.plans import plan_claims
 from sharpest.claims.quantity import RunSource
-from sharpest.config.studies.base import Input
-from sharpest.config.studies.end_points import EndPoints
-from sharpest.config.studies.step_surface import StepSurface
+from sharpest.config.studies import EndPoints, Input, StepSurface
 from sharpest.errors import ConfigError
 from sharpest.measures.directions import Settings as DirectionSettings
 from sharpest.measures.spectra import Settings as SpectrumSettings

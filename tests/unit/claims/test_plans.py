@@ -13,7 +13,7 @@ from sharpest.claims.plans import facets, ordered_groups, plan_claims, with_new_
 from sharpest.claims.quantity import RunSource
 from sharpest.config.project import Project, load_project
 from sharpest.config.run_id import RunId
-from sharpest.config.studies.base import Input
+from sharpest.config.studies import Input
 from sharpest.errors import ConfigError
 from sharpest.pipeline.needs import inputs_of_claims
 

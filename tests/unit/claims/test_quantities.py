@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sharpest.claims.catapults import EDGE_TEST
 from sharpest.claims.curves import BRANCHES, DENSITIES, UPDATES
-from sharpest.claims.edge_test import EDGE_TEST
 from sharpest.claims.end_points import update_difference
 from sharpest.claims.ledger import Claim
 from sharpest.claims.quantities import QUANTITIES

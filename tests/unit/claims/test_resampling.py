@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sharpest.claims.resampling import (
+from sharpest.claims.samples import (
     NUM_REPLICATES,
     NUM_SURROGATES,
     autocorrelation_time,

@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from sharpest.config.reading import validate
-from sharpest.config.studies.base import Curve, Input
-from sharpest.config.studies.measured import Drawn, MeasuredCurves, reference_value
+from sharpest.config.studies import Curve, Drawn, Input, MeasuredCurves, reference_value
 from sharpest.errors import ConfigError
 from sharpest.measures import directions, spectra
 

@@ -2,19 +2,16 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from sharpest.config.studies.base import Curve, Input, Study, study_class, study_module
-from sharpest.config.studies.every import AnyStudy
+from sharpest.config.studies import KINDS, AnyStudy, Curve, Input, Study
 from sharpest.errors import ConfigError
 from sharpest.measures import density, directions, spectra
-from sharpest.pipeline.fingerprint import import_closure
 
-KINDS = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(get_args(AnyStudy)[0])}
 ROOT = Path(__file__).parents[3]
 STUDIES = TypeAdapter(dict[str, AnyStudy]).validate_python(yaml.safe_load((ROOT / "config/studies.yaml").read_text()))
 
@@ -67,7 +64,7 @@ KEYS: dict[str, dict[str, Any]] = {
 
 
 def made(kind: str, **changes: Any) -> Study:
-    return study_class(kind).model_validate({"kind": kind, "caption": "", **KEYS[kind], **changes})
+    return KINDS[kind].model_validate({"kind": kind, "caption": "", **KEYS[kind], **changes})
 
 
 def files(kind: str, runs: str, schedule: str | None) -> list[Input]:
@@ -101,19 +98,6 @@ def step(window: float | None = 2.0, without: str = "", **changes: dict[str, Any
     }
     measures.pop(without, None)
     return Schedule(window=window, measures=measures)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_is_found_by_its_name(kind: str) -> None:
-    assert study_class(kind) is KINDS[kind]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_an_edit_of_a_kind_makes_no_other_figure_stale(kind: str) -> None:
-    drawer = "tables" if kind == "end_points" else "figures"
-    closure = {*import_closure(study_module(kind)), *import_closure(f"sharpest.{drawer}.{kind}")}
-    modules = {study_module(name) for name in (*KINDS, "every")}
-    assert closure & modules == {study_module(kind)}
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def distribution(nodes: NDArray[np.float64], weights: NDArray[np.float64], at: N
 @pytest.fixture(scope="module")
 def digits_net() -> tuple[Hessian, NDArray[np.float64]]:
     """A net of 1,320 parameters on 200 digits in float64, after 60 steps of descent, and its eigenvalues."""
-    images = pytest.importorskip("sharpest.data.sources.images").load()
+    images = pytest.importorskip("sharpest.data.sources.images").read_digits()
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 10), nn.Tanh(), nn.Linear(10, 10)).double()
     inputs = torch.from_numpy(images.train_inputs[:200].reshape(200, -1)).double() / 16

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from results_folder import ResultsFolder
 
-from sharpest.config.studies.base import Curve
-from sharpest.figures.inputs import FigureInputs
+from sharpest.config.studies import Curve
+from sharpest.figures.canvas import FigureInputs
 
 ALPHAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
 GRID = np.array([-8.0, -5.0, -2.0, 0.0, 2.0, 5.0, 8.0])

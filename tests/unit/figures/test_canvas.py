@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from sharpest.figures.canvas import Canvas
-from sharpest.figures.over_seeds import OfSeed
+from sharpest.figures.canvas import Canvas, OfSeed
 
 RUN = "scnn-c10-sgd-lr0.1-S128-s1"
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from sharpest.config.studies.alignment import Alignment
-from sharpest.config.studies.base import Curve, Panel
+from sharpest.config.studies import Alignment, Curve, Panel
 from sharpest.figures.alignment import draw
-from sharpest.figures.style import ordered_colours
+from sharpest.figures.canvas import ordered_colours
 from sharpest.measures.directions import random_cosine
 
 CURVES = tuple(Curve(run=f"run-{lr}", schedule="alignment", label=f"η = {lr}") for lr in (0.001, 0.01, 0.1))

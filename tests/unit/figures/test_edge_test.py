@@ -10,7 +10,7 @@ from edge_tests import EDGE, write_edge_test
 from numpy.testing import assert_allclose
 from printed import check_column
 
-from sharpest.config.studies.edge_test import EdgeTestStudy
+from sharpest.config.studies import EdgeTestStudy
 from sharpest.errors import ConfigError
 from sharpest.figures.edge_test import draw
 from sharpest.figures.widths import INCHES
@@ -108,6 +108,7 @@ def test_a_run_without_catapults_has_no_roc(folder: Any) -> None:
     assert [text.get_text() for text in figure.axes[-2].texts] == ["no finite measurement"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", INCHES)
 def test_it_fits_a_column(width: str, folder: Any, tmp_path: Path) -> None:
     rows = [{"run": run, "schedule": "test", "label": label} for run, label in RUNS.items()]

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sharpest.config.studies.base import Curve
-from sharpest.config.studies.eigenvector_drift import EigenvectorDrift
-from sharpest.figures.eigenvector_drift import draw
+from sharpest.config.studies import Curve, EigenvectorDrift
+from sharpest.figures.moments import eigenvector_drift as draw
 
 A = Curve(run="run-a", schedule="step", label="A")
 SIZES = {"first": 35, "last": 15}

@@ -8,10 +8,9 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from sharpest.config.studies.base import Curve
-from sharpest.config.studies.first_stage import FirstStage
-from sharpest.figures.first_stage import draw
-from sharpest.figures.style import NotedFigure
+from sharpest.config.studies import Curve, FirstStage
+from sharpest.figures.canvas import NotedFigure
+from sharpest.figures.lines import first_stage as draw
 
 TRUNK, *BRANCHES = (Curve(run=f"run-{label}", schedule="epochs", label=label) for label in ("trunk", "L1", "L2"))
 

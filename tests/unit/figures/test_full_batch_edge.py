@@ -9,9 +9,9 @@ import pytest
 from numpy.testing import assert_allclose
 from printed import check_column
 
-from sharpest.config.studies.full_batch_edge import FullBatchEdge
+from sharpest.config.studies import FullBatchEdge
 from sharpest.errors import ConfigError
-from sharpest.figures.full_batch_edge import draw
+from sharpest.figures.lines import full_batch_edge as draw
 from sharpest.figures.widths import INCHES
 
 GD, HEAVY = "fcn-c10-sgd-lr0.1-S64-n64-mse-fb-s1", "fcn-c10-sgd-lr0.1-S64-m0.5-n64-mse-fb-s1"

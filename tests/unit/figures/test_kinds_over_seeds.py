@@ -10,8 +10,8 @@ import pytest
 from numpy.testing import assert_allclose
 from printed import check_column
 
-from sharpest.config.studies.base import Curve, Study, study_class
-from sharpest.figures.style import NotedFigure
+from sharpest.config.studies import KINDS, Curve, Study
+from sharpest.figures.canvas import NotedFigure
 from sharpest.figures.widths import INCHES
 
 SEEDS = (1001, 1002, 1003)
@@ -53,7 +53,7 @@ STUDIES: dict[str, dict[str, Any]] = {
 
 
 def _study(kind: str, *seeds: int) -> Study:
-    return study_class(kind).model_validate({"kind": kind, "caption": "", **STUDIES[kind]}).of_seeds(seeds)
+    return KINDS[kind].model_validate({"kind": kind, "caption": "", **STUDIES[kind]}).of_seeds(seeds)
 
 
 def _write(folder: Any, diverged: dict[int, float]) -> None:
@@ -82,7 +82,8 @@ def _write(folder: Any, diverged: dict[int, float]) -> None:
 def _drawn(folder: Any, kind: str, *seeds: int) -> tuple[NotedFigure, pd.DataFrame]:
     study = _study(kind, *seeds)
     windows = dict.fromkeys(study.curves_by_seed(), 2.0)
-    drawn: tuple[NotedFigure, pd.DataFrame] = import_module(f"sharpest.figures.{kind}").draw(
+    module, _, name = study.made_by.partition(":")
+    drawn: tuple[NotedFigure, pd.DataFrame] = getattr(import_module(f"sharpest.{module}"), name)(
         study, folder.inputs(windows), "reduced"
     )
     return drawn
@@ -100,11 +101,8 @@ def _texts(figure: NotedFigure) -> str:
 
 
 def test_all_kinds_are_tested() -> None:
-    figures = import_module("sharpest.figures").__path__[0]
-    modules = {path.stem for path in import_module("pathlib").Path(figures).glob("*.py")}
-    shared = {"__init__", "along", "canvas", "inputs", "judged_change", "moments", "over_seeds", "style", "texts"}
-    apart = {"edge_test", "full_batch_edge", "phase_diagram"}  # the other kinds have tests with seeds of their own
-    assert modules - shared - {"widths"} == set(STUDIES) | apart
+    apart = {"edge_test", "full_batch_edge", "phase_diagram"}  # with tests with seeds of their own
+    assert {name for name, kind in KINDS.items() if not kind.is_table} == set(STUDIES) | apart
 
 
 @pytest.mark.parametrize("kind", STUDIES)
@@ -172,6 +170,7 @@ def test_profiles_are_oriented_per_seed_before_averaging(folder: Any) -> None:
     assert_allclose(means["deviation"], 0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", INCHES)
 @pytest.mark.parametrize("kind", STUDIES)
 def test_every_kind_fits_a_column(kind: str, width: str, folder: Any, tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from sharpest.config.studies.largest_eigenvalues import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
+from sharpest.config.studies import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
 from sharpest.errors import ConfigError
-from sharpest.figures.largest_eigenvalues import draw
-from sharpest.figures.style import NotedFigure, ordered_colours
+from sharpest.figures.canvas import NotedFigure, ordered_colours
+from sharpest.figures.lines import largest_eigenvalues as draw
 
 
 def _panel(title: str, labels: str, **options: Any) -> EigenvaluePanel:

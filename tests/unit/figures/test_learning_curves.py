@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from sharpest.config.studies.base import Curve
-from sharpest.config.studies.learning_curves import LearningCurves
-from sharpest.figures.learning_curves import draw
+from sharpest.config.studies import Curve, LearningCurves
+from sharpest.figures.lines import learning_curves as draw
 
 A, B = CURVES = tuple(Curve(run=f"run-{label.lower()}", schedule="step", label=label) for label in "AB")
 STUDY = LearningCurves(kind="learning_curves", caption="", panels=CURVES)

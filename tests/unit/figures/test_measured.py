@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from sharpest.config.studies.measured import MeasuredCurves
+from sharpest.config.studies import MeasuredCurves
+from sharpest.figures.canvas import BLUE, GREEN, GREY, RED, NotedFigure
 from sharpest.figures.measured import draw
-from sharpest.figures.style import BLUE, GREEN, GREY, RED, NotedFigure
 
 T, K = 6, 3
 DrawRuns = Callable[..., tuple[NotedFigure, pd.DataFrame]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from sharpest.config.studies.moments import Moment, moment_name
+from sharpest.config.studies import Moment, moment_name
 from sharpest.figures.moments import moment_label, row_at
 
 EPOCH, LAMBDA = np.array([2.0, 3.0, 6.0, 10.0]), np.array([1.0, 7.0, 3.0, 2.0])

@@ -8,12 +8,10 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 
-from sharpest.config.studies.base import Curve
-from sharpest.config.studies.learning_curves import LearningCurves
-from sharpest.config.studies.nsgd_curves import NsgdCurves
+from sharpest.config.studies import Curve, LearningCurves, NsgdCurves
 from sharpest.errors import ConfigError
-from sharpest.figures.nsgd_curves import draw
-from sharpest.figures.style import BLUE, RED, NotedFigure
+from sharpest.figures.canvas import BLUE, RED, NotedFigure
+from sharpest.figures.lines import nsgd_curves as draw
 
 
 def _run(gamma: float, seed: int) -> str:

@@ -7,9 +7,7 @@ import pytest
 from matplotlib.axes import Axes
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sharpest.figures.canvas import Canvas
-from sharpest.figures.over_seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
-from sharpest.figures.style import PlottedPoints
+from sharpest.figures.canvas import Canvas, OfSeed, PlottedPoints, mean_over_seeds, name_diverged, seeds_line
 
 VALUES = np.array([[1.0, 2.0, 4.0], [3.0, 5.0, 9.0], [8.0, 2.0, 2.0]])
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 from printed import check_column
 
-from sharpest.config.studies.phase_diagram import PhaseDiagram
+from sharpest.config.studies import PhaseDiagram
 from sharpest.figures.phase_diagram import draw
 from sharpest.figures.widths import INCHES
 

@@ -6,10 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from sharpest.config.studies.base import NamedRun
-from sharpest.config.studies.restricted_steps import RestrictedPanel, RestrictedSteps
-from sharpest.figures.restricted_steps import draw
-from sharpest.figures.style import BLUE, GREEN, OTHERS, RED, NotedFigure
+from sharpest.config.studies import NamedRun, RestrictedPanel, RestrictedSteps
+from sharpest.figures.canvas import BLUE, GREEN, OTHERS, RED, NotedFigure
+from sharpest.figures.lines import restricted_steps as draw
 
 
 def _run(label: str) -> str:

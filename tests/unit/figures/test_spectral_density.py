@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 from results_folder import LR
 
-from sharpest.config.studies.base import Curve
-from sharpest.config.studies.spectral_density import SpectralDensity
-from sharpest.figures.spectral_density import draw
+from sharpest.config.studies import Curve, SpectralDensity
+from sharpest.figures.moments import spectral_density as draw
 
 A, B = (Curve(run=f"run-{name.lower()}", schedule="step", label=name) for name in "AB")
 UNIT = LR / 2

@@ -7,11 +7,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from sharpest.config.studies.base import Curve
-from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
+from sharpest.config.studies import Curve, SpectrumEvolution
 from sharpest.errors import ConfigError
-from sharpest.figures.spectrum_evolution import draw
-from sharpest.figures.style import NotedFigure
+from sharpest.figures.canvas import NotedFigure
+from sharpest.figures.lines import spectrum_evolution as draw
 
 A, B = ROWS = tuple(Curve(run=f"run-{label.lower()}", schedule="growth", label=label) for label in "AB")
 

@@ -14,9 +14,9 @@ from sharpest.claims.ledger import read_ledger
 from sharpest.claims.quantities import quantity_of
 from sharpest.claims.quantity import RunFiles, RunSource
 from sharpest.config.project import load_project
-from sharpest.config.studies.step_surface import StepCurve, StepSurface
+from sharpest.config.studies import StepCurve, StepSurface
+from sharpest.figures.canvas import NotedFigure
 from sharpest.figures.step_surface import draw
-from sharpest.figures.style import NotedFigure
 
 ALPHAS = (0.5, 1.0, 2.0)
 T = 8

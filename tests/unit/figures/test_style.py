@@ -12,7 +12,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from sharpest.figures.style import NotedFigure, PlottedPoints, ordered_colours, save
+from sharpest.figures.canvas import NotedFigure, PlottedPoints, ordered_colours, save
 
 
 def test_points_keep_order_and_leave_missing_coordinates_empty() -> None:
@@ -96,7 +96,7 @@ pdf.compression: 0
 DRAWING = """
 from pathlib import Path
 import pandas as pd
-from sharpest.figures.style import NotedFigure, save, styled
+from sharpest.figures.canvas import NotedFigure, save, styled
 
 @styled
 def draw():

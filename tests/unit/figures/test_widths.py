@@ -11,9 +11,8 @@ from matplotlib.ticker import FixedLocator
 from PIL import Image
 from printed import check_texts
 
-from sharpest.figures.style import NotedFigure, legend_below, ordered_colours, save, styled
-from sharpest.figures.texts import outline
-from sharpest.figures.widths import INCHES
+from sharpest.figures.canvas import NotedFigure, legend_below, ordered_colours, save, styled
+from sharpest.figures.widths import INCHES, outline
 
 FOOT = "quick scale, not a reproduction; details: fig99.md"
 

@@ -316,7 +316,8 @@ def mutated(statement: ast.stmt) -> ast.stmt:
     wrong = copy.deepcopy(statement)
     bodies = [node for node in ast.walk(wrong) if isinstance(node, ast.FunctionDef)]
     if isinstance(wrong, ast.ClassDef):
-        (bodies[-1].body if bodies else wrong.body).append(ast.parse("print(-1.5)").body[0])
+        # a call in the class's own body would run on import, which counts for everybody
+        (bodies[-1].body if bodies else wrong.body).append(ast.parse("print(-1.5)" if bodies else "new = -1.5").body[0])
     elif bodies:
         bodies[0].body.insert(0, ast.parse("sum([])").body[0])
     else:

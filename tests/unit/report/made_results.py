@@ -8,9 +8,7 @@ import numpy as np
 from matplotlib.image import imsave
 from results_folder import ResultsFolder
 
-from sharpest.config.studies.end_points import EndPoints
-from sharpest.config.studies.every import AnyStudy
-from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
+from sharpest.config.studies import AnyStudy, EndPoints, SpectrumEvolution
 from sharpest.report.setup import Setup
 from sharpest.results.datasets import DATA
 from sharpest.results.made import write_made

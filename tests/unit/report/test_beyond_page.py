@@ -8,7 +8,7 @@ import pytest
 from matplotlib.image import imsave
 from unit.report.made_results import CLAIMS, made_setup, write_results
 
-from sharpest.config.studies.spectrum_evolution import SpectrumEvolution
+from sharpest.config.studies import SpectrumEvolution
 from sharpest.pipeline.needs import files_of_report
 from sharpest.report.build import build_page
 from sharpest.report.page import Page, render

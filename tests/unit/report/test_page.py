@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from unit.report.made_results import BRANCH, CENTRAL, CLAIMS, DIVERGED, FINISHED, SHA256, made_setup, write_results
 
-from sharpest.config.studies.alignment import Alignment
+from sharpest.config.studies import Alignment
 from sharpest.errors import StoreError
 from sharpest.pipeline.needs import files_of_report
 from sharpest.report.build import _panels, build_page

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 from results_folder import ResultsFolder
 
-from sharpest.config.studies.end_points import EndPoints
+from sharpest.config.studies import EndPoints
 from sharpest.tables.end_points import build, latex, markdown
 
 LATEX = shutil.which("pdflatex")

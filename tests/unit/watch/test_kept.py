@@ -16,10 +16,10 @@ from builders import SCALE
 from loops import OPTIMIZERS, cross_entropy, probe, smooth, train
 
 import sharpest
-from sharpest.config.studies.largest_eigenvalues import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
+from sharpest.config.studies import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
 from sharpest.errors import StoreError
-from sharpest.figures.inputs import FigureInputs
-from sharpest.figures.largest_eigenvalues import draw
+from sharpest.figures.canvas import FigureInputs
+from sharpest.figures.lines import largest_eigenvalues as draw
 from sharpest.measures.spectra import Spectra
 from sharpest.results.paths import Paths
 from sharpest.results.runs import Results

@@ -1,5 +1,7 @@
 """Quantities of the edge test: catapults before and after batch sharpness saturates, and their predictors."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import numpy as np
