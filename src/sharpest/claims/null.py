@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sharpest.claims.ledger import NEGATIVE, POSITIVE
-from sharpest.claims.samples import generator
+from sharpest.claims.resampling import generator
 from sharpest.claims.shapes import Series, Statistic
 from sharpest.claims.verdicts import LEVEL, Bounds, Measured, Sample, against, over_all
 

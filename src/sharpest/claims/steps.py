@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharpest.claims.quantity import Quantity, RunFiles
-from sharpest.claims.samples import resampled
+from sharpest.claims.resampling import resampled
 from sharpest.claims.shapes import FEWEST_POINTS, Series, UnmeasuredError, mean, peak, per_cent, share_of_second
 from sharpest.claims.verdicts import Measured, Sample, Tested, against
 from sharpest.measures.directions import RANDOM, Directions, random_cosine

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sharpest.claims.samples import (
+from sharpest.claims.resampling import (
     NUM_REPLICATES,
     NUM_SURROGATES,
     autocorrelation_time,

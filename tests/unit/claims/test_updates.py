@@ -7,7 +7,7 @@ import pytest
 
 from sharpest.claims.quantities import QUANTITIES
 from sharpest.claims.quantity import RunFiles, RunSource
-from sharpest.claims.samples import resampled
+from sharpest.claims.resampling import resampled
 from sharpest.claims.shapes import Number, Series, UnmeasuredError
 
 RUN = "fcn-c10-sgd-lr0.1-S64-n64-mse-fb-s1"
