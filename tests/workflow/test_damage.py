@@ -11,9 +11,10 @@ from pathlib import Path
 import h5py
 import pytest
 from sealed import changed
+from stored_work import epochs_kept
 
 from .conftest import Project
-from .test_deaths import assert_equal, contents, epochs_kept, wait_for
+from .test_deaths import assert_equal, contents, wait_for
 
 RUN = "scnn-c10-sgd-lr0.01-S128-s777"
 VOLATILE = ("logs", "benchmarks", "work")

@@ -4,12 +4,11 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +54,6 @@ def processes(project: Project, *names: str) -> list[psutil.Process]:
         except (psutil.Error, IndexError):
             continue
     return found
-
-
-def epochs_kept(folder: Path) -> int:
-    """The number of epochs that the store of a run in training holds."""
-    for file in folder.glob("*.sqlite"):
-        place, query = f"{file.as_uri()}?mode=ro&nolock=1", "select count(*) from parts where kind = 'history'"
-        with suppress(sqlite3.Error), closing(sqlite3.connect(place, uri=True)) as work:
-            return int(work.execute(query).fetchone()[0])
-    return 0
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 120.0) -> None:

@@ -9,12 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from stored_work import epochs_kept
 
 from sharpest.errors import SharpestError
 from sharpest.pipeline.preconditions import hold, only_reads
 
 from .conftest import Project
-from .test_deaths import epochs_kept, make_figures, wait_for, with_make
+from .test_deaths import make_figures, wait_for, with_make
 
 RUN = "scnn-c10-sgd-lr0.005-S128-s777"
 TARGET = f"results/tiny/runs/{RUN}/snapshots.h5"

@@ -2,13 +2,11 @@
 
 import os
 import re
-import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 import h5py
 import pytest
 from one_node_slurm import SlurmError, one_node
+from stored_work import epochs_kept
 
 pytestmark = pytest.mark.slurm
 
@@ -172,20 +171,11 @@ class _Journal:
         self._seen: list[tuple[int, str]] = []
 
     def _read(self) -> int:
-        for file in self._folder.glob("*.sqlite"):
-            with (
-                suppress(sqlite3.Error),
-                closing(sqlite3.connect(f"{file.as_uri()}?mode=ro&nolock=1", uri=True)) as work,
-            ):
-                # an older state of the file may be read during a write
-                rows = work.execute(
-                    "select number, content from parts where kind = 'history' order by number"
-                ).fetchall()
-                if len(rows) >= len(self._seen):
-                    assert rows[: len(self._seen)] == self._seen, "training began anew or repeated an epoch"
-                    self._seen = rows
-                return len(rows)
-        return 0
+        rows = epochs_kept(self._folder)
+        if len(rows) >= len(self._seen):
+            assert rows[: len(self._seen)] == self._seen, "training started over, or repeated an epoch"
+            self._seen = rows
+        return len(rows)
 
     def wait(self, process: "subprocess.Popen[str]", rows: int) -> None:
         """Wait until the journal has a number of rows."""

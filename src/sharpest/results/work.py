@@ -74,6 +74,7 @@ class WorkStore:
                 if error.sqlite_errorcode & 0xFF in _DISK or not os.access(self._file, os.W_OK):
                     raise
                 self.lost = True
+                self.close()
                 _delete(self._file)
                 self._open()
         except (OSError, sqlite3.Error) as error:

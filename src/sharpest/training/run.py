@@ -262,24 +262,25 @@ def _write(
         "buffer_names": problem.model.buffer_layout,
         "progress": PROGRESS,
     }
-    _write_history(history, _rows(work, "history"))
+    rows = _rows(work, "history")
+    _write_history(history, rows)
     with create_snapshots(snapshots) as file:
         _write_states(work, iterations, file)
         arrays = _write_refreshes(work, settings, len(state.theta), file)
         arrays["epoch"] = np.array(iterations) / settings.steps_per_epoch
-        arrays["update_loss"] = _update_loss(problem, work, state)
-        arrays["epoch_seconds"] = np.array([row["seconds"] for row in _rows(work, "history")])
+        arrays["update_loss"] = _update_loss(problem, rows, state)
+        arrays["epoch_seconds"] = np.array([row["seconds"] for row in rows])
         file.complete(arrays, {**attributes, **outcome})
     # last, because this record states that all files are complete and belong together
     write_made(paths, [history], {paths.place(snapshots): digest_of(snapshots)})
 
 
-def _update_loss(problem: Problem, work: WorkStore, state: TrainingState) -> NDArray[np.float64]:
+def _update_loss(problem: Problem, history: list[dict[str, Any]], state: TrainingState) -> NDArray[np.float64]:
     """(u,), the loss of a full-batch run at its start and after each update; up to divergence, if it diverged."""
     settings = problem.settings
     if not settings.full_batch:
         return np.empty(0)
-    losses = [loss for row in _rows(work, "history") for loss in row["losses"]]
+    losses = [loss for row in history for loss in row["losses"]]
     if state.diverged < 0:
         return np.array([*losses, problem.training_loss(state.theta, state.buffers, state.iteration)])
     return np.array(losses[: state.diverged - settings.start + 1])
@@ -299,13 +300,16 @@ def _write_refreshes(
     work: WorkStore, settings: RunSettings, num_parameters: int, file: StoredWriter
 ) -> dict[str, NDArray[Any]]:
     """Copy kept eigenvectors into the file one at a time; returns the other arrays of the refreshes."""
-    refreshes = _rows(work, "refreshes")
-    num_pairs = len(refreshes[0]["eigenvalues"]) if refreshes else 0
     keeps_vectors = settings.nudge is not None and settings.nudge.keep_vectors
-    shape = (len(refreshes), num_pairs, num_parameters) if keeps_vectors else (0, 0, 0)
-    vectors = file.stream("eigenvectors", shape)
-    for row, record in enumerate(work.records("refreshes") if keeps_vectors else ()):
-        vectors[row] = record.arrays["vectors"]
+    count, refreshes, vectors = len(work.numbers("refreshes")), list[dict[str, Any]](), None
+    for row, record in enumerate(work.records("refreshes")):
+        refreshes.append(record.facts)
+        if keeps_vectors:
+            vectors = vectors or file.stream("eigenvectors", (count, *record.arrays["vectors"].shape))
+            vectors[row] = record.arrays["vectors"]
+    if vectors is None:
+        file.stream("eigenvectors", (0, 0, num_parameters if keeps_vectors else 0))
+    num_pairs = len(refreshes[0]["eigenvalues"]) if refreshes else 0
     return {
         "refresh_iteration": np.array([row["iteration"] for row in refreshes], dtype="i8"),
         **{

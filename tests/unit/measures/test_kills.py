@@ -14,6 +14,7 @@ import pytest
 import torch
 from builders import Run, Silent, full_batch_settings
 from sealed import changed
+from stored_work import damage, opened
 
 from sharpest.config.measures import declared
 from sharpest.measures.point import Point
@@ -95,11 +96,6 @@ def die(take: Callable[..., Measured], dies_at: int) -> Counting:
 
 def entries(work: Path) -> list[str]:
     return sorted(path.suffix or path.name for path in work.iterdir())
-
-
-def opened(work: Path) -> WorkStore:
-    (file,) = work.glob("*.sqlite")
-    return WorkStore(work, file.stem)
 
 
 # --- kills
@@ -334,16 +330,6 @@ def test_carried_values_may_be_damaged(take, whole, work, points, goes_on_at):
     counting = Counting()
     assert contents(take(SEGMENTS, counting)) == whole
     assert len(counting.calls) == COUNT - goes_on_at
-
-
-def damage(work: Path, kind: str, number: int) -> None:
-    """Replace a record by one whose checksum is of another."""
-    store = opened(work)
-    store._database.execute(
-        "update parts set content = '0 []' where kind = ? and number = ? and part = 0", (kind, number)
-    )
-    store._database.commit()
-    store.close()
 
 
 def test_a_vector_that_is_a_value_and_is_carried_is_kept_once(take, work):

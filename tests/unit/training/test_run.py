@@ -3,11 +3,8 @@
 import csv
 import random
 import signal
-import sqlite3
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +26,14 @@ from builders import (
     write_images,
 )
 from forked import start
+from stored_work import damage, opened
 from tiers import fast
 
 from sharpest.data.randomness import derived_seed
 from sharpest.results.file import open_stored
 from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.results.stored import Snapshots
-from sharpest.results.work import Record, WorkStore
+from sharpest.results.work import WorkStore
 from sharpest.training.run import HISTORY_COLUMNS, SAVE_INTERVAL
 from sharpest.trajectory.eigenpairs import direction_solver
 from sharpest.trajectory.epoch import EpochLog, advance
@@ -456,7 +454,7 @@ def test_vectors_are_not_saved_where_they_are_not_kept(tmp_path):
     run = Run(tmp_path, run_settings(nudge=CHEAP_NSGD.model_copy(update={"refresh_every": 3})))
     with pytest.raises(Killed):
         run.train(Dying(10))
-    refreshes = list(records_of(run.work, "refreshes"))
+    refreshes = list(opened(run.work).records("refreshes"))
     assert len(refreshes) > 2
     assert [record.arrays for record in refreshes] == [{}] * len(refreshes)
 
@@ -473,20 +471,6 @@ def test_an_epoch_is_saved_by_the_clock(tmp_path, monkeypatch):
     note = f"loss {last['train_loss']:.3g}, validation {100 * last['val_accuracy']:.1f} %"
     assert progress.lines[-1] == (20, note)
     assert contents(run) == contents(Run(tmp_path / "undisturbed").train())
-
-
-def records_of(work: Path, kind: str) -> Iterator[Record]:
-    """The records of an unfinished run."""
-    (file,) = work.glob("*.sqlite")
-    return WorkStore(work, file.stem).records(kind)
-
-
-def damage(work: Path, kind: str, number: int) -> None:
-    """Replace a record by one whose checksum is of another."""
-    (file,) = work.glob("*.sqlite")
-    with closing(sqlite3.connect(file)) as database, database:
-        where = "where kind = ? and number = ? and part = 0"
-        database.execute(f"update parts set content = '0 []' {where}", (kind, number))
 
 
 @pytest.mark.parametrize(
@@ -620,7 +604,7 @@ def test_stale_work_is_not_resumed(tmp_path, changed):
     run = Run(tmp_path / "run")
     with pytest.raises(Killed):
         run.train(Stopping())
-    assert len(list(records_of(run.work, "states"))) == 3
+    assert len(list(opened(run.work).records("states"))) == 3
     undisturbed = Run(tmp_path / "undisturbed", changed.get("settings", run.settings), changed.get("code", "code"))
     run.settings, run.code = undisturbed.settings, undisturbed.code
     if "data" in changed:
