@@ -7,6 +7,7 @@ import torch
 from problems import NETS, reduced_model, reduced_net, rng
 from seven_nets import ALL, tiny_run
 from stand_in_gpu import StandInGpu, stand_in_gpu
+from tiers import fast
 from torch import Tensor
 
 from sharpest.curvature.density import spectral_density
@@ -27,9 +28,8 @@ def hessian_of(name: str) -> Hessian:
     return Hessian(loss, problem.theta.float().to("cuda"), chunks)
 
 
-@pytest.mark.parametrize(
-    ("name", "free"), [*((name, 2**30) for name in NETS), ("simple-cnn-same", 0), ("text-cnn", 0), ("resnet", 0)]
-)
+@pytest.mark.parametrize("free", [2**30, 0])
+@pytest.mark.parametrize("name", fast(NETS, "simple-cnn-same", "text-cnn"))
 def test_a_product_reads_nothing(name: str, free: int) -> None:
     """Whether memory suffices to keep the graphs or they are rebuilt."""
     with stand_in_gpu(free) as gpu:
@@ -48,7 +48,7 @@ def solve(gpu: StandInGpu, product: Callable[[Tensor], Tensor], p: int, k: int) 
     return pairs.num_products, gpu.reads - before
 
 
-@pytest.mark.parametrize("name", ["simple-cnn-same", "text-cnn"])
+@pytest.mark.parametrize("name", fast(NETS, "text-cnn"))
 def test_a_solve_reads_once_per_product(name: str) -> None:
     with stand_in_gpu() as gpu:
         hessian = hessian_of(name)
@@ -83,7 +83,7 @@ def test_a_density_reads_once_per_product() -> None:
         assert gpu.reads - before <= density.num_products + 3
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", fast(ALL, "simple-cnn-medium", "lstm", "vgg"))
 def test_an_update_waits_for_nothing(name: str, tmp_path) -> None:
     """SGD, momentum, clipping, dropout, augmentation: the order and losses of an epoch stay on the device."""
     with stand_in_gpu() as gpu:

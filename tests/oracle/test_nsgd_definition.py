@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from builders import Run, nsgd_settings, run_settings
+from tiers import fast
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
@@ -46,8 +47,8 @@ def definition(problem: Problem, file: h5py.File, correction: str) -> np.ndarray
     return theta
 
 
-@pytest.mark.parametrize("correction", ["v", "g", "both"])
-@pytest.mark.parametrize("gamma", [0.01, 5.0])
+@pytest.mark.parametrize("correction", fast(["v", "g", "both"], "both"))
+@pytest.mark.parametrize("gamma", [0.01, pytest.param(5.0, marks=pytest.mark.slow)])
 def test_replayed_steps_are_those_of_the_definition(tmp_path: Path, correction: str, gamma: float) -> None:
     nudge = nsgd_settings(gamma=gamma, correction=correction, refresh_every=EVERY, keep_vectors=True)
     run = Run(tmp_path, run_settings(momentum=0.9, lr=0.02, nudge=nudge, epochs=6)).train()

@@ -24,13 +24,9 @@ NETS = {
 COUNT, CUT, K = 16, 10, 3
 
 
-@pytest.mark.parametrize(
-    ("name", "steps"),
-    [
-        ("SimpleCNN", 0),
-        *(pytest.param(name, steps, marks=pytest.mark.slow) for name in NETS for steps in (0, 20, 100)),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [0, 20, 100])
+@pytest.mark.parametrize("name", NETS)
 def test_leading_eigenpairs(name: str, steps: int) -> None:
     settings, shape, lr = NETS[name]
     words = len(shape) == 2

@@ -32,7 +32,7 @@ def along(problem: SmallProblem, direction: torch.Tensor):
 # --- critical steps
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("start", [1e-2, 0.7, 40.0])
 def test_on_a_quadratic_critical_is_directional_sharpness(seed, start):
     """Along a descent direction other than the gradient."""
@@ -60,15 +60,15 @@ def test_the_directional_sharpness_of_the_gradient_is_a_mean_of_eigenvalues():
     assert math.isnan(directional_sharpness(torch.zeros(15), torch.zeros(15), gradient))
 
 
-@pytest.mark.parametrize("name", ["simple-cnn-same", "resnet", "lstm"])
+@pytest.mark.parametrize("name", ["text-cnn", "lstm"])
 def test_the_critical_step_of_a_net_is_where_a_dense_grid_first_rises(name):
     problem = reduced_net(name, steps=3)
     gradient = problem.gradient(problem.theta)
     actual = critical_step(along(problem, gradient), 0.05, tolerance=1e-4)
-    grid = np.linspace(actual.value / 400, 1.1 * actual.value, 440)
+    grid = np.linspace(actual.value / 200, 1.1 * actual.value, 220)
     losses = np.array([float(along(problem, gradient)(eta)) for eta in grid])
     first = grid[np.argmax(losses > float(along(problem, gradient)(0.0)))]
-    assert first - actual.value / 300 <= actual.value <= first
+    assert first - actual.value / 150 <= actual.value <= first
 
 
 def test_the_start_changes_the_result_within_the_tolerance():
@@ -221,7 +221,7 @@ def descents(problem: SmallProblem, factors: np.ndarray, num_steps: int):
 
 def test_the_catapult_of_two_linear_layers():
     """From an output near zero the loss rises from c = 2 on, and the net diverges from c = 4 on (Lewkowycz et al.)."""
-    problem, factors = product_net(400, 0.01), 1.05 * 2 ** (np.arange(24) / 10)
+    problem, factors = product_net(100, 0.01), 1.05 * 2 ** (np.arange(12) / 5)
     _, losses, sharpness, largest = descents(problem, factors, 40)
     actual = thresholds(factors, losses, sharpness, largest, 1e-6)
     assert actual.loss == factors[factors > 2][0]

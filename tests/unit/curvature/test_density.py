@@ -1,17 +1,15 @@
 """Spectral densities against dense spectra, matrices with known spectra, and the spread of many estimates."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from problems import Matrix, rng, softmax_regression, softmax_regression_hessian
-from torch import Tensor, nn
-from torch.nn import functional
+from problems import Matrix, reduced_net, reduced_net_hessian, rng, softmax_regression, softmax_regression_hessian
+from torch import Tensor
 
-from sharpest.curvature import Hessian, SpectralDensity, spectral_density
+from sharpest.curvature import SpectralDensity, spectral_density
 from sharpest.curvature.density import sum_of
 from sharpest.curvature.quadrature import grid_over, smeared
 
@@ -46,33 +44,17 @@ def distribution(nodes: NDArray[np.float64], weights: NDArray[np.float64], at: N
     return below[np.searchsorted(nodes.ravel()[order], at, side="right")]
 
 
-@pytest.fixture(scope="module")
-def digits_net() -> tuple[Hessian, NDArray[np.float64]]:
-    """A net of 1,320 parameters on 200 digits in float64, after 60 steps of descent, and its eigenvalues."""
-    images = pytest.importorskip("sharpest.data.sources.images").read_digits()
-    torch.manual_seed(0)
-    net = nn.Sequential(nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 10), nn.Tanh(), nn.Linear(10, 10)).double()
-    inputs = torch.from_numpy(images.train_inputs[:200].reshape(200, -1)).double() / 16
-    inputs, targets = inputs - inputs.mean(0), torch.from_numpy(images.train_targets[:200]).long()
-    descent = torch.optim.SGD(net.parameters(), lr=0.5)
-    for _ in range(60):
-        descent.zero_grad()
-        functional.cross_entropy(net(inputs), targets).backward()
-        descent.step()
-    hessian = Hessian.of(net, functional.cross_entropy, [(inputs, targets)])
-    dense = torch.stack([hessian.product(row) for row in torch.eye(len(hessian.theta), dtype=torch.float64)])
-    return hessian, torch.linalg.eigvalsh(dense).numpy()
-
-
-def test_a_net_on_digits(digits_net: tuple[Hessian, NDArray[np.float64]]) -> None:
-    hessian, exact = digits_net
+def test_a_net() -> None:
+    """After 50 steps of descent, against all its eigenvalues."""
+    hessian = reduced_net("text-cnn", 50).hessian(5)
+    exact = np.linalg.eigvalsh(reduced_net_hessian("text-cnn", 50).numpy())
     density = spectral_density(hessian, num_probes=10, num_steps=60, seed=1)
-    assert density.dimension == len(exact) > 1000
+    assert density.dimension == len(exact)
     assert density.num_products == 600
     assert density.nodes.shape == density.weights.shape == (10, 60)
     np.testing.assert_allclose(density.weights.sum(axis=1), 1, rtol=1e-12)
     assert integral(density) == pytest.approx(1, abs=1e-10)
-    assert abs(density.trace.value - exact.sum()) < 3 * density.trace.error < 0.3 * exact.sum()
+    assert abs(density.trace.value - exact.sum()) < 3 * density.trace.error
     assert abs(density.frobenius_sq.value - (exact**2).sum()) < 3 * density.frobenius_sq.error
     # the leading eigenvalues are nodes of every probe
     for nodes in density.nodes:
@@ -83,24 +65,16 @@ def test_a_net_on_digits(digits_net: tuple[Hessian, NDArray[np.float64]]) -> Non
     assert far.max() < 0.02
 
 
-def test_enough_probes_and_steps_are_exact(digits_net: tuple[Hessian, NDArray[np.float64]]) -> None:
-    """On the 12 parameters of a softmax regression and 40 of the last layer of a net."""
+def test_enough_probes_and_steps_are_exact() -> None:
     problem = softmax_regression(20, seed=3)
-    for operator in (problem.hessian(), digits_net[0].block(slice(1280, 1320))):
-        p = len(operator.theta)
-        dense = torch.stack([operator.product(row) for row in torch.eye(p, dtype=torch.float64)])
-        exact = torch.linalg.eigvalsh(dense).numpy()
-        density = spectral_density(operator, num_probes=p + 5, num_steps=10 * p)
-        assert len(density.nodes) == p
-        for name, value in (
-            ("trace", exact.sum()),
-            ("frobenius_sq", (exact**2).sum()),
-        ):
-            actual = getattr(density, name)
-            assert actual.value == pytest.approx(value, rel=1e-8, abs=1e-10), name
-            assert actual.error == 0, name
-        smear = smeared(exact[None], np.full((1, p), 1 / p), density.width, density.grid)
-        np.testing.assert_allclose(density.density, smear, atol=1e-4 * smear.max())
+    exact = np.linalg.eigvalsh(softmax_regression_hessian(problem).numpy())
+    density = spectral_density(problem.hessian(), num_probes=17, num_steps=120)
+    assert len(density.nodes) == 12
+    for estimate, value in ((density.trace, exact.sum()), (density.frobenius_sq, (exact**2).sum())):
+        assert estimate.value == pytest.approx(value, rel=1e-8, abs=1e-10)
+        assert estimate.error == 0
+    smear = smeared(exact[None], np.full((1, 12), 1 / 12), density.width, density.grid)
+    np.testing.assert_allclose(density.density, smear, atol=1e-4 * smear.max())
 
 
 def test_outliers_are_separate_peaks() -> None:
@@ -141,18 +115,6 @@ def test_a_zero_operator_and_the_identity() -> None:
         assert density.width == pytest.approx(2e-3)  # relative to 1, since neither has a spread
 
 
-def covered(operator: Matrix | Hessian, exact: NDArray[np.float64], num_probes: int) -> dict[str, float]:
-    """Fraction of 100 seeds whose interval of two errors holds the trace, and the squared Frobenius norm."""
-    densities = [spectral_density(operator, num_probes, 3, 2, seed=seed) for seed in range(100)]
-    return {
-        name: float(np.mean([abs(estimate.value - true) < 2 * estimate.error for estimate in estimates]))
-        for name, true, estimates in (
-            ("trace", exact.sum(), [density.trace for density in densities]),
-            ("frobenius_sq", (exact**2).sum(), [density.frobenius_sq for density in densities]),
-        )
-    }
-
-
 SPECTRA = {
     "one eigenvalue": torch.eye(60)[0],
     "squares": 1 / torch.arange(1, 61) ** 2,
@@ -160,34 +122,17 @@ SPECTRA = {
 }
 
 
-@pytest.mark.parametrize("num_probes", [4, 8])
 @pytest.mark.parametrize("name", SPECTRA)
-def test_error_bars_cover_the_truth(name: str, num_probes: int) -> None:
-    """A spread over few probes misses one very large eigenvalue: its bars cover 60 to 80 %."""
+def test_error_bars_cover_the_truth_without_bias(name: str) -> None:
+    """In 94 of 100 draws; a spread over few probes misses one very large eigenvalue: its bars cover 60 to 80 %."""
     values = SPECTRA[name].double()
-    assert min(covered(Matrix(with_spectrum(values)), values.numpy(), num_probes).values()) >= 0.94
-
-
-def test_error_bars_cover_the_dense_trace_and_norm_of_a_net(digits_net: tuple[Hessian, NDArray[np.float64]]) -> None:
-    assert min(covered(*digits_net, num_probes=4).values()) >= 0.95
-
-
-def test_estimates_are_unbiased() -> None:
-    """With half of the directions probed."""
-    values = torch.linspace(-1, 2, 16, dtype=torch.float64)
-    densities = [spectral_density(Matrix(with_spectrum(values)), 8, 6, 2, seed=seed) for seed in range(100)]
-    for name, exact in (("trace", 8.0), ("frobenius_sq", float(values.square().sum()))):
-        actual = [getattr(density, name).value for density in densities]
-        assert np.mean(actual) == pytest.approx(exact, abs=4 * np.std(actual) / math.sqrt(len(actual))), name
-
-
-def test_float32() -> None:
-    problem = softmax_regression(20, seed=3)
-    exact = np.linalg.eigvalsh(softmax_regression_hessian(problem).numpy())
-    density = spectral_density(problem.hessian(dtype=torch.float32), num_probes=12, num_steps=12)
-    assert density.trace.value == pytest.approx(exact.sum(), rel=1e-4)
-    assert density.frobenius_sq.value == pytest.approx((exact**2).sum(), rel=1e-4)
-    assert density.nodes.max() == pytest.approx(exact.max(), rel=1e-5)
+    densities = [spectral_density(Matrix(with_spectrum(values)), 4, 3, 2, seed=seed) for seed in range(100)]
+    for moment, exact in (("trace", values.sum()), ("frobenius_sq", values.square().sum())):
+        estimates = [getattr(density, moment) for density in densities]
+        assert np.mean([abs(each.value - float(exact)) < 2 * each.error for each in estimates]) >= 0.94
+        actual = [each.value for each in estimates]
+        assert np.mean(actual) == pytest.approx(float(exact), abs=4 * np.std(actual) / math.sqrt(len(actual)))
+    assert math.isnan(sum_of(np.array([[3.0, 5.0]]), np.array([[0.5, 0.5]]), 10).error)  # one probe has no error
 
 
 def test_a_loss_that_is_not_finite() -> None:
@@ -231,14 +176,3 @@ def test_cells_keep_the_integral(num_points: int) -> None:
         peak = 0.625 / (0.1 * math.sqrt(2 * math.pi))
         assert density.max() == pytest.approx(peak, rel=1e-3)
         assert (density * (grid - 2) ** 2)[grid > 1.3].sum() * spacing == pytest.approx(0.625 * 0.01, rel=1e-3)
-
-
-def test_one_probe_has_no_error() -> None:
-    total = sum_of(np.array([[3.0, 5.0]]), np.array([[0.5, 0.5]]), 10)
-    assert total.value == 40
-    assert math.isnan(total.error)
-
-
-def test_moments_are_read_off_nodes_and_weights() -> None:
-    density = spectral_density(Matrix(with_spectrum(torch.linspace(-1, 2, 30).double())), num_probes=3)
-    assert replace(density, nodes=2 * density.nodes).trace.value == pytest.approx(2 * density.trace.value)

@@ -1,61 +1,54 @@
-"""The exports of the package, and that importing one name loads no other module."""
+"""The exports of the package: complete, refused if unknown, and explained by examples that run."""
 
 import ast
+import doctest
 import importlib
-import subprocess
-import sys
+import re
 from pathlib import Path
 
 import pytest
+import torch
 
 import sharpest.curvature as face
-from sharpest.pipeline.fingerprint import import_closure
 
-SOURCE = Path(face.__file__).read_text()
+pytestmark = pytest.mark.core
+
+torch.set_num_threads(1)  # small examples do not profit from more threads
+SOURCE = Path(face.__file__)
+PAGE = Path(__file__).parents[3] / "docs/curvature.md"
+EXAMPLES = {
+    example.name: example
+    for path in SOURCE.parent.glob("*.py")
+    for example in doctest.DocTestFinder().find(importlib.import_module(f"sharpest.curvature.{path.stem}"))
+    if example.examples
+}
 
 
-@pytest.mark.parametrize("name", face.__all__)
-def test_each_name_is_that_of_its_module(name: str) -> None:
+def test_each_name_is_that_of_its_module_and_has_an_example() -> None:
     """Type checkers read the imports, Python the table: they agree."""
-    homes = {
-        alias.name: node.module
-        for node in ast.walk(ast.parse(SOURCE))
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("sharpest.")
-        for alias in node.names
-    }
-    assert getattr(face, name) is getattr(importlib.import_module(homes[name]), name)
-    assert name in dir(face)
-
-
-def test_an_unknown_name_is_refused() -> None:
+    nodes = [node for node in ast.walk(ast.parse(SOURCE.read_text())) if isinstance(node, ast.ImportFrom)]
+    homes = {alias.name: node.module for node in nodes for alias in node.names}
+    for name in face.__all__:
+        assert getattr(face, name) is getattr(importlib.import_module(homes[name]), name)
+        assert name in dir(face)
+        assert f"{homes[name]}.{name}" in EXAMPLES
     with pytest.raises(AttributeError, match=r"module 'sharpest\.curvature' has no attribute 'sharpness'"):
         _ = face.sharpness
     with pytest.raises(ImportError, match="sharpness"):
         from sharpest.curvature import sharpness  # noqa: F401
 
 
-def imported_by(statement: str) -> set[str]:
-    """Loaded modules of this package, and torch if it is loaded."""
-    code = f"import sys; {statement}; print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return {name for name in run.stdout.split() if name == "torch" or name.startswith("sharpest")}
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_the_example_runs(name: str) -> None:
+    assert doctest.DocTestRunner().run(EXAMPLES[name]).failed == 0  # differences are printed
 
 
-def test_names_are_imported_on_demand() -> None:
-    assert imported_by("import sharpest.curvature") == {"sharpest", "sharpest.curvature"}
-    assert "torch" not in imported_by("import sharpest.curvature.sizes")
-    for_hessian = imported_by("from sharpest.curvature import Hessian")
-    assert "sharpest.curvature.hessian" in for_hessian
-    assert not {"sharpest.curvature.stochastic", "sharpest.curvature.lanczos"} & for_hessian
-
-
-def test_an_edit_of_the_estimates_leaves_spectra_as_they_are() -> None:
-    assert "sharpest.curvature.stochastic" not in import_closure("sharpest.trajectory.eigenpairs")
-    assert "sharpest.curvature.stochastic" in import_closure("sharpest.measures.evaluations.measure")
-
-
-def test_the_engine_imports_errors_only() -> None:
-    for path in Path(face.__file__).parent.glob("*.py"):
-        modules = import_closure(f"sharpest.curvature.{path.stem}".removesuffix(".__init__"))
-        beyond = {name for name in modules if not name.startswith("sharpest.curvature")}
-        assert beyond <= {"sharpest.errors"}, path.name
+def test_the_examples_of_the_page_run(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
+        exec(block, names)
+    output = capsys.readouterr().out
+    assert re.search(r"lambda_1 \d+\.\d+ \+- \d\.\d+", output)
+    assert re.search(r"trace \d+\.?\d* \+- \d+", output)
+    assert "0.weight" in output
+    assert names["pairs"].converged.all()

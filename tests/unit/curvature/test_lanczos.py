@@ -5,15 +5,18 @@ repeated eigenvalue is found with its multiplicity among so many others that the
 no Krylov method finds it.
 """
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from problems import rng
+from problems import Matrix, reduced_net, rng
 from torch import Tensor
 
-from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs, start_vector
+from sharpest.curvature import Eigenpairs, Hessian, eigenpairs, lanczos
+from sharpest.curvature.lanczos import largest_eigenpairs, start_vector
+from sharpest.curvature.sizes import basis_size
 from sharpest.curvature.subspace import Subspace
 
 pytestmark = pytest.mark.core
@@ -59,28 +62,10 @@ def true_residuals(matrix: Tensor, pairs: Eigenpairs) -> np.ndarray:
 
 
 SPECTRA = {
-    "positive": ([9.0, 7, 5, 3], 4),
-    "mixed sign": ([9.0, -8, 7, -6, 5], 5),
-    "pairs of opposite sign": ([5.0, -5, 4, -4, 3, -3], 6),
-    "all negative": ([-9.0, -7, -5, -3], 4),
-    "tiny gaps": ([5.0, 5 - 1e-6, 4, 4 - 1e-5, -3, -3 + 1e-6], 6),
-    "one dominates": ([1e6, 1e3, 2e3], 3),
-}
-
-
-@pytest.mark.parametrize("name", SPECTRA)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_leading_eigenvalues_beside_a_bulk(name: str, seed: int) -> None:
-    top, num_eigenpairs = SPECTRA[name]
-    matrix, _ = symmetric(top + BULK, seed)
-    pairs = solve(matrix, num_eigenpairs, seed=seed)
-    np.testing.assert_allclose(pairs.eigenvalues, sorted(top, reverse=True), rtol=0, atol=1e-12 * max(map(abs, top)))
-    np.testing.assert_allclose(pairs.eigenvalues, expected(matrix, num_eigenpairs), rtol=1e-10)
-    assert pairs.converged.all()
-    assert pairs.num_products < len(matrix)
-
-
-REPEATED = {
+    "mixed sign beside a bulk": ([9.0, -8, 7, -6, 5, *BULK], 5),
+    "negative beside a bulk": ([-9.0, -7, -5, -3, *BULK], 4),
+    "tiny gaps": ([5.0, 5 - 1e-6, 4, 4 - 1e-5, -3, -3 + 1e-6, *BULK], 6),
+    "one dominates": ([1e6, 1e3, 2e3, *BULK], 3),
     "leading twice": ([5.0, 5, 3, 2, 1, 0, 0, 0, 0, 0, 0], 3),
     "in the middle": ([5.0, 3, 3, 3, 1, 1, 1, 1, 0, 0, 0], 5),
     "cut through copies": ([5.0, 3, 3, 3, 1, 1, 1, 1, 0, 0, 0], 3),
@@ -98,9 +83,9 @@ REPEATED = {
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("name", REPEATED)
-def test_repeated_and_zero_eigenvalues_come_with_their_multiplicity(name: str, dtype: torch.dtype) -> None:
-    spectrum, num_eigenpairs = REPEATED[name]
+@pytest.mark.parametrize("name", SPECTRA)
+def test_eigenvalues_come_with_their_multiplicity_and_sign(name: str, dtype: torch.dtype) -> None:
+    spectrum, num_eigenpairs = SPECTRA[name]
     matrix, _ = symmetric(spectrum)
     double = dtype == torch.float64
     pairs = solve(matrix.to(dtype), num_eigenpairs, TOLERANCE if double else 1e-5)
@@ -148,30 +133,6 @@ def test_an_earlier_start_that_goes_on_ends_the_later_one(seed: int) -> None:
     assert pairs.converged.all()
 
 
-def test_an_eigenvector_as_start_hides_nothing() -> None:
-    matrix, vectors = symmetric([7.0, 5, 5, 4, *BULK])
-    pairs = solve(matrix, 4, start=vectors[3])
-    np.testing.assert_allclose(pairs.eigenvalues, [7, 5, 5, 4], rtol=1e-10)
-
-
-def test_signs_come_in_signed_order_of_the_largest_in_magnitude() -> None:
-    matrix, _ = symmetric([1.0, -9, 3, -4, 0.5, 2, -0.1])
-    np.testing.assert_allclose(solve(matrix, 4).eigenvalues, [3, 2, -4, -9], rtol=1e-10)
-
-
-@pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-8])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_residuals_are_true(tolerance: float, dtype: torch.dtype) -> None:
-    matrix, _ = symmetric([6.0, -5.5, 5, 4, 3, *BULK])
-    pairs = solve(matrix.to(dtype), 5, tolerance, max_products=40)
-    true = true_residuals(matrix, pairs)
-    noise = 1e-13 if dtype == torch.float64 else 2e-6  # rounding of a product
-    assert np.all(true <= 1.05 * pairs.residuals + noise)
-    # a bound far above the true value would cost products
-    assert np.all(pairs.residuals <= 1.05 * true + noise)
-    np.testing.assert_array_equal(pairs.converged, (pairs.residuals <= tolerance) & pairs.complete)
-
-
 def test_residuals_after_an_exhausted_start_are_true() -> None:
     """Part of the residual of the second start's pairs lies in the first start's subspace."""
     matrix, vectors = symmetric([10.0, 10, 3, 2.9, 2.8, *BULK])
@@ -179,32 +140,6 @@ def test_residuals_after_an_exhausted_start_are_true() -> None:
     assert np.all(true_residuals(matrix, pairs) <= 1.05 * pairs.residuals + 1e-13)
     assert pairs.converged.all()
     np.testing.assert_allclose(pairs.eigenvalues, [10, 10, 3, 2.9, 2.8], atol=1e-4)
-
-
-@pytest.mark.parametrize("max_products", [5, 8, 12])
-def test_unconverged_pairs_are_flagged(max_products: int) -> None:
-    matrix, _ = symmetric(list(np.linspace(1, 2, 80)))
-    pairs = solve(matrix, 5, max_products=max_products)
-    assert pairs.num_products == max_products
-    assert not pairs.complete
-    assert not pairs.converged.any()
-    true = true_residuals(matrix, pairs)
-    # relative to the largest value found, which is below the true one
-    assert np.all(pairs.residuals >= true * (1 - 1e-10))
-
-
-def test_products_are_counted() -> None:
-    matrix, _ = symmetric([6.0, 5, 4, *BULK])
-    calls = 0
-
-    def product(vector: Tensor) -> Tensor:
-        nonlocal calls
-        calls += 1
-        return matrix @ vector
-
-    pairs = largest_eigenpairs(product, torch.ones(63, dtype=torch.float64), 3, 1e-6, 100, rng(0))
-    assert pairs.num_products == calls
-    assert pairs.seconds > 0
 
 
 def test_wide_gaps_need_few_products() -> None:
@@ -260,16 +195,6 @@ def test_residuals_near_the_rounding_are_verified() -> None:
     assert pairs.num_products <= 65
 
 
-def test_an_operator_that_is_not_symmetric_is_not_trusted() -> None:
-    """The bounds hold only for symmetric operators; one product per pair shows the true residual."""
-    matrix, _ = symmetric([6.0, -5.5, 5, 4, 3, *BULK])
-    matrix[0] *= 1.5
-    pairs = solve(matrix, 3, tolerance=1e-3)
-    residuals = (matrix @ pairs.eigenvectors.T).T - torch.from_numpy(pairs.eigenvalues)[:, None] * pairs.eigenvectors
-    np.testing.assert_allclose(pairs.residuals * np.abs(pairs.eigenvalues).max(), residuals.norm(dim=1), rtol=1e-6)
-    assert not pairs.converged.all()
-
-
 def test_an_asymmetry_of_a_fifth_of_the_tolerance_is_enough_to_verify() -> None:
     matrix, _ = symmetric([9.0, 7, 5, *BULK])
     noise = torch.randn(63, 63, generator=rng(5), dtype=torch.float64)
@@ -279,27 +204,6 @@ def test_an_asymmetry_of_a_fifth_of_the_tolerance_is_enough_to_verify() -> None:
     assert pairs.num_products == exact.num_products + 3  # the exact operator is not verified
     residuals = matrix @ pairs.eigenvectors.T - pairs.eigenvectors.T * torch.from_numpy(pairs.eigenvalues)
     np.testing.assert_allclose(pairs.residuals, residuals.norm(dim=0) / pairs.eigenvalues[0], rtol=1e-9)
-
-
-def test_the_same_seed_gives_the_same_bits() -> None:
-    matrix, _ = symmetric([5.0, 5, 3, 3, *[0.0] * 20])
-    first, second = (solve(matrix.float(), 5, 1e-5) for _ in range(2))
-    assert np.array_equal(first.eigenvalues, second.eigenvalues)
-    assert torch.equal(first.eigenvectors, second.eigenvectors)
-    assert np.array_equal(first.residuals, second.residuals)
-
-
-@pytest.mark.parametrize("num_eigenpairs", [0, 4])
-def test_a_count_outside_the_dimension_is_refused(num_eigenpairs: int) -> None:
-    matrix, _ = symmetric([3.0, 2, 1])
-    with pytest.raises(ValueError, match=f"num_eigenpairs {num_eigenpairs} must lie within 1..3"):
-        solve(matrix, num_eigenpairs)
-
-
-def test_too_few_products_are_refused() -> None:
-    matrix, _ = symmetric([3.0, 2, 1])
-    with pytest.raises(ValueError, match="max_products 1 is below num_eigenpairs 2"):
-        solve(matrix, 2, max_products=1)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -331,37 +235,6 @@ def test_a_warm_start_finds_a_newly_leading_direction() -> None:
         np.testing.assert_allclose(pairs.eigenvalues, expected(now, 3), rtol=0, atol=1e-3 * 9)
 
 
-def test_a_warm_start_saves_products() -> None:
-    matrix, _ = symmetric([50.0, -40, 30, 20, *np.linspace(-1, 1, 300)])
-    cold = solve(matrix.float(), 4, 1e-3)
-    warm = solve(matrix.float(), 4, 1e-3, start=cold.eigenvectors.sum(dim=0))
-    assert warm.num_products < cold.num_products
-
-
-def test_start_vectors_lean_towards_the_previous_ones() -> None:
-    previous = torch.randn(500, generator=rng(3), dtype=torch.float64)
-    cold, warm = start_vector(rng(1), 500), start_vector(rng(1), 500, [previous])
-    assert warm.dtype == torch.float64
-    assert float(cold.norm()) == pytest.approx(1)
-    # the random part is whole: the witness of a search counts on its length
-    torch.testing.assert_close(warm, previous / (0.3 * previous.norm()) + cold.double())
-    assert torch.equal(start_vector(rng(1), 500), cold)
-
-
-def test_hints_weigh_the_same_whatever_their_lengths() -> None:
-    """A gradient of length 1e-3, and the sum of eigenvectors."""
-    one, other = torch.eye(500, dtype=torch.float64)[:2]
-    start = start_vector(rng(1), 500, [1e-3 * one, 5 * other])
-    assert torch.equal(start, start_vector(rng(1), 500, [one, other]))
-    # 1 / (0.3 sqrt(2)) of each, plus noise
-    assert (float(start @ one), float(start @ other)) == (pytest.approx(2.36, abs=0.2), pytest.approx(2.36, abs=0.2))
-
-
-@pytest.mark.parametrize("hints", [[torch.zeros(500)], [torch.ones(500), -torch.ones(500)]])
-def test_without_hints_the_start_is_cold(hints: list[Tensor]) -> None:
-    assert torch.equal(start_vector(rng(1), 500, hints), start_vector(rng(1), 500))
-
-
 def test_float32_sums_over_many_parameters_keep_their_digits() -> None:
     """Long float32 sums drift: by 3e-6 here, growing with p, if lengths or inner products use them."""
     size = 400_000
@@ -377,3 +250,103 @@ def test_float32_sums_over_many_parameters_keep_their_digits() -> None:
     np.testing.assert_allclose(pairs.eigenvalues, values, rtol=3e-7)
     lengths = pairs.eigenvectors.double().norm(dim=1)
     torch.testing.assert_close(lengths, torch.ones(2, dtype=torch.float64), rtol=0, atol=3e-7)
+
+
+def test_start_vectors_lean_towards_hints_which_weigh_the_same_whatever_their_lengths() -> None:
+    """The random part is whole: the witness of a search counts on its length."""
+    one, other = torch.randn(2, 500, generator=rng(3), dtype=torch.float64)
+    cold, warm = start_vector(rng(1), 500), start_vector(rng(1), 500, [one])
+    assert float(cold.norm()) == pytest.approx(1)
+    torch.testing.assert_close(warm, one / (0.3 * one.norm()) + cold.double())
+    start = start_vector(rng(1), 500, [one, other])
+    torch.testing.assert_close(start_vector(rng(1), 500, [1e-3 * one, 5 * other]), start)
+    for useless in ([torch.zeros(500)], [torch.ones(500), -torch.ones(500)]):
+        assert torch.equal(start_vector(rng(1), 500, useless), cold)
+
+
+# --- with defaults
+
+
+@pytest.fixture
+def operator() -> Hessian:
+    return reduced_net("simple-cnn-same").hessian(5, torch.float32)
+
+
+def equal(first: Eigenpairs, second: Eigenpairs) -> bool:
+    """Equal in all bits except the time."""
+    fields = [field.name for field in dataclasses.fields(Eigenpairs) if field.name != "seconds"]
+    pairs = [[np.asarray(getattr(pairs, name)) for name in fields] for pairs in (first, second)]
+    return all(np.array_equal(left, right) for left, right in zip(*pairs, strict=True))
+
+
+def test_five_pairs_to_a_thousandth_by_default_and_the_seed_decides(operator: Hessian) -> None:
+    """A generator is a seed that advances."""
+    pairs, draws = eigenpairs(operator), rng(0)
+    assert pairs.eigenvectors.shape == (5, len(operator.theta))
+    assert pairs.converged.all()
+    assert 1e-6 < pairs.residuals.max() <= 1e-3  # no more than requested
+    assert equal(eigenpairs(operator, seed=draws), pairs)
+    assert not equal(eigenpairs(operator, seed=draws), pairs)
+
+
+def first_vector(operator: Hessian, **options: object) -> Tensor:
+    """The vector of the first product."""
+    vectors: list[Tensor] = []
+
+    class Watched:
+        theta, gradient = operator.theta, operator.gradient
+
+        def product(self, vector: Tensor) -> Tensor:
+            vectors.append(vector.clone())
+            return operator.product(vector)
+
+    assert eigenpairs(Watched(), **options).num_products == len(vectors)
+    return vectors[0]
+
+
+def test_the_start_uses_the_gradient_and_known_vectors(operator: Hessian) -> None:
+    """As pairs or as a vector, in any precision."""
+    gradient = operator.gradient / operator.gradient.norm()
+    assert float(first_vector(operator) @ gradient) > 0.9
+    warm = eigenpairs(operator, seed=5)
+    total = warm.eigenvectors.sum(dim=0)
+    start = first_vector(operator, warm=warm)
+    assert torch.equal(start, first_vector(operator, warm=total.double()))
+    assert start.dtype == torch.float32
+    assert abs(float(total @ gradient / total.norm())) < 0.6
+    assert min(float(start @ total / total.norm()), float(start @ gradient)) > 0.7
+
+
+def test_a_warm_start_saves_products() -> None:
+    matrix = torch.diag(torch.tensor([50.0, -40, 30, 20, *torch.linspace(-1, 1, 300)]))
+    cold = eigenpairs(Matrix(matrix), k=4)
+    assert eigenpairs(Matrix(matrix), k=4, seed=1, warm=cold).num_products < cold.num_products
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"k": 0}, "k 0 must lie within 1..6, the number of parameters"),
+        ({"k": 7}, "k 7 must lie within 1..6, the number of parameters"),
+        ({"k": 2, "max_products": 1}, "max_products 1 is below num_eigenpairs 2"),
+        ({"k": 2, "which": "both"}, "which is 'both'; give one of magnitude, largest, smallest"),
+        ({"k": 1, "warm": torch.ones(5)}, r"warm has shape \(5,\), but the Hessian has 6 parameters"),
+        ({"k": 1, "warm": torch.ones(2, 6)}, r"warm has shape \(2, 6\), but the Hessian has 6 parameters"),
+    ],
+)
+def test_meaningless_arguments_are_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        eigenpairs(Matrix(torch.eye(6)), **given)
+    with pytest.raises(ValueError, match="num_eigenpairs 4 must lie within"):
+        solve(torch.eye(3), 4)
+
+
+@pytest.mark.parametrize("k", [1, 10, 11, 40])
+def test_products_are_limited_by_default(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[int] = []
+    real = lanczos.largest_eigenpairs
+    monkeypatch.setattr(lanczos, "largest_eigenpairs", lambda *given: limits.append(given[4]) or real(*given))
+    eigenpairs(Matrix(torch.diag(torch.arange(60.0))), k=k)
+    eigenpairs(Matrix(torch.diag(torch.arange(60.0))), k=k, max_products=50)
+    assert limits == [max(640, 60 * k), 50]
+    assert basis_size(k) == max(32, 3 * k)

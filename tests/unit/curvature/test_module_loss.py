@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sharpest.curvature import Hessian, NotDeterministicError, eigenpairs, hessian
+from sharpest.curvature.differentiation import check_deterministic, check_independent
 
 pytestmark = pytest.mark.core
 
@@ -42,14 +43,10 @@ def prepared(net: nn.Module, seed: int = 0) -> nn.Module:
     return net
 
 
-def inputs_of(net: nn.Module, count: int = 12) -> Tensor:
-    if isinstance(net, Tied):
-        return torch.randint(5, (count,), generator=rng(1))
-    return torch.randn(count, 4, generator=rng(1), dtype=torch.float64)
-
-
 def examples(net: nn.Module, count: int = 12) -> tuple[Tensor, Tensor]:
-    return inputs_of(net, count), torch.randint(3, (count,), generator=rng(2))
+    words = torch.randint(5, (count,), generator=rng(1))
+    inputs = words if isinstance(net, Tied) else torch.randn(count, 4, generator=rng(1), dtype=torch.float64)
+    return inputs, torch.randint(3, (count,), generator=rng(2))
 
 
 def batches(net: nn.Module) -> list[tuple[Tensor, Tensor]]:
@@ -89,34 +86,33 @@ def net(request: pytest.FixtureRequest) -> nn.Module:
     return NETS[request.param]()
 
 
-def test_products_are_those_of_the_dense_hessian(net: nn.Module) -> None:
-    operator, matrix = Hessian.of(net, functional.cross_entropy, batches(net)), dense(net)
+def test_products_and_blocks_are_those_of_the_dense_hessian(net: nn.Module) -> None:
+    """Parameters lie in the order of their names; the loss may be a module, and the batches an iterator."""
+    operator, matrix = Hessian.of(net, nn.CrossEntropyLoss(), iter(batches(net))), dense(net)
     assert operator.theta.shape == (len(matrix),)
     vector = torch.randn(len(matrix), generator=rng(3), dtype=torch.float64)
     torch.testing.assert_close(operator.product(vector), matrix @ vector, rtol=1e-10, atol=1e-12)
-
-
-def test_parameters_lie_in_the_order_of_their_names(net: nn.Module) -> None:
-    operator = Hessian.of(net, functional.cross_entropy, batches(net))
     trainable = {name: value for name, value in net.named_parameters() if value.requires_grad}
     assert list(operator.parts) == list(trainable)
     for name, part in operator.parts.items():
         assert torch.equal(operator.theta[part], trainable[name].detach().flatten())
+        product = operator.block(name).product(vector[part])
+        torch.testing.assert_close(product, matrix[part, part] @ vector[part], rtol=1e-10, atol=1e-12)
 
 
-def test_a_block_by_the_name_of_a_parameter(net: nn.Module) -> None:
-    operator, matrix = Hessian.of(net, functional.cross_entropy, batches(net)), dense(net)
-    for name, part in operator.parts.items():
-        vector = torch.randn(part.stop - part.start, generator=rng(4), dtype=torch.float64)
-        product = operator.block(name).product(vector)
-        torch.testing.assert_close(product, matrix[part, part] @ vector, rtol=1e-10, atol=1e-12)
-
-
-def test_the_loss_may_be_a_module_and_the_batches_an_iterator() -> None:
-    net = prepared(perceptron())
-    vector = torch.ones(sum(value.numel() for value in net.parameters()), dtype=torch.float64)
-    expected = Hessian.of(net, functional.cross_entropy, batches(net)).product(vector)
-    assert torch.equal(Hessian.of(net, nn.CrossEntropyLoss(), iter(batches(net))).product(vector), expected)
+def test_what_has_no_hessian_is_refused() -> None:
+    """An empty batch among others is skipped."""
+    net, empty = prepared(perceptron()), (torch.zeros(0, 4).double(), torch.zeros(0, dtype=torch.long))
+    with pytest.raises(ValueError, match=re.escape("the loss has the shape (5,); it must be one number")):
+        Hessian.of(net, nn.CrossEntropyLoss(reduction="none"), batches(net))
+    with pytest.raises(ValueError, match="at least one example"):
+        Hessian.of(net, functional.cross_entropy, [empty])
+    assert torch.isfinite(Hessian.of(net, functional.cross_entropy, [empty, *batches(net)]).gradient).all()
+    net[2].train()
+    with pytest.raises(NotDeterministicError, match=re.escape("2 (BatchNorm1d) in training mode; call eval()")):
+        Hessian.of(net, functional.cross_entropy, batches(net))
+    with pytest.raises(ValueError, match="the module has no trainable parameters; set requires_grad"):
+        Hessian.of(net.requires_grad_(False), functional.cross_entropy, batches(net))
 
 
 @pytest.mark.parametrize("kept_bytes", [2**31, 0])
@@ -144,34 +140,49 @@ def test_module_and_operator_do_not_affect_each_other(kept_bytes: int, monkeypat
     assert not torch.allclose(moved, product, rtol=1e-3)
 
 
-@pytest.mark.parametrize(("number", "layer"), [(2, "BatchNorm1d"), (3, "Dropout")])
-def test_layers_in_training_mode_are_named(number: int, layer: str) -> None:
-    net = prepared(perceptron())
-    net[number].train()
-    with pytest.raises(NotDeterministicError, match=re.escape(f"{number} ({layer}) in training mode; call eval()")):
-        Hessian.of(net, functional.cross_entropy, batches(net))
+# --- checks that the loss is deterministic, and that of an example independent of the others
 
 
-def test_a_module_without_trainable_parameters_is_refused() -> None:
-    net = prepared(perceptron()).requires_grad_(False)
-    with pytest.raises(ValueError, match="the module has no trainable parameters; set requires_grad"):
-        Hessian.of(net, functional.cross_entropy, batches(net))
+def within(layer: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), layer), nn.Linear(4, 2))
 
 
-def test_a_loss_for_each_example_is_refused() -> None:
-    net = prepared(perceptron())
-    with pytest.raises(ValueError, match=re.escape("the loss has the shape (5,); it must be one number")):
-        Hessian.of(net, nn.CrossEntropyLoss(reduction="none"), batches(net))
+class LeakyNorm(nn.BatchNorm1d):
+    """Normalises with moving averages that training mode keeps changing, so each pass changes the next."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        super().forward(x)
+        return (x - self.running_mean) / (self.running_var + self.eps).sqrt()
 
 
-@pytest.mark.parametrize("count", [0, 1])
-def test_batches_without_examples(count: int) -> None:
-    """An empty batch among others is skipped."""
-    net = prepared(perceptron())
-    empty = (torch.zeros(0, 4, dtype=torch.float64), torch.zeros(0, dtype=torch.long))
-    if count == 0:
-        with pytest.raises(ValueError, match="at least one example"):
-            Hessian.of(net, functional.cross_entropy, [empty])
-    else:
-        operator = Hessian.of(net, functional.cross_entropy, [empty, *batches(net)])
-        assert torch.isfinite(operator.gradient).all()
+@pytest.mark.parametrize("layer", [nn.Dropout(0.5), LeakyNorm(4)])
+def test_layers_that_draw_or_drift_are_named_in_training_mode_only(layer: nn.Module) -> None:
+    net, inputs = within(layer), torch.randn(8, 4, generator=rng(0))
+    message = f"1.1 ({type(layer).__name__}) in training mode; call eval() on the model"
+    with pytest.raises(NotDeterministicError, match=re.escape(message)):
+        check_deterministic(lambda: net(inputs).square().mean(), net.train())
+    check_deterministic(lambda: net(inputs).square().mean(), net.eval())
+
+
+def test_a_cause_outside_the_layers_is_not_blamed_on_them() -> None:
+    """A loss that is sometimes NaN is refused; one that has diverged is not called random."""
+    draws, values = rng(0), iter([float("nan"), 1.0])
+    with pytest.raises(NotDeterministicError, match="no dropout or batch normalisation is in training mode"):
+        check_deterministic(lambda: torch.rand((), generator=draws), nn.Dropout(0.5).eval())
+    with pytest.raises(NotDeterministicError):
+        check_deterministic(lambda: torch.tensor(next(values)), nn.Identity())
+    for value in ("nan", "inf"):
+        check_deterministic(lambda value=value: torch.tensor(float(value)), nn.Identity())
+
+
+def test_normalisation_by_the_batch_is_named_and_that_of_an_example_passes() -> None:
+    """Although two evaluations agree."""
+    for net, cause in (
+        (within(nn.BatchNorm1d(4)).train(), "1.1 (BatchNorm1d) in training mode; call eval()"),
+        (within(nn.BatchNorm1d(4, track_running_stats=False)).eval(), "1.1 (BatchNorm1d) has no running averages"),
+    ):
+        with pytest.raises(NotDeterministicError, match=re.escape(f"depends on the others of its batch: {cause}")):
+            check_independent(net)
+    for layer in (nn.LayerNorm(4), nn.InstanceNorm1d(4)):
+        check_independent(within(layer).train())
+    check_independent(within(nn.BatchNorm1d(4)).eval())

@@ -100,8 +100,3 @@ def test_each_end_is_found_whole(name: str, which: Which) -> None:
         assert pairs.converged.all()
         found = np.sort(ENDS[which](pairs.eigenvalues))[::-1]
         assert np.abs(found - expected).max() <= 1e-3 * float(values.abs().max())
-
-
-def test_an_unknown_end_is_refused() -> None:
-    with pytest.raises(ValueError, match="which is 'both'; give one of magnitude, largest, smallest"):
-        largest_eigenpairs(lambda vector: vector, torch.zeros(3), 1, 1e-3, 640, rng(0), which="both")  # type: ignore[arg-type]

@@ -7,7 +7,9 @@ from torch import nn
 from torch.nn import functional
 
 from sharpest.models.build import build_model
-from sharpest.models.flat import FlatModel, squared_loss
+from sharpest.models.flat import FlatModel
+
+TRAINED_OTHERWISE = ["resnet-bn", "vgg", "lstm"]
 
 
 def net(name: str) -> nn.Module:
@@ -21,29 +23,27 @@ def small(l2: float = 0.0) -> FlatModel:
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_views_give_back_the_parameters(name: str) -> None:
+def test_vectors_are_cut_into_parameters_and_buffers(name: str) -> None:
+    """Views share memory with their vector, which is a copy of the module's own values."""
     model = FlatModel(net(name))
-    views = model.views(model.initial())
-    parameters = dict(model.module.named_parameters())
-    assert list(views) == list(parameters)
-    assert all(torch.equal(views[name], value) for name, value in parameters.items())
-    assert sum(view.numel() for view in views.values()) == model.num_parameters == len(model.initial())
-    assert [(name, tuple(view.shape)) for name, view in views.items()] == model.layout
-
-
-def test_views_share_memory_with_theta() -> None:
-    model = small()
-    theta = model.initial()
-    model.views(theta)["1.weight"][0, 0] = 7.0
-    assert theta[0] == 7.0
-
-
-@pytest.mark.parametrize("name", NETS)
-def test_parts_give_the_range_of_each_parameter(name: str) -> None:
-    model = FlatModel(net(name))
-    theta = model.initial()
+    theta, parameters, buffers = model.initial(), dict(model.module.named_parameters()), dict(net(name).named_buffers())
+    views = model.views(theta)
+    assert list(views) == list(parameters) == list(model.parts())
     for key, part in model.parts().items():
-        assert torch.equal(theta[part], model.views(theta)[key].flatten())
+        assert torch.equal(theta[part], views[key].flatten())
+        assert torch.equal(views[key], parameters[key])
+    assert sum(view.numel() for view in views.values()) == model.num_parameters == len(theta)
+    assert [(key, tuple(view.shape)) for key, view in views.items()] == model.layout
+    of_buffers = model.buffer_views(model.buffers)
+    assert list(of_buffers) == list(buffers)
+    assert all(torch.equal(of_buffers[key], value) for key, value in buffers.items())
+    assert [(key, tuple(view.shape)) for key, view in of_buffers.items()] == model.buffer_layout
+    assert bool(buffers) == (name in TRAINED_OTHERWISE)
+    for view in (*views.values(), *of_buffers.values()):
+        view.fill_(7)
+    assert (theta == 7).all()
+    assert (model.buffers == 7).all()
+    assert not any((value == 7).all() for value in (*model.module.parameters(), *model.module.buffers()))
 
 
 class Layout(nn.Module):
@@ -69,25 +69,6 @@ def test_large_images_are_channels_last(channels: int, side: int, last: bool) ->
     assert layer.seen.stride() == ((h * w * c, 1, w * c, c) if last else (c * h * w, h * w, w, 1))
 
 
-def test_initial_is_a_copy() -> None:
-    model = small()
-    model.initial().zero_()
-    assert model.initial().any()
-
-
-def test_loss_is_that_of_the_module() -> None:
-    model = small()
-    inputs, targets = torch.randn(5, 6, generator=rng(1)), torch.randint(0, 2, (5,), generator=rng(2))
-    expected = functional.cross_entropy(model.module(inputs), targets)
-    torch.testing.assert_close(model.loss(model.initial(), inputs, targets), expected)
-    # the vector counts, not the module's own parameters
-    other = model.initial() + 0.1
-    nn.utils.vector_to_parameters(other, model.module.parameters())
-    torch.testing.assert_close(
-        small().loss(other, inputs, targets), functional.cross_entropy(model.module(inputs), targets)
-    )
-
-
 def squared(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Half the squared distance to the one-hot target, from torch's mean over all entries."""
     wanted = functional.one_hot(targets.flatten(), logits.shape[-1]).to(logits)
@@ -107,12 +88,6 @@ def test_the_squared_loss_is_half_the_squared_distance(name: str) -> None:
     )
 
 
-def test_the_squared_loss_in_numbers() -> None:
-    """(1, 2, 0) is sqrt(6) from (0, 0, 1); at the target the loss is zero."""
-    losses = [squared_loss(torch.tensor([logits]), torch.tensor([2])) for logits in ([1.0, 2.0, 0.0], [0.0, 0.0, 1.0])]
-    assert [float(loss) for loss in losses] == [3.0, 0.0]
-
-
 def test_l2_is_the_sum_of_squares_over_kernels_without_a_half() -> None:
     model = small(l2=0.3)
     theta = model.initial().double().requires_grad_()
@@ -121,20 +96,6 @@ def test_l2_is_the_sum_of_squares_over_kernels_without_a_half() -> None:
     torch.testing.assert_close(penalty, 0.3 * (kernels * theta.square()).sum())
     (gradient,) = torch.autograd.grad(penalty, theta)
     torch.testing.assert_close(gradient, 2 * 0.3 * kernels * theta.detach())
-
-
-def test_l2_counts_once_in_the_loss() -> None:
-    inputs, targets = torch.randn(5, 6, generator=rng(1)), torch.randint(0, 2, (5,), generator=rng(2))
-    with_l2, without = small(l2=0.3), small()
-    theta = with_l2.initial()
-    difference = with_l2.loss(theta, inputs, targets) - without.loss(theta, inputs, targets)
-    torch.testing.assert_close(difference, with_l2.penalty(theta))
-
-
-def test_convolution_kernels_carry_l2() -> None:
-    model = FlatModel(net("resnet"), l2=1.0)
-    expected = sum(value.square().sum() for name, value in model.module.named_parameters() if name.endswith("weight"))
-    torch.testing.assert_close(model.penalty(model.initial()), expected)
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -153,8 +114,6 @@ def test_a_float64_vector_runs_in_float64(name: str) -> None:
 
 # --- buffers and training mode
 
-TRAINED_OTHERWISE = ["resnet-bn", "vgg", "lstm"]
-
 
 def twin(name: str) -> tuple[FlatModel, nn.Module]:
     """A net as a function, and a copy of the same module, in float64."""
@@ -164,21 +123,6 @@ def twin(name: str) -> tuple[FlatModel, nn.Module]:
 def bits(model: FlatModel) -> list[torch.Tensor]:
     """The complete state of the module itself."""
     return [value.clone() for value in (*model.module.parameters(), *model.module.buffers())]
-
-
-@pytest.mark.parametrize("name", NETS)
-def test_buffers_are_one_vector_of_views(name: str) -> None:
-    model = FlatModel(net(name))
-    views = model.buffer_views(model.buffers)
-    buffers = dict(model.module.named_buffers())
-    assert list(views) == list(buffers)
-    assert all(torch.equal(views[name], value) for name, value in buffers.items())
-    assert [(name, tuple(view.shape)) for name, view in views.items()] == model.buffer_layout
-    assert bool(buffers) == (name in TRAINED_OTHERWISE)
-    if buffers:
-        next(iter(views.values())).fill_(7)
-        assert model.buffers[0] == 7
-        assert not any(torch.equal(buffers[name], views[name]) for name in list(views)[:1])
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -221,21 +165,6 @@ def test_inference_mode_uses_the_buffers_that_are_bound(name: str) -> None:
     assert not torch.allclose(start, module(inputs))
 
 
-@pytest.mark.parametrize("name", ["vgg", "lstm"])
-def test_dropout_is_a_function_of_its_seed(name: str) -> None:
-    model = reduced_model(name)
-    inputs, _ = examples(name)
-
-    def logits(seed: int) -> torch.Tensor:
-        return model.training_logits(model.initial(), model.buffers.clone(), inputs, seed)
-
-    first = logits(5)
-    torch.rand(3)  # draws in between have no effect
-    assert torch.equal(logits(5), first)
-    assert not torch.equal(logits(6), first)
-    assert torch.equal(model.logits(model.initial(), inputs), model.logits(model.initial(), inputs))
-
-
 @pytest.mark.parametrize("name", NETS)
 def test_the_module_is_left_in_inference_mode(name: str) -> None:
     """After a batch, and after an interrupted batch."""
@@ -269,9 +198,3 @@ def test_an_epoch_starts_with_a_zero_state_and_nothing_else_changed() -> None:
     fresh = model.buffer_views(model.start_epoch(model.buffers))
     assert not fresh["state"].any()
     assert torch.equal(fresh["norm.running_var"], torch.ones(2))
-
-
-@pytest.mark.parametrize("name", ["resnet-bn", "vgg", "resnet"])
-def test_running_averages_outlast_the_epoch(name: str) -> None:
-    model = reduced_model(name)
-    assert torch.equal(model.start_epoch(model.buffers), model.buffers)

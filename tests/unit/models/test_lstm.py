@@ -128,22 +128,6 @@ def test_two_windows_in_training_are_one_of_twice_the_length(net: LSTM) -> None:
     assert not net.state.requires_grad
 
 
-def test_in_inference_a_window_depends_only_on_its_words(net: LSTM) -> None:
-    """For any number of windows, and without the training state."""
-    net.eval()
-    logits = net(words(5))
-    net.state.normal_(generator=rng(8))
-    torch.testing.assert_close(net(words(5)[2:3]), logits[2:3])
-
-
-def test_a_word_is_predicted_without_the_words_after_it(net: LSTM) -> None:
-    net.eval()
-    other = words()
-    other[:, 2:] = (other[:, 2:] + 1) % VOCABULARY
-    assert torch.equal(net(words())[:, :2], net(other)[:, :2])
-    assert not torch.equal(net(words())[:, 2:], net(other)[:, 2:])
-
-
 def test_dropout_follows_the_embedding_and_each_layer() -> None:
     """It drops outputs that go up a layer, not the state that goes on in time."""
     net = lstm(dropout=0.4, batch_size=200, width=20).train()

@@ -1,9 +1,7 @@
 """The file of a monitor: complete at any time, in the layouts of measures."""
 
 import math
-import signal
-import subprocess
-import sys
+import multiprocessing
 import time
 from pathlib import Path
 from typing import Any
@@ -150,32 +148,28 @@ def test_non_finite_values_are_nan_with_a_flag(tmp_path: Path) -> None:
     assert spectra.diverged == 0.5
 
 
-KILLED = """
-import sys, time, torch
-sys.path.insert(0, sys.argv[2])
-from loops import cross_entropy, probe, smooth
-import sharpest
-monitor = sharpest.watch(smooth(), cross_entropy, probe(), every=1, path=sys.argv[1])
-while True:
-    monitor.step()
-    print(len(monitor.values["step"]), flush=True)
-"""
+def watch_forever(path: Path, noted: Path) -> None:
+    """Measure at every step, and note it, until the process is killed."""
+    monitor = sharpest.watch(smooth(), cross_entropy, probe(), every=1, path=path)
+    with open(noted, "a", encoding="utf-8") as file:
+        while True:
+            monitor.step()
+            print(len(monitor.values["step"]), file=file, flush=True)
 
 
 def test_a_killed_training_leaves_a_readable_file(tmp_path: Path) -> None:
     """At any moment; the next training may use the name once the file is removed."""
-    path = tmp_path / "watch.h5"
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, path, Path(__file__).parents[2]], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(5)]
-    time.sleep(0.013)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    lines += process.stdout.readlines()
+    path, noted = tmp_path / "watch.h5", tmp_path / "noted"
+    noted.touch()
+    process = multiprocessing.get_context("fork").Process(target=watch_forever, args=(path, noted))
+    process.start()
+    while len(noted.read_text().splitlines()) < 5:
+        assert process.is_alive()
+        time.sleep(0.013)
+    process.kill()
+    process.join()
     count = len(Spectra(path).iteration)
-    assert count in (len(lines) + 1, len(lines) + 2)
+    assert count - len(noted.read_text().splitlines()) in (1, 2)
     path.unlink()
     sharpest.watch(smooth(), cross_entropy, probe(), path=path).close()
     assert len(Spectra(path).iteration) == 1

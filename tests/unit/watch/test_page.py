@@ -2,8 +2,6 @@
 
 import doctest
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +11,6 @@ import torch
 
 import sharpest
 import sharpest.watch.monitor
-from sharpest.watch.quantities import QUANTITIES
 
 torch.set_num_threads(1)
 PAGE = Path(__file__).parents[3] / "docs/watch.md"
@@ -43,20 +40,16 @@ def test_each_line_for_a_logger_takes_the_numbers() -> None:
     block = next(block for block in BLOCKS if "wandb" in block)
     for line in block.splitlines():
         logged: list[object] = []
-        note = SimpleNamespace(
-            add_scalar=lambda name, number, step: logged.append((name, float(number), step)),  # noqa: B023
-            log=lambda numbers, step: logged.append((dict(numbers), step)),  # noqa: B023
-            log_metrics=lambda numbers, step: logged.append((dict(numbers), step)),  # noqa: B023
-        )
-        names: dict[str, object] = {"writer": note, "wandb": note, "mlflow": note}
+        take = lambda *given, **_: logged.append(given)  # noqa: B023, E731
+        note = SimpleNamespace(**dict.fromkeys(("add_scalar", "log", "log_metrics"), take))
+        names: dict[str, Any] = {"writer": note, "wandb": note, "mlflow": note}
         exec(line, names)
-        monitor = sharpest.watch(
-            torch.nn.Linear(2, 1),
-            lambda model, batch: model(batch).square().mean(),
-            [torch.ones(3, 2)],
-            log=names["log"],
-        )
-        assert len(logged) in (1, len(monitor.last))
+        last = sharpest.watch(torch.nn.Linear(2, 1), squared, [torch.ones(3, 2)], log=names["log"]).last
+        assert len(logged) in (1, len(last))
+
+
+def squared(model: Any, batch: torch.Tensor) -> torch.Tensor:
+    return model(batch).square().mean()
 
 
 def test_the_example_with_lightning_runs_on_a_stand_in(stand_in: Any) -> None:
@@ -112,22 +105,9 @@ def test_the_example_with_transformers_runs_on_a_stand_in(stand_in: Any, capsys:
     assert re.findall(r"^(\d+) lambda_max", capsys.readouterr().out, re.MULTILINE) == ["0", "100"]
 
 
-def test_the_page_begins_with_at_most_twelve_lines_that_print_a_value() -> None:
-    assert len([line for line in BLOCKS[0].splitlines() if line]) <= 12
-    run = subprocess.run([sys.executable, "-c", BLOCKS[0]], capture_output=True, text=True, check=True)
-    assert re.match(LINE, run.stdout.splitlines()[0])
-
-
 def test_the_example_of_a_reading() -> None:
     assert doctest.testmod(sharpest.watch.monitor) == (0, 1)
 
 
 def test_the_first_page_of_the_project_has_the_same_lines() -> None:
     assert BLOCKS[0] in (PAGE.parents[1] / "README.md").read_text()
-
-
-def test_the_page_names_every_quantity_and_shows_the_output() -> None:
-    page = PAGE.read_text()
-    assert all(f"| `{name}` |" in page for name in QUANTITIES)
-    shown = page.partition("```\n0 lambda_max")[2].partition("```")[0]
-    assert re.match(LINE, "0 lambda_max" + shown.splitlines()[0])

@@ -25,25 +25,24 @@ def of_dense(net: nn.Module) -> Tensor:
     return dense_hessian(net, cross_entropy, probe())
 
 
-def test_lambda_max_is_that_of_the_dense_hessian() -> None:
+def test_eigenvalues_and_trace_are_those_of_the_dense_hessian(recwarn: pytest.WarningsRecorder) -> None:
+    """Eigenvalues are those of largest magnitude; without an optimizer there is no edge, and no message about it."""
     net = smooth()
-    values = torch.linalg.eigvalsh(of_dense(net))
-    reading = sharpest.watch(net, cross_entropy, probe(), tolerance=1e-4).last
+    dense = of_dense(net)
+    values = torch.linalg.eigvalsh(dense).numpy()
+    given = {"num_eigenpairs": 4, "num_products": 3 * len(dense), "tolerance": 1e-5}
+    reading = sharpest.watch(
+        net, cross_entropy, probe(), quantities=["lambda_max", "eigenvalues", "trace"], **given
+    ).last
     assert reading["lambda_max"] == pytest.approx(float(values[-1]), rel=1e-5)
     assert reading["lambda_max_error"] < 1e-4 * float(values[-1])
     assert reading["lambda_max_products"] > 3
-
-
-def test_eigenvalues_are_those_of_largest_magnitude() -> None:
-    net = smooth()
-    values = torch.linalg.eigvalsh(of_dense(net)).numpy()
-    expected = np.sort(values[np.argsort(-abs(values))[:4]])[::-1]
-    reading = sharpest.watch(
-        net, cross_entropy, probe(), quantities=["eigenvalues"], num_eigenpairs=4, tolerance=1e-5
-    ).last
     measured = [reading[f"eigenvalues_{number}"] for number in range(4)]
-    np.testing.assert_allclose(measured, expected, rtol=1e-4)
+    np.testing.assert_allclose(measured, np.sort(values[np.argsort(-abs(values))[:4]])[::-1], rtol=1e-4)
     assert reading["eigenvalues"] == reading["eigenvalues_0"]
+    assert reading["trace"] == pytest.approx(float(dense.trace()), rel=1e-4)
+    assert math.isnan(reading["lambda_max_over_edge"])
+    assert not recwarn.list
 
 
 def test_a_batch_weighs_as_many_examples_as_it_has() -> None:
@@ -67,19 +66,6 @@ def test_lambda_max_is_the_largest_signed_one() -> None:
 
     reading = sharpest.watch(net, loss, [torch.ones(2, 3)]).last
     assert reading["lambda_max"] == pytest.approx(0.5, rel=1e-4)
-
-
-def test_without_an_optimizer_there_is_no_edge_and_no_message(recwarn: pytest.WarningsRecorder) -> None:
-    reading = sharpest.watch(smooth(), cross_entropy, probe()).last
-    assert math.isnan(reading["lambda_max_over_edge"])
-    assert not recwarn.list
-
-
-def test_the_trace_is_exact_with_three_products_per_parameter() -> None:
-    net = smooth()
-    dense = of_dense(net)
-    reading = sharpest.watch(net, cross_entropy, probe(), quantities=["trace"], num_products=3 * len(dense)).last
-    assert reading["trace"] == pytest.approx(float(dense.trace()), rel=1e-4)
 
 
 def test_batch_sharpness_is_that_of_the_engine() -> None:
@@ -139,9 +125,8 @@ class Bowl(nn.Module):
         return (steepness * self.place.square()).sum(dim=1).mean() / 2
 
 
-@pytest.mark.parametrize("with_batch", [False, True])
-def test_critical_sharpness_of_a_quadratic_is_the_directional_one(with_batch: bool) -> None:
-    """2 / eta_c = g.Hg / |g|^2 = (sum c^3 x^2) / (sum c^2 x^2) along the gradient."""
+def test_critical_sharpness_of_a_quadratic_is_the_directional_one() -> None:
+    """2 / eta_c = g.Hg / |g|^2 = (sum c^3 x^2) / (sum c^2 x^2) along the gradient, of all batches of a probe."""
     net = Bowl()
     optimizer = SGD(net.parameters(), lr=0.01)
     steep, flat = torch.tensor([[9.0, 3.0]]), torch.tensor([[1.0, 3.0]])
@@ -150,26 +135,16 @@ def test_critical_sharpness_of_a_quadratic_is_the_directional_one(with_batch: bo
         return model(batch)
 
     monitor = sharpest.watch(net, loss, [flat], optimizer=optimizer, quantities=["critical"])
-    reading = monitor.measure(steep if with_batch else None)
-    c, x = (steep if with_batch else flat)[0], net.place.detach()
-    expected = float((c**3 * x**2).sum() / (c**2 * x**2).sum())
-    assert reading["critical"] == pytest.approx(expected, rel=1 / 16)
-    assert reading["critical_over_edge"] == pytest.approx(expected * 0.01 / 2, rel=1 / 16)
-
-
-def test_critical_sharpness_of_a_probe_is_that_of_all_its_batches() -> None:
-    net = Bowl()
-    optimizer = SGD(net.parameters(), lr=0.01)
-    batches = [torch.tensor([[1.0, 3.0]]), torch.tensor([[9.0, 3.0]])]
-
-    def loss(model: nn.Module, batch: Tensor) -> Tensor:
-        return model(batch)
-
-    apart, joined = (
-        sharpest.watch(net, loss, probe, optimizer, quantities="critical").last
-        for probe in (batches, [torch.cat(batches)])
-    )
-    assert apart["critical"] == pytest.approx(joined["critical"], rel=1e-6)
+    both = sharpest.watch(net, loss, [flat, steep], optimizer=optimizer, quantities="critical").last
+    for c, reading in (
+        (flat[0], monitor.last),
+        (steep[0], monitor.measure(steep)),
+        (torch.cat([flat, steep]).mean(dim=0), both),
+    ):
+        x = net.place.detach()
+        expected = float((c**3 * x**2).sum() / (c**2 * x**2).sum())
+        assert reading["critical"] == pytest.approx(expected, rel=1 / 16)
+        assert reading["critical_over_edge"] == pytest.approx(expected * 0.01 / 2, rel=1 / 16)
 
 
 @pytest.mark.parametrize("name", ADAPTIVE)

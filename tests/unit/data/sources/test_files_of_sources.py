@@ -23,6 +23,8 @@ from sharpest.data.sources import files, images, reviews, tokens
 from sharpest.data.sources.decoded import Decoded
 from sharpest.errors import DataError
 
+NO_SERVER = "http://127.0.0.1:9/file"  # the discard port, on which nothing listens
+
 
 class Intruder:
     """Creates a folder when it is unpickled."""
@@ -289,8 +291,15 @@ def test_a_download_is_verified_and_kept(source: Format, tmp_path: Path) -> None
     assert data.sha256 == source.read(tmp_path / "served", None, cache, digest).sha256
     assert [path.name for path in cache.iterdir()] == [source.file]
     assert refusal(source, None, url, tmp_path / "other", "0" * len(digest)).startswith(f"{url} has ")
-    message = refusal(source, None, "http://127.0.0.1:9/file", tmp_path / "none", digest)
-    assert re.match(rf"{source.file} cannot be downloaded from .*: no connection or wrong address", message)
+    assert source.read(None, NO_SERVER, cache, digest).sha256 == data.sha256
+    (cache / source.file).write_bytes(source.content[:3])
+    for wrong in (NO_SERVER, "no address", "file:///nowhere/file"):
+        message = refusal(source, None, wrong, cache, digest)
+        assert re.match(rf"{source.file} cannot be downloaded from {wrong} .*: no connection or wrong address", message)
+    assert source.read(None, url, cache, digest).sha256 == data.sha256
+    assert (cache / source.file).read_bytes() == source.content
+    with pytest.raises(DataError, match=rf"{url[7:]}/in/{source.file}: cannot be written .*; free space or correct"):
+        source.read(None, url, tmp_path / "served" / source.file / "in", digest)
 
 
 def test_a_wrong_file_is_refused_before_it_is_opened(source: Format, tmp_path: Path, monkeypatch: Any) -> None:
@@ -320,6 +329,8 @@ def test_a_missing_file_or_folder(source: Format, tmp_path: Path) -> None:
     assert refusal(source, tmp_path, None, tmp_path, source.digest).startswith(f"{path} does not exist; ")
     path = tmp_path / "nowhere" / source.file
     assert refusal(source, path.parent, None, tmp_path, "").startswith(f"{path}: its folder does not exist; ")
+    (tmp_path / "folder" / source.file).mkdir(parents=True)
+    assert " cannot be read (Is a directory); " in refusal(source, tmp_path / "folder", None, tmp_path, "")
     path = tmp_path / ("x" * 300) / source.file
     assert refusal(source, path.parent, None, tmp_path, "").startswith(f"{path} cannot be read (File name too long); ")
 
@@ -434,6 +445,48 @@ def test_every_tenth_chapter_is_left_out_of_the_training_text(tmp_path: Path) ->
     assert [len(text) // words for text in data.arrays.values()] == [18, 1, 1]
     with pytest.raises(DataError, match=r"^bible-kjv\.txt: no folder is configured; install Debian's bible-kjv"):
         tokens.read_bible_kjv(None, None, tmp_path)
+
+
+def test_arrays_of_objects_in_a_users_file_are_not_unpickled(tmp_path: Path) -> None:
+    """Those of IMDB only behind their checksum."""
+    trace, path = tmp_path / "trace", tmp_path / images.OWN_FILE
+    np.savez(path, **dict.fromkeys(images._OWN_ARRAYS, np.array([Intruder(trace)], dtype=object)))
+    with pytest.raises(DataError, match=r"own-images\.npz cannot be read \(Object arrays cannot be loaded"):
+        images.read_own_images(tmp_path, None, tmp_path)
+    assert not trace.exists()
+    with np.load(path, allow_pickle=True) as file:
+        file["train_inputs"]  # unpickling the intruder does create the folder
+    assert trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "link"),
+    [
+        ("../outside", tarfile.REGTYPE, ""),
+        ("/tmp/outside", tarfile.REGTYPE, ""),
+        ("set/../../outside", tarfile.REGTYPE, ""),
+        ("set/batch", tarfile.SYMTYPE, "/etc/passwd"),
+        ("set/batch", tarfile.SYMTYPE, "../../../etc/passwd"),
+        ("set/batch", tarfile.LNKTYPE, "/etc/passwd"),
+        ("set/batch", tarfile.CHRTYPE, ""),
+        ("set", tarfile.SYMTYPE, "/"),
+    ],
+)
+def test_an_archive_writes_nothing_and_reads_nothing_outside(
+    name: str, kind: bytes, link: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only regular files are read, into memory; links are not followed."""
+    content, intruder = io.BytesIO(), tarfile.TarInfo(name)
+    intruder.type, intruder.linkname = kind, link
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        intruder.size = 4 if intruder.isreg() else 0
+        tar.addfile(intruder, io.BytesIO(b"evil"))
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
+    with pytest.raises(DataError, match=r"archive\.tar\.gz lacks set/batch; get it again"):
+        files.read_members(content.getvalue(), ["set/batch"], "archive.tar.gz", "get it again")
+    assert [path.name for path in tmp_path.rglob("*")] == ["inside"]
+    assert not Path("/tmp/outside").exists()
 
 
 @pytest.fixture
