@@ -10,8 +10,8 @@ import pandas as pd
 from sharpest.config.measures import declared
 from sharpest.results.file import write_stored
 from sharpest.results.layout import Layout
-from sharpest.results.made import write_made
 from sharpest.results.paths import Paths
+from sharpest.results.record import write_record
 from sharpest.results.runs import Results
 from sharpest.results.snapshots import SNAPSHOTS
 
@@ -66,7 +66,7 @@ class ResultsFolder:
         path = self.paths.history(run)
         path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(columns).to_csv(path, index=False)
-        write_made(self.paths, [path], {})
+        write_record(self.paths, [path], {})
         return path
 
     @property

@@ -8,7 +8,7 @@ import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.studies import KINDS
 from sharpest.figures.canvas import FigureInputs, save
 from sharpest.pipeline.job import Progress, job
-from sharpest.results.made import write_made
+from sharpest.results.record import write_record
 from sharpest.results.runs import Results
 
 
@@ -26,7 +26,7 @@ def main(
     figure, table = getattr(import_module(f"sharpest.{module}"), name)(typed, inputs, differences)
     save(figure, table, foot, width, Path(png).with_suffix(""))
     written = [Path(png).with_suffix(f".{suffix}") for suffix in ("pdf", "png", "csv", "md")]
-    write_made(inputs.results.paths, written, inputs.results.made_from)
+    write_record(inputs.results.paths, written, inputs.results.made_from)
     progress.finish(png)
 
 

@@ -9,8 +9,8 @@ from sharpest.claims.ledger import parse_claim
 from sharpest.claims.quantity import RunSource
 from sharpest.claims.report import markdown
 from sharpest.pipeline.job import Progress, job
-from sharpest.results.made import write_made
 from sharpest.results.paths import Paths
+from sharpest.results.record import write_record
 from sharpest.results.whole import written_whole
 
 
@@ -33,7 +33,7 @@ def main(
     for name, table in ((chance, judged.chance), (by_seed, judged.by_seed), (csv, judged.claims)):
         with written_whole(name) as path:
             table.to_csv(path, index=False)
-    write_made(Paths(Path(csv).parent), (csv, chance, by_seed, md), judged.made_from)
+    write_record(Paths(Path(csv).parent), (csv, chance, by_seed, md), judged.made_from)
     counts = judged.claims["verdict"].value_counts()
     progress.finish(", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts.items()))
 

@@ -9,8 +9,8 @@ from sharpest.config.run import HessianSettings
 from sharpest.measures.driver import measure_run
 from sharpest.pipeline.job import Progress, job
 from sharpest.pipeline.provenance import derived_provenance
-from sharpest.results.identity import check_stored
 from sharpest.results.paths import Paths
+from sharpest.results.record import check_record
 from sharpest.results.stored import Snapshots, reader_of
 from sharpest.trajectory.replay import open_run
 
@@ -30,10 +30,10 @@ def main(
 ) -> None:
     declaration = declared(measure)
     snapshots = Snapshots(paths.snapshots(run))
-    check_stored(snapshots.path, snapshots.attributes, paths, run=run)
+    check_record(snapshots.path, snapshots.attributes, paths, run=run)
     stored = {name: reader_of(name)(paths.measured(name, run, schedule)) for name in declaration.needs}
     for each in stored.values():
-        check_stored(each.path, each.attributes, paths, run=run, schedule=schedule)
+        check_record(each.path, each.attributes, paths, run=run, schedule=schedule)
     replay = open_run(snapshots, paths.data(snapshots.attributes["config"]["dataset_name"]))
     config = {"schedule": schedule, "settings": settings, "hessian": hessian}
     count = measure_run(

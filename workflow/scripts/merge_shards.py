@@ -6,8 +6,8 @@ import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.measures import declared
 from sharpest.pipeline.job import Progress, job
 from sharpest.results.file import attributes_of
-from sharpest.results.identity import check_identity
 from sharpest.results.paths import Paths
+from sharpest.results.record import check_identity
 from sharpest.results.shards import merge_shards
 
 

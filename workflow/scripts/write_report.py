@@ -7,7 +7,7 @@ from sharpest.pipeline.job import Progress, job
 from sharpest.report.build import build_page
 from sharpest.report.page import render
 from sharpest.report.setup import Setup
-from sharpest.results.made import write_made
+from sharpest.results.record import write_record
 from sharpest.results.runs import Results
 from sharpest.results.whole import written_whole
 
@@ -17,7 +17,7 @@ def main(setup: dict[str, Any], folder: str, html: str, progress: Progress) -> N
     page = build_page(Setup.joined(setup), results)
     with written_whole(html) as temporary:
         temporary.write_text(render(page), encoding="utf-8")
-    write_made(results.paths, [html], results.made_from)
+    write_record(results.paths, [html], results.made_from)
     progress.finish(html)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import sharpest.pipeline.startup  # noqa: F401  # isort: split
 from sharpest.config.studies import KINDS
 from sharpest.pipeline.job import Progress, job
-from sharpest.results.made import write_made
+from sharpest.results.record import write_record
 from sharpest.results.runs import Results
 from sharpest.results.whole import written_whole
 
@@ -24,7 +24,7 @@ def main(
         path.write_text(kind.latex(typed, table, differences))
     with written_whole(csv) as path:
         table.to_csv(path, index=False)
-    write_made(results.paths, (csv, md, tex), results.made_from)
+    write_record(results.paths, (csv, md, tex), results.made_from)
     progress.finish(md)
 
 

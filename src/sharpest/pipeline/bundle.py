@@ -30,8 +30,8 @@ from sharpest.pipeline.verify import kind_of, read_checked
 from sharpest.report.setup import setup_of
 from sharpest.results.abridged import abridge
 from sharpest.results.layout import Layout
-from sharpest.results.made import check_made
 from sharpest.results.paths import BEYOND, PAPER, Paths, is_stored
+from sharpest.results.record import check_recorded
 from sharpest.results.whole import written_whole
 
 OF_VECTORS = frozenset({"eigenvector_drift"})
@@ -379,7 +379,7 @@ def pack(project: Project, ledgers: Mapping[str, Sequence[Claim]], root: Path, o
     stored = [_checked(path, project, paths) for path in contents.stored]
     for path in contents.records:
         if path.suffix == ".csv":
-            check_made(path, paths)
+            check_recorded(path, paths)
     origin = _origin(project, stored)
     with written_whole(output) as temporary, ZipFile(temporary, "w") as archive, TemporaryDirectory() as folder:
         bundling = _Bundling(archive)

@@ -24,8 +24,8 @@ from sharpest.pipeline.needs import Needs, times_of
 from sharpest.report.measured import trained_run
 from sharpest.report.paper import item_of, title_of
 from sharpest.report.setup import Setup, setup_of
-from sharpest.results.made import check_made
 from sharpest.results.paths import Paths
+from sharpest.results.record import check_recorded
 from sharpest.results.runs import Results
 from sharpest.results.stored import reader_of
 from sharpest.results.whole import present
@@ -164,7 +164,7 @@ def collect(
     is_table, beyond = project.studies[study].is_table, study in project.beyond
     outputs = _outputs(study, is_table, paths)
     for path in outputs.values():
-        check_made(path, paths)
+        check_recorded(path, paths)
     made = _made(project, study, setup, paths, scripts, command, outputs)
     answered = [claim for claim in claims if claim["item"] == _item(study, beyond)]
     answered += [claim for claim in claims if claim.id in setup.beside[study]]
@@ -290,7 +290,7 @@ def collect_claims(paths: Paths, gallery: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in (paths.claims("csv"), paths.claims("by_chance.csv"), paths.claims("by_seed.csv"), paths.claims("md")):
         name = PAGE if path.suffix == ".md" else path.name
-        check_made(path, paths)
+        check_recorded(path, paths)
         (folder / name).write_bytes(path.read_bytes())
 
 

@@ -20,11 +20,9 @@ from sharpest.errors import StoreError
 from sharpest.pipeline.job import clock
 from sharpest.pipeline.rules import Rules
 from sharpest.pipeline.why import changes
-from sharpest.results.file import remedy
-from sharpest.results.identity import changed_source
-from sharpest.results.made import again, read_made
 from sharpest.results.paths import Paths
-from sharpest.results.whole import regular
+from sharpest.results.record import changed_source, read_record
+from sharpest.results.whole import regular, remedy
 
 PAUSE = 10.0
 """Seconds between two lines."""
@@ -130,14 +128,14 @@ def made_of_others(path: Path, paths: Paths) -> str:
         paths: Paths of the scale.
     """
     try:
-        record = read_made(path)
+        record = read_record(path)
         source = changed_source(record["made_from"], paths)
     except StoreError:
         return ""  # reported by the jobs that read it
     if source is None or not record["files"]:
         return ""
     first = paths.folder / next(iter(record["files"]))
-    return f"{first}: was made from another {source} than is there now; {again(first)}"
+    return f"{first}: was made from another {source} than is there now; {remedy(first)}"
 
 
 def lift_default_limit(scheduler: Any) -> None:

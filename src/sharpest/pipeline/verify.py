@@ -11,12 +11,11 @@ from sharpest.errors import StoreError
 from sharpest.pipeline.placed import marker, missing, read_bundle
 from sharpest.results.abridged import LEFT_OUT
 from sharpest.results.file import StoredFile
-from sharpest.results.identity import check_stored, read_through
 from sharpest.results.kinds import kinds_of_files
 from sharpest.results.layout import MADE_FROM, Layout
-from sharpest.results.made import again, check_recorded, read_made
 from sharpest.results.paths import Paths
-from sharpest.results.whole import present
+from sharpest.results.record import check_record, read_record, read_through
+from sharpest.results.whole import present, remedy
 
 _SHOWN = 12  # digits of a digest
 
@@ -125,7 +124,7 @@ def read_checked(paths: Paths, path: Path, layouts: list[Layout], expected: Mapp
     """
     file = read_through(path, layouts)
     if expected:
-        check_stored(path, file.attributes, paths, **expected)
+        check_record(path, file.attributes, paths, **expected)
     return file
 
 
@@ -135,16 +134,16 @@ def _recorded(paths: Paths) -> Iterator[Callable[[], list[Correct]]]:
         yield partial(_check_recorded, paths, path)
     for path in sorted(paths.folder.rglob("*.csv")):
         if not paths.made(path).exists() and paths.data("").parent not in path.parents:
-            yield partial(_refuse, f"{path}: has no record; {again(path)}")
+            yield partial(_refuse, f"{path}: has no record; {remedy(path)}")
 
 
 def _check_recorded(paths: Paths, path: Path) -> list[Correct]:
-    record = read_made(path)
+    record = read_record(path)
     beside = {file for file in path.parent.iterdir() if file != path and paths.made(file) == path}
     files = sorted(beside | {paths.folder / place for place in record["files"]})
-    return [
-        Correct(_line(paths, file, check_recorded(present(file), record, paths), record[MADE_FROM])) for file in files
-    ]
+    for file in files:
+        check_record(present(file), record, paths)
+    return [Correct(_line(paths, file, record["files"][paths.place(file)], record[MADE_FROM])) for file in files]
 
 
 def _refuse(text: str) -> list[Correct]:

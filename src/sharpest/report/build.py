@@ -35,8 +35,8 @@ from sharpest.report.paper import SECTIONS, item_of, read_comparison, title_of
 from sharpest.report.setup import Setup
 from sharpest.results.datasets import data_layout
 from sharpest.results.file import attributes_of
-from sharpest.results.identity import check_identity
 from sharpest.results.paths import BEYOND, PAPER, Paths, verdicts
+from sharpest.results.record import check_identity
 from sharpest.results.runs import Results
 from sharpest.results.stored import reader_of
 

@@ -14,7 +14,7 @@ import numpy as np
 from sharpest.errors import StoreError
 from sharpest.results.file import create_stored, open_stored
 from sharpest.results.layout import Layout
-from sharpest.results.whole import seal_as
+from sharpest.results.whole import seal
 
 LEFT_OUT = "left_out"
 """Attribute of an abridged file: names of the arrays whose content it leaves out."""
@@ -53,7 +53,7 @@ def abridge(source: Path, layout: Layout, target: Path, everything: bool = False
         attributes = {name: file.attributes[name] for name in layout.attributes}
     with create_stored(target, replace(layout, attributes=(*layout.attributes, LEFT_OUT))) as copy:
         copy.complete(arrays, {**attributes, LEFT_OUT: left_out})
-    seal_as(target, file.digest)
+    seal(target, file.digest)
     return True
 
 

@@ -16,7 +16,7 @@ from sharpest.results.whole import (
     ROW_CHECKSUMS,
     USER_BLOCK,
     has_long_rows,
-    present,
+    remedy,
     row_checksums,
     seal,
     verify,
@@ -95,11 +95,6 @@ class StoredFile:
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._file[name].shape)
-
-
-def remedy(path: str | Path) -> str:
-    """The remedy for a damaged or unexpected file, for messages."""
-    return f"delete it and run snakemake again to make {Path(path).name}"
 
 
 def _is_json(text: str) -> bool:
@@ -243,22 +238,33 @@ def open_stored(path: str | Path, layout: Layout) -> Iterator[StoredFile]:
         StoreError: If it is missing, truncated, damaged, of another kind, or of another version; the message names
             file and remedy.
     """
-    try:
-        digest = verify(path)
-    except FileNotFoundError:
-        present(Path(path))
-        raise
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror}); fix its permissions or the disk") from error
-    except ValueError as error:
-        raise StoreError(f"{path}: {error}; {remedy(path)}") from None
+    digest = verify(path)
     # no locks: a finished file never changes, and a shared folder may not support locks
     with h5py.File(path, "r", locking=False) as file:
-        try:
+        with _refused(path):
             part = part_of(file, layout)
             check_structure(part, layout)
             stored = StoredFile(part, digest)
-        # h5py raises these for damaged content, the check for a mismatch with the layout
-        except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            raise StoreError(f"{path}: {error}; {remedy(path)}") from None
         yield stored
+
+
+@contextmanager
+def inspected(path: str | Path) -> Iterator[h5py.File]:
+    """A verified file of any layout, for a look at its head: what h5py cannot read there is an error of the file.
+
+    Raises:
+        StoreError: If it is missing or damaged, or the head is not as expected.
+    """
+    verify(path)
+    with _refused(path), h5py.File(path, "r", locking=False) as file:
+        yield file
+
+
+@contextmanager
+def _refused(path: str | Path) -> Iterator[None]:
+    """Tell in one line what h5py or a check finds wrong in a file."""
+    try:
+        yield
+    # h5py raises these for damaged content, the checks for a mismatch with the layout
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path}: {error}; {remedy(path)}") from None

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from sharpest.errors import ConfigError, StoreError, meant, needs_pipeline
-from sharpest.results.identity import check_stored
-from sharpest.results.made import check_made
 from sharpest.results.paths import Paths
+from sharpest.results.record import check_record, check_recorded
 from sharpest.results.stored import Measured, Snapshots, Stored, reader_of
 
 if TYPE_CHECKING:
@@ -163,7 +162,7 @@ class Results:
         """
         if path not in self._read:
             stored = read(path)
-            check_stored(path, stored.attributes, self.paths, **expected)
+            check_record(path, stored.attributes, self.paths, **expected)
             self.made_from[self.paths.place(path)] = stored.digest
             self._read[path] = stored
         stored_before: _File = self._read[path]
@@ -175,7 +174,7 @@ class Results:
         Raises:
             StoreError: If the file is missing, has changed since it was written, or was made from other files.
         """
-        self.made_from[self.paths.place(path)] = check_made(path, self.paths)
+        self.made_from[self.paths.place(path)] = check_recorded(path, self.paths)
         return path
 
     def table(self, path: Path, **options: Any) -> pd.DataFrame:

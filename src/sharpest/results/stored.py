@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharpest.errors import StoreError, needs_pipeline
-from sharpest.results.file import TOGETHER, open_stored, read_parts
+from sharpest.results.file import TOGETHER, inspected, open_stored, read_parts
 from sharpest.results.layout import Dataset, Layout
 from sharpest.results.snapshots import SNAPSHOTS, STATE
-from sharpest.results.whole import present, verify
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,16 +29,9 @@ def layouts_in(path: str | Path) -> dict[str, Layout]:
     Raises:
         StoreError: If the file is missing or damaged, or does not describe its content.
     """
-    try:
-        verify(path)
-        with h5py.File(path, "r", locking=False) as file:
-            parts = list(file.values()) if file.attrs.get("layout") == TOGETHER else [file]
-            return {layout.name: layout for layout in map(_described, parts)}
-    except FileNotFoundError:
-        present(Path(path))
-        raise
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path}: {error}; make it again") from None
+    with inspected(path) as file:
+        parts = list(file.values()) if file.attrs.get("layout") == TOGETHER else [file]
+        return {layout.name: layout for layout in map(_described, parts)}
 
 
 def layout_in(path: str | Path, kind: str | None = None) -> Layout:

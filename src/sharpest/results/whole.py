@@ -36,7 +36,7 @@ def present(path: Path) -> Path:
         StoreError: If the file does not exist, or is not a regular file.
     """
     if not path.exists():
-        raise StoreError(f"{path}: does not exist; {_remedy(path)}")
+        raise StoreError(f"{path}: does not exist; {_how_to_make(path)}")
     return regular(path)
 
 
@@ -51,7 +51,14 @@ def regular(path: Path) -> Path:
     return path
 
 
-def _remedy(path: Path) -> str:
+def remedy(path: str | Path) -> str:
+    """The remedy for a damaged or unexpected file, for messages."""
+    if Path(path).suffix == _STORED:
+        return f"delete it and run snakemake again to make {Path(path).name}"
+    return f"make it again with: snakemake --cores all --forcerun {path} -- {path}"
+
+
+def _how_to_make(path: Path) -> str:
     """How to make a missing file: the rules make only files below the folder ``results``."""
     above, results, below = str(path).rpartition("results/")
     if not results or above.rstrip("/") != above[:-1] or "/" not in below:
@@ -96,6 +103,7 @@ def _remove_leftovers(path: Path) -> None:
                 pass  # the process is alive, or not ours
 
 
+_STORED = ".h5"
 USER_BLOCK = 1024  # bytes that HDF5 leaves to applications
 LONG_ROW = 2**20  # bytes; an attribute has room for the checksums of 16,000 rows
 ROW_CHECKSUMS = "crc32"
@@ -115,33 +123,30 @@ def row_checksums(array: NDArray[Any]) -> NDArray[np.uint32]:
     return np.array([zlib.crc32(np.ascontiguousarray(row).data) for row in array], dtype=np.uint32)
 
 
-def seal(path: str | Path) -> None:
-    """Write checksum and digest into the user block (``USER_BLOCK`` bytes) of a finished HDF5 file."""
+def seal(path: str | Path, original: str | None = None) -> None:
+    """Write checksum and digest into the user block (``USER_BLOCK`` bytes) of a finished HDF5 file.
+
+    Args:
+        path: The file.
+        original: For a copy without some arrays: the digest of its original, by which it goes. The digest of the copy
+            is kept as ``own``.
+    """
     with h5py.File(path, "r", locking=False) as file:
         long_arrays = [array for array in file.values() if ROW_CHECKSUMS in array.attrs]
         apart = sorted((array.id.get_offset(), array.id.get_storage_size()) for array in long_arrays)
         digest = content_digest(file)
+    own = {} if original is None else {"own": digest}
+    digest = original or digest
     with open(path, "r+b") as stream:
         size = os.fstat(stream.fileno()).st_size
         checksum = _checksum(stream, size, apart, digest)
-        sealed = {"size": size, "apart": apart, "digest": digest, "crc32": checksum}
-        block = _MARK + json.dumps(sealed).encode()
+        block = _MARK + json.dumps({"size": size, "apart": apart, "digest": digest, **own, "crc32": checksum}).encode()
         stream.seek(0)
         stream.write(block.ljust(USER_BLOCK, b"\0"))
 
 
-def seal_as(path: Path, original: str) -> None:
-    """Give a sealed copy the digest of its original; the user block keeps the digest of the copy as ``own``."""
-    with open(path, "r+b") as stream:
-        sealed = _sealed(stream.read(USER_BLOCK))
-        sealed |= {"digest": original, "own": sealed["digest"]}
-        sealed["crc32"] = _checksum(stream, sealed["size"], sealed["apart"], original)
-        stream.seek(0)
-        stream.write((_MARK + json.dumps(sealed).encode()).ljust(USER_BLOCK, b"\0"))
-
-
 def own_digest(path: Path) -> str:
-    """The digest of the content of a verified file; it differs from ``digest_of`` only for a copy of ``seal_as``."""
+    """The digest of the content of a verified file; it differs from ``digest_of`` only for an abridged copy."""
     with open(path, "rb") as stream:
         sealed = _sealed(stream.read(USER_BLOCK))
     return str(sealed.get("own", sealed["digest"]))
@@ -172,34 +177,47 @@ def digest_of(path: Path) -> str:
     Raises:
         StoreError: If the file cannot be read.
     """
-    regular(path)
-    try:
-        if path.suffix != ".h5":
-            return hashlib.sha256(path.read_bytes()).hexdigest()
-        with open(path, "rb") as stream:
-            block = stream.read(USER_BLOCK)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror}); fix its permissions or the disk") from None
+    with _opened(path) as stream:
+        if path.suffix != _STORED:
+            return hashlib.sha256(stream.read()).hexdigest()
+        block = stream.read(USER_BLOCK)
     try:
         return str(_sealed(block)["digest"])
     except ValueError:
         return ""
 
 
+@contextmanager
+def _opened(path: str | Path) -> Iterator[BinaryIO]:
+    """An open file.
+
+    Raises:
+        StoreError: If it is missing, is not a regular file, or cannot be read.
+    """
+    try:
+        with open(present(Path(path)), "rb") as stream:
+            yield stream
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); fix its permissions or the disk") from None
+
+
 def verify(path: str | Path) -> str:
     """Verify all bytes of a file, except rows with their own checksums, and return its digest.
 
     Raises:
-        ValueError: If the bytes differ from those that were written; the message says what is wrong.
-        OSError: If the file cannot be read.
-        StoreError: If it is not a regular file.
+        StoreError: If it is missing, cannot be read, or its bytes differ from those that were written.
     """
-    with open(regular(Path(path)), "rb") as stream:
-        sealed = _sealed(stream.read(USER_BLOCK))
-        if os.fstat(stream.fileno()).st_size != sealed["size"]:
-            raise ValueError(f"is truncated or damaged (expected {sealed['size']} bytes)")
-        if _checksum(stream, sealed["size"], sealed["apart"], sealed["digest"]) != sealed["crc32"]:
-            raise ValueError("is damaged, or was changed by another program or version (its checksum does not match)")
+    with _opened(path) as stream:
+        try:
+            sealed = _sealed(stream.read(USER_BLOCK))
+            if os.fstat(stream.fileno()).st_size != sealed["size"]:
+                raise ValueError(f"is truncated or damaged (expected {sealed['size']} bytes)")
+            if _checksum(stream, sealed["size"], sealed["apart"], sealed["digest"]) != sealed["crc32"]:
+                raise ValueError(
+                    "is damaged, or was changed by another program or version (its checksum does not match)"
+                )
+        except ValueError as error:
+            raise StoreError(f"{path}: {error}; {remedy(path)}") from None
     return str(sealed["digest"])
 
 

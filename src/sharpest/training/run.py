@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from sharpest.config.run import RunSettings
 from sharpest.errors import StoreError
 from sharpest.results.file import StoredRows, StoredWriter
-from sharpest.results.identity import check_identity, other_source
-from sharpest.results.made import write_made
 from sharpest.results.paths import Paths
+from sharpest.results.record import check_identity, other_source, write_record
 from sharpest.results.snapshots import create_snapshots, open_snapshots, state_at
 from sharpest.results.whole import digest_of, written_whole
 from sharpest.results.work import WorkStore, locked
@@ -272,7 +271,7 @@ def _write(
         arrays["epoch_seconds"] = np.array([row["seconds"] for row in rows])
         file.complete(arrays, {**attributes, **outcome})
     # last, because this record states that all files are complete and belong together
-    write_made(paths, [history], {paths.place(snapshots): digest_of(snapshots)})
+    write_record(paths, [history], {paths.place(snapshots): digest_of(snapshots)})
 
 
 def _update_loss(problem: Problem, history: list[dict[str, Any]], state: TrainingState) -> NDArray[np.float64]:

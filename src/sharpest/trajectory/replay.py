@@ -12,8 +12,8 @@ from torch import Tensor
 from sharpest.config.run import RunSettings
 from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.errors import StoreError, some_of
-from sharpest.results.identity import other_source
 from sharpest.results.paths import Paths
+from sharpest.results.record import other_source
 from sharpest.results.stored import Snapshots
 from sharpest.trajectory.eigenpairs import direction_solver
 from sharpest.trajectory.epoch import EpochLog, advance, end_epoch

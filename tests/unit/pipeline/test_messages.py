@@ -13,8 +13,8 @@ from snakemake.settings.types import MaxJobsPerTimespan
 
 from sharpest.pipeline.job import Progress, clock
 from sharpest.pipeline.messages import TimeLeft, Work, lift_default_limit, made_of_others, other_settings
-from sharpest.results.made import write_made
 from sharpest.results.paths import Paths
+from sharpest.results.record import write_record
 from sharpest.results.whole import digest_of
 
 
@@ -206,7 +206,7 @@ def test_a_drawing_of_another_source_is_named_with_its_command(tmp_path: Path) -
     for path in (source, drawn):
         path.parent.mkdir(parents=True)
         path.write_text("1\n")
-    write_made(paths, [drawn], {paths.place(source): digest_of(source)})
+    write_record(paths, [drawn], {paths.place(source): digest_of(source)})
     record = paths.made(drawn)
     assert made_of_others(record, paths) == ""
     source.write_text("2\n")

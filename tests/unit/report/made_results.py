@@ -11,7 +11,7 @@ from results_folder import ResultsFolder
 from sharpest.config.studies import AnyStudy, EndPoints, SpectrumEvolution
 from sharpest.report.setup import Setup
 from sharpest.results.datasets import DATA
-from sharpest.results.made import write_made
+from sharpest.results.record import write_record
 from sharpest.results.runs import Results
 
 HOSTILE = """</script><script>alert("it's run")</script><img src=x onerror=alert(1)> & {{ 7 * 7 }}"""
@@ -90,9 +90,9 @@ def write_results(path: Path) -> Results:
     )
     _write_claims(paths.claims("csv"))
     for name in ("fig06", "fig14"):
-        write_made(paths, [paths.figure(name, suffix) for suffix in ("csv", "png", "md")], {})
-    write_made(paths, [paths.table("tab1", "csv")], {})
-    write_made(paths, [paths.claims("csv"), paths.claims("by_chance.csv")], {})
+        write_record(paths, [paths.figure(name, suffix) for suffix in ("csv", "png", "md")], {})
+    write_record(paths, [paths.table("tab1", "csv")], {})
+    write_record(paths, [paths.claims("csv"), paths.claims("by_chance.csv")], {})
     return folder.results
 
 

@@ -14,8 +14,8 @@ from sharpest.report.build import build_page
 from sharpest.report.page import Page, render
 from sharpest.report.paper import title_of_paper
 from sharpest.report.setup import Setup
-from sharpest.results.made import write_made
 from sharpest.results.paths import BEYOND, PAPER, verdicts
+from sharpest.results.record import write_record
 from sharpest.results.runs import Results
 
 NAME = "runs"  # the name of a study; also that of a parameter of the report and of a part of its page
@@ -47,8 +47,8 @@ def write_later(results: Results) -> None:
     papers = ["andreyev2024", "cohen2021", "andreyev2024"]
     rows = rows.assign(paper=papers, item=NAME, id=["later.0", "later.1", "later.2"], implied_by="", source="Sec. 4")
     rows.to_csv(verdicts(paths, BEYOND, "csv"), index=False)
-    write_made(paths, [paths.figure(NAME, suffix) for suffix in ("csv", "png", "md")], {})
-    write_made(paths, [verdicts(paths, BEYOND, "csv")], {})
+    write_record(paths, [paths.figure(NAME, suffix) for suffix in ("csv", "png", "md")], {})
+    write_record(paths, [verdicts(paths, BEYOND, "csv")], {})
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from sharpest.report.build import _panels, build_page
 from sharpest.report.measured import decimate
 from sharpest.report.page import Page, render
 from sharpest.report.paper import SECTIONS, Cell, item_of, read_comparison, title_of
-from sharpest.results.made import write_made
+from sharpest.results.record import write_record
 from sharpest.results.runs import Results
 
 
@@ -207,7 +207,7 @@ def test_a_foreign_ledger_is_refused(old: str, new: str, message: str, tmp_path:
     results = write_results(tmp_path / "quick")
     path = results.paths.claims("csv")
     path.write_text(path.read_text().replace(old, new))
-    write_made(results.paths, [path, results.paths.claims("by_chance.csv")], {})
+    write_record(results.paths, [path, results.paths.claims("by_chance.csv")], {})
     with pytest.raises(StoreError, match=message):
         build_page(made_setup(), results)
 

@@ -12,8 +12,8 @@ from sharpest.errors import StoreError
 from sharpest.measures.spectra import Spectra
 from sharpest.results.abridged import abridge, check_unabridged
 from sharpest.results.datasets import DATA
-from sharpest.results.identity import read_through
 from sharpest.results.layout import Layout
+from sharpest.results.record import read_through
 from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.results.stored import Snapshots, Stored
 from sharpest.results.whole import USER_BLOCK, digest_of

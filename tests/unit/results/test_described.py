@@ -108,9 +108,9 @@ def test_unreadable_descriptions_are_one_line(path: Path, tmp_path: Path) -> Non
         layout_in(tmp_path / "none.h5")
     with h5py.File(path, "r+") as file:
         del file["values"].attrs["DIMENSION_LABELS"]
-    with pytest.raises(StoreError, match=r"s.h5: is damaged, or was changed.*; make it again$"):
+    with pytest.raises(StoreError, match=r"s.h5: is damaged, or was changed.*; delete it and run snakemake again"):
         layout_in(path)
     seal(path)
-    message = r"s.h5: does not name the dimensions of values: it was written by an older version of the code; make it"
+    message = r"s.h5: does not name the dimensions of values: it was written by an older version of the code; delete it"
     with pytest.raises(StoreError, match=message):
         layout_in(path)

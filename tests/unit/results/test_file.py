@@ -247,7 +247,7 @@ def test_the_checksum_is_of_all_bytes_but_those_that_stand_apart(tmp_path: Path)
         verify(path)
     for place in (1024, 1099, 1120, 299_999, 1_000_000, 1_199_999):
         path.write_bytes(flipped(content, place))
-        with pytest.raises(ValueError, match="is damaged"):
+        with pytest.raises(StoreError, match="is damaged"):
             verify(path)
 
 

@@ -13,7 +13,7 @@ from results_folder import ResultsFolder
 from sharpest.errors import StoreError
 from sharpest.pipeline.verify import print_verified
 from sharpest.results.file import TOGETHER
-from sharpest.results.made import read_made
+from sharpest.results.record import read_record
 from sharpest.results.versions import check_version
 from sharpest.results.whole import USER_BLOCK
 
@@ -49,7 +49,7 @@ def test_a_record_names_only_files_of_its_folder(
     folder: ResultsFolder, key: str, place: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recorded(folder, key, place)
-    assert f"is not a record of finished files of this folder (it names {place!r})" in wrong(folder, capsys)
+    assert f"names {place!r}, which does not lie in the folder of a scale" in wrong(folder, capsys)
 
 
 @pytest.mark.parametrize("key", ["files", "made_from"])
@@ -88,8 +88,8 @@ def test_a_pipe_in_place_of_states_is_found_at_once(folder: ResultsFolder, capsy
 def test_a_record_of_another_type_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "history.made.json"
     path.write_text(content)
-    with pytest.raises(StoreError, match="is not a record of finished files") as refused:
-        read_made(path)
+    with pytest.raises(StoreError, match="is not a (record of finished files|text|mapping)") as refused:
+        read_record(path)
     assert "\n" not in str(refused.value)
 
 
@@ -135,8 +135,8 @@ HOSTILE = {
     "a version of another type": (attribute("version", "x"), "not supported"),
     "sources that are a list": (attribute("made_from", "[1, 2]"), "its attribute made_from is not a mapping"),
     "sources that are a number": (attribute("made_from", 3), "its attribute made_from is not a mapping"),
-    "a source elsewhere": (attribute("made_from", '{"../x": "0"}'), "was made from '../x', which does not lie in"),
-    "a source that never ends": (attribute("made_from", '{"/dev/zero": "0"}'), "was made from '/dev/zero', which"),
+    "a source elsewhere": (attribute("made_from", '{"../x": "0"}'), "names '../x', which does not lie in"),
+    "a source that never ends": (attribute("made_from", '{"/dev/zero": "0"}'), "names '/dev/zero', which"),
     "digests that are numbers": (attribute("made_from", '{"x": Infinity}'), "its attribute made_from is not a mapping"),
     "a run that is an array": (attribute("run", np.arange(3)), "its attribute run is not a text"),
     "a scale that is a number": (attribute("scale", 1e999), "its attribute scale is not a text"),

@@ -18,8 +18,8 @@ from sharpest.measures.evaluations import Settings as EvaluationSettings
 from sharpest.measures.gradient_sample import Settings as SampleSettings
 from sharpest.measures.opening import open_point
 from sharpest.pipeline.verify import print_verified
-from sharpest.results.made import check_made, write_made
 from sharpest.results.paths import Paths
+from sharpest.results.record import check_recorded, write_record
 from sharpest.results.runs import Results
 from sharpest.results.stored import Stored, layouts_in
 from sharpest.results.whole import digest_of
@@ -49,7 +49,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         csv = results.paths.figure(name, "csv")
         csv.parent.mkdir(exist_ok=True)
         csv.write_text(f"panel,run,x,y\n{name},b,1,2\n")
-        write_made(results.paths, [csv], results.made_from)
+        write_record(results.paths, [csv], results.made_from)
     return folder
 
 
@@ -213,15 +213,16 @@ def test_a_history_of_another_scale_is_refused(results: Results) -> None:
 def test_a_damaged_record_is_refused(results: Results, content: str) -> None:
     record = results.paths.made(results.paths.history(ONE.run))
     record.write_text(content)
-    assert f"{record}: is not a record of finished files" in refusal(lambda: results[ONE.run].history)
+    message = refusal(lambda: results[ONE.run].history)
+    assert re.match(f"{record}: (is not a record of finished files|its attribute scale is not a text)", message)
 
 
 def test_figures_swapped_with_their_records_are_refused(results: Results) -> None:
     one, other = (results.paths.figure(name, "csv") for name in ("fig06", "fig14"))
     replace(one, other)
-    assert f"{one}: has changed since it was written" in refusal(lambda: check_made(one, results.paths))
+    assert f"{one}: has changed since it was written" in refusal(lambda: check_recorded(one, results.paths))
     replace(results.paths.made(one), results.paths.made(other))
-    assert f"{one}: has changed since it was written" in refusal(lambda: check_made(one, results.paths))
+    assert f"{one}: has changed since it was written" in refusal(lambda: check_recorded(one, results.paths))
 
 
 @pytest.mark.parametrize("source", ["spectra", "history"])
@@ -233,7 +234,7 @@ def test_a_figure_drawn_from_other_files_is_refused(results: Results, source: st
         path = results.paths.history(ONE.run)
         change_text(path, lambda text: text.replace("1", "2", 1))
     assert f"{figure}: was made from another {path} than is there now" in refusal(
-        lambda: check_made(figure, results.paths)
+        lambda: check_recorded(figure, results.paths)
     )
 
 

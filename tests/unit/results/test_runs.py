@@ -18,7 +18,7 @@ from sharpest.config.measures import declared, measure_names
 from sharpest.errors import StoreError
 from sharpest.measures.directions import Directions
 from sharpest.measures.spectra import Spectra
-from sharpest.results.made import write_made
+from sharpest.results.record import write_record
 from sharpest.results.runs import Results, open_results
 from sharpest.results.snapshots import SNAPSHOTS
 
@@ -261,6 +261,6 @@ def test_any_number_is_read_to_the_last_bit(folder: ResultsFolder) -> None:
     values = values[np.isfinite(values)]
     path = folder.paths.history(RUN)
     path.write_text("val_accuracy\n" + "".join(f"{value!r}\n" for value in values.tolist()))
-    write_made(folder.paths, [path], {})
+    write_record(folder.paths, [path], {})
     assert cells(path).ravel().tobytes() == values.tobytes()
     assert folder.results[RUN].history["val_accuracy"].to_numpy().tobytes() == values.tobytes()
