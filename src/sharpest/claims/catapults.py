@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharpest.claims.quantity import Quantity, RunFiles
-from sharpest.claims.shapes import Number, Series, UnmeasuredError, mean
+from sharpest.claims.shapes import Series, UnmeasuredError, mean
+from sharpest.claims.verdicts import Sample
 from sharpest.results.edges import CANDIDATES, INTERVENTIONS, MEASURES, TIME, EdgeTest, area_under_roc, edge_test
 
 _BATCH_SHARPNESS = "batch_sharpness"
@@ -71,13 +72,13 @@ def _fractions(iteration: NDArray[np.int64], values: NDArray[np.float64], if_non
     return Series(iteration[known].astype(float), np.nanmean(values[known], axis=1, keepdims=True))
 
 
-def _spike_rise(files: RunFiles, facet: str) -> Number:
+def _spike_rise(files: RunFiles, facet: str) -> Sample:
     """Median spike after saturation over the median before it, in decades."""
     test = _test(files)
     medians = [np.median(known) for known in (_known(test.spike[part(test)]) for part in (_before, _after))]
     if not np.isfinite(medians).all():
         raise UnmeasuredError("most changes diverge")
-    return Number(float(np.log10(medians[1] / medians[0])))
+    return Sample(float(np.log10(medians[1] / medians[0])))
 
 
 def _known(spikes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,15 +88,15 @@ def _known(spikes: NDArray[np.float64]) -> NDArray[np.float64]:
     return known
 
 
-def _area(candidate: str, less: str | None = None) -> Callable[[RunFiles, str], Number]:
+def _area(candidate: str, less: str | None = None) -> Callable[[RunFiles, str], Sample]:
     """The area under the ROC curve of a candidate, minus the area of ``less`` if given."""
 
-    def read(files: RunFiles, facet: str) -> Number:
+    def read(files: RunFiles, facet: str) -> Sample:
         test = _test(files)
         areas = [area_under_roc(*test.samples(name)) for name in (candidate, *[less] * bool(less)) if name]
         if np.isnan(areas).any():
             raise UnmeasuredError("all changes catapult, or none do")
-        return Number(areas[0] - sum(areas[1:]))
+        return Sample(areas[0] - sum(areas[1:]))
 
     return read
 

@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sharpest.claims.quantity import Quantity, RunFiles
+from sharpest.claims.resampling import with_error
 from sharpest.claims.shapes import (
     FEWEST_POINTS,
     SWING,
-    Number,
     Series,
     UnmeasuredError,
     before_largest_fall,
@@ -26,6 +26,7 @@ from sharpest.claims.shapes import (
     points_around,
     sudden_fall,
 )
+from sharpest.claims.verdicts import Sample
 from sharpest.measures.spectra import Spectra
 from sharpest.results.edges import edge_of, first_crossing
 from sharpest.results.stored import Measured, divergence
@@ -40,9 +41,9 @@ def _first_and_last_loss(files: RunFiles) -> tuple[float, float]:
     return float(loss[0]), float(loss[-1])
 
 
-def _loss_kept(files: RunFiles, facet: str) -> Number:
+def _loss_kept(files: RunFiles, facet: str) -> Sample:
     first, last = _first_and_last_loss(files)
-    return Number(last / first)
+    return Sample(last / first)
 
 
 _SONG = "Song, Ahn and Yun, arXiv 2405.16002"
@@ -54,7 +55,7 @@ BRANCHES: Sequence[Quantity] = (
     ),
     Quantity(
         "last_loss_ratio", "", "Training loss at the last measured point, first runs over second.", _SONG,
-        ("spectra",), lambda files, facet: Number(_first_and_last_loss(files)[1]), compare="ratio",
+        ("spectra",), lambda files, facet: Sample(_first_and_last_loss(files)[1]), compare="ratio",
     ),
 )  # fmt: skip
 
@@ -71,7 +72,7 @@ def _density(files: RunFiles) -> Measured:
 
 def _mass(
     inside: Callable[[NDArray[np.float64]], NDArray[np.bool_]], as_count: bool
-) -> Callable[[RunFiles, str], Number]:
+) -> Callable[[RunFiles, str], Sample]:
     """Mean and standard error, over the probes, of the fraction or count of eigenvalues in a region.
 
     Args:
@@ -79,19 +80,20 @@ def _mass(
         as_count: Count eigenvalues instead of their fraction.
     """
 
-    def read(files: RunFiles, facet: str) -> Number:
+    def read(files: RunFiles, facet: str) -> Sample:
         density = _density(files)
         nodes, weights = density["nodes"][-1], density["weights"][-1]
         fractions = (weights * inside(nodes / nodes.max())).sum(axis=1)
         scale = files.spectra.num_parameters if as_count else 1
-        return Number(scale * float(fractions.mean()), scale * float(fractions.std(ddof=1) / np.sqrt(len(fractions))))
+        error = fractions.std(ddof=1) / np.sqrt(len(fractions))
+        return with_error(scale * float(fractions.mean()), scale * float(error), files.source.run)
 
     return read
 
 
-def _negative(files: RunFiles, facet: str) -> Number:
+def _negative(files: RunFiles, facet: str) -> Sample:
     density = _density(files)
-    return Number(float(max(0.0, -density["lambda_min"][-1]) / density["lambda_max"][-1]))
+    return Sample(float(max(0.0, -density["lambda_min"][-1]) / density["lambda_max"][-1]))
 
 
 _GHORBANI = "Ghorbani et al., ICML 2019"
@@ -122,11 +124,11 @@ def _crossing(files: RunFiles) -> int | None:
     return first_crossing(spectra.iteration, spectra.lambda_max, edge_of(spectra))
 
 
-def _first_crossing(files: RunFiles, facet: str) -> Number:
+def _first_crossing(files: RunFiles, facet: str) -> Sample:
     crossing = _crossing(files)
     if crossing is None:
         raise UnmeasuredError("the largest eigenvalue never exceeds the edge")
-    return Number(float(crossing))
+    return Sample(float(crossing))
 
 
 def _rising(after: bool) -> Callable[[RunFiles, str], Series]:

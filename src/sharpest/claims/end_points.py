@@ -8,7 +8,9 @@ import numpy as np
 
 from sharpest.claims.curves import whole_history
 from sharpest.claims.quantity import Quantity, RunFiles
-from sharpest.claims.shapes import Number, UnmeasuredError
+from sharpest.claims.resampling import with_error
+from sharpest.claims.shapes import UnmeasuredError
+from sharpest.claims.verdicts import Sample
 from sharpest.config.sources import SOURCES, ImportedSource, TokenSource
 from sharpest.measures.evaluations import BEST, LAST, accuracy_at, median_seconds
 from sharpest.trajectory.steps import nudge, sgd_change
@@ -16,7 +18,7 @@ from sharpest.trajectory.steps import nudge, sgd_change
 _CHANCE = 0.95  # a run whose loss stays above this fraction of the loss of guessing has not learnt
 
 
-def _ended(number: Callable[[RunFiles], float], examples: str | None = None) -> Callable[[RunFiles, str], Number]:
+def _ended(number: Callable[[RunFiles], float], examples: str | None = None) -> Callable[[RunFiles, str], Sample]:
     """A reader of a number from a run that did not diverge.
 
     Args:
@@ -24,16 +26,16 @@ def _ended(number: Callable[[RunFiles], float], examples: str | None = None) -> 
         examples: Of an accuracy, the part of the data set it is measured on; its size gives the standard error.
     """
 
-    def read(files: RunFiles, facet: str) -> Number:
+    def read(files: RunFiles, facet: str) -> Sample:
         if files.evaluations.divergence:
             raise UnmeasuredError(files.evaluations.divergence)
         value = number(files)
         if not math.isfinite(value):
             raise UnmeasuredError("not measured")
         if examples is None:
-            return Number(float(value))
+            return Sample(float(value))
         count = files.evaluations.attributes["config"]["run"]["dataset"][examples]
-        return Number(float(100 * value), 100 * math.sqrt(value * (1 - value) / count))
+        return with_error(float(100 * value), 100 * math.sqrt(value * (1 - value) / count), files.source.run)
 
     return read
 
@@ -59,7 +61,7 @@ _frobenius_final = _ended(_final("frobenius"))
 _val_acc_early = _ended(_early_accuracy, examples="val")
 
 
-def _test_acc(files: RunFiles, facet: str) -> Number:
+def _test_acc(files: RunFiles, facet: str) -> Sample:
     """The test accuracy with the answer to each test example, so that two nets can be compared example by example."""
     evaluations = files.evaluations
     answers = evaluations["test_correct"][BEST]
@@ -67,18 +69,18 @@ def _test_acc(files: RunFiles, facet: str) -> Number:
     return replace(_test_accuracy(files, facet), answers=answers, examples=examples)
 
 
-def _train_acc_final(files: RunFiles, facet: str) -> Number:
-    return Number(float(100 * whole_history(files)["train_accuracy"].iloc[-1]))
+def _train_acc_final(files: RunFiles, facet: str) -> Sample:
+    return Sample(float(100 * whole_history(files)["train_accuracy"].iloc[-1]))
 
 
-def _diverged(files: RunFiles, facet: str) -> Number:
+def _diverged(files: RunFiles, facet: str) -> Sample:
     evaluations = files.evaluations
     source = SOURCES[evaluations.attributes["config"]["run"]["dataset"]["source"]]
     # the loss of guessing is unknown for text and imported data
     num_classes = None if isinstance(source, TokenSource | ImportedSource) else source.num_classes
     guessing_loss = math.inf if num_classes is None else math.log(num_classes)
     never_learnt = bool((evaluations["train_loss"] >= _CHANCE * guessing_loss).all())
-    return Number(float(never_learnt or evaluations.diverged is not None))
+    return Sample(float(never_learnt or evaluations.diverged is not None))
 
 
 def update_difference() -> float:
@@ -161,6 +163,6 @@ END_POINTS: Sequence[Quantity] = (
     ),
     Quantity(
         "update_difference", "", "Largest absolute difference between the updates of NSGD and Newton's method on a "
-        "diagonal Hessian.", "App. E", (), lambda files, facet: Number(update_difference()),
+        "diagonal Hessian.", "App. E", (), lambda files, facet: Sample(update_difference()),
     ),
 )  # fmt: skip

@@ -14,23 +14,12 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from sharpest.claims.ledger import COLUMNS, Claim
-from sharpest.claims.null import Null, Statements, margins_of, neighbours, of_curves, of_labels, on_side, together
+from sharpest.claims.null import Null, Statements, neighbours, of_curves, of_labels, on_side, together
 from sharpest.claims.plans import Plans, facets, ordered_groups
 from sharpest.claims.quantities import quantity_of
-from sharpest.claims.samples import Key, Reading, SampleReader, Samples
+from sharpest.claims.samples import Key, Reading, Rows, SampleReader
 from sharpest.claims.shapes import Trend, UnmeasuredError, trend
-from sharpest.claims.verdicts import (
-    Bounds,
-    Measured,
-    Sample,
-    Tested,
-    Verdict,
-    against,
-    difference,
-    over_all,
-    ratio,
-    verdict_of,
-)
+from sharpest.claims.verdicts import Bounds, Numbers, Sample, Verdict, difference, ratio, verdict_of
 from sharpest.config.run_id import RunId
 from sharpest.results.runs import Results
 
@@ -84,17 +73,22 @@ class Judge:
         self.reading = Reading(self.quantity, statistic, by_shape)
         self.groups = ordered_groups(claim) if claim.levels and not self.quantity.facet else claim.groups
 
-    @cached_property
-    def samples(self) -> Samples:
-        """The samples of the claim's runs."""
-        return self.reader.samples(self.reading, self.groups, facets(self.claim), self.plans[self.claim.id])
+        sources = plans[claim.id]
+        self.by_run = {source.run: source for source in sources}
+        self.rows: Rows
+        self.rows, self.left_out = reader.rows(self.reading, self.groups, facets(claim), sources)
+
+    @property
+    def num_seeds(self) -> int:
+        """Number of seeds that all groups share."""
+        return len(next(iter(self.rows.values())))
 
     def by_seed(self) -> list[dict[str, object]]:
         """The numbers tested, one per statement and seed."""
-        if not self.groups or not self.samples.num_seeds:
+        if not self.groups or not self.num_seeds:
             return []
-        measured = self._measured
-        runs = next(iter(self.samples.runs.values()))
+        measured = self._statements.measured
+        runs = [sample.run for sample in next(iter(self.rows.values()))]
         return [
             {
                 "id": self.claim.id, "statement": number, "seed": RunId.parse(run).seed, "value": value, "error": error,
@@ -106,23 +100,21 @@ class Judge:
 
     def judgement(self) -> tuple[Judgement, Null | None]:
         """The verdict, and the claim under chance (None if there is nothing to permute)."""
-        samples = self.samples
-        notes = [f"{run} left out: {why}" for run, why in samples.left_out.items()]
-        if not samples.num_seeds:
-            return _nothing("; ".join(notes)), None
-        result = against(self._measured, self.bounds, self._alone)
-        p_holds, p_fails = (float(p[0]) for p in over_all(result.p_holds, result.p_fails))
+        if not self.num_seeds:
+            return _nothing("; ".join(self._left_out())), None
+        measured = self._statements.measured
+        p_holds, p_fails = (float(p[0]) for p in measured.over_all())
         if not self.groups:  # a claim about arithmetic has no error
-            exact = self.bounds[0] <= float(result.value[0, 0]) <= self.bounds[1]
+            exact = self.bounds[0] <= float(measured.value[0, 0]) <= self.bounds[1]
             p_holds, p_fails = (0.0, 1.0) if exact else (1.0, 0.0)
-        null = self._null(samples)
+        null = self._null()
         if null is not None and self.reading.by_shape:
             # noise has no shape, so a shape claim about noise rightly fails; but noise curves do not move together, in
             # either direction
             two_sided = self.quantity.surrogates == "shifts"
             p_holds = max(p_holds, min(2 * null.p_above, 1.0) if two_sided else null.p_above)
             p_fails = max(p_fails, min(2 * null.p_below, 1.0)) if two_sided else p_fails
-        return self._judgement(samples, result, p_holds, p_fails, null, notes), null
+        return self._judgement(measured, p_holds, p_fails, null), null
 
     @property
     def _alone(self) -> bool:
@@ -131,79 +123,59 @@ class Judge:
         return not between and not (self.rule and not self.quantity.is_curve)
 
     @cached_property
-    def _measured(self) -> Measured:
-        """The numbers tested (q, 1, n)."""
-        return self._statements.measured(self._statements.as_they_are)
-
-    @cached_property
     def _statements(self) -> Statements:
-        samples = self.samples
-        rows = list(samples.by_key.values())
-        build = partial(Statements, rows, self.bounds)
+        keys = list(self.rows)
+        build = partial(Statements, list(self.rows.values()), self.bounds, alone=self._alone)
         if self.claim.levels:
-            if not self.quantity.facet:
-                return build(neighbours(len(rows)), difference)
-            # compare the facets within each group of runs
-            keys = list(samples.by_key)
-            return build([pair for pair in neighbours(len(rows)) if keys[pair[0]][0] == keys[pair[1]][0]], difference)
+            # facets are compared within each group of runs
+            pairs = [pair for pair in neighbours(len(keys))
+                     if not self.quantity.facet or keys[pair[0]][0] == keys[pair[1]][0]]  # fmt: skip
+            return build(pairs, compare=difference)
         if self.rule and not self.quantity.is_curve:
             return build([()], over_levels=self.rule.statistic)
         if self.quantity.compare:
-            return build([(0, 1)], _COMPARE[self.quantity.compare])
-        return build([(place,) for place in range(len(rows))])
+            return build([(0, 1)], compare=_COMPARE[self.quantity.compare])
+        return build([(place,) for place in range(len(keys))])
 
-    def _null(self, samples: Samples) -> Null | None:
-        runs = [run for group in samples.runs.values() for run in group]
+    def _null(self) -> Null | None:
         if not self.groups:
             return None
-        if self.reading.by_shape:
-            return self._surrogates(samples, self._measured, runs)
         statements = self._statements
+        if self.reading.by_shape:
+            chance = [
+                [self.reader.chance(self.reading, self.by_run[sample.run], facet) for sample in row]
+                for (_, facet), row in self.rows.items()
+            ]
+            chance_by_draw = np.array(chance).swapaxes(1, 2)
+            return of_curves(statements.measured, chance_by_draw, statements.runs, self.quantity.surrogates)
         if len(statements.places[0]) == 1:
             # one row per statement: swap it with another direction or setting
-            others = self._others(samples)
-            if others is None:
+            others = self._others()
+            if not others:
                 return None
-            other_rows, other_runs = others
-            statements, runs = replace(statements, rows=[*statements.rows, *other_rows]), [*runs, *other_runs]
-        return of_labels(statements, runs, self._alone)
+            statements = replace(statements, rows=[*statements.rows, *others])
+        return of_labels(statements)
 
-    def _surrogates(self, samples: Samples, measured: Measured, runs: Sequence[str]) -> Null:
-        by_run = {source.run: source for source in self.plans[self.claim.id]}
-        chance = [
-            [self.reader.chance(self.reading, by_run[run], facet) for run in samples.runs[place, facet]]
-            for place, facet in samples.by_key
-        ]
-        only = Measured(
-            measured.values[:, 0], measured.errors[:, 0], measured.blocks[:, 0],
-            measured.open_above[:, 0], measured.open_below[:, 0],
-        )  # fmt: skip
-        return of_curves(only, np.array(chance).swapaxes(1, 2), self.bounds, runs, self.quantity.surrogates)
-
-    def _others(self, samples: Samples) -> tuple[list[list[Sample]], list[str]] | None:
-        """Rows exchangeable with the claim's own: a random direction, or the runs of its sibling claims."""
-        if len(samples.by_key) > 1:
-            return None
+    def _others(self) -> list[list[Sample]]:
+        """Rows exchangeable with the claim's only one: a random direction, or the runs of its sibling claims."""
+        if len(self.rows) > 1:
+            return []
         if self.quantity.control is not None:
-            return ([self._control], []) if self._control else None
-        rows: list[list[Sample]] = []
-        runs: list[str] = []
+            return [self._control] if self._control else []
+        others: list[list[Sample]] = []
         for sibling in self._siblings():
-            other = self.reader.samples(self.reading, sibling.groups, facets(sibling), self.plans[sibling.id])
-            if other.num_seeds == samples.num_seeds:
-                rows += other.by_key.values()
-                runs += [run for group in other.runs.values() for run in group]
-        return (rows, runs) if rows else None
+            rows, _ = self.reader.rows(self.reading, sibling.groups, facets(sibling), self.plans[sibling.id])
+            others += [row for row in rows.values() if len(row) == self.num_seeds]
+        return others
 
     @cached_property
     def _control(self) -> list[Sample]:
         """The samples along a random direction, by run; empty if not measured or if the claim has several rows."""
-        if self.quantity.control is None or len(self.samples.runs) > 1:
+        if self.quantity.control is None or len(self.rows) > 1:
             return []
-        by_run = {source.run: source for source in self.plans[self.claim.id]}
-        (((_, facet), runs),) = self.samples.runs.items()
+        (((_, facet), row),) = self.rows.items()
         try:
-            return [self.reader.control(self.reading, by_run[run], facet) for run in runs]
+            return [self.reader.control(self.reading, self.by_run[sample.run], facet) for sample in row]
         except UnmeasuredError:
             return []
 
@@ -217,31 +189,33 @@ class Judge:
                 by_groups.setdefault(claim.groups, claim)
         return list(by_groups.values())[1:]
 
-    def _judgement(
-        self, samples: Samples, result: Tested, p_holds: float, p_fails: float, null: Null | None, notes: list[str]
-    ) -> Judgement:
+    def _judgement(self, measured: Numbers, p_holds: float, p_fails: float, null: Null | None) -> Judgement:
         verdict = verdict_of(p_holds, p_fails)
         # the decisive statement; among ties, the least true one
-        level = result.p_fails[:, 0] if verdict == "fails" else -result.p_holds[:, 0]
-        deciding = np.lexsort(([margins_of(value[None], self.bounds)[0] for value in result.value], level))[0]
-        value, error, low, high = (
-            float(part[deciding, 0]) for part in (result.value, result.error, result.low, result.high)
-        )
-        margin = margins_of(result.value, self.bounds)
+        level = measured.p_fails[:, 0] if verdict == "fails" else -measured.p_holds[:, 0]
+        each = [replace(measured, values=values[None]).margins()[0] for values in measured.values]
+        deciding = np.lexsort((each, level))[0]
+        parts = (measured.value, measured.error, *measured.interval)
+        value, error, low, high = (float(part[deciding, 0]) for part in parts)
         return Judgement(
             value,
             error,
             low,
             high,
-            samples.num_seeds if self.groups else 0,
+            self.num_seeds if self.groups else 0,
             verdict,
             p_fails if verdict == "fails" else p_holds if verdict == "holds" else min(p_holds, p_fails),
             null.p_above if null else math.nan,
             float(null.holds.mean()) if null else math.nan,
-            "yes" if on_side(margin, self.bounds)[0] else "no",
+            "yes" if on_side(measured.margins(), self.bounds)[0] else "no",
             float(null.as_claimed.mean()) if null else math.nan,
-            "; ".join([self._requirement(), *self._numbers(samples), *notes, *self._remarks(samples, result, null)]),
-        )
+            "; ".join(
+                [self._requirement(), *self._numbers(), *self._left_out(), *self._remarks(measured, null)]
+            ),
+        )  # fmt: skip
+
+    def _left_out(self) -> list[str]:
+        return [f"{run} left out: {why}" for run, why in self.left_out.items()]
 
     def _requirement(self) -> str:
         """The bounds required of the value, and what the value is if its quantity does not say so."""
@@ -253,24 +227,25 @@ class Judge:
         ends = [f"at least {low:.3g}"] * math.isfinite(low) + [f"at most {high:.3g}"] * math.isfinite(high)
         return f"required{f' of the {self.rule.title}' if self.rule else ''}: {' and '.join(ends)}"
 
-    def _numbers(self, samples: Samples) -> list[str]:
+    def _numbers(self) -> list[str]:
         """The number of each level or run, if there are several."""
-        if len(samples.by_key) == 1:
+        if len(self.rows) == 1:
             return []
-        names = _names(list(samples.by_key), self.groups, self.claim)
-        means = {key: np.mean([sample.value for sample in row]) for key, row in samples.by_key.items()}
+        names = _names(list(self.rows), self.groups, self.claim)
+        means = {key: np.mean([sample.value for sample in row]) for key, row in self.rows.items()}
         return [", ".join(f"{names[key]}: {mean:.3g}" for key, mean in means.items())]
 
-    def _remarks(self, samples: Samples, result: Tested, null: Null | None) -> list[str]:
+    def _remarks(self, measured: Numbers, null: Null | None) -> list[str]:
         remarks = []
-        if samples.num_seeds == 1 and self.groups:
-            unknown = np.isnan(result.error).any()
+        if self.num_seeds == 1 and self.groups:
+            unknown = np.isnan(measured.error).any()
             why = ", whose error is unknown" if self._alone else ": the spread between runs is unknown"
             remarks.append(f"one seed{why if unknown else ''}")
-        rows = [sample for row in samples.by_key.values() for sample in row]
-        if self.quantity.compare == "difference" and len({row.examples for row in rows if row.examples}) > 1:
+        samples = [sample for row in self.rows.values() for sample in row]
+        if self.quantity.compare == "difference" and len({each.examples for each in samples if each.examples}) > 1:
             remarks.append("the test sets differ, so examples are not compared one by one")
-        if math.inf in (result.high.max(), -result.low.min()) and any(row.open_above for row in rows):
+        low, high = measured.interval
+        if math.inf in (high.max(), -low.min()) and any(sample.open_above for sample in samples):
             remarks.append("a curve ends at its highest point, so its peak is a lower bound")
         if self._control:
             remarks.append(f"along a random direction {np.mean([sample.value for sample in self._control]):.3g}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from sharpest.claims.ledger import NEGATIVE, POSITIVE
 from sharpest.claims.resampling import generator
 from sharpest.claims.shapes import Series, Statistic
-from sharpest.claims.verdicts import LEVEL, Bounds, Measured, Sample, against, over_all
+from sharpest.claims.verdicts import LEVEL, PARTS, Bounds, Numbers, Sample
 
 Orders = NDArray[np.int64]
 """Row indices (p, n, l): for each of p permutations and n seeds, the row that replaces each of the l rows."""
@@ -30,6 +29,7 @@ class Statements:
         rows: Samples (l, n) of l levels, runs or directions, by seed.
         bounds: Lowest and highest allowed value of each number.
         places: For each number, the row it comes from, or the two rows that ``compare`` combines.
+        alone: Whether one seed can decide.
         compare: Combines the samples of two rows into one.
         over_levels: If given, the only number is this statistic of the curve through all rows; ``places`` and
             ``compare`` are unused.
@@ -38,49 +38,41 @@ class Statements:
     rows: Sequence[Sequence[Sample]]
     bounds: Bounds
     places: Sequence[tuple[int, ...]]
+    alone: bool
     compare: Callable[[Sample, Sample], Sample] | None = None
     over_levels: Statistic | None = None
 
-    @property
-    def num_seeds(self) -> int:
-        return len(self.rows[0])
+    @cached_property
+    def runs(self) -> list[str]:
+        """The runs behind the samples, row by row."""
+        return [sample.run for row in self.rows for sample in row if sample.run]
 
     @cached_property
-    def as_they_are(self) -> Orders:
-        """The identity (1, n, l)."""
-        shape = (1, self.num_seeds, len(self.rows))
-        return np.broadcast_to(np.arange(len(self.rows)), shape)
+    def measured(self) -> Numbers:
+        """The q numbers as measured (q, 1, n)."""
+        return self.under(np.broadcast_to(np.arange(len(self.rows)), (1, len(self.rows[0]), len(self.rows))))
 
-    def measured(self, orders: Orders) -> Measured:
+    def under(self, orders: Orders) -> Numbers:
         """The q numbers under each permutation (q, p, n)."""
         if self.over_levels is not None:
-            return self._over_levels(orders)
-        parts = [self._placed(place, orders) for place in self.places]
-        values, errors, blocks, above, below = (np.stack(part) for part in zip(*parts, strict=True))
-        return Measured(values, errors, blocks, np.any(above, axis=-1), np.any(below, axis=-1))
+            values = self._over_levels(orders)
+            unknown, closed = np.full_like(values, np.nan), np.zeros(values.shape[:2], dtype=bool)
+            return Numbers(values, unknown, unknown, closed, closed, self.bounds, self.alone)
+        seeds = np.arange(len(self.rows[0]))
+        places = [(*(orders[:, :, row] for row in place), seeds) for place in self.places]
+        values, errors, blocks, above, below = (np.stack([part[place] for place in places]) for part in self._table)
+        return Numbers(values, errors, blocks, np.any(above, axis=-1), np.any(below, axis=-1), self.bounds, self.alone)
 
     @cached_property
-    def _table(self) -> tuple[NDArray[Any], ...]:
-        """Values, errors, blocks, open above and open below: (l, n), or (l, l, n) for pairs of rows."""
-        if self.compare is None:
-            cells = np.array(self.rows, dtype=object)
-        else:
-            count = len(self.rows)
-            cells = np.empty((count, count, self.num_seeds), dtype=object)
-            for first in range(count):
-                for second in range(count):
-                    pairs = zip(self.rows[first], self.rows[second], strict=True)
-                    # the diagonal is unused: no row is compared with itself
-                    cells[first, second] = [a if first == second else self.compare(a, b) for a, b in pairs]
-        names = ("value", "error", "blocks", "open_above", "open_below")
-        return tuple(np.vectorize(lambda sample, name=name: getattr(sample, name))(cells) for name in names)
+    def _table(self) -> list[NDArray[Any]]:
+        """The ``PARTS`` of all samples: (l, n), or (l, l, n) for pairs of rows."""
+        cells: Any = self.rows
+        if self.compare is not None:
+            cells = [[list(map(self.compare, one, other)) for other in self.rows] for one in self.rows]
+        return [np.vectorize(lambda sample, part=part: getattr(sample, part))(np.array(cells)) for part in PARTS]
 
-    def _placed(self, place: tuple[int, ...], orders: Orders) -> list[NDArray[Any]]:
-        chosen = tuple(orders[:, :, row] for row in place)
-        return [part[(*chosen, np.arange(self.num_seeds))] for part in self._table]
-
-    def _over_levels(self, orders: Orders) -> Measured:
-        """The statistic over the levels, computed once for each order of a seed's values."""
+    def _over_levels(self, orders: Orders) -> NDArray[np.float64]:
+        """The statistic over the levels (1, p, n), computed once for each order of a seed's values."""
         assert self.over_levels is not None
         values, computed = np.array([[sample.value for sample in row] for row in self.rows]), {}
         result = np.empty((1, *orders.shape[:2]))
@@ -91,8 +83,7 @@ class Statements:
                     curve = values[levels, seed]
                     computed[key] = self.over_levels(Series(np.arange(len(curve), dtype=float), curve[:, None]))
                 result[0, number, seed] = computed[key]
-        unknown, closed = np.full_like(result, np.nan), np.zeros(result.shape[:2], dtype=bool)
-        return Measured(result, unknown, unknown, closed, closed)
+        return result
 
 
 def neighbours(count: int) -> list[tuple[int, ...]]:
@@ -145,65 +136,50 @@ def orders_of(num_rows: int, num_seeds: int, runs: Sequence[str]) -> Orders:
     return of_seed[drawn]
 
 
-def of_labels(statements: Statements, runs: Sequence[str], alone: bool) -> Null | None:
+def of_labels(statements: Statements) -> Null | None:
     """A claim with its labels permuted; None if there is only one row."""
-    if len(statements.rows) < 2:
+    rows = statements.rows
+    if len(rows) < 2:
         return None
-    orders = _unsorted(orders_of(len(statements.rows), statements.num_seeds, runs), runs)
-    measured = statements.measured(orders)
-    result = against(measured, statements.bounds, alone)
-    p_holds, _ = over_all(result.p_holds, result.p_fails)
-    margins = margins_of(result.value, statements.bounds)
-    family = ("labels", str(orders.shape), *sorted(runs))
+    numbers = statements.under(_unsorted(orders_of(len(rows), len(rows[0]), statements.runs), rows))
+    p_holds, _ = numbers.over_all()
+    margins, shape = numbers.margins(), (numbers.values.shape[1], len(rows[0]), len(rows))
+    family = ("labels", str(shape), *sorted(statements.runs))
     return Null(family, margins, p_holds <= LEVEL, on_side(margins, statements.bounds))
 
 
-def _unsorted(orders: Orders, runs: Sequence[str]) -> Orders:
+def _unsorted(orders: Orders, rows: Sequence[Sequence[Sample]]) -> Orders:
     """Turn orders of the rows sorted by their runs into orders of the rows as given.
 
     Claims that list the same rows differently then permute the same runs in the same draw.
     """
-    num_seeds, num_rows = orders.shape[1:]
-    ranked = sorted(range(num_rows), key=lambda row: tuple(runs[row * num_seeds : (row + 1) * num_seeds]))
+    ranked = sorted(range(len(rows)), key=lambda row: [sample.run for sample in rows[row]])
     unsorted: Orders = np.array(ranked)[orders[:, :, np.argsort(ranked)]]
     return unsorted
 
 
-def of_curves(observed: Measured, chance: NDArray[np.float64], bounds: Bounds, runs: Sequence[str], kind: str) -> Null:
+def of_curves(observed: Numbers, chance: NDArray[np.float64], runs: Sequence[str], kind: str) -> Null:
     """A claim about the shape of curves, with its surrogates.
 
     The claim holds for a surrogate if the rule holds and at most 5 % of the draws reach its margin; 2.5 % for curves
     that move together, whose test is two-sided.
 
     Args:
-        observed: The measured numbers (q, n).
+        observed: The measured numbers (q, 1, n).
         chance: The numbers of the surrogates (q, p, n).
-        bounds: Lowest and highest allowed value of each number.
         runs: The runs behind the claim.
         kind: Kind of the surrogates.
     """
-    values = np.concatenate([observed.values[:, None], chance], axis=1)
-    shape = values.shape
-    measured = Measured(
-        values,
-        np.broadcast_to(observed.errors[:, None], shape),
-        np.broadcast_to(observed.blocks[:, None], shape),
-        np.zeros(shape[:2], dtype=bool),
-        np.zeros(shape[:2], dtype=bool),
-    )
-    result = against(measured, bounds)
-    p_holds, _ = over_all(result.p_holds, result.p_fails)
-    margins = margins_of(result.value, bounds)
+    values = np.concatenate([observed.values, chance], axis=1)
+    closed = np.zeros(values.shape[:2], dtype=bool)
+    errors, blocks = (np.broadcast_to(part, values.shape) for part in (observed.errors, observed.blocks))
+    numbers = Numbers(values, errors, blocks, closed, closed, observed.bounds)
+    p_holds, _ = numbers.over_all()
+    margins = numbers.margins()
     rare = (margins[None] >= (margins - _TOLERANCE * abs(margins))[:, None]).mean(axis=1)
     level = LEVEL / 2 if kind == "shifts" else LEVEL
-    return Null((kind, *sorted(runs)), margins, (p_holds <= LEVEL) & (rare <= level), on_side(margins, bounds))
-
-
-def margins_of(values: NDArray[np.float64], bounds: Bounds) -> NDArray[np.float64]:
-    """How far the worst of q numbers (q, p) lies within the bounds (p,)."""
-    low, high = bounds
-    inside = [values - low] * math.isfinite(low) + [high - values] * math.isfinite(high)
-    return np.min(inside, axis=(0, 1))
+    holds = (p_holds <= LEVEL) & (rare <= level)
+    return Null((kind, *sorted(runs)), margins, holds, on_side(margins, observed.bounds))
 
 
 def on_side(margins: NDArray[np.float64], bounds: Bounds) -> NDArray[np.bool_]:

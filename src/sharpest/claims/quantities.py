@@ -8,8 +8,9 @@ from sharpest.claims.catapults import EDGE_TEST
 from sharpest.claims.curves import BRANCHES, CURVES, DENSITIES, UPDATES, of_measured
 from sharpest.claims.end_points import END_POINTS
 from sharpest.claims.quantity import Quantity, RunFiles
-from sharpest.claims.shapes import Number, Series, Statistic, maximum, mean, minimum, peak, peak_epoch
+from sharpest.claims.shapes import Series, Statistic, maximum, mean, minimum, peak, peak_epoch
 from sharpest.claims.steps import STEPS
+from sharpest.claims.verdicts import Sample
 from sharpest.config.measures import declared
 from sharpest.errors import ConfigError, meant
 from sharpest.results.edges import edge_of
@@ -26,12 +27,12 @@ def _late(series: Series) -> Series:
 
 
 # statistic -> the part of the curve that is read, and the function that turns it into a number (None if it is one)
-_Part = Callable[[Series], Series | Number]
+_Part = Callable[[Series], Series | Sample]
 _STATISTICS: Mapping[str, tuple[_Part, Statistic | None]] = {
     "mean": (lambda series: series, mean),
     "late_mean": (_late, mean),
-    "first": (lambda series: Number(float(series.values[0, 0])), None),
-    "last": (lambda series: Number(float(series.values[-1, 0])), None),
+    "first": (lambda series: Sample(float(series.values[0, 0])), None),
+    "last": (lambda series: Sample(float(series.values[-1, 0])), None),
     "minimum": (lambda series: series, minimum),
     "maximum": (lambda series: series, maximum),
     "peak": (lambda series: series, peak),
@@ -118,8 +119,8 @@ def _stored(
 
 def _column(
     measure: str, column: str, index: int | None, over_edge: bool, part: _Part
-) -> Callable[[RunFiles, str], Series | Number]:
-    def read(files: RunFiles, facet: str) -> Series | Number:
+) -> Callable[[RunFiles, str], Series | Sample]:
+    def read(files: RunFiles, facet: str) -> Series | Sample:
         measured = files.measured(measure)
         values = measured[column] / (edge_of(measured) if over_edge else 1.0)
         return part(of_measured(measured, values if index is None else values[:, index]))

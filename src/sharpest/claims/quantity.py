@@ -8,7 +8,8 @@ from typing import Literal
 
 import pandas as pd
 
-from sharpest.claims.shapes import Number, Series, Statistic
+from sharpest.claims.shapes import Series, Statistic
+from sharpest.claims.verdicts import Sample
 from sharpest.config.run_id import RunId
 from sharpest.config.strict import Strict
 from sharpest.config.studies import Input
@@ -126,7 +127,7 @@ class Quantity:
     definition: str
     source: str
     needs: tuple[str, ...]
-    read: Callable[[RunFiles, str], Series | Number]
+    read: Callable[[RunFiles, str], Series | Sample]
     statistic: Statistic | None = None
     is_curve: bool = False
     facet: Literal["alpha", "direction"] | None = None
@@ -136,6 +137,6 @@ class Quantity:
     sudden: bool = False
     lower_bound: bool = False
     surrogates: Literal["blocks", "shifts"] = "blocks"
-    control: Callable[[RunFiles, str], Series | Number] | None = None
+    control: Callable[[RunFiles, str], Series | Sample] | None = None
     full_batch: bool = False
     place: tuple[str, int] | None = None

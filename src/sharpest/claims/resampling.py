@@ -4,13 +4,13 @@ import math
 import warnings
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from arch.bootstrap import optimal_block_length
 from numpy.typing import NDArray
 
 from sharpest.claims.shapes import LINEAR, SMOOTHING, Series, Statistic
+from sharpest.claims.verdicts import Sample
 
 NUM_REPLICATES = 200
 NUM_SURROGATES = 199
@@ -20,26 +20,19 @@ _FEWEST_FOR_BLOCKS = 10  # with fewer points no block length is estimated
 _MOST_CORRELATED = 0.99
 
 
-@dataclass(frozen=True)
-class Resampled:
-    """Replicates of a number of one run.
-
-    Attributes:
-        values: The replicates (b,); empty if the error is unknown.
-        blocks: Number of independent blocks in the curve; NaN if one run cannot decide a claim.
-    """
-
-    values: NDArray[np.float64]
-    blocks: float
-
-
 def generator(name: str) -> np.random.Generator:
     """A random generator seeded by a name."""
     return np.random.default_rng(zlib.crc32(name.encode()))
 
 
-def resampled(series: Series, statistic: Statistic, name: str) -> Resampled:
-    """Replicates of a statistic of a curve with new noise.
+def with_error(value: float, error: float, run: str) -> Sample:
+    """A number of a run with a known standard error."""
+    return Sample(value, value + error * generator(run).standard_normal(NUM_REPLICATES if error else 0),
+                  math.inf if error else math.nan)  # fmt: skip
+
+
+def resampled(series: Series, statistic: Statistic, name: str) -> Sample:
+    """A statistic of a curve, and its replicates with new noise.
 
     A mean uses a circular block bootstrap: blocks of four autocorrelation times, drawn with replacement. With fewer
     than five blocks its error is unknown. Any other statistic uses a wild bootstrap: the smoothed curve plus its
@@ -56,22 +49,22 @@ def resampled(series: Series, statistic: Statistic, name: str) -> Resampled:
     if statistic in LINEAR:
         return _block_bootstrap(series, statistic, generator(name))
     curves = _wild_bootstrap(series, generator(name))
-    return Resampled(np.array([statistic(curve) for curve in curves]), math.nan)
+    return Sample(statistic(series), np.array([statistic(curve) for curve in curves]))
 
 
-def _block_bootstrap(series: Series, statistic: Statistic, rng: np.random.Generator) -> Resampled:
+def _block_bootstrap(series: Series, statistic: Statistic, rng: np.random.Generator) -> Sample:
     count, time = len(series.epoch), autocorrelation_time(series.values)
     length = math.ceil(min(_TIMES * time, count))
     blocks = count / length
     if blocks < FEWEST_BLOCKS:
-        return Resampled(np.empty(0), math.nan)
+        return Sample(statistic(series))
     starts = rng.integers(0, count, (NUM_REPLICATES, math.ceil(blocks)))
     places = (starts[:, :, None] + np.arange(length)).reshape(NUM_REPLICATES, -1)[:, :count] % count
     values = np.array([statistic(Series(series.epoch, series.values[row])) for row in places])
     # block means miss the correlation between blocks, and their variance is about the sample mean
     missed = (time - 1 / time) / (2 * length)
     widening = math.sqrt(blocks / (blocks - 1) / (1 - missed))
-    return Resampled(values.mean() + widening * (values - values.mean()), blocks)
+    return Sample(statistic(series), values.mean() + widening * (values - values.mean()), blocks)
 
 
 def autocorrelation_time(values: NDArray[np.float64]) -> float:

@@ -19,23 +19,6 @@ class UnmeasuredError(Exception):
 
 
 @dataclass(frozen=True)
-class Number:
-    """A number not derived from curves.
-
-    Attributes:
-        value: The number.
-        error: Its standard error; 0 if unknown.
-        answers: For a test accuracy, which examples are answered correctly (n,), bool.
-        examples: The name of the test set; answers on the same test set are compared example by example.
-    """
-
-    value: float
-    error: float = 0.0
-    answers: NDArray[np.bool_] | None = None
-    examples: str = ""
-
-
-@dataclass(frozen=True)
 class Series:
     """Curves over the same points.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sharpest.claims.quantity import Quantity, RunFiles
 from sharpest.claims.resampling import resampled
 from sharpest.claims.shapes import FEWEST_POINTS, Series, UnmeasuredError, mean, peak, per_cent, share_of_second
-from sharpest.claims.verdicts import Measured, Sample, Tested, against
+from sharpest.claims.verdicts import Numbers
 from sharpest.measures.directions import RANDOM, Directions, random_cosine
 from sharpest.results.stored import common_points
 
@@ -54,20 +54,14 @@ def last_points(series: Series, paper_points: int) -> Series:
     return series.rows(slice(-min(max(count, FEWEST_POINTS), _LAST_POINTS), None))
 
 
-def mean_change(series: Mapping[str, Series]) -> Tested:
+def mean_change(series: Mapping[str, Series]) -> Numbers:
     """Sum of the changes over sum of the losses, in per cent: mean over seeds and 95 % interval, without bounds.
 
     Args:
         series: Run -> its ``step_change``; the runs differ only in their seed.
     """
-    samples = []
-    for run, each in series.items():
-        replicates = resampled(each, per_cent, run)
-        samples.append(Sample(per_cent(each), replicates.values, replicates.blocks))
-    values, errors, blocks = (
-        np.array([getattr(sample, name) for sample in samples]) for name in ("value", "error", "blocks")
-    )
-    return against(Measured(values, errors, blocks, np.array(False), np.array(False)), (-math.inf, math.inf))
+    samples = [resampled(each, per_cent, run) for run, each in series.items()]
+    return Numbers.of(samples, (-math.inf, math.inf))
 
 
 _STEP_POINTS, _LATE_POINTS = 110, 40  # points of the alpha study at the paper's scale, early and over 200 epochs

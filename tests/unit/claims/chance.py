@@ -13,7 +13,8 @@ from sharpest.claims.judgement import Judge
 from sharpest.claims.ledger import COLUMNS, parse_claim
 from sharpest.claims.quantity import RunSource
 from sharpest.claims.samples import Reading, SampleReader
-from sharpest.claims.shapes import Number, Series
+from sharpest.claims.shapes import Series
+from sharpest.claims.verdicts import Sample
 from sharpest.results.runs import Results
 
 Noise = Callable[[np.random.Generator, int], NDArray[np.float64]]
@@ -94,10 +95,10 @@ class _Made(SampleReader):
         super().__init__(Results(Path()))
         self.noise, self.kind, self.points, self.draw = noise, kind, points, draw
 
-    def content(self, reading: Reading, source: RunSource, facet: str) -> Series | Number:
+    def content(self, reading: Reading, source: RunSource, facet: str) -> Series | Sample:
         rng = np.random.default_rng([self.draw, zlib.crc32(source.run.encode())])
         if reading.statistic is None:
-            return Number(float(self.noise(rng, 1)[0]) + self.kind.add)
+            return Sample(float(self.noise(rng, 1)[0]) + self.kind.add)
         curves = np.stack([self.noise(rng, self.points) for _ in range(self.kind.columns)], axis=1)
         first = -(self.points // 2) if "drop" in self.kind.quantity else 0
         return Series(np.arange(first, first + self.points, dtype=float), curves + self.kind.add)

@@ -7,7 +7,8 @@ import pytest
 
 from sharpest.claims.quantities import QUANTITIES
 from sharpest.claims.quantity import RunFiles, RunSource
-from sharpest.claims.shapes import Number, UnmeasuredError
+from sharpest.claims.shapes import UnmeasuredError
+from sharpest.claims.verdicts import Sample
 
 RUN = "scnn-c10-sgd-lr0.1-S128-s1"
 NODES = [[-0.4, 0.05, 0.5, 10.0], [-0.2, 0.1, 2.0, 8.0]]
@@ -29,10 +30,10 @@ def write(folder: Any, diverged: float | None = None) -> None:
     folder.write_measure("spectra", RUN, "step", {"t": 2, "k": 1, "v": 0, "p": 100}, points, config=config)
 
 
-def read(folder: Any, name: str) -> Number:
+def read(folder: Any, name: str) -> Sample:
     files = RunFiles(RunSource(run=RUN, schedules={"density": "step", "spectra": "step"}), folder.results)
     content = QUANTITIES[name].read(files, "")
-    assert isinstance(content, Number)
+    assert isinstance(content, Sample)
     return content
 
 
@@ -40,8 +41,8 @@ def test_outliers_are_counted_and_the_bulk_is_a_share(folder: Any) -> None:
     """Above 0.5, a twentieth of the highest node of all probes, and within that distance of zero."""
     write(folder)
     outliers, bulk = read(folder, "density_outliers"), read(folder, "density_bulk")
-    assert (outliers.value, outliers.error) == (pytest.approx(7), pytest.approx(3))
-    assert (bulk.value, bulk.error) == (pytest.approx(0.93), pytest.approx(0.03))
+    assert (outliers.value, outliers.error) == (pytest.approx(7), pytest.approx(3, rel=0.15))  # of 200 replicates
+    assert (bulk.value, bulk.error) == (pytest.approx(0.93), pytest.approx(0.03, rel=0.15))
 
 
 def test_the_lowest_over_the_highest(folder: Any) -> None:

@@ -8,7 +8,8 @@ from edge_tests import write_edge_test
 
 from sharpest.claims.quantities import QUANTITIES
 from sharpest.claims.quantity import RunFiles, RunSource
-from sharpest.claims.shapes import Number, UnmeasuredError
+from sharpest.claims.shapes import UnmeasuredError
+from sharpest.claims.verdicts import Sample
 from sharpest.results.edges import MEASURES
 
 RUN = "fcn-c10-sgd-lr0.1-S4-mse-s1"
@@ -22,7 +23,7 @@ def read(folder: Any, name: str) -> float:
     quantity = QUANTITIES[name]
     assert quantity.needs == MEASURES
     content = quantity.read(RunFiles(RunSource(run=RUN, schedules=dict.fromkeys(MEASURES, "test")), folder.results), "")
-    if isinstance(content, Number):
+    if isinstance(content, Sample):
         return content.value
     assert quantity.statistic is not None
     return quantity.statistic(content)

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from itertools import chain
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,6 @@ from sharpest.claims.null import (
     NUM_DRAWS,
     Null,
     Statements,
-    margins_of,
     neighbours,
     of_curves,
     of_labels,
@@ -22,15 +21,17 @@ from sharpest.claims.null import (
     orders_of,
     together,
 )
-from sharpest.claims.verdicts import Measured, Sample, difference
+from sharpest.claims.verdicts import Numbers, Sample, difference
 
 
-def row(*values: float) -> list[Sample]:
-    return [Sample(value, np.empty(0)) for value in values]
+def row(*values: float, run: str = "") -> list[Sample]:
+    return [Sample(value, run=run and f"{run}-s{seed}") for seed, value in enumerate(values)]
 
 
 def order(*rows: list[Sample]) -> Statements:
-    return Statements(rows, POSITIVE, neighbours(len(rows)), difference)
+    named = [[replace(sample, run=sample.run or f"run{place}-s{seed}") for seed, sample in enumerate(row)]
+             for place, row in enumerate(rows)]  # fmt: skip
+    return Statements(named, POSITIVE, neighbours(len(rows)), False, difference)
 
 
 def runs_of(rows: int, seeds: int) -> list[str]:
@@ -64,11 +65,11 @@ def test_of_many_permutations_some_are_drawn_by_the_names_of_the_runs() -> None:
 def test_an_order_in_each_seed_is_one_of_all_permutations(rows: int, seeds: int) -> None:
     """Equal steps: no other permutation of any seed has as large a smallest difference."""
     numbers = [row(*(10.0 * (rows - place) + 0.1 * seed for seed in range(seeds))) for place in range(rows)]
-    null = of_labels(order(*numbers), runs_of(rows, seeds), alone=False)
+    null = of_labels(order(*numbers))
     assert null is not None
     assert null.p_above == pytest.approx(1 / math.factorial(rows) ** seeds)
     assert null.as_claimed[0]
-    turned = of_labels(order(*numbers[::-1]), runs_of(rows, seeds), alone=False)
+    turned = of_labels(order(*numbers[::-1]))
     assert turned is not None
     assert not turned.as_claimed[0]
     assert turned.p_above > 0.4
@@ -77,7 +78,7 @@ def test_an_order_in_each_seed_is_one_of_all_permutations(rows: int, seeds: int)
 def test_the_share_of_permutations_is_that_counted_by_hand() -> None:
     """Two seeds of three levels: the smaller of both mean differences, under each of 36 permutations."""
     values = np.array([[10, 9, 0], [10, 9.9, 9.8]])
-    null = of_labels(order(*(row(*level) for level in values.T)), runs_of(3, 2), alone=False)
+    null = of_labels(order(*(row(*level) for level in values.T)))
     assert null is not None
     margins = [
         -np.diff((values[0, list(first)] + values[1, list(second)]) / 2).max()
@@ -93,43 +94,39 @@ def test_the_share_of_permutations_is_that_counted_by_hand() -> None:
 
 def test_another_row_may_replace_the_row_of_the_claim() -> None:
     rows = [row(5, 6, 7), row(-5, -6, -7)]
-    null = of_labels(Statements(rows, POSITIVE, [(0,)]), runs_of(2, 3), alone=True)
+    null = of_labels(Statements(rows, POSITIVE, [(0,)], True))
     assert null is not None
     assert null.p_above == 1 / 8
     assert null.margins[0] == 6
     assert null.margins.min() == -6
-    assert of_labels(Statements(rows[:1], POSITIVE, [(0,)]), runs_of(1, 3), alone=True) is None
+    assert of_labels(Statements(rows[:1], POSITIVE, [(0,)], True)) is None
 
 
 def test_a_permutation_holds_by_the_rule_of_the_claim() -> None:
     """With six equal seeds a sign test decides; of all permutations only this one holds."""
     rows = [row(*[2.0] * 6), row(*[1.0] * 6)]
-    null = of_labels(order(*rows), runs_of(2, 6), alone=False)
+    null = of_labels(order(*rows))
     assert null is not None
     assert null.holds[0]
     assert null.holds.sum() == 1
-    one = of_labels(order(row(2.0), row(1.0)), runs_of(2, 1), alone=False)
+    one = of_labels(order(row(2.0), row(1.0)))
     assert one is not None
     assert not one.holds.any()  # one seed between runs decides nothing
 
 
 def test_claims_of_the_same_runs_share_their_permutations() -> None:
     """In each draw all claims permute the runs alike: the rows of the second claim are those of the first, reversed."""
-    rows = [row(3.0, 3.1), row(2.0, 2.2), row(1.0, 0.8), row(0.0, 0.5)]
-    names = [[f"run{place}-s{seed}" for seed in range(2)] for place in range(4)]
-    first = of_labels(order(*rows), [*chain(*names)], alone=False)
-    turned = of_labels(Statements(rows[::-1], NEGATIVE, neighbours(4), difference), [*chain(*names[::-1])], alone=False)
+    values = (3.0, 3.1), (2.0, 2.2), (1.0, 0.8), (0.0, 0.5)
+    rows = [row(*pair, run=f"run{place}") for place, pair in enumerate(values)]
+    first = of_labels(order(*rows))
+    turned = of_labels(Statements(rows[::-1], NEGATIVE, neighbours(4), False, difference))
     assert first is not None
     assert turned is not None
     assert first.family == turned.family
     # a claim that numbers rise, over reversed rows, claims that they fall
     assert turned.margins == pytest.approx(first.margins)
     own = [
-        of_labels(
-            Statements([rows[place], *rows[:place], *rows[place + 1 :]], POSITIVE, [(0,)]),
-            [*chain(names[place], *names[:place], *names[place + 1 :])],
-            alone=True,
-        )
+        of_labels(Statements([rows[place], *rows[:place], *rows[place + 1 :]], POSITIVE, [(0,)], True))
         for place in range(4)
     ]
     # each row takes one place, so the places have the same sum in each draw
@@ -138,19 +135,15 @@ def test_claims_of_the_same_runs_share_their_permutations() -> None:
 
 
 def test_other_runs_are_another_family() -> None:
-    rows = [row(1.0), row(0.0)]
-    families = {
-        null.family
-        for runs in (["a", "b"], ["b", "a"], ["a", "c"])
-        if (null := of_labels(order(*rows), runs, alone=False))
-    }
+    nulls = [of_labels(order(row(1.0, run=one), row(0.0, run=other))) for one, other in ("ab", "ba", "ac")]
+    families = {null.family for null in nulls if null}
     assert len(families) == 2
 
 
 def curves(values: list[float], chance: np.ndarray, bounds: tuple[float, float], kind: str) -> Null:
-    numbers = np.array([values])
-    observed = Measured(numbers, np.full_like(numbers, 0.01), np.full_like(numbers, math.inf), *[np.zeros(1, bool)] * 2)
-    return of_curves(observed, chance[None], bounds, ["b", "a"], kind)
+    numbers, closed = np.array([[values]]), np.zeros((1, 1), bool)
+    observed = Numbers(numbers, np.full_like(numbers, 0.01), np.full_like(numbers, math.inf), closed, closed, bounds)
+    return of_curves(observed, chance[None], ["b", "a"], kind)
 
 
 def test_a_shape_holds_by_the_rule_and_rarely_by_chance() -> None:
@@ -175,11 +168,7 @@ def test_of_several_seeds_surrogates_are_taken_together() -> None:
     assert null.p_above == 1 / 200
 
 
-def test_a_margin_is_the_smallest_distance_to_a_bound() -> None:
-    values = np.array([[1.0, 5.0], [2.0, 9.0]])
-    assert margins_of(values, (0, 10)).tolist() == [1, 1]
-    assert margins_of(values, POSITIVE).tolist() == [1, 5]
-    assert margins_of(values, (-math.inf, 3)).tolist() == [1, -6]
+def test_zero_is_on_the_side_of_a_bound_but_has_no_sign() -> None:
     assert on_side(np.array([-1.0, 0.0, 1.0]), POSITIVE).tolist() == [False, False, True]
     assert on_side(np.array([-1.0, 0.0, 1.0]), (0, 3)).tolist() == [False, True, True]
 

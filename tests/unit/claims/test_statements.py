@@ -9,9 +9,7 @@ import pytest
 from sharpest.claims.ledger import POSITIVE
 from sharpest.claims.null import Statements, neighbours
 from sharpest.claims.shapes import Series, rank_correlation
-from sharpest.claims.verdicts import Measured, Sample, difference, ratio
-
-from .made_samples import measured_of
+from sharpest.claims.verdicts import Numbers, Sample, difference, ratio
 
 SEEDS = 3
 
@@ -44,11 +42,11 @@ def some_orders(count: int) -> np.ndarray:
     return np.array(each)[chosen]
 
 
-def by_hand(statements: Statements, order: np.ndarray, number: Callable[..., Sample]) -> list[Measured]:
+def by_hand(statements: Statements, order: np.ndarray, number: Callable[..., Sample]) -> list[Numbers]:
     """One number per place, from rows that take different places by seed."""
     rows = [[statements.rows[order[seed, place]][seed] for seed in range(SEEDS)] for place in range(order.shape[1])]
     return [
-        measured_of([number(*(rows[row][seed] for row in place)) for seed in range(SEEDS)])
+        Numbers.of([number(*(rows[row][seed] for row in place)) for seed in range(SEEDS)], POSITIVE)
         for place in statements.places
     ]
 
@@ -71,9 +69,9 @@ def identity(sample: Sample) -> Sample:
 def test_permuted_numbers_are_those_of_rows_permuted_by_hand(
     count: int, places: list[tuple[int, ...]], compare: Callable[..., Sample] | None
 ) -> None:
-    statements = Statements(made_rows(count), POSITIVE, places, compare)
+    statements = Statements(made_rows(count), POSITIVE, places, True, compare)
     orders = some_orders(count)
-    measured = statements.measured(orders)
+    measured = statements.under(orders)
     assert measured.values.shape == (len(places), len(orders), SEEDS)
     for draw, order in enumerate(orders):
         for place, expected in enumerate(by_hand(statements, order, compare or identity)):
@@ -82,18 +80,16 @@ def test_permuted_numbers_are_those_of_rows_permuted_by_hand(
 
 
 def test_the_identity_leaves_rows_unchanged() -> None:
-    statements = Statements(made_rows(3), POSITIVE, neighbours(3), difference)
-    assert statements.as_they_are.tolist() == [[[0, 1, 2]] * SEEDS]
-    measured = statements.measured(statements.as_they_are)
-    (first, second), rows = measured.values[:, 0], statements.rows
+    statements = Statements(made_rows(3), POSITIVE, neighbours(3), False, difference)
+    (first, second), rows = statements.measured.values[:, 0], statements.rows
     assert first.tolist() == [a.value - b.value for a, b in zip(rows[0], rows[1], strict=True)]
     assert second.tolist() == [b.value - c.value for b, c in zip(rows[1], rows[2], strict=True)]
 
 
 def test_a_statistic_over_levels_uses_the_numbers_of_each_seed() -> None:
-    statements = Statements(made_rows(5), POSITIVE, [()], over_levels=rank_correlation)
+    statements = Statements(made_rows(5), POSITIVE, [()], False, over_levels=rank_correlation)
     orders = some_orders(5)
-    measured = statements.measured(orders)
+    measured = statements.under(orders)
     assert measured.values.shape == (1, len(orders), SEEDS)
     for draw, seed in itertools.product(range(len(orders)), range(SEEDS)):
         numbers = np.array([[statements.rows[row][seed].value] for row in orders[draw, seed]])

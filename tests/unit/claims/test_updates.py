@@ -8,7 +8,8 @@ import pytest
 from sharpest.claims.quantities import QUANTITIES
 from sharpest.claims.quantity import RunFiles, RunSource
 from sharpest.claims.resampling import resampled
-from sharpest.claims.shapes import Number, Series, UnmeasuredError
+from sharpest.claims.shapes import Series, UnmeasuredError
+from sharpest.claims.verdicts import Sample
 
 RUN = "fcn-c10-sgd-lr0.1-S64-n64-mse-fb-s1"
 EDGE = 20.0
@@ -34,7 +35,7 @@ def write(folder: Any, eigenvalues: Any, rising: Any, diverged: float | None = N
 def read(folder: Any, name: str) -> float:
     quantity = QUANTITIES[name]
     content = quantity.read(RunFiles(RunSource(run=RUN, schedules={"spectra": "edge"}), folder.results), "")
-    if isinstance(content, Number):
+    if isinstance(content, Sample):
         return content.value
     assert quantity.statistic is not None
     return quantity.statistic(content)
@@ -88,5 +89,5 @@ def test_a_share_has_an_error(folder: Any) -> None:
     series = quantity.read(RunFiles(RunSource(run=RUN, schedules={"spectra": "edge"}), folder.results), "")
     assert isinstance(series, Series)
     assert quantity.statistic is not None
-    spread = resampled(series, quantity.statistic, RUN).values.std()
+    spread = resampled(series, quantity.statistic, RUN).replicates.std()
     assert spread == pytest.approx(np.sqrt(0.3 * 0.7 / 1000), rel=0.5)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,20 +14,13 @@ from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 from sharpest.claims.ledger import NEGATIVE, POSITIVE
 from sharpest.claims.verdicts import (
     Bounds,
-    Measured,
+    Numbers,
     Sample,
     Verdict,
-    against,
     difference,
-    over_all,
     ratio,
     verdict_of,
 )
-
-from .made_samples import measured_of
-
-if TYPE_CHECKING:  # prevents pytest from collecting the class
-    from sharpest.claims.verdicts import Tested
 
 FIVE, OTHER = (2.1, 1.4, 3.3, 0.2, 2.6), (1.0, 1.2, 1.9, 0.9, 1.1)
 
@@ -42,8 +34,8 @@ def known(value: float, error: float, blocks: float = math.inf) -> Sample:
     return Sample(value, value + error * np.array([-1, 1]) / math.sqrt(2), blocks)
 
 
-def outcome(samples: Sequence[Sample], bounds: Bounds, alone: bool = True) -> Tested:
-    return against(measured_of(samples), bounds, alone)
+def outcome(samples: Sequence[Sample], bounds: Bounds, alone: bool = True) -> Numbers:
+    return Numbers.of(samples, bounds, alone)
 
 
 def verdict(samples: Sequence[Sample], bounds: Bounds, alone: bool = True) -> Verdict:
@@ -59,7 +51,7 @@ def test_a_mean_over_seeds_is_tested_with_t(values: tuple[float, ...], bounds: B
     assert result.p_holds == pytest.approx(min(2 * stats.ttest_1samp(values, bound, alternative=side).pvalue, 1))
     assert result.p_fails == pytest.approx(min(2 * stats.ttest_1samp(values, bound, alternative=other).pvalue, 1))
     interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert (result.low, result.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
+    assert result.interval == (pytest.approx(interval.low), pytest.approx(interval.high))
     assert (result.value, result.error) == (pytest.approx(np.mean(values)), pytest.approx(stats.sem(values)))
 
 
@@ -99,7 +91,7 @@ def test_the_error_is_the_larger_of_that_between_seeds_and_that_within_runs() ->
 def test_degrees_of_freedom_of_one_run_are_its_blocks_minus_one() -> None:
     result = outcome([known(3.0, 1.0, blocks=8)], POSITIVE)
     assert result.p_holds == pytest.approx(2 * stats.t.sf(3, 7))
-    assert result.high - result.low == pytest.approx(2 * stats.t.ppf(0.975, 7))
+    assert np.ptp(result.interval) == pytest.approx(2 * stats.t.ppf(0.975, 7))
     assert outcome([known(3.0, 1.0)], POSITIVE).p_holds == pytest.approx(2 * stats.norm.sf(3))
 
 
@@ -109,7 +101,7 @@ def test_one_run_with_unknown_error_decides_nothing(sample: Sample) -> None:
         result = outcome([sample], bounds)
         assert (result.p_holds, result.p_fails) == (1, 1)
         assert math.isnan(result.error)
-        assert (result.low, result.high) == (-math.inf, math.inf)
+        assert result.interval == (-math.inf, math.inf)
 
 
 def test_one_seed_never_decides_between_runs() -> None:
@@ -161,7 +153,7 @@ def test_an_open_end_leaves_that_side_undecided(
     ]
     assert verdict(samples, bounds) == expected
     result = outcome(samples, bounds)
-    assert (math.isinf(result.high), math.isinf(result.low)) == (above, below)
+    assert (math.isinf(result.interval[1]), math.isinf(result.interval[0])) == (above, below)
 
 
 def test_a_difference_is_open_where_one_of_its_runs_is() -> None:
@@ -204,10 +196,13 @@ def test_accuracies_on_the_same_examples_are_compared_on_each_of_them() -> None:
 
 
 def test_all_statements_must_hold_and_one_fails_at_its_share_of_the_level() -> None:
-    p_holds, p_fails = over_all(np.array([[0.001], [0.04], [0.01]]), np.array([[0.9], [0.02], [0.5]]))
-    assert (p_holds[0], p_fails[0]) == (0.04, pytest.approx(0.06))
-    assert over_all(np.array([[0.2]]), np.array([[0.7]])) == (0.2, 0.7)
-    assert over_all(np.ones((3, 1)), np.full((3, 1), 0.6))[1] == 1
+    rows = np.array([FIVE, OTHER, (-1.0, 0.2, 0.3, -0.5, 0.1)])[:, None]
+    closed = np.zeros((3, 1), bool)
+    every = Numbers(rows, np.full_like(rows, math.nan), rows, closed, closed, POSITIVE)
+    each = [outcome(seeds(*row[0]), POSITIVE) for row in rows]
+    p_holds, p_fails = every.over_all()
+    assert p_holds == max(one.p_holds for one in each)
+    assert p_fails == min(1, 3 * min(one.p_fails for one in each))
 
 
 def test_the_verdict_is_at_95_per_cent() -> None:
@@ -220,8 +215,14 @@ def test_many_numbers_are_tested_as_each_of_them() -> None:
     rng = np.random.default_rng(1)
     values, errors = rng.standard_normal((2, 7, 3)), rng.random((2, 7, 3))
     closed = np.zeros((2, 7), bool)
-    together = against(Measured(values, errors, errors, closed, closed), (-1.0, 1.0))
-    one = Measured(values[1, 4], errors[1, 4], errors[1, 4], closed[1, 4], closed[1, 4])
-    alone = against(one, (-1.0, 1.0))
-    for name in ("value", "error", "low", "high", "p_holds", "p_fails"):
+    together = Numbers(values, errors, errors, closed, closed, (-1.0, 1.0))
+    alone = Numbers(values[1, 4], errors[1, 4], errors[1, 4], closed[1, 4], closed[1, 4], (-1.0, 1.0))
+    for name in ("value", "error", "p_holds", "p_fails"):
         assert getattr(together, name)[1, 4] == getattr(alone, name)
+    assert [end[1, 4] for end in together.interval] == list(alone.interval)
+
+
+def test_a_margin_is_the_smallest_distance_to_a_bound() -> None:
+    values, unused, closed = np.array([[[1.0], [5.0]], [[2.0], [9.0]]]), np.ones((2, 2, 1)), np.zeros((2, 2), bool)
+    for bounds, margins in (((0, 10), [1, 1]), (POSITIVE, [1, 5]), ((-math.inf, 3), [1, -6])):
+        assert Numbers(values, unused, unused, closed, closed, bounds).margins().tolist() == margins
