@@ -67,7 +67,8 @@ def legend_value(panel: Panel, alpha: float, last: Mapping[str, ByAlpha]) -> str
     if not measured:
         return "–"
     x, change = max(each.epoch[-1] for each in measured.values()), mean_change(measured)
-    interval = {"low": change.low, "high": change.high} if np.isfinite(change.error) else {}
+    (low, high), known = change.interval, np.isfinite(change.error)
+    interval = {"low": low, "high": high} if known else {}
     if len(last) == 1:
         panel.record(series, *measured, x=x, y=change.value, **interval)
     else:
@@ -77,7 +78,7 @@ def legend_value(panel: Panel, alpha: float, last: Mapping[str, ByAlpha]) -> str
         deviation = np.std(list(values.values()), ddof=1) if len(values) > 1 else np.nan
         name = np.array([mean_of(RunId.parse(run).seed for run in values)], dtype=object)
         panel.record(series, name, x=x, y=change.value, deviation=deviation, **interval)
-    half = f"\n± {float(change.high - change.value):.2f}" if interval else ""
+    half = f"\n± {float(high - change.value):.2f}" if interval else ""
     return f"{float(change.value):+.2f} %{half}".replace("-", "−")
 
 

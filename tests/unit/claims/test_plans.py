@@ -210,6 +210,7 @@ def test_a_schedule_without_the_quantity_is_refused(claims: dict[str, Claim], co
             plan_claims([claims[name]], Changed(configured("paper"), changes))
 
 
+@pytest.mark.slow
 def test_a_hundred_seeds_are_planned_in_seconds(ledger: tuple[Claim, ...]) -> None:
     """Each study is given its seeds once, and what differs only in a new seed is planned once."""
     begun = process_time()

@@ -33,19 +33,6 @@ def test_special_points_are_counted_by_group_among_the_drawn_ones() -> None:
     assert table["panel"].tolist() == ["whole"] * 3 + ["early"] * 3 + ["other"] * 2
 
 
-def test_a_panel_and_a_second_axis_without_points_are_empty() -> None:
-    canvas = Canvas()
-    canvas.lay_out(1, 2)
-    full, empty = canvas.panel("full"), canvas.panel("empty")
-    second = full.second(ylabel="norm")
-    full.line("s", _line(1, 2), color="red")
-    empty.line("s", _line(), color="red")
-    empty.axes.axhline(1)
-    canvas.finish("")
-    assert [axes.axison for axes in (full.axes, empty.axes, second.axes)] == [True, False, False]
-    assert [text.get_text() for text in empty.axes.texts] == ["no finite measurement"]
-
-
 def test_entries_of_the_legend_add_nothing_to_the_panel() -> None:
     canvas = Canvas()
     canvas.lay_out(1, 1)

@@ -56,32 +56,9 @@ def test_colours_and_the_level_of_chance(folder: Any) -> None:
     assert set(table["run"]) == {"", *(curve.run for curve in CURVES)}
 
 
-def test_the_level_of_chance_has_the_formula_of_the_measure(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder.spectra(CURVES[0])
-    folder.directions(CURVES[0])
-    monkeypatch.setattr("sharpest.measures.directions.gammaln", lambda x: 0 * x)
-    _, table = draw(_study(2, CURVES[:1]), folder.inputs(), "")
-    assert np.allclose(table.loc[table["run"] == "", "y"], 1 / np.sqrt(np.pi))
-
-
 @pytest.mark.parametrize(
     ("num_parameters", "expected"),
     [(1, 1.0), (2, 2 / np.pi), (3, 0.5), (350_000, 0.00135)],  # the last value is printed in the paper's code
 )
 def test_random_cosine_is_the_closed_form(num_parameters: int, expected: float) -> None:
     assert random_cosine(num_parameters) == pytest.approx(expected, rel=2e-3)
-
-
-def test_a_diverged_run_does_not_hide_the_others(folder: Any) -> None:
-    for curve, t, diverged in ((CURVES[0], 0, 0.0), (CURVES[1], 8, 3.75)):
-        folder.spectra(curve, t=t, diverged=diverged)
-        folder.directions(curve, t=t)
-    figure, table = draw(_study(2, CURVES[:2]), folder.inputs(), "")
-    assert "run-0.001" not in set(table["run"])
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert labels[0] == "η = 0.001: no finite measurement, diverged at epoch 0"
-    assert labels[1] == "η = 0.01 (max $e_1$ 0.75), diverged at epoch 3.75"
-
-    figure, table = draw(_study(2, CURVES[:1]), folder.inputs(), "")
-    assert table.empty
-    assert [text.get_text() for text in figure.axes[0].texts] == ["no finite measurement"]

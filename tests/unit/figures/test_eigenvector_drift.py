@@ -99,23 +99,3 @@ def test_points_without_finite_eigenvalues_are_left_out(folder: Any, vectors: np
     eigenvalues[5:] = np.nan
     table = _table(folder, vectors, eigenvalues=eigenvalues)
     assert table.loc[table["series"] == "e_1", "x"].max() == 2
-
-
-def test_a_run_without_a_point_says_so(folder: Any, vectors: np.ndarray) -> None:
-    folder.spectra(A, eigenvectors=vectors, eigenvalues=np.full((8, 3), np.nan))
-    folder.snapshots(A.run)
-    figure, table = draw(_study(), folder.inputs(), "")
-    assert table.empty
-    assert [axes.texts[0].get_text() for axes in figure.axes] == ["no finite measurement"] * 4
-
-
-def test_what_is_drawn(folder: Any, vectors: np.ndarray) -> None:
-    folder.spectra(A, eigenvectors=vectors, converged=np.arange(24).reshape(8, 3) > 0)
-    folder.snapshots(A.run)
-    figure, table = draw(_study(), folder.inputs(), "reduced")
-    assert [axes.get_title(loc="left") for axes in figure.axes[:4]] == list(dict.fromkeys(table["panel"]))
-    (cells,) = figure.axes[0].collections
-    np.testing.assert_allclose(np.ravel(cells.get_array()), table.loc[table["series"] == "cosine", "z"])
-    foot = " ".join(" ".join(figure.notes).split())
-    assert "solver's tolerance (A: 1 of 16)." in foot
-    assert foot.endswith("reduced")

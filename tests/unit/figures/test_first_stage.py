@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 
 from sharpest.config.studies import Curve, FirstStage
 from sharpest.figures.canvas import NotedFigure
@@ -76,28 +75,6 @@ def test_accuracies_are_means_over_epochs_in_per_cent(branched: Any) -> None:
     assert _series(table, "accuracy", "L2, train_accuracy")["run"].tolist() == ["run-trunk", "run-L2"]
 
 
-def test_every_point_of_the_table_is_drawn_with_dashes_and_colours(branched: Any) -> None:
-    figure, table = draw(_study(), branched.inputs(), "")
-    axes = _axes(figure)
-    drawn = {
-        ("curvature", "lambda_max"): (axes["curvature"].lines, "-"),
-        ("curvature", "frobenius"): (axes["norm"].lines, "--"),
-        ("accuracy", "train_accuracy"): (axes["accuracy"].lines[0::2], "-"),
-        ("accuracy", "val_accuracy"): (axes["accuracy"].lines[1::2], "--"),
-        ("learning rate", ""): (axes["learning rate"].lines, "-"),
-    }
-    for (panel, quantity), (lines, dashes) in drawn.items():
-        for line, label in zip(lines, ("L1", "L2"), strict=True):
-            rows = _series(table, panel, f"{label}, {quantity}".removesuffix(", "))
-            assert np.array_equal(line.get_xydata(), rows[["x", "y"]])
-            assert line.get_linestyle() == dashes
-        first, last = (to_rgb(line.get_color()) for line in lines)
-        assert first[2] > first[0]
-        assert last[0] > last[2]
-    legend = axes["accuracy"].get_legend()
-    assert [text.get_text() for text in legend.get_texts()] == ["L1", "L2"]
-
-
 def test_norm_is_on_a_second_axis_of_the_curvature_panel(branched: Any) -> None:
     figure, _ = draw(_study(), branched.inputs(), "reduced")
     axes = _axes(figure)
@@ -110,21 +87,6 @@ def test_norm_is_on_a_second_axis_of_the_curvature_panel(branched: Any) -> None:
     assert foot.endswith("\nreduced")
 
 
-def test_unmeasured_rows_are_skipped_and_missed_tolerance_marked(branched: Any) -> None:
-    eigenvalues, converged = np.ones((4, 2)), np.ones((4, 2), dtype=bool)
-    eigenvalues[1] = np.nan
-    converged[2, 0] = False
-    arrays = {"iteration": [20, 40, 60, 80], "epoch": [1, 2, 3, 4]}
-    branched.spectra(BRANCHES[0], t=4, k=2, eigenvalues=eigenvalues, converged=converged, **arrays)
-    branched.history(BRANCHES[0].run, first=2, val_accuracy=[0.1, 0.2, np.nan])
-    figure, table = draw(_study(num_branches=1), branched.inputs(), "")
-    assert _series(table, "curvature", "L1, lambda_max")["x"].tolist() == [0, 1, 3, 4]
-    assert _series(table, "accuracy", "L1, val_accuracy")["x"].tolist() == [1, 2, 3]
-    marked = [offset for cloud in _axes(figure)["curvature"].collections for offset in cloud.get_offsets()]
-    assert np.allclose(marked, [[3, 1]])
-    assert "(L1: 1 of 4)" in "\n".join(figure.notes)
-
-
 def test_a_diverged_branch_ends_and_is_named(branched: Any) -> None:
     arrays = {"iteration": [20, 40], "epoch": [1, 2]}
     branched.spectra(BRANCHES[0], t=2, k=2, diverged=2.5, **arrays)
@@ -134,16 +96,3 @@ def test_a_diverged_branch_ends_and_is_named(branched: Any) -> None:
     assert _series(table, "accuracy", "L1, train_accuracy")["x"].max() == 2
     (label,) = _axes(figure)["accuracy"].get_legend().get_texts()
     assert label.get_text() == "L1, diverged at epoch 2.5"
-
-
-def test_branches_without_rows_leave_empty_panels(folder: Any) -> None:
-    folder.spectra(TRUNK)
-    folder.spectra(BRANCHES[0], t=0)
-    folder.history(TRUNK.run)
-    folder.history(BRANCHES[0].run, first=2, last=1)
-    figure, table = draw(_study(num_branches=1), folder.inputs(), "")
-    assert table.empty
-    for name in ("curvature", "accuracy", "learning rate"):
-        assert "no finite measurement" in [text.get_text() for text in _axes(figure)[name].texts]
-    (label,) = _axes(figure)["accuracy"].get_legend().get_texts()
-    assert label.get_text() == "L1: no finite measurement"

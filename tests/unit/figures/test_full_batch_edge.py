@@ -95,6 +95,7 @@ def test_a_seed_that_diverged_is_named_and_in_no_mean(folder: Any) -> None:
     assert labels == ["S64, seed 1002 diverged at epoch 3.5"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", INCHES)
 def test_it_fits_a_column(width: str, folder: Any, tmp_path: Path) -> None:
     write(folder, GD)

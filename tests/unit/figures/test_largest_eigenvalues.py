@@ -56,14 +56,6 @@ def test_lines_are_the_true_first_two_eigenvalues_whole_runs_of_any_length(folde
     assert axes.get_xlim() == (0, 3.5)
 
 
-def test_one_eigenvalue_on_a_linear_axis(folder: Any) -> None:
-    study = _study((_panel("P", "a"),), num_eigenvalues=1, scale="linear")
-    _write(folder, study, {})
-    figure, table = draw(study, folder.inputs(), "")
-    assert set(table["series"]) == {"a, lambda_1"}
-    assert figure.axes[0].get_yscale() == "linear"
-
-
 def test_an_axis_that_ends_early_leaves_out_the_rest(folder: Any) -> None:
     converged = np.ones((8, 3), dtype=bool)
     converged[1, 0] = converged[7, 0] = False
@@ -158,48 +150,6 @@ def test_a_logarithmic_axis_leaves_out_and_counts_what_is_not_positive(
     assert (table["y"] > 0).all() == (scale == "log")
     foot = " ".join(" ".join(figure.notes).split())
     assert foot.endswith("at or below zero (P: 3 of 16). reduced") == (scale == "log")
-
-
-def test_unmeasured_values_are_skipped_and_not_counted_as_zero(folder: Any) -> None:
-    eigenvalues = np.ones((8, 3))
-    eigenvalues[2, 1] = np.nan
-    study = _study((_panel("P", "a"),))
-    _write(folder, study, {"eigenvalues": eigenvalues})
-    figure, table = draw(study, folder.inputs(), "reduced")
-    assert table["series"].value_counts().to_dict() == {"a, lambda_1": 8, "a, lambda_2": 7}
-    assert "\n".join(figure.notes) == "reduced"
-
-
-def test_missed_tolerance_is_circled_in_both_halves_and_counted_once(folder: Any) -> None:
-    converged = np.ones((8, 3), dtype=bool)
-    converged[1, 1] = converged[7, 0] = False
-    converged[0, 2] = False  # of an eigenvalue that is not drawn
-    study = _study((_panel("P", "a"),), composite=True)
-    _write(folder, study, {"converged": converged})
-    figure, _ = draw(study, folder.inputs(dict.fromkeys(study.curves(), 1.5)), "")
-    early, whole = figure.axes[0].child_axes
-    for half, expected in ((early, [[0.5, 4.1]]), (whole, [[3.5, 24.1], [0.5, 4.1]])):
-        assert np.allclose([offset for cloud in half.collections for offset in cloud.get_offsets()], expected)
-    assert "\n".join(figure.notes).endswith("tolerance (P: 2 of 16).")
-
-
-def test_a_diverged_run_is_named_and_its_line_ends(folder: Any) -> None:
-    study = _study((_panel("P", "abc"),), composite=True)
-    _write(folder, study, {"t": 3, "diverged": 1.234}, {}, {"t": 0})
-    figure, table = draw(study, folder.inputs(dict.fromkeys(study.curves(), 1.5)), "")
-    assert _labels(figure) == ["a, diverged at epoch 1.23", "b", "c: no finite measurement"]
-    assert table.loc[table["run"] == "run-Pa", "x"].max() == 1.0
-    assert "run-Pc" not in set(table["run"])
-
-
-@pytest.mark.parametrize("composite", [True, False])
-def test_a_panel_without_measurements_says_so(folder: Any, composite: bool) -> None:
-    study = _study((_panel("P", "a"),), composite=composite)
-    _write(folder, study, {"t": 0, "diverged": 0.0})
-    figure, table = draw(study, folder.inputs(dict.fromkeys(study.curves(), 1.5)), "")
-    assert table.empty
-    assert [text.get_text() for text in figure.axes[0].texts] == ["no finite measurement"]
-    assert _labels(figure) == ["a: no finite measurement, diverged at epoch 0"]
 
 
 def test_few_decades_get_ticks_between_powers_of_ten(folder: Any) -> None:

@@ -23,10 +23,3 @@ def test_every_point_of_the_table_is_drawn_within_the_window(folder: Any) -> Non
         assert set(rows["run"]) == {run}
     validation = table[(table["panel"] == "A") & (table["series"] == "validation")]
     assert np.allclose(validation["y"], [10, 14, 18, 22, 26])
-
-
-def test_divergence_stands_in_the_foot(folder: Any) -> None:
-    folder.spectra(A)
-    folder.spectra(B, diverged=3.75)
-    figure, _ = draw(STUDY, folder.inputs(), "reduced")
-    assert "\n".join(figure.notes) == "B diverged at epoch 3.75.\nreduced"

@@ -128,13 +128,6 @@ def test_a_band_reaches_from_the_value_less_to_the_value_plus_its_error(draw_run
     assert len(missed.get_offsets()) == 0
 
 
-def test_no_band_without_an_error(draw_runs: DrawRuns) -> None:
-    nothing = np.full((T, K), np.nan)
-    for panel in ({}, {"error": "residuals"}):
-        figure, _ = draw_runs(study(panel), {"residuals": nothing})
-        assert len(figure.axes[0].collections) == 1  # the values above the tolerance
-
-
 def test_references_are_horizontal_lines_those_over_lr_in_the_colours_of_the_curves(draw_runs: DrawRuns) -> None:
     runs = {"lr": 0.1}, {"lr": 0.5, "t": 3}, {"lr": 0.2, "t": 0}
     figure, table = draw_runs(study({"references": ["2/lr", "12"]}, runs="abc"), *runs)
@@ -168,32 +161,6 @@ def test_a_logarithmic_axis_leaves_out_and_counts_what_is_not_positive(draw_runs
         assert ("values at or below zero (P: 2 of 5)." in foot(figure)) == (scale == "log")
 
 
-def test_missed_tolerance_is_circled(draw_runs: DrawRuns) -> None:
-    converged = np.ones((T, K), dtype=bool)
-    converged[2, 0] = converged[3, 1] = False
-    figure, _ = draw_runs(study(), {"converged": converged})
-    assert figure.axes[0].collections[0].get_offsets().tolist() == [[1, 9]]
-    figure, _ = draw_runs(study({"column": "hvps", "index": []}), {"converged": converged})
-    assert len(figure.axes[0].collections[0].get_offsets()) == 0
-    assert foot(figure) == ""
-
-
-def test_a_diverged_run_is_named_and_unmeasured_values_are_skipped(draw_runs: DrawRuns) -> None:
-    values = np.ones((T, K))
-    values[3:] = np.nan
-    figure, table = draw_runs(study(runs="ab"), {"eigenvalues": values, "diverged": 1.2}, {})
-    assert labels(figure) == ["run a, diverged at epoch 1.2", "run b"]
-    assert table[table["run"] == "a"]["x"].tolist() == [0, 0.5, 1]
-
-
-@pytest.mark.parametrize("arrays", [{"t": 0}, {"eigenvalues": np.full((T, K), np.nan)}])
-def test_a_panel_without_measurements_says_so(arrays: dict[str, Any], draw_runs: DrawRuns) -> None:
-    figure, table = draw_runs(study({"references": ["2/lr", "1"], "scale": "log"}), arrays | {"diverged": 0.0})
-    assert table.empty
-    assert [text.get_text() for text in figure.axes[0].texts] == ["no finite measurement"]
-    assert labels(figure) == ["run a: no finite measurement, diverged at epoch 0"]
-
-
 def test_a_single_measurement_is_visible(draw_runs: DrawRuns) -> None:
     figure, _ = draw_runs(study(runs="ab"), {"t": 1}, {})
     assert [line.get_marker() for line in figure.axes[0].lines[:2]] == ["o", ""]
@@ -207,12 +174,6 @@ def test_panels_are_at_most_three_in_a_row_with_few_gaps(draw_runs: DrawRuns) ->
     assert table.groupby("panel")["y"].sum().tolist() == [7.0 * (1 + 2 + 3 + 4 + 5 + 6)] * 4
     assert [to_rgb(axes.lines[0].get_color()) for axes in figure.axes] == [to_rgb(RED)] * 4
     assert BLUE not in [axes.lines[0].get_color() for axes in figure.axes]
-
-
-def test_drawing_twice_gives_the_same_figure(draw_runs: DrawRuns) -> None:
-    (first, table), (second, again) = (draw_runs(study({"references": ["2/lr"]}), {}, foot="foot") for _ in range(2))
-    assert table.equals(again)
-    assert foot(first) == foot(second) == "foot"
 
 
 def write_run(folder: Any, run: str, batch_size: int, lr: float = 0.1, **options: Any) -> None:

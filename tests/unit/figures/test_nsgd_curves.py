@@ -8,8 +8,7 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 
-from sharpest.config.studies import Curve, LearningCurves, NsgdCurves
-from sharpest.errors import ConfigError
+from sharpest.config.studies import Curve, NsgdCurves
 from sharpest.figures.canvas import BLUE, RED, NotedFigure
 from sharpest.figures.lines import nsgd_curves as draw
 
@@ -93,13 +92,6 @@ def test_curvature_is_the_largest_eigenvalue_and_the_norm_on_a_second_axis(track
     )
 
 
-def test_the_norm_is_omitted_if_only_the_eigenvalue_is_requested(tracked: Any) -> None:
-    figure, table = draw(_study("lambda_max"), tracked.inputs(), "")
-    assert len(figure.axes) == 1
-    assert set(table["series"]) == {"low, lambda_max", "SGD, lambda_max", "high, lambda_max"}
-    assert _foot(figure) == f"{SEEDS}."
-
-
 def test_runs_with_different_numbers_of_tracked_eigenvalues_are_named(tracked: Any) -> None:
     tracked.spectra(CURVES[3], k=20)
     figure, _ = draw(_study("curvature"), tracked.inputs(), "")
@@ -173,46 +165,6 @@ def test_accuracies_begin_late_and_all_curves_end_with_the_axis(
     assert _foot(figure) == (f"Accuracies: {foot}. {SEEDS}." if foot else f"{SEEDS}.")
 
 
-def test_unmeasured_values_are_skipped_and_missed_tolerance_marked(tracked: Any) -> None:
-    eigenvalues, converged = np.ones((8, 2)), np.ones((8, 2), dtype=bool)
-    eigenvalues[1] = np.nan
-    converged[4, 0] = converged[5, 1] = False  # the second is not drawn
-    tracked.spectra(CURVES[3], k=2, eigenvalues=eigenvalues, converged=converged)
-    tracked.history(RUNS[3], val_accuracy=[0.1, np.nan, 0.3, 0.4])
-    figure, table = draw(_study("accuracy", "lambda_max"), tracked.inputs(), "")
-    assert _series(table, "accuracy", "high")["x"].tolist() == [1, 3, 4]
-    assert _series(table, "lambda_max", "high, lambda_max")["x"].tolist() == [0, 1, 1.5, 2, 2.5, 3, 3.5]
-    _, *circles = figure.axes[1].collections  # the first is the band
-    marked = [offset for cloud in circles for offset in cloud.get_offsets()]
-    assert np.allclose(marked, [[2, 1]])
-    assert "tolerance (lambda_max: 1 of 22)." in _foot(figure)
-
-
-def test_diverged_runs_are_named_with_their_seed_where_there_are_several(tracked: Any) -> None:
-    tracked.spectra(CURVES[1], t=3, diverged=1.25)
-    tracked.spectra(CURVES[3], t=0, diverged=0.04)
-    figure, table = draw(_study("curvature", "accuracy"), tracked.inputs(), "")
-    assert _labels(figure)[::2] == [
-        "low, seed 778 diverged at epoch 1.25",
-        "high: no finite measurement, diverged at epoch 0.04",
-    ]
-    # the accuracy of the trained epochs is present
-    assert _labels(figure, 1)[2] == "high, diverged at epoch 0.04"
-    assert table.loc[table["run"] == RUNS[1], "x"].max() == 8
-
-
-@pytest.mark.parametrize("quantity", ["accuracy", "lambda_max", "curvature"])
-def test_a_panel_without_measurements_says_so(folder: Any, quantity: str) -> None:
-    for curve in CURVES:
-        folder.spectra(curve, t=0, diverged=0.0)
-        if quantity == "accuracy":
-            folder.history(curve.run, last=0)
-    figure, table = draw(_study(quantity), folder.inputs(), "")
-    assert table.empty
-    assert "no finite measurement" in [text.get_text() for text in figure.axes[0].texts]
-    assert _labels(figure)[1] == "SGD: no finite measurement, diverged at epoch 0"
-
-
 def test_end_points_are_means_over_seeds_against_x(tracked: Any) -> None:
     study = _study("lambda_max", end_points=END_POINTS)
     assert study.runs() == [*RUNS, _sgd(778)]
@@ -269,23 +221,9 @@ def test_diverged_end_points_are_left_out_of_the_means_and_named(tracked: Any) -
     assert "K = 1 seed 778 diverged at epoch 3.25; K = 9 diverged at epoch 0.5." in _foot(figure)
 
 
-def test_no_end_point_at_all_says_so(tracked: Any) -> None:
-    for run in ENDED:
-        tracked.evaluations(run, diverged=1.0)
-    figure, table = draw(_study("lambda_max", end_points=END_POINTS), tracked.inputs(), "")
-    assert "end points" not in set(table["panel"])
-    assert [text.get_text() for text in figure.axes[1].texts] == ["no finite measurement"]
-
-
 def test_a_scale_may_use_fewer_seeds() -> None:
     study = _study("accuracy", "curvature", end_points=END_POINTS).with_first_seeds(1)
     assert study.runs() == [RUNS[0], RUNS[2], RUNS[3]]
     assert study.end_points is not None
     assert study.end_points.points[0].runs == (RUNS[0],)
     assert _study("curvature").with_first_seeds(1).end_points is None
-
-
-def test_a_study_of_one_seed_has_no_fewer() -> None:
-    panels = [{"run": RUNS[0], "schedule": "step", "label": "a"}]
-    with pytest.raises(ConfigError, match="kind learning_curves has one seed; remove it"):
-        LearningCurves.model_validate({"kind": "learning_curves", "caption": "", "panels": panels}).with_first_seeds(1)

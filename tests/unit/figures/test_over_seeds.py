@@ -119,19 +119,6 @@ def test_one_seed_is_a_plain_line(drawn: Callable[..., tuple[Axes, PlottedPoints
     assert points.table()["run"].tolist() == [_run(1001)] * 3
 
 
-def test_means_alone_keep_the_points_of_the_seeds(drawn: Callable[..., tuple[Axes, PlottedPoints]]) -> None:
-    axes, points = drawn(_seeds(), mean_only=True)
-    assert len(axes.lines) == 1
-    assert not axes.collections
-    assert len(points.table()) == 12
-
-
-def test_a_diverged_seed_is_drawn_thin(drawn: Callable[..., tuple[Axes, PlottedPoints]]) -> None:
-    axes, _ = drawn([*_seeds(), _seed(1004, [70, 80], diverged="diverged at epoch 2")])
-    assert axes.lines[3].get_ydata().tolist() == [70, 80]
-    assert_allclose(axes.lines[4].get_ydata(), [4, 3, 5])
-
-
 def test_a_logarithmic_axis_keeps_the_band_above_zero(drawn: Callable[..., tuple[Axes, PlottedPoints]]) -> None:
     """The mean includes values that are not drawn; the band ends at the lowest drawn value."""
     axes, points = drawn([_seed(1, [1, 20]), _seed(2, [-0.5, 0.5])], yscale="log")

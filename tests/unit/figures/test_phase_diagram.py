@@ -77,6 +77,7 @@ def test_seeds_have_a_mean_at_each_width(folder: Any) -> None:
     assert "2 seeds" in " ".join(" ".join(figure.notes).split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", INCHES)
 def test_it_fits_a_column(width: str, folder: Any, tmp_path: Path) -> None:
     for seed in (1001, 1002):

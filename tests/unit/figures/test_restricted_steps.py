@@ -78,16 +78,6 @@ def test_unmeasured_values_are_skipped_one_by_one(folder: Any) -> None:
     }
 
 
-def test_missed_tolerance_is_circled_and_counted(folder: Any) -> None:
-    converged = np.ones((6, 2), dtype=bool)
-    converged[3, 0] = converged[2, 1] = False  # the second is not drawn
-    folder.snapshots(_run("a"), converged=converged)
-    figure, _ = draw(_study(RestrictedPanel(title="P", curves=_curves("a"))), folder.inputs(), "")
-    marked = [offset for cloud in figure.axes[0].collections for offset in cloud.get_offsets()]
-    assert np.allclose(marked, [[3, 8.1]])
-    assert "\n".join(figure.notes).endswith("tolerance (P: 1 of 6).")
-
-
 def test_divergence_is_named_in_iterations_since_the_branch(folder: Any) -> None:
     folder.snapshots(_run("a"), diverged=46)
     folder.snapshots(_run("b"), r=0, diverged=40)
@@ -97,11 +87,3 @@ def test_divergence_is_named_in_iterations_since_the_branch(folder: Any) -> None
         assert labels[0] == "a, diverged at iteration 6"
         assert labels[1].startswith("b: no finite measurement, diverged at iteration")
     assert set(table["run"]) == {"run@e4/a"}
-
-
-def test_a_panel_without_measurements_says_so(folder: Any) -> None:
-    folder.snapshots(_run("a"), r=0)
-    figure, table = draw(_study(RestrictedPanel(title="P", curves=_curves("a"))), folder.inputs(), "")
-    assert table.empty
-    for axes in figure.axes:
-        assert [text.get_text() for text in axes.texts] == ["no finite measurement"]

@@ -55,20 +55,6 @@ def test_moments(folder: Any) -> None:
     assert np.allclose(_series(table, "eigenvalues, peak")["x"], UNIT * 9 * np.array([3, 2, 1]))
 
 
-def test_every_line_and_tick_is_in_the_table(folder: Any) -> None:
-    _write(folder)
-    figure, table = draw(_study(A), folder.inputs(), "reduced")
-    axes = figure.axes[0]
-    assert axes.get_yscale() == "log"
-    drawn = np.concatenate([line.get_xydata() for line in axes.lines])
-    np.testing.assert_array_equal(drawn, table[["x", "y"]])
-    height = _series(table, "one eigenvalue")["y"].iloc[0]
-    assert height == pytest.approx(1 / (50 * WIDTH * math.sqrt(2 * math.pi)))
-    ticks = [_series(table, f"eigenvalues, {name}")["y"].unique() for name in ("start", "33.3 %", "end")]
-    assert len({float(heights[0]) for heights in ticks}) == 3
-    assert all(axes.get_ylim()[0] < heights[0] < height for heights in ticks)
-
-
 def test_the_edge_is_drawn_where_eigenvalues_come_near_it(folder: Any) -> None:
     _write(folder)
     _write(folder, B, nodes=np.tile([[-1.0, 0.0, 0.9 / UNIT]], (8, 2, 1)))

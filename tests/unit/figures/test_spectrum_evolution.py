@@ -23,19 +23,6 @@ def _axes(figure: NotedFigure) -> dict[str, Axes]:
     return {axes.get_title(loc="left"): axes for axes in figure.axes}
 
 
-def test_every_point_of_the_table_is_drawn_and_nothing_else(folder: Any) -> None:
-    folder.spectra(A)
-    folder.spectra(B, t=5)
-    figure, table = draw(_study(ROWS, accuracy=True), folder.inputs({A: 1.5, B: 1.0}), "")
-    panels = _axes(figure)
-    assert set(panels) == set(table["panel"])
-    assert len(panels) == 8
-    for panel, rows in table.groupby("panel"):
-        lines = [line.get_xydata() for line in panels[panel].lines]
-        assert np.array_equal(np.concatenate(lines), rows[["x", "y"]].to_numpy())
-    assert set(table.loc[table["panel"].str.startswith("B"), "run"]) == {"run-b"}
-
-
 def test_lines_are_the_leading_eigenvalues_red_to_blue(folder: Any) -> None:
     folder.spectra(A, k=4)
     figure, table = draw(_study(), folder.inputs({A: 1.5}), "")
@@ -78,26 +65,6 @@ def test_accuracies_are_per_cent_and_skip_what_was_not_measured(folder: Any) -> 
     assert (training.get_linestyle(), validation.get_linestyle()) == ("-", "--")
 
 
-def test_missed_tolerance_is_marked_and_counted(folder: Any) -> None:
-    converged = np.ones((8, 3), dtype=bool)
-    converged[6, 1] = converged[1, 0] = False
-    converged[0, 2] = False  # of an eigenvalue that is not drawn
-    folder.spectra(A, converged=converged)
-    figure, _ = draw(_study(), folder.inputs({A: 1.5}), "reduced")
-    marked = [offset for cloud in _axes(figure)["A: eigenvalues"].collections for offset in cloud.get_offsets()]
-    assert np.allclose(marked, [[0.5, 6.1], [3.0, 14.1]])
-    assert "\n".join(figure.notes).splitlines()[0].endswith("tolerance (A: 2 of 16).")
-    assert "\n".join(figure.notes).endswith("\nreduced")
-
-
-def test_a_run_without_measurements_says_so(folder: Any) -> None:
-    folder.spectra(A, t=0)
-    figure, table = draw(_study(accuracy=True), folder.inputs({A: 1.5}), "")
-    assert table.empty
-    for axes in figure.axes:
-        assert [text.get_text() for text in axes.texts] == ["no finite measurement"]
-
-
 def test_sketch_is_labelled_and_recorded_without_a_run(folder: Any) -> None:
     folder.spectra(A)
     figure, table = draw(_study(sketch=True), folder.inputs({A: 1.5}), "")
@@ -134,17 +101,3 @@ def test_second_axis_counts_iterations(folder: Any) -> None:
         figure.draw_without_rendering()
         assert np.allclose(second.get_xlim(), 20 * np.array(axes.get_xlim()))  # the file has 20 iterations per epoch
         assert second.get_xlabel() == "iteration"
-
-
-def test_no_second_axis_without_measurements(folder: Any) -> None:
-    folder.spectra(A, t=0)
-    figure, _ = draw(_study(steps_axis=True), folder.inputs({A: 1.5}), "")
-    assert not any(axes.child_axes for axes in figure.axes)
-
-
-def test_a_diverged_run_is_named(folder: Any) -> None:
-    folder.spectra(A)
-    folder.spectra(B, t=4, diverged=1.65)
-    figure, table = draw(_study(ROWS), folder.inputs({A: 1.5, B: 1.5}), "reduced")
-    assert "\n".join(figure.notes) == "B diverged at epoch 1.65.\nreduced"
-    assert table.loc[table["panel"] == "B: eigenvalues", "x"].max() == 1.5

@@ -70,15 +70,6 @@ def test_the_direction_is_looked_up(folder: Any) -> None:
     assert np.allclose(table.loc[table["series"] == "alpha 2", "y"], 3)
 
 
-def test_unmeasured_rows_are_skipped(folder: Any) -> None:
-    changes = _changes(np.ones((T, 3)))
-    changes[1::2] = np.nan
-    folder.spectra(A)
-    folder.directions(A, loss_change=changes)
-    _, table = draw(_study(), folder.inputs(), "")
-    assert table.loc[table["series"] == "alpha 1", "x"].tolist() == [0, 1, 2, 3]
-
-
 def test_few_points_outside_become_triangles_with_their_value_kept(folder: Any) -> None:
     values = np.ones((T, 3))
     values[2, 2], values[5, 0] = 400, -80
@@ -231,13 +222,3 @@ def test_layouts(folder: Any) -> None:
         figure, _ = draw(_study(A, B, layout=layout), folder.inputs(), "")
         places = {name: axes.get_subplotspec() for name, axes in _axes(figure).items()}
         assert {name: (spec.rowspan.start, spec.colspan.start) for name, spec in places.items()} == order
-
-
-def test_a_run_without_measurements_says_so(folder: Any) -> None:
-    folder.spectra(A, t=0, diverged=0.0)
-    folder.directions(A, t=0)
-    figure, table = draw(_study(), folder.inputs(), "")
-    assert table.empty
-    assert "\n".join(figure.notes).endswith("\nA diverged at epoch 0.")
-    for axes in figure.axes:
-        assert [text.get_text() for text in axes.texts] == ["no finite measurement"]

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
+from tiers import fast
 
 from sharpest.figures.canvas import NotedFigure, PlottedPoints, ordered_colours, save
 
@@ -24,10 +25,6 @@ def test_points_keep_order_and_leave_missing_coordinates_empty() -> None:
     assert table["x"].tolist() == [1, 2, 4]
     assert table["y"].tolist() == [3, 3, 5]
     assert table["z"].isna().tolist() == [True, True, False]
-
-
-def test_no_points_make_an_empty_table_with_columns() -> None:
-    assert list(PlottedPoints().table().columns) == ["panel", "series", "run", "x", "y"]
 
 
 def test_ordered_colours_grow_lighter() -> None:
@@ -119,7 +116,7 @@ def drawn(folder: Path, **environment: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("fig99.*")}
 
 
-@pytest.mark.parametrize("place", ["matplotlibrc", "cache/matplotlibrc", "own.rc"])
+@pytest.mark.parametrize("place", fast(["matplotlibrc", "cache/matplotlibrc", "own.rc"], "own.rc"))
 def test_a_personal_style_changes_no_figure(tmp_path: Path, place: str) -> None:
     """In the folder, in MPLCONFIGDIR, and named by a variable."""
     rc = tmp_path / "personal" / place

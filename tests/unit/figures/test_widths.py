@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 from PIL import Image
 from printed import check_texts
+from tiers import fast
 
 from sharpest.figures.canvas import NotedFigure, legend_below, ordered_colours, save, styled
 from sharpest.figures.widths import INCHES, outline
@@ -36,7 +37,7 @@ def crowded(panels: int, columns: int, words: int = 6) -> NotedFigure:
     return figure
 
 
-@pytest.mark.parametrize("width", INCHES)
+@pytest.mark.parametrize("width", fast(INCHES, "single"))
 def test_panels_flow_in_their_order(width: str, tmp_path: Path) -> None:
     figure = crowded(3, 3)
     save(figure, pd.DataFrame(), FOOT, width, tmp_path / "fig99")
@@ -60,6 +61,7 @@ def test_ticks_thin_out(tmp_path: Path) -> None:
         assert labels == [f"{tick:g}" for tick in axes.get_xticks()]
 
 
+@pytest.mark.slow
 def test_what_fits_no_column_takes_two_and_says_so(tmp_path: Path) -> None:
     figure = crowded(9, 3, words=12)
     save(figure, pd.DataFrame(), FOOT, "single", tmp_path / "fig99")
@@ -67,6 +69,7 @@ def test_what_fits_no_column_takes_two_and_says_so(tmp_path: Path) -> None:
     assert "Drawn at width double" in (tmp_path / "fig99.md").read_text()
 
 
+@pytest.mark.slow
 def test_what_fits_no_width_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +83,7 @@ def test_what_fits_no_width_says_so(
     assert len({round(axes.bbox.x0) for axes in figure.axes}) == 3
 
 
+@pytest.mark.slow
 def test_a_failed_layout_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ticks that were thinned at width single are back at width double."""
     monkeypatch.setattr("sharpest.figures.widths._PAGE", 3.0)
@@ -97,6 +101,7 @@ def test_a_failed_layout_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.Mon
     assert ticks[0] == ticks[1]
 
 
+@pytest.mark.slow
 def test_the_only_legend_beside_other_panels_may_be_as_wide_as_they(tmp_path: Path) -> None:
     figure = crowded(3, 3, words=1)
     for axes in figure.axes[1:]:
@@ -124,10 +129,3 @@ def test_upright_texts_above_one_another_do_not_overlap() -> None:
         for text in texts:
             text.set_x(x)
         assert not any(one.intersects_path(other) for one, other in combinations(map(outline, texts), 2)), x
-
-
-def test_texts_on_one_another_overlap() -> None:
-    figure = Figure()
-    for angle in (0, 30, 90):
-        texts = [figure.text(0.5, y, "spike", rotation=angle) for y in (0.5, 0.52)]
-        assert outline(texts[0]).intersects_path(outline(texts[1]))

@@ -1,5 +1,6 @@
-"""Every kind of figure with three seeds: each seed as drawn alone, and mean and deviation of these numbers."""
+"""What holds for every kind of figure: with one seed and with several, with diverged runs, and without any point."""
 
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 from numpy.testing import assert_allclose
 from printed import check_column
 
 from sharpest.config.studies import KINDS, Curve, Study
 from sharpest.figures.canvas import NotedFigure
 from sharpest.figures.widths import INCHES
+
+from .conftest import Folder
 
 SEEDS = (1001, 1002, 1003)
 TRUNK, RUN, END = "scnn-c10-sgd-lr0.1-S128-s777", "scnn-c10-sgd-lr0.5-S128-s777", "scnn-c10-sgd-lr0.9-S128-s777"
@@ -29,7 +33,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     },
     "learning_curves": {"panels": [CURVE]},
     "measured": {
-        "panels": [{"title": "P", "measure": "spectra", "column": "eigenvalues", "index": [1], "curves": [CURVE]}]
+        "panels": [{"title": "P", "measure": "spectra", "column": "eigenvalues", "index": [0], "curves": [CURVE]}]
     },
     "nsgd_curves": {
         "schedule": "step",
@@ -45,7 +49,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     },
     "restricted_steps": {"panels": [{"title": "P", "curves": [{"run": RUN, "label": "one"}]}]},
     "spectral_density": {"panels": [CURVE], "width": 0.05},
-    "spectrum_evolution": {"rows": [CURVE], "num_eigenvalues": 3, "accuracy": True},
+    "spectrum_evolution": {"rows": [CURVE], "num_eigenvalues": 3, "accuracy": True, "steps_axis": True},
     "step_surface": {
         "rows": [{**CURVE, "change_limit": 50}], "direction": 1, "alphas": [0.5, 2], "grid_limit": 5, "layout": "row"
     },
@@ -56,30 +60,50 @@ def _study(kind: str, *seeds: int) -> Study:
     return KINDS[kind].model_validate({"kind": kind, "caption": "", **STUDIES[kind]}).of_seeds(seeds)
 
 
-def _write(folder: Any, diverged: dict[int, float]) -> None:
-    """Files of each seed, with numbers multiplied by 1, 1.5 and 2.5."""
-    time = np.arange(8.0)
+def _write(folder: Folder, diverged: Mapping[int, float], t: int, missed: int) -> None:
+    """Files of each seed, with numbers multiplied by 1, 1.5 and 2.5; the first eigenvalue misses at the last points."""
+    time = np.arange(float(t))
+    converged = np.ones((t, 3), dtype=bool)
+    converged[t - missed :, 0] = False
     for seed, factor in zip(SEEDS, (1.0, 1.5, 2.5), strict=True):
         for run in (TRUNK, RUN, END):
             run = run.replace("s777", f"s{seed}")
             curve, end = Curve(run=run, label="", schedule="step"), diverged.get(seed)
             eigenvalues = factor * ((time[:, None] + 1) * np.arange(3, 0, -1) + 0.1)
             accuracies = {f"{part}_accuracy": factor * (0.1 + 0.03 * time) for part in ("train", "val")}
-            vectors = np.linalg.qr(np.random.default_rng(seed).normal(size=(8, 50, 3)))[0].transpose(0, 2, 1)
-            folder.spectra(
-                curve, diverged=end, eigenvalues=eigenvalues, eigenvectors=vectors.astype("f4"), **accuracies
-            )
+            vectors = np.linalg.qr(np.random.default_rng(seed).normal(size=(t, 50, 3)))[0].transpose(0, 2, 1)
+            own = {"eigenvalues": eigenvalues, "eigenvectors": vectors.astype("f4"), "converged": converged}
+            folder.spectra(curve, t=t, diverged=end, **own, **accuracies)
             weights = np.array([[0.1 * factor, 0.9 - 0.1 * factor, 0.1]])
-            folder.density(curve, weights=np.tile(weights, (8, 2, 1)))
-            profile = np.broadcast_to(factor * (1 + 0.01 * GRID), (8, 5, len(GRID)))
-            loss, cosine = factor * (2 - 0.1 * time), np.full((8, 5), 0.1 * factor)
-            folder.directions(curve, loss=loss, cosine=cosine, profile=profile)
-            folder.snapshots(run, eigenvalues=factor * np.ones((6, 2)), diverged=-1 if end is None else 44)
-            folder.history(run, val_accuracy=factor * np.arange(1, 5) / 10, train_accuracy=factor * np.arange(1, 5) / 9)
+            folder.density(curve, t=t, weights=np.tile(weights, (t, 2, 1)), lambda_max=time + 3)
+            profile = np.broadcast_to(factor * (1 + 0.01 * GRID), (t, 5, len(GRID)))
+            loss, cosine = factor * (2 - 0.1 * time), np.full((t, 5), 0.1 * factor)
+            folder.directions(curve, t=t, loss=loss, cosine=cosine, profile=profile)
+            r, last = (6, 4) if t else (0, 0)
+            flags = np.arange(r)[:, None] < [r - missed, r]
+            stopped = -1 if end is None else 44
+            folder.snapshots(run, r=r, eigenvalues=factor * np.ones((r, 2)), converged=flags, diverged=stopped)
+            epoch = np.arange(1, last + 1)
+            folder.history(run, last=last, val_accuracy=factor * epoch / 10, train_accuracy=factor * epoch / 9)
             folder.evaluations(run, test_accuracy=[0.3 * factor, 0], frobenius=[factor, 0], diverged=end)
 
 
-def _drawn(folder: Any, kind: str, *seeds: int) -> tuple[NotedFigure, pd.DataFrame]:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Folder]:
+    """A folder with the files of all seeds, made once for each choice of what is wrong with them."""
+    made: dict[Any, Folder] = {}
+
+    def of(diverged: Mapping[int, float] | None = None, t: int = 8, missed: int = 0) -> Folder:
+        key = tuple((diverged or {}).items()), t, missed
+        if key not in made:
+            made[key] = Folder(tmp_path_factory.mktemp("results") / "quick")
+            _write(made[key], diverged or {}, t, missed)
+        return made[key]
+
+    return of
+
+
+def _drawn(folder: Folder, kind: str, *seeds: int) -> tuple[NotedFigure, pd.DataFrame]:
     study = _study(kind, *seeds)
     windows = dict.fromkeys(study.curves_by_seed(), 2.0)
     module, _, name = study.made_by.partition(":")
@@ -106,8 +130,8 @@ def test_all_kinds_are_tested() -> None:
 
 
 @pytest.mark.parametrize("kind", STUDIES)
-def test_seeds_are_drawn_as_alone_with_their_means(folder: Any, kind: str) -> None:
-    _write(folder, {})
+def test_seeds_are_drawn_as_alone_with_their_means(written: Callable[..., Folder], kind: str) -> None:
+    folder = written()
     figure, table = _drawn(folder, kind, *SEEDS)
     assert "means over 3 seeds" in _texts(figure)
 
@@ -132,28 +156,78 @@ def test_seeds_are_drawn_as_alone_with_their_means(folder: Any, kind: str) -> No
 
 
 @pytest.mark.parametrize("kind", STUDIES)
-def test_a_seed_that_diverged_is_named_and_in_no_mean(folder: Any, kind: str) -> None:
-    _write(folder, {1002: 3.5})
+def test_a_seed_that_diverged_is_named_and_in_no_mean(written: Callable[..., Folder], kind: str) -> None:
+    folder = written({1002: 3.5})
     figure, table = _drawn(folder, kind, *SEEDS)
     assert "seed 1002 diverged at" in _texts(figure)
     names = set(table.loc[table["run"].str.startswith("mean"), "run"])
     assert names == {"mean of 1001, 1003"}
 
 
-def test_several_diverged_seeds_are_counted_in_the_legend_and_named_in_the_notes(folder: Any) -> None:
-    _write(folder, {1001: 2.0, 1002: 3.5})
+@pytest.mark.parametrize("kind", STUDIES)
+def test_runs_without_a_point_leave_empty_panels_that_say_so(written: Callable[..., Folder], kind: str) -> None:
+    folder = written(dict.fromkeys(SEEDS, 0.0), t=0)
+    figure, table = _drawn(folder, kind, SEEDS[0])
+    assert table.empty
+    assert "diverged at" in _texts(figure)
+    empty = [axes for axes in figure.axes if "no finite measurement" in [text.get_text() for text in axes.texts]]
+    assert len(empty) == sum(not axes.axison for axes in figure.axes if axes.name != "3d") + _num_3d(figure)
+    assert {axes.get_title(loc="left") for axes in empty} == {axes.get_title(loc="left") for axes in figure.axes}
+
+
+def _num_3d(figure: NotedFigure) -> int:
+    return sum(axes.name == "3d" for axes in figure.axes)
+
+
+MISSED = {
+    "eigenvector_drift": "one: 2 of 16",
+    "first_stage": "one: 2 of 8",
+    "largest_eigenvalues": "P: 2 of 16",
+    "measured": "P: 2 of 8",
+    "nsgd_curves": "lambda_max: 2 of 8; curvature: 2 of 8",
+    "restricted_steps": "P: 2 of 6",
+    "spectrum_evolution": "one: 2 of 24",
+}
+"""Kind -> the count of eigenvalues above the solver's tolerance among those drawn, each once."""
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_missed_tolerance_is_circled_and_counted_once(written: Callable[..., Folder], kind: str) -> None:
+    folder = written(missed=2)
+    figure, table = _drawn(folder, kind, SEEDS[0])
+    assert ("solver's tolerance" in _texts(figure)) == (kind in MISSED)
+    if kind in MISSED:
+        assert f"solver's tolerance ({MISSED[kind]})." in _texts(figure)
+        circles = [each for axes in _all_axes(figure) for each in axes.collections
+                   if isinstance(each, PathCollection) and not len(each.get_facecolor())]  # fmt: skip
+        places = {tuple(place) for each in circles for place in np.asarray(each.get_offsets()).tolist()}
+        assert places
+        assert places <= set(zip(table["x"], table["y"], strict=True))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in STUDIES if kind not in ("step_surface", "eigenvector_drift")])
+def test_every_point_of_the_table_is_drawn(written: Callable[..., Folder], kind: str) -> None:
+    folder = written()
+    figure, table = _drawn(folder, kind, SEEDS[0])
+    drawn: set[tuple[float, float]] = set()
+    for axes in _all_axes(figure):
+        for points in [line.get_xydata() for line in axes.lines] + [each.get_offsets() for each in axes.collections]:
+            drawn |= set(map(tuple, np.asarray(points).tolist()))
+    assert set(zip(table["x"], table["y"], strict=True)) <= drawn
+
+
+def _all_axes(figure: NotedFigure) -> list[Any]:
+    return [each for axes in figure.axes for each in (axes, *axes.child_axes) if hasattr(each, "lines")]
+
+
+def test_several_diverged_seeds_are_counted_and_named_in_the_notes(
+    written: Callable[..., Folder],
+) -> None:
+    folder = written({1001: 2.0, 1002: 3.5})
     figure, _ = _drawn(folder, "measured", *SEEDS)
     assert "2 of 3 seeds diverged" in _texts(figure)
     assert "s1001 diverged at epoch 2" in _texts(figure)
     assert "s1002 diverged at epoch 3.5" in _texts(figure)
-
-
-def test_two_seeds_have_their_accuracies_averaged_in_both_coordinates(folder: Any) -> None:
-    _write(folder, {})
-    _, table = _drawn(folder, "alignment", *SEEDS)
-    x = np.array([_single(table, seed)["x"] for seed in SEEDS])
-    assert_allclose(table.loc[table["run"] == MEAN, "x"], x.mean(axis=0))
-    assert not np.allclose(x[0], x[1])
 
 
 def test_profiles_are_oriented_per_seed_before_averaging(folder: Any) -> None:
@@ -173,7 +247,7 @@ def test_profiles_are_oriented_per_seed_before_averaging(folder: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("width", INCHES)
 @pytest.mark.parametrize("kind", STUDIES)
-def test_every_kind_fits_a_column(kind: str, width: str, folder: Any, tmp_path: Path) -> None:
-    _write(folder, {1002: 2.0})
+def test_every_kind_fits_a_column(kind: str, width: str, written: Callable[..., Folder], tmp_path: Path) -> None:
+    folder = written({1002: 2.0})
     figure, table = _drawn(folder, kind, *SEEDS)
     check_column(figure, table, width, tmp_path)
