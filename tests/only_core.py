@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 ASKED = ("torch", "numpy", "scipy", "h5py")
 """Requirements of ``pip install sharpest``."""
 TOOLS = ("pytest", "hypothesis")
-ROOMS = ("errors", "edge", "results", "curvature", "watch", "commands")
+ROOMS = ("errors", "edge", "grids", "results", "curvature", "watch", "commands")
 
 _SOURCE = Path(__file__).parents[1] / "src"
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from sharpest.figures.canvas import NotedFigure, save
+from sharpest.figures.canvas import Canvas, save
 from sharpest.figures.widths import INCHES
 
 
@@ -24,7 +24,7 @@ def _texts(figure: Figure) -> list[Text]:
     return [text for text in dict.fromkeys(found) if text.get_visible() and text.get_text().strip()]
 
 
-def check_column(figure: NotedFigure, table: pd.DataFrame, width: str, folder: Path) -> None:
+def check_column(figure: Canvas, table: pd.DataFrame, width: str, folder: Path) -> None:
     """Saved at a width, a figure has it, or says that it is wider; its texts are apart, inside and large enough."""
     save(figure, table, "quick scale, not a reproduction; details: fig99.md", width, folder / "fig99")
     notes = (folder / "fig99.md").read_text(encoding="utf-8")

@@ -55,6 +55,23 @@ def some_of(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers[:6])) + (f", ... {numbers[-1]}" if len(numbers) > 6 else "")
 
 
+def refuse(place: str, *mistakes: tuple[object, str]) -> None:
+    """Refuse the first mistake that was made.
+
+    Args:
+        place: Beginning of the message.
+        mistakes: Whether each was made (anything but None, False, 0 or empty), and what is wrong, with the remedy.
+
+    Raises:
+        ConfigError: For the first mistake, in one line.
+
+    >>> refuse("seeds: ", (False, "too few; raise seeds"))
+    """
+    for was_made, message in mistakes:
+        if was_made:
+            raise ConfigError(f"{place}{message}")
+
+
 def meant(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """The remedy for an unknown name: the most similar known one; ``otherwise`` if none is similar.
 

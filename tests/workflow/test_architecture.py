@@ -13,6 +13,7 @@ SOURCE = Path(__file__).parents[2] / "src/sharpest"
 # packages, lowest first; each imports from those before it, and from itself
 ROOMS = [
     "errors",
+    "grids",
     "edge",
     "results",
     "config",

@@ -7,14 +7,14 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 from sharpest.config.reading import read_text
-from sharpest.config.run_id import RunId
-from sharpest.errors import ConfigError, meant
+from sharpest.config.run_id import RunId, without_seed
+from sharpest.errors import ConfigError, meant, refuse
 from sharpest.results.paths import BEYOND, PAPER
 
 COLUMNS = (
@@ -25,6 +25,7 @@ TRENDS = (
     "rises", "rises-for-long", "rises-then-settles", "falls", "rises-then-falls", "rises-then-falls-steadily",
     "rises-then-oscillates",
 )  # fmt: skip
+KINDS = ("order", "sign", "trend", "range", "value")
 KINDS_OF = ("finding", "sanity")
 """What a claim is about: ``finding`` = SGD; ``sanity`` = that training and measurement work."""
 VERDICTS = {"holds": "holds", "fails": "fails", "inconclusive": "inconclusive", "not_judged": "not judged"}
@@ -78,20 +79,16 @@ class Claim:
     def runs(self) -> tuple[str, ...]:
         return tuple(run for group in self.groups for run in group)
 
+    def of_seeds(self, seeds: Iterable[int]) -> "Claim":
+        """The same claim about runs with other seeds."""
+        groups = tuple(tuple(str(RunId.parse(group[0]).of_seed(seed)) for seed in seeds) for group in self.groups)
+        subject = ";".join(run for group in groups for run in group)
+        return replace(self, row={**self.row, "subject": subject}, groups=groups)
+
     @property
     def any_scale(self) -> bool:
         """Whether the claim is judged at every scale, not only at the paper's."""
         return self.row["any_scale"] == "yes"
-
-    @property
-    def is_finding(self) -> bool:
-        """Whether the claim says something about SGD, not only that training and measurement work."""
-        return self.row["kind_of"] == "finding"
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether the claim is ours: the paper does not state it in these words."""
-        return self.row["ours"] == "yes"
 
     @property
     def implied_by(self) -> str | None:
@@ -142,36 +139,31 @@ def read_ledger(path: Path, paper: str = "") -> tuple[Claim, ...]:
         raise ConfigError(f"{path}: the columns are {', '.join(COLUMNS)}; restore the first line")
     claims: dict[str, Claim] = {}
     for row in rows:
-        where = f"{path}, claim {row['id'] or '?'}"
-        if None in row or None in row.values():
-            raise ConfigError(f"{where}: expected {len(COLUMNS)} cells, as in the first line; add or remove commas")
-        if row["id"] in claims or not row["id"]:
-            raise ConfigError(f"{where}: each row needs a unique id; change it")
+        where, name = f"{path}, claim {row['id'] or '?'}: ", row["id"]
+        cells = f"expected {len(COLUMNS)} cells, as in the first line; add or remove commas"
+        refuse(where, (None in row or None in row.values(), cells))
+        refuse(where, (name in claims or not name, "each row needs a unique id; change it"))
         try:
-            claims[row["id"]] = parse_claim({"paper": paper, **row} if paper else row)
+            claims[name] = parse_claim({"paper": paper, **row} if paper else row)
         except ConfigError as error:
-            raise ConfigError(f"{where}: {error}") from None
+            raise ConfigError(f"{where}{error}") from None
     for claim in claims.values():
-        if claim.implied_by:
-            try:
-                _check_implied(claim.id, claim.implied_by, claims)
-            except ConfigError as error:
-                raise ConfigError(f"{path}, claim {claim.id}: {error}") from None
+        _check_implied(claim, f"{path}, claim {claim.id}: ", claims)
     return tuple(claims.values())
 
 
-def _check_implied(claim: str, by: str, claims: Mapping[str, Claim]) -> None:
-    """Check that a claim is implied by another claim, which is not implied itself.
-
-    Raises:
-        ConfigError: If it is not.
-    """
-    if by == claim:
-        raise ConfigError("implied_by names the claim itself; name another claim, or leave it empty")
-    if by not in claims:
-        raise ConfigError(f"unknown claim {by!r} in implied_by; {meant(by, claims, 'correct it')}")
-    if root := claims[by].implied_by:
-        raise ConfigError(f"implied_by {by} is itself implied by {root}; name {root}")
+def _check_implied(claim: Claim, place: str, claims: Mapping[str, Claim]) -> None:
+    """Check that a claim is implied by another claim, if any, which is not implied itself."""
+    by = claim.implied_by
+    if by is None:
+        return
+    root = claims[by].implied_by if by in claims else None
+    refuse(
+        place,
+        (by == claim.id, "implied_by names the claim itself; name another claim, or leave it empty"),
+        (by not in claims, f"unknown claim {by!r} in implied_by; {meant(by, claims, 'correct it')}"),
+        (root, f"implied_by {by} is itself implied by {root}; name {root}"),
+    )
 
 
 def parse_claim(row: Mapping[str, str]) -> Claim:
@@ -180,41 +172,37 @@ def parse_claim(row: Mapping[str, str]) -> Claim:
     Raises:
         ConfigError: If a cell is invalid, with the remedy.
     """
-    if row["any_scale"] not in ("yes", "no"):
-        raise ConfigError(f"any_scale {row['any_scale']!r} should be yes or no")
-    if row["kind_of"] not in KINDS_OF:
-        raise ConfigError(f"kind_of {row['kind_of']!r} should be {' or '.join(KINDS_OF)}")
-    if row["ours"] not in ("yes", ""):
-        raise ConfigError(f"ours {row['ours']!r} should be yes, or empty for what the paper states")
-    if row["ours"] and not row["note"]:
-        raise ConfigError("a claim of ours needs a note; give the reason for the claim in it")
-    if row["tolerance"] and row["kind"] != "value":
-        raise ConfigError(f"a claim of kind {row['kind']} takes no tolerance; remove {row['tolerance']!r}")
-    levels: tuple[str, ...] = ()
+    kind, expected, tolerance = row["kind"], row["expected"], row["tolerance"]
+    levels = tuple(expected.split(">")) if kind == "order" else ()
+    in_order = len(levels) >= 2 and len(set(levels)) == len(levels) and all(levels)
+    low, dots, high = expected.partition("..")
+    wish = f"expected {expected!r} should be "
+    refuse(
+        "",
+        (row["any_scale"] not in ("yes", "no"), f"any_scale {row['any_scale']!r} should be yes or no"),
+        (row["kind_of"] not in KINDS_OF, f"kind_of {row['kind_of']!r} should be {' or '.join(KINDS_OF)}"),
+        (
+            row["ours"] not in ("yes", ""),
+            f"ours {row['ours']!r} should be yes, or empty for what the paper states",
+        ),
+        (row["ours"] and not row["note"], "a claim of ours needs a note; give the reason for the claim in it"),
+        (tolerance and kind != "value", f"a claim of kind {kind} takes no tolerance; remove {tolerance!r}"),
+        (kind not in KINDS, f"kind {kind!r} should be order, sign, trend, range or value"),
+        (kind == "order" and not in_order, f"{wish}an order, such as 0.01>0.1>1.0, with each level once"),
+        (kind == "sign" and expected not in _SIGNS, f"{wish}a sign; write + or -"),
+        (kind == "trend" and expected not in TRENDS, f"{wish}a trend; write one of {', '.join(TRENDS)}"),
+    )
     bounds = (-math.inf, math.inf)
-    match row["kind"], row["expected"]:
-        case "order", expected:
-            levels, bounds = tuple(expected.split(">")), POSITIVE
-            if len(levels) < 2 or len(set(levels)) < len(levels) or not all(levels):
-                raise ConfigError(
-                    f"expected {expected!r} should be an order, such as 0.01>0.1>1.0, with each level once"
-                )
-        case "sign", expected:
-            if expected not in _SIGNS:
-                raise ConfigError(f"expected {expected!r} should be a sign; write + or -")
-            bounds = _SIGNS[expected]
-        case "trend", expected:
-            if expected not in TRENDS:
-                raise ConfigError(f"expected {expected!r} should be a trend; write one of {', '.join(TRENDS)}")
-        case "range", expected:
-            low, dots, high = expected.partition("..")
-            bounds = (_number(low, -math.inf), _number(high, math.inf))
-            if not dots or not (low or high) or not bounds[0] < bounds[1]:
-                raise ConfigError(f"expected {expected!r} should be a range; write low..high, or leave one end empty")
-        case "value", expected:
-            bounds = _around(_number(expected), row["tolerance"])
-        case kind, _:
-            raise ConfigError(f"kind {kind!r} should be order, sign, trend, range or value")
+    if kind == "order":
+        bounds = POSITIVE
+    elif kind == "sign":
+        bounds = _SIGNS[expected]
+    elif kind == "value":
+        bounds = _around(_number(expected), tolerance)
+    elif kind == "range":
+        bounds = (_number(low, -math.inf), _number(high, math.inf))
+        is_range = dots and (low or high) and bounds[0] < bounds[1]
+        refuse("", (not is_range, f"{wish}a range; write low..high, or leave one end empty"))
     return Claim(row, _groups(row["subject"]), levels, bounds)
 
 
@@ -249,13 +237,10 @@ def _groups(subject: str) -> tuple[tuple[str, ...], ...]:
         return ()
     runs = subject.split(";")
     groups = tuple(tuple(group) for _, group in groupby(runs, key=without_seed))
-    if len(set(runs)) < len(runs):
-        raise ConfigError("subject names a run twice; remove one")
-    if len({tuple(RunId.parse(run).seed for run in group) for group in groups}) > 1:
-        raise ConfigError("runs are compared seed by seed; give each group of runs in subject the same seeds")
+    of_seeds = {tuple(RunId.parse(run).seed for run in group) for group in groups}
+    refuse(
+        "",
+        (len(set(runs)) < len(runs), "subject names a run twice; remove one"),
+        (len(of_seeds) > 1, "runs are compared seed by seed; give each group of runs in subject the same seeds"),
+    )
     return groups
-
-
-def without_seed(run: str) -> RunId:
-    """The id of a run with seed 0; equal for runs that differ only in their seed."""
-    return replace(RunId.parse(run), seed=0)

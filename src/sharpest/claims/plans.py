@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from sharpest.claims.ledger import Claim, parse_claim
+from sharpest.claims.ledger import Claim
 from sharpest.claims.quantities import quantity_of
 from sharpest.claims.quantity import OF_SPECTRA, Quantity, RunSource
 from sharpest.claims.shapes import FEWEST_POINTS
@@ -50,8 +50,7 @@ def _with_seeds(claim: Claim, project: Project) -> Claim:
         seeds = project.seeds(own if own in project.studies else quantity_of(claim["quantity"]).study)
         if not seeds or not claim.groups:
             return claim
-        runs = [str(RunId.parse(group[0]).of_seed(seed)) for group in claim.groups for seed in seeds]
-        return parse_claim({**claim.row, "subject": ";".join(runs)})
+        return claim.of_seeds(seeds)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from sharpest import grids
 from sharpest.claims.ledger import COLUMNS, VERDICTS
 from sharpest.claims.null import group_of, is_counted
 from sharpest.claims.quantities import quantity_of
@@ -74,7 +75,7 @@ def markdown(table: pd.DataFrame, chance: pd.DataFrame, foot: str) -> str:
     used = table["quantity"].unique()
     parts += [
         "## Quantities",
-        _grid(["quantity", "definition"], [[name, quantity_of(name).definition] for name in used]),
+        grids.markdown(["quantity", "definition"], [[name, quantity_of(name).definition] for name in used]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -83,7 +84,7 @@ def headline_table(table: pd.DataFrame) -> str:
     """``headline`` as a Markdown table."""
     counts = headline(table)
     rows = [[str(name), *map(str, row)] for name, row in zip(counts.index, counts.to_numpy(), strict=True)]
-    return _grid(["findings", *(VERDICTS[name] for name in counts.columns)], rows)
+    return grids.markdown(["findings", *(VERDICTS[name] for name in counts.columns)], rows)
 
 
 def chance_table(chance: pd.DataFrame) -> str:
@@ -105,7 +106,7 @@ def chance_table(chance: pd.DataFrame) -> str:
         ]
         for row in chance.to_dict("records")
     ]
-    return _grid(header, rows)
+    return grids.markdown(header, rows)
 
 
 def claims_table(claims: pd.DataFrame) -> str:
@@ -123,7 +124,7 @@ def claims_table(claims: pd.DataFrame) -> str:
         ]
         for claim in claims.to_dict("records")
     ]
-    return _grid(["claim", "verdict", "value", "95 %", "expected", "p", "null", "why"], rows)
+    return grids.markdown(["claim", "verdict", "value", "95 %", "expected", "p", "null", "why"], rows)
 
 
 def _marks(claim: Mapping[Any, Any]) -> str:
@@ -146,8 +147,3 @@ def _interval(low: float, high: float) -> str:
 
 def _fraction(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.2g}"
-
-
-def _grid(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

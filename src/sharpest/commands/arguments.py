@@ -4,7 +4,7 @@ import argparse
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -128,26 +128,6 @@ def claims_of(project: "Project") -> "dict[str, tuple[Claim, ...]]":
     from sharpest.claims.plans import with_new_seeds
 
     return {ledger: with_new_seeds(claims, project) for ledger, claims in read_ledgers(CONFIG).items()}
-
-
-def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """A table with aligned columns.
-
-    Args:
-        head: Heading of each column.
-        rows: Rows, with a text for each column.
-        numbers: Indices of the right-aligned columns.
-    """
-    cells = [head, *rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    lines = (
-        "  ".join(
-            text.rjust(width) if column in numbers else text.ljust(width)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in cells
-    )
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def as_json(value: Any) -> str:

@@ -10,7 +10,6 @@ from sharpest.commands.arguments import (
     JSON,
     KIND,
     OF_RESULTS,
-    aligned,
     argument,
     as_json,
     chosen_scale,
@@ -18,6 +17,7 @@ from sharpest.commands.arguments import (
     run_and_iteration,
 )
 from sharpest.errors import StoreError
+from sharpest.grids import aligned
 from sharpest.results.edges import edge_of
 from sharpest.results.paths import is_stored
 from sharpest.results.runs import RunResults, open_results

@@ -13,7 +13,6 @@ from sharpest.commands.arguments import (
     KIND,
     OF_PROJECT,
     OF_RESULTS,
-    aligned,
     argument,
     as_json,
     chosen_project,
@@ -22,6 +21,7 @@ from sharpest.commands.arguments import (
     run_and_iteration,
 )
 from sharpest.errors import ConfigError, StoreError, meant
+from sharpest.grids import aligned
 from sharpest.results import layout as layouts
 from sharpest.results.exported import export
 from sharpest.results.kinds import kinds_of_files, layouts_without_measures

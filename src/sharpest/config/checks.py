@@ -1,23 +1,18 @@
 """Checks that settings agree with each other, made before any job starts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from sharpest.config import architecture_module
-from sharpest.config.architectures import (
-    ImportedNetSettings,
-    LstmSettings,
-    OwnSettings,
-    ResNetSettings,
-    TextCnnSettings,
-)
-from sharpest.config.run import DatasetSettings, ImageSettings, RunSettings, TokenSettings
+from sharpest.config.architectures import OwnSettings, ResNetSettings
+from sharpest.config.run import BranchSettings, DatasetSettings, ImageSettings, RunSettings, TokenSettings
 from sharpest.config.run_id import RunId
 from sharpest.config.scale import ScaleRuns
 from sharpest.config.settings import ProjectSettings
 from sharpest.config.sources import SOURCES, ImageSource, TokenSource
-from sharpest.errors import ConfigError
+from sharpest.errors import refuse
 
 
 def check_scale(settings: ProjectSettings, scale_runs: ScaleRuns, used: Iterable[str]) -> None:
@@ -36,20 +31,20 @@ def check_scale(settings: ProjectSettings, scale_runs: ScaleRuns, used: Iterable
     for name, dataset in scale_runs.scale.datasets.items():
         _check_dataset(f"datasets.{name}", dataset)
     for source, place in settings.sources.items():
-        if source not in SOURCES:
-            raise ConfigError(f"config: sources.{source} is not a data source; known: {', '.join(SOURCES)}")
         substitutes = {substitute.source for substitute in settings.substitutes.values()}
         hint = ", or fetch its files with the command in the substitutes file" if source in substitutes else ""
-        if place.folder is not None and not _is_folder(place.folder):
-            raise ConfigError(
-                f"config: sources.{source}.folder {place.folder!r} is not a folder; correct the path{hint}"
-            )
+        is_folder = place.folder is None or _is_folder(place.folder)
+        refuse(
+            f"config: sources.{source}",
+            (source not in SOURCES, f" is not a data source; known: {', '.join(SOURCES)}"),
+            (not is_folder, f".folder {place.folder!r} is not a folder; correct the path{hint}"),
+        )
     scale_runs.check_patterns()
     for run in map(scale_runs.run, used):
         _check_run(scale_runs, run)
         if run.branch is not None:
             has_parent = run.branch.parent in scale_runs.epochs
-            _check_branch(run, scale_runs.run(run.branch.parent) if has_parent else None)
+            _check_branch(run, run.branch, scale_runs.run(run.branch.parent) if has_parent else None)
 
 
 def _is_folder(text: str) -> bool:
@@ -61,123 +56,115 @@ def _is_folder(text: str) -> bool:
 
 def _check_run(scale_runs: ScaleRuns, run: RunSettings) -> None:
     model, dataset = scale_runs.scale.models[RunId.parse(run.run).model], run.dataset
-    if model.reads != dataset.kind:
-        raise ConfigError(
-            f"run {run.run}: a model of kind {model.kind} reads {model.reads}, but the data set has {dataset.kind}; "
-            "name another model or data set"
-        )
-    if isinstance(dataset, TokenSettings) and dataset.train // run.batch_size <= dataset.window:
-        raise ConfigError(
-            f"run {run.run}: {dataset.train} words in {run.batch_size} streams leave no window of {dataset.window}; "
-            "lower batch_factor"
-        )
-    if isinstance(model, OwnSettings) and find_spec(architecture_module(run.model)) is None:
-        raise ConfigError(
-            f"run {run.run}: there is no src/sharpest/models/{model.net}.py; write it, or correct net of its model"
-        )
-    if isinstance(dataset, ImageSettings) and not isinstance(
-        model, LstmSettings | TextCnnSettings | ImportedNetSettings
-    ):
-        side = model.image_size or _side(dataset)
-        if side is not None and side < model.smallest_image:
-            raise ConfigError(
-                f"run {run.run}: images of side {side} vanish in the model; set its image_size to at least "
-                f"{model.smallest_image}"
-            )
-        if side is not None and isinstance(model, ResNetSettings) and side % model.smallest_image:
-            raise ConfigError(
-                f"run {run.run}: a ResNet of {len(model.widths)} stages halves images of side {side} unevenly; set its "
-                f"image_size to a multiple of {model.smallest_image}"
-            )
     hessian, nudge = scale_runs.keys(run.run).hessian, run.nudge
-    counts = {"hessian.examples": hessian.examples, "variants.loss_examples": (nudge and nudge.loss_examples) or 0}
-    for key, examples in counts.items():
-        if examples > dataset.num_train:
-            raise ConfigError(
-                f"run {run.run}: {key} {examples} exceeds {dataset.num_train} training examples; lower {key}"
-            )
-    if nudge is not None and nudge.num_eigenpairs > nudge.hessian.max_products:
-        raise ConfigError(
-            f"run {run.run}: {nudge.num_eigenpairs} eigenpairs need more than hessian.max_products "
-            f"{nudge.hessian.max_products}; raise it, or lower K of the id or num_eigenpairs of variants"
-        )
-    if run.full_batch and not run.batch_size <= min(hessian.examples, dataset.num_train):
-        raise ConfigError(
-            f"run {run.run}: full_batch_examples {run.batch_size} exceeds hessian.examples {hessian.examples} or the "
-            f"{dataset.num_train} training examples; its Hessian is that of the whole batch: lower full_batch_examples"
-        )
+    num_train, loss_examples = dataset.num_train, (nudge and nudge.loss_examples) or 0
+    reads = f"reads {model.reads}, but the data set has {dataset.kind}; name another model or data set"
+    refuse(f"run {run.run}: ", (model.reads != dataset.kind, f"a model of kind {model.kind} {reads}"))
+    refuse(
+        f"run {run.run}: ",
+        (
+            isinstance(dataset, TokenSettings) and dataset.train // run.batch_size <= dataset.window,
+            f"{dataset.train} words in {run.batch_size} streams leave no window of {getattr(dataset, 'window', 0)}; "
+            "lower batch_factor",
+        ),
+        (
+            isinstance(model, OwnSettings) and find_spec(architecture_module(run.model)) is None,
+            f"there is no src/sharpest/models/{getattr(model, 'net', '')}.py; write it, or correct net of its model",
+        ),
+        *(_mistakes_of_size(model, dataset) if isinstance(dataset, ImageSettings) else ()),
+        *(
+            (examples > num_train, f"{key} {examples} exceeds {num_train} training examples; lower {key}")
+            for key, examples in (("hessian.examples", hessian.examples), ("variants.loss_examples", loss_examples))
+        ),
+        (
+            nudge is not None and nudge.num_eigenpairs > nudge.hessian.max_products,
+            f"{nudge and nudge.num_eigenpairs} eigenpairs need more than hessian.max_products {hessian.max_products}; "
+            "raise it, or lower K of the id or num_eigenpairs of variants",
+        ),
+        (
+            run.full_batch and not run.batch_size <= min(hessian.examples, num_train),
+            f"full_batch_examples {run.batch_size} exceeds hessian.examples {hessian.examples} or the {num_train} "
+            "training examples; its Hessian is that of the whole batch: lower full_batch_examples",
+        ),
+    )
 
 
-def _check_branch(run: RunSettings, parent: RunSettings | None) -> None:
-    assert run.branch is not None  # ensured by the caller
-    if parent is None:
-        raise ConfigError(f"run {run.run}: its parent {run.branch.parent!r} is not in config/runs.tsv; add it")
-    epoch = run.branch.epoch
-    if run.branch.batch_size != parent.batch_size:
-        raise ConfigError(
-            f"run {run.run}: batch size {run.branch.batch_size} differs from {parent.batch_size} of its parent; give "
-            "both the same batch_factor, or change it by a branch with the variant S<f>"
-        )
-    if parent.branch and epoch < parent.branch.epoch:
-        raise ConfigError(
-            f"run {run.run}: branches off at epoch {epoch}, but its parent, a branch itself, begins at "
-            f"{parent.branch.epoch}; raise branch_epoch or name another parent"
-        )
-    if epoch > parent.epochs:
-        raise ConfigError(
-            f"run {run.run}: branches off at epoch {epoch}, but its parent ends at {parent.epochs}; lengthen the "
-            "parent or lower branch_epoch"
-        )
-    if epoch % parent.snapshot_every:
-        raise ConfigError(
-            f"run {run.run}: branches off at epoch {epoch}, but its parent keeps a snapshot every "
-            f"{parent.snapshot_every} epochs; lower snapshot_every of the parent"
-        )
-    if epoch >= run.epochs:
-        raise ConfigError(f"run {run.run}: branches off at epoch {epoch} and ends at {run.epochs}; raise its epochs")
-
-
-def _side(dataset: ImageSettings) -> int | None:
-    """The side of the images; None if it is not known yet."""
+def _mistakes_of_size(model: Any, dataset: ImageSettings) -> Iterator[tuple[bool, str]]:
+    """Whether images are too small for a net; no mistake if their size is not known yet."""
     source = SOURCES[dataset.source]
     assert isinstance(source, ImageSource)  # checked with the data sets
-    return source.shape and source.shape[1]
+    if (side := model.image_size or (source.shape and source.shape[1])) is not None:
+        smallest = model.smallest_image
+        yield side < smallest, f"images of side {side} vanish in the model; set its image_size to at least {smallest}"
+        if isinstance(model, ResNetSettings):
+            yield (
+                bool(side % smallest),
+                f"a ResNet of {len(model.widths)} stages halves images of side {side} unevenly; set its image_size to "
+                f"a multiple of {smallest}",
+            )
+
+
+def _check_branch(run: RunSettings, branch: BranchSettings, parent: RunSettings | None) -> None:
+    refuse(f"run {run.run}: ", (parent is None, f"its parent {branch.parent!r} is not in config/runs.tsv; add it"))
+    assert parent is not None
+    start, off = parent.branch.epoch if parent.branch else 0, f"branches off at epoch {branch.epoch}"
+    refuse(
+        f"run {run.run}: ",
+        (
+            branch.batch_size != parent.batch_size,
+            f"batch size {branch.batch_size} differs from {parent.batch_size} of its parent; give both the same "
+            "batch_factor, or change it by a branch with the variant S<f>",
+        ),
+        (
+            branch.epoch < start,
+            f"{off}, but its parent, a branch itself, begins at {start}; raise branch_epoch or name another parent",
+        ),
+        (
+            branch.epoch > parent.epochs,
+            f"{off}, but its parent ends at {parent.epochs}; lengthen the parent or lower branch_epoch",
+        ),
+        (
+            branch.epoch % parent.snapshot_every,
+            f"{off}, but its parent keeps a snapshot every {parent.snapshot_every} epochs; lower snapshot_every of the "
+            "parent",
+        ),
+        (branch.epoch >= run.epochs, f"{off} and ends at {run.epochs}; raise its epochs"),
+    )
+
+
+_UNKNOWN = "{!r} is not a data source; known: " + ", ".join(SOURCES)
 
 
 def _check_substitute(original: str, source: str) -> None:
-    for name in (original, source):
-        if name not in SOURCES:
-            raise ConfigError(
-                f"config: substitutes.{original}: {name!r} is not a data source; known: {', '.join(SOURCES)}"
-            )
-    if SOURCES[original].kind != SOURCES[source].kind:
-        raise ConfigError(
-            f"config: substitutes.{original}: {source!r} has {SOURCES[source].kind}, but {original!r} has "
-            f"{SOURCES[original].kind}; name a source of that kind"
-        )
+    place = f"config: substitutes.{original}: "
+    refuse(place, *((name not in SOURCES, _UNKNOWN.format(name)) for name in (original, source)))
+    kind, kept = SOURCES[source].kind, SOURCES[original].kind
+    refuse(place, (kind != kept, f"{source!r} has {kind}, but {original!r} has {kept}; name a source of that kind"))
 
 
 def _check_dataset(key: str, dataset: DatasetSettings) -> None:
-    if dataset.source not in SOURCES:
-        raise ConfigError(f"{key}.source: {dataset.source!r} is not a data source; known: {', '.join(SOURCES)}")
+    refuse(f"{key}.source: ", (dataset.source not in SOURCES, _UNKNOWN.format(dataset.source)))
     source = SOURCES[dataset.source]
-    if source.kind != dataset.kind:
-        fitting = ", ".join(name for name, other in SOURCES.items() if other.kind == dataset.kind)
-        raise ConfigError(
-            f"{key}.source: {dataset.source!r} has {source.kind}, not {dataset.kind}; use one of {fitting}"
-        )
+    fitting = ", ".join(name for name, other in SOURCES.items() if other.kind == dataset.kind)
+    of_other_kind = f"{dataset.source!r} has {source.kind}, not {dataset.kind}; use one of {fitting}"
+    refuse(f"{key}.source: ", (source.kind != dataset.kind, of_other_kind))
     if isinstance(source, TokenSource):
         counts = {"train": source.num_train, "val": source.num_val, "test": source.num_test}
         for part, count in counts.items():
-            if (asked := getattr(dataset, part)) > count:
-                raise ConfigError(f"{key}: {part} {asked} exceeds the {count} words of {dataset.source}; lower it")
+            asked = getattr(dataset, part)
+            refuse(
+                f"{key}: ", (asked > count, f"{part} {asked} exceeds the {count} words of {dataset.source}; lower it")
+            )
         return
-    if source.num_train is not None and dataset.train + dataset.val > source.num_train:
-        raise ConfigError(
-            f"{key}: train {dataset.train} + val {dataset.val} exceed the {source.num_train} examples of "
-            f"{dataset.source}; lower them"
-        )
-    if source.num_test is not None and dataset.test > source.num_test:
-        raise ConfigError(
-            f"{key}: test {dataset.test} exceeds the {source.num_test} test examples of {dataset.source}; lower it"
-        )
+    train, val, test = dataset.train, dataset.val, dataset.test
+    refuse(
+        f"{key}: ",
+        (
+            source.num_train is not None and train + val > source.num_train,
+            f"train {train} + val {val} exceed the {source.num_train} examples of {dataset.source}; lower them",
+        ),
+        (
+            source.num_test is not None and test > source.num_test,
+            f"test {test} exceeds the {source.num_test} test examples of {dataset.source}; lower it",
+        ),
+    )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+from sharpest import grids
 from sharpest.config.measures import Measure, declared, measure_names
 from sharpest.config.reading import models_in, read_text
 from sharpest.config.settings import ForRuns, ProjectSettings, RunKeys, ScaleFile
@@ -49,11 +50,11 @@ def files_page() -> str:
     measured = [(declared(name).layout, _PATHS.measured(name, "<run>", "<schedule>")) for name in measure_names()]
     for layout, place in (*kinds_of_files(), *measured):
         parts += [f"## {layout.name}, version {layout.version}\n", f"`{place}`\n"]
-        parts += ["| array | type | dimensions | unit | meaning |", "|---|---|---|---|---|"]
-        parts += [
-            _row(f"`{d.name}`", f"`{d.dtype}`", _escaped(f"({', '.join(d.dims)})"), d.unit, _escaped(d.meaning))
+        rows = [
+            (f"`{d.name}`", f"`{d.dtype}`", _escaped(f"({', '.join(d.dims)})"), d.unit, _escaped(d.meaning))
             for d in layout.datasets
         ]
+        parts.append(grids.markdown(("array", "type", "dimensions", "unit", "meaning"), rows))
         parts.append(f"\nAttributes: {', '.join(f'`{name}`' for name in layout.attributes)}.\n")
     return "\n".join(parts)
 
@@ -67,10 +68,10 @@ def _measure_table(measure: Measure) -> list[str]:
 
 
 def _key_table(model: type[Strict], without: Iterable[str] = ()) -> list[str]:
-    return ["| key | value | default | meaning |", "|---|---|---|---|", *_key_rows(model, "", without), ""]
+    return [grids.markdown(("key", "value", "default", "meaning"), list(_key_rows(model, "", without))), ""]
 
 
-def _key_rows(model: type[Strict], place: str, without: Iterable[str] = ()) -> Iterator[str]:
+def _key_rows(model: type[Strict], place: str, without: Iterable[str] = ()) -> Iterator[tuple[str, ...]]:
     """The rows of a class, each followed by the rows of the classes inside it."""
     properties = model.model_json_schema()["properties"]
     # kind comes first, before the keys of the base class
@@ -81,7 +82,7 @@ def _key_rows(model: type[Strict], place: str, without: Iterable[str] = ()) -> I
         # a kind is described by its class, and a key without a description by the class inside it
         described = field.description or (model.__doc__ if name == "kind" else inner[0].__doc__) or ""
         default = "" if field.is_required() else f"`{_default(field.default)}`"
-        yield _row(f"`{place}{name}`", _value(properties[name]), default, _escaped(" ".join(described.split())))
+        yield (f"`{place}{name}`", _value(properties[name]), default, _escaped(" ".join(described.split())))
         # a mapping contains names, a list contains numbers
         shape = {"object": ".<name>", "array": ".<n>"}.get(str(properties[name].get("type")), "")
         # studies and keys of runs have their own tables
@@ -127,13 +128,9 @@ def _value(schema: Mapping[str, Any]) -> str:
     return " ".join([words.get(str(kind), "the keys below"), " and ".join(limits)]).strip()
 
 
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
 def _escaped(text: str) -> str:
-    # Markdown would take these for the end of a cell, for emphasis, or for a tag
-    return text.replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")
+    # Markdown would take these for emphasis or for a tag
+    return text.replace("*", "\\*").replace("<", "&lt;")
 
 
 def write_pages(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeVar, get_args
 
 from pydantic import (
     Field,
@@ -19,8 +19,9 @@ from pydantic import (
 
 from sharpest.config.measures import Measure, declared
 from sharpest.config.run_id import RunId
+from sharpest.config.schedule import Schedule
 from sharpest.config.strict import NewSeeds, Strict
-from sharpest.errors import ConfigError, meant
+from sharpest.errors import ConfigError, meant, refuse
 from sharpest.results.edges import MEASURES
 from sharpest.results.layout import Dataset
 
@@ -104,26 +105,6 @@ class Input(NamedTuple):
     kind: str
     run: str
     schedule: str | None
-
-
-class Schedule(Protocol):
-    """The properties of a schedule on a run that a study uses."""
-
-    @property
-    def name(self) -> str:
-        """Its key among the schedules of a scale."""
-
-    @property
-    def points(self) -> Sequence[int | str]:
-        """Iterations, or ``best`` and ``last``."""
-
-    @property
-    def window(self) -> float | None:
-        """Early window in epochs, which figures draw separately."""
-
-    @property
-    def measures(self) -> Mapping[str, Any]:
-        """Settings of each measure that the schedule takes, by name."""
 
 
 class Study(Strict):
@@ -245,34 +226,36 @@ def settings_of(measure: str, schedule: Schedule) -> Any:
     return schedule.measures[measure]
 
 
-def check_num_eigenvalues(num_eigenvalues: int, schedule: Schedule) -> None:
-    """Refuse to draw more eigenvalues than are measured."""
+def check_number(key: str, number: int, schedule: Schedule) -> None:
+    """Refuse to draw more eigenpairs than are measured; ``key`` is the study's."""
     measured = settings_of("spectra", schedule).num_eigenpairs
-    if num_eigenvalues > measured:
-        raise ConfigError(
-            f"num_eigenvalues {num_eigenvalues} exceeds num_eigenpairs {measured}; raise "
-            f"schedules.{schedule.name}.measures.spectra.num_eigenpairs"
-        )
+    where = f"schedules.{schedule.name}.measures.spectra.num_eigenpairs"
+    refuse("", (number > measured, f"{key} {number} exceeds num_eigenpairs {measured}; raise {where}"))
 
 
 def check_window(schedule: Schedule) -> None:
     """Refuse to draw an early window if the schedule has none."""
-    if schedule.window is None:
-        raise ConfigError(f"the early window is drawn separately; set schedules.{schedule.name}.window_epochs")
+    key = f"schedules.{schedule.name}.window_epochs"
+    refuse("", (schedule.window is None, f"the early window is drawn separately; set {key}"))
 
 
 def check_accuracy(schedule: Schedule) -> None:
     """Refuse to draw accuracies that are not measured."""
-    if not settings_of("spectra", schedule).accuracy_every:
-        raise ConfigError(
-            f"accuracy is drawn; set schedules.{schedule.name}.measures.spectra.accuracy_every to at least 1"
-        )
+    key = f"schedules.{schedule.name}.measures.spectra.accuracy_every"
+    refuse("", (not settings_of("spectra", schedule).accuracy_every, f"accuracy is drawn; set {key} to at least 1"))
+
+
+def check_direction(number: int, schedule: Schedule) -> None:
+    """Refuse to draw a direction that is not measured."""
+    key = f"schedules.{schedule.name}.measures.directions.indices"
+    is_measured = number in settings_of("directions", schedule).indices
+    refuse("", (not is_measured, f"direction {number} is not in {key}; add it"))
 
 
 def check_ends(schedule: Schedule) -> None:
     """Refuse to read end points from a schedule with other points."""
-    if list(schedule.points) != ["best", "last"]:
-        raise ConfigError(f"end points are read from schedules.{schedule.name}; set its points to 'best and last'")
+    place = f"end points are read from schedules.{schedule.name}"
+    refuse("", (list(schedule.points) != ["best", "last"], f"{place}; set its points to 'best and last'"))
 
 
 class Alignment(Study):
@@ -288,8 +271,7 @@ class Alignment(Study):
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
         check_accuracy(schedule)
-        if 1 not in settings_of("directions", schedule).indices:
-            raise ConfigError(f"direction 1 is not in schedules.{schedule.name}.measures.directions.indices; add it")
+        check_direction(1, schedule)
 
 
 class EdgeTestStudy(Study):
@@ -306,9 +288,9 @@ class EdgeTestStudy(Study):
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
-        if not settings_of("gradient_sample", schedule).full_curvature_batches:
-            key = f"schedules.{schedule.name}.measures.gradient_sample.full_curvature_batches"
-            raise ConfigError(f"gradient-noise interaction is a candidate; set {key} to at least 1")
+        key = f"schedules.{schedule.name}.measures.gradient_sample.full_curvature_batches"
+        has_gni = settings_of("gradient_sample", schedule).full_curvature_batches
+        refuse("", (not has_gni, f"gradient-noise interaction is a candidate; set {key} to at least 1"))
 
 
 Moment = Literal["start", "peak", "end"] | Annotated[float, Field(ge=0, le=1)]
@@ -334,16 +316,9 @@ class EigenvectorDrift(Study):
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
-        measured = settings_of("spectra", schedule)
-        if self.num_eigenvectors > measured.num_eigenpairs:
-            raise ConfigError(
-                f"num_eigenvectors {self.num_eigenvectors} exceeds num_eigenpairs {measured.num_eigenpairs}; raise "
-                f"schedules.{schedule.name}.measures.spectra.num_eigenpairs"
-            )
-        if not measured.keep_vectors:
-            raise ConfigError(
-                f"eigenvectors are drawn; set schedules.{schedule.name}.measures.spectra.keep_vectors to true"
-            )
+        check_number("num_eigenvectors", self.num_eigenvectors, schedule)
+        key = f"schedules.{schedule.name}.measures.spectra.keep_vectors"
+        refuse("", (not settings_of("spectra", schedule).keep_vectors, f"eigenvectors are drawn; set {key} to true"))
 
 
 _BEST_FINAL = ("best", "final")
@@ -456,10 +431,12 @@ class FullBatchEdge(Study):
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
-        if RunId.parse(curve.run).is_adaptive:
-            raise ConfigError(f"run {curve.run!r}: its edge applies to preconditioned curvature; name an SGD run")
-        if RunId.parse(curve.run).rule != "fb":
-            raise ConfigError(f"run {curve.run!r} is not a full-batch run; name one with -fb in its id")
+        run = RunId.parse(curve.run)
+        refuse(
+            f"run {curve.run!r}",
+            (run.is_adaptive, ": its edge applies to preconditioned curvature; name an SGD run"),
+            (run.rule != "fb", " is not a full-batch run; name one with -fb in its id"),
+        )
 
 
 class EigenvalueCurve(Curve):
@@ -493,7 +470,7 @@ class LargestEigenvalues(Study):
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
-        check_num_eigenvalues(self.num_eigenvalues, schedule)
+        check_number("num_eigenvalues", self.num_eigenvalues, schedule)
         if self.composite:
             check_window(schedule)
 
@@ -575,25 +552,23 @@ class Drawn:
         measure = declared(self.measure)
         column = _column(measure, self.column)
         name, further = f"{self.column} of {self.measure}", column.dims[1:]
-        shown = f"({', '.join(column.dims)})"
-        if column.dims[0] != "t":
-            raise ConfigError(
-                f"{name} has dimensions {shown}, so no value for each point; name an array that has t first"
-            )
-        if len(self.index) != len(further):
-            places = f"{len(further)} {'place' if len(further) == 1 else 'places'}"
-            raise ConfigError(f"{name} has dimensions {shown}; give index {places}, not {len(self.index)}")
+        has = f"{name} has dimensions ({', '.join(column.dims)})"
+        places = f"{len(further)} {'place' if len(further) == 1 else 'places'}"
+        refuse(
+            "",
+            (column.dims[0] != "t", f"{has}, so no value for each point; name an array that has t first"),
+            (len(self.index) != len(further), f"{has}; give index {places}, not {len(self.index)}"),
+        )
         lengths = measure.lengths(settings_of(self.measure, schedule))
         for place, letter in zip(self.index, further, strict=True):
-            if place >= lengths.get(letter, place + 1):
-                raise ConfigError(
-                    f"index {place} exceeds {name} in schedules.{schedule.name}, whose {letter} ends at "
-                    f"{lengths[letter] - 1}; lower it"
-                )
-        if self.error is not None and (error := _column(measure, self.error)).dims != column.dims:
-            raise ConfigError(
-                f"error {self.error} has dimensions ({', '.join(error.dims)}), {name} has {shown}; name an array of "
-                "the same dimensions"
+            end = lengths.get(letter, place + 1) - 1
+            where = f"{name} in schedules.{schedule.name}, whose {letter} ends at {end}"
+            refuse("", (place > end, f"index {place} exceeds {where}; lower it"))
+        if self.error is not None:
+            dims = _column(measure, self.error).dims
+            refuse(
+                f"error {self.error} has dimensions ({', '.join(dims)}), {has.replace('dimensions ', '')}; ",
+                (dims != column.dims, "name an array of the same dimensions"),
             )
 
 
@@ -860,7 +835,7 @@ class SpectrumEvolution(Study):
 
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
-        check_num_eigenvalues(self.num_eigenvalues, schedule)
+        check_number("num_eigenvalues", self.num_eigenvalues, schedule)
         if self.early:
             check_window(schedule)
         if self.accuracy:
@@ -895,12 +870,13 @@ class StepSurface(Study):
     def check(self, curve: Curve | Input, schedule: Schedule) -> None:
         super().check(curve, schedule)
         measured, place = settings_of("directions", schedule), f"schedules.{schedule.name}.measures.directions"
-        if self.direction not in measured.indices:
-            raise ConfigError(f"direction {self.direction} is not in {place}.indices; add it")
-        if missing := sorted(set(self.alphas) - set(measured.alphas)):
-            raise ConfigError(f"alphas {missing} are not in {place}.alphas; add them")
-        if self.grid_limit > max(measured.grid, default=0):
-            raise ConfigError(f"grid_limit {self.grid_limit:g} exceeds {place}.grid; widen it")
+        check_direction(self.direction, schedule)
+        missing, reach = sorted(set(self.alphas) - set(measured.alphas)), max(measured.grid, default=0)
+        refuse(
+            "",
+            (missing, f"alphas {missing} are not in {place}.alphas; add them"),
+            (self.grid_limit > reach, f"grid_limit {self.grid_limit:g} exceeds {place}.grid; widen it"),
+        )
 
 
 AnyStudy = Annotated[

@@ -8,19 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharpest.config.studies import Alignment, Curve
-from sharpest.figures.canvas import (
-    MARKERS,
-    Canvas,
-    FigureInputs,
-    OfSeed,
-    Panel,
-    drawing,
-    mean_over_seeds,
-    name_diverged,
-    ordered_colours,
-    run_label,
-    running_mean,
-)
+from sharpest.figures.canvas import MARKERS, Canvas, FigureInputs, Panel, drawing, ordered_colours, run_label
+from sharpest.figures.seeds import OfSeed, mean_over_seeds, name_diverged, running_mean
 from sharpest.measures.directions import Directions, random_cosine
 from sharpest.measures.spectra import Spectra
 from sharpest.results.stored import common_points

@@ -1,4 +1,4 @@
-"""The canvas of a figure: panels, the one drawer of lines over seeds, and what is collected for csv and notes."""
+"""The canvas of a figure: panels, the one drawer of lines, what is collected for csv and notes, and saving."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import sys
 import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import wraps
-from itertools import cycle, zip_longest
+from itertools import cycle
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,9 +24,9 @@ from matplotlib.text import Text
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
-from sharpest.config.run_id import RunId
-from sharpest.config.studies import Curve, NamedRun, mean_of
+from sharpest.config.studies import Curve, NamedRun
 from sharpest.errors import ConfigError
+from sharpest.figures.seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
 from sharpest.figures.widths import INCHES, fit, keep_above
 from sharpest.results.runs import Results, RunResults
 from sharpest.results.stored import Measured, reader_of
@@ -73,39 +72,6 @@ styled = matplotlib.rc_context(
 )
 
 
-class PlottedPoints:
-    """Record of every plotted point, for the csv of the figure."""
-
-    def __init__(self) -> None:
-        self._parts: list[pd.DataFrame] = []
-
-    def add(self, panel: str, series: str, run: str | NDArray[Any], **coordinates: ArrayLike) -> int:
-        """Record the points of one artist; return their number.
-
-        Args:
-            panel: Name of the panel, unique in the figure.
-            series: Name of the line or cloud in the panel.
-            run: Id of the run behind the points, or one id per point (n,); empty if the points belong to no run.
-            coordinates: x, y and, in 3-D panels, z as plotted, each a number or (n,); and further columns, such as the
-                deviation of a mean.
-        """
-        arrays = {name: np.atleast_1d(np.asarray(values, dtype=float)) for name, values in coordinates.items()}
-        columns = dict(zip(arrays, np.broadcast_arrays(*arrays.values()), strict=True))
-        self._parts.append(pd.DataFrame({"panel": panel, "series": series, "run": run, **columns}))
-        return len(self._parts[-1])
-
-    def table(self, columns: tuple[str, ...] = ("x", "y")) -> pd.DataFrame:
-        """All points in the order of plotting; coordinates that a panel lacks are NaN.
-
-        If there is a mean over seeds, ``deviation`` is a further column, NaN for all other points.
-        """
-        over_seeds = any("deviation" in part for part in self._parts)
-        numbers = [*columns, *["deviation"] * over_seeds]
-        names = ["panel", "series", "run", *numbers]
-        table = pd.concat([pd.DataFrame(columns=names), *self._parts]).reset_index(drop=True)[names]
-        return table.astype(dict.fromkeys(numbers, float))
-
-
 def looks() -> Iterator[tuple[str, Any]]:
     """Colours and dashes of curves without an order: colours of equal lightness, alike in grey, differ in dashes."""
     return zip(cycle((RED, GREEN, BLUE, *OTHERS)), cycle(DASHES))
@@ -114,23 +80,6 @@ def looks() -> Iterator[tuple[str, Any]]:
 def ordered_colours(count: int) -> list[str]:
     """``count`` colours from dark blue to light orange, whose order is visible in grey print."""
     return [to_hex(_ORDERED(float(place))) for place in np.linspace(0, _LIGHTEST, count)]
-
-
-class NotedFigure(Figure):
-    """A figure with notes for its reader.
-
-    Attributes:
-        notes: Sentences, in the order they were added.
-    """
-
-    def __init__(self, width: float, height: float) -> None:
-        """Create an empty figure whose panels do not overlap; sizes in inches."""
-        super().__init__(figsize=(width, height), layout="constrained")
-        self.notes: list[str] = []
-
-    def note(self, *sentences: str) -> None:
-        """Add sentences; empty ones, and those it has, are ignored."""
-        self.notes += (each for each in sentences if each and each not in self.notes)
 
 
 def say_empty(axes: Axes) -> None:
@@ -213,14 +162,6 @@ def divergence_line(texts: Mapping[str, str]) -> str:
     return f"{'; '.join(named)}." if named else ""
 
 
-def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """Moving average along the last axis, (..., t) to (..., t - window + 1); one mean if t < window."""
-    window = min(window, values.shape[-1])
-    if window < 2:
-        return values
-    return np.lib.stride_tricks.sliding_window_view(values, window, axis=-1).mean(axis=-1)
-
-
 def _draw_foot(figure: Figure, text: str) -> Text:
     """Write a small grey line at the bottom, below the panels."""
     foot = figure.text(0.008, 0.012, text, color=GREY, fontsize=_FOOT_SIZE, va="bottom")
@@ -230,7 +171,7 @@ def _draw_foot(figure: Figure, text: str) -> Text:
 
 
 @styled
-def save(figure: NotedFigure, table: pd.DataFrame, foot: str, width: str, stem: Path) -> None:
+def save(figure: Canvas, table: pd.DataFrame, foot: str, width: str, stem: Path) -> None:
     """Write a figure as pdf and png, its points as csv, and its notes as md; pdf and png contain the notes as metadata.
 
     The same figure gives the same bytes: no dates, floats in full precision.
@@ -265,152 +206,6 @@ def save(figure: NotedFigure, table: pd.DataFrame, foot: str, width: str, stem: 
         table.to_csv(path, index=False, lineterminator="\n")
     with written_whole(stem.with_suffix(".md")) as path:
         path.write_text(f"# {stem.name}\n\n" + "\n\n".join(figure.notes) + "\n", encoding="utf-8")
-
-
-@dataclass(frozen=True, eq=False)
-class OfSeed:
-    """The n finite points of one seed.
-
-    Attributes:
-        run: Id of the run; or one id per point (n,), as for a branch and its trunk.
-        x: Abscissae (n,); points of different seeds are matched by x.
-        y: Values (n,); a mean also accepts (n, ...).
-        diverged: When the run diverged, as text after its name; empty if it did not.
-        missed: Whether a point is above the solver's tolerance (n,); None if not applicable.
-        error: Measured errors of y (n,), NaN where not measured; None if there are none to draw.
-    """
-
-    run: str | NDArray[Any]
-    x: NDArray[Any]
-    y: NDArray[np.float64]
-    diverged: str = ""
-    missed: NDArray[np.bool_] | None = None
-    error: NDArray[np.float64] | None = None
-
-    @classmethod
-    def along(
-        cls, measured: Measured, y: NDArray[Any], missed: NDArray[np.bool_] | None = None, last: float = np.inf
-    ) -> OfSeed:
-        """The finite values (t,) of a measurement by epoch, up to a last one."""
-        points = cls(measured.run, measured.epoch, y, measured.divergence, missed)
-        return points.at(np.isfinite(y) & (measured.epoch <= last))
-
-    @property
-    def seed(self) -> int:
-        """The seed of the run."""
-        return RunId.parse(str(np.atleast_1d(self.run)[0])).seed
-
-    def at(self, rows: NDArray[Any] | slice) -> OfSeed:
-        """The points in these rows."""
-        return replace(
-            self,
-            run=self.run if isinstance(self.run, str) else self.run[rows],
-            x=self.x[rows],
-            y=self.y[rows],
-            missed=None if self.missed is None else self.missed[rows],
-            error=None if self.error is None else self.error[rows],
-        )
-
-    def smoothed(self, window: int) -> OfSeed:
-        """Moving averages of the values (n,), with the run and the x of the central point."""
-        x, y = running_mean(np.stack([self.x, self.y]), window)
-        first = (len(self.x) - len(x)) // 2
-        return replace(self.at(slice(first, first + len(x))), x=x, y=y)
-
-
-@dataclass(frozen=True, eq=False)
-class Mean:
-    """Means over seeds at n points.
-
-    Attributes:
-        runs: Names for the run column of the csv of a figure (n,), such as ``mean of 1001, 1002``.
-        counts: Numbers of seeds in the means (n,).
-        x: Abscissae (n,), increasing.
-        y: Means (n, ...).
-        deviation: Sample standard deviations (n, ...); NaN where the mean has only one seed.
-    """
-
-    runs: NDArray[Any]
-    counts: NDArray[np.int64]
-    x: NDArray[Any]
-    y: NDArray[np.float64]
-    deviation: NDArray[np.float64]
-
-
-def mean_over_seeds(seeds: Sequence[OfSeed]) -> Mean:
-    """Mean and standard deviation of several seeds, by the rules of this module."""
-    averaged = [each for each in seeds if not each.diverged]
-    x = np.unique(np.concatenate([each.x for each in averaged or seeds[:1]]))
-    has_point = np.array([np.isin(x, each.x) for each in averaged], dtype=bool).reshape(len(averaged), len(x))
-    kept = 2 * has_point.sum(axis=0) > len(averaged)
-    x, has_point = x[kept], has_point[:, kept]
-    values = np.full((*has_point.shape, *seeds[0].y.shape[1:]), np.nan)
-    for of_seed, own, each in zip(values, has_point, averaged, strict=True):
-        unique, first = np.unique(each.x, return_index=True)
-        of_seed[own] = each.y[first][np.isin(unique, x)]
-    counts, where = has_point.sum(axis=0), has_point.reshape(*has_point.shape, *[1] * (values.ndim - 2))
-    deviation = np.full(values.shape[1:], np.nan)
-    several = counts > 1
-    if several.any():  # NumPy warns about deviations of too few values
-        deviation[several] = values[:, several].std(axis=0, ddof=1, where=where[:, several])
-    numbers = [each.seed if len(each.x) else 0 for each in averaged]
-    runs = [mean_of(seed for seed, own in zip(numbers, column, strict=True) if own) for column in has_point.T]
-    return Mean(np.array(runs, dtype=object), counts, x, values.mean(axis=0, where=where), deviation)
-
-
-def joined(runs: Iterable[Sequence[OfSeed]]) -> list[OfSeed]:
-    """Join several runs, such as one point of each, into one curve per seed, in the order of x.
-
-    Args:
-        runs: The seeds of each run; either all have errors or none has. The last run says when the seed diverged.
-    """
-    lines = []
-    for seeds in zip_longest(*runs):
-        parts = [each for each in seeds if each is not None]
-        x = np.concatenate([each.x for each in parts])
-        errors = [each.error for each in parts if each.error is not None]
-        missed = [each.missed for each in parts if each.missed is not None]
-        line = OfSeed(
-            np.concatenate([np.broadcast_to(np.array(each.run, dtype=object), len(each.x)) for each in parts]),
-            x,
-            np.concatenate([each.y for each in parts]),
-            parts[-1].diverged,
-            missed=np.concatenate(missed) if missed else None,
-            error=np.concatenate(errors) if errors else None,
-        )
-        lines.append(line.at(np.argsort(x, kind="stable")))
-    return lines
-
-
-def name_diverged(diverged: Mapping[str, str]) -> str:
-    """Which runs of a curve diverged, and when, such as ``seeds 1001, 1003 diverged at epochs 2, 3.5``.
-
-    Args:
-        diverged: Run -> when it diverged, as text after its name; empty if it did not. With a single run, the seed is
-            not named.
-    """
-    if len(diverged) == 1:
-        return next(iter(diverged.values()))
-    by_seed = {RunId.parse(run).seed: text.rpartition(" ") for run, text in diverged.items() if text}
-    if not by_seed:
-        return ""
-    plural, (what, _, _) = "s" if len(by_seed) > 1 else "", next(iter(by_seed.values()))
-    times = ", ".join(time for _, _, time in by_seed.values())
-    return f"seed{plural} {', '.join(map(str, by_seed))} {what}{plural} {times}"
-
-
-def seeds_line(
-    counts: Iterable[int], means: str = "Lines", rest: str = "bands: one standard deviation; thin: single seeds"
-) -> str:
-    """The note on how several seeds are drawn; empty if all curves have only one.
-
-    Args:
-        counts: Number of seeds of each curve.
-        means: How the means are drawn.
-        rest: How deviations and single seeds are drawn.
-    """
-    several = [str(count) for count in sorted(set(counts)) if count > 1]
-    return f"{means}: means over {' or '.join(several)} seeds; {rest}." if several else ""
 
 
 _Reader = TypeVar("_Reader", bound=Measured)
@@ -470,12 +265,12 @@ _OF_SHAPE = ("color", "linestyle", "drawstyle")  # options that thin lines share
 _Study = TypeVar("_Study")
 
 
-class Canvas(NotedFigure):
-    """A figure in the making.
+class Canvas(Figure):
+    """A figure in the making, whose panels do not overlap, with notes for its reader and a record of every point.
 
     Attributes:
-        points: Every plotted point.
-        columns: Names of their coordinates in the csv.
+        notes: Sentences, in the order they were added.
+        columns: Names of the coordinates in the csv: x, y and, in 3-D panels, z; and further ones.
         missed, left_out: Group of points -> masks of those above the solver's tolerance, and not on a logarithmic axis.
         missed_are, left_out_are: How the notes describe them.
         diverged: Name of a curve -> which of its seeds diverged, and when.
@@ -486,15 +281,46 @@ class Canvas(NotedFigure):
     missed_are = "Open circles: eigenvalues whose residual is above the solver's tolerance"
     left_out_are = "Not drawn on a logarithmic axis: values at or below zero"
 
-    def __init__(self) -> None:
-        super().__init__(PANEL_WIDTH, PANEL_HEIGHT)
-        self.points = PlottedPoints()
+    def __init__(self, width: float = PANEL_WIDTH, height: float = PANEL_HEIGHT) -> None:
+        """Create an empty figure; sizes in inches."""
+        super().__init__(figsize=(width, height), layout="constrained")
+        self.notes: list[str] = []
         self.columns: tuple[str, ...] = ("x", "y")
         self.missed: defaultdict[str, list[NDArray[np.bool_]]] = defaultdict(list)
         self.left_out: defaultdict[str, list[NDArray[np.bool_]]] = defaultdict(list)
         self.diverged: dict[str, str] = {}
         self.averages: list[str] = []
         self._panels: list[Panel] = []
+        self._parts: list[pd.DataFrame] = []
+
+    def note(self, *sentences: str) -> None:
+        """Add sentences; empty ones, and those it has, are ignored."""
+        self.notes += (each for each in sentences if each and each not in self.notes)
+
+    def record(self, panel: str, series: str, run: str | NDArray[Any], **coordinates: ArrayLike) -> int:
+        """Record the points of one artist for the csv; return their number.
+
+        Args:
+            panel: Name of the panel, unique in the figure.
+            series: Name of the line or cloud in the panel.
+            run: Id of the run behind the points, or one id per point (n,); empty if the points belong to no run.
+            coordinates: The coordinates as plotted, each a number or (n,); and further columns, such as the deviation
+                of a mean.
+        """
+        arrays = {name: np.atleast_1d(np.asarray(values, dtype=float)) for name, values in coordinates.items()}
+        columns = dict(zip(arrays, np.broadcast_arrays(*arrays.values()), strict=True))
+        self._parts.append(pd.DataFrame({"panel": panel, "series": series, "run": run, **columns}))
+        return len(self._parts[-1])
+
+    def table(self) -> pd.DataFrame:
+        """All points in the order of plotting; coordinates that a panel lacks are NaN.
+
+        If there is a mean over seeds, ``deviation`` is a further column, NaN for all other points.
+        """
+        numbers = [*self.columns, *["deviation"] * any("deviation" in part for part in self._parts)]
+        names = ["panel", "series", "run", *numbers]
+        table = pd.concat([pd.DataFrame(columns=names), *self._parts]).reset_index(drop=True)[names]
+        return table.astype(dict.fromkeys(numbers, float))
 
     def lay_out(self, rows: int, columns: int, width: float = 1.25, height: float = 1.25) -> None:
         """Make room for rows and columns of panels; width and height of each in units of a usual panel."""
@@ -532,12 +358,12 @@ class Canvas(NotedFigure):
             count_line(self.left_out_are, self.left_out), count_line(self.missed_are, self.missed),
             divergence_line(self.diverged), *self.averages, foot,
         )  # fmt: skip
-        return self.points.table(self.columns)
+        return self.table()
 
 
 def drawing(
     draw: Callable[[Canvas, _Study, FigureInputs], None],
-) -> Callable[[_Study, FigureInputs, str], tuple[NotedFigure, pd.DataFrame]]:
+) -> Callable[[_Study, FigureInputs, str], tuple[Canvas, pd.DataFrame]]:
     """Make the function that draws a kind of figure on a canvas into one that returns the figure.
 
     The result takes the study, the results it is drawn from, and what was replaced or reduced. It returns the figure,
@@ -546,7 +372,7 @@ def drawing(
 
     @styled
     @wraps(draw)
-    def drawn(study: _Study, inputs: FigureInputs, foot: str) -> tuple[NotedFigure, pd.DataFrame]:
+    def drawn(study: _Study, inputs: FigureInputs, foot: str) -> tuple[Canvas, pd.DataFrame]:
         canvas = Canvas()
         draw(canvas, study, inputs)
         return canvas, canvas.finish(foot)
@@ -577,8 +403,8 @@ class Panel:
         return self.canvas.panel_on(axes, self.name, self.group)
 
     def record(self, series: str, run: str | NDArray[Any], **coordinates: ArrayLike) -> None:
-        """Record the points of one artist, see ``PlottedPoints.add``."""
-        self.num_points += self.canvas.points.add(self.name, series, run, **coordinates)
+        """Record the points of one artist, see ``Canvas.record``."""
+        self.num_points += self.canvas.record(self.name, series, run, **coordinates)
 
     def line(
         self, series: str, seeds: Sequence[OfSeed], mean_only: bool = False, group: str | None = None, **line: Any

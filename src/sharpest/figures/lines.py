@@ -38,18 +38,14 @@ from sharpest.figures.canvas import (
     RED,
     Canvas,
     FigureInputs,
-    OfSeed,
     Panel,
     divergence_line,
     drawing,
-    joined,
     looks,
     make_room_for_legends,
-    mean_over_seeds,
-    name_diverged,
     ordered_colours,
-    seeds_line,
 )
+from sharpest.figures.seeds import OfSeed, joined, mean_over_seeds, name_diverged, seeds_line
 from sharpest.measures.evaluations import Evaluations
 from sharpest.measures.spectra import Spectra
 from sharpest.results.edges import edge_of, first_crossing

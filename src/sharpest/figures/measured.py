@@ -9,18 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharpest.config.studies import MeasuredCurve, MeasuredCurves, MeasuredPanel, over_lr, reference_value
-from sharpest.figures.canvas import (
-    GREY,
-    Canvas,
-    FigureInputs,
-    OfSeed,
-    Panel,
-    drawing,
-    joined,
-    looks,
-    make_room_for_legends,
-    name_diverged,
-)
+from sharpest.figures.canvas import GREY, Canvas, FigureInputs, Panel, drawing, looks, make_room_for_legends
+from sharpest.figures.seeds import OfSeed, joined, name_diverged
 from sharpest.results.edges import edge_of
 from sharpest.results.stored import Measured
 

@@ -11,19 +11,8 @@ from numpy.typing import NDArray
 
 from sharpest.config.studies import Curve, EigenvectorDrift, Moment, SpectralDensity, moment_name
 from sharpest.curvature.quadrature import smeared
-from sharpest.figures.canvas import (
-    GREY,
-    Canvas,
-    FigureInputs,
-    OfSeed,
-    Panel,
-    drawing,
-    looks,
-    mean_over_seeds,
-    name_diverged,
-    ordered_colours,
-    say_empty,
-)
+from sharpest.figures.canvas import GREY, Canvas, FigureInputs, Panel, drawing, looks, ordered_colours, say_empty
+from sharpest.figures.seeds import OfSeed, mean_over_seeds, name_diverged
 from sharpest.measures.spectra import Spectra
 from sharpest.results.stored import common_points
 

@@ -11,12 +11,11 @@ from sharpest.figures.canvas import (
     RED,
     Canvas,
     FigureInputs,
-    OfSeed,
     drawing,
-    joined,
     make_room_for_legends,
     ordered_colours,
 )
+from sharpest.figures.seeds import OfSeed, joined
 from sharpest.results.stored import Measured
 
 _DIAGRAM, _AFTER = "outcome of the first steps", "after the last step"

@@ -24,13 +24,11 @@ from sharpest.figures.canvas import (
     RED,
     Canvas,
     FigureInputs,
-    OfSeed,
     Panel,
     drawing,
-    mean_over_seeds,
-    name_diverged,
     ordered_colours,
 )
+from sharpest.figures.seeds import OfSeed, mean_over_seeds, name_diverged
 from sharpest.measures.directions import Directions
 from sharpest.measures.spectra import Spectra
 from sharpest.results.stored import common_points

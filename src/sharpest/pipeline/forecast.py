@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sharpest import grids
 from sharpest.claims.ledger import Claim
 from sharpest.claims.plans import plan_claims
 from sharpest.config.measures import Measure, Planned, declared
@@ -405,9 +406,8 @@ _COLUMNS = ("", "jobs", "CPU h", "GPU h", "memory GB", "disk GB")
 
 def plain_table(needs: Mapping[str, Need]) -> str:
     """A table with a row per need and aligned columns, numbers to the right."""
-    rows = [_COLUMNS, *(_cells(name, need) for name, need in needs.items())]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows)
+    rows = [_cells(name, need) for name, need in needs.items()]
+    return grids.aligned(_COLUMNS, rows, numbers=range(1, len(_COLUMNS)))
 
 
 def _cells(name: str, need: Need) -> tuple[str, ...]:

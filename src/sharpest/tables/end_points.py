@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sharpest import grids
 from sharpest.config.run_id import RunId
 from sharpest.config.studies import END_POINT_COLUMNS, EndPointRow, EndPoints, mean_of
 from sharpest.measures.evaluations import Evaluations, accuracy_at, median_seconds
@@ -246,12 +247,8 @@ def _cost(finished: Mapping[str, _Run]) -> Iterable[str]:
 def markdown(study: EndPoints, table: pd.DataFrame, foot: str) -> str:
     """Print a table of ``build`` as Markdown, with the caption above and notes and foot below."""
     header, *rows = _printed(study, table)
-    lines = [_markdown_row(header), _markdown_row(["---", *["---:"] * (len(header) - 1)]), *map(_markdown_row, rows)]
-    return "\n\n".join([study.caption, "\n".join(lines), *_below(table, foot)]) + "\n"
-
-
-def _markdown_row(cells: list[str]) -> str:
-    return f"| {' | '.join(' '.join(cell.split(chr(10))).replace('|', chr(92) + '|') for cell in cells)} |"
+    grid = grids.markdown(header, rows, numbers=range(1, len(header)))
+    return "\n\n".join([study.caption, grid, *_below(table, foot)]) + "\n"
 
 
 def latex(study: EndPoints, table: pd.DataFrame, foot: str) -> str:

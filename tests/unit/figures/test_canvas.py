@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from sharpest.figures.canvas import Canvas, OfSeed
+from sharpest.figures.canvas import Canvas
+from sharpest.figures.seeds import OfSeed
 
 RUN = "scnn-c10-sgd-lr0.1-S128-s1"
 

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from sharpest.config.studies import Curve, FirstStage
-from sharpest.figures.canvas import NotedFigure
+from sharpest.figures.canvas import Canvas
 from sharpest.figures.lines import first_stage as draw
 
 TRUNK, *BRANCHES = (Curve(run=f"run-{label}", schedule="epochs", label=label) for label in ("trunk", "L1", "L2"))
@@ -19,7 +19,7 @@ def _study(smoothing: int = 1, num_branches: int = 2) -> FirstStage:
     return FirstStage(kind="first_stage", caption="", trunk=TRUNK, branches=branches, smoothing=smoothing)
 
 
-def _axes(figure: NotedFigure) -> dict[str, Axes]:
+def _axes(figure: Canvas) -> dict[str, Axes]:
     curvature, accuracy, rate, norm = figure.axes
     return {"curvature": curvature, "norm": norm, "accuracy": accuracy, "learning rate": rate}
 

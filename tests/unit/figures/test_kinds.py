@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from printed import check_column
 
 from sharpest.config.studies import KINDS, Curve, Study
-from sharpest.figures.canvas import NotedFigure
+from sharpest.figures.canvas import Canvas
 from sharpest.figures.widths import INCHES
 
 from .conftest import Folder
@@ -103,11 +103,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Folder]:
     return of
 
 
-def _drawn(folder: Folder, kind: str, *seeds: int) -> tuple[NotedFigure, pd.DataFrame]:
+def _drawn(folder: Folder, kind: str, *seeds: int) -> tuple[Canvas, pd.DataFrame]:
     study = _study(kind, *seeds)
     windows = dict.fromkeys(study.curves_by_seed(), 2.0)
     module, _, name = study.made_by.partition(":")
-    drawn: tuple[NotedFigure, pd.DataFrame] = getattr(import_module(f"sharpest.{module}"), name)(
+    drawn: tuple[Canvas, pd.DataFrame] = getattr(import_module(f"sharpest.{module}"), name)(
         study, folder.inputs(windows), "reduced"
     )
     return drawn
@@ -118,7 +118,7 @@ def _single(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     return rows.drop(columns="deviation", errors="ignore").reset_index(drop=True)
 
 
-def _texts(figure: NotedFigure) -> str:
+def _texts(figure: Canvas) -> str:
     legends = [axes.get_legend() for axes in figure.axes]
     labels = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
     return " ".join(" ".join([*labels, "\n".join(figure.notes)]).split())
@@ -175,7 +175,7 @@ def test_runs_without_a_point_leave_empty_panels_that_say_so(written: Callable[.
     assert {axes.get_title(loc="left") for axes in empty} == {axes.get_title(loc="left") for axes in figure.axes}
 
 
-def _num_3d(figure: NotedFigure) -> int:
+def _num_3d(figure: Canvas) -> int:
     return sum(axes.name == "3d" for axes in figure.axes)
 
 
@@ -216,7 +216,7 @@ def test_every_point_of_the_table_is_drawn(written: Callable[..., Folder], kind:
     assert set(zip(table["x"], table["y"], strict=True)) <= drawn
 
 
-def _all_axes(figure: NotedFigure) -> list[Any]:
+def _all_axes(figure: Canvas) -> list[Any]:
     return [each for axes in figure.axes for each in (axes, *axes.child_axes) if hasattr(each, "lines")]
 
 

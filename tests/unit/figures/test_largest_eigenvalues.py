@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 
 from sharpest.config.studies import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
 from sharpest.errors import ConfigError
-from sharpest.figures.canvas import NotedFigure, ordered_colours
+from sharpest.figures.canvas import Canvas, ordered_colours
 from sharpest.figures.lines import largest_eigenvalues as draw
 
 
@@ -33,7 +33,7 @@ def _points(axes: Axes) -> np.ndarray:
     return np.concatenate([line.get_xydata() for line in axes.lines])
 
 
-def _labels(figure: NotedFigure, index: int = 0) -> list[str]:
+def _labels(figure: Canvas, index: int = 0) -> list[str]:
     return [text.get_text() for text in figure.axes[index].get_legend().get_texts()]
 
 

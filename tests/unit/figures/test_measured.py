@@ -9,18 +9,18 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from sharpest.config.studies import MeasuredCurves
-from sharpest.figures.canvas import BLUE, GREEN, GREY, RED, NotedFigure
+from sharpest.figures.canvas import BLUE, GREEN, GREY, RED, Canvas
 from sharpest.figures.measured import draw
 
 T, K = 6, 3
-DrawRuns = Callable[..., tuple[NotedFigure, pd.DataFrame]]
+DrawRuns = Callable[..., tuple[Canvas, pd.DataFrame]]
 
 
 @pytest.fixture
-def draw_runs(folder: Any) -> Callable[..., tuple[NotedFigure, pd.DataFrame]]:
+def draw_runs(folder: Any) -> Callable[..., tuple[Canvas, pd.DataFrame]]:
     """Draws a study of the spectra of runs ``a``, ``b`` and so on."""
 
-    def of(study: MeasuredCurves, *runs: dict[str, Any], foot: str = "") -> tuple[NotedFigure, pd.DataFrame]:
+    def of(study: MeasuredCurves, *runs: dict[str, Any], foot: str = "") -> tuple[Canvas, pd.DataFrame]:
         for run, options in zip("abc", runs, strict=False):
             write_spectra(folder, run, **options)
         return draw(study, folder.inputs(), foot)
@@ -58,11 +58,11 @@ def study(*panels: Mapping[str, Any], runs: str = "a") -> MeasuredCurves:
     return MeasuredCurves.model_validate(keys)
 
 
-def labels(figure: NotedFigure, index: int = 0) -> list[str]:
+def labels(figure: Canvas, index: int = 0) -> list[str]:
     return [text.get_text() for text in figure.axes[index].get_legend().get_texts()]
 
 
-def foot(figure: NotedFigure) -> str:
+def foot(figure: Canvas) -> str:
     return " ".join(" ".join(figure.notes).split())
 
 

@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 
 from sharpest.config.studies import Curve, NsgdCurves
-from sharpest.figures.canvas import BLUE, RED, NotedFigure
+from sharpest.figures.canvas import BLUE, RED, Canvas
 from sharpest.figures.lines import nsgd_curves as draw
 
 
@@ -50,11 +50,11 @@ def _series(table: pd.DataFrame, panel: str, series: str) -> pd.DataFrame:
     return table[(table["panel"] == panel) & (table["series"] == series)]
 
 
-def _labels(figure: NotedFigure, index: int = 0) -> list[str]:
+def _labels(figure: Canvas, index: int = 0) -> list[str]:
     return [text.get_text() for text in figure.axes[index].get_legend().get_texts()]
 
 
-def _foot(figure: NotedFigure) -> str:
+def _foot(figure: Canvas) -> str:
     return " ".join(" ".join(figure.notes).split())
 
 

@@ -1,13 +1,14 @@
 """Means over seeds, compared with NumPy on explicit numbers, and how they are drawn."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sharpest.figures.canvas import Canvas, OfSeed, PlottedPoints, mean_over_seeds, name_diverged, seeds_line
+from sharpest.figures.canvas import Canvas
+from sharpest.figures.seeds import OfSeed, mean_over_seeds, name_diverged, seeds_line
 
 VALUES = np.array([[1.0, 2.0, 4.0], [3.0, 5.0, 9.0], [8.0, 2.0, 2.0]])
 
@@ -25,16 +26,12 @@ def _seeds() -> list[OfSeed]:
     return [_seed(1001 + index, y) for index, y in enumerate(VALUES)]
 
 
-@pytest.fixture
-def drawn() -> Callable[..., tuple[Axes, PlottedPoints]]:
-    def draw(seeds: Sequence[OfSeed], yscale: str = "linear", mean_only: bool = False) -> tuple[Axes, PlottedPoints]:
-        canvas = Canvas()
-        canvas.lay_out(1, 1)
-        panel = canvas.panel("P", yscale=yscale)
-        panel.line("s", seeds, mean_only, color="red", linewidth=0.9, label="name")
-        return panel.axes, canvas.points
-
-    return draw
+def drawn(seeds: Sequence[OfSeed], yscale: str = "linear", mean_only: bool = False) -> tuple[Axes, Canvas]:
+    canvas = Canvas()
+    canvas.lay_out(1, 1)
+    panel = canvas.panel("P", yscale=yscale)
+    panel.line("s", seeds, mean_only, color="red", linewidth=0.9, label="name")
+    return panel.axes, canvas
 
 
 def test_mean_and_sample_deviation_at_each_point() -> None:
@@ -88,8 +85,8 @@ def test_if_all_diverged_there_is_no_mean() -> None:
     assert [len(part) for part in (mean.x, mean.y, mean.deviation, mean.runs)] == [0, 0, 0, 0]
 
 
-def test_band_thin_lines_and_mean_are_drawn_and_kept(drawn: Callable[..., tuple[Axes, PlottedPoints]]) -> None:
-    axes, points = drawn(_seeds())
+def test_band_thin_lines_and_mean_are_drawn_and_kept() -> None:
+    axes, canvas = drawn(_seeds())
     *thin, mean = axes.lines
     assert [line.get_ydata().tolist() for line in thin] == VALUES.tolist()
     assert all(line.get_linewidth() < mean.get_linewidth() and line.get_alpha() < 1 for line in thin)
@@ -100,7 +97,7 @@ def test_band_thin_lines_and_mean_are_drawn_and_kept(drawn: Callable[..., tuple[
     for x, y, deviation in zip([0, 1, 2], [4, 3, 5], np.sqrt([13, 3, 13]), strict=True):
         at = corners[corners[:, 0] == x, 1]
         assert (at.min(), at.max()) == pytest.approx((y - deviation, y + deviation))
-    table = points.table()
+    table = canvas.table()
     assert list(table) == ["panel", "series", "run", "x", "y", "deviation"]
     single, means = table[table["deviation"].isna()], table[table["deviation"].notna()]
     assert single["run"].tolist() == [_run(seed) for seed in (1001, 1002, 1003) for _ in range(3)]
@@ -110,33 +107,31 @@ def test_band_thin_lines_and_mean_are_drawn_and_kept(drawn: Callable[..., tuple[
     assert_allclose(means["deviation"], np.sqrt([13, 3, 13]))
 
 
-def test_one_seed_is_a_plain_line(drawn: Callable[..., tuple[Axes, PlottedPoints]]) -> None:
-    axes, points = drawn(_seeds()[:1])
+def test_one_seed_is_a_plain_line() -> None:
+    axes, canvas = drawn(_seeds()[:1])
     (line,) = axes.lines
     assert line.get_alpha() is None
     assert not axes.collections
-    assert list(points.table()) == ["panel", "series", "run", "x", "y"]
-    assert points.table()["run"].tolist() == [_run(1001)] * 3
+    assert list(canvas.table()) == ["panel", "series", "run", "x", "y"]
+    assert canvas.table()["run"].tolist() == [_run(1001)] * 3
 
 
-def test_a_logarithmic_axis_keeps_the_band_above_zero(drawn: Callable[..., tuple[Axes, PlottedPoints]]) -> None:
+def test_a_logarithmic_axis_keeps_the_band_above_zero() -> None:
     """The mean includes values that are not drawn; the band ends at the lowest drawn value."""
-    axes, points = drawn([_seed(1, [1, 20]), _seed(2, [-0.5, 0.5])], yscale="log")
+    axes, canvas = drawn([_seed(1, [1, 20]), _seed(2, [-0.5, 0.5])], yscale="log")
     assert [line.get_ydata().tolist() for line in axes.lines] == [[1, 20], [0.5], [0.25, 10.25]]
     corners = axes.collections[0].get_paths()[0].vertices
     assert corners[:, 1].min() == 0.5
-    assert points.table()["y"].tolist() == [1, 20, 0.5, 0.25, 10.25]
+    assert canvas.table()["y"].tolist() == [1, 20, 0.5, 0.25, 10.25]
 
 
-def test_on_a_logarithmic_axis_the_error_of_one_seed_ends_at_its_lowest_value(
-    drawn: Callable[..., tuple[Axes, PlottedPoints]],
-) -> None:
+def test_on_a_logarithmic_axis_the_error_of_one_seed_ends_at_its_lowest_value() -> None:
     axes, _ = drawn([OfSeed(_run(1), np.arange(2), np.array([4.0, 2]), error=np.array([1.0, 3]))], yscale="log")
     corners = axes.collections[0].get_paths()[0].vertices
     assert set(corners[:, 1]) == {3, 5, 2}
 
 
-def test_circles_stand_on_the_mean_where_any_seed_missed(drawn: Callable[..., tuple[Axes, PlottedPoints]]) -> None:
+def test_circles_stand_on_the_mean_where_any_seed_missed() -> None:
     flags = np.eye(3, dtype=bool)[:2]  # the first seed at 0, the second at 1
     seeds = [OfSeed(_run(seed), np.arange(3), VALUES[seed], missed=flags[seed]) for seed in range(2)]
     axes, _ = drawn(seeds)

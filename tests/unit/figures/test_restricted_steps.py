@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from sharpest.config.studies import NamedRun, RestrictedPanel, RestrictedSteps
-from sharpest.figures.canvas import BLUE, GREEN, OTHERS, RED, NotedFigure
+from sharpest.figures.canvas import BLUE, GREEN, OTHERS, RED, Canvas
 from sharpest.figures.lines import restricted_steps as draw
 
 
@@ -29,7 +29,7 @@ def _study(*panels: RestrictedPanel) -> RestrictedSteps:
     return RestrictedSteps(kind="restricted_steps", caption="", panels=panels)
 
 
-def _axes(figure: NotedFigure) -> dict[str, Axes]:
+def _axes(figure: Canvas) -> dict[str, Axes]:
     return {axes.get_title(loc="left"): axes for axes in figure.axes}
 
 

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 
 from sharpest.config.studies import Curve, SpectrumEvolution
 from sharpest.errors import ConfigError
-from sharpest.figures.canvas import NotedFigure
+from sharpest.figures.canvas import Canvas
 from sharpest.figures.lines import spectrum_evolution as draw
 
 A, B = ROWS = tuple(Curve(run=f"run-{label.lower()}", schedule="growth", label=label) for label in "AB")
@@ -19,7 +19,7 @@ def _study(rows: tuple[Curve, ...] = (A,), **options: Any) -> SpectrumEvolution:
     return SpectrumEvolution(kind="spectrum_evolution", caption="", rows=rows, num_eigenvalues=2, **options)
 
 
-def _axes(figure: NotedFigure) -> dict[str, Axes]:
+def _axes(figure: Canvas) -> dict[str, Axes]:
     return {axes.get_title(loc="left"): axes for axes in figure.axes}
 
 

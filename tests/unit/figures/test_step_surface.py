@@ -15,7 +15,7 @@ from sharpest.claims.quantities import quantity_of
 from sharpest.claims.quantity import RunFiles, RunSource
 from sharpest.config.project import load_project
 from sharpest.config.studies import StepCurve, StepSurface
-from sharpest.figures.canvas import NotedFigure
+from sharpest.figures.canvas import Canvas
 from sharpest.figures.step_surface import draw
 
 ALPHAS = (0.5, 1.0, 2.0)
@@ -30,7 +30,7 @@ def _study(*rows: StepCurve, **options: Any) -> StepSurface:
     return StepSurface(kind="step_surface", caption="", rows=rows or (A,), **values)
 
 
-def _axes(figure: NotedFigure) -> dict[str, Any]:
+def _axes(figure: Canvas) -> dict[str, Any]:
     return {axes.get_title(loc="left") or axes.get_title(): axes for axes in figure.axes}
 
 
@@ -100,7 +100,7 @@ def test_axis_is_widened_when_many_points_lie_outside(folder: Any) -> None:
     assert axes.get_ylabel() == "change of the loss (%)\naxis widened"
 
 
-def _legend(figure: NotedFigure, panel: str = "A: change of the loss") -> tuple[list[list[str]], str]:
+def _legend(figure: Canvas, panel: str = "A: change of the loss") -> tuple[list[list[str]], str]:
     """The lines of each entry of a legend, and its title."""
     legend = _axes(figure)[panel].get_legend()
     return [text.get_text().split("\n") for text in legend.get_texts()], legend.get_title().get_text()

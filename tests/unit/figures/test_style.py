@@ -13,14 +13,15 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 from tiers import fast
 
-from sharpest.figures.canvas import NotedFigure, PlottedPoints, ordered_colours, save
+from sharpest.figures.canvas import Canvas, ordered_colours, save
 
 
 def test_points_keep_order_and_leave_missing_coordinates_empty() -> None:
-    points = PlottedPoints()
-    points.add("a", "s", "run", x=[1, 2], y=3)
-    points.add("b", "t", "", x=[4], y=[5], z=[6])
-    table = points.table(("x", "y", "z"))
+    canvas = Canvas()
+    canvas.columns = ("x", "y", "z")
+    canvas.record("a", "s", "run", x=[1, 2], y=3)
+    canvas.record("b", "t", "", x=[4], y=[5], z=[6])
+    table = canvas.table()
     assert list(table.columns) == ["panel", "series", "run", "x", "y", "z"]
     assert table["x"].tolist() == [1, 2, 4]
     assert table["y"].tolist() == [3, 3, 5]
@@ -34,7 +35,7 @@ def test_ordered_colours_grow_lighter() -> None:
 
 
 def saved(folder: Path) -> Path:
-    figure = NotedFigure(5, 3)
+    figure = Canvas(5, 3)
     figure.subplots().plot([0, 1], [1, 0])
     figure.note("A thing to know.", "", "Another one.")
     save(figure, pd.DataFrame({"panel": "a", "x": [0.1 + 0.2, np.pi]}), "quick scale", "panels", folder / "fig99")
@@ -42,7 +43,7 @@ def saved(folder: Path) -> Path:
 
 
 def test_the_foot_stays_below_the_panels(tmp_path: Path) -> None:
-    figure = NotedFigure(5, 3)
+    figure = Canvas(5, 3)
     axes = figure.subplots()
     axes.set_xlabel("epoch")
     save(figure, pd.DataFrame(), "quick scale, not a reproduction; details: fig99.md", "panels", tmp_path / "fig99")
@@ -93,11 +94,11 @@ pdf.compression: 0
 DRAWING = """
 from pathlib import Path
 import pandas as pd
-from sharpest.figures.canvas import NotedFigure, save, styled
+from sharpest.figures.canvas import Canvas, save, styled
 
 @styled
 def draw():
-    figure = NotedFigure(4, 3)
+    figure = Canvas(4, 3)
     axes = figure.subplots()
     axes.plot(range(999), [number % 7 for number in range(999)], label=r"$\\lambda_1$")
     axes.set(title="title", xlabel="iteration", ylabel="loss", yscale="symlog")

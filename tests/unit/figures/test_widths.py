@@ -12,16 +12,16 @@ from PIL import Image
 from printed import check_texts
 from tiers import fast
 
-from sharpest.figures.canvas import NotedFigure, legend_below, ordered_colours, save, styled
+from sharpest.figures.canvas import Canvas, legend_below, ordered_colours, save, styled
 from sharpest.figures.widths import INCHES, outline
 
 FOOT = "quick scale, not a reproduction; details: fig99.md"
 
 
 @styled
-def crowded(panels: int, columns: int, words: int = 6) -> NotedFigure:
+def crowded(panels: int, columns: int, words: int = 6) -> Canvas:
     """Panels with long titles, a legend of six learning rates, and ticks at each batch size."""
-    figure = NotedFigure(2.7 * columns, 2.3 * -(-panels // columns))
+    figure = Canvas(2.7 * columns, 2.3 * -(-panels // columns))
     for number in range(1, panels + 1):
         axes = figure.add_subplot(-(-panels // columns), columns, number)
         axes.set(
