@@ -21,7 +21,7 @@ from sealed import changed
 from sharpest.claims.ledger import read_ledger
 from sharpest.config.measures import declared
 from sharpest.config.project import load_project
-from sharpest.config.reading import read_runs, read_yaml
+from sharpest.config.reading import read_keys, read_runs
 from sharpest.errors import SharpestError
 from sharpest.results.file import open_stored, write_stored
 
@@ -95,9 +95,7 @@ def load_with(folder: Path, name: str, content: bytes) -> None:
     before = path.read_bytes()
     try:
         path.write_bytes(content)
-        config = read_yaml(folder / "config.yaml")
-        if isinstance(config, dict):  # the engine refuses another one
-            load_project(config, folder)
+        load_project(read_keys(folder / "config.yaml"), folder)
     finally:
         path.write_bytes(before)
 

@@ -107,11 +107,11 @@ def _write(
     """Write the record of the data, then the states; returns the loss at each checkpoint."""
     from sharpest.checkpoints.write import write_record, write_run
     from sharpest.config.project import load_project
-    from sharpest.config.reading import read_yaml
+    from sharpest.config.reading import read_keys
     from sharpest.pipeline.provenance import now, provenance
     from sharpest.trajectory.problem import build_problem
 
-    config = read_yaml(CONFIG / "config.yaml")
+    config = read_keys(CONFIG / "config.yaml")
     project = load_project({**config, "scale": options.scale}, CONFIG)
     settings, origin = project.run(imported.run), {"code": "", "created": now()}
     modules = (imported.net, imported.loss, imported.batches)

@@ -145,22 +145,13 @@ Where = str | Callable[[Keys], str]
 _MISSING = ("missing", "union_tag_not_found")
 
 
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file.
-
-    Raises:
-        ConfigError: If it is not YAML, or a mapping has a key twice; in one line, with the remedy.
-    """
-    return read_yaml_file(path).values
-
-
 def read_keys(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file.
 
     Raises:
-        ConfigError: As for ``read_yaml``, and if the file is empty, or holds a list or a single value.
+        ConfigError: As for ``read_yaml_file``, and if the file is empty, or holds a list or a single value.
     """
-    values = read_yaml(path)
+    values = read_yaml_file(path).values
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds no keys with values; correct or restore it")
     return values
@@ -186,21 +177,22 @@ def validate(model: type[_T], value: Any, where: Where, prefix: Keys = ()) -> _T
 
 def check_part(model: Any, value: Any, where: Where, prefix: Keys = ()) -> None:
     """``validate`` for a part of the keys of a class: checks names and values, and accepts missing keys."""
-    try:
-        _checked(model, value)
-    except ValidationError as error:
-        errors = [complaint for complaint in error.errors() if complaint["type"] not in _MISSING]
-        if errors:
-            raise _complaint(model, value, errors, where, prefix) from None
+    errors = [complaint for complaint in _errors(model, value) if complaint["type"] not in _MISSING]
+    if errors:
+        raise _complaint(model, value, errors, where, prefix)
 
 
 def is_whole(model: Any, value: Any) -> bool:
     """Whether a value is valid for a class, with all keys that the class requires."""
+    return not _errors(model, value)
+
+
+def _errors(model: Any, value: Any) -> list[ErrorDetails]:
     try:
         _checked(model, value)
-    except ValidationError:
-        return False
-    return True
+    except ValidationError as error:
+        return error.errors()
+    return []
 
 
 def _checked(model: Any, value: Any) -> Any:

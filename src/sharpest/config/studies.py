@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 from pydantic import (
     Field,
@@ -24,8 +24,6 @@ from sharpest.config.strict import NewSeeds, Strict
 from sharpest.errors import ConfigError, meant, refuse
 from sharpest.results.edges import MEASURES
 from sharpest.results.layout import Dataset
-
-_Part = TypeVar("_Part", bound=Strict)
 
 RUN_FILES = ("snapshots", "history")
 """The files of a run itself that a study may read; anything else that it reads is a measure, taken by a schedule."""
@@ -192,7 +190,7 @@ class Study(Strict):
                 settings_of(file.kind, schedule)
 
 
-def _found(part: Any, kind: type[_Part]) -> Iterator[_Part]:
+def _found(part: Any, kind: Any) -> Iterator[Any]:
     """The parts of a given class, in the order of the keys."""
     if isinstance(part, kind):
         yield part
@@ -202,6 +200,11 @@ def _found(part: Any, kind: type[_Part]) -> Iterator[_Part]:
     elif isinstance(part, Strict):
         for _, value in part:
             yield from _found(value, kind)
+
+
+def first_runs(part: Any) -> Iterator[str]:
+    """The first run of each curve, line or row of a part, in the order of the keys."""
+    return (each.run if isinstance(each, NamedRun) else each.runs[0] for each in _found(part, NamedRun | SeedRuns))
 
 
 def _changed(part: Any, kind: Any, change: Callable[[Any], Any]) -> Any:

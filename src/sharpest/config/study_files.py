@@ -11,7 +11,7 @@ from typing import Any
 from sharpest.config.reading import read_yaml_file, validate
 from sharpest.config.run import RunSettings
 from sharpest.config.strict import Strict
-from sharpest.config.studies import AnyStudy, NamedRun, SeedRuns
+from sharpest.config.studies import AnyStudy, first_runs
 from sharpest.errors import ConfigError
 
 _RunOf = Callable[[str], RunSettings | None]
@@ -46,7 +46,7 @@ def stated(part: Any, used: _RunOf, published: _RunOf) -> Any:
         return tuple(stated(each, used, published) for each in part)
     if not isinstance(part, Strict):
         return part
-    value_of = partial(_value, tuple(dict.fromkeys(_runs(part))), used, published)
+    value_of = partial(_value, tuple(dict.fromkeys(first_runs(part))), used, published)
     changes = {
         name: re.sub(_FORMULA_OR_NAME, value_of, value) if isinstance(value, str) else stated(value, used, published)
         for name, value in part
@@ -63,20 +63,6 @@ def _value(runs: tuple[str, ...], used: _RunOf, published: _RunOf, match: re.Mat
         "/".join(dict.fromkeys(setting(run) for run in map(run_of, runs) if run)) for run_of in (used, published)
     )
     return f"{ours} (paper: {paper})" if paper not in (ours, "") else ours
-
-
-def _runs(part: Any) -> Iterator[str]:
-    """The runs of a part of a study."""
-    if isinstance(part, NamedRun):
-        yield part.run
-    elif isinstance(part, SeedRuns):
-        yield part.runs[0]
-    elif isinstance(part, tuple):
-        for each in part:
-            yield from _runs(each)
-    elif isinstance(part, Strict):
-        for _, value in part:
-            yield from _runs(value)
 
 
 PAPER, BEYOND = "config/studies.yaml", "config/beyond.yaml"

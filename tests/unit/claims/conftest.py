@@ -13,13 +13,16 @@ from results_folder import ResultsFolder
 
 from sharpest.claims.judgement import judge
 from sharpest.claims.ledger import COLUMNS, Claim, parse_claim, read_ledger
-from sharpest.claims.quantity import RunSource
+from sharpest.claims.quantities import QUANTITIES
+from sharpest.claims.quantity import RunFiles, RunSource
+from sharpest.claims.verdicts import Sample
 from sharpest.config.project import Project, load_project
 from sharpest.config.run_id import RunId
 from sharpest.measures.directions import RANDOM
 
 CONFIG = Path(__file__).parents[3] / "config"
 PARAMETERS = 50
+RUN = "run"
 EARLY_EPOCH = 4
 SEEDS = (1001, 1002, 1003, 1004, 1005, 1006)
 SCHEDULES = {"spectra": "grid", "directions": "grid", "evaluations": "ends"}
@@ -123,6 +126,21 @@ class Folder(ResultsFolder):
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
+
+
+@pytest.fixture
+def read(folder: Folder) -> Callable[..., Any]:
+    """Reads a quantity of a run from the files in ``folder``: a number, or the judged curves."""
+
+    def of(name: str, facet: str = "", run: str = RUN, schedules: Mapping[str, str] = SCHEDULES, **source: Any) -> Any:
+        quantity = QUANTITIES[name]
+        files = RunFiles(RunSource(run=run, schedules=schedules, **source), folder.results)
+        content = quantity.read(files, facet)
+        if isinstance(content, Sample):
+            return content.value
+        return quantity.statistic(content) if quantity.statistic else content
+
+    return of
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import math
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
@@ -13,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
 from sharpest.claims.judgement import judge
-from sharpest.claims.ledger import COLUMNS, Claim
+from sharpest.claims.ledger import Claim
 from sharpest.claims.quantity import RunSource
 
 from .conftest import SCHEDULES, made_claim, of_seeds
@@ -279,18 +278,3 @@ def test_the_numbers_behind_a_verdict(folder: Any) -> None:
     assert set(by_seed["id"]) == {claim.id}
     assert set(by_seed["statement"]) == {0}
     assert (set(by_seed["at_least"]), set(by_seed["at_most"])) == ({4}, {20})
-
-
-def test_the_columns_and_that_the_same_files_give_the_same_table(folder: Any, judged: Any) -> None:
-    distances(folder, r0_1=LARGE, r1=SMALL)
-    first, second = judged(order()), judged(order())
-    assert list(first[0].reset_index().columns) == [
-        *COLUMNS, "value", "error", "low", "high", "seeds", "verdict", "p", "p_holm", "p_null", "null_holds",
-        "as_claimed", "null_as_claimed", "reason",
-    ]  # fmt: skip
-    assert list(first[1].reset_index().columns) == [
-        "item", "claims", "holds", "null_holds", "null_holds_high", "p_holds", "as_claimed", "null_as_claimed",
-        "null_as_claimed_high", "p_as_claimed",
-    ]  # fmt: skip
-    for one, other in zip(first, second, strict=True):
-        pd.testing.assert_frame_equal(one, other)

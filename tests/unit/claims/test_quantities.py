@@ -13,44 +13,20 @@ from sharpest.claims.end_points import update_difference
 from sharpest.claims.ledger import Claim
 from sharpest.claims.quantities import QUANTITIES
 from sharpest.claims.quantity import RunFiles, RunSource
-from sharpest.claims.shapes import Series, UnmeasuredError, peak, peak_epoch
+from sharpest.claims.shapes import UnmeasuredError
 from sharpest.claims.steps import lowest_point
 from sharpest.claims.verdicts import Sample
 from sharpest.measures.directions import random_cosine
 
+from .conftest import RUN, SCHEDULES
+
 OF_LATER_PAPERS = (*UPDATES, *BRANCHES, *DENSITIES, *EDGE_TEST)
-RUN, TRUNK, BRANCH = "run", "trunk", "branch"
-SCHEDULES = {"spectra": "grid", "directions": "grid", "evaluations": "ends"}
+TRUNK, BRANCH = "trunk", "branch"
 DOCS = Path(__file__).parents[3] / "docs" / "claims.md"
-
-
-@pytest.fixture
-def read(folder: Any) -> Any:
-    """Reads a quantity from the files in ``folder``: a number, or the judged curves."""
-
-    def of(name: str, facet: str = "", **source: Any) -> Any:
-        quantity = QUANTITIES[name]
-        files = RunFiles(RunSource(**{"run": RUN, "schedules": SCHEDULES} | source), folder.results)
-        content = quantity.read(files, facet)
-        if isinstance(content, Sample):
-            return content.value
-        return quantity.statistic(content) if quantity.statistic else content
-
-    return of
 
 
 def test_every_quantity_is_used_and_every_one_in_the_ledger_is_known(ledger: tuple[Claim, ...]) -> None:
     assert {claim["quantity"] for claim in ledger} == set(QUANTITIES) - {quantity.name for quantity in OF_LATER_PAPERS}
-
-
-def test_only_falls_of_the_accuracy_count_where_the_curve_recovers() -> None:
-    assert [name for name, quantity in QUANTITIES.items() if quantity.sudden] == ["train_acc"]
-
-
-def test_a_peak_is_a_lower_bound_where_the_curve_still_rises() -> None:
-    """But the largest cosine is that of the run by definition."""
-    others = [name for name, quantity in QUANTITIES.items() if not quantity.lower_bound]
-    assert [name for name in others if QUANTITIES[name].statistic in (peak, peak_epoch)] == ["mean_abs_cosine_max"]
 
 
 def test_the_docs_define_every_quantity() -> None:
@@ -118,12 +94,6 @@ def test_the_accuracy_moves_against_the_curvature(folder: Any, read: Any) -> Non
     assert abs(read("train_acc_with_lambda_max", run="beside", window=40)) < 0.2
     with pytest.raises(UnmeasuredError, match="only 14 points"):
         read("train_acc_with_lambda_max", window=13)
-
-
-def test_curves_that_move_together_are_permuted_by_shifts() -> None:
-    assert {name for name, quantity in QUANTITIES.items() if quantity.surrogates == "shifts"} == {
-        "train_acc_with_lambda_max"
-    }
 
 
 def test_early_maximum_ends_with_the_early_epoch(folder: Any, read: Any) -> None:
@@ -374,13 +344,6 @@ def test_diverged(diverged: float | None, losses: list[float], answer: float, fo
 
 def test_newton() -> None:
     assert update_difference() < 1e-12
-
-
-def test_curves_are_curves(folder: Any, read: Any) -> None:
-    for quantity in QUANTITIES.values():
-        assert not (quantity.is_curve and quantity.statistic), quantity.name
-    folder.spectra(RUN, "grid", np.arange(6))
-    assert isinstance(read("lambda_max"), Series)
 
 
 def test_the_loss_of_a_branch_over_its_start_and_over_another(folder: Any, read: Any) -> None:

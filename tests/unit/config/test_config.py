@@ -73,20 +73,6 @@ def test_a_scale_changes_only_the_keys_it_sets(scales: Scales) -> None:
     assert other == paper.model_copy(update=changes)
 
 
-def test_quick_lists_all_its_changes(paper: Project, quick: Project) -> None:
-    """Every value of quick is in its own file, or equals the paper's."""
-
-    def check(found: Any, own: Any, inherited: Any, key: str) -> None:
-        if isinstance(found, dict) and (isinstance(own, dict) or own is None) and isinstance(inherited, dict):
-            for name, value in found.items():
-                check(value, (own or {}).get(name), inherited.get(name), f"{key}.{name}")
-        else:
-            assert found == (inherited if own is None else own), key
-
-    own = yaml.safe_load((ROOT / "config/scales/quick.yaml").read_text(encoding="utf-8"))
-    check(quick.scale.model_dump(mode="json"), own, paper.scale.model_dump(mode="json"), "quick")
-
-
 def test_points_count_in_the_scales_learning_rate(scales: Scales) -> None:
     scales.set("scales/quick.yaml", "schedules.evolution.points", "every 3/lr iterations")
     run = "scnn-c10-sgd-lr0.1-S128-s777"

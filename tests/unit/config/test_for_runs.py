@@ -1,12 +1,11 @@
 """Settings of a scale for some runs: which value takes effect, and the refusal of each mistake with its line."""
 
-import csv
 from collections.abc import Callable
 
 import pytest
 
 from sharpest.config import scale_files
-from sharpest.config.measures import Cost, Measure, declared
+from sharpest.config.measures import Cost, Measure
 from sharpest.config.project import Project, load_project
 from sharpest.config.settings import RunKeys
 from sharpest.config.strict import Strict
@@ -64,14 +63,6 @@ for_runs:
     mine = load_project({"scale": "mine"}, scales.folder)
     assert (mine.run(LSTM).epochs, mine.hessian(LSTM).examples, mine.hessian(LSTM).chunk_size) == (32, 128, 10)
     assert mine.scale.description == "mine"
-
-
-def test_unset_keys_have_their_defaults(paper: Project) -> None:
-    keys = paper.scale_runs.keys(RESNET)
-    assert keys.model_dump(exclude={"hessian", "variants", "measures", "schedules"}) == {
-        "lr_factor": 1, "batch_factor": 1, "epochs": None, "branch_epoch": None, "snapshot_every": 1,
-        "refresh_every": None, "clip_norm": None, "patience": None, "stop_patience": None,
-    }  # fmt: skip
 
 
 def test_an_entry_can_say_none(scales: Scales) -> None:
@@ -216,17 +207,3 @@ def test_a_pattern_may_fit_a_run_of_the_scale_itself(scales: Scales) -> None:
     run = "scnn-c10-sgd-lr0.07-S64-s777"
     project = scales.load(f'runs: {{{run}: 9}}\nfor_runs:\n  - {{runs: "*-lr0.07-*", set: {{lr_factor: 1}}}}\n')
     assert (project.run(run).lr, project.run(run).epochs) == (0.07, 9)
-
-
-def test_every_shipped_pattern_fits_a_run_of_the_table(scales: Scales) -> None:
-    """Even if the scale's own runs are the only others."""
-    with open(scales.folder / "runs.tsv", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    for name in ("paper", "quick", "small"):
-        assert set(load_project({"scale": name}, scales.folder).run_ids) == {row["run"] for row in rows}
-
-
-def test_declared_measures_are_discovered() -> None:
-    assert {name: declared(name).name for name in ("spectra", "directions", "evaluations")} == {
-        "spectra": "spectra", "directions": "directions", "evaluations": "evaluations",
-    }  # fmt: skip

@@ -1,7 +1,6 @@
 """The settings of a run with their source lines, for a scale of this test whose lines are counted by hand."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -187,11 +186,3 @@ def test_a_measure_taken_again_starts_from_its_own_keys(scales: Scales) -> None:
 def test_an_unknown_run_is_refused(scales: Scales) -> None:
     with pytest.raises(ConfigError, match=f"did you mean {LSTM}"):
         show(scales.load(), LSTM[:-1])
-
-
-def test_columns_are_aligned(mine: Scales) -> None:
-    page = show(load_project({"scale": "mine"}, mine.folder), LSTM)
-    lines = [line for line in page.splitlines() if line.startswith("  ") and len(line.split("  ")[0]) == 0]
-    starts = {re.match(r"  (\S+(?: \S+)*) +", line).end() for line in lines}
-    assert len(starts) == 1
-    assert Path(MINE).name in page

@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
-from sharpest.config.project import Project, load_project
+from sharpest.config.project import Project
 from sharpest.config.run_id import RunId
 from sharpest.config.study_files import texts_in
 
@@ -41,33 +40,6 @@ def test_labels_state_the_settings_of_their_run(project: Project) -> None:
                 assert float((published or used).replace(",", "")) == paper, (name, label, run)
                 checked.add(quantity)
     assert checked == {"η", "S", "L"}
-
-
-def test_titles_state_the_fixed_setting_of_their_panel() -> None:
-    quick = load_project({"scale": "quick"}, CONFIG).study("fig04")
-    assert quick.rows[0][2].title == "LSTM, S = 5 (paper: 20)"
-    assert quick.rows[1][0].title == "ResNet-32, η = 0.15 (paper: 0.05)"
-    small = load_project({"scale": "small"}, CONFIG).study("fig04")
-    assert small.rows[0][0].title == "ResNet-32, S = 32 (paper: 128)"
-    assert small.rows[1][0].curves[0].label == "S = 256 (paper: 1,024)"
-
-
-def test_captions_list_the_settings_of_all_runs() -> None:
-    project = load_project({"scale": "quick"}, CONFIG)
-    assert "eta = 0.03 (paper: 0.01), S = 32 (paper: 128)" in project.study("fig06").caption
-    assert "eta = 0.03/0.015/0.3 (paper: 0.01/0.005/0.1)" in project.study("tab1").caption
-
-
-@pytest.mark.parametrize("file", ["studies.yaml", "beyond.yaml"])
-def test_no_label_or_title_writes_a_setting_out(file: str) -> None:
-    studies = yaml.safe_load((CONFIG / file).read_text(encoding="utf-8"))
-    written = [
-        (name, key, text)
-        for name, study in studies.items()
-        for key, text in texts_in({key: value for key, value in study.items() if key != "caption"})
-        if re.search(r"(η|S|L) = \d|SGD\(\d", text)
-    ]
-    assert written == []
 
 
 def test_no_placeholder_is_left(project: Project) -> None:

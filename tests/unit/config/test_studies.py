@@ -298,8 +298,3 @@ def test_end_points_are_read_where_the_best_and_the_last_are_measured() -> None:
             study.check(file, Schedule("ends", ["best", "last"]))
     # curves along training have separate points
     figure.check(Curve(run="a", label="", schedule="tracked"), Schedule("tracked", measures={"spectra": object()}))
-
-
-def test_a_study_of_one_seed_refuses_more() -> None:
-    with pytest.raises(ConfigError, match="a study of kind alignment has one seed"):
-        made("alignment").with_first_seeds(2)

@@ -5,16 +5,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from results_folder import ResultsFolder
 
 from sharpest.config.studies import Curve
-from sharpest.figures.canvas import FigureInputs
+from sharpest.figures.canvas import Canvas, FigureInputs
 
 ALPHAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
 GRID = np.array([-8.0, -5.0, -2.0, 0.0, 2.0, 5.0, 8.0])
 PARAMETERS = [["first.weight", [6, 5]], ["first.bias", [5]], ["last.weight", [3, 5]]]
 INDICES = np.array([1, 3, 5, 0, -1])
+
+
+def labels(figure: Canvas, index: int = 0) -> list[str]:
+    """The entries of the legend of a panel."""
+    return [text.get_text() for text in figure.axes[index].get_legend().get_texts()]
+
+
+def foot(figure: Canvas) -> str:
+    """All notes in one line."""
+    return " ".join(" ".join(figure.notes).split())
+
+
+def by_title(figure: Canvas) -> dict[str, Any]:
+    """The panels by title."""
+    return {axes.get_title(loc="left") or axes.get_title(): axes for axes in figure.axes}
+
+
+def series_of(table: pd.DataFrame, panel: str, series: str) -> pd.DataFrame:
+    """The points of one series."""
+    return table[(table["panel"] == panel) & (table["series"] == series)]
 
 
 class Folder(ResultsFolder):

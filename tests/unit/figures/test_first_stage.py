@@ -3,13 +3,14 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
 from sharpest.config.studies import Curve, FirstStage
 from sharpest.figures.canvas import Canvas
 from sharpest.figures.lines import first_stage as draw
+
+from .conftest import series_of
 
 TRUNK, *BRANCHES = (Curve(run=f"run-{label}", schedule="epochs", label=label) for label in ("trunk", "L1", "L2"))
 
@@ -37,25 +38,21 @@ def branched(folder: Any) -> Any:
     return folder
 
 
-def _series(table: pd.DataFrame, panel: str, series: str) -> pd.DataFrame:
-    return table[(table["panel"] == panel) & (table["series"] == series)]
-
-
 def test_curvature_is_the_trunk_up_to_the_branch_and_the_branch_from_there(branched: Any) -> None:
     _, table = draw(_study(), branched.inputs(), "")
     for label, start, value in (("L1", 1, 100), ("L2", 2, 200)):
-        rows = _series(table, "curvature", f"{label}, lambda_max")
+        rows = series_of(table, "curvature", f"{label}, lambda_max")
         assert rows["x"].tolist() == [0, 1, 2, 3, 4]
         assert rows["y"].tolist() == [3] * start + [value + 3] * (5 - start)
         assert rows["run"].tolist() == ["run-trunk"] * start + [f"run-{label}"] * (5 - start)
-        norms = _series(table, "curvature", f"{label}, frobenius")
+        norms = series_of(table, "curvature", f"{label}, frobenius")
         assert np.allclose(norms["y"], [5] * start + [np.hypot(value + 3, value + 4)] * (5 - start))
 
 
 def test_learning_rate_steps_where_the_branch_begins(branched: Any) -> None:
     figure, table = draw(_study(), branched.inputs(), "")
     for index, (label, start) in enumerate((("L1", 1), ("L2", 2))):
-        rows = _series(table, "learning rate", label)
+        rows = series_of(table, "learning rate", label)
         # a row at the end of an epoch gives the rate from the start of the epoch
         assert rows["x"].tolist() == [0, 1, 2, 3, 4]
         assert rows["y"].tolist() == [0.1] * (1 + start) + [0.01] * (4 - start)
@@ -66,13 +63,13 @@ def test_learning_rate_steps_where_the_branch_begins(branched: Any) -> None:
 def test_accuracies_are_means_over_epochs_in_per_cent(branched: Any) -> None:
     _, table = draw(_study(smoothing=3), branched.inputs(), "")
     # the first branch trains at 10, 50, 50, 50 % in epochs 1 to 4, and validates at 8, 16, 24, 32 %
-    training = _series(table, "accuracy", "L1, train_accuracy")
+    training = series_of(table, "accuracy", "L1, train_accuracy")
     assert training["x"].tolist() == [2, 3]
     assert np.allclose(training["y"], [110 / 3, 50])
     assert training["run"].tolist() == ["run-L1", "run-L1"]
-    assert np.allclose(_series(table, "accuracy", "L1, val_accuracy")["y"], [16, 24])
+    assert np.allclose(series_of(table, "accuracy", "L1, val_accuracy")["y"], [16, 24])
     # the centre of the first mean of the second branch is an epoch of the trunk
-    assert _series(table, "accuracy", "L2, train_accuracy")["run"].tolist() == ["run-trunk", "run-L2"]
+    assert series_of(table, "accuracy", "L2, train_accuracy")["run"].tolist() == ["run-trunk", "run-L2"]
 
 
 def test_norm_is_on_a_second_axis_of_the_curvature_panel(branched: Any) -> None:
@@ -92,7 +89,7 @@ def test_a_diverged_branch_ends_and_is_named(branched: Any) -> None:
     branched.spectra(BRANCHES[0], t=2, k=2, diverged=2.5, **arrays)
     branched.history(BRANCHES[0].run, first=2, last=3, train_accuracy=[0.3, np.nan], val_accuracy=np.nan)
     figure, table = draw(_study(num_branches=1), branched.inputs(), "")
-    assert _series(table, "curvature", "L1, lambda_max")["x"].max() == 2
-    assert _series(table, "accuracy", "L1, train_accuracy")["x"].max() == 2
+    assert series_of(table, "curvature", "L1, lambda_max")["x"].max() == 2
+    assert series_of(table, "accuracy", "L1, train_accuracy")["x"].max() == 2
     (label,) = _axes(figure)["accuracy"].get_legend().get_texts()
     assert label.get_text() == "L1, diverged at epoch 2.5"

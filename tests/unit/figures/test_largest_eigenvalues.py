@@ -9,8 +9,10 @@ from matplotlib.colors import to_rgb
 
 from sharpest.config.studies import EigenvalueCurve, EigenvaluePanel, LargestEigenvalues
 from sharpest.errors import ConfigError
-from sharpest.figures.canvas import Canvas, ordered_colours
+from sharpest.figures.canvas import ordered_colours
 from sharpest.figures.lines import largest_eigenvalues as draw
+
+from .conftest import labels
 
 
 def _panel(title: str, labels: str, **options: Any) -> EigenvaluePanel:
@@ -31,10 +33,6 @@ def _write(folder: Any, study: LargestEigenvalues, *spectra: dict[str, Any]) -> 
 
 def _points(axes: Axes) -> np.ndarray:
     return np.concatenate([line.get_xydata() for line in axes.lines])
-
-
-def _labels(figure: Canvas, index: int = 0) -> list[str]:
-    return [text.get_text() for text in figure.axes[index].get_legend().get_texts()]
 
 
 def test_lines_are_the_true_first_two_eigenvalues_whole_runs_of_any_length(folder: Any) -> None:
@@ -121,7 +119,7 @@ def test_colours_follow_the_order_of_the_panel_unless_named(folder: Any) -> None
     assert second.lines[0].get_color() == ordered_colours(3)[2]
     handles = first.get_legend().legend_handles
     assert [handle.get_color() for handle in handles] == ordered_colours(3)
-    assert _labels(figure) == ["a", "b", "c"]
+    assert labels(figure) == ["a", "b", "c"]
 
 
 def test_panels_stand_row_by_row(folder: Any) -> None:

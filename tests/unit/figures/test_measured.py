@@ -12,6 +12,8 @@ from sharpest.config.studies import MeasuredCurves
 from sharpest.figures.canvas import BLUE, GREEN, GREY, RED, Canvas
 from sharpest.figures.measured import draw
 
+from .conftest import foot, labels
+
 T, K = 6, 3
 DrawRuns = Callable[..., tuple[Canvas, pd.DataFrame]]
 
@@ -56,14 +58,6 @@ def study(*panels: Mapping[str, Any], runs: str = "a") -> MeasuredCurves:
     known = {"title": "P", "measure": "spectra", "column": "eigenvalues", "index": [0], "curves": curves}
     keys = {"kind": "measured", "caption": "", "panels": [known | dict(panel) for panel in panels or ({},)]}
     return MeasuredCurves.model_validate(keys)
-
-
-def labels(figure: Canvas, index: int = 0) -> list[str]:
-    return [text.get_text() for text in figure.axes[index].get_legend().get_texts()]
-
-
-def foot(figure: Canvas) -> str:
-    return " ".join(" ".join(figure.notes).split())
 
 
 def test_the_stored_values_are_drawn(draw_runs: DrawRuns) -> None:

@@ -9,8 +9,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 
 from sharpest.config.studies import Curve, NsgdCurves
-from sharpest.figures.canvas import BLUE, RED, Canvas
+from sharpest.figures.canvas import BLUE, RED
 from sharpest.figures.lines import nsgd_curves as draw
+
+from .conftest import foot, labels, series_of
 
 
 def _run(gamma: float, seed: int) -> str:
@@ -46,18 +48,6 @@ def _study(*quantities: str, end_points: dict[str, Any] | None = None, **options
     return NsgdCurves.model_validate(values | options)
 
 
-def _series(table: pd.DataFrame, panel: str, series: str) -> pd.DataFrame:
-    return table[(table["panel"] == panel) & (table["series"] == series)]
-
-
-def _labels(figure: Canvas, index: int = 0) -> list[str]:
-    return [text.get_text() for text in figure.axes[index].get_legend().get_texts()]
-
-
-def _foot(figure: Canvas) -> str:
-    return " ".join(" ".join(figure.notes).split())
-
-
 @pytest.fixture
 def tracked(folder: Any) -> Any:
     """Run j has eigenvalues 3 j and 4 j at epochs 0 to 4, and validation accuracy (j + epoch) per cent at 1 to 8."""
@@ -87,7 +77,7 @@ def test_curvature_is_the_largest_eigenvalue_and_the_norm_on_a_second_axis(track
         assert np.array_equal(drawn, rows[["x", "y"]])
         assert {line.get_linestyle() for line in lines} == {dashes}
         assert place.get_yscale() == "linear"
-    assert _foot(figure) == (
+    assert foot(figure) == (
         f"Frobenius norm along training: of the 2 tracked eigenvalues. {SEEDS}; norms: means only. reduced"
     )
 
@@ -95,7 +85,7 @@ def test_curvature_is_the_largest_eigenvalue_and_the_norm_on_a_second_axis(track
 def test_runs_with_different_numbers_of_tracked_eigenvalues_are_named(tracked: Any) -> None:
     tracked.spectra(CURVES[3], k=20)
     figure, _ = draw(_study("curvature"), tracked.inputs(), "")
-    assert _foot(figure).startswith("Frobenius norm along training: of the 2 or 20 tracked")
+    assert foot(figure).startswith("Frobenius norm along training: of the 2 or 20 tracked")
 
 
 def test_seeds_share_a_colour_and_a_name_and_colours_run_from_blue_to_red(tracked: Any) -> None:
@@ -106,8 +96,8 @@ def test_seeds_share_a_colour_and_a_name_and_colours_run_from_blue_to_red(tracke
     assert first[2] > first[0]
     assert black == (0, 0, 0)
     assert last[0] > last[2]
-    assert _series(table, "lambda_max", "low, lambda_max")["run"].unique().tolist() == [*RUNS[:2], MEAN]
-    assert _labels(figure) == ["low", "SGD", "high"]
+    assert series_of(table, "lambda_max", "low, lambda_max")["run"].unique().tolist() == [*RUNS[:2], MEAN]
+    assert labels(figure) == ["low", "SGD", "high"]
     handles = axes.get_legend().legend_handles
     assert [to_rgb(handle.get_color()) for handle in handles] == [first, black, last]
 
@@ -116,14 +106,14 @@ def test_accuracies_are_means_over_epochs_in_per_cent(tracked: Any) -> None:
     study = _study("accuracy", smoothing=5, accuracy_from=0)
     figure, table = draw(study, tracked.inputs(), "")
     # eight epochs give four means of five, centred at 3 to 6
-    rows = _series(table, "accuracy", "high")
+    rows = series_of(table, "accuracy", "high")
     assert rows["x"].tolist() == [3, 4, 5, 6]
     assert np.allclose(rows["y"], [7, 8, 9, 10])
     (axes,) = figure.axes
     line = axes.lines[4]  # after two seeds and their mean comes SGD
     assert np.array_equal(line.get_xydata(), rows[["x", "y"]])
     assert line.get_linestyle() == "--"
-    assert _foot(figure) == f"Accuracies: moving averages over 5 epochs. {SEEDS}."
+    assert foot(figure) == f"Accuracies: moving averages over 5 epochs. {SEEDS}."
 
 
 def test_seeds_have_a_mean_and_a_deviation_and_those_that_diverged_are_left_out(tracked: Any) -> None:
@@ -133,20 +123,20 @@ def test_seeds_have_a_mean_and_a_deviation_and_those_that_diverged_are_left_out(
         ("lambda_max", "low, lambda_max", [6] * 5, np.sqrt(8)),
         ("accuracy", "low", 1.5 + np.arange(1, 9), np.sqrt(0.5)),
     ):
-        rows = _series(table, panel, series)
+        rows = series_of(table, panel, series)
         means = rows[rows["run"] == MEAN]
         assert np.allclose(means["y"], y)
         assert np.allclose(means["deviation"], deviation)
         assert rows.loc[rows["run"] != MEAN, "deviation"].isna().all()
     tracked.spectra(CURVES[1], t=3, diverged=1.25)
     _, table = draw(_study("lambda_max"), tracked.inputs(), "")
-    rows = _series(table, "lambda_max", "low, lambda_max")
+    rows = series_of(table, "lambda_max", "low, lambda_max")
     assert rows["run"].unique().tolist() == [*RUNS[:2], "mean of 777"]
     assert set(rows.loc[rows["run"] == "mean of 777", "y"]) == {4}
 
 
 @pytest.mark.parametrize(
-    ("options", "epochs", "foot"),
+    ("options", "epochs", "note"),
     [
         # a quarter of eight epochs, because ten are requested
         ({"accuracy_from": 10}, [2, 3, 4, 5, 6, 7, 8], "from epoch 2 on"),
@@ -156,13 +146,13 @@ def test_seeds_have_a_mean_and_a_deviation_and_those_that_diverged_are_left_out(
     ],
 )
 def test_accuracies_begin_late_and_all_curves_end_with_the_axis(
-    tracked: Any, options: dict[str, Any], epochs: list[int], foot: str | None
+    tracked: Any, options: dict[str, Any], epochs: list[int], note: str | None
 ) -> None:
     figure, table = draw(_study("accuracy", "lambda_max", **options), tracked.inputs(), "")
-    assert _series(table, "accuracy", "high")["x"].tolist() == epochs
+    assert series_of(table, "accuracy", "high")["x"].tolist() == epochs
     last = options.get("last_epoch", 4)
-    assert _series(table, "lambda_max", "high, lambda_max")["x"].tolist() == list(range(last + 1))
-    assert _foot(figure) == (f"Accuracies: {foot}. {SEEDS}." if foot else f"{SEEDS}.")
+    assert series_of(table, "lambda_max", "high, lambda_max")["x"].tolist() == list(range(last + 1))
+    assert foot(figure) == (f"Accuracies: {note}. {SEEDS}." if note else f"{SEEDS}.")
 
 
 def test_end_points_are_means_over_seeds_against_x(tracked: Any) -> None:
@@ -174,10 +164,10 @@ def test_end_points_are_means_over_seeds_against_x(tracked: Any) -> None:
 
     def means(series: str) -> pd.DataFrame:
         """If there are several seeds; otherwise the run itself."""
-        rows = _series(table, "end points", series)
+        rows = series_of(table, "end points", series)
         return rows[rows["run"].isin([MEAN, RUNS[3]])]
 
-    accuracy = _series(table, "end points", "test accuracy (%)")
+    accuracy = series_of(table, "end points", "test accuracy (%)")
     assert accuracy["run"].tolist() == [*RUNS[:2], MEAN, RUNS[3]]
     assert accuracy["x"].tolist() == [1, 1, 1, 9]
     assert np.allclose(accuracy["y"], [50, 60, 55, 80])
@@ -201,8 +191,8 @@ def test_end_points_are_means_over_seeds_against_x(tracked: Any) -> None:
         (bars,) = [each for each in place.collections if isinstance(each, LineCollection)]
         height = np.ptp(bars.get_segments()[0][:, 1])
         assert height == pytest.approx(2 * means(name)["deviation"].iloc[0])
-    assert "means over seeds; bars: one standard deviation; small: single seeds." in _foot(figure)
-    assert _labels(figure, 1) == [
+    assert "means over seeds; bars: one standard deviation; small: single seeds." in foot(figure)
+    assert labels(figure, 1) == [
         "test accuracy (%)",
         "test accuracy (%), SGD",
         "Frobenius norm",
@@ -216,14 +206,6 @@ def test_diverged_end_points_are_left_out_of_the_means_and_named(tracked: Any) -
     tracked.evaluations(ENDED[1], frobenius=[1e9, 0], diverged=3.25)
     tracked.evaluations(ENDED[3], diverged=0.5)
     figure, table = draw(_study("lambda_max", end_points=END_POINTS), tracked.inputs(), "")
-    norms = _series(table, "end points", "Frobenius norm")
+    norms = series_of(table, "end points", "Frobenius norm")
     assert norms[["run", "x", "y"]].to_numpy().tolist() == [[RUNS[0], 1, 10], ["mean of 777", 1, 10]]
-    assert "K = 1 seed 778 diverged at epoch 3.25; K = 9 diverged at epoch 0.5." in _foot(figure)
-
-
-def test_a_scale_may_use_fewer_seeds() -> None:
-    study = _study("accuracy", "curvature", end_points=END_POINTS).with_first_seeds(1)
-    assert study.runs() == [RUNS[0], RUNS[2], RUNS[3]]
-    assert study.end_points is not None
-    assert study.end_points.points[0].runs == (RUNS[0],)
-    assert _study("curvature").with_first_seeds(1).end_points is None
+    assert "K = 1 seed 778 diverged at epoch 3.25; K = 9 diverged at epoch 0.5." in foot(figure)

@@ -3,12 +3,13 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from sharpest.config.studies import NamedRun, RestrictedPanel, RestrictedSteps
-from sharpest.figures.canvas import BLUE, GREEN, OTHERS, RED, Canvas
+from sharpest.figures.canvas import BLUE, GREEN, OTHERS, RED
 from sharpest.figures.lines import restricted_steps as draw
+
+from .conftest import by_title
 
 
 def _run(label: str) -> str:
@@ -29,18 +30,14 @@ def _study(*panels: RestrictedPanel) -> RestrictedSteps:
     return RestrictedSteps(kind="restricted_steps", caption="", panels=panels)
 
 
-def _axes(figure: Canvas) -> dict[str, Axes]:
-    return {axes.get_title(loc="left"): axes for axes in figure.axes}
-
-
 def test_lines_are_eigenvalue_and_loss_since_the_branch(folder: Any) -> None:
     for index, label in enumerate("abcdef"):
         folder.snapshots(_run(label), r=6 - index)
     figure, table = draw(_study(*PANELS), folder.inputs(), "")
-    assert list(_axes(figure)) == [
+    assert list(by_title(figure)) == [
         "P: largest eigenvalue", "P: training loss", "Q: largest eigenvalue", "Q: training loss"
     ]  # fmt: skip
-    for title, axes in _axes(figure).items():
+    for title, axes in by_title(figure).items():
         rows = table[table["panel"] == title]
         assert np.array_equal(np.concatenate([line.get_xydata() for line in axes.lines]), rows[["x", "y"]])
     # refreshes are at iterations 40, 41, … with eigenvalues (2, 1) * n + 0.1 and losses 2 / n

@@ -18,6 +18,8 @@ from sharpest.config.studies import StepCurve, StepSurface
 from sharpest.figures.canvas import Canvas
 from sharpest.figures.step_surface import draw
 
+from .conftest import by_title
+
 ALPHAS = (0.5, 1.0, 2.0)
 T = 8
 
@@ -28,10 +30,6 @@ A, B = (StepCurve(run=f"run-{run}", schedule="step", label=run, change_limit=50)
 def _study(*rows: StepCurve, **options: Any) -> StepSurface:
     values = {"direction": 1, "alphas": ALPHAS, "grid_limit": 5, "layout": "row"} | options
     return StepSurface(kind="step_surface", caption="", rows=rows or (A,), **values)
-
-
-def _axes(figure: Canvas) -> dict[str, Any]:
-    return {axes.get_title(loc="left") or axes.get_title(): axes for axes in figure.axes}
 
 
 def _clouds(axes: Axes) -> list[tuple[str, Any]]:
@@ -50,7 +48,7 @@ def test_scatter_is_the_relative_change_in_per_cent(folder: Any) -> None:
     folder.spectra(A)
     folder.directions(A)
     figure, table = draw(_study(), folder.inputs(), "")
-    axes = _axes(figure)["A: change of the loss"]
+    axes = by_title(figure)["A: change of the loss"]
     rows = table[table["panel"] == "A: change of the loss"]
     assert rows["z"].isna().all()
     for (_, cloud), alpha, channel in zip(_clouds(axes), ALPHAS, (2, 1, 0), strict=True):
@@ -76,7 +74,7 @@ def test_few_points_outside_become_triangles_with_their_value_kept(folder: Any) 
     folder.spectra(A)
     folder.directions(A, loss_change=_changes(values))
     figure, table = draw(_study(), folder.inputs(), "")
-    axes = _axes(figure)["A: change of the loss"]
+    axes = by_title(figure)["A: change of the loss"]
     assert axes.get_ylim() == (-50, 50)
     edges = [cloud.get_offsets() for cloud in axes.collections if not str(cloud.get_label()).startswith("α")]
     assert np.allclose(np.concatenate(edges), [[2.5, -48], [1, 48]])
@@ -92,7 +90,7 @@ def test_axis_is_widened_when_many_points_lie_outside(folder: Any) -> None:
     folder.spectra(A)
     folder.directions(A, loss_change=_changes(values))
     figure, _ = draw(_study(), folder.inputs(), "")
-    axes = _axes(figure)["A: change of the loss"]
+    axes = by_title(figure)["A: change of the loss"]
     low, high = axes.get_ylim()
     assert low == -high
     assert np.mean(np.abs(values) <= high + 1e-9) >= 0.95
@@ -102,7 +100,7 @@ def test_axis_is_widened_when_many_points_lie_outside(folder: Any) -> None:
 
 def _legend(figure: Canvas, panel: str = "A: change of the loss") -> tuple[list[list[str]], str]:
     """The lines of each entry of a legend, and its title."""
-    legend = _axes(figure)[panel].get_legend()
+    legend = by_title(figure)[panel].get_legend()
     return [text.get_text().split("\n") for text in legend.get_texts()], legend.get_title().get_text()
 
 
@@ -182,7 +180,7 @@ def test_surface_lines_are_mirrored_clipped_and_within_the_grid_limit(folder: An
     folder.spectra(A)
     folder.directions(A)
     figure, table = draw(_study(), folder.inputs(), "")
-    axes = _axes(figure)["A: loss along the direction"]
+    axes = by_title(figure)["A: loss along the direction"]
     rows = table[table["panel"] == "A: loss along the direction"]
     assert np.array_equal(
         np.concatenate([np.transpose(line.get_data_3d()) for line in axes.lines]), rows[["x", "y", "z"]]
@@ -204,7 +202,7 @@ def test_surface_colours_follow_the_rank_of_lambda_max(folder: Any) -> None:
     folder.spectra(A, eigenvalues=eigenvalues)
     folder.directions(A)
     figure, _ = draw(_study(), folder.inputs(), "")
-    redness = [to_rgb(line.get_color())[0] for line in _axes(figure)["A: loss along the direction"].lines]
+    redness = [to_rgb(line.get_color())[0] for line in by_title(figure)["A: loss along the direction"].lines]
     assert np.argsort(redness).tolist() == np.argsort(eigenvalues[:, 0]).tolist()
     # by rank, so an outlier does not use up the colours
     assert np.ptp(np.sort(redness)[:-1]) > 0.3
@@ -220,5 +218,5 @@ def test_layouts(folder: Any) -> None:
         ("rows", {f"A: {change}": (0, 0), f"A: {surface}": (0, 1), f"B: {change}": (1, 0), f"B: {surface}": (1, 1)}),
     ):
         figure, _ = draw(_study(A, B, layout=layout), folder.inputs(), "")
-        places = {name: axes.get_subplotspec() for name, axes in _axes(figure).items()}
+        places = {name: axes.get_subplotspec() for name, axes in by_title(figure).items()}
         assert {name: (spec.rowspan.start, spec.colspan.start) for name, spec in places.items()} == order

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sharpest.config.project import Project, load_project
-from sharpest.config.reading import read_yaml
+from sharpest.config.reading import read_keys
 from sharpest.errors import ConfigError, StoreError
 from sharpest.pipeline.fingerprint import fingerprint
 from sharpest.pipeline.placed import (
@@ -34,7 +34,7 @@ FILES = {
 
 
 def project_with(**changes: object) -> Project:
-    return load_project({**read_yaml(ROOT / "config/config.yaml"), **changes}, ROOT / "config")
+    return load_project({**read_keys(ROOT / "config/config.yaml"), **changes}, ROOT / "config")
 
 
 def bundle_of(project: Project, measuring: str) -> Bundle:

@@ -42,10 +42,10 @@ def test_planning_imports_matplotlib_only_for_a_formula() -> None:
     code = """
 import sys
 from sharpest.config.project import load_project
-from sharpest.config.reading import read_yaml
+from sharpest.config.reading import read_keys
 from pathlib import Path
 from sharpest.pipeline.preconditions import check_formulas
-project = load_project(read_yaml(Path("config/config.yaml")), Path("config"))
+project = load_project(read_keys(Path("config/config.yaml")), Path("config"))
 check_formulas({name: project.study(name) for name in project.figures})
 sys.exit("matplotlib" in sys.modules)
 """

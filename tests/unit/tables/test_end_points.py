@@ -136,12 +136,6 @@ def test_five_seeds_are_in_the_mean_and_each_in_a_row_of_its_own(folder: Folder)
     assert "| 50.0 ± 25.8 (paper 21.08) | 4; seed 1005 diverged at epoch 3.25 |" in markdown(study, table, "")
 
 
-def test_one_seed_is_one_row(folder: Folder) -> None:
-    folder.evaluate(A7)
-    study = _study("dist", rows=({"label": "one", "runs": (A7,), "paper": {}},))
-    assert build(study, folder.results)["run"].tolist() == [A7]
-
-
 def test_a_diverged_run_is_kept_out_of_the_mean_over_the_healthy_ones(evaluated: Folder) -> None:
     table = build(_study(), evaluated.results)
     second = _row(table, "SGD(0.1)")
