@@ -1,8 +1,8 @@
 """Break the code in random places, one at a time, and check whether a test fails: ``python benchmarks/mutants.py 200``.
 
-The operators are those of cosmic-ray; type annotations, which no test needs to check, are not mutated. All tests run
-once without a mutant, and coverage.py notes which lines each of them reaches; the next call reads this again if code
-and tests are the same. A mutant runs tests for some time: those that reach its line, then the others of its package.
+The operators are those of cosmic-ray; type annotations, which no test needs to check, are not mutated. A mutant runs
+test files for some time, the nearest to its module first: those that import it, then those that import a module that
+imports it, and so on; of equally near files, those of its package come first. Tests of the workflow are left out.
 Everything happens in copies of the checkout, one for each job, in processes forked from one that has already imported
 the slow modules.
 """
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -29,8 +29,9 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from reached import ROOMS, SOURCE, Reached, options, reached, use
 
+SOURCE = Path("src/sharpest")
+TESTS = [Path("tests") / folder for folder in ("unit", "property", "oracle", "gpu")]
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent
 COLUMNS = ["seed", "number", "module", "line", "operator", "verdict", "test", "before", "after"]
@@ -90,7 +91,7 @@ def places_of(path: Path) -> list[list[Mutant]]:
 def drawn(rooms: Sequence[str], seed: int) -> Iterator[Mutant]:
     """Endless distinct mutants: draw a module by its number of lines, a place in it, and a mutant of that place."""
     rng, seen = random.Random(seed), set()  # noqa: S311  # no cryptography
-    paths = sorted(path for room in rooms for path in (SOURCE / room).rglob("*.py"))
+    paths = sorted(path for path in SOURCE.rglob("*.py") if not rooms or room_of(path) in rooms)
     lines = [len(path.read_text(encoding="utf-8").splitlines()) for path in paths]
     while True:
         if places := places_of(rng.choices(paths, lines)[0]):
@@ -100,12 +101,71 @@ def drawn(rooms: Sequence[str], seed: int) -> Iterator[Mutant]:
                 yield mutant
 
 
-def tested(tests: Sequence[str], limit: int) -> tuple[int, str]:
+def room_of(path: Path) -> str:
+    """The package of a module, or the name of a module that is in none."""
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+@cache
+def imported(path: Path) -> frozenset[Path]:
+    """The modules of the package that a file imports or names, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):  # sharpest.watch(...)
+            names.add(f"{node.value.id}.{node.attr}")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):  # named in a registry, or patched
+            names.update((node.value.partition(":")[0], node.value.rpartition(".")[0]))
+    return frozenset(found for name in names for found in files_of(name))
+
+
+def files_of(name: str) -> list[Path]:
+    first, *parts = name.split(".")
+    if first != "sharpest" or "/" in name:
+        return []
+    place = SOURCE.joinpath(*parts)
+    return [each for each in (place.with_suffix(".py"), place / "__init__.py") if parts and each.is_file()]
+
+
+@cache
+def test_files() -> list[Path]:
+    return sorted(path for folder in TESTS for path in folder.rglob("test_*.py"))
+
+
+def nearest(path: Path) -> list[str]:
+    """All test files that lead to a module, the nearest first."""
+    steps, found, edge = {path: 0}, {}, [path]
+    sources = list(SOURCE.rglob("*.py"))
+    while edge:
+        edge = [each for each in sources if each not in steps and imported(each) & set(edge)]
+        steps |= dict.fromkeys(edge, max(steps.values()) + 1)
+    for test in test_files():
+        if reached := [steps[each] for each in imported(test) if each in steps]:
+            found[test] = min(reached)
+    own = f"tests/unit/{room_of(path)}/"
+
+    def key(test: Path) -> tuple[object, ...]:
+        named = path.parent.name in test.stem or path.stem in test.stem
+        return found[test], not str(test).startswith(own), not named, test.stat().st_size
+
+    others = [test for test in test_files() if str(test).startswith(own) and test not in found]
+    return list(map(str, [*sorted(found, key=key), *others]))
+
+
+def options() -> list[str]:
+    """Options of pytest; the files of the tests lie beside the copy, since pytest is slow to clear its usual folder."""
+    return ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={Path.cwd()}-files"]
+
+
+def tested(tests: Iterable[str], most: float) -> tuple[int, str]:
     """Run tests in a forked process, up to the first failure.
 
     Args:
-        tests: Files or names of tests.
-        limit: CPU seconds.
+        tests: Files or names of tests, each started while CPU seconds are left.
+        most: CPU seconds; a test that takes 60 more hangs.
 
     Returns:
         pytest's exit code, negative if a signal ended it, and the name of the failed test.
@@ -113,12 +173,20 @@ def tested(tests: Sequence[str], limit: int) -> tuple[int, str]:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        code, began = 0, time.process_time()
         try:
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
+            resource.setrlimit(resource.RLIMIT_CPU, (round(began + most) + 60, round(began + most) + 65))
             silent = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silent, 1)
             os.dup2(silent, 2)
-            os._exit(int(pytest.main([*options(), "-x", *tests], plugins=[Failures(writing)])))
+            for test in tests:
+                left = most - time.process_time() + began
+                deselected = [f"--deselect={each}" for each in flawed]
+                code = int(pytest.main([*options(), *deselected, test], plugins=[Watch(writing, left)]))
+                code = 0 if code == pytest.ExitCode.NO_TESTS_COLLECTED else code
+                if code or left <= 0:
+                    break
+            os._exit(code)
         finally:
             os._exit(99)
     os.close(writing)
@@ -128,11 +196,15 @@ def tested(tests: Sequence[str], limit: int) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(status), failed
 
 
-class Failures:
-    """Writes the names of failed tests to a pipe."""
+class Watch:
+    """Writes the names of failed tests to a pipe, and skips tests once the time is over."""
 
-    def __init__(self, pipe: int) -> None:
-        self._pipe = pipe
+    def __init__(self, pipe: int, left: float) -> None:
+        self._pipe, self._end = pipe, time.process_time() + left
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if time.process_time() > self._end:
+            pytest.skip("no time is left")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
@@ -146,25 +218,29 @@ class Failures:
 @cache
 def passes(test: str) -> bool:
     """Whether a test passes without a mutant."""
-    return tested([test], tests_of.limit([test] if test in tests_of.seconds else list(tests_of.seconds)))[0] == 0
+    return tested([test], 60)[0] == 0
 
 
 def verdict(mutant: Mutant, source: str) -> tuple[str, str]:
     """Whether a mutant is ``killed``, ``hangs`` (also killed) or ``survived``, and the test that killed it."""
     original = mutant.path.read_text(encoding="utf-8")
-    tests = tests_of.of(mutant.path, mutant.line, seconds_of_tests)
-    mutant.path.write_text(source, encoding="utf-8")
-    try:
-        code, failed = tested(tests, tests_of.limit(tests))
-    finally:
-        mutant.path.write_text(original, encoding="utf-8")
-    if code == 0:
-        return "survived", ""
-    if code < 0:
-        return "hangs", failed
-    if not passes(failed or tests[0]):  # no test is named if none could be collected
-        raise RuntimeError(f"{failed or tests[0]} also fails without a mutant; fix it first")
-    return "killed", failed
+    tests = nearest(mutant.path)
+    while True:
+        mutant.path.write_text(source, encoding="utf-8")
+        try:
+            code, failed = tested(tests, seconds_of_tests)
+        finally:
+            mutant.path.write_text(original, encoding="utf-8")
+        if code <= 0:
+            return ("hangs" if code else "survived"), failed
+        if failed and not passes(failed):  # as some do in a copy, which is no repository
+            flawed.add(failed)
+            continue
+        return "killed", failed
+
+
+flawed: set[str] = set()
+"""Tests that fail without a mutant; they are left out."""
 
 
 def changed_lines(before: str, after: str) -> tuple[str, str]:
@@ -190,17 +266,28 @@ def prepare() -> None:
     sys.dont_write_bytecode = True
     import h5py  # noqa: F401
     import hypothesis  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401
     import pandas  # noqa: F401
+    import pydantic  # noqa: F401
     import scipy.stats  # noqa: F401
     import torch
+    import torch.func
+    import yaml  # noqa: F401
 
     torch.set_num_threads(1)
 
 
-def begin(folder: Path, reached_by: Reached, most: float) -> None:
-    """Give a worker its own copy, what the tests reach, and the seconds of tests for each mutant."""
-    global tests_of, seconds_of_tests
-    tests_of, seconds_of_tests = reached_by, most
+def use(folder: Path) -> None:
+    """Make this process and its children use a copy of the package."""
+    os.chdir(folder)
+    sys.path.insert(0, str(folder / "src"))
+    os.environ["PYTHONPATH"] = str(folder / "src")
+
+
+def begin(folder: Path, most: float) -> None:
+    """Give a worker its own copy, and the CPU seconds of tests for each mutant."""
+    global seconds_of_tests
+    seconds_of_tests = most
     own = Path(tempfile.mkdtemp(dir=folder))
     copy_checkout(own)
     use(own)
@@ -221,9 +308,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int, nargs="?", default=200, help="mutants to draw")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=list(ROOMS))
+    parser.add_argument("--rooms", nargs="+", default=[], help="packages; all by default")
+    parser.add_argument("--after", type=int, default=0, help="leave out as many of the first mutants of the seed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at a time")
-    parser.add_argument("--seconds", type=float, default=60, help="of tests for each mutant")
+    parser.add_argument("--seconds", type=float, default=30, help="CPU seconds of tests for each mutant")
     parser.add_argument("--output", type=Path, default=HERE / "results/mutants.csv", help="file for the results")
     chosen = parser.parse_args()
     output = chosen.output.resolve()
@@ -234,21 +322,20 @@ def main() -> None:
         copy_checkout(folder / "unchanged")
         os.chdir(folder / "unchanged")
         prepare()
-        lines = reached(chosen.rooms, HERE / "results/reached")
         rows = csv.DictWriter(stream, COLUMNS)
         rows.writeheader()
-        mutants = list(islice(drawn(chosen.rooms, chosen.seed), chosen.count))
+        mutants = list(islice(drawn(chosen.rooms, chosen.seed), chosen.after, chosen.after + chosen.count))
         fork = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(
-            chosen.jobs, mp_context=fork, initializer=begin, initargs=(folder, lines, chosen.seconds)
+            chosen.jobs, mp_context=fork, initializer=begin, initargs=(folder, chosen.seconds)
         ) as pool:
-            for number, row in enumerate(pool.map(judged, mutants), start=1):
+            for number, row in enumerate(pool.map(judged, mutants), start=chosen.after + 1):
                 rows.writerow({"seed": chosen.seed, "number": number, **row})
                 stream.flush()
-                counts[row["module"].split("/")[0]][row["verdict"]] += 1
+                counts[room_of(SOURCE / row["module"])][row["verdict"]] += 1
         os.chdir(HERE)
     for room, ends in counts.items():
-        print(f"{room}: {sum(ends.values()) - ends['survived']} of {sum(ends.values())} killed")
+        print(f"{room}: {ends['killed'] + ends['hangs']} of {sum(ends.values())} killed")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from problems import SmallProblem, reduced_net
 from stand_in_gpu import stand_in_gpu
 from torch import Tensor
 
+from sharpest.curvature.gpu import ChunkTooLargeError, free_bytes
 from sharpest.curvature.hessian import Hessian
-from sharpest.curvature.memory import ChunkTooLargeError, free_bytes
 
 MIB = 2**20
 

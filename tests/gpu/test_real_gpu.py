@@ -12,9 +12,9 @@ from problems import NETS, reduced_model, reduced_net, rng
 from seven_nets import ALL, measured, on_cpu, tiny_run
 from torch import Tensor, nn
 
+from sharpest.curvature.gpu import ChunkTooLargeError
 from sharpest.curvature.hessian import Hessian
 from sharpest.curvature.lanczos import Eigenpairs, largest_eigenpairs
-from sharpest.curvature.memory import ChunkTooLargeError
 from sharpest.results.stored import Snapshots
 from sharpest.trajectory.epoch import EpochLog, advance
 from sharpest.trajectory.problem import build_problem

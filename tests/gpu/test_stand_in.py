@@ -1,6 +1,7 @@
 """The stand-in GPU refuses what a real one refuses, and counts the host synchronisations of a real one."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,13 @@ CPU_VECTOR = torch.ones(3)
 WORDS = torch.zeros(3, dtype=torch.long)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
+DEVICES, GENERATORS = (
+    (FakeTensorDeviceMismatchError, "same device"),
+    (RuntimeError, "Expected a 'cuda' device type for"),
+)
+NUMPY = ((RuntimeError, TypeError), r"numpy\(\) is not supported|convert cuda")
+REFUSED = {
+    DEVICES: [
         lambda x: x + CPU_VECTOR,
         lambda x: x.add_(CPU_VECTOR),
         lambda x: torch.stack([x, CPU_VECTOR]),
@@ -27,29 +32,20 @@ WORDS = torch.zeros(3, dtype=torch.long)
         lambda x: functional.linear(x, torch.ones(2, 3)),
         lambda x: functional.cross_entropy(x.expand(3, 3), WORDS),
     ],
-)
-def test_a_tensor_on_the_wrong_device(wrong: Callable[[Tensor], object]) -> None:
-    with stand_in_gpu(), pytest.raises(FakeTensorDeviceMismatchError, match="same device"):
-        wrong(torch.ones(3, device="cuda"))
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda x, rng: torch.randn(3, device="cuda", generator=rng),
-        lambda x, rng: x.normal_(generator=rng),
-        lambda x, rng: torch.randn_like(x).bernoulli_(generator=rng),
+    GENERATORS: [
+        lambda x: torch.randn(3, device="cuda", generator=torch.Generator()),
+        lambda x: x.normal_(generator=torch.Generator()),
+        lambda x: torch.randn_like(x).bernoulli_(generator=torch.Generator()),
     ],
-)
-def test_a_generator_of_the_cpu(wrong: Callable[[Tensor, torch.Generator], object]) -> None:
-    with stand_in_gpu(), pytest.raises(RuntimeError, match="Expected a 'cuda' device type for generator"):
-        wrong(torch.ones(3, device="cuda"), torch.Generator())
+    NUMPY: [lambda x: x.numpy(), np.asarray, np.linalg.norm, lambda x: np.array([x, x])],
+}
 
 
-@pytest.mark.parametrize("wrong", [lambda x: x.numpy(), np.asarray, np.linalg.norm, lambda x: np.array([x, x])])
-def test_a_detour_through_numpy(wrong: Callable[[Tensor], object]) -> None:
-    with stand_in_gpu(), pytest.raises((RuntimeError, TypeError), match=r"numpy\(\) is not supported|convert cuda"):
-        wrong(torch.ones(3, device="cuda"))
+@pytest.mark.parametrize(("error", "message"), REFUSED)
+def test_what_a_gpu_refuses(error: Any, message: str) -> None:
+    for wrong in REFUSED[error, message]:
+        with stand_in_gpu(), pytest.raises(error, match=message):
+            wrong(torch.ones(3, device="cuda"))
 
 
 def test_a_wrong_device_within_a_backward_pass() -> None:

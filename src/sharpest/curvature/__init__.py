@@ -8,90 +8,86 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sharpest.curvature.batches import batch_curvature
-    from sharpest.curvature.density import SpectralDensity, spectral_density
-    from sharpest.curvature.differentiation import NotDeterministicError, NotTwiceDifferentiableError
+    from sharpest.curvature.batches import batch_curvature as batch_curvature
+    from sharpest.curvature.density import SpectralDensity as SpectralDensity
+    from sharpest.curvature.density import spectral_density as spectral_density
+    from sharpest.curvature.differentiation import NotDeterministicError as NotDeterministicError
+    from sharpest.curvature.differentiation import NotTwiceDifferentiableError as NotTwiceDifferentiableError
     from sharpest.curvature.gradient_noise import (
-        batch_sharpness,
-        conditioning,
-        covariance_eigenvalues,
-        dominant_share,
-        gradient_noise_interaction,
-        gram,
-        half_sample_error,
-        noise_curvature_alignment,
-        noise_scale,
-        noise_trace,
-        ratio_of_means,
+        batch_sharpness as batch_sharpness,
     )
-    from sharpest.curvature.hessian import Hessian
-    from sharpest.curvature.lanczos import Eigenpairs, eigenpairs
-    from sharpest.curvature.operators import Operator
-    from sharpest.curvature.preconditioned import Preconditioned, adam_preconditioner
-    from sharpest.curvature.stochastic import Estimate, frobenius_norm, sampling_error, trace
+    from sharpest.curvature.gradient_noise import (
+        conditioning as conditioning,
+    )
+    from sharpest.curvature.gradient_noise import (
+        covariance_eigenvalues as covariance_eigenvalues,
+    )
+    from sharpest.curvature.gradient_noise import (
+        dominant_share as dominant_share,
+    )
+    from sharpest.curvature.gradient_noise import (
+        gradient_noise_interaction as gradient_noise_interaction,
+    )
+    from sharpest.curvature.gradient_noise import (
+        gram as gram,
+    )
+    from sharpest.curvature.gradient_noise import (
+        half_sample_error as half_sample_error,
+    )
+    from sharpest.curvature.gradient_noise import (
+        noise_curvature_alignment as noise_curvature_alignment,
+    )
+    from sharpest.curvature.gradient_noise import (
+        noise_scale as noise_scale,
+    )
+    from sharpest.curvature.gradient_noise import (
+        noise_trace as noise_trace,
+    )
+    from sharpest.curvature.gradient_noise import (
+        ratio_of_means as ratio_of_means,
+    )
+    from sharpest.curvature.hessian import Hessian as Hessian
+    from sharpest.curvature.lanczos import Eigenpairs as Eigenpairs
+    from sharpest.curvature.lanczos import eigenpairs as eigenpairs
+    from sharpest.curvature.operators import Operator as Operator
+    from sharpest.curvature.preconditioned import Preconditioned as Preconditioned
+    from sharpest.curvature.preconditioned import adam_preconditioner as adam_preconditioner
+    from sharpest.curvature.stochastic import Estimate as Estimate
+    from sharpest.curvature.stochastic import frobenius_norm as frobenius_norm
+    from sharpest.curvature.stochastic import sampling_error as sampling_error
+    from sharpest.curvature.stochastic import trace as trace
 
-__all__ = [
-    "Eigenpairs",
-    "Estimate",
-    "Hessian",
-    "NotDeterministicError",
-    "NotTwiceDifferentiableError",
-    "Operator",
-    "Preconditioned",
-    "SpectralDensity",
-    "adam_preconditioner",
-    "batch_curvature",
-    "batch_sharpness",
-    "conditioning",
-    "covariance_eigenvalues",
-    "dominant_share",
-    "eigenpairs",
-    "frobenius_norm",
-    "gradient_noise_interaction",
-    "gram",
-    "half_sample_error",
-    "noise_curvature_alignment",
-    "noise_scale",
-    "noise_trace",
-    "ratio_of_means",
-    "sampling_error",
-    "spectral_density",
-    "trace",
-]
 
 _MODULES = {
-    "Eigenpairs": "lanczos",
-    "Estimate": "stochastic",
-    "Hessian": "hessian",
-    "NotDeterministicError": "differentiation",
-    "NotTwiceDifferentiableError": "differentiation",
-    "Operator": "operators",
-    "Preconditioned": "preconditioned",
-    "SpectralDensity": "density",
-    "adam_preconditioner": "preconditioned",
-    "batch_curvature": "batches",
-    "batch_sharpness": "gradient_noise",
-    "conditioning": "gradient_noise",
-    "covariance_eigenvalues": "gradient_noise",
-    "dominant_share": "gradient_noise",
-    "eigenpairs": "lanczos",
-    "frobenius_norm": "stochastic",
-    "gradient_noise_interaction": "gradient_noise",
-    "gram": "gradient_noise",
-    "half_sample_error": "gradient_noise",
-    "noise_curvature_alignment": "gradient_noise",
-    "noise_scale": "gradient_noise",
-    "noise_trace": "gradient_noise",
-    "ratio_of_means": "gradient_noise",
-    "sampling_error": "stochastic",
-    "spectral_density": "density",
-    "trace": "stochastic",
+    "batches": ("batch_curvature",),
+    "density": ("SpectralDensity", "spectral_density"),
+    "differentiation": ("NotDeterministicError", "NotTwiceDifferentiableError"),
+    "gradient_noise": (
+        "batch_sharpness",
+        "conditioning",
+        "covariance_eigenvalues",
+        "dominant_share",
+        "gradient_noise_interaction",
+        "gram",
+        "half_sample_error",
+        "noise_curvature_alignment",
+        "noise_scale",
+        "noise_trace",
+        "ratio_of_means",
+    ),
+    "hessian": ("Hessian",),
+    "lanczos": ("Eigenpairs", "eigenpairs"),
+    "operators": ("Operator",),
+    "preconditioned": ("Preconditioned", "adam_preconditioner"),
+    "stochastic": ("Estimate", "frobenius_norm", "sampling_error", "trace"),
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -12,9 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sharpest.curvature.captured import ProductGraph
 from sharpest.curvature.differentiation import differentiate, refuse_undifferentiable
-from sharpest.curvature.memory import free_bytes, holding_chunk
+from sharpest.curvature.gpu import ProductGraph, free_bytes, holding_chunk
 from sharpest.curvature.module_loss import ModuleLoss
 from sharpest.curvature.second_order import SecondOrder
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch import Tensor
 from sharpest.config.run import RunSettings
 from sharpest.data import data_module
 from sharpest.data.randomness import generator
+from sharpest.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,18 @@ def load_data(path: str | Path, settings: RunSettings, device: torch.device) -> 
     module = import_module(data_module(settings.dataset.kind))
     data: RunData = module.load(path, settings, device)
     return data
+
+
+def source_of(path: str | Path, attributes: Mapping[str, Any], source: str) -> str:
+    """The source that a data file holds.
+
+    Raises:
+        DataError: If it is another than the one that the settings name.
+    """
+    recorded: str = attributes["dataset"]
+    if recorded != source:
+        raise DataError(f"{path}: holds {recorded}, expected {source}; delete it and run snakemake again")
+    return recorded
 
 
 NUM_DRAWS = 3  # uniform random numbers per augmented example

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sharpest.config.run import ImageSettings, RunSettings
-from sharpest.data.dataset import RunData, Split, training_stream
+from sharpest.data.dataset import RunData, Split, source_of, training_stream
 from sharpest.errors import DataError
 from sharpest.results.datasets import open_images
 
@@ -95,9 +95,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
 def _read(path: str | Path, dataset: ImageSettings) -> tuple[dict[str, NDArray[Any]], dict[str, Any], str]:
     """Arrays, attributes and digest of a data file, with as many test images as configured."""
     with open_images(path) as file:
-        name = file.attributes["dataset"]
-        if name != dataset.source:
-            raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")
+        source_of(path, file.attributes, dataset.source)
         arrays = {array: file[array] for array in _ARRAYS}
         attributes, digest = file.attributes, file.digest
     for array in ("test_inputs", "test_targets"):

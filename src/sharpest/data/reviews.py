@@ -7,8 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from sharpest.config.run import ReviewSettings, RunSettings
-from sharpest.data.dataset import RunData, Split, training_stream
-from sharpest.errors import DataError
+from sharpest.data.dataset import RunData, Split, source_of, training_stream
 from sharpest.results.datasets import open_reviews
 
 PADDING, UNKNOWN = 0, 2  # word ids of Keras
@@ -30,9 +29,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
     dataset = settings.dataset
     assert isinstance(dataset, ReviewSettings)
     with open_reviews(path) as file:
-        name = file.attributes["dataset"]
-        if name != dataset.source:
-            raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")
+        name = source_of(path, file.attributes, dataset.source)
         pool, test = (
             _same_length(file[f"{part}_tokens"], file[f"{part}_offsets"], dataset) for part in ("train", "test")
         )

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sharpest.config.run import RunSettings, TokenSettings
-from sharpest.data.dataset import RunData, Split
+from sharpest.data.dataset import RunData, Split, source_of
 from sharpest.data.randomness import generator
 from sharpest.errors import DataError
 from sharpest.results.datasets import open_tokens
@@ -30,9 +30,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
     assert isinstance(dataset, TokenSettings)
     counts = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
     with open_tokens(path) as file:
-        name = file.attributes["dataset"]
-        if name != dataset.source:
-            raise DataError(f"{path}: holds {name}, expected {dataset.source}; delete it and run snakemake again")
+        name = source_of(path, file.attributes, dataset.source)
         for part, count in counts.items():
             if (length := file.shape(part)[0]) < count:
                 raise DataError(f"{path}: has {length} {part} words, {part}: {count} are configured; lower that key")

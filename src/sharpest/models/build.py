@@ -16,20 +16,15 @@ EMBEDDING_LIMIT = 0.05  # Keras draws initial embeddings uniformly from -0.05 to
 EPSILON = 1e-3  # Keras' value in batch normalisation; torch has 1e-5
 
 
-def batch_norm_2d(channels: int, running_momentum: float) -> nn.BatchNorm2d:
-    """Batch normalisation of (n, channels, h, w); ``running_momentum`` is the weight of a new batch in the averages.
+def batch_norm(features: int, running_momentum: float, kind: type[nn.BatchNorm1d | nn.BatchNorm2d]) -> nn.Module:
+    """Batch normalisation of (n, features) or of (n, features, h, w), by the kind of the layer.
+
+    ``running_momentum`` is the weight of a new batch in the averages.
 
     Source: inventory 5.3.
     """
-    layer = nn.BatchNorm2d(channels, eps=EPSILON, momentum=running_momentum)
+    layer = kind(features, eps=EPSILON, momentum=running_momentum)
     layer.num_batches_tracked = None  # torch needs the count only without a momentum
-    return layer
-
-
-def batch_norm_1d(features: int, running_momentum: float) -> nn.BatchNorm1d:
-    """Batch normalisation of (n, features); see ``batch_norm_2d``."""
-    layer = nn.BatchNorm1d(features, eps=EPSILON, momentum=running_momentum)
-    layer.num_batches_tracked = None
     return layer
 
 

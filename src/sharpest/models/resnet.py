@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sharpest.config.architectures import ResNetSettings
-from sharpest.models.build import batch_norm_2d, glorot_uniform
+from sharpest.models.build import batch_norm, glorot_uniform
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int, scale: float, rng: torch.Generator) -> nn.Conv2d:
@@ -25,7 +25,7 @@ def _convolution(inputs: int, outputs: int, kernel: int, stride: int, scale: flo
 
 
 def _normalisation(settings: ResNetSettings, channels: int) -> nn.Module:
-    return batch_norm_2d(channels, settings.running_momentum) if settings.batch_norm else nn.Identity()
+    return batch_norm(channels, settings.running_momentum, nn.BatchNorm2d) if settings.batch_norm else nn.Identity()
 
 
 class _Block(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sharpest.config.architectures import VggSettings
-from sharpest.models.build import batch_norm_1d, batch_norm_2d, glorot_uniform
+from sharpest.models.build import batch_norm, glorot_uniform
 
 
 class VGG(nn.Module):
@@ -30,13 +30,14 @@ class VGG(nn.Module):
     ) -> None:
         super().__init__()
         channels, height, breadth = image_shape
-        momentum = settings.running_momentum
-        features: list[nn.Module] = [batch_norm_2d(channels, momentum)] if settings.batch_norm else []
+
+        def norm(width: int, kind: type[nn.BatchNorm1d | nn.BatchNorm2d] = nn.BatchNorm2d) -> list[nn.Module]:
+            return [batch_norm(width, settings.running_momentum, kind)] if settings.batch_norm else []
+
+        features = norm(channels)
         for stage, widths in enumerate(settings.stages):
             for width in widths:
-                features.append(nn.Conv2d(channels, width, 3, padding="same"))
-                features += [batch_norm_2d(width, momentum)] if settings.batch_norm else []
-                features.append(nn.ReLU())
+                features += [nn.Conv2d(channels, width, 3, padding="same"), *norm(width), nn.ReLU()]
                 channels = width
             if stage < settings.num_pools:
                 features.append(nn.MaxPool2d(2))
@@ -46,8 +47,7 @@ class VGG(nn.Module):
         dense: list[nn.Module] = []
         for _ in range(2):
             dense += [nn.Dropout(settings.dropout), nn.Linear(inputs, settings.hidden)]
-            dense += [batch_norm_1d(settings.hidden, momentum)] if settings.batch_norm else []
-            dense.append(nn.ReLU())
+            dense += [*norm(settings.hidden, nn.BatchNorm1d), nn.ReLU()]
             inputs = settings.hidden
         self.classifier = nn.Sequential(*dense, nn.Linear(inputs, num_classes))
         glorot_uniform(self, rng)

@@ -23,6 +23,8 @@ from sharpest.watch.optimizers import Edges, edges_of
 class Updates:
     """Counts the updates of an optimizer, which it does not change. Copies of the optimizer are not counted.
 
+    It also notices parameters that change without an update, because another optimizer took the place of this one.
+
     Args:
         optimizer: The optimizer; None = nothing to count.
 
@@ -33,30 +35,13 @@ class Updates:
     """
 
     def __init__(self, optimizer: Optimizer | None) -> None:
-        self.count = 0
+        self.count = self._counted = self._steps = 0
+        self._sum: float | None = None
         self.works = hasattr(optimizer, "_optimizer_step_post_hooks")
         self._handle = optimizer.register_step_post_hook(self._add) if optimizer is not None and self.works else None
 
     def _add(self, *given: object) -> None:
         self.count += 1
-
-    def close(self) -> None:
-        """Stop counting."""
-        if self._handle is not None:
-            self._handle.remove()
-
-
-class Stepping:
-    """Notices parameters that change without an update of the watched optimizer, because another one took its place.
-
-    Args:
-        optimizer: The watched optimizer, or None.
-    """
-
-    def __init__(self, optimizer: Optimizer | None) -> None:
-        self._updates = Updates(optimizer)
-        self._counted, self._steps = 0, 0
-        self._sum: float | None = None
 
     def step(self, updates: int) -> None:
         """Record updates that the training loop reports."""
@@ -70,13 +55,14 @@ class Stepping:
         """
         total = float(theta.sum(dtype=torch.float64))
         trained = self._steps > 0 and self._sum is not None and total != self._sum
-        stale = self._updates.works and trained and self._updates.count == self._counted
-        self._counted, self._steps, self._sum = self._updates.count, 0, total
+        stale = self.works and trained and self.count == self._counted
+        self._counted, self._steps, self._sum = self.count, 0, total
         return stale
 
     def close(self) -> None:
         """Stop counting."""
-        self._updates.close()
+        if self._handle is not None:
+            self._handle.remove()
 
 
 _STALE = (
@@ -146,7 +132,7 @@ class Moment:
     Args:
         subject: The objects to measure.
         step: Completed updates.
-        stepping: Tells whether the watched optimizer trains the net.
+        updates: Tell whether the watched optimizer trains the net.
         batch: Batch of the next step, if the caller passed one.
 
     Attributes:
@@ -158,13 +144,13 @@ class Moment:
         NotDeterministicError: If the loss takes different values at the same parameters.
     """
 
-    def __init__(self, subject: Subject, step: int, stepping: Stepping, batch: Any = None) -> None:
+    def __init__(self, subject: Subject, step: int, updates: Updates, batch: Any = None) -> None:
         self.subject, self.settings, self.step, self.carried = subject, subject.settings, step, subject.carried
         self._batch = batch
         self.parameters, self.function = subject.parameters, subject.function()
         self.function.check_function(bare(subject.model), subject.probe[0][0])
         self.edges: Edges = edges_of(subject.optimizer, self.parameters)
-        if stepping.is_stale(self.theta):
+        if updates.is_stale(self.theta):
             self.edges = Edges(reason=_STALE)
 
     @property

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from sharpest.errors import StoreError
 from sharpest.watch.beginning import Schedule, check_settings, kept_file, once_each, say_parts, try_out, weighed
-from sharpest.watch.moment import Moment, Settings, Stepping, Subject
+from sharpest.watch.moment import Moment, Settings, Subject, Updates
 from sharpest.watch.nets import Loss, MiniBatches, as_probe, bare, bare_optimizer, trained
 from sharpest.watch.quantities import QUANTITIES, Taken
 from sharpest.watch.undisturbed import undisturbed, where_it_is_called
@@ -132,7 +132,7 @@ class Monitor:
             self._subject = Subject(model, function, optimizer, batches_of_probe, source, settings, say)
             try_out(self._subject)
         self._kept = None if path is None else kept_file(path, self._subject, name, steps_per_epoch, start)
-        self._stepping = Stepping(optimizer)
+        self._updates = Updates(optimizer)
         self._log, self._step, self._readings = log, start, list[tuple[int, Reading]]()
         self.last: Reading | None = None
         if at is None or start in at:
@@ -152,9 +152,9 @@ class Monitor:
         optimizer = bare_optimizer(optimizer)
         check_settings(self._subject.settings, optimizer, None)
         trained(bare(self._subject.model), optimizer)
-        self._stepping.close()
+        self._updates.close()
         self._subject = dataclasses.replace(self._subject, optimizer=optimizer)
-        self._stepping = Stepping(optimizer)
+        self._updates = Updates(optimizer)
         say_parts(self._subject)
 
     @property
@@ -175,7 +175,7 @@ class Monitor:
         Raises:
             NotDeterministicError: If the loss has become non-deterministic, e.g. because the mode of the net changed.
         """
-        self._stepping.step(updates)
+        self._updates.step(updates)
         self._step += updates
         due = [step for step in range(self._step - updates + 1, self._step + 1) if self._schedule.due(step)]
         return self.measure(batch) if due else None
@@ -185,7 +185,7 @@ class Monitor:
         began = time.perf_counter()
         device = self._subject.parameters[0].device
         with undisturbed(device, self._subject.settings.inference):
-            moment = Moment(self._subject, self._step, self._stepping, batch)
+            moment = Moment(self._subject, self._step, self._updates, batch)
             taken, reading = self._taken(moment)
         self._keep(taken, bool(reading["finite"]))
         reading["seconds"] = time.perf_counter() - began
@@ -235,7 +235,7 @@ class Monitor:
 
     def close(self) -> None:
         """Release the file, which is complete, and the optimizer; the numbers remain available."""
-        self._stepping.close()
+        self._updates.close()
         if self._kept is not None:
             self._kept.close()
             self._kept = None

@@ -18,20 +18,6 @@ from sharpest.curvature.module_loss import ModuleLoss
 from sharpest.watch.undisturbed import WithoutAutocast
 
 
-def tensors_in(batch: Any) -> Iterator[Tensor]:
-    """The tensors of a batch, in order."""
-    if isinstance(batch, Tensor):
-        yield batch
-    elif isinstance(batch, Mapping):
-        for value in batch.values():
-            yield from tensors_in(value)
-    elif isinstance(batch, list | tuple):
-        for value in batch:
-            yield from tensors_in(value)
-    elif _is_dataclass(batch):
-        yield from tensors_in(_fields(batch))
-
-
 def changed(batch: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """A batch of the same structure, with ``change`` applied to each tensor."""
     if isinstance(batch, Tensor):
@@ -58,6 +44,18 @@ def _is_dataclass(batch: Any) -> bool:
 
 def _fields(batch: Any) -> dict[str, Any]:
     return {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+
+
+def tensors_in(batch: Any) -> list[Tensor]:
+    """The tensors of a batch, in order."""
+    found: list[Tensor] = []
+
+    def note(value: Tensor) -> Tensor:
+        found.append(value)
+        return value
+
+    changed(batch, note)
+    return found
 
 
 def placed(batches: Sequence[Any], module: nn.Module) -> list[Any]:

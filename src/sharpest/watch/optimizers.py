@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,36 +36,28 @@ class Edges:
     reason: str = ""
 
 
-def _sgd(group: Group) -> tuple[float, float]:
-    lr, momentum = float(group["lr"]), float(group["momentum"])
-    damped = lr * (1 - float(group["dampening"])) if momentum else lr
-    # weight decay adds its coefficient to the eigenvalues of the Hessian
-    return edge(damped, momentum, group["nesterov"]) - float(group["weight_decay"]), math.nan
-
-
-def _adam(group: Group) -> tuple[float, float]:
-    decay = float(group["weight_decay"]) if group.get("decoupled_weight_decay") else 0.0
-    return math.nan, adam_edge(float(group["lr"]), float(group["betas"][0]), decay)
-
-
-def _adamw(group: Group) -> tuple[float, float]:
-    return math.nan, adam_edge(float(group["lr"]), float(group["betas"][0]), float(group["weight_decay"]))
-
-
-def _rmsprop(group: Group) -> tuple[float, float]:
-    return math.nan, edge(float(group["lr"]), float(group["momentum"]))
-
-
 # exact classes only, because a subclass may compute another step
-_EDGES: dict[type[Optimizer], Callable[[Group], tuple[float, float]]] = {
-    SGD: _sgd,
-    Adam: _adam,
-    AdamW: _adamw,
-    RMSprop: _rmsprop,
-}
+_KNOWN = (SGD, Adam, AdamW, RMSprop)
 _SECOND_MOMENT = {Adam: "exp_avg_sq", AdamW: "exp_avg_sq", RMSprop: "square_avg"}
 _SAME = ("lr", "momentum", "dampening", "nesterov", "betas")
 """Settings that must be equal in all groups for the edge to exist."""
+
+
+def _edges(kind: type[Optimizer], group: Group) -> tuple[float, float]:
+    """The edges of the Hessian and of the preconditioned Hessian for one group."""
+    lr, decay = float(group["lr"]), float(group["weight_decay"])
+    if kind is SGD:
+        damped = lr * (1 - float(group["dampening"])) if group["momentum"] else lr
+        # weight decay adds its coefficient to the eigenvalues of the Hessian
+        return edge(damped, float(group["momentum"]), group["nesterov"]) - decay, math.nan
+    if kind is RMSprop:
+        return math.nan, edge(lr, float(group["momentum"]))
+    return math.nan, adam_edge(lr, float(group["betas"][0]), decay if _decoupled(kind, group) else 0.0)
+
+
+def _decoupled(kind: type[Optimizer], group: Group) -> bool:
+    """Whether weight decay acts on the parameters directly, not through the gradient."""
+    return kind is AdamW or bool(group.get("decoupled_weight_decay"))
 
 
 def edges_of(optimizer: Optimizer | None, parameters: Sequence[nn.Parameter]) -> Edges:
@@ -82,9 +74,9 @@ def edges_of(optimizer: Optimizer | None, parameters: Sequence[nn.Parameter]) ->
     groups = _groups(optimizer, parameters)
     lrs = {float(group["lr"]) for group in groups}
     lr = lrs.pop() if len(lrs) == 1 else math.nan
-    name, rule = type(optimizer).__name__, _EDGES.get(type(optimizer))
-    if rule is None:
-        known = ", ".join(kind.__name__ for kind in _EDGES)
+    kind, name = type(optimizer), type(optimizer).__name__
+    if kind not in _KNOWN:
+        known = ", ".join(kind.__name__ for kind in _KNOWN)
         return Edges(lr=lr, reason=f"the edge of {name} is unknown; it is known for {known}")
     if any(group.get("maximize") for group in groups):
         return Edges(lr=lr, reason=f"{name} with maximize has no edge")
@@ -94,7 +86,7 @@ def edges_of(optimizer: Optimizer | None, parameters: Sequence[nn.Parameter]) ->
         )
     if lr == 0:  # no step, as before a warm-up and after a decay to 0
         return Edges(lr=lr)
-    hessian, preconditioned = (min(pair) for pair in zip(*map(rule, groups), strict=True))
+    hessian, preconditioned = (min(pair) for pair in zip(*(_edges(kind, group) for group in groups), strict=True))
     reason = f"{name} has an edge for the preconditioned Hessian only; add the quantity preconditioned"
     return Edges(hessian, preconditioned, lr, reason if math.isnan(hessian) else "")
 
@@ -142,8 +134,7 @@ def preconditioner(optimizer: Optimizer, parameters: Sequence[nn.Parameter]) -> 
             factor, root_of_v = _factors(optimizer, group, state)
             root = (factor * (root_of_v + group["eps"])).rsqrt().nan_to_num(posinf=0.0)
             floor = root_of_v < FLOOR * group["eps"]
-        decoupled = type(optimizer) is AdamW or group.get("decoupled_weight_decay")
-        decay = torch.full_like(root, 0.0 if decoupled else group.get("weight_decay", 0.0))
+        decay = torch.full_like(root, 0.0 if _decoupled(type(optimizer), group) else group.get("weight_decay", 0.0))
         parts.append((root, decay, floor))
     diagonal = Preconditioner(*map(torch.cat, zip(*parts, strict=True)))
     return diagonal if diagonal.root.any() else None

@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sharpest.curvature.algebraic import largest_eigenvalue
 from sharpest.curvature.critical import BRACKETED, CriticalStep, critical_step
 from sharpest.curvature.gradient_noise import batch_sharpness, ratio_of_means
 from sharpest.curvature.hessian import Hessian
-from sharpest.curvature.lanczos import Eigenpairs
+from sharpest.curvature.lanczos import Eigenpairs, largest_eigenvalue
 from sharpest.curvature.sizes import basis_size
 from sharpest.curvature.stochastic import trace
 from sharpest.results.layout import Layout

@@ -6,6 +6,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,7 @@ def _full_precision() -> Iterator[None]:
     ]
     if hasattr(torch.backends, "fp32_precision"):
         parts = ("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
-        owners = [torch.backends, *(_named(torch.backends, part) for part in parts)]
+        owners = [torch.backends, *(attrgetter(part)(torch.backends) for part in parts)]
         flags += [(owner, "fp32_precision", "ieee") for owner in owners]
     else:
         flags += [(torch.backends.cuda.matmul, "allow_tf32", False), (torch.backends.cudnn, "allow_tf32", False)]
@@ -140,12 +141,6 @@ def _full_precision() -> Iterator[None]:
     finally:
         for owner, name, value in reversed(before):
             setattr(owner, name, value)
-
-
-def _named(owner: Any, path: str) -> Any:
-    for name in path.split("."):
-        owner = getattr(owner, name)
-    return owner
 
 
 @contextmanager

@@ -41,29 +41,28 @@ def loaded(path: Path) -> RunData:
     return load_run(path, dataset_settings())
 
 
-def test_the_permutation_starts_with_training_and_ends_with_validation(path, loaded):
-    order = np.random.RandomState(778).permutation(POOL)
-    targets = stored(path)["train_targets"]
-    np.testing.assert_array_equal(loaded.train.targets, targets[order[:40]])
-    np.testing.assert_array_equal(loaded.val.targets, targets[order[-12:]])
-    np.testing.assert_array_equal(loaded.test.targets, stored(path)["test_targets"])
-    assert (loaded.num_classes, loaded.name) == (3, "digits")
+def test_images_are_split_by_the_seed_centred_by_the_mean_image_and_divided_by_one_number(path, loaded):
+    """The number is the standard deviation of all training values before centring; fewer test examples are the first.
 
-
-def test_images_are_centred_by_the_mean_image_and_divided_by_one_number(path, loaded):
-    """The number is the standard deviation of all training values before centring."""
+    The permutation starts with training and ends with validation.
+    """
     arrays = stored(path)
     order = np.random.RandomState(778).permutation(POOL)
+    parts = {"train": ("train", order[:40]), "val": ("train", order[-12:]), "test": ("test", slice(None))}
     train = arrays["train_inputs"][order[:40]] / 255
     mean, std = train.mean(axis=0), train.std()
     assert abs(std - (train - mean).std()) > 0.01  # these images distinguish the two
-    np.testing.assert_allclose(loaded.train.inputs, (train - mean) / std, atol=ROUNDING)
-    np.testing.assert_allclose(
-        loaded.val.inputs, (arrays["train_inputs"][order[-12:]] / 255 - mean) / std, atol=ROUNDING
-    )
-    np.testing.assert_allclose(loaded.test.inputs, (arrays["test_inputs"] / 255 - mean) / std, atol=ROUNDING)
-    assert loaded.train.inputs.dtype == torch.float32
-    assert loaded.train.targets.dtype == torch.int64
+    for name, (file, rows) in parts.items():
+        split = getattr(loaded, name)
+        np.testing.assert_allclose(split.inputs, (arrays[f"{file}_inputs"][rows] / 255 - mean) / std, atol=ROUNDING)
+        np.testing.assert_array_equal(split.targets, arrays[f"{file}_targets"][rows])
+        assert (split.inputs.dtype, split.targets.dtype) == (torch.float32, torch.int64)
+    assert (loaded.num_classes, loaded.name) == (3, "digits")
+    same = load_run(path, dataset_settings(test=5), image_size=8)  # images of the right size are not resized
+    assert torch.equal(same.train.inputs, loaded.train.inputs)
+    np.testing.assert_array_equal(same.test.targets, arrays["test_targets"][:5])
+    assert len(same.test.first(1000)) == len(same.test.inputs) == 5
+    assert not torch.equal(load_run(path, dataset_settings(), seed=779).train.inputs, loaded.train.inputs)
 
 
 def test_nothing_of_validation_and_test_reaches_the_training_images(path, loaded, tmp_path):
@@ -77,19 +76,6 @@ def test_nothing_of_validation_and_test_reaches_the_training_images(path, loaded
     assert torch.equal(other.train.inputs, loaded.train.inputs)
     assert not torch.equal(other.val.inputs, loaded.val.inputs)
     assert not torch.equal(other.test.inputs, loaded.test.inputs)
-
-
-def test_the_split_changes_with_the_seed_alone(path, loaded):
-    again = load_run(path, dataset_settings())
-    other = load_run(path, dataset_settings(), seed=779)
-    assert torch.equal(again.train.inputs, loaded.train.inputs)
-    assert not torch.equal(other.train.inputs, loaded.train.inputs)
-
-
-def test_fewer_test_examples_are_the_first(path):
-    data = load_run(path, dataset_settings(test=5))
-    np.testing.assert_array_equal(data.test.targets, stored(path)["test_targets"][:5])
-    assert len(data.test) == len(data.test.inputs) == 5
 
 
 def test_images_are_enlarged_bilinearly_before_they_are_centred(path):
@@ -112,76 +98,28 @@ def test_images_are_enlarged_bilinearly_before_they_are_centred(path):
     np.testing.assert_allclose(data.val.inputs, (pool[order[-12:]] - mean) / std, atol=ROUNDING)
 
 
-def test_images_of_the_right_size_are_not_resized(path, loaded):
-    same = load_run(path, dataset_settings(), image_size=8)
-    assert torch.equal(same.train.inputs, loaded.train.inputs)
-
-
-# --- full batch
-
-
-def load_full_batch(path: Path, **changes: object) -> RunData:
-    return load(path, full_batch_settings(seed=SEED, **changes), CPU)
-
-
-def test_every_update_of_a_full_batch_sees_the_first_images(path, loaded):
-    """All twelve, at every update, and no others; they are the run's training set."""
-    full = load_full_batch(path)
+def test_a_full_batch_is_the_first_images_at_every_update_scaled_by_the_whole_training_set(path, loaded):
+    """All twelve, and no others; they are the run's training set. Validation and test images stay whole."""
+    settings = full_batch_settings(seed=SEED)
+    full = load(path, settings, CPU)
+    assert (settings.steps_per_epoch, settings.num_iterations) == (3, 12)  # 40 images, as for other runs
     assert torch.equal(full.train.inputs, loaded.train.inputs[:12])
     assert torch.equal(full.train.targets, loaded.train.targets[:12])
     target = sorted(loaded.train.inputs[:12].flatten(1).tolist())
-    for iteration in range(7):
-        batch = full.stream.batch(iteration)
+    for batch in (full.stream.batch(0), full.stream.batch(6), full.stream.sample("hessian", 0, 12)):
         assert sorted(batch.inputs.flatten(1).tolist()) == target
         assert sorted(batch.targets.tolist()) == sorted(loaded.train.targets[:12].tolist())
-    assert sorted(full.stream.sample("hessian", 0, 12).inputs.flatten(1).tolist()) == target
-
-
-def test_a_full_batch_is_scaled_by_the_whole_training_set(path):
-    """Mean image and deviation are those of all 40; validation and test images stay whole."""
-    arrays = stored(path)
-    order = np.random.RandomState(778).permutation(POOL)
-    train = arrays["train_inputs"][order[:40]] / 255
-    full = load_full_batch(path)
-    np.testing.assert_allclose(full.train.inputs, ((train - train.mean(axis=0)) / train.std())[:12], atol=ROUNDING)
-    assert abs(train[:12].std() - train.std()) > 1e-3  # these images distinguish the two
     assert (len(full.val), len(full.test)) == (12, 21)
 
 
-def test_epochs_of_a_full_batch_are_those_of_the_whole_training_set():
-    """40 images in batches of 12: three updates, as for other runs (inventory, Fig. 3)."""
-    settings = full_batch_settings()
-    assert (settings.steps_per_epoch, settings.num_iterations) == (3, 12)
-
-
 @pytest.mark.parametrize("augmentation", [{"flip": True}, {"shift": 0.1}], ids=["flips", "shifts"])
-def test_augmentation_of_a_full_batch_is_refused(augmentation):
+def test_a_full_batch_that_is_not_the_same_at_every_update_is_refused(augmentation):
     with pytest.raises(ValidationError, match="a full batch is the same at every update; use images without"):
         full_batch_settings(dataset=dataset_settings(**augmentation))
-
-
-def test_a_full_batch_of_words_is_refused():
     with pytest.raises(ValidationError, match="a full batch is the same at every update; use images without"):
         lstm_settings(full_batch=True)
-
-
-@pytest.mark.parametrize("augmentation", [{}, {"flip": True, "shift": 0.1}], ids=["as they are", "augmented"])
-def test_a_batch_size_above_the_training_set_gives_all_of_it(path, augmentation):
-    settings = run_settings(batch_size=100, seed=SEED, dataset=dataset_settings(**augmentation))
-    data = load(path, settings, CPU)
-    assert settings.steps_per_epoch == 1
-    for iteration in range(3):
-        batch = data.stream.batch(iteration)
-        assert len(batch.inputs) == 40
-        assert sorted(batch.targets.tolist()) == sorted(data.train.targets.tolist())
 
 
 def test_another_source_is_refused(path):
     with pytest.raises(DataError, match=r"c10\.h5: holds digits, expected cifar-10; delete it and run snakemake again"):
         load_run(path, dataset_settings(source="cifar-10"))
-
-
-def test_first_takes_at_most_all_examples(loaded):
-    assert torch.equal(loaded.train.first(3).inputs, loaded.train.inputs[:3])
-    assert torch.equal(loaded.train.first(3).targets, loaded.train.targets[:3])
-    assert len(loaded.train.first(1000)) == 40

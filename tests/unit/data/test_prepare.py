@@ -6,15 +6,17 @@ import runpy
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import pytest
 
 from sharpest.config.sources import SOURCES, SourceSettings
-from sharpest.data.prepare import prepare
+from sharpest.data.prepare import check_recorded, prepare
 from sharpest.data.sources import images
 from sharpest.errors import DataError
 from sharpest.pipeline.job import Progress
 from sharpest.results.datasets import DATA, REVIEWS, TOKENS
 from sharpest.results.file import open_stored
+from sharpest.results.paths import Paths
 
 SCRIPT = Path(__file__).parents[3] / "workflow/scripts/prepare_data.py"
 
@@ -59,3 +61,26 @@ def test_folder_may_begin_with_the_home_folder(source, tmp_path, monkeypatch):
 def test_url_and_cache_reach_the_loader(tmp_path):
     with pytest.raises(DataError, match=r"cannot be downloaded from http://127\.0\.0\.1:9/archive"):
         prepare("images", "cifar-10", SourceSettings(url="http://127.0.0.1:9/archive"), tmp_path)
+
+
+@pytest.fixture
+def paths(tmp_path):
+    paths = Paths.of("small", tmp_path)
+    for name, source in (("c10", "fashion-mnist"), ("imdb", "imdb")):
+        paths.data(name).parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(paths.data(name), "w") as file:
+            file.attrs["dataset"] = source
+    return paths
+
+
+def test_sources_of_a_results_folder_are_not_mixed(paths):
+    """Data sets not yet prepared do not count; a damaged file is left to the jobs that read it."""
+    check_recorded({"c10": "fashion-mnist", "imdb": "imdb", "ptb": "bible-kjv"}, paths)
+    check_recorded({"c10": "cifar-10"}, Paths(paths.folder / "nowhere"))
+    message = re.escape(f"{paths.data('c10')}: holds fashion-mnist, but the configuration says cifar-10; a results")
+    remedies = "--configfile.*--directory, or delete it, and whatever was made from it is made again"
+    with pytest.raises(DataError, match=rf"^{message}.*{remedies}$"):
+        check_recorded({"imdb": "imdb", "c10": "cifar-10"}, paths)
+    paths.data("c10").write_bytes(b"no HDF5")
+    h5py.File(paths.data("imdb"), "w").close()
+    check_recorded({"c10": "cifar-10", "imdb": "imdb"}, paths)

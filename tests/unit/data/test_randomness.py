@@ -27,20 +27,6 @@ def test_other_arguments_draw_other_numbers(one: tuple[int, str, int], other: tu
     assert first_numbers(*one) != first_numbers(*other)
 
 
-def test_neighbours_draw_other_numbers() -> None:
-    """Arguments whose texts run together when joined."""
-    arguments = [(1, "order", 0), (1, "order", 1), (2, "order", 0), (1, "orders", 0), (1, "order/1", 0),
-                 (11, "order", 1), (1, "1order", 0), (1, "order1", 1), (1, "", 0), (1, "/", 0), (1, "0", 0),
-                 (10, "", 0)]  # fmt: skip
-    assert len({tuple(first_numbers(*a)) for a in arguments}) == len(arguments)
-
-
-def test_two_purposes_are_uncorrelated() -> None:
-    """10,000 pairs: the correlation is below four standard deviations of 0.01."""
-    one, other = (torch.randn(10_000, generator=generator(777, purpose)) for purpose in ("order", "hessian"))
-    assert abs(torch.corrcoef(torch.stack([one, other]))[0, 1]) < 0.04
-
-
 def test_the_global_state_is_unchanged() -> None:
     torch.rand(1)  # a reseeding would show
     before = torch.random.get_rng_state()

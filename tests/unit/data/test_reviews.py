@@ -59,21 +59,6 @@ def test_the_seed_splits_the_pool(path: Path) -> None:
     assert (data.input_shape, data.num_classes) == ((4, 9), 2)
 
 
-def test_a_pass_shows_each_review_once_and_drops_the_rest(path: Path) -> None:
-    data = load(path)
-    rows = {(*row, target) for row, target in zip(data.train.inputs.tolist(), data.train.targets.tolist(), strict=True)}
-    batches = [data.stream.batch(iteration) for iteration in (0, 1)]
-    assert [len(batch) for batch in batches] == [2, 2]
-    seen = [
-        (*row, target)
-        for batch in batches
-        for row, target in zip(batch.inputs.tolist(), batch.targets.tolist(), strict=True)
-    ]
-    assert set(seen) <= rows
-    again = load(path).stream.batch(1)
-    assert torch.equal(again.inputs, batches[1].inputs)
-
-
 def test_another_source_is_refused(path: Path) -> None:
     with pytest.raises(DataError, match="holds generated-reviews, expected imdb; delete it"):
         load(path, source="imdb")

@@ -67,43 +67,6 @@ def test_lightning(tmp_path: Path) -> None:
     assert all(torch.equal(*pair) for pair in zip(watched.parameters(), alone.parameters(), strict=True))
 
 
-def test_two_optimizers_of_lightning(tmp_path: Path) -> None:
-    """In float64, each with a callback, trained by hand."""
-    lightning = pytest.importorskip("lightning.pytorch")
-    from sharpest.integrations.lightning import WatchCallback
-
-    class Players(lightning.LightningModule):
-        automatic_optimization = False
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.first, self.second = net(), net()
-
-        def training_step(self, batch, batch_idx):
-            for part, optimizer, count in zip((self.first, self.second), self.optimizers(), (1, 2), strict=True):
-                for _ in range(count):
-                    optimizer.zero_grad()
-                    self.manual_backward(loss(part, batch))
-                    optimizer.step()
-
-        def configure_optimizers(self):
-            return [torch.optim.SGD(self.first.parameters(), lr=0.1), torch.optim.SGD(self.second.parameters(), lr=0.5)]
-
-    loss = lambda part, batch: nn.functional.cross_entropy(part(batch[0]), batch[1])  # noqa: E731
-    callbacks = [
-        WatchCallback(loss, [(INPUTS, LABELS)], optimizer=number, module=name, prefix=name, every=1)
-        for number, name in enumerate(("first", "second"))
-    ]
-    trainer = lightning.Trainer(
-        max_epochs=1, logger=False, callbacks=list(callbacks), accelerator="cpu", precision="64-true",
-        enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, default_root_dir=tmp_path,
-    )  # fmt: skip
-    data = torch.utils.data.TensorDataset(INPUTS, LABELS)
-    trainer.fit(Players(), torch.utils.data.DataLoader(data, batch_size=32))
-    assert [callback.monitor.values["step"].tolist() for callback in callbacks] == [[0, 1, 2], [0, 2, 4]]
-    assert [callback.monitor.last["edge"] for callback in callbacks] == [20, 4]
-
-
 @pytest.mark.parametrize("in_half", [False, True])
 def test_transformers(tmp_path: Path, in_half: bool) -> None:
     """In mixed precision, too, where accelerate wraps the model's forward."""

@@ -1,7 +1,9 @@
 """The callbacks on trainers that call them as the libraries do; the real ones: test_callbacks.py."""
 
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import h5py
@@ -37,7 +39,7 @@ class Trainer:
 
     is_global_zero = True
 
-    def __init__(self, optimizers: list[Optimizer], callbacks: list[Any]) -> None:
+    def __init__(self, optimizers: Sequence[Optimizer] = (), callbacks: Sequence[Any] = ()) -> None:
         self.optimizers, self.callbacks, self.global_step = optimizers, callbacks, 0
         self.logged: list[tuple[int, str]] = []
         self.loggers = [SimpleNamespace(log_metrics=self.log)]
@@ -45,8 +47,9 @@ class Trainer:
     def log(self, numbers: dict[str, float], step: int) -> None:
         self.logged += [(step, name) for name in numbers if name.endswith("lambda_max")]
 
-    def fit(self, module: nn.Module, batches: int, updates: dict[int, int]) -> None:
+    def fit(self, module: nn.Module, batches: int = 100, updates: Mapping[int, int] = MappingProxyType({0: 1})) -> None:
         """In each batch, optimizer number i makes updates[i] updates."""
+        self.optimizers = self.optimizers or [SGD(module.parameters(), lr=0.5)]
         for callback in self.callbacks:
             callback.on_train_start(self, module)
         for number in range(batches):
@@ -69,11 +72,29 @@ def watched(stand_in: Any) -> Any:
     return WatchCallback
 
 
+class HuggingFace:
+    """Trains by hand, as the Trainer of transformers calls its callbacks."""
+
+    def __init__(self, model: nn.Module, arguments: Any, train_dataset: Any, callbacks: list[Any]) -> None:
+        self.model, (self.callback,) = model, callbacks
+        self.optimizer: Optimizer = SGD(model.parameters(), lr=0.5)
+
+    def train(self, first: int = 0, steps: int = 100, fails: bool = False) -> None:
+        state = SimpleNamespace(is_world_process_zero=True, global_step=first)
+        optimizer = AcceleratedOptimizer(self.optimizer)
+        self.callback.on_train_begin(None, state, None, model=self.model, optimizer=optimizer)
+        for _ in range(steps):
+            self.optimizer.step()
+            self.callback.on_step_end(None, state, None)
+        if not fails:
+            self.callback.on_train_end(None, state, None)
+
+
 @pytest.fixture
 def watched_by_hugging_face(stand_in: Any) -> Any:
     """The callback for transformers."""
     classes = ("TrainerCallback", "TrainerControl", "TrainerState", "TrainingArguments")
-    stand_in("transformers", **dict.fromkeys(classes, object))
+    stand_in("transformers", Trainer=HuggingFace, **dict.fromkeys(classes, object))
     from sharpest.integrations.transformers import WatchCallback
 
     return WatchCallback
@@ -192,24 +213,30 @@ class Model(nn.Linear):
 def test_a_second_training_of_hugging_face_goes_on(watched_by_hugging_face: Any, tmp_path: Path) -> None:
     """Also after one that ended with an error, and from a checkpoint; the learning rate of the last line is 0."""
     model, path = Model(5, 3), tmp_path / "watch.h5"
-    optimizer = SGD(model.parameters(), lr=0.5)
     callback = watched_by_hugging_face([{"inputs": INPUTS, "labels": LABELS}], every=2, path=path)
-
-    def train(first: int, steps: int, fails: bool = False) -> None:
-        state = SimpleNamespace(is_world_process_zero=True, global_step=first)
-        callback.on_train_begin(None, state, None, model=model, optimizer=AcceleratedOptimizer(optimizer))
-        for _ in range(steps):
-            optimizer.step()
-            callback.on_step_end(None, state, None)
-        if not fails:
-            callback.on_train_end(None, state, None)
-
-    train(0, 4)
-    train(0, 2, fails=True)
-    train(0, 2)
+    trainer = HuggingFace(model, None, None, [callback])
+    trainer.train(0, 4)
+    trainer.train(0, 2, fails=True)
+    trainer.train(0, 2)
     assert steps_in(path) == [0, 2, 4, 6, 8]
-    train(6, 1)
+    trainer.train(6, 1)
     assert steps_in(path) == [0, 2, 4, 6]
-    optimizer.param_groups[0]["lr"] = 0.0
-    train(0, 1)
+    trainer.optimizer.param_groups[0]["lr"] = 0.0
+    trainer.train(0, 1)
     assert str(callback.monitor.last).partition("; ")[2].startswith("lr 0, no edge")
+
+
+def test_the_examples_of_the_page_run(
+    watched: Any, watched_by_hugging_face: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[3] / "docs/watch.md").read_text(), re.DOTALL)
+    with_lightning, with_transformers = (block for block in blocks if "sharpest.integrations" in block)
+    names: dict[str, Any] = {}
+    exec(blocks[0].partition("\nmonitor")[0] + "\n" + with_lightning, names)
+    names["trainer"].fit(names["net"])
+    assert names["trainer"].logged == [(0, "curvature/lambda_max"), (100, "curvature/lambda_max")]
+    capsys.readouterr()
+    batches = [{"inputs": INPUTS, "labels": LABELS}]
+    exec(with_transformers, names := {"model": Model(5, 3), "arguments": None, "data": None, "batches": batches})
+    names["trainer"].train()
+    assert re.findall(r"^(\d+) lambda_max", capsys.readouterr().out, re.MULTILINE) == ["0", "100"]

@@ -18,14 +18,6 @@ pytestmark = pytest.mark.core
 torch.set_num_threads(1)
 
 
-def adam(net: nn.Module) -> torch.optim.Optimizer:
-    return torch.optim.Adam(net.parameters())
-
-
-def frozen() -> nn.Module:
-    return smooth().requires_grad_(False)
-
-
 def of_no_parameters(model: nn.Module, batch: Any) -> Tensor:
     return batch[0].sum()
 
@@ -48,7 +40,7 @@ def as_number(model: nn.Module, batch: Any) -> float:
         ("the loss does not depend on the parameters", {"loss": of_no_parameters}),
         (r"the loss has the shape \(8,\); it must be one number", {"loss": for_each}),
         ("returns float, expected a tensor", {"loss": as_number}),
-        ("the model has no trainable parameter", {"model": frozen}),
+        ("the model has no trainable parameter", {"model": lambda: smooth().requires_grad_(False)}),
         ("unknown quantities 'lambda'; pass one or more of lambda_max", {"quantities": ["lambda", "trace"]}),
         ("quantities is empty; pass one", {"quantities": []}),
         ("mode 'eval' must be 'current' or 'inference'", {"mode": "eval"}),
@@ -61,6 +53,15 @@ def as_number(model: nn.Module, batch: Any) -> float:
         ("critical needs the optimizer", {"quantities": "critical"}),
         ("optimizer is generator, expected a torch.optim.Optimizer", {"optimizer": smooth().parameters()}),
         ("trains none of the model's parameters", {"optimizer": SGD(smooth().parameters(), lr=0.1)}),
+        ("every and at both set .* pass one of them", {"every": 2, "at": [1]}),
+        ("budget changes every", {"at": [1], "budget": 0.1}),
+        ("every 0 must be at least 1", {"every": 0}),
+        ("budget 10 must lie between 0 and 1", {"budget": 10}),
+        (r"in torch\.float32, but the model is in torch\.float64; convert", {"model": lambda: smooth().double()}),
+        (
+            r"uses model\.module, but it gets the net without its wrapper; use model",
+            {"model": lambda: nn.DataParallel(smooth()), "loss": lambda net, batch: cross_entropy(net.module, batch)},
+        ),
     ],
 )  # fmt: skip
 def test_one_line(message: str, given: dict[str, Any]) -> None:
@@ -83,23 +84,6 @@ def test_a_batch_on_another_device() -> None:
     )
     with pytest.raises(ValueError, match="a batch is on meta"):
         monitor.step(elsewhere)
-
-
-def test_a_batch_in_another_precision() -> None:
-    with pytest.raises(ValueError, match=r"in torch\.float32, but the model is in torch\.float64; convert the batch"):
-        sharpest.watch(smooth().double(), cross_entropy, probe())
-
-
-def test_a_loss_that_uses_the_wrapper() -> None:
-    with pytest.raises(ValueError, match=r"uses model\.module, but it gets the net without its wrapper; use model"):
-        sharpest.watch(nn.DataParallel(smooth()), lambda model, batch: cross_entropy(model.module, batch), probe())
-
-
-def test_a_loss_may_move_its_batch() -> None:
-    def loss(model: nn.Module, batch: Any) -> Tensor:
-        return cross_entropy(model, tuple(part.to("cpu") for part in batch))
-
-    assert sharpest.watch(smooth(), loss, probe()).last["lambda_max"] > 0
 
 
 @pytest.mark.parametrize(("number", "layer"), [(2, r"2 \(BatchNorm1d\)"), (3, r"3 \(Dropout\)")])

@@ -199,44 +199,44 @@ def gan(watched: bool) -> list[Any]:
     return [maker.state_dict(), judge.state_dict(), made_by.state_dict(), judged_by.state_dict(), torch.get_rng_state()]
 
 
-def test_compiled_and_distributed_nets_are_unwrapped() -> None:
+class Remembering(nn.Module):
+    """Stores its activations, as a net under inspection does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.seen = smooth(), None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.seen = self.inner(inputs)
+        return self.seen
+
+
+class Trainer(nn.Module):
+    """A loss that holds an object that cannot be copied."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = (number for number in range(3))
+
+    def forward(self, model: nn.Module, batch: Any) -> Tensor:
+        return cross_entropy(model, tuple(part.to("cpu") for part in batch))
+
+
+def partly_compiled() -> nn.Module:
     net = smooth()
-    expected = sharpest.watch(net, cross_entropy, probe()).last["lambda_max"]
-    compiled = torch.compile(net, backend="eager")
-    inner = copy.deepcopy(net)
-    inner[0] = torch.compile(inner[0], backend="eager")
-    for wrapped in (compiled, nn.DataParallel(net), nn.DataParallel(compiled), inner):
-        assert sharpest.watch(wrapped, cross_entropy, probe()).last["lambda_max"] == expected
+    net[0] = torch.compile(net[0], backend="eager")
+    return net
 
 
-def test_a_net_distributed_over_processes(tmp_path: Any) -> None:
-    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'meet'}", rank=0, world_size=1)
-    try:
-        net = smooth()
-        expected = sharpest.watch(net, cross_entropy, probe()).last["lambda_max"]
-        wrapped = nn.parallel.DistributedDataParallel(net)
-        optimizer = SGD(wrapped.parameters(), lr=0.1)
-        monitor = sharpest.watch(wrapped, cross_entropy, probe(), optimizer=optimizer)
-        assert monitor.last["lambda_max"] == expected
-        assert monitor.last["lambda_max_over_edge"] == expected / 20
-    finally:
-        torch.distributed.destroy_process_group()
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_sharded_net_is_refused(tmp_path: Any) -> None:
-    """By either version of FSDP."""
-    fsdp = pytest.importorskip("torch.distributed.fsdp")
-    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'meet'}", rank=0, world_size=1)
-    try:
-        nets = [fsdp.FullyShardedDataParallel(smooth(), device_id=torch.device("cpu"))]
-        if hasattr(fsdp, "fully_shard"):  # torch from 2.6
-            nets.append(fsdp.fully_shard(smooth(), mesh=torch.distributed.init_device_mesh("cpu", (1,))))
-        for net in nets:
-            with pytest.raises(ValueError, match=r"the model is sharded by FSDP.*watch that"):
-                sharpest.watch(net, cross_entropy, probe())
-    finally:
-        torch.distributed.destroy_process_group()
+def test_wrappers_of_nets_and_losses_change_nothing() -> None:
+    """A loss may be a module or a method, and may move its batch; the activations that a net holds are kept."""
+    expected = sharpest.watch(smooth(), cross_entropy, probe()).last["lambda_max"]
+    compiled, net = torch.compile(smooth(), backend="eager"), Remembering()
+    kept = net(examples()[0])
+    nets = (compiled, nn.DataParallel(smooth()), nn.DataParallel(compiled), partly_compiled(), net)
+    cases = [*((each, cross_entropy) for each in nets), (smooth(), Trainer()), (smooth(), Trainer().forward)]
+    assert {sharpest.watch(each, loss, probe()).last["lambda_max"] for each, loss in cases} == {expected}
+    assert net.seen is kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,6 +256,36 @@ def test_batches_may_be_dataclasses() -> None:
         sharpest.watch(net, loss, Examples(*batches[0]))
 
 
+@pytest.fixture
+def one_process(tmp_path: Any) -> Any:
+    """A group of processes with one member."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'meet'}", rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("one_process")
+def test_a_net_distributed_over_processes() -> None:
+    expected = sharpest.watch(smooth(), cross_entropy, probe()).last["lambda_max"]
+    wrapped = nn.parallel.DistributedDataParallel(smooth())
+    monitor = sharpest.watch(wrapped, cross_entropy, probe(), optimizer=SGD(wrapped.parameters(), lr=0.1))
+    assert monitor.last["lambda_max"] == expected
+    assert monitor.last["lambda_max_over_edge"] == expected / 20
+
+
+@pytest.mark.usefixtures("one_process")
+@pytest.mark.filterwarnings("ignore")
+def test_a_sharded_net_is_refused() -> None:
+    """By either version of FSDP."""
+    fsdp = pytest.importorskip("torch.distributed.fsdp")
+    nets = [fsdp.FullyShardedDataParallel(smooth(), device_id=torch.device("cpu"))]
+    if hasattr(fsdp, "fully_shard"):  # torch from 2.6
+        nets.append(fsdp.fully_shard(smooth(), mesh=torch.distributed.init_device_mesh("cpu", (1,))))
+    for net in nets:
+        with pytest.raises(ValueError, match=r"the model is sharded by FSDP.*watch that"):
+            sharpest.watch(net, cross_entropy, probe())
+
+
 def test_layers_may_be_unfrozen_during_training() -> None:
     net = smooth()
     net[0].requires_grad_(False)
@@ -264,43 +294,3 @@ def test_layers_may_be_unfrozen_during_training() -> None:
     net.requires_grad_(True)
     assert monitor.measure()["lambda_max"] == pytest.approx(largest(net, cross_entropy, probe()), rel=1e-5)
     assert few < monitor.last["lambda_max"]
-
-
-class Remembering(nn.Module):
-    """Stores its activations, as a net under inspection does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner = smooth()
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        self.seen = self.inner(inputs)
-        return self.seen
-
-
-def test_a_net_that_holds_a_part_of_its_graph() -> None:
-    net = Remembering()
-    kept = net(examples()[0])
-    expected = sharpest.watch(net.inner, cross_entropy, probe()).last["lambda_max"]
-    assert sharpest.watch(net, cross_entropy, probe()).last["lambda_max"] == expected
-    assert net.seen is kept
-
-
-class Trainer:
-    """Holds an object that cannot be copied."""
-
-    def __init__(self) -> None:
-        self.generator = (number for number in range(3))
-
-    def loss(self, model: nn.Module, batch: Any) -> Tensor:
-        return cross_entropy(model, batch)
-
-
-def test_a_loss_may_be_a_method_or_a_module() -> None:
-    class Module(nn.Module):
-        def forward(self, model: nn.Module, batch: Any) -> Tensor:
-            return cross_entropy(model, batch)
-
-    expected = sharpest.watch(smooth(), cross_entropy, probe()).last["lambda_max"]
-    for loss in (Trainer().loss, Module()):
-        assert sharpest.watch(smooth(), loss, probe()).last["lambda_max"] == expected

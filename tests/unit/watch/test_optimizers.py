@@ -43,15 +43,18 @@ def test_the_edge_of_sgd(make, expected: float) -> None:
         assert (abs(moved.item()) > 1) == grows
 
 
+def decoupled(parameters: list[nn.Parameter]) -> Adam:
+    """AdamW, as newer torch spells it."""
+    if "decoupled_weight_decay" not in signature(Adam).parameters:
+        pytest.skip("older torch")
+    return Adam(parameters, lr=0.1, betas=(0.8, 0.999), decoupled_weight_decay=True, weight_decay=1.0)
+
+
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
         (lambda p: Adam(p, lr=0.1, betas=(0.8, 0.999)), 180.0),
-        pytest.param(
-            lambda p: Adam(p, lr=0.1, betas=(0.8, 0.999), decoupled_weight_decay=True, weight_decay=1.0),
-            19 * 9,
-            marks=pytest.mark.skipif("decoupled_weight_decay" not in signature(Adam).parameters, reason="older torch"),
-        ),
+        (decoupled, 19 * 9),
         (lambda p: AdamW(p, lr=0.1, betas=(0.8, 0.999), weight_decay=1.0), 19 * 9),
         (lambda p: RMSprop(p, lr=0.1), 20.0),
         (lambda p: RMSprop(p, lr=0.1, momentum=0.5), 30.0),
@@ -93,45 +96,6 @@ def test_what_the_optimizer_updates_is_measured() -> None:
     expected = torch.linalg.eigvalsh(dense_hessian(frozen, cross_entropy, probe()))
     assert monitor.last["lambda_max"] == pytest.approx(float(expected[-1]), rel=1e-5)
     assert all(value.requires_grad for value in net.parameters())
-
-
-def test_an_optimizer_may_be_replaced() -> None:
-    net = smooth()
-    first, second = SGD(net.parameters(), lr=0.1), SGD(net.parameters(), lr=0.5)
-    monitor = sharpest.watch(net, cross_entropy, probe(), optimizer=first, every=2)
-    train(net, first, monitor.step, steps=2)
-    monitor.optimizer = second
-    train(net, second, monitor.step, steps=2)
-    assert monitor.optimizer is second
-    assert monitor.values["edge"].tolist() == [20, 20, 4]
-    with pytest.raises(ValueError, match="trains none of the model's parameters"):
-        monitor.optimizer = SGD(smooth().parameters(), lr=0.1)
-    with pytest.raises(ValueError, match="optimizer is int"):
-        monitor.optimizer = 3
-    assert monitor.optimizer is second
-
-
-def test_an_optimizer_that_was_replaced_unseen_has_no_edge() -> None:
-    """It is noticed because the parameters change without an update of the watched one."""
-    net = smooth()
-    first, second = SGD(net.parameters(), lr=0.1), SGD(net.parameters(), lr=0.5)
-    monitor = sharpest.watch(net, cross_entropy, probe(), optimizer=first, every=1)
-    train(net, first, monitor.step, steps=2)
-    with pytest.warns(sharpest.watch.WatchWarning, match=r"made no update.*set monitor\.optimizer") as caught:
-        train(net, second, monitor.step, steps=2)
-    assert len(caught) == 1
-    assert [math.isnan(value) for value in monitor.values["edge"]] == [False] * 3 + [True] * 2
-    train(net, first, monitor.step, steps=1)
-    assert monitor.last["edge"] == 20
-
-
-def test_steps_without_an_update_keep_the_edge() -> None:
-    """A scaler skips updates with infinite gradients; loaded parameters may be measured between updates."""
-    net = smooth()
-    monitor = sharpest.watch(net, cross_entropy, probe(), optimizer=SGD(net.parameters(), lr=0.1), every=1)
-    assert monitor.step()["edge"] == 20
-    net.load_state_dict(smooth(1).state_dict())
-    assert monitor.measure()["edge"] == 20
 
 
 class WithoutHooks(SGD):
@@ -190,7 +154,6 @@ def groups(net: nn.Sequential, **second: float) -> SGD:
     [
         (lambda net: OfOnesOwn(net.parameters(), lr=0.1), "the edge of OfOnesOwn is unknown"),
         (lambda net: NAdam(net.parameters(), lr=0.1), "the edge of NAdam is unknown"),
-        (lambda net: groups(net, lr=0.2), "the optimizer's groups differ"),
         (lambda net: groups(net, momentum=0.2), "the optimizer's groups differ"),
         (lambda net: SGD(net.parameters(), lr=0.1, maximize=True), "with maximize has no edge"),
     ],
@@ -202,17 +165,6 @@ def test_values_without_an_edge_are_nan_with_one_message(make, message: str) -> 
     assert len(caught) == 1
     assert (monitor.values["lambda_max"] > 0).all()
     assert all(math.isnan(value) for value in monitor.values["lambda_max_over_edge"])
-
-
-def test_groups_that_differ_in_weight_decay_have_the_lowest_edge() -> None:
-    net = smooth()
-    assert edges_of(groups(net, weight_decay=0.5), list(net.parameters())).hessian == 19.5
-
-
-def test_groups_of_other_parameters_do_not_count() -> None:
-    net, other = smooth(), nn.Linear(2, 2)
-    optimizer = SGD([{"params": net.parameters()}, {"params": other.parameters(), "lr": 5.0}], lr=0.1)
-    assert edges_of(optimizer, list(net.parameters())).hessian == 20
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -233,28 +185,50 @@ def test_the_tried_step_is_the_next_one(name: str) -> None:
     torch.testing.assert_close(step, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_a_scheduler_does_not_count_the_step_that_is_tried() -> None:
+def test_groups_of_other_parameters_do_not_count_and_the_lowest_edge_does() -> None:
+    """Those that differ in weight decay; of several learning rates the step itself is defined, in multiples of it."""
+    net, other = smooth(), nn.Linear(2, 2)
+    parameters = list(net.parameters())
+    optimizer = SGD([{"params": parameters}, {"params": other.parameters(), "lr": 5.0}], lr=0.1)
+    assert edges_of(optimizer, parameters).hessian == 20
+    assert edges_of(groups(net, weight_decay=0.5), parameters).hessian == 19.5
+    reading = sharpest.watch(net, cross_entropy, probe(), optimizer=groups(net, lr=0.2), quantities=["critical"]).last
+    assert math.isnan(reading["critical"])
+    assert 0 < reading["critical_over_edge"] < 1
+
+
+def test_a_step_that_is_tried_is_not_counted_or_cannot_be() -> None:
+    """By a scheduler; an optimizer that wants a closure has no critical step."""
     net = smooth()
     optimizer = SGD(net.parameters(), lr=0.1)
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1)
     sharpest.watch(net, cross_entropy, probe(), optimizer=optimizer, quantities=["critical"])
     assert schedule.last_epoch == 0
     assert not getattr(optimizer, "_opt_called", False)
-
-
-def test_an_optimizer_that_wants_a_closure_has_no_critical_step() -> None:
-    net = smooth()
+    wanting = torch.optim.LBFGS(net.parameters())
     with pytest.warns(sharpest.watch.WatchWarning, match="no critical sharpness: LBFGS cannot be tried on a copy"):
-        monitor = sharpest.watch(
-            net, cross_entropy, probe(), optimizer=torch.optim.LBFGS(net.parameters()), quantities=["critical"]
-        )
+        monitor = sharpest.watch(net, cross_entropy, probe(), optimizer=wanting, quantities=["critical"])
     assert math.isnan(monitor.last["critical"])
 
 
-def test_several_learning_rates_have_a_critical_multiple() -> None:
-    """The step itself is defined; only lengths in units of one learning rate are not."""
+def test_an_optimizer_may_be_replaced() -> None:
+    """Unseen, it is noticed because the parameters change without an update of the watched one, which has no edge."""
     net = smooth()
-    optimizer: Optimizer = groups(net, lr=0.2)
-    monitor = sharpest.watch(net, cross_entropy, probe(), optimizer=optimizer, quantities=["critical"])
-    assert math.isnan(monitor.last["critical"])
-    assert 0 < monitor.last["critical_over_edge"] < 1
+    first, second = SGD(net.parameters(), lr=0.1), SGD(net.parameters(), lr=0.5)
+    monitor = sharpest.watch(net, cross_entropy, probe(), optimizer=first, every=1)
+    train(net, first, monitor.step, steps=2)
+    with pytest.warns(sharpest.watch.WatchWarning, match=r"made no update.*set monitor\.optimizer") as caught:
+        train(net, second, monitor.step, steps=2)
+    assert len(caught) == 1
+    monitor.optimizer = second
+    train(net, second, monitor.step, steps=1)
+    assert [str(value) for value in monitor.values["edge"]] == ["20.0"] * 3 + ["nan"] * 2 + ["4.0"]
+    with pytest.raises(ValueError, match="trains none of the model's parameters"):
+        monitor.optimizer = SGD(smooth().parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="optimizer is int"):
+        monitor.optimizer = 3
+    assert monitor.optimizer is second
+    # a scaler skips updates with infinite gradients; loaded parameters may be measured between updates
+    assert monitor.step()["edge"] == 4
+    net.load_state_dict(smooth(1).state_dict())
+    assert monitor.measure()["edge"] == 4

@@ -39,21 +39,6 @@ def test_measuring_stays_below_the_budget(cost: float) -> None:
     assert steps[0] == 20 * cost
 
 
-def test_a_stretched_interval_keeps_to_multiples() -> None:
-    clock = Clock()
-    schedule = Schedule(10, None, 0.5, clock)
-    clock.now += 12
-    schedule.spent(12)
-    due = []
-    for step in range(1, 101):
-        clock.now += 1
-        if schedule.due(step):
-            due.append(step)
-            clock.now += 12
-            schedule.spent(12)
-    assert due == [50, 80, 100]
-
-
 def test_every_and_at() -> None:
     net = smooth()
     monitors = [
@@ -76,17 +61,3 @@ def test_step_returns_the_measurement_and_log_receives_it() -> None:
     assert [step for step, _ in logged] == [0, 2, 4]
     assert logged[-1][1] == monitor.last
     assert all(type(number) is float for number in monitor.last.values())
-
-
-@pytest.mark.parametrize(
-    ("when", "message"),
-    [
-        ({"every": 2, "at": [1]}, "pass one of them"),
-        ({"at": [1], "budget": 0.1}, "budget changes every"),
-        ({"every": 0}, "every 0 must be at least 1"),
-        ({"budget": 10}, "budget 10 must lie between 0 and 1"),
-    ],
-)
-def test_contradictory_arguments_are_refused(when: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        sharpest.watch(smooth(), cross_entropy, probe(), **when)

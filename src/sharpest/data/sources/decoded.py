@@ -48,9 +48,9 @@ class Decoded(ABC, Generic[AnySource]):
         return digest.hexdigest()
 
     @property
-    @abstractmethod
     def attributes(self) -> dict[str, Any]:
         """Attributes of the file besides source, hash and origin."""
+        return {"num_classes": int(self.arrays["train_targets"].max()) + 1}
 
     @property
     @abstractmethod
@@ -97,10 +97,6 @@ class DecodedImages(Decoded[ImageSource]):
     train_targets: NDArray[np.int64]
     test_inputs: NDArray[np.uint8]
     test_targets: NDArray[np.int64]
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        return {"num_classes": int(self.train_targets.max()) + 1}
 
     @property
     def summary(self) -> str:
@@ -188,10 +184,6 @@ class DecodedReviews(Decoded[ReviewSource]):
     test_tokens: NDArray[np.int32]
     test_offsets: NDArray[np.int64]
     test_targets: NDArray[np.int64]
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        return {"num_classes": int(self.train_targets.max()) + 1}
 
     @property
     def summary(self) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from sharpest.curvature.algebraic import Sharpness, largest_eigenvalue
 from sharpest.curvature.descent import Descent, descend, mean_gradient, thresholds
 from sharpest.curvature.hessian import Hessian
+from sharpest.curvature.lanczos import Sharpness, largest_eigenvalue
 from sharpest.measures.first_steps import MEASURE, Settings
 from sharpest.measures.point import Point
 from sharpest.trajectory.problem import chunks_of

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sharpest.curvature.descent import mean_gradient
-from sharpest.curvature.flow import gradient_flow
+from sharpest.curvature.descent import gradient_flow, mean_gradient
 from sharpest.data.dataset import Split
 from sharpest.errors import SharpestError
 from sharpest.measures.gradient_flow import Settings
