@@ -77,8 +77,8 @@ def plan_claims(claims: Iterable[Claim], project: Project) -> Plans:
             _check(claim, project)
             runs = [run for run in claim.runs if run not in left_out[bool(claim.paper)]]
             # a new seed has the settings of a row of the table
-            planned = {each: _source(claim, each, project) for each in dict.fromkeys(map(row, runs))}
-            plans[claim.id] = tuple(planned[row(run)].of_run(run) for run in runs)
+            sources = {each: _source(claim, each, project) for each in dict.fromkeys(map(row, runs))}
+            plans[claim.id] = tuple(sources[row(run)].of_run(run) for run in runs)
     return plans
 
 

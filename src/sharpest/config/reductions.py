@@ -84,15 +84,15 @@ def describe_points(curves: Sequence[tuple[str, str]], ours: ScaleRuns, paper: S
     return notes
 
 
-def describe_measures(taken: Iterable[tuple[str, str, str]], ours: ScaleRuns, paper: ScaleRuns) -> list[str]:
+def describe_measures(curves: Iterable[tuple[str, str, str]], ours: ScaleRuns, paper: ScaleRuns) -> list[str]:
     """How measures are reduced at each point.
 
     Args:
-        taken: Measure, run and schedule of each measurement.
+        curves: Measure, run and schedule of each measured file.
         ours, paper: The runs at the scale, and as published.
     """
     notes: dict[str, None] = {}
-    for measure, run, schedule in taken:
+    for measure, run, schedule in curves:
         settings = ours.schedule(run, schedule).measures[measure]
         known = schedule in paper.scale.schedules
         published = paper.schedule(run, schedule).measures.get(measure) if known else None

@@ -11,7 +11,7 @@ from sharpest.config.measures import declared
 from sharpest.config.reading import Keys, YamlFile, merge_all, validate
 from sharpest.config.run import BranchSettings, NudgeSettings, RunSettings
 from sharpest.config.run_id import FIRST_NEW_SEED, RunId, intervention, without_seed
-from sharpest.config.scale_files import Entry, entries_of, examples_of, taken_settings
+from sharpest.config.scale_files import Entry, entries_of, examples_of, settings_of_measures
 from sharpest.config.schedule import Schedule, measurement_points
 from sharpest.config.settings import RunKeys, ScaleSettings
 from sharpest.config.variants import intervened, lr_factor, scaled_rate, scales_of_step
@@ -203,7 +203,7 @@ class ScaleRuns:
                 points=_from_start(points, settings.start),
                 window=keys.schedules[name].window_epochs,
                 shard_points=keys.schedules[name].shard_points,
-                measures=self._taken(settings, name),
+                measures=self._measures_of(settings, name),
             )
         return self._schedules[run, name]
 
@@ -266,11 +266,11 @@ class ScaleRuns:
         except ConfigError as error:
             raise ConfigError(f"schedules.{name}.points, run {run.run}: {error}") from None
 
-    def _taken(self, run: RunSettings, name: str) -> dict[str, Any]:
+    def _measures_of(self, run: RunSettings, name: str) -> dict[str, Any]:
         """The settings of the measures that a schedule takes on a run."""
         keys, place = self.keys(run.run), (self._entries_that_fit(run.run), name)
         if place not in self._measures:
-            self._measures[place] = taken_settings(keys, name, f"run {run.run}: ")
+            self._measures[place] = settings_of_measures(keys, name, f"run {run.run}: ")
         for key, examples in examples_of(self._measures[place], keys, name):
             if examples > run.dataset.num_train and not self._only_compared:
                 raise ConfigError(

@@ -15,7 +15,7 @@ from sharpest.config.settings import ForRuns, RunKeys, ScaleFile, ScaleSettings
 from sharpest.errors import ConfigError, meant
 
 
-def taken_values(keys: RunKeys, schedule: str, where: str) -> dict[str, dict[str, Any]]:
+def values_of_measures(keys: RunKeys, schedule: str, where: str) -> dict[str, dict[str, Any]]:
     """The keys of each measure that a schedule takes: the measure's own, the schedule's, and those that others need.
 
     Args:
@@ -42,7 +42,7 @@ def taken_values(keys: RunKeys, schedule: str, where: str) -> dict[str, dict[str
     return {name: values[name] for name in _in_order(values)}
 
 
-def taken_settings(keys: RunKeys, schedule: str, where: str) -> dict[str, Any]:
+def settings_of_measures(keys: RunKeys, schedule: str, where: str) -> dict[str, Any]:
     """The typed settings of each measure that a schedule takes, checked against each other.
 
     Args:
@@ -56,7 +56,7 @@ def taken_settings(keys: RunKeys, schedule: str, where: str) -> dict[str, Any]:
     place = f"{where}schedules.{schedule}"
     settings = {
         name: validate(declared(name).settings, own, f"{place}.measures.{name}")
-        for name, own in taken_values(keys, schedule, where).items()
+        for name, own in values_of_measures(keys, schedule, where).items()
     }
     taken = Taken(settings, keys.schedules[schedule].shard_points)
     for name, own in settings.items():
@@ -197,16 +197,16 @@ def _checked_whole(files: Sequence[YamlFile]) -> ScaleSettings:
         return place_in(files, keys)
 
     scale = validate(ScaleSettings, plain_values(files), place)
-    taken: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str]] = set()
     for file in files:
         for entry in entries_of(file):
-            _check_entry(entry, scale, taken)
+            _check_entry(entry, scale, seen)
     for name in scale.schedules:
         where = f"{place(('schedules', name))}: "
-        values = taken_values(scale, name, where)
+        values = values_of_measures(scale, name, where)
         # the rest may come from the keys of single runs
         if all(is_whole(declared(measure).settings, own) for measure, own in values.items()):
-            taken_settings(scale, name, where)
+            settings_of_measures(scale, name, where)
     return scale
 
 
@@ -218,8 +218,8 @@ def _check_run_ids(file: YamlFile) -> None:
             raise ConfigError(f"{file.place(('runs', run))}: runs: {error}") from None
 
 
-def _check_entry(entry: Entry, scale: ScaleSettings, taken: set[tuple[str, str]]) -> None:
-    """Check the schedules and measures of an entry; ``taken`` collects (schedule, measure) of all entries so far."""
+def _check_entry(entry: Entry, scale: ScaleSettings, seen: set[tuple[str, str]]) -> None:
+    """Check the schedules and measures of an entry; ``seen`` collects (schedule, measure) of all entries so far."""
     for measure, values in entry.values.get("measures", {}).items():
         _check_measure(entry, ("measures", measure), values)
     for name, schedule in entry.values.get("schedules", {}).items():
@@ -235,8 +235,8 @@ def _check_entry(entry: Entry, scale: ScaleSettings, taken: set[tuple[str, str]]
         for measure, values in schedule.get("measures", {}).items():
             if values is not None:
                 _check_measure(entry, (*keys, "measures", measure), values)
-                taken.add((name, measure))
-            elif (name, measure) not in taken:
+                seen.add((name, measure))
+            elif (name, measure) not in seen:
                 raise ConfigError(
                     f"{entry.place(*keys, 'measures', measure)}: schedules.{name}.measures.{measure} is empty; write "
                     "{} to take it with its own settings"

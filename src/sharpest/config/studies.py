@@ -410,8 +410,6 @@ class FullBatchEdge(Study):
     lines: tuple[EdgeLine, ...] = Field(min_length=1)
     x: Literal["iteration", "iteration x lr"] = "iteration x lr"
     """The x axis of all panels."""
-    scale: Literal["log", "linear"] = "log"
-    """Scale of the loss axis."""
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -591,7 +591,7 @@ def full_batch_edge(canvas: Canvas, study: FullBatchEdge, inputs: FigureInputs) 
     for title, ylabel in ylabels.items():
         shared = panels[_LOSS].axes if panels else None
         panels[title] = canvas.panel(title, ylabel=ylabel, sharex=shared)
-    panels[_LOSS].axes.set_yscale(study.scale)
+    panels[_LOSS].axes.set_yscale("log")
     panels[_RATIO].axes.axhline(1, color=GREY, linestyle="--", linewidth=0.7)
     last = panels[list(ylabels)[-1]]
     last.axes.set_xlabel(_XLABELS[study.x])

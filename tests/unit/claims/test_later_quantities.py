@@ -149,14 +149,10 @@ def test_where_no_step_raises_the_loss_critical_sharpness_is_zero(folder: Any, r
     outcome = [[1, 1], [3, 3], [0, 1], [0, 0]]
     sharpness = [np.nan, np.nan, 5, 6]
     flat: dict[str, Any] = {"spike": spikes, "batch_sharpness": np.ones(4), "gni": np.ones(4)}
-    write_edges(
-        folder, spike=spikes, batch_outcome=outcome, critical_sharpness=sharpness, batch_sharpness=flat, gni=flat
-    )
+    write_edges(folder, batch_outcome=outcome, critical_sharpness=sharpness, **flat)
     assert of_edges(read, "auc_critical_sharpness") == 1
     outcome = np.full((4, 2), 3)
-    write_edges(
-        folder, spike=spikes, batch_outcome=outcome, critical_sharpness=sharpness, batch_sharpness=flat, gni=flat
-    )
+    write_edges(folder, batch_outcome=outcome, critical_sharpness=sharpness, **flat)
     with pytest.raises(UnmeasuredError, match="all changes catapult, or none do"):
         of_edges(read, "auc_critical_sharpness")
 

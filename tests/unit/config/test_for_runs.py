@@ -180,7 +180,7 @@ def test_measures_that_need_each_other_are_refused(monkeypatch: pytest.MonkeyPat
     hessian = {"examples": 1, "resample": False, "chunk_size": 1, "tolerance": 0.1, "max_products": 9}
     keys = RunKeys.model_validate({"hessian": hessian, "variants": VARIANTS, "schedules": {"fine": schedule}})
     with pytest.raises(ConfigError, match="measures a, b need each other"):
-        scale_files.taken_values(keys, "fine", "")
+        scale_files.values_of_measures(keys, "fine", "")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_every_dimension_of_a_measure_has_a_length(
     schedules = {"fine": {"points": "every epoch", "measures": {"mine": {}}}}
     keys = RunKeys.model_validate({"hessian": hessian, "variants": VARIANTS, "schedules": schedules})
     with pytest.raises(ConfigError, match=f"^measure mine: {message}.*; correct src/sharpest/measures/mine/"):
-        scale_files.taken_settings(keys, "fine", "")
+        scale_files.settings_of_measures(keys, "fine", "")
 
 
 def test_a_pattern_may_fit_a_run_of_the_scale_itself(scales: Scales) -> None:

@@ -106,14 +106,6 @@ def test_it_fits_a_column(width: str, folder: Any, tmp_path: Path) -> None:
     assert len(dashes) == 2  # colours alone are alike in grey
 
 
-def test_it_reads_snapshots_spectra_and_the_flow_at_its_own_schedule() -> None:
-    assert [tuple(file) for file in study(GD).inputs()] == [
-        ("spectra", GD, "edge"), ("snapshots", GD, None), ("gradient_flow", GD, "flow"),
-    ]  # fmt: skip
-    assert [tuple(file) for file in study(GD, flow=None).inputs()] == [("spectra", GD, "edge"), ("snapshots", GD, None)]
-    assert study(GD, flow=None).reads == ("spectra", "snapshots")
-
-
 def test_a_run_on_mini_batches_is_refused() -> None:
     schedule: Any = SimpleNamespace(name="edge", measures={"spectra": None, "gradient_flow": None})
     study(GD).check(study(GD).curves()[0], schedule)

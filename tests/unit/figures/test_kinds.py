@@ -11,6 +11,7 @@ import pytest
 from matplotlib.collections import PathCollection
 from numpy.testing import assert_allclose
 from printed import check_column
+from tiers import fast
 
 from sharpest.config.studies import KINDS, Curve, Study
 from sharpest.figures.canvas import Canvas
@@ -155,7 +156,7 @@ def test_seeds_are_drawn_as_alone_with_their_means(written: Callable[..., Folder
         assert rows.loc[rows["run"] != MEAN, "deviation"].isna().all()
 
 
-@pytest.mark.parametrize("kind", STUDIES)
+@pytest.mark.parametrize("kind", fast(STUDIES, "alignment", "nsgd_curves", "restricted_steps", "step_surface"))
 def test_a_seed_that_diverged_is_named_and_in_no_mean(written: Callable[..., Folder], kind: str) -> None:
     folder = written({1002: 3.5})
     figure, table = _drawn(folder, kind, *SEEDS)

@@ -84,7 +84,3 @@ def test_it_fits_a_column(width: str, folder: Any, tmp_path: Path) -> None:
         for units in WIDTHS:
             write(folder, units, seed)
     check_column(*draw(study().of_seeds((1001, 1002)), folder.inputs(), ""), width, tmp_path)
-
-
-def test_it_reads_the_first_steps_of_each_run() -> None:
-    assert [tuple(file) for file in study().inputs()] == [("first_steps", run_of(w), "start") for w in WIDTHS]

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from scipy.stats import t as student
+from tiers import fast
 
 from sharpest.claims.ledger import read_ledger
 from sharpest.claims.quantities import quantity_of
@@ -148,7 +149,7 @@ def test_legend_of_several_seeds_has_the_interval_of_the_csv(folder: Any) -> Non
         assert [_number(line) for line in entry[1:]] == pytest.approx([mean["y"], mean["high"] - mean["y"]], abs=0.005)
 
 
-@pytest.mark.parametrize("name", ["fig06", "fig15", "fig17", "fig18", "fig20"])
+@pytest.mark.parametrize("name", fast(["fig06", "fig15", "fig17", "fig18", "fig20"], "fig18"))
 def test_legend_and_claims_judge_the_same_number(folder: Any, name: str) -> None:
     """The study names the points and the direction that the claims about its figure use."""
     config = Path(__file__).parents[3] / "config"

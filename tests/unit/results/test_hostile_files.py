@@ -88,7 +88,7 @@ def test_a_pipe_in_place_of_states_is_found_at_once(folder: ResultsFolder, capsy
 def test_a_record_of_another_type_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "history.made.json"
     path.write_text(content)
-    with pytest.raises(StoreError, match="is not a (record of finished files|text|mapping)") as refused:
+    with pytest.raises(StoreError, match=r"is not a (record of finished files|text|mapping)") as refused:
         read_record(path)
     assert "\n" not in str(refused.value)
 
