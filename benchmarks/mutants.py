@@ -288,8 +288,8 @@ def begin(folder: Path, most: float) -> None:
     """Give a worker its own copy, and the CPU seconds of tests for each mutant."""
     global seconds_of_tests
     seconds_of_tests = most
-    own = Path(tempfile.mkdtemp(dir=folder))
-    copy_checkout(own)
+    own = Path(tempfile.mkdtemp(dir=folder)) / "copy"
+    shutil.copytree(folder / "unchanged", own)  # the checkout may have changed since the mutants were drawn
     use(own)
 
 
