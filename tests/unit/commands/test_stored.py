@@ -138,6 +138,7 @@ def test_a_file_is_described(folder: Path, measured: Run, capsys: pytest.Capture
     assert lines[0] == f"{measured.spectrum()}: spectra, version {Measured(measured.spectrum()).version}"
     assert ["run", RUN] in [line.split() for line in lines]
     assert any(line.split()[:8] == ["eigenvectors", "f4", "v", "k", "p", "3", "x", "3"] for line in lines)
+    assert not {"config", "layout", "version"} & {line.partition(" ")[0] for line in lines}  # only what fits a line
     (whole,) = json.loads(printed(capsys, "show", str(measured.spectrum()), "--json"))
     assert whole["attributes"]["config"]["run"]["momentum"] == 0.5
     assert whole["arrays"]["eigenvalues"]["shape"] == [3, 3]

@@ -4,9 +4,11 @@ from contextlib import suppress
 from itertools import pairwise
 
 import pytest
+from builders import hessian_settings, nsgd_settings, run_settings
 from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
+from sharpest.config.measures import Planned
 from sharpest.config.schedule import GRAMMAR, measurement_points
 from sharpest.errors import ConfigError
 
@@ -158,3 +160,23 @@ def test_an_invalid_schedule_is_refused_with_a_remedy(text: str, remedy: str) ->
 def test_any_text_is_a_schedule_or_a_config_error(text: str) -> None:
     with suppress(ConfigError):
         measurement_points(text, num_epochs=5, steps_per_epoch=10, lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "iteration", "with_vectors", "recorded"),
+    [
+        ({"refresh_every": 4, "keep_vectors": True}, 8, True, True),
+        ({"refresh_every": 4, "keep_vectors": True}, 9, True, False),
+        ({"refresh_every": 4, "keep_vectors": False}, 8, True, False),
+        ({"refresh_every": 4, "keep_vectors": False}, 8, False, True),
+        ({"refresh_every": None}, 5, False, True),  # at the end of an epoch of five steps
+        ({"refresh_every": None}, 8, False, False),
+        ({"refresh_every": 4, "num_eigenpairs": 2}, 8, False, False),
+        ({"refresh_every": 4, "hessian": hessian_settings(chunk_size=3)}, 8, False, False),
+    ],
+)
+def test_what_training_records_need_not_be_measured(changes, iteration, with_vectors, recorded):
+    nudge = nsgd_settings(**{"hessian": hessian_settings(), **changes})
+    point = Planned(run_settings(nudge=nudge), hessian_settings(), iteration, 0)
+    assert point.recorded(3, with_vectors) == recorded
+    assert not Planned(run_settings(), hessian_settings(), iteration, 0).recorded(3, with_vectors)

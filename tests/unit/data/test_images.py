@@ -123,3 +123,9 @@ def test_a_full_batch_that_is_not_the_same_at_every_update_is_refused(augmentati
 def test_another_source_is_refused(path):
     with pytest.raises(DataError, match=r"c10\.h5: holds digits, expected cifar-10; delete it and run snakemake again"):
         load_run(path, dataset_settings(source="cifar-10"))
+
+
+@pytest.mark.parametrize("shift", [-0.1, 0.6])
+def test_a_shift_is_between_nothing_and_half_of_the_side(shift):
+    with pytest.raises(ValidationError, match="shift"):
+        dataset_settings(shift=shift)

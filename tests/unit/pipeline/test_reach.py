@@ -237,6 +237,17 @@ def test_the_name_of_a_variable_counts_if_other_code_may_use_it() -> None:
         ), code
 
 
+def test_parameters_that_are_set_later_are_told_apart() -> None:
+    one, other = (
+        counted(
+            {"p.user": f"def f(a, b):\n    c = {x} - {y}\n    {x} = 0\n    {y} = 0\n    return c"},
+            "import p.user\np.user.f",
+        )
+        for x, y in ("ab", "ba")
+    )
+    assert one["p.user"][1] != other["p.user"][1]
+
+
 # --- this package
 
 
