@@ -124,11 +124,12 @@ def sharpest_pairs(theta: Tensor, warm: Eigenpairs | None) -> Eigenpairs:
     return eigenpairs(Hessian(net_loss, theta, [(POINTS, VALUES)]), 2, 1e-3, warm=warm)
 
 
+@pytest.mark.slow
 def test_gradient_descent_sharpens_to_the_edge_and_stays_there() -> None:
     """Of 15 draws, four start at or above the edge. The others crossed it between steps 221 and 936, and then had
     medians of 0.82 to 1.03 of the edge, with an overall median of 1.01. No loss rose before the crossing.
     """
-    courses = [course(seed, 0.2) for seed in (2, 3)]
+    courses = [course(seed, 0.2) for seed in (1, 2, 3)]  # the first draws that start below it
     for each in courses:
         assert each.ratios[0] < 0.95
         assert 150 <= each.crossing <= 1000

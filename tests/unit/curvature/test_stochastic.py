@@ -86,12 +86,12 @@ def test_the_sampling_error_is_the_spread_over_samples() -> None:
     def trace_of(hessian: Hessian) -> float:
         return float(sum(hessian.product(row)[index] for index, row in enumerate(torch.eye(12, dtype=torch.float64))))
 
-    problems = [softmax_regression(20, seed=10 * seed) for seed in range(100)]
+    problems = [softmax_regression(20, seed=10 * seed) for seed in range(60)]
     theta = problems[0].theta
     hessians = [Hessian(problem.loss, theta, problem.chunks(8)) for problem in problems]
     spread = np.std([trace_of(hessian) for hessian in hessians])
     errors = np.array([sampling_error(hessian, trace_of) for hessian in hessians])
-    assert math.sqrt((errors**2).mean()) == pytest.approx(spread, rel=0.15)
+    assert math.sqrt((errors**2).mean()) == pytest.approx(spread, rel=0.2)
 
 
 def test_the_sampling_error_of_a_block_by_its_name() -> None:

@@ -22,14 +22,14 @@ torch.set_num_threads(1)
 
 
 class Transformer(nn.Module):
-    """Two layers that read and write words with one shared matrix; named inputs and outputs, as in Hugging Face."""
+    """A layer that reads and writes words with one shared matrix; named inputs and outputs, as in Hugging Face."""
 
     def __init__(self, width: int = 4, words: int = 7, dropout: float = 0.0) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.embedding = nn.Embedding(words, width)
         layer = nn.TransformerEncoderLayer(width, 2, 6, dropout, activation="gelu", batch_first=True)
-        self.layers = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.layers = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
         self.head = nn.Linear(width, words, bias=False)
         self.head.weight = self.embedding.weight
 
