@@ -86,7 +86,7 @@ def test_the_order_of_a_capture(problem: SmallProblem, monkeypatch: pytest.Monke
         plain = Hessian(problem.loss, problem.theta.to("cuda"), chunks)
         derivative = plain._kept_product
         expected = [plain.product(vector).cpu() for vector in vectors]
-        monkeypatch.setattr(Hessian, "_chunk_gradient", _noting(Hessian._chunk_gradient, driver, "build"))
+        monkeypatch.setattr(Hessian, "_graph", _noting(Hessian._graph, driver, "build"))
         monkeypatch.setattr(Hessian, "_kept_product", _noting(Hessian._kept_product, driver, "product"))
         captured = Hessian(problem.loss, problem.theta.to("cuda"), chunks, cuda_graphs=True)
         graph = captured._captured

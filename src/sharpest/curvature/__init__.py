@@ -1,3 +1,4 @@
+# ruff: noqa: I001
 """Curvature of a loss: Hessian, leading eigenpairs, spectral density, trace and norm, and the noise of its gradients.
 
 Independent of training, data and files. Each name is imported on first use. Code of this package that takes part in a
@@ -9,59 +10,50 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sharpest.curvature.batches import batch_curvature as batch_curvature
-    from sharpest.curvature.density import SpectralDensity as SpectralDensity
-    from sharpest.curvature.density import spectral_density as spectral_density
-    from sharpest.curvature.differentiation import NotDeterministicError as NotDeterministicError
-    from sharpest.curvature.differentiation import NotTwiceDifferentiableError as NotTwiceDifferentiableError
+    from sharpest.curvature.density import SpectralDensity as SpectralDensity, spectral_density as spectral_density
+    from sharpest.curvature.differentiation import (
+        NotDeterministicError as NotDeterministicError,
+        NotTwiceDifferentiableError as NotTwiceDifferentiableError,
+    )
+    from sharpest.curvature.gauss_newton import (
+        EmpiricalFisher as EmpiricalFisher,
+        Fisher as Fisher,
+        GaussNewton as GaussNewton,
+    )
     from sharpest.curvature.gradient_noise import (
         batch_sharpness as batch_sharpness,
-    )
-    from sharpest.curvature.gradient_noise import (
         conditioning as conditioning,
-    )
-    from sharpest.curvature.gradient_noise import (
         covariance_eigenvalues as covariance_eigenvalues,
-    )
-    from sharpest.curvature.gradient_noise import (
         dominant_share as dominant_share,
-    )
-    from sharpest.curvature.gradient_noise import (
         gradient_noise_interaction as gradient_noise_interaction,
-    )
-    from sharpest.curvature.gradient_noise import (
         gram as gram,
-    )
-    from sharpest.curvature.gradient_noise import (
         half_sample_error as half_sample_error,
-    )
-    from sharpest.curvature.gradient_noise import (
         noise_curvature_alignment as noise_curvature_alignment,
-    )
-    from sharpest.curvature.gradient_noise import (
         noise_scale as noise_scale,
-    )
-    from sharpest.curvature.gradient_noise import (
         noise_trace as noise_trace,
-    )
-    from sharpest.curvature.gradient_noise import (
         ratio_of_means as ratio_of_means,
     )
     from sharpest.curvature.hessian import Hessian as Hessian
-    from sharpest.curvature.lanczos import Eigenpairs as Eigenpairs
-    from sharpest.curvature.lanczos import eigenpairs as eigenpairs
+    from sharpest.curvature.lanczos import Eigenpairs as Eigenpairs, eigenpairs as eigenpairs
     from sharpest.curvature.operators import Operator as Operator
-    from sharpest.curvature.preconditioned import Preconditioned as Preconditioned
-    from sharpest.curvature.preconditioned import adam_preconditioner as adam_preconditioner
-    from sharpest.curvature.stochastic import Estimate as Estimate
-    from sharpest.curvature.stochastic import frobenius_norm as frobenius_norm
-    from sharpest.curvature.stochastic import sampling_error as sampling_error
-    from sharpest.curvature.stochastic import trace as trace
+    from sharpest.curvature.parts import Block as Block, Diagonal as Diagonal, blocks as blocks, diagonal as diagonal
+    from sharpest.curvature.preconditioned import (
+        Preconditioned as Preconditioned,
+        adam_preconditioner as adam_preconditioner,
+    )
+    from sharpest.curvature.stochastic import (
+        Estimate as Estimate,
+        frobenius_norm as frobenius_norm,
+        sampling_error as sampling_error,
+        trace as trace,
+    )
 
 
 _MODULES = {
     "batches": ("batch_curvature",),
     "density": ("SpectralDensity", "spectral_density"),
     "differentiation": ("NotDeterministicError", "NotTwiceDifferentiableError"),
+    "gauss_newton": ("EmpiricalFisher", "Fisher", "GaussNewton"),
     "gradient_noise": (
         "batch_sharpness",
         "conditioning",
@@ -78,6 +70,7 @@ _MODULES = {
     "hessian": ("Hessian",),
     "lanczos": ("Eigenpairs", "eigenpairs"),
     "operators": ("Operator",),
+    "parts": ("Block", "Diagonal", "blocks", "diagonal"),
     "preconditioned": ("Preconditioned", "adam_preconditioner"),
     "stochastic": ("Estimate", "frobenius_norm", "sampling_error", "trace"),
 }

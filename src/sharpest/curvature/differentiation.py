@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -40,7 +41,8 @@ def refuse_undifferentiable(gradient: Tensor) -> None:
     """
     if {node.name() for node in nodes_of(gradient)} & {"torch::autograd::Error", "torch::autograd::NotImplemented"}:
         raise NotTwiceDifferentiableError(
-            "the loss is not twice differentiable: one of its operations has only a first derivative; replace it"
+            "the loss is not twice differentiable: one of its operations has only a first derivative; replace it, or "
+            "take product='central'"
         )
 
 
@@ -74,11 +76,14 @@ def differentiate(
             materialize_grads=True,
         )[0]
     except RuntimeError as error:
-        if not any(words in str(error) for words in ("not implemented", "once_differentiable")):
+        if not any(
+            words in str(error)
+            for words in ("not implemented", "once_differentiable", "double backward", "donated buffer")
+        ):
             raise
         raise NotTwiceDifferentiableError(
             f"the loss is not twice differentiable ({str(error).splitlines()[0]}); "
-            "replace that operation, for instance cuDNN's RNN by your own cells"
+            "replace that operation, for instance cuDNN's RNN by your own cells, or take product='central'"
         ) from error
 
 
@@ -153,7 +158,9 @@ def _layers(module: nn.Module, fits: Callable[[nn.Module], bool]) -> list[str]:
 HALF = (torch.float16, torch.bfloat16)
 
 
-def check_dependence(loss: Callable[[Tensor], Tensor], theta: Tensor, module: nn.Module, twin: nn.Module) -> None:
+def check_dependence(
+    loss: Callable[[Tensor], Tensor], theta: Tensor, module: nn.Module, twin: nn.Module, precise: bool = True
+) -> None:
     """Refuse a loss that does not depend on theta alone, or not in the precision of theta.
 
     A loss is computed with a copy of the net, whose layers get their parameters from theta. If it also reaches
@@ -165,13 +172,14 @@ def check_dependence(loss: Callable[[Tensor], Tensor], theta: Tensor, module: nn
         theta: (p,).
         module: The net itself.
         twin: The copy.
+        precise: Whether to refuse half precision and gradients that cannot be differentiated again.
 
     Raises:
         ValueError: If the loss does not depend on theta, reaches parameters of the net itself, rounds to half
             precision, or has gradients that autograd cannot differentiate again; names the remedy.
     """
     leaf = theta.detach().clone().requires_grad_()
-    with torch.enable_grad(), _Precise(theta.dtype):
+    with torch.enable_grad(), _Precise(theta.dtype) if precise else nullcontext():
         value = loss(leaf)
     nodes = nodes_of(value)
     reached = {id(node.variable) for node in nodes if hasattr(node, "variable")}
@@ -189,7 +197,7 @@ def check_dependence(loss: Callable[[Tensor], Tensor], theta: Tensor, module: nn
             "the loss does not depend on the parameters; compute it from the model that it is passed, without "
             "no_grad() or detach()"
         )
-    if any(getattr(node, "_saved_sparse", False) for node in nodes):
+    if precise and any(getattr(node, "_saved_sparse", False) for node in nodes):
         raise ValueError("an embedding has sparse gradients, which cannot be differentiated again; use sparse=False")
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -359,7 +359,8 @@ def eigenpairs(
     """The k eigenpairs of largest magnitude, or at one end of the spectrum.
 
     The search starts from a random vector, biased towards the gradient, if the operator has one, and towards the
-    eigenvectors of a nearby measurement. Both save products; neither determines the result.
+    eigenvectors of a nearby measurement; neither determines the result. Where products are inexact (see ``Hessian``),
+    it ends when they can tell no more, and residuals include their error. Source: see ``largest_eigenpairs``.
 
     Args:
         hessian: Symmetric operator on vectors of p values.
@@ -376,8 +377,6 @@ def eigenpairs(
     Raises:
         ValueError: If k is not within 1..p, max_products is below k, which is unknown, or warm has another length.
 
-    Source: see ``sharpest.curvature.lanczos.largest_eigenpairs``.
-
     >>> import torch
     >>> from sharpest.curvature import Hessian, eigenpairs
     >>> steepness = torch.tensor([5.0, 3.0, 1.0, -4.0])
@@ -387,7 +386,6 @@ def eigenpairs(
     >>> pairs = eigenpairs(hessian, k=3)
     >>> pairs.eigenvalues.round(3).tolist(), bool(pairs.converged.all())
     ([5.0, 3.0, -4.0], True)
-    >>> again = eigenpairs(hessian, k=3, warm=pairs)
     >>> eigenpairs(hessian, k=1, which="smallest").eigenvalues.round(3).tolist()
     [-4.0]
     """
@@ -395,7 +393,18 @@ def eigenpairs(
     if not 1 <= k <= len(theta):
         raise ValueError(f"k {k} must lie within 1..{len(theta)}, the number of parameters")
     limit = 20 * basis_size(k) if max_products is None else max_products
-    return largest_eigenpairs(hessian.product, theta, k, tolerance, limit, rng, _hints(hessian, warm), which)
+    least = max(tolerance, getattr(hessian, "product_tolerance", 0.0))
+    pairs = largest_eigenpairs(hessian.product, theta, k, least, limit, rng, _hints(hessian, warm), which)
+    return _with_errors(pairs, getattr(hessian, "product_error", None), tolerance)
+
+
+def _with_errors(pairs: Eigenpairs, error: Callable[[Tensor], float] | None, tolerance: float) -> Eigenpairs:
+    """The pairs, with the errors of products, which ``error`` bounds, in their residuals."""
+    errors = np.array([error(vector) if error else 0.0 for vector in pairs.eigenvectors])
+    if not errors.any():
+        return pairs
+    residuals = pairs.residuals + errors / np.abs(pairs.eigenvalues).max()
+    return replace(pairs, residuals=residuals, converged=pairs.converged & (residuals <= tolerance))
 
 
 def _hints(hessian: Operator, warm: Tensor | Eigenpairs | None) -> list[Tensor]:

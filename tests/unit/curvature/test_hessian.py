@@ -93,7 +93,7 @@ def test_a_block_by_name() -> None:
     assert torch.equal(named.block("second").product(vector), problem.hessian(3).block(slice(5, 12)).product(vector))
     assert named.parts == parts
     assert named.halves()[0].parts == parts
-    with pytest.raises(ValueError, match="third is not among the parameters; those are first, second"):
+    with pytest.raises(ValueError, match="pattern 'third' fits no parameter; there are, for instance, first, second"):
         named.block("third")
     with pytest.raises(ValueError, match="first is not among the parameters; they have no names; take a slice"):
         problem.hessian().block("first")
