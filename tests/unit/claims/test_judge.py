@@ -143,6 +143,27 @@ def test_values_of_a_table_are_permuted_among_its_rows(folder: Any, judged: Any)
     assert math.isnan(alone["p_null"].iloc[0])
 
 
+def test_rows_of_a_table_with_other_numbers_of_seeds_are_not_permuted(folder: Any, judged: Any) -> None:
+    distances(folder, r0_01=(30, 31, 32), r0_1=LARGE, r1=(1.0, 2.0, 3.0))
+    seeds = {"0.01": THREE, "0.1": THREE, "1": THREE[:2]}
+    claims = [made_claim("dist", "sign", "+", runs_of(lr, seeds=own), id=lr) for lr, own in seeds.items()]
+    table, _ = judged(*claims)
+    assert table["p_null"]["0.01"] == 1 / 8  # of two rows of three seeds
+    assert math.isnan(table["p_null"]["1"])
+
+
+def test_facets_are_compared_within_each_group_of_runs(folder: Any, judged: Any) -> None:
+    """At both learning rates the loss falls more at alpha 0.5, though less at the second rate than at the first."""
+    for lr, level in (("0.1", -0.5), ("1", 0.5)):
+        for seed, run in enumerate(runs_of(lr)):
+            change = np.zeros((12, 3, 5))
+            change[:, 0, :2] = [level + 0.1, level - 0.1 + 0.001 * seed]
+            folder.spectra(run, "grid", np.ones(12))
+            folder.directions(run, "grid", 12, loss_change=change)
+    claim = made_claim("alpha_change_pct_all", "order", "0.25>0.5", runs_of("0.1", "1"))
+    assert judged(claim)[0]["verdict"].tolist() == ["holds"]
+
+
 def test_a_trend_over_levels(folder: Any, judged: Any) -> None:
     """Correlations of 1, 0.9 and 1 in three seeds."""
     rows = np.array([[1, 1, 1], [2, 3, 2], [3, 2, 3], [4, 4, 4], [5, 5, 5.0]])
