@@ -14,6 +14,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 from sharpest.claims.judgement import judge
 from sharpest.claims.ledger import Claim
 from sharpest.claims.quantity import RunSource
+from sharpest.config.run_id import RunId
 
 from .conftest import SCHEDULES, made_claim, of_seeds
 
@@ -299,3 +300,30 @@ def test_the_numbers_behind_a_verdict(folder: Any) -> None:
     assert set(by_seed["id"]) == {claim.id}
     assert set(by_seed["statement"]) == {0}
     assert (set(by_seed["at_least"]), set(by_seed["at_most"])) == ({4}, {20})
+
+
+def test_claims_of_later_papers_are_judged_by_the_same_rules_and_counted_by_paper(folder: Any) -> None:
+    claims, levels = [], ("0.001", "0.01", "0.1")
+    for lr, height in zip(levels, (5.0, 3, 2), strict=True):
+        for seed in (1, 2, 3):
+            run = str(RunId.parse(f"scnn-c10-sgd-lr{lr}-S128-s777").of_seed(seed))
+            folder.spectra(run, "grid", height + 0.01 * np.random.default_rng(seed).standard_normal(12))
+    runs = [f"scnn-c10-sgd-lr{lr}-S128-s{seed}" for lr in levels for seed in (1, 2, 3)]
+    for paper in ("", "cohen2021", "song2024"):
+        cells = {"id": f"of {paper or 'the paper'}", "item": "fig6"} | ({"paper": paper} if paper else {})
+        claims.append(made_claim("spectra.eigenvalues[0].late_mean", "order", "0.001>0.01>0.1", runs, **cells))
+    plans = {c.id: tuple(RunSource(run=run, schedules={"spectra": "grid"}) for run in c.runs) for c in claims}
+    paper = judge(claims[:1], plans, folder.paths.folder, paper_scale=False)
+    later = judge(claims[1:], plans, folder.paths.folder, paper_scale=False)
+    assert list(paper.claims) == list(later.claims)[1:]
+    assert later.claims["paper"].tolist() == ["cohen2021", "song2024"]
+    assert paper.claims["verdict"].tolist() + later.claims["verdict"].tolist() == ["holds"] * 3
+    assert paper.chance["item"].tolist() == ["fig6", "all"]
+    assert later.chance["paper"].tolist() == ["cohen2021", "song2024", "all"]
+    assert later.chance["claims"].tolist() == [1, 1, 2]
+
+
+def test_an_empty_ledger_has_no_verdicts(folder: Any) -> None:
+    judged = judge([], {}, folder.paths.folder, paper_scale=False)
+    assert len(judged.claims) == len(judged.by_seed) == 0
+    assert judged.chance["claims"].tolist() == [0]

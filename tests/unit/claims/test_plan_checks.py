@@ -1,4 +1,4 @@
-"""Claims refused before anything is measured, on a small synthetic project: facets, indices, schedules."""
+"""Claims of the paper and of later papers on a small project: what they read, and what is refused before it is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from sharpest.claims.ledger import parse_claim
-from sharpest.claims.plans import plan_claims
+from sharpest.claims.plans import plan_claims, with_new_seeds
 from sharpest.claims.quantity import RunSource
-from sharpest.config.studies import EndPoints, Input, StepSurface
+from sharpest.config.studies import EndPoints, Input, MeasuredCurves, StepSurface
 from sharpest.errors import ConfigError
 from sharpest.measures.directions import Settings as DirectionSettings
 from sharpest.measures.spectra import Settings as SpectrumSettings
 from sharpest.pipeline.needs import inputs_of_claims
 
 RUN = "scnn-c10-sgd-lr0.1-S128-s777"
+OTHER = RUN.replace("777", "778")
 ROW = {
     "id": "mine", "item": "fig6", "kind": "sign", "statement": "", "subject": RUN, "quantity": "alpha_change_pct",
     "facet": "0.5", "expected": "-", "tolerance": "", "unit": "", "any_scale": "yes", "source": "",
@@ -35,10 +36,20 @@ class Schedule:
     window: float | None = None
 
 
-class Project:
-    """Two studies of one run: a figure of its step, and a table of its end points."""
+def measured(*runs: str) -> MeasuredCurves:
+    """Eigenvalues at one schedule, losses at another."""
+    eigenvalues = {"schedule": "fine", "measure": "spectra", "column": "eigenvalues", "index": [0]}
+    losses = {"schedule": "coarse", "measure": "directions", "column": "loss"}
+    curves = [{"run": run, "label": "", **drawn} for run in runs for drawn in (eigenvalues, losses)]
+    panels = [{"title": "P", "curves": curves}]
+    return MeasuredCurves.model_validate({"kind": "measured", "caption": "", "panels": panels})
 
-    beyond = ()
+
+class Project:
+    """A figure of the step of a run, a table of its end points, and a figure of two seeds, which is also beyond the
+    paper; at this scale the paper's figure has only its first seed."""
+
+    beyond = ("sharpness",)
 
     def __init__(self) -> None:
         rows = [{"run": RUN, "schedule": "step", "label": "A", "change_limit": 50}]
@@ -47,23 +58,40 @@ class Project:
         self.studies = {
             "fig06": StepSurface.model_validate({"kind": "step_surface", "caption": "", **figure}),
             "tab1": EndPoints.model_validate({"kind": "end_points", "caption": "", **table}),
+            "fig07": measured(RUN, OTHER),
+            "sharpness": measured(RUN, OTHER),
         }
         schedules = (
             Schedule("step", {"spectra": SPECTRA, "directions": DIRECTIONS}),
             Schedule("ends", {"evaluations": None}),
             Schedule("whole ends", {"evaluations": None}),
+            Schedule("fine", {"spectra": SPECTRA}),
+            Schedule("coarse", {"directions": DIRECTIONS}),
         )
         self.scale, self.scale_runs = SimpleNamespace(studies={}), SimpleNamespace(row=lambda run: run)
         self._schedules = {schedule.name: schedule for schedule in schedules}
 
     def study(self, name: str) -> Any:
-        return self.studies[name]
+        return measured(RUN) if name == "fig07" else self.studies[name]
 
     def run(self, run: str) -> Any:
-        return SimpleNamespace(branch=None)
+        return SimpleNamespace(branch=None, full_batch="-fb" in run)
+
+    def seeds(self, name: str | None) -> range:
+        return range(0)
 
     def schedule(self, run: str, name: str) -> Schedule:
         return self._schedules[name]
+
+
+COLUMN = {
+    "item": "fig7",
+    "quantity": "spectra.eigenvalues[0].late_mean",
+    "facet": "",
+    "kind": "range",
+    "expected": "0..1",
+}
+LATER = {"paper": "cohen2021", **COLUMN, "item": "sharpness"}
 
 
 def source_of(**changes: str) -> RunSource:
@@ -168,3 +196,55 @@ def test_end_points_are_read_at_the_schedule_of_their_own_table() -> None:
     assert source_of(quantity="test_acc", facet="", item="tab1").schedules == {"evaluations": "whole ends"}
     assert source_of(quantity="test_acc", facet="", item="sec4").schedules == {"evaluations": "ends"}
     assert source_of(quantity="evaluations.frobenius.mean", facet="").schedules == {"evaluations": "ends"}
+
+
+@pytest.mark.parametrize(
+    ("quantity", "schedules"),
+    [("spectra.eigenvalues[0].mean", {"spectra": "fine"}), ("directions.loss.last", {"directions": "coarse"})],
+)
+def test_a_column_is_read_at_the_schedule_of_the_figure_that_takes_its_measure(
+    quantity: str, schedules: dict[str, str]
+) -> None:
+    assert source_of(**LATER | {"quantity": quantity}) == RunSource(run=RUN, schedules=schedules)
+
+
+def test_each_side_uses_the_seeds_of_its_own_studies() -> None:
+    for row, runs in ((COLUMN, [RUN]), (LATER, [RUN, OTHER])):
+        claim = parse_claim(ROW | row | {"subject": f"{RUN};{OTHER}"})
+        (sources,) = plan_claims([claim], Project()).values()
+        assert [source.run for source in sources] == runs
+
+
+@pytest.mark.parametrize(
+    ("paper", "cells", "message"),
+    [
+        (
+            "cohen2021", {"item": "sharpnes"},
+            "item 'sharpnes' should be a figure of config/beyond.yaml; did you mean sharpness?",
+        ),
+        ("cohen2021", {"item": "fig6"}, "item 'fig6' should be a figure of config/beyond.yaml; it has sharpness"),
+        (
+            "cohen2021", {"quantity": "spectra.eigenvalue[0].mean"},
+            "quantity 'spectra.eigenvalue[0].mean': spectra has no column 'eigenvalue'; did you mean eigenvalues?",
+        ),
+        ("cohen2021", {"quantity": "lambda_max_pek"}, "unknown quantity 'lambda_max_pek'; did you mean lambda_max"),
+        (
+            "cohen2021",
+            {"quantity": "rising_updates_after_edge"},
+            f"rising_updates_after_edge needs full-batch runs, unlike '{RUN}'; name a run with -fb in its id",
+        ),
+        (
+            "cohen2021", {"subject": "vgg-c10-sgd-lr0.1-S128-s777"},
+            "no study measures spectra.eigenvalues[0].late_mean of 'vgg-c10-sgd-lr0.1-S128-s777'; add the run to "
+            "sharpness in beyond.yaml",
+        ),
+        ("", {"item": "sharpness"}, "item 'sharpness' should be a figure (fig4, fig_mine), a table (tab1) or"),
+        ("", {"item": "sec3", "quantity": "lambda_max_pek"}, "unknown quantity 'lambda_max_pek'"),
+    ],
+)  # fmt: skip
+def test_a_claim_that_does_not_fit_is_one_line_with_its_file(paper: str, cells: dict[str, str], message: str) -> None:
+    claim, project = parse_claim(ROW | (LATER if paper else COLUMN) | cells), Project()
+    with pytest.raises(ConfigError) as caught:
+        plan_claims(with_new_seeds([claim], project), project)
+    file = "config/claims/cohen2021.csv" if paper else "config/claims.csv"
+    assert str(caught.value).startswith(f"{file}, claim mine: {message}")

@@ -13,7 +13,7 @@ from sharpest.claims.plans import facets, ordered_groups, plan_claims, with_new_
 from sharpest.claims.quantity import RunSource
 from sharpest.config.project import Project, load_project
 from sharpest.config.run_id import RunId
-from sharpest.config.studies import Input
+from sharpest.config.studies import Input, MeasuredCurves
 from sharpest.errors import ConfigError
 from sharpest.pipeline.needs import inputs_of_claims
 
@@ -220,3 +220,17 @@ def test_a_hundred_seeds_are_planned_in_seconds(ledger: tuple[Claim, ...]) -> No
     assert process_time() - begun < 20
     assert "figures beyond the paper, of " in project.contents()
     assert project.contents().endswith(" runs, with up to 100 new seeds each")
+
+
+def test_the_papers_plans_do_not_change_with_a_study_beyond_it(
+    ledger: tuple[Claim, ...], configured: Configured
+) -> None:
+    """Even if it shows exactly the runs and seeds that the scale leaves out."""
+    project = configured("quick")
+    before = plan_claims(ledger, project)
+    table = project.studies["tab1"]
+    curves = [{"run": run, "label": "", "schedule": "fine"} for run in table.runs()]
+    panel = {"title": "P", "measure": "spectra", "column": "eigenvalues", "index": [0], "curves": curves}
+    shown = MeasuredCurves.model_validate({"kind": "measured", "caption": "", "panels": [panel]})
+    after = replace(project, studies={**project.studies, "sharpness": shown}, beyond=(*project.beyond, "sharpness"))
+    assert plan_claims(ledger, after) == before
