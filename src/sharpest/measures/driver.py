@@ -1,4 +1,4 @@
-"""Take a measure of a run at the points of a schedule: replay, segments, streaming of vectors, kills, progress."""
+"""Take a measure of a run at the points of a schedule: replay, segments, kills, progress, and the file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sharpest.config.measures import Measure
 from sharpest.config.run import HessianSettings
 from sharpest.measures.kept import KeptPoints
 from sharpest.measures.point import Point
-from sharpest.results.file import StoredRows, StoredWriter, create_stored
+from sharpest.results.file import StoredWriter, create_stored
 from sharpest.results.layout import Dataset
 from sharpest.results.paths import Paths
 from sharpest.results.stored import Measured
@@ -71,11 +71,14 @@ def measure_run(
         if had_work and not has_work(work, identity) and output.exists():
             return len(Measured(output, measure.layout).iteration)
         kept = KeptPoints(measure.name, work, identity)
+        rows = _measured(measure, replay, segments, settings, hessian, stored, kept, progress)
+        attributes |= {**_attributes(replay), "planned_points": sum(map(len, segments))}
+        # only now: until the end of the job, a vector lies on the disk once
         with create_stored(output, measure.layout) as file:
-            arrays, outcome = _measured(measure, replay, segments, settings, hessian, stored, file, kept, progress)
-            file.complete(arrays, {**attributes, **outcome})
+            rows.write_vectors(file, kept)
+            file.complete(rows.arrays(replay.problem.settings.steps_per_epoch), attributes)
         kept.remove()
-    return len(arrays["iteration"])
+    return rows.count
 
 
 def _identity(segments: Sequence[Sequence[int | str]], attributes: Mapping[str, Any]) -> str:
@@ -104,15 +107,14 @@ def _measured(
     settings: Any,
     hessian: HessianSettings,
     stored: Mapping[str, Measured],
-    file: StoredWriter,
     kept: KeptPoints,
     progress: Callable[[int, str], None],
-) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """The arrays that are not streamed into the file, and the attributes that the measurement adds."""
+) -> _Rows:
+    """Measure all points that are not kept; returns the values of all, whose vectors remain in the store."""
     function = import_module(f"sharpest.measures.{measure.name}.measure").measure
     reached = [_within(replay, stored, segment) for segment in segments]
     lengths = {"p": replay.problem.model.num_parameters, "x": replay.problem.data.test.targets.numel()}
-    rows = _Rows(measure, settings, lengths, sum(map(len, reached)), file)
+    rows = _Rows(measure, settings, lengths, sum(map(len, reached)))
     starts = [0, *accumulate(map(len, reached))]
     count, note = kept.resume(starts)
     walked = _take_kept(kept.points(count), rows, replay)
@@ -133,8 +135,7 @@ def _measured(
             carried = kept.keep(number, replayed, values, carried)
             progress(number + 1, rows.note)
         walk.finish()
-    attributes = {**_attributes(replay), "planned_points": sum(map(len, segments))}
-    return rows.arrays(replay.problem.settings.steps_per_epoch), attributes
+    return rows
 
 
 def _take_kept(points: Iterable[Record], rows: _Rows, replay: Replay) -> int | None:
@@ -176,13 +177,13 @@ class _Rows:
         settings: Settings of the measure.
         lengths: p, the number of parameters, and x, the number of test targets.
         num_points: t.
-        file: Receives the arrays of vectors.
+
+    Attributes:
+        count: Points so far.
     """
 
-    def __init__(
-        self, measure: Measure, settings: Any, lengths: Mapping[str, int], num_points: int, file: StoredWriter
-    ) -> None:
-        self._name, self._file, self._num_points, self._count = measure.name, file, num_points, 0
+    def __init__(self, measure: Measure, settings: Any, lengths: Mapping[str, int], num_points: int) -> None:
+        self._name, self.count = measure.name, 0
         self._constants = {name: np.asarray(value) for name, value in measure.constants(settings).items()}
         datasets = {dataset.name: dataset for dataset in measure.layout.datasets}
         self._sizes = {
@@ -193,7 +194,8 @@ class _Rows:
         own = [dataset for name, dataset in datasets.items() if name not in ("epoch", "vector_index")]
         self._by_point = {dataset.name: dataset for dataset in own if dataset.dims[0] == "t"}
         self._vectors = {dataset.name: dataset for dataset in own if dataset.dims[0] == "v"}
-        self._streams: dict[str, StoredRows] = {}
+        self._kept: set[str] = set()
+        """Names of the vectors that the points have."""
         self._arrays = {
             name: np.full((num_points, *self._row_shape(dataset)), np.nan if _is_real(dataset) else 0, dataset.dtype)
             for name, dataset in self._by_point.items()
@@ -206,7 +208,7 @@ class _Rows:
     def note(self) -> str:
         """The first value of the latest point, for the progress line."""
         for name in (name for name in self._by_point if name != "iteration"):
-            if len(latest := self._arrays[name][self._count - 1].ravel()):
+            if len(latest := self._arrays[name][self.count - 1].ravel()):
                 return f"{name} {float(latest[0]):.3g}"
         return ""
 
@@ -223,20 +225,25 @@ class _Rows:
                 raise ValueError(f"measure {self._name}: {name} is missing; only real numbers may be left out")
         datasets = {**self._by_point, **self._vectors}
         arrays = {name: self._checked(datasets[name], value) for name, value in values.items()}
-        self._add_vectors({name: array for name, array in arrays.items() if name in self._vectors})
+        vectors = self._vectors.keys() & arrays.keys()
+        if self.count == 0 and vectors:
+            self._kept = set(self._vectors)
+        if vectors != self._kept:
+            raise ValueError(f"measure {self._name}: vectors are kept at all points or at none")
         for name in self._by_point.keys() & arrays.keys():
-            self._arrays[name][self._count] = arrays[name]
-        self._count += 1
+            self._arrays[name][self.count] = arrays[name]
+        self.count += 1
         return arrays
 
-    def _add_vectors(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        if self._count == 0:
-            for name, dataset in self._vectors.items() if arrays else ():
-                self._streams[name] = self._file.stream(name, (self._num_points, *self._row_shape(dataset)))
-        if arrays.keys() != self._streams.keys():
-            raise ValueError(f"measure {self._name}: vectors are kept at all points or at none")
-        for name, array in arrays.items():
-            self._streams[name][self._count] = array
+    def write_vectors(self, file: StoredWriter, kept: KeptPoints) -> None:
+        """Copy the kept vectors into the file, one point in memory at a time."""
+        count = self.count if self._kept else 0
+        streams = {
+            name: file.stream(name, (count, *self._row_shape(dataset))) for name, dataset in self._vectors.items()
+        }
+        for row, point in enumerate(kept.points(count)):
+            for name, stream in streams.items():
+                stream[row] = point.arrays[name]
 
     def _checked(self, dataset: Dataset, value: Any) -> NDArray[Any]:
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
@@ -249,11 +256,8 @@ class _Rows:
         return array
 
     def arrays(self, steps_per_epoch: int) -> dict[str, NDArray[Any]]:
-        """The arrays that were not streamed, after the last point."""
-        for name, dataset in self._vectors.items():
-            if name not in self._streams:
-                self._file.stream(name, (0, *self._row_shape(dataset)))
-        index = {"vector_index": np.arange(self._count if self._streams else 0)} if self._vectors else {}
+        """The arrays except vectors, after the last point."""
+        index = {"vector_index": np.arange(self.count if self._kept else 0)} if self._vectors else {}
         epoch = self._arrays["iteration"] / steps_per_epoch
         return {**self._arrays, **self._constants, **index, "epoch": epoch}
 
