@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sharpest.claims.edges import CANDIDATES, INTERVENTIONS, MEASURES, TIME, EdgeTest, area_under_roc, edge_test
 from sharpest.claims.quantity import Quantity, RunFiles
 from sharpest.claims.shapes import Series, UnmeasuredError, mean
 from sharpest.claims.verdicts import Sample
-from sharpest.results.edges import CANDIDATES, INTERVENTIONS, MEASURES, TIME, EdgeTest, area_under_roc, edge_test
 
 _BATCH_SHARPNESS = "batch_sharpness"
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sharpest.claims.edges import edge_of, first_crossing
 from sharpest.claims.quantity import Quantity, RunFiles
 from sharpest.claims.resampling import with_error
 from sharpest.claims.shapes import (
@@ -28,7 +29,6 @@ from sharpest.claims.shapes import (
 )
 from sharpest.claims.verdicts import Sample
 from sharpest.measures.spectra import Spectra
-from sharpest.results.edges import edge_of, first_crossing
 from sharpest.results.stored import Measured, divergence
 
 

@@ -6,6 +6,7 @@ from functools import cache
 
 from sharpest.claims.catapults import EDGE_TEST
 from sharpest.claims.curves import BRANCHES, CURVES, DENSITIES, UPDATES, of_measured
+from sharpest.claims.edges import edge_of
 from sharpest.claims.end_points import END_POINTS
 from sharpest.claims.quantity import Quantity, RunFiles
 from sharpest.claims.shapes import Series, Statistic, maximum, mean, minimum, peak, peak_epoch
@@ -13,7 +14,6 @@ from sharpest.claims.steps import STEPS
 from sharpest.claims.verdicts import Sample
 from sharpest.config.measures import declared
 from sharpest.errors import ConfigError, meant
-from sharpest.results.edges import edge_of
 
 QUANTITIES: Mapping[str, Quantity] = {
     quantity.name: quantity for quantity in (*CURVES, *STEPS, *END_POINTS, *UPDATES, *BRANCHES, *EDGE_TEST, *DENSITIES)

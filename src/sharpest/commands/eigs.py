@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sharpest.claims.edges import edge_of
 from sharpest.commands.arguments import (
     JSON,
     KIND,
@@ -18,7 +19,6 @@ from sharpest.commands.arguments import (
 )
 from sharpest.errors import StoreError
 from sharpest.grids import aligned
-from sharpest.results.edges import edge_of
 from sharpest.results.paths import is_stored
 from sharpest.results.runs import RunResults, open_results
 from sharpest.results.stored import Measured, layout_in, layouts_in

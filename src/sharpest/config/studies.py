@@ -22,7 +22,6 @@ from sharpest.config.run_id import RunId
 from sharpest.config.schedule import Schedule
 from sharpest.config.strict import NewSeeds, Strict
 from sharpest.errors import ConfigError, meant, refuse
-from sharpest.results.edges import MEASURES
 from sharpest.results.layout import Dataset
 
 RUN_FILES = ("snapshots", "history")
@@ -280,7 +279,7 @@ class Alignment(Study):
 class EdgeTestStudy(Study):
     """The edge test: spikes of the loss after a change of settings, compared with measurements before the change."""
 
-    always_reads: ClassVar[tuple[str, ...]] = MEASURES
+    always_reads: ClassVar[tuple[str, ...]] = ("interventions", "spectra", "gradient_sample", "critical")
     made_by: ClassVar[str] = "figures.edge_test:draw"
     kind: Literal["edge_test"]
     rows: tuple[Curve, ...] = Field(min_length=1)

@@ -8,6 +8,16 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from sharpest.claims.edges import (
+    INTERVENTIONS,
+    TIME,
+    EdgeTest,
+    edge_of,
+    edge_test,
+    pooled_area,
+    pooled_roc,
+    resampled_areas,
+)  # fmt: skip
 from sharpest.config.run_id import RunId
 from sharpest.config.studies import Curve, EdgeTestStudy
 from sharpest.figures.canvas import (
@@ -23,16 +33,6 @@ from sharpest.figures.canvas import (
     Panel,
     drawing,
 )
-from sharpest.results.edges import (
-    INTERVENTIONS,
-    TIME,
-    EdgeTest,
-    edge_of,
-    edge_test,
-    pooled_area,
-    pooled_roc,
-    resampled_areas,
-)  # fmt: skip
 from sharpest.results.stored import Measured
 
 _LABELS = {

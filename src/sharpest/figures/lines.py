@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from sharpest.claims.edges import edge_of, first_crossing
 from sharpest.config.studies import (
     FLOW,
     Curve,
@@ -48,7 +49,6 @@ from sharpest.figures.canvas import (
 from sharpest.figures.seeds import OfSeed, joined, mean_over_seeds, name_diverged, seeds_line
 from sharpest.measures.evaluations import Evaluations
 from sharpest.measures.spectra import Spectra
-from sharpest.results.edges import edge_of, first_crossing
 from sharpest.results.stored import Measured, divergence
 
 OF_SEEDS = "bands: one standard deviation; thin: single seeds; norms: means only"

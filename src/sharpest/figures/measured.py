@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sharpest.claims.edges import edge_of
 from sharpest.config.studies import MeasuredCurve, MeasuredCurves, MeasuredPanel, over_lr, reference_value
 from sharpest.figures.canvas import GREY, Canvas, FigureInputs, Panel, drawing, looks, make_room_for_legends
 from sharpest.figures.seeds import OfSeed, joined, name_diverged
-from sharpest.results.edges import edge_of
 from sharpest.results.stored import Measured
 
 _DASHES = ("--", ":", "-.")  # of reference lines, in order

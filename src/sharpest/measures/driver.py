@@ -60,8 +60,7 @@ def measure_run(
         The number of points in the file.
 
     Raises:
-        ValueError: If a value is not in the layout, is missing, or has the wrong shape or type; or if a carried value
-            cannot be stored.
+        ValueError: If a value does not fit the layout, or a carried value cannot be stored.
         StoreError: If a file cannot be written; the points up to then are kept.
     """
     attributes = {**attributes, "made_from": _made_from(replay, stored, attributes["schedule"])}
@@ -72,11 +71,9 @@ def measure_run(
             return len(Measured(output, measure.layout).iteration)
         kept = KeptPoints(measure.name, work, identity)
         rows = _measured(measure, replay, segments, settings, hessian, stored, kept, progress)
-        attributes |= {**_attributes(replay), "planned_points": sum(map(len, segments))}
-        # only now: until the end of the job, a vector lies on the disk once
+        # the file is begun only now: until the end of the job, a vector lies on the disk once
         with create_stored(output, measure.layout) as file:
-            rows.write_vectors(file, kept)
-            file.complete(rows.arrays(replay.problem.settings.steps_per_epoch), attributes)
+            rows.write(file, kept, replay, {**attributes, "planned_points": sum(map(len, segments))})
         kept.remove()
     return rows.count
 
@@ -235,16 +232,6 @@ class _Rows:
         self.count += 1
         return arrays
 
-    def write_vectors(self, file: StoredWriter, kept: KeptPoints) -> None:
-        """Copy the kept vectors into the file, one point in memory at a time."""
-        count = self.count if self._kept else 0
-        streams = {
-            name: file.stream(name, (count, *self._row_shape(dataset))) for name, dataset in self._vectors.items()
-        }
-        for row, point in enumerate(kept.points(count)):
-            for name, stream in streams.items():
-                stream[row] = point.arrays[name]
-
     def _checked(self, dataset: Dataset, value: Any) -> NDArray[Any]:
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
         if array.shape != self._row_shape(dataset):
@@ -255,11 +242,19 @@ class _Rows:
             raise ValueError(f"measure {self._name}: {dataset.name} is of type {array.dtype}, expected {dataset.dtype}")
         return array
 
-    def arrays(self, steps_per_epoch: int) -> dict[str, NDArray[Any]]:
-        """The arrays except vectors, after the last point."""
-        index = {"vector_index": np.arange(self.count if self._kept else 0)} if self._vectors else {}
-        epoch = self._arrays["iteration"] / steps_per_epoch
-        return {**self._arrays, **self._constants, **index, "epoch": epoch}
+    def write(self, file: StoredWriter, kept: KeptPoints, replay: Replay, attributes: Mapping[str, Any]) -> None:
+        """Write everything; the kept vectors are copied from the store, one point in memory at a time."""
+        count = self.count if self._kept else 0
+        streams = {
+            name: file.stream(name, (count, *self._row_shape(dataset))) for name, dataset in self._vectors.items()
+        }
+        for row, point in enumerate(kept.points(count)):
+            for name, stream in streams.items():
+                stream[row] = point.arrays[name]
+        index = {"vector_index": np.arange(count)} if self._vectors else {}
+        epoch = self._arrays["iteration"] / replay.problem.settings.steps_per_epoch
+        arrays = {**self._arrays, **self._constants, **index, "epoch": epoch}
+        file.complete(arrays, {**attributes, **_attributes(replay)})
 
 
 def _is_real(dataset: Dataset) -> bool:

@@ -17,7 +17,7 @@ from sharpest.curvature.lanczos import Eigenpairs
 from sharpest.data.dataset import RunData, Split
 from sharpest.data.randomness import generator
 from sharpest.errors import StoreError
-from sharpest.trajectory.eigenpairs import hessian_at, hessian_examples, leading, solve_eigenpairs
+from sharpest.trajectory.eigenpairs import hessian_at, hessian_examples, largest_of, solve_eigenpairs
 from sharpest.trajectory.problem import Problem
 from sharpest.trajectory.replay import Replay, Walk
 from sharpest.trajectory.state import TrainingState
@@ -230,7 +230,7 @@ class Point:
         usable = nudge is not None and nudge.hessian == self.settings and nudge.num_eigenpairs >= num_eigenpairs
         if not usable or not self._replay.has_recorded(self.iteration, with_vectors):
             return None
-        return leading(self._replay.recorded_eigenpairs(self.iteration, with_vectors), num_eigenpairs)
+        return largest_of(self._replay.recorded_eigenpairs(self.iteration, with_vectors), num_eigenpairs)
 
     def stored(self, measure: str) -> Mapping[str, NDArray[Any]]:
         """The values of another measure at this point: NumPy arrays by their names in its layout.

@@ -10,7 +10,8 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sharpest.config.architectures import ImportedNetSettings
-from sharpest.data.imported import Examples, named, users_code
+from sharpest.data.dataset import RunData
+from sharpest.data.imported import Examples, ImportedData, named, users_code
 from sharpest.errors import DataError
 from sharpest.models.flat import FlatModel
 
@@ -33,6 +34,17 @@ def build_net(settings: Mapping[str, Any]) -> tuple[nn.Module, Loss]:
     if not isinstance(net, nn.Module):
         raise DataError(f"--net {names.net} returns {type(net).__name__}, expected a torch.nn.Module")
     return net.float(), loss
+
+
+def imported_model(settings: Mapping[str, Any], data: RunData) -> ImportedModel:
+    """The user's loss on the data of an imported run, on their device.
+
+    Raises:
+        DataError: If the user's code does not provide a net and a loss.
+    """
+    assert isinstance(data, ImportedData)
+    net, loss = build_net(settings)
+    return ImportedModel(net.to(data.train.inputs.device), loss, data.examples)
 
 
 class _WithLoss(nn.Module):

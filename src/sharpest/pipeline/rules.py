@@ -212,7 +212,6 @@ class Rules:
     def _run_code(self, script: str, run: str, *entries: str) -> str:
         settings = self.project.run(run)
         entries += architecture_module(settings.model), data_module(settings.dataset.kind)
-        entries += ("sharpest.trajectory.imported",) * settings.is_imported
         return _code(self._scripts / script, *entries)
 
     # --- figures and tables

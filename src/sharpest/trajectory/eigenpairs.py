@@ -93,7 +93,7 @@ def direction_solver(problem: Problem) -> DirectionSolver | None:
     return solve
 
 
-def leading(pairs: Eigenpairs, num_eigenpairs: int) -> Eigenpairs:
+def largest_of(pairs: Eigenpairs, num_eigenpairs: int) -> Eigenpairs:
     """The k pairs of largest magnitude among ``pairs``, ordered as before: the largest eigenvalue first."""
     rows = np.sort(np.argsort(-np.abs(pairs.eigenvalues), kind="stable")[:num_eigenpairs])
     has_vectors = len(pairs.eigenvectors) > 0

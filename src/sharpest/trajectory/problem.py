@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sharpest.config import architecture_module
 from sharpest.config.run import RunSettings
 from sharpest.data.dataset import RunData, Split, load_data
 from sharpest.data.randomness import derived_seed
@@ -107,6 +108,17 @@ class Problem:
         return loss / split.targets.numel(), torch.cat(correct)
 
 
+class ImportedProblem(Problem):
+    """An imported run. Only its loss is known: it has neither an accuracy nor validation and test splits."""
+
+    def evaluate(self, theta: Tensor, split: Split) -> tuple[float, float]:
+        """The loss, and NaN for the accuracy; NaN for both if there are no examples."""
+        if not len(split):
+            return float("nan"), float("nan")
+        with torch.no_grad():
+            return float(self.mean_loss(theta, split, self.settings.batch_size)), float("nan")
+
+
 def chunks_of(split: Split, size: int) -> list[tuple[Tensor, Tensor]]:
     """A split as (inputs, targets) pairs of at most ``size`` examples."""
     return list(zip(split.inputs.split(size), split.targets.split(size), strict=True))
@@ -134,8 +146,7 @@ def build_problem(settings: RunSettings, data_path: str | Path) -> Problem:
     place = device()
     data = load_data(data_path, settings, place)
     if settings.is_imported:
-        # imported by name, so that its code stays out of other runs' fingerprints
-        problem: Problem = import_module("sharpest.trajectory.imported").imported_problem(settings, data)
-        return problem
+        model = import_module(architecture_module(settings.model)).imported_model(settings.model, data)
+        return ImportedProblem(settings, data, model)
     module = build_model(settings.model, data.input_shape, data.num_classes, settings.seed, settings.batch_size)
     return Problem(settings, data, FlatModel(module.to(place), settings.l2, settings.loss))

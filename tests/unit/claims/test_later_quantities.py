@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from edge_tests import write_edge_test
 
+from sharpest.claims.edges import MEASURES
 from sharpest.claims.quantities import QUANTITIES
 from sharpest.claims.quantity import RunFiles, RunSource
 from sharpest.claims.resampling import resampled
 from sharpest.claims.shapes import Series, UnmeasuredError
 from sharpest.claims.verdicts import Sample
-from sharpest.results.edges import MEASURES
 
 FULL, EDGE_RUN, DENSE = (
     "fcn-c10-sgd-lr0.1-S64-n64-mse-fb-s1",

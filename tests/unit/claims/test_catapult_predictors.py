@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sharpest.results.edges import (
+from sharpest.claims.edges import (
     CANDIDATES,
+    MEASURES,
     TIME,
     EdgeTest,
     area_under_roc,
@@ -15,6 +16,7 @@ from sharpest.results.edges import (
     resampled_areas,
     roc,
 )
+from sharpest.config.studies import EdgeTestStudy
 
 
 def made(catapult, scores=None, iteration=None, updates=1):
@@ -100,3 +102,7 @@ def test_rows_of_several_arms_stay_together():
     assert_array_equal(test.iteration, [4, 4, 0])
     assert_allclose(test.catapult, [[0, 1]] * 3)
     assert_array_equal(test.candidates["gni"], [4, 4, 0])
+
+
+def test_the_figure_reads_what_the_study_reads() -> None:
+    assert EdgeTestStudy.always_reads == MEASURES

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from sharpest.claims.edges import edge_of
 from sharpest.edge import adam_edge, edge
-from sharpest.results.edges import edge_of
 
 
 @pytest.mark.parametrize(
