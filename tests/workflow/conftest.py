@@ -1,18 +1,26 @@
 """A copy of the whole project at a tiny scale, run once."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from compileall import compile_dir
 from dataclasses import dataclass
+from logging import getLogger
 from pathlib import Path
 
 import pytest
 import yaml
 from filelock import FileLock
 from forked import run_command
+
+from sharpest.claims.ledger import COLUMNS
+from sharpest.config.reading import read_yaml
+from sharpest.errors import SharpestError
+from sharpest.pipeline.planned import VARIABLE
+from sharpest.pipeline.rules import open_rules
 
 ROOT = Path(__file__).parents[2]
 
@@ -226,6 +234,32 @@ def tiny(compiled: Project, made_once: MadeOnce) -> Project:
     return made_once("tiny", make)
 
 
+@pytest.fixture(scope="session")
+def accepted(compiled: Project, made_once: MadeOnce) -> Project:
+    """The scale ``tiny`` with an empty file in place of each result, accepted with ``--touch``, as far as plans go.
+
+    Tests leave it as it is.
+    """
+
+    def make(folder: Path) -> None:
+        project = write_tiny(compiled, folder)
+        dry = project.snakemake("--dry-run", "all")
+        for line in re.findall(r"^    output: (.*)", dry.stdout, re.MULTILINE):
+            for path in map(folder.joinpath, line.split(", ")):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+        result = project.snakemake("--touch", "--forceall", "all")
+        assert result.returncode == 0, result.stdout
+
+    return made_once("accepted", make)
+
+
+@pytest.fixture
+def replanned(accepted: Project, tmp_path: Path) -> Project:
+    """A copy of the accepted project, with its records, for editing and planning."""
+    return accepted.copy_without(tmp_path / "checkout")
+
+
 def write_tiny(compiled: Project, folder: Path) -> Project:
     """A fresh checkout whose configuration has only the scale ``tiny``."""
     project = compiled.copy_without(folder)
@@ -246,11 +280,74 @@ def write_tiny(compiled: Project, folder: Path) -> Project:
     return project
 
 
+LATER_RUN = "scnn-c10-sgd-lr0.01-S128-s777"
+LATER_STUDIES = f"""
+over_edge:
+  kind: measured
+  caption: The largest eigenvalue over the edge.
+  panels:
+    - title: over the edge
+      measure: spectra
+      column: eigenvalues
+      index: [0]
+      factor: 1/edge
+      x: iteration
+      references: ["1"]
+      curves: [{{run: {LATER_RUN}, schedule: step, label: η = 0.01}}]
+drift:
+  kind: eigenvector_drift
+  caption: drift
+  num_eigenvectors: 1
+  rows:
+    - {{run: {LATER_RUN}, schedule: step, label: SimpleCNN}}
+"""
+LATER_CLAIM = (
+    f"later.edge,over_edge,range,It stays below the edge,{LATER_RUN},spectra.eigenvalues[0].late_mean.over_edge,,..1,,,"
+    "yes,Sec. 1,finding,,,\n"
+)
+
+
+def add_later(project: Project) -> Project:
+    """A project with two figures beyond the paper, and a claim of a later one."""
+    (project.folder / "config/beyond.yaml").write_text(LATER_STUDIES)
+    (project.folder / "config/claims").mkdir()
+    (project.folder / "config/claims/cohen2021.csv").write_text(",".join(COLUMNS) + "\n" + LATER_CLAIM)
+    return project
+
+
+@pytest.fixture(scope="session")
+def later(tiny: Project, made_once: MadeOnce) -> Project:
+    """The finished tiny project, to which figures and a claim beyond the paper were added; tests leave it as it is."""
+
+    def make(folder: Path) -> None:
+        result = add_later(tiny.copy_without(folder)).snakemake("--cores", "2", "all")
+        assert result.returncode == 0, result.stdout
+
+    return made_once("later", make)
+
+
 @pytest.fixture
 def edited(tiny: Project, tmp_path: Path) -> Project:
     """A copy of the finished tiny project, with its results and records, for editing."""
     shutil.copytree(tiny.folder, tmp_path, dirs_exist_ok=True, symlinks=True)
     return Project(tmp_path)
+
+
+@pytest.fixture
+def refusal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """The one line with which the rules of a project refuse its configuration, as in a dry run."""
+
+    def refused(project: Project, **config: object) -> str:
+        for name in (VARIABLE, "PYTHONPATH"):
+            monkeypatch.setenv(name, "restored after the test")
+        monkeypatch.chdir(project.folder)
+        whole = {**read_yaml(Path("config/config.yaml")), **config}
+        with pytest.raises(SharpestError) as caught:
+            open_rules(whole, project.folder, getLogger("test"), plans=True, is_dry=True)
+        assert str(caught.value).isprintable()
+        return str(caught.value)
+
+    return refused
 
 
 @pytest.fixture

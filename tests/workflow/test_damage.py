@@ -4,19 +4,20 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import h5py
+import pandas as pd
 import pytest
 from sealed import changed
-from stored_work import epochs_kept
+
+from sharpest.pipeline.verify import print_verified
 
 from .conftest import Project
-from .test_deaths import assert_equal, contents, wait_for
+from .test_deaths import assert_equal, contents
 
-RUN = "scnn-c10-sgd-lr0.01-S128-s777"
+RUN, LSTM, VGG = "scnn-c10-sgd-lr0.01-S128-s777", "lstm-ptb-sgd-lr1-S20-s777", "vgg-c10-sgd-lr0.1-S128-s777"
 VOLATILE = ("logs", "benchmarks", "work")
 PROFILE = ("--workflow-profile", "workflow/profiles/local")  # shows the logs of failed jobs
 
@@ -43,6 +44,17 @@ def older(path: Path) -> None:
         file.attrs["version"] -= 1
 
 
+def swap(one: Path, other: Path) -> None:
+    """Each file gets the content of the other and keeps its timestamp, as after a mistaken copy."""
+    times = [(path.stat().st_atime_ns, path.stat().st_mtime_ns) for path in (one, other)]
+    kept = one.with_suffix(".kept")
+    one.rename(kept)
+    other.rename(one)
+    kept.rename(other)
+    for path, time in zip((one, other), times, strict=True):
+        os.utime(path, ns=time)
+
+
 def foreign(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["loss"] = [1.0, 2.0]
@@ -56,9 +68,9 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "truncated",
     ),
     "figures/fig04.csv": (
-        "spectra/lstm-ptb-sgd-lr1-S20-s777/grid.h5",
-        lambda path: os.truncate(path, 0),
-        "empty",
+        f"spectra/{LSTM}/grid.h5",
+        lambda path: swap(path, path.parents[1] / VGG / "grid.h5"),
+        f"belongs to run '{VGG}', expected '{LSTM}'",
     ),
     "figures/fig06.csv": (f"directions/{RUN}/step.h5", lambda path: flip(path, 1200), "damaged"),
     "figures/fig07.csv": (f"runs/{RUN}@e4/top/snapshots.h5", foreign, "not a results file"),
@@ -76,14 +88,20 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
 
 
 @pytest.mark.slow
-def test_each_damaged_file_is_named_with_the_remedy(edited: Project) -> None:
+def test_each_damaged_or_swapped_file_is_named_with_the_remedy(
+    edited: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
     """And the remedy works."""
     results = edited.folder / "results/tiny"
     expected = contents(results)
+    assert print_verified(results) == 0, capsys.readouterr().out
     for name, damage, _ in DAMAGES.values():
         damage(results / name)
+    assert print_verified(results) == 1
+    wrong = capsys.readouterr().out
+    assert all(f"wrong: {results / name}" in wrong for name, _, _ in DAMAGES.values())
     before = finished(edited)
-    result = edited.snakemake("--cores", "2", *PROFILE, "all")
+    result = edited.snakemake("--cores", "2", "--keep-going", *PROFILE, "figures")
     assert result.returncode != 0
     assert "Traceback" not in result.stdout, result.stdout
     lines = error_lines(result)
@@ -94,31 +112,12 @@ def test_each_damaged_file_is_named_with_the_remedy(edited: Project) -> None:
     # Snakemake removes the outputs of a failed job; nothing trained or measured is removed
     gone = before.keys() - finished(edited).keys()
     assert {name.partition("/")[0].partition(".")[0] for name in gone} <= {"figures", "tables", "claims"}
-    for name, _, _ in DAMAGES.values():
+    for name, _, _ in (*DAMAGES.values(), (f"spectra/{VGG}/grid.h5", None, "")):
         (results / name).unlink()
     repaired = edited.snakemake("--cores", "2", *PROFILE, "all")
     assert repaired.returncode == 0, repaired.stdout
     assert_equal(contents(results), expected)
-
-
-@pytest.mark.slow
-def test_a_data_file_that_vanishes_during_a_run_is_named(edited: Project) -> None:
-    """Training has read it and finishes; the measurement after it misses it, and Snakemake itself reports that."""
-    edited.edit("config/scales/tiny.yaml", lambda text: text + '  - {runs: "vgg-*", set: {epochs: 40}}\n')
-    run = "vgg-c10-sgd-lr0.1-S128-s777"
-    results = edited.folder / "results/tiny"
-    with ThreadPoolExecutor() as pool:
-        target = f"results/tiny/spectra/{run}/grid.h5"
-        running = pool.submit(edited.snakemake, "--cores", "1", *PROFILE, target)
-        wait_for(lambda: epochs_kept(results / f"work/{run}"))
-        (results / "data/c10.h5").unlink()
-        failed = running.result()
-    assert failed.returncode != 0
-    assert "Traceback" not in failed.stdout
-    assert "results/tiny/data/c10.h5 (missing locally" in failed.stdout
-    assert (results / f"runs/{run}/snapshots.h5").exists()
-    again = edited.snakemake("--cores", "1", *PROFILE, target)
-    assert again.returncode == 0, again.stdout
+    assert print_verified(results) == 0, capsys.readouterr().out
 
 
 @pytest.fixture
@@ -139,12 +138,11 @@ def small_disk(edited: Project) -> Iterator[tuple[Project, Path]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("trained", [False, True])
-def test_a_full_disk_is_named_and_loses_nothing(small_disk: tuple[Project, Path], tiny: Project, trained: bool) -> None:
+def test_a_full_disk_is_named_and_loses_nothing(small_disk: tuple[Project, Path], tiny: Project) -> None:
     """The work folder of training or a measurement, and a drawing."""
     project, filler = small_disk
     results = project.folder / "results/tiny"
-    for name in [*([] if trained else [f"runs/{RUN}"]), f"spectra/{RUN}", f"directions/{RUN}", "figures"]:
+    for name in (f"runs/{RUN}", f"spectra/{RUN}", f"directions/{RUN}", "figures"):
         shutil.rmtree(results / name)
     before = finished(project)
     with open(filler, "wb", buffering=0) as file, suppress(OSError):
@@ -166,6 +164,7 @@ def test_a_full_disk_is_named_and_loses_nothing(small_disk: tuple[Project, Path]
     assert_equal(contents(results), contents(tiny.folder / "results/tiny"))
 
 
+@pytest.mark.slow
 def test_results_that_cannot_be_written_are_named(edited: Project, bound: tuple[str, ...]) -> None:
     subprocess.run(["chmod", "-R", "a-w", str(edited.folder / "results")], check=True)
     before = finished(edited)
@@ -178,26 +177,23 @@ def test_results_that_cannot_be_written_are_named(edited: Project, bound: tuple[
     assert finished(edited) == before
 
 
-# a stage -> what is remade, and what is removed before
-STAGES = {
-    "runs": (f"runs/{RUN}/snapshots.h5", f"runs/{RUN}"),
-    "spectra": (f"spectra/{RUN}/step.h5", f"spectra/{RUN}"),
-    "figures": ("figures/fig06.csv", "figures/fig06.csv"),
-    "logs": ("figures/fig06.csv", "figures/fig06.csv"),
-    "work": (f"runs/{RUN}/snapshots.h5", f"runs/{RUN}"),
-}
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_that_cannot_be_written_is_named(edited: Project, bound: tuple[str, ...], stage: str) -> None:
-    target, removed = STAGES[stage]
-    results = edited.folder / "results/tiny"
-    shutil.rmtree(results / removed) if (results / removed).is_dir() else (results / removed).unlink()
-    subprocess.run(["chmod", "-R", "a-w", str(results / stage)], check=True)
+@pytest.mark.slow
+def test_own_figures_are_drawn_from_shared_measurements(
+    edited: Project, tiny: Project, tmp_path_factory: pytest.TempPathFactory, bound: tuple[str, ...]
+) -> None:
+    """A second clone reads the read-only results of a first through links; its new study trains nothing."""
+    subprocess.run(["chmod", "-R", "a-w", str(edited.folder / "results")], check=True)
+    second = tiny.copy_without(tmp_path_factory.mktemp("second"), "results", ".snakemake")
+    own, shared = second.folder / "results/tiny", edited.folder / "results/tiny"
+    own.mkdir(parents=True)
+    for name in ("data", "runs", "spectra", "directions", "evaluations"):
+        (own / name).symlink_to(shared / name)
     before = finished(edited)
-    result = edited.snakemake("--cores", "1", *PROFILE, f"results/tiny/{target}", prefix=bound)
-    assert result.returncode != 0
-    assert "Traceback" not in result.stdout, result.stdout
-    (line,) = [line for line in result.stdout.splitlines() if "cannot be written" in line]
-    assert f"results/tiny/{stage}" in line
+    second.edit("config/studies.yaml", lambda text: text.replace("alphas: [0.5, 1, 2]", "alphas: [0.5, 2]"))
+    assert set(second.planned("figures")) == {"draw_figure", "write_table", "judge_claims", "write_report"}
+    run = second.snakemake("--cores", "1", "results/tiny/figures/fig06.csv", prefix=bound)
+    assert run.returncode == 0, run.stdout
     assert finished(edited) == before
+    tables = (pd.read_csv(folder / "figures/fig06.csv", dtype=str, keep_default_na=False) for folder in (own, shared))
+    drawn, theirs = (set(map(tuple, table.to_numpy())) for table in tables)
+    assert drawn < theirs

@@ -78,10 +78,10 @@ def judged(project: Project, name: str) -> "pd.Series[object]":
     return claims.loc[name]
 
 
-def test_the_example_reruns_nothing_existing(edited: Project) -> None:
+def test_the_example_reruns_nothing_existing(replanned: Project) -> None:
     """Nothing existing is retrained or remeasured. All is drawn and judged with the new measure's reader."""
-    follow(edited)
-    planned = edited.planned("all")
+    follow(replanned)
+    planned = replanned.planned("all")
     assert set(planned) == {
         "prepare_data", "train_run", "measure", "draw_figure", "write_table", "judge_claims", "write_report",
     }  # fmt: skip

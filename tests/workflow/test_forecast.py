@@ -29,9 +29,7 @@ def jobs_of(folder: Path, scale: str) -> dict[str, Job]:
     return {path: job for each in listed for path, job in each.items()}
 
 
-@pytest.mark.parametrize(
-    "scale", ["quick", *(pytest.param(scale, marks=pytest.mark.slow) for scale in ("small", "paper"))]
-)
+@pytest.mark.parametrize("scale", ["quick", pytest.param("paper", marks=pytest.mark.slow)])
 def test_its_jobs_are_those_that_snakemake_plans(checkout: Project, scale: str) -> None:
     """Rule by rule; jobs that several figures need are counted once. Every figure and table is made at every scale."""
     counted = Counter(job.rule for job in jobs_of(checkout.folder, scale).values())

@@ -7,7 +7,7 @@ from sharpest.pipeline.gpu_slots import slots_folder, take_slot
 from sharpest.results.stored import Snapshots
 
 
-def test_a_job_takes_the_second_place_on_a_shared_gpu(edited, monkeypatch, tmp_path):
+def test_a_job_takes_the_second_place_on_a_shared_gpu(replanned, monkeypatch, tmp_path):
     """The first slot is taken."""
     (tmp_path / "slots").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "slots"))
@@ -15,11 +15,8 @@ def test_a_job_takes_the_second_place_on_a_shared_gpu(edited, monkeypatch, tmp_p
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "shared")
     take_slot(["shared"], slots_folder())
     target = "results/tiny/runs/scnn-c10-sgd-lr0.005-S128-s777/snapshots.h5"
-    (edited.folder / target).unlink()
-    command = [target, "--workflow-profile", "workflow/profiles/gpu", "--config", "device=cuda"]
-    alone = edited.snakemake(*command)
-    assert "no GPU is free: shared by process" in alone.stdout
-    shared = edited.snakemake(*command, "jobs_per_gpu=2")
+    profile = ["--force", "--workflow-profile", "workflow/profiles/gpu", "--config", "device=cuda", "jobs_per_gpu=2"]
+    shared = replanned.snakemake(target, *profile)
     assert "torch finds no GPU it can use (CUDA_VISIBLE_DEVICES: shared)" in shared.stdout
     assert {slot.name for slot in slots_folder().iterdir()} == {"shared", "shared+1"}
 

@@ -52,6 +52,7 @@ def test_is_my_learning_rate_at_the_edge(tmp_path: Path) -> None:
     assert list(shown(notebook)) == list(shown(kept))
 
 
+@pytest.mark.slow
 def test_ask_a_stored_run(tiny: Project, tmp_path: Path) -> None:
     """On the tiny scale, whose results are made already; the kept outputs are those of quick."""
     notebook = read("stored-run")

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import h5py
+import pytest
 
 from .conftest import Project, write_tiny
 
@@ -11,6 +12,7 @@ RUN = "results/tiny/runs/scnn-c10-sgd-lr0.005-S128-s777/snapshots.h5"
 SCALE = "config/scales/tiny.yaml"
 
 
+@pytest.mark.slow
 def test_a_configuration_edited_after_planning_and_taken_back_leaves_the_planned_record(
     compiled: Project, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""What an edit makes stale: a matrix of edits of the finished tiny project, each with the exact jobs that rerun.
+"""What an edit makes stale: a matrix of edits of the tiny project, each with the exact jobs that rerun.
 
 The rows are those of the table in ``docs/staleness.md``. Edits are planned together: the reason of a stale job names
 the edit that makes it stale.
@@ -406,13 +406,6 @@ Of a job behind another stale one, only that is a reason, so it may be behind an
 PLANS["nothing"] = {edit: "an edit that is not noticed" for edit, (_, jobs) in MATRIX.items() if not jobs}
 
 
-def copy_of(tiny: Project, folder: Path) -> Project:
-    """With timestamps and records; read-only results, as links."""
-    copy = tiny.copy_without(folder, "results")
-    shutil.copytree(tiny.folder / "results", folder / "results", copy_function=os.link)
-    return copy
-
-
 class Planned(NamedTuple):
     """A job in a plan."""
 
@@ -455,14 +448,13 @@ def stale_through(plan: dict[str, Planned], cause: str) -> set[str]:
 
 
 @pytest.mark.parametrize("plan", PLANS)
-def test_an_edit_reruns_these_jobs_and_no_others(tiny: Project, tmp_path: Path, plan: str) -> None:
+def test_an_edit_reruns_these_jobs_and_no_others(replanned: Project, plan: str) -> None:
     """Each job of the plan is stale through these edits."""
-    project = copy_of(tiny, tmp_path / "checkout")
     # edits of style are the first of the matrix; they come last, as the others search for text
     for edit in reversed(MATRIX):
         if edit in PLANS[plan]:
-            MATRIX[edit][0](project)
-    planned = plan_of(project)
+            MATRIX[edit][0](replanned)
+    planned = plan_of(replanned)
     expected = {edit: MATRIX[edit][1] for edit in PLANS[plan]}
     made = {path for job in planned.values() for path in job.outputs}
     behind = {name for name, job in planned.items() if job.inputs & made}
@@ -476,23 +468,22 @@ def test_every_edit_is_planned() -> None:
 
 
 @pytest.mark.slow
-def test_a_comment_in_a_script_counts_without_a_profile_only(tiny: Project, tmp_path: Path) -> None:
+def test_a_comment_in_a_script_counts_without_a_profile_only(replanned: Project) -> None:
     """Without the profile, Snakemake compares timestamps of scripts; it finds the default profile itself."""
-    project = copy_of(tiny, tmp_path / "checkout")
-    append("workflow/scripts/write_table.py", "# a remark\n")(project)
+    append("workflow/scripts/write_table.py", "# a remark\n")(replanned)
     profiles = {path.name: (path / "config.yaml").read_text() for path in (ROOT / "workflow/profiles").iterdir()}
     assert {"default", "local"} <= set(profiles)
     assert all("\nrerun-triggers: [mtime, params, input, software-env]" in text for text in profiles.values())
-    assert stale_jobs(project) == NOTHING
+    assert stale_jobs(replanned) == NOTHING
     without = ("--workflow-profile", "none")
-    assert stale_jobs(project, *without) == TABLES | REPORT
-    assert stale_jobs(project, *without, "--rerun-triggers", "mtime", "params", "input", "software-env") == NOTHING
+    assert stale_jobs(replanned, *without) == TABLES | REPORT
+    assert stale_jobs(replanned, *without, "--rerun-triggers", "mtime", "params", "input", "software-env") == NOTHING
 
 
 @pytest.mark.slow
-def test_data_files_count_when_they_are_decoded_only(tiny: Project, tmp_path: Path) -> None:
+def test_data_files_count_when_they_are_decoded_only(replanned: Project) -> None:
     """They are checked then, and the decoded arrays are stored with their hash."""
-    project = copy_of(tiny, tmp_path / "checkout")
+    project = replanned
     raw = project.folder / "raw"
     raw.mkdir()
     words = [f"w{number}" for number in range(PTB.num_types - 1)]
@@ -520,37 +511,37 @@ def test_data_files_count_when_they_are_decoded_only(tiny: Project, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_reasons_are_named_and_results_are_accepted_without_changing_a_byte(edited: Project) -> None:
-    MATRIX["the learning rate of one run"][0](edited)
-    code("measures/directions/measure.py")(edited)
-    replace("config/studies.yaml", "num_eigenvalues: 2", "num_eigenvalues: 1")(edited)
-    plan = edited.snakemake("--dry-run", "all").stdout
+def test_reasons_are_named_and_results_are_accepted_without_changing_a_byte(replanned: Project) -> None:
+    MATRIX["the learning rate of one run"][0](replanned)
+    code("measures/directions/measure.py")(replanned)
+    replace("config/studies.yaml", "num_eigenvalues: 2", "num_eigenvalues: 1")(replanned)
+    plan = replanned.snakemake("--dry-run", "all").stdout
     changed = "reason: Params have changed since last execution: "
     assert f"{changed}settings.lr 0.015 -> 0.025\n" in plan
     assert f"{changed}sharpest.measures.directions.measure changed\n" in plan
     assert f"{changed}study.num_eigenvalues 2 -> 1\n" in plan
-    assert edited.sharpest("why").stdout.splitlines() == [
+    assert replanned.sharpest("why").stdout.splitlines() == [
         f"results/tiny/directions/{SGD}/step.h5: sharpest.measures.directions.measure changed",
         "results/tiny/figures/fig04.pdf: study.num_eigenvalues 2 -> 1",
         f"results/tiny/runs/{SLOW}/snapshots.h5: settings.lr 0.015 -> 0.025",
         "depend on these: 2 draw_figure, 1 judge_claims, 1 measure, 1 write_report",
     ]
-    before = digests(edited.folder / "results")
+    before = digests(replanned.folder / "results")
     # one file by its name, then all
-    assert edited.snakemake("--touch", "results/tiny/figures/fig04.png").returncode == 0
-    assert stale_jobs(edited) == (train(SLOW) | SPECTRUM[SLOW] | DIRECTIONS | figures("01", "06") | CLAIMS | REPORT)
+    assert replanned.snakemake("--touch", "results/tiny/figures/fig04.png").returncode == 0
+    assert stale_jobs(replanned) == (train(SLOW) | SPECTRUM[SLOW] | DIRECTIONS | figures("01", "06") | CLAIMS | REPORT)
     new_study, missing = MATRIX["a new study on an old run"]
-    new_study(edited)
-    accepted = edited.snakemake("--touch", "all")
+    new_study(replanned)
+    accepted = replanned.snakemake("--touch", "all")
     assert accepted.returncode == 0, accepted.stdout
-    after = digests(edited.folder / "results")
+    after = digests(replanned.folder / "results")
     assert before.items() <= after.items()
     assert all(path.startswith("tiny/logs/") for path in after.keys() - before.keys())
     # missing files stay missing, and the next run makes them
-    assert stale_jobs(edited) == missing
+    assert stale_jobs(replanned) == missing
     # later edits are compared with this state
-    for_runs(LSTM, "snapshot_every: 2")(edited)
-    assert stale_jobs(edited) == LSTM_ON | missing
+    for_runs(LSTM, "snapshot_every: 2")(replanned)
+    assert stale_jobs(replanned) == LSTM_ON | missing
 
 
 def digests(folder: Path) -> dict[str, str]:

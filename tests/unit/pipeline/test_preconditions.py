@@ -22,6 +22,7 @@ from sharpest.pipeline.preconditions import (
     check_room,
     check_variables,
     hold_folders,
+    only_reads,
 )
 from sharpest.results.paths import Paths
 
@@ -234,3 +235,15 @@ def test_imported_runs_without_states_are_named(folder: Path) -> None:
     path.parent.mkdir(parents=True)
     path.touch()
     check_imported([RUN], PATHS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--cores", "2", "all"], False), (["--touch", "all"], False), (["--unlock"], False),
+        (["--report-after-run", "all"], False), (["--lint"], True), (["--summary"], True), (["-D"], True),
+        (["all", "--report=page.html"], True), (["--list-changes", "code"], True), ([], False),
+    ],
+)  # fmt: skip
+def test_which_arguments_change_nothing(arguments: list[str], expected: bool) -> None:
+    assert only_reads(arguments) == expected
