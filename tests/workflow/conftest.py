@@ -17,7 +17,7 @@ from filelock import FileLock
 from forked import run_command
 
 from sharpest.claims.ledger import COLUMNS
-from sharpest.config.reading import read_yaml
+from sharpest.config.reading import read_keys
 from sharpest.errors import SharpestError
 from sharpest.pipeline.planned import VARIABLE
 from sharpest.pipeline.rules import open_rules
@@ -341,7 +341,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
         for name in (VARIABLE, "PYTHONPATH"):
             monkeypatch.setenv(name, "restored after the test")
         monkeypatch.chdir(project.folder)
-        whole = {**read_yaml(Path("config/config.yaml")), **config}
+        whole = {**read_keys(Path("config/config.yaml")), **config}
         with pytest.raises(SharpestError) as caught:
             open_rules(whole, project.folder, getLogger("test"), plans=True, is_dry=True)
         assert str(caught.value).isprintable()

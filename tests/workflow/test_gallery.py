@@ -12,6 +12,8 @@ from PIL import Image
 
 from sharpest.claims.ledger import read_ledgers
 from sharpest.commands.main import main
+from sharpest.config.studies import KINDS
+from sharpest.pipeline.fingerprint import fingerprint
 from sharpest.pipeline.gallery import held_of, pages
 from sharpest.pipeline.gallery_entries import LARGEST_PICTURE, NOT_RUN, Entry, entries
 from sharpest.results.paths import PAPER
@@ -38,19 +40,20 @@ def test_what_is_kept_of_a_figure(edited: Project, monkeypatch: pytest.MonkeyPat
     results = edited.folder / "results/tiny"
     shutil.rmtree(results / f"runs/{RUN}@e4/top")
     monkeypatch.chdir(edited.folder)
-    monkeypatch.setattr("sharpest.pipeline.gallery_entries.LARGEST_TABLE", 1)
     assert main(["gallery", "fig06", "tab1"]) == 0
     entry = Entry(edited.folder / "docs/gallery/fig06")
+    with Image.open(entry.folder / "fig06.png") as small, Image.open(results / "figures/fig06.png") as full:
+        assert small.size == full.size
+    drawn = (results / "figures/fig06.csv").read_bytes()
+    monkeypatch.setattr("sharpest.pipeline.gallery_entries.LARGEST_TABLE", len(drawn) - 1)
+    assert main(["gallery", "fig06"]) == 0
     assert entry.made.command == "snakemake --cores 2 results/tiny/figures/fig06.png"
     assert entry.made.runs == [RUN]
     assert set(entry.made.minutes) == {"training", "leading eigenpairs along training", "steps along directions"}
     names = {line.split()[0] for line in entry.made.code}
     assert {"scripts/draw_figure.py", "sharpest.figures.step_surface", "sharpest.curvature.lanczos"} <= names
-    drawn = (results / "figures/fig06.csv").read_bytes()
     assert entry.made.sha256["fig06.csv"] == hashlib.sha256(drawn).hexdigest()
     assert gzip.decompress((entry.folder / "fig06.csv.gz").read_bytes()) == drawn
-    with Image.open(entry.folder / "fig06.png") as small, Image.open(results / "figures/fig06.png") as full:
-        assert small.size == full.size
     verdicts = entry.claims.set_index("id")["verdict"]
     assert list(verdicts.index) == ["fig6.alpha2.scnn.sign", "fig7.top.lambda", "sec3.2.alpha1.scnn"]
     assert verdicts["fig7.top.lambda"] == NOT_RUN != verdicts["fig6.alpha2.scnn.sign"]
@@ -68,6 +71,13 @@ def test_what_is_kept_of_a_figure(edited: Project, monkeypatch: pytest.MonkeyPat
     assert "its code since then | changed |" in page
     assert page.endswith("\nA bowl forms.\n")
     assert (edited.folder / "docs/gallery/README.md").read_text().count("| changed |") == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_code_of_every_kind_is_recorded(kind: str) -> None:
+    code = f"sharpest.{KINDS[kind].made_by}"
+    script = ROOT / f"workflow/scripts/{'write_table' if KINDS[kind].is_table else 'draw_figure'}.py"
+    assert code.partition(":")[0] in fingerprint(script, code)
 
 
 def test_only_scale_free_claims_count() -> None:

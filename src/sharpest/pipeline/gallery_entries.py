@@ -206,8 +206,8 @@ def _made(
             for run, schedule in curves
         ),
     ]
-    script, package = ("write_table.py", "tables") if setup.studies[study].is_table else ("draw_figure.py", "figures")
-    last = fingerprint(scripts / script, f"sharpest.{package}.{project.study(study).kind}")
+    script = "write_table.py" if setup.studies[study].is_table else "draw_figure.py"
+    last = fingerprint(scripts / script, f"sharpest.{project.study(study).made_by}")
     return Made(
         study=study,
         title=title_of(item_of(study)),
