@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Preconditioned as Preconditioned,
         adam_preconditioner as adam_preconditioner,
     )
+    from sharpest.curvature.processes import Distributed as Distributed, ProcessError as ProcessError
     from sharpest.curvature.stochastic import (
         Estimate as Estimate,
         frobenius_norm as frobenius_norm,
@@ -72,6 +73,7 @@ _MODULES = {
     "operators": ("Operator",),
     "parts": ("Block", "Diagonal", "blocks", "diagonal"),
     "preconditioned": ("Preconditioned", "adam_preconditioner"),
+    "processes": ("Distributed", "ProcessError"),
     "stochastic": ("Estimate", "frobenius_norm", "sampling_error", "trace"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -104,6 +104,11 @@ class Curvature:
         return self._theta.detach()
 
     @property
+    def num_examples(self) -> int:
+        """Number of examples."""
+        return self._num_examples
+
+    @property
     def parts(self) -> dict[str, slice]:
         """Slices of theta by parameter name; empty if the parameters have no names."""
         return dict(self._parts)

@@ -65,6 +65,8 @@ class ModuleLoss:
     def __init__(
         self, module: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], params: str | Sequence[str] = "*"
     ) -> None:
+        if isinstance(module, nn.parallel.DistributedDataParallel):
+            module = module.module
         trainable = {name: value.detach() for name, value in module.named_parameters() if value.requires_grad}
         if not trainable:
             raise ValueError("the module has no trainable parameters; set requires_grad on those to differentiate")

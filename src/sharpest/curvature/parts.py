@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from scipy.stats import t as student_t
@@ -18,6 +18,9 @@ from sharpest.curvature.lanczos import Eigenpairs, Which, eigenpairs
 from sharpest.curvature.module_loss import selected
 from sharpest.curvature.operators import Operator, Seed, generator_of
 from sharpest.curvature.stochastic import Estimate, trace
+
+if TYPE_CHECKING:
+    from sharpest.curvature.processes import Distributed
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Block:
 
 
 def blocks(
-    curvature: Curvature,
+    curvature: Curvature | Distributed,
     by: Literal["layer", "parameter"] | Mapping[str, str | Sequence[str]] = "layer",
     k: int = 1,
     which: Which = "magnitude",
@@ -89,7 +92,7 @@ def blocks(
     return found
 
 
-def _groups(curvature: Curvature, by: str | Mapping[str, str | Sequence[str]]) -> dict[str, list[str]]:
+def _groups(curvature: Curvature | Distributed, by: str | Mapping[str, str | Sequence[str]]) -> dict[str, list[str]]:
     """Name of each block -> names of its parameters."""
     parts = list(curvature.parts)
     if not parts:
