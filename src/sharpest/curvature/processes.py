@@ -17,7 +17,18 @@ from sharpest.errors import SharpestError
 
 
 class ProcessError(SharpestError):
-    """The processes of a group do not hold the same net, or one no longer answers."""
+    """The processes of a group do not hold the same net, or one no longer answers.
+
+    >>> import torch
+    >>> from sharpest.curvature import Distributed, Hessian, ProcessError
+    >>> net = torch.nn.Linear(1, 1)
+    >>> hessian = Hessian.of(net, torch.nn.functional.mse_loss, [(torch.ones(1, 1), torch.ones(1, 1))])
+    >>> try:
+    ...     Distributed(hessian)
+    ... except ProcessError as error:
+    ...     print(str(error).partition(";")[0])
+    there is no group of processes
+    """
 
 
 class Distributed:
