@@ -142,17 +142,18 @@ def nearest(path: Path) -> list[str]:
     while edge:
         edge = [each for each in sources if each not in steps and imported(each) & set(edge)]
         steps |= dict.fromkeys(edge, max(steps.values()) + 1)
-    for test in test_files():
-        if reached := [steps[each] for each in imported(test) if each in steps]:
-            found[test] = min(reached)
     own = f"tests/unit/{room_of(path)}/"
+    for test in test_files():
+        reached = [steps[each] for each in imported(test) if each in steps]
+        # a module may be found by a computed name, as a net is
+        if reached or str(test).startswith(own):
+            found[test] = min(reached, default=1)
 
     def key(test: Path) -> tuple[object, ...]:
         named = path.parent.name in test.stem or path.stem in test.stem
         return found[test], not str(test).startswith(own), not named, test.stat().st_size
 
-    others = [test for test in test_files() if str(test).startswith(own) and test not in found]
-    return list(map(str, [*sorted(found, key=key), *others]))
+    return list(map(str, sorted(found, key=key)))
 
 
 def options() -> list[str]:

@@ -324,6 +324,7 @@ IN_THE_CONFIG: list[tuple[dict[str, Any], str]] = [
     ({"sources": {"mnist": {}}}, "config: sources.mnist is not a data source; known: digits"),
     ({"sources": {"cifar-10": {"path": "x"}}}, "config: unknown key 'sources.cifar-10.path'; remove it"),
     ({"sources": {"cifar-10": {"folder": "/no/such"}}}, "sources.cifar-10.folder '/no/such' is not a folder; correct"),
+    ({"sources": {"cifar-10": {"folder": "~a\0b/x"}}}, "sources.cifar-10.folder '~a\\x00b/x' "),
     ({"sources": {"cifar-10": {"folder": "~nobody9/x"}}}, "sources.cifar-10.folder '~nobody9/x' is not a folder;"),
 ]  # fmt: skip
 

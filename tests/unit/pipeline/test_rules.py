@@ -12,9 +12,12 @@ from results_folder import ResultsFolder
 from sealed import changed
 
 from sharpest.config.project import load_project
+from sharpest.config.studies import Input
 from sharpest.errors import SharpestError
+from sharpest.pipeline.needs import DATA, Needs
 from sharpest.pipeline.planned import VARIABLE
 from sharpest.pipeline.rules import RUN, Rules, but, curves_pattern, one_of, open_rules
+from sharpest.results.paths import Paths
 
 CONFIG = Path(__file__).parents[3] / "config"
 SEEDS = range(1000, 1100)
@@ -55,6 +58,16 @@ def test_seeds_with_different_shards_are_distinguished() -> None:
     assert re.fullmatch(pattern, run.format(1))
     assert not re.fullmatch(pattern, run.format(10))
     assert not re.fullmatch(curves_pattern([], [run.format(1)]), run.format(1))
+
+
+def test_a_branch_reads_the_states_of_its_trunk_and_a_run_reads_data_only(tmp_path: Path) -> None:
+    project = load_project({"scale": "quick"}, CONFIG)
+    needs = Needs(project, Paths.of("quick", tmp_path))
+    for run in project.run_ids:
+        branch, data = project.run(run).branch, Input(DATA, run, None)
+        trunk = [Input("snapshots", branch.parent, None)] if branch else []
+        assert needs.before(Input("snapshots", run, None)) == [data, *trunk]
+        assert needs.before(data) == []
 
 
 def test_one_of_matches_only_these_names() -> None:
