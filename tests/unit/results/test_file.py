@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from layouts import LAYOUTS
 from numpy.testing import assert_array_equal
@@ -78,6 +78,7 @@ plain = (
 values = st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5)
 
 
+@settings(max_examples=25)
 @given(st.lists(values, min_size=len(EVALUATIONS.attributes), max_size=len(EVALUATIONS.attributes)))
 def test_attributes_survive_a_round_trip(tmp_path_factory: pytest.TempPathFactory, values: list[Any]) -> None:
     path = tmp_path_factory.getbasetemp() / "attributes.h5"

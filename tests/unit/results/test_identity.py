@@ -14,8 +14,6 @@ from builders import SCALE, Run, branch_settings, direction_settings, run_settin
 from sealed import changed
 
 from sharpest.errors import StoreError
-from sharpest.measures.evaluations import Settings as EvaluationSettings
-from sharpest.measures.gradient_sample import Settings as SampleSettings
 from sharpest.measures.opening import open_point
 from sharpest.pipeline.verify import print_verified
 from sharpest.results.paths import Paths
@@ -27,9 +25,7 @@ from sharpest.results.whole import digest_of
 ONE, OTHER = run_settings(), run_settings(run="scnn-c10-sgd-lr0.1-S8-s778", seed=778)
 BRANCH = branch_settings(ONE, 2, lr_factor=0.1)
 DIRECTIONS = direction_settings(indices=(1,), num_gradients=2, alphas=(1.0,), grid=(0.0, 1.0))
-EVALUATIONS = EvaluationSettings(num_eigenpairs=1, examples=4, num_probes=4, loss_examples=12, early_epoch=1)
-SAMPLE = SampleSettings(num_batches=4, full_curvature_batches=2, num_eigenvalues=2, num_directions=1)
-MEASURES = ("spectra", "directions", "gradient_sample", "evaluations")
+MEASURES = ("spectra", "directions")  # one made from a run alone, one from another measure as well
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +36,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run = Run(folder, settings).train().measure_spectrum([0, 10]).measure_spectrum([0, 5], "grid")
         run.measure_directions(DIRECTIONS)
         run.measure_directions(DIRECTIONS, "grid")
-        run.sample_gradients(SAMPLE)
-        run.evaluate(EVALUATIONS)
     Run(folder, BRANCH).train().measure_spectrum([10, 15])
     results = Results(Paths.of(SCALE, folder).folder)
     _ = results[ONE.run].spectra("step"), results[ONE.run].history
@@ -60,16 +54,12 @@ def results(finished: Path, tmp_path: Path) -> Results:
     return Results(Paths.of(SCALE, tmp_path).folder)
 
 
-def schedule_of(measure: str) -> str:
-    return "ends" if measure == "evaluations" else "step"
-
-
-def file_of(results: Results, measure: str, run: str = ONE.run, schedule: str | None = None) -> Path:
-    return results.paths.measured(measure, run, schedule or schedule_of(measure))
+def file_of(results: Results, measure: str, run: str = ONE.run, schedule: str = "step") -> Path:
+    return results.paths.measured(measure, run, schedule)
 
 
 def read(results: Results, measure: str) -> object:
-    return getattr(results[ONE.run], measure)(schedule_of(measure))
+    return getattr(results[ONE.run], measure)("step")
 
 
 def refusal(action: Callable[[], object]) -> str:
@@ -101,7 +91,7 @@ def test_a_measured_file_of_another_run_is_refused(results: Results, measure: st
     )
 
 
-@pytest.mark.parametrize("measure", ["spectra", "directions"])
+@pytest.mark.parametrize("measure", MEASURES)
 def test_one_of_another_schedule_is_refused(results: Results, measure: str) -> None:
     replace(file_of(results, measure), file_of(results, measure, schedule="grid"))
     assert "belongs to schedule 'grid', expected 'step'; delete it" in refusal(lambda: read(results, measure))
@@ -141,11 +131,10 @@ def test_one_of_other_data_is_refused(results: Results, measure: str) -> None:
     assert f"was made from another {data} than is there now" in refusal(lambda: results[ONE.run].snapshots)
 
 
-@pytest.mark.parametrize("measure", ["directions", "gradient_sample"])
-def test_one_of_another_spectrum_is_refused(results: Results, measure: str) -> None:
+def test_one_of_another_spectrum_is_refused(results: Results) -> None:
     spectra = file_of(results, "spectra")
     resealed(spectra)
-    assert f"was made from another {spectra} than is there now" in refusal(lambda: read(results, measure))
+    assert f"was made from another {spectra} than is there now" in refusal(lambda: read(results, "directions"))
 
 
 def test_a_branch_of_another_parent_is_refused(results: Results) -> None:
@@ -280,7 +269,7 @@ def verified(results: Results, capsys: pytest.CaptureFixture[str]) -> tuple[int,
 
 def test_the_verdict_on_a_correct_folder_is_one_line(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
     assert print_verified(results.paths.folder) == 0
-    assert capsys.readouterr().out == f"{results.paths.folder}: 22 correct files, 0 wrong\n"
+    assert capsys.readouterr().out == f"{results.paths.folder}: 18 correct files, 0 wrong\n"
 
 
 def test_a_folder_mixed_from_two_machines_shows_it(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
@@ -291,7 +280,7 @@ def test_a_folder_mixed_from_two_machines_shows_it(results: Results, capsys: pyt
         file.attrs["device"] = "cpu (x86_64, OTHER)"
     assert print_verified(results.paths.folder) == 0
     verdict, devices = capsys.readouterr().out.splitlines()
-    assert verdict.endswith(": 22 correct files, 0 wrong")
+    assert verdict.endswith(": 18 correct files, 0 wrong")
     assert re.fullmatch(
         rf"made on several devices, .*: \d+ on cpu \(.*{capability}\); 1 on cpu \(x86_64, OTHER\)", devices
     )
@@ -301,8 +290,8 @@ def test_the_correct_files_are_listed_on_request(results: Results, capsys: pytes
     status = print_verified(results.paths.folder, listed=True)
     lines = capsys.readouterr().out.splitlines()
     assert status == 0, lines
-    # data, states and histories of three runs, 6 + 6 + 1 measured files, two figures
-    assert lines[-1].endswith(": 22 correct files, 0 wrong")
+    # data, states and histories of three runs, 4 + 4 + 1 measured files, two figures
+    assert lines[-1].endswith(": 18 correct files, 0 wrong")
     spectra, snapshots = file_of(results, "spectra"), results.paths.snapshots(ONE.run)
     (line,) = [line for line in lines if line.startswith(f"{results.paths.place(spectra)} ")]
     assert f"{digest_of(spectra)[:12]} from data/c10.h5 {digest_of(results.paths.data('c10'))[:12]}, " in line

@@ -369,18 +369,21 @@ KILLED = {
     ),
 }  # fmt: skip
 SAVED_EACH_UPDATE = ("nsgd", "diverges", "full batch", "kept vectors")
-FAST = ("stops", "diverges")
 
 
 @pytest.mark.parametrize(
-    ("kind", "save_interval"),
+    ("kind", "save_interval", "every"),
     [
-        *(pytest.param(kind, SAVE_INTERVAL, marks=[pytest.mark.slow] * (kind not in FAST)) for kind in KILLED),
-        *(pytest.param(kind, 0.0, marks=pytest.mark.slow) for kind in SAVED_EACH_UPDATE),
+        ("stops", SAVE_INTERVAL, 5),
+        *(pytest.param(kind, SAVE_INTERVAL, 1, marks=pytest.mark.slow) for kind in KILLED),
+        *(pytest.param(kind, 0.0, 1, marks=pytest.mark.slow) for kind in SAVED_EACH_UPDATE),
     ],
 )
-def test_a_kill_before_any_change_of_a_file_changes_nothing(tmp_path, monkeypatch, kind, save_interval):
-    """Retrained after the kill, and killed again two changes later, the files equal those of the undisturbed run."""
+def test_a_kill_before_any_change_of_a_file_changes_nothing(tmp_path, monkeypatch, kind, save_interval, every):
+    """Retrained after the kill, and killed again two changes later, the files equal those of the undisturbed run.
+
+    The slow cases kill before every change, the fast one before every fifth.
+    """
     settings = KILLED[kind]
     undisturbed = contents(Run(tmp_path / "undisturbed", settings).train())
     monkeypatch.setattr("sharpest.training.run.SAVE_INTERVAL", save_interval)
@@ -408,7 +411,7 @@ def test_a_kill_before_any_change_of_a_file_changes_nothing(tmp_path, monkeypatc
         assert {path.name for path in run.work.iterdir()} <= {"lock"}
         if survived:
             break
-        killed += 1
+        killed += every
     assert killed > 10
 
 

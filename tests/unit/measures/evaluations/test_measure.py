@@ -68,7 +68,7 @@ def test_the_end_points_are_the_best_and_the_last_snapshot(run, evaluated, snaps
     np.testing.assert_array_equal(evaluated["epoch"], snapshots["iteration"][1:] / run.settings.steps_per_epoch)
 
 
-@pytest.mark.parametrize(("asked", "used"), [(30, 30), (1000, 40)])
+@pytest.mark.parametrize(("asked", "used"), [(30, 30), pytest.param(1000, 40, marks=pytest.mark.slow)])
 def test_the_norm_is_that_of_the_largest_eigenvalues(run, snapshots, asked, used):
     """Dense in float64, on the examples of the evaluation, not of the Hessian settings; with the L2 term."""
     evaluated = run.evaluate(SETTINGS.model_copy(update={"examples": asked}))
