@@ -14,9 +14,9 @@ import numpy as np
 from sharpest.checkpoints.files import contents_of, learning_rate, load_net
 from sharpest.data.imported import Examples, source_digest, users_code
 from sharpest.results.datasets import write_imported
-from sharpest.results.file import StoredRows
+from sharpest.results.file import StoredRows, create_stored
 from sharpest.results.paths import Paths
-from sharpest.results.snapshots import create_snapshots
+from sharpest.results.snapshots import SNAPSHOTS
 from sharpest.trajectory.problem import Problem
 from sharpest.trajectory.state import PROGRESS, TrainingState, initial_state
 
@@ -176,7 +176,7 @@ def write_run(
     settings, losses = problem.settings, list[float]()
     rows: dict[str, StoredRows] = {}
     iterations = np.array([iteration for iteration, _ in checkpoints])
-    with create_snapshots(paths.snapshots(settings.run)) as file:
+    with create_stored(paths.snapshots(settings.run), SNAPSHOTS) as file:
         for row, (iteration, path) in enumerate(checkpoints):
             state = _state(problem, iteration, path)
             for name, value in state.arrays().items():

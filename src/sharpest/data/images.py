@@ -15,7 +15,8 @@ from torch.nn import functional
 from sharpest.config.run import ImageSettings, RunSettings
 from sharpest.data.dataset import RunData, Split, source_of, training_stream
 from sharpest.errors import DataError
-from sharpest.results.datasets import open_images
+from sharpest.results.datasets import DATA
+from sharpest.results.file import open_stored
 
 
 def augment(images: Tensor, draws: Tensor, flip: bool, shift: float) -> Tensor:
@@ -94,7 +95,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
 
 def _read(path: str | Path, dataset: ImageSettings) -> tuple[dict[str, NDArray[Any]], dict[str, Any], str]:
     """Arrays, attributes and digest of a data file, with as many test images as configured."""
-    with open_images(path) as file:
+    with open_stored(path, DATA) as file:
         source_of(path, file.attributes, dataset.source)
         arrays = {array: file[array] for array in _ARRAYS}
         attributes, digest = file.attributes, file.digest

@@ -17,7 +17,8 @@ from torch import Tensor
 from sharpest.config.run import ImportedSettings, RunSettings
 from sharpest.data.dataset import RunData, Split, training_stream
 from sharpest.errors import DataError
-from sharpest.results.datasets import open_imported
+from sharpest.results.datasets import IMPORT_RECORD
+from sharpest.results.file import open_stored
 
 
 def named(text: str, what: str) -> Any:
@@ -187,7 +188,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
     """
     dataset = settings.dataset
     assert isinstance(dataset, ImportedSettings)
-    with open_imported(path) as file:
+    with open_stored(path, IMPORT_RECORD) as file:
         attributes, digest = file.attributes, file.digest
     remedy = "undo that, or delete this folder and import again"
     for text, recorded in attributes["modules"].items():

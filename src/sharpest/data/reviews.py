@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from sharpest.config.run import ReviewSettings, RunSettings
 from sharpest.data.dataset import RunData, Split, source_of, training_stream
-from sharpest.results.datasets import open_reviews
+from sharpest.results.datasets import REVIEWS
+from sharpest.results.file import open_stored
 
 PADDING, UNKNOWN = 0, 2  # word ids of Keras
 
@@ -28,7 +29,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
     """
     dataset = settings.dataset
     assert isinstance(dataset, ReviewSettings)
-    with open_reviews(path) as file:
+    with open_stored(path, REVIEWS) as file:
         name = source_of(path, file.attributes, dataset.source)
         pool, test = (
             _same_length(file[f"{part}_tokens"], file[f"{part}_offsets"], dataset) for part in ("train", "test")

@@ -10,7 +10,8 @@ from sharpest.config.run import RunSettings, TokenSettings
 from sharpest.data.dataset import RunData, Split, source_of
 from sharpest.data.randomness import generator
 from sharpest.errors import DataError
-from sharpest.results.datasets import open_tokens
+from sharpest.results.datasets import TOKENS
+from sharpest.results.file import open_stored
 
 
 def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunData:
@@ -29,7 +30,7 @@ def load(path: str | Path, settings: RunSettings, device: torch.device) -> RunDa
     dataset = settings.dataset
     assert isinstance(dataset, TokenSettings)
     counts = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
-    with open_tokens(path) as file:
+    with open_stored(path, TOKENS) as file:
         name = source_of(path, file.attributes, dataset.source)
         for part, count in counts.items():
             if (length := file.shape(part)[0]) < count:

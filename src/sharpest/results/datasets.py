@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sharpest.results.file import StoredFile, open_stored, write_stored
+from sharpest.results.file import write_stored
 from sharpest.results.layout import Dataset, Layout
 
 DATA = Layout(
@@ -25,15 +24,6 @@ DATA = Layout(
 )
 
 
-def open_images(path: str | Path) -> AbstractContextManager[StoredFile]:
-    """Open decoded images for reading.
-
-    Raises:
-        StoreError: See ``open_stored``.
-    """
-    return open_stored(path, DATA)
-
-
 TOKENS = Layout(
     "tokens",
     2,
@@ -44,15 +34,6 @@ TOKENS = Layout(
     ),
     DATA.attributes,  # the classes are the token types
 )
-
-
-def open_tokens(path: str | Path) -> AbstractContextManager[StoredFile]:
-    """Open decoded text for reading.
-
-    Raises:
-        StoreError: See ``open_stored``.
-    """
-    return open_stored(path, TOKENS)
 
 
 REVIEWS = Layout(
@@ -68,15 +49,6 @@ REVIEWS = Layout(
     ),
     DATA.attributes,
 )
-
-
-def open_reviews(path: str | Path) -> AbstractContextManager[StoredFile]:
-    """Open decoded reviews for reading.
-
-    Raises:
-        StoreError: See ``open_stored``.
-    """
-    return open_stored(path, REVIEWS)
 
 
 IMPORT_RECORD = Layout(
@@ -99,15 +71,6 @@ def write_imported(path: Path, batch_examples: Sequence[int], attributes: Mappin
         StoreError: If it cannot be written.
     """
     write_stored(path, IMPORT_RECORD, {"batch_examples": np.array(batch_examples)}, attributes)
-
-
-def open_imported(path: str | Path) -> AbstractContextManager[StoredFile]:
-    """Open the record of imported data for reading.
-
-    Raises:
-        StoreError: See ``open_stored``.
-    """
-    return open_stored(path, IMPORT_RECORD)
 
 
 _LAYOUTS = {"images": DATA, "tokens": TOKENS, "reviews": REVIEWS, "imported": IMPORT_RECORD}

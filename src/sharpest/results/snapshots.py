@@ -1,12 +1,10 @@
 """States of a run."""
 
-from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from sharpest.results.file import StoredFile, StoredWriter, create_stored, open_stored
+from sharpest.results.file import StoredFile
 from sharpest.results.layout import MADE_FROM, PROVENANCE, Dataset, Layout
 
 # everything that training needs to resume from a snapshot
@@ -42,24 +40,6 @@ SNAPSHOTS = Layout(
     ("run", "best", "last", "diverged", "stopped", "clipped", "parameters", "buffer_names", "progress", "hessian",
      MADE_FROM, *PROVENANCE),
 )  # fmt: skip
-
-
-def open_snapshots(path: str | Path) -> AbstractContextManager[StoredFile]:
-    """Open the states of a run for reading.
-
-    Raises:
-        StoreError: See ``open_stored``.
-    """
-    return open_stored(path, SNAPSHOTS)
-
-
-def create_snapshots(path: str | Path) -> AbstractContextManager[StoredWriter]:
-    """Write the states of a run, atomically.
-
-    Raises:
-        ValueError, StoreError: See ``create_stored``.
-    """
-    return create_stored(path, SNAPSHOTS)
 
 
 def state_at(file: StoredFile, row: int) -> dict[str, NDArray[Any]]:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from sharpest.config.run import RunSettings
 from sharpest.errors import StoreError
-from sharpest.results.file import StoredRows, StoredWriter
+from sharpest.results.file import StoredRows, StoredWriter, create_stored, open_stored
 from sharpest.results.paths import Paths
 from sharpest.results.record import check_identity, other_source, write_record
-from sharpest.results.snapshots import create_snapshots, open_snapshots, state_at
+from sharpest.results.snapshots import SNAPSHOTS, state_at
 from sharpest.results.whole import digest_of, written_whole
 from sharpest.results.work import WorkStore, locked
 from sharpest.trajectory.epoch import DirectionSolver, EpochLog, advance, end_epoch
@@ -81,7 +81,7 @@ def _start(problem: Problem, paths: Paths, scale: str) -> tuple[TrainingState, d
     if settings.branch is None:
         return initial_state(settings, problem.model), made_from
     parent = paths.snapshots(settings.branch.parent)
-    with open_snapshots(parent) as file:
+    with open_stored(parent, SNAPSHOTS) as file:
         check_identity(parent, file.attributes, {"run": settings.branch.parent, "scale": scale})
         if file.attributes["made_from"].get(paths.place(data)) != problem.data.digest:
             raise other_source(parent, data)
@@ -116,7 +116,7 @@ def _is_written(run: str, paths: Paths, attributes: dict[str, Any]) -> bool:
     if not (history.exists() and paths.made(history).exists()):
         return False
     try:
-        with open_snapshots(paths.snapshots(run)) as file:
+        with open_stored(paths.snapshots(run), SNAPSHOTS) as file:
             return all(file.attributes[name] == attributes[name] for name in _WANTED)
     except StoreError:
         return False
@@ -263,7 +263,7 @@ def _write(
     }
     rows = _rows(work, "history")
     _write_history(history, rows)
-    with create_snapshots(snapshots) as file:
+    with create_stored(snapshots, SNAPSHOTS) as file:
         _write_states(work, iterations, file)
         arrays = _write_refreshes(work, settings, len(state.theta), file)
         arrays["epoch"] = np.array(iterations) / settings.steps_per_epoch
