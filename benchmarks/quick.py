@@ -51,6 +51,8 @@ def main() -> None:
     parser.add_argument("--longest", type=int, default=20, help="number of single jobs to print")
     options = parser.parse_args()
     table = pd.DataFrame(jobs(options.folder, options.scale))
+    if table.empty:
+        parser.error(f"{options.folder}: no finished job of {options.scale}; give the folder of a Snakefile that ran")
     for keys in (["rule"], ["what", "net", "schedule"]):
         groups = table.groupby(keys)
         sums = groups[["s", "cpu"]].sum().assign(jobs=groups.size()).sort_values("s", ascending=False)
