@@ -131,7 +131,7 @@ class Imported:
         )
 
 
-def write_record(path: Path, examples: Examples, batches: str, modules: Sequence[str], facts: dict[str, Any]) -> None:
+def write_examples(path: Path, examples: Examples, batches: str, modules: Sequence[str], facts: dict[str, Any]) -> None:
     """Write the record of the data: digests, not the data themselves.
 
     Args:

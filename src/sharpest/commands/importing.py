@@ -105,7 +105,7 @@ def _write(
     paths: "Paths",
 ) -> list[float]:
     """Write the record of the data, then the states; returns the loss at each checkpoint."""
-    from sharpest.checkpoints.write import write_record, write_run
+    from sharpest.checkpoints.write import write_examples, write_run
     from sharpest.config.project import load_project
     from sharpest.config.reading import read_keys
     from sharpest.pipeline.provenance import now, provenance
@@ -115,7 +115,7 @@ def _write(
     project = load_project({**config, "scale": options.scale}, CONFIG)
     settings, origin = project.run(imported.run), {"code": "", "created": now()}
     modules = (imported.net, imported.loss, imported.batches)
-    write_record(paths.data(imported.data), examples, imported.batches, modules, origin)
+    write_examples(paths.data(imported.data), examples, imported.batches, modules, origin)
     problem = build_problem(settings, paths.data(imported.data))
     notes = ["imported: trained elsewhere, cannot be replayed"]
     attributes = provenance(options.scale, settings.model_dump(mode="json"), problem.data.name, notes, "")

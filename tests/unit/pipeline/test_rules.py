@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import pytest
@@ -136,6 +137,14 @@ def test_a_variable_that_changes_results_is_refused(name: str, monkeypatch: pyte
     monkeypatch.setenv(name, VARIABLES[name])
     with warnings.catch_warnings(), pytest.raises(SharpestError, match=f"unset {name}"):
         opened(monkeypatch, tmp_path)
+
+
+def test_a_run_that_is_not_planned_is_no_target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    rules, run = opened(monkeypatch, tmp_path), "scnn-c10-sgd-lr0.3-S128-s777"
+    with pytest.raises(
+        SharpestError, match=f"^run '{run}' is not in config/runs.tsv; did you mean scnn-c10-sgd-lr0.1-"
+    ):
+        rules.settings(SimpleNamespace(run=run))
 
 
 def test_a_job_on_a_gpu_asks_for_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
