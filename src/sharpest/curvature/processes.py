@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -60,13 +60,16 @@ class Distributed:
     >>> dist.destroy_process_group()
     """
 
+    _sums: ClassVar[int] = 0
+    """Sums of this process so far, over all operators, since blocks and wholes take turns."""
+
     def __init__(self, curvature: Curvature, group: dist.ProcessGroup | None = None, timeout: float = 300) -> None:
         if not (dist.is_available() and dist.is_initialized()):
             raise ProcessError("there is no group of processes; call torch.distributed.init_process_group first")
         self._curvature, self._group, self._timeout = curvature, group, timeout
-        self._rank, self._size, self._sums = dist.get_rank(group), dist.get_world_size(group), 0
+        self._rank, self._size = dist.get_rank(group), dist.get_world_size(group)
         self._store = dist.distributed_c10d.PrefixStore("sharpest", dist.distributed_c10d._get_default_store())
-        self._store.set(f"{self._rank}", "0")
+        self._store.set(f"{self._rank}", f"{Distributed._sums}")
         content = curvature.theta.cpu().contiguous().view(torch.uint8).numpy().tobytes()
         own = (hashlib.sha256(content).hexdigest(), curvature.num_examples)
         held: list[Any] = [None] * self._size
@@ -104,19 +107,19 @@ class Distributed:
     @cached_property
     def product_tolerance(self) -> float:
         """The weighted mean over processes of the relative errors of products; 0 if all are exact."""
-        return self._summed_number(getattr(self._curvature, "product_tolerance", 0.0))
+        return self._summed_number(self._curvature.product_tolerance)
 
     def product_error(self, vector: Tensor) -> float:
         """A bound on the error of a product; see ``Hessian``."""
-        error = getattr(self._curvature, "product_error", None)
-        return self._summed_number(error(vector) if error else 0.0)
+        return self._summed_number(self._curvature.product_error(vector))
 
     def _summed_number(self, number: float) -> float:
         return float(self._summed(self.theta.new_full((1,), number * self._share, dtype=torch.float64)))
 
     def _summed(self, values: Tensor) -> Tensor:
-        values, self._sums = values.contiguous(), self._sums + 1
-        self._store.set(f"{self._rank}", f"{self._sums}")
+        values = values.contiguous()
+        Distributed._sums += 1
+        self._store.set(f"{self._rank}", f"{Distributed._sums}")
         try:
             work = dist.all_reduce(values, group=self._group, async_op=True)
             work.wait(timedelta(seconds=self._timeout))
@@ -126,8 +129,8 @@ class Distributed:
 
     def _missing(self, error: RuntimeError) -> str:
         """Which processes did not come as far as this one; the error of the backend if all did."""
-        reached = [int(self._store.get(f"{rank}")) for rank in range(self._size)]
-        late = ", ".join(str(rank) for rank, count in enumerate(reached) if count < self._sums)
+        number, reached = Distributed._sums, [int(self._store.get(f"{rank}")) for rank in range(self._size)]
+        late = ", ".join(str(rank) for rank, count in enumerate(reached) if count < number)
         if late:
-            return f"process {late} of {self._size} did not take part in sum {self._sums}; see why it ended or waits"
-        return f"a process ended during sum {self._sums}: {str(error).strip().splitlines()[0]}"
+            return f"process {late} of {self._size} did not take part in sum {number}; see why it ended or waits"
+        return f"a process ended during sum {number}: {str(error).strip().splitlines()[0]}"
