@@ -153,10 +153,17 @@ class GaussNewton(Curvature):
                 "take a convex loss, such as cross_entropy or mse_loss, or the Hessian"
             )
 
-    def _moved(self, theta: Tensor, chunks: Iterable[Chunk], whole: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(
-            lambda part, inputs: self._outputs(whole(part), inputs), self._loss, theta, chunks, **self._options()
-        )
+    def _moved(
+        self,
+        theta: Tensor,
+        chunks: Iterable[Chunk],
+        whole: Callable[[Tensor], Tensor],
+        parts: Mapping[str, slice] | None = None,
+    ) -> Self:
+        def outputs(part: Tensor, inputs: Any) -> Tensor:
+            return self._outputs(whole(part), inputs)
+
+        return type(self)(outputs, self._loss, theta, chunks, parts, **self._options())
 
 
 class EmpiricalFisher(GaussNewton):

@@ -1,17 +1,18 @@
-"""Exact Hessian-vector products of a mean loss, chunk by chunk."""
+"""Products with the Hessian of a mean loss, chunk by chunk, and what it shares with other curvature matrices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from functools import cached_property, reduce
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from functools import cached_property, partial, reduce
+from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sharpest.curvature.central import CentralDifferences
 from sharpest.curvature.differentiation import NotTwiceDifferentiableError, differentiate, refuse_undifferentiable
 from sharpest.curvature.gpu import ProductGraph, free_bytes, holding_chunk
 from sharpest.curvature.module_loss import ModuleLoss, selected
@@ -26,8 +27,6 @@ Loss = Callable[[Tensor, Any, Any], Tensor]
 
 Product = Literal["exact", "central", "auto"]
 
-_MOST_DOUBLINGS = 12  # of the step of central differences
-_CLEARLY = 0.75  # rounding halves when the step is doubled
 KEPT_BYTES_CPU = 2 * 2**30
 
 
@@ -78,7 +77,13 @@ class Curvature:
         """Gradient (p,) of one chunk's share of the mean loss."""
         raise NotImplementedError
 
-    def _moved(self, theta: Tensor, chunks: Iterable[Chunk], whole: Callable[[Tensor], Tensor]) -> Self:
+    def _moved(
+        self,
+        theta: Tensor,
+        chunks: Iterable[Chunk],
+        whole: Callable[[Tensor], Tensor],
+        parts: Mapping[str, slice] | None = None,
+    ) -> Self:
         """The same kind of matrix for other parameters and examples; ``whole`` maps those parameters to all p."""
         raise NotImplementedError
 
@@ -132,6 +137,15 @@ class Curvature:
         for number in range(len(self._kept), len(self._chunks)):
             total = total + self._applied(self._graph(number), vector, keep=False)
         return total
+
+    @property
+    def product_tolerance(self) -> float:
+        """The relative error of products to expect; 0 if they are exact."""
+        return 0.0
+
+    def product_error(self, vector: Tensor) -> float:
+        """A bound on the error of the product with a vector (p,), as a length; 0 if products are exact."""
+        return 0.0
 
     def _kept_product(self, vector: Tensor) -> Tensor:
         if not self._kept:
@@ -213,13 +227,11 @@ class Curvature:
             raise ValueError("one example cannot be halved; take more")
         inputs, targets = (torch.cat(parts) for parts in zip(*self._chunks, strict=True))
         half, size = self._num_examples // 2, len(self._chunks[0][1])
-
         pieces = [
             zip(inputs[part].split(size), targets[part].split(size), strict=True)
             for part in (slice(0, half), slice(half, 2 * half))
         ]
-        first, second = (self._moved(self.theta, chunks, lambda theta: theta) for chunks in pieces)
-        first._parts = second._parts = self._parts
+        first, second = (self._moved(self.theta, chunks, lambda theta: theta, self._parts) for chunks in pieces)
         return first, second
 
 
@@ -270,9 +282,9 @@ class Hessian(Curvature):
             raise ValueError(f"product is {product!r}; give one of {', '.join(get_args(Product))}")
         if product == "central" and cuda_graphs:
             raise ValueError("central differences keep no graphs; leave out cuda_graphs")
-        self._loss = loss
+        self._loss, self._central = loss, cast("CentralDifferences | None", None)
         self.method, self.reason = ("central" if product == "central" else "exact"), "as requested"
-        chunks = with_examples(chunks)
+        chunks = list(chunks)
         try:
             super().__init__(theta, chunks, parts, cuda_graphs)
             if product == "auto":
@@ -283,10 +295,15 @@ class Hessian(Curvature):
                 raise
             self.method, self.reason = "central", str(error)
             super().__init__(theta, chunks, parts)
+        if self.method == "central":
+            slopes = [partial(self._slope, number) for number in range(len(self._chunks))]
+            self._central = CentralDifferences(slopes, self.theta)
 
-    def _check(self, graph: Any) -> None:
-        if self.method == "exact":
-            refuse_undifferentiable(graph)
+    def _check(self, graph: Tensor) -> None:
+        refuse_undifferentiable(graph)
+
+    def _kept_graphs(self) -> list[Tensor]:
+        return [] if self.method == "central" else super()._kept_graphs()
 
     @classmethod
     def of(
@@ -340,10 +357,22 @@ class Hessian(Curvature):
         hessian.reason = reason or hessian.reason
         return hessian
 
-    def _graph(self, number: int) -> Any:
-        """The gradient of a chunk's share of the mean loss, with its graph; for central differences, its number."""
-        if self.method == "central":
-            return number
+    @cached_property
+    def gradient(self) -> Tensor:
+        return self._central.gradient if self._central else super().gradient
+
+    def product(self, vector: Tensor) -> Tensor:
+        return self._central.product(vector) if self._central else super().product(vector)
+
+    @property
+    def product_tolerance(self) -> float:
+        return self._central.tolerance if self._central else 0.0
+
+    def product_error(self, vector: Tensor) -> float:
+        return self._central.error(vector) if self._central else 0.0
+
+    def _graph(self, number: int) -> Tensor:
+        """The gradient of a chunk's share of the mean loss, with its graph."""
         with SecondOrder():
             share = self._share(number, self._theta)
         return differentiate(share, self._theta, create_graph=True)
@@ -358,18 +387,6 @@ class Hessian(Curvature):
             )
         return share
 
-    def _applied(self, graph: Any, vector: Tensor, keep: bool) -> Tensor:
-        if self.method == "central":
-            return self._difference(graph, vector, self.step)
-        if not graph.requires_grad:  # the loss is linear in theta
-            return torch.zeros_like(vector)
-        return differentiate(graph, self._theta, vector, retain_graph=keep)
-
-    def _gradient(self, graph: Any) -> Tensor:
-        if self.method == "central":
-            return self._slope(graph, self.theta)
-        return graph.detach()  # type: ignore[no-any-return]
-
     def _slope(self, number: int, theta: Tensor) -> Tensor:
         """The gradient (p,) of a chunk's share at any parameters, without a graph."""
         if isinstance(self._loss, ModuleLoss):
@@ -378,73 +395,25 @@ class Hessian(Curvature):
         theta = theta.detach().requires_grad_()
         return torch.autograd.grad(self._share(number, theta), theta)[0]
 
-    def _difference(self, number: int, vector: Tensor, step: float) -> Tensor:
-        """The central difference of a chunk's gradient along a vector."""
-        length = float(vector.norm())
-        if length == 0:
+    def _applied(self, graph: Tensor, vector: Tensor, keep: bool) -> Tensor:
+        if not graph.requires_grad:  # the loss is linear in theta
             return torch.zeros_like(vector)
-        shift = vector * (step / length)
-        ahead, behind = (self._slope(number, self.theta + sign * shift) for sign in (1, -1))
-        return (ahead - behind) * (length / (2 * step))
+        return differentiate(graph, self._theta, vector, retain_graph=keep)
 
-    def _differences(self, vector: Tensor, step: float) -> Tensor:
-        numbers = range(len(self._chunks))
-        return reduce(torch.add, (self._difference(number, vector, step) for number in numbers))
+    def _gradient(self, graph: Tensor) -> Tensor:
+        return graph.detach()
 
-    @property
-    def step(self) -> float:
-        """Length of the step of central differences."""
-        return self._stepped[0]
+    def _moved(
+        self,
+        theta: Tensor,
+        chunks: Iterable[Chunk],
+        whole: Callable[[Tensor], Tensor],
+        parts: Mapping[str, slice] | None = None,
+    ) -> Self:
+        def loss(part: Tensor, inputs: Any, targets: Any) -> Tensor:
+            return self._loss(whole(part), inputs, targets)
 
-    @property
-    def product_tolerance(self) -> float:
-        """Change of a product when the step is doubled, relative to the product, along the gradient; 0 if exact."""
-        return 0.0 if self.method == "exact" else self._stepped[1]
-
-    @cached_property
-    def _stepped(self) -> tuple[float, float]:
-        """Length of the step of central differences, from the rounding of the gradients.
-
-        The truncation error of a smooth loss falls with the square of the step, and that of kinks, as of ReLU, in
-        proportion to it; the rounding error of the gradients grows with its inverse. All show as the change of a
-        product when the step is doubled. The search starts between the two balances, goes on while that change falls
-        clearly, and prefers short steps: what lies between here and the ends of a step stays unseen.
-        """
-        theta, along = self.theta, self.gradient
-        if not bool(along.any()):
-            along = torch.randn(len(theta), generator=torch.Generator().manual_seed(0)).to(theta)
-        start = torch.finfo(theta.dtype).eps ** 0.4 * max(float(theta.norm()), 1.0)
-        products: dict[int, Tensor] = {}
-
-        def change(power: int) -> float:
-            for each in (power, power + 1):
-                if each not in products:
-                    products[each] = self._differences(along, start * 2.0**each)
-            return float((products[power + 1] - products[power]).norm())
-
-        best = 0
-        while best < _MOST_DOUBLINGS and change(best + 1) < _CLEARLY * change(best):
-            best += 1
-        while best > -_MOST_DOUBLINGS and change(best - 1) < change(best):
-            best -= 1
-        return start * 2.0**best, change(best) / max(float(products[best].norm()), torch.finfo(theta.dtype).tiny)
-
-    def product_error(self, vector: Tensor) -> float:
-        """A bound on the error of a product, |H v - product(v)|: its change with the step; 0 if exact.
-
-        A doubled step has four times the truncation error. A step of a sixteenth has almost none of it, sixteen times
-        the rounding error, and crosses fewer kinks.
-        """
-        if self.method == "exact":
-            return 0.0
-        product = self._differences(vector, self.step)
-        return max(float((self._differences(vector, self.step * each) - product).norm()) for each in (2, 1 / 16))
-
-    def _moved(self, theta: Tensor, chunks: Iterable[Chunk], whole: Callable[[Tensor], Tensor]) -> Self:
-        method: Product = "central" if self.method == "central" else "exact"
-        return type(self)(
-            lambda part, inputs, targets: self._loss(whole(part), inputs, targets), theta, chunks, product=method
-        )
+        return type(self)(loss, theta, chunks, parts, product="central" if self._central else "exact")
 
 
 class GraphSize:

@@ -11,6 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
 from sharpest.curvature import Hessian, NotTwiceDifferentiableError, eigenpairs
+from sharpest.curvature.module_loss import ModuleLoss
 
 WORDS, WIDTH, HEADS = 20, 16, 2
 
@@ -40,7 +41,7 @@ class LittleTransformer(nn.Module):
             x = self.embed(words)
             for block in self.blocks:
                 x = checkpoint(block, x, use_reentrant=True) if self.checkpointed else block(x)
-            return self.head(x).float()
+            return self.head(x).float() if self.half_precision else self.head(x)
 
 
 def loss_of(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -53,29 +54,9 @@ def transformer() -> tuple[nn.Module, list[tuple[Tensor, Tensor]], float]:
     torch.manual_seed(0)
     net, words = LittleTransformer(), torch.randint(WORDS, (8, 9))
     batches = [(words[:6, :-1], words[:6, 1:]), (words[6:, :-1], words[6:, 1:])]
-    double = copy.deepcopy(net).double()
-    double.forward = lambda x: net_double(double, x)
     with sdpa_kernel(SDPBackend.MATH):
-        pairs = eigenpairs(Hessian(*_flat(double), batches), k=1, tolerance=1e-6)
+        pairs = eigenpairs(Hessian.of(copy.deepcopy(net).double(), loss_of, batches), k=1, tolerance=1e-6)
     return net, batches, float(pairs.eigenvalues[0])
-
-
-def net_double(net: nn.Module, words: Tensor) -> Tensor:
-    x = net.embed(words)
-    for block in net.blocks:
-        x = block(x)
-    return net.head(x)
-
-
-def _flat(net: nn.Module) -> tuple[Any, Tensor]:
-    names, shapes = zip(*((name, value.shape) for name, value in net.named_parameters()), strict=True)
-
-    def loss(theta: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
-        pieces = theta.split([shape.numel() for shape in shapes])
-        values = {name: piece.view(shape) for name, shape, piece in zip(names, shapes, pieces, strict=True)}
-        return loss_of(torch.func.functional_call(net, values, (inputs,)), targets)
-
-    return loss, torch.cat([value.detach().flatten() for value in net.parameters()])
 
 
 COMPILED = pytest.param("compiled", {}, r"compile", marks=pytest.mark.slow)
@@ -143,8 +124,8 @@ def test_products_and_gradients_per_product(monkeypatch: pytest.MonkeyPatch) -> 
         part.product(vector[-12:]), exact.block("last.*").product(vector[-12:]), rtol=1e-2, atol=1e-4
     )
     calls = []
-    slope = Hessian._slope
-    monkeypatch.setattr(Hessian, "_slope", lambda *arguments: calls.append(1) or slope(*arguments))
+    slope = ModuleLoss.slope
+    monkeypatch.setattr(ModuleLoss, "slope", lambda *arguments: calls.append(1) or slope(*arguments))
     for _ in range(5):
         hessian.product(vector)
     assert len(calls) == 5 * 2 * len(batches)
