@@ -3,18 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from little_nets import dense
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sharpest.curvature import GaussNewton, Hessian, eigenpairs, trace
-from sharpest.curvature.hessian import Curvature
 
 NO_DATA = [(torch.zeros(1), torch.zeros(1))]
-
-
-def dense(operator: Curvature) -> Tensor:
-    return torch.stack([operator.product(row) for row in torch.eye(len(operator.theta)).to(operator.theta)])
 
 
 @pytest.mark.parametrize("kind", [Hessian, GaussNewton])

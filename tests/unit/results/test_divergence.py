@@ -1,4 +1,4 @@
-"""How the divergence of a run is told."""
+"""The words for a run that diverged."""
 
 from typing import Literal
 
