@@ -22,6 +22,7 @@ def _length(name: str) -> str:
 _EVERY = re.compile(rf"every {_length('step')}(?: for {_length('span')})?")
 _POINTS = re.compile(
     rf"(?P<count>{_WHOLE}) points(?: from iteration (?P<first>{_WHOLE}))?(?P<dense>, dense at the start)?"
+    r"(?P<snapped>, snapped to epochs)?"
 )
 _AT = re.compile(rf"at iterations? (?P<list>{_WHOLE}(?:, ?{_WHOLE})*)")
 
@@ -30,7 +31,8 @@ BEST_AND_LAST = "best and last"
 
 GRAMMAR = (
     "'every [N] iterations|epochs [for N iterations|epochs]' (segments joined by ', then '; N may be x/lr), "
-    f"'N points [from iteration M][, dense at the start]', 'at iterations 0, 4, 120', or '{BEST_AND_LAST}' alone"
+    "'N points [from iteration M][, dense at the start][, snapped to epochs]', 'at iterations 0, 4, 120', "
+    f"or '{BEST_AND_LAST}' alone"
 )
 
 
@@ -86,8 +88,10 @@ def measurement_points(text: str, num_epochs: int, steps_per_epoch: int, lr: flo
 
     Args:
         text: The schedule; its grammar is ``GRAMMAR``. ``N points`` are spread evenly from the first iteration (or from
-            iteration M) to the last one; ``dense at the start``, their distances grow linearly. A number ``x/lr``
-            counts in units of 1/lr iterations, the time scale on which curvature grows.
+            iteration M) to the last one; ``dense at the start``, their distances grow linearly; ``snapped to epochs``,
+            a point more than an epoch after the one before it moves to the nearest end of an epoch, whose state is a
+            snapshot, so that no training is replayed. A number ``x/lr`` counts in units of 1/lr iterations, the time
+            scale on which curvature grows.
         num_epochs: Length of the run.
         steps_per_epoch: Updates in one epoch.
         lr: Learning rate at the start.
@@ -109,7 +113,8 @@ def measurement_points(text: str, num_epochs: int, steps_per_epoch: int, lr: flo
 def _parsed(text: str) -> _Points:
     """The function that maps a run to its points."""
     if match := _POINTS.fullmatch(text):
-        return _spread(text, int(match["count"]), int(match["first"] or 0), power=2 if match["dense"] else 1)
+        spread = _spread(text, int(match["count"]), int(match["first"] or 0), power=2 if match["dense"] else 1)
+        return _snapped(spread) if match["snapped"] else spread
     if match := _AT.fullmatch(text):
         return _listed(text, sorted({int(part) for part in match["list"].split(",")}))
     return _stepped(text)
@@ -125,6 +130,20 @@ def _spread(text: str, count: int, first: int, power: int) -> _Points:
                 f"schedule {text!r}: ask for 2 to {available} points, the run ends at iteration {run.last}"
             )
         return [*sorted({first + round((run.last - first) * (i / (count - 1)) ** power) for i in range(count)})]
+
+    return points
+
+
+def _snapped(spread: _Points) -> _Points:
+    """Points of which those more than an epoch after the one before them move to the nearest end of an epoch."""
+
+    def points(run: _Run) -> list[int | str]:
+        iterations = [int(point) for point in spread(run)]
+        epoch = run.steps_per_epoch
+        moved = [
+            round(point / epoch) * epoch if point - before > epoch else point for before, point in pairwise(iterations)
+        ]
+        return [iterations[0], *moved]
 
     return points
 

@@ -46,6 +46,7 @@ from sharpest.errors import ConfigError
         ("3 points from iteration 10", 3, 10, 0.1, [10, 20, 30]),
         # 4 + 16 (i / 4)^2
         ("5 points from iteration 4, dense at the start", 2, 10, 0.1, [4, 5, 8, 13, 20]),
+        ("5 points, dense at the start, snapped to epochs", 4, 10, 0.1, [0, 2, 10, 20, 40]),
     ],
 )  # fmt: skip
 def test_points_by_hand(text: str, num_epochs: int, steps_per_epoch: int, lr: float, points: list[int]) -> None:
@@ -72,10 +73,11 @@ def segmented(draw: st.DrawFn) -> str:
 
 
 counted = st.builds(
-    "{} points{}{}".format,
+    "{} points{}{}{}".format,
     st.integers(2, 30),
     st.just("") | st.integers(0, 50).map(" from iteration {}".format),
     st.sampled_from(["", ", dense at the start"]),
+    st.sampled_from(["", ", snapped to epochs"]),
 )
 listed = st.lists(st.integers(0, 400), min_size=1).map(lambda points: f"at iterations {', '.join(map(str, points))}")
 schedules = segmented() | counted | listed
@@ -92,6 +94,21 @@ def test_points_increase_within_the_run(text: str, num_epochs: int, steps_per_ep
     assert 0 <= points[0] <= points[-1] <= last
     assert points[0] == 0 or text.startswith("at ") or f"from iteration {points[0]}" in text
     assert points[-1] == last or "points" not in text
+
+
+@given(st.integers(2, 30), st.sampled_from(["", ", dense at the start"]), st.integers(1, 20), st.integers(1, 30))
+def test_snapped_points_move_to_ends_of_epochs(count: int, dense: str, num_epochs: int, steps_per_epoch: int) -> None:
+    assume(count <= num_epochs * steps_per_epoch + 1)
+    text = f"{count} points{dense}"
+    points = measurement_points(text, num_epochs, steps_per_epoch, 0.1)
+    snapped = measurement_points(f"{text}, snapped to epochs", num_epochs, steps_per_epoch, 0.1)
+    assert len(snapped) == len(points)
+    for (before, point), moved in zip(pairwise(points), snapped[1:], strict=True):
+        if point - before > steps_per_epoch:
+            assert moved % steps_per_epoch == 0
+            assert abs(moved - point) <= steps_per_epoch / 2
+        else:
+            assert moved == point
 
 
 @given(st.integers(2, 100), st.integers(1, 20), st.integers(1, 30))

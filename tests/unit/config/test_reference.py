@@ -37,6 +37,6 @@ def test_every_key_has_a_type_and_a_sentence() -> None:
 
 def test_the_examples_of_schedules_are_correct() -> None:
     rows = re.findall(r"^\| `(.*)` \| ([\d, ]+) \|$", CONFIGURATION, re.MULTILINE)
-    assert len(rows) == 4
+    assert len(rows) == 5
     for text, points in rows:
         assert measurement_points(text, 4, 10, 0.1) == [int(point) for point in points.split(",")]
