@@ -89,9 +89,9 @@ def measurement_points(text: str, num_epochs: int, steps_per_epoch: int, lr: flo
     Args:
         text: The schedule; its grammar is ``GRAMMAR``. ``N points`` are spread evenly from the first iteration (or from
             iteration M) to the last one; ``dense at the start``, their distances grow linearly; ``snapped to epochs``,
-            a point more than an epoch after the one before it moves to the nearest end of an epoch, whose state is a
-            snapshot, so that no training is replayed. A number ``x/lr`` counts in units of 1/lr iterations, the time
-            scale on which curvature grows.
+            a point more than an epoch after the one before it moves to the nearest end of an epoch; if that state is
+            a snapshot, no training is replayed. A number ``x/lr`` counts in units of 1/lr iterations, the time scale
+            on which curvature grows.
         num_epochs: Length of the run.
         steps_per_epoch: Updates in one epoch.
         lr: Learning rate at the start.
